@@ -1,0 +1,110 @@
+{{/* What the templates share: names, labels, and what follows from several values. */}}
+
+{{- define "weir.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "weir.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- default $full .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Never changed: a Deployment cannot change its selector. */}}
+{{- define "weir.selector" -}}
+app.kubernetes.io/name: {{ include "weir.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "weir.labels" -}}
+{{ include "weir.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: gateway
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "weir.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "weir.serviceAccount" -}}
+{{- $own := ternary (include "weir.fullname" .) "default" .Values.serviceAccount.create -}}
+{{- default $own .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{- define "weir.configMap" -}}
+{{- default (printf "%s-configuration" (include "weir.fullname" . | trunc 49 | trimSuffix "-")) .Values.configuration.existingConfigMap -}}
+{{- end -}}
+
+{{/* The key of a file in the ConfigMap: keys have no slashes. */}}
+{{- define "weir.key" -}}
+{{- replace "/" "__" . -}}
+{{- end -}}
+
+{{/* How many Pods there are at least. */}}
+{{- define "weir.replicas" -}}
+{{- ternary .Values.autoscaling.minReplicas .Values.replicas .Values.autoscaling.enabled -}}
+{{- end -}}
+
+{{/* The grace period covers the drain, and a little for the process to end. */}}
+{{- define "weir.gracePeriod" -}}
+{{- add .Values.drain.delaySeconds .Values.drain.deadlineSeconds 5 -}}
+{{- end -}}
+
+{{/* One flag, of a name such as limits-headerBytes. YAML reads a bare `off` as false. */}}
+{{- define "weir.flag" -}}
+{{- $flag := regexReplaceAll "[A-Z]" .name "-${0}" | lower -}}
+{{- $value := .value -}}
+{{- if kindIs "slice" $value -}}
+{{- $value = join "," $value -}}
+{{- else if kindIs "float64" $value -}}
+{{- $value = int64 $value -}}
+{{- else if and (kindIs "bool" $value) (ne $flag "log-color") -}}
+{{- $value = "off" -}}
+{{- end -}}
+{{ printf "--%s=%v" $flag $value | quote }}
+{{- end -}}
+
+{{/* The settings of the process as flags, in the order of their names. */}}
+{{- define "weir.settings" -}}
+{{- range $name, $value := .Values.settings }}
+{{- if kindIs "map" $value }}
+{{- range $inner, $value := $value }}
+- {{ include "weir.flag" (dict "name" (printf "%s-%s" $name $inner) "value" $value) }}
+{{- end }}
+{{- else }}
+- {{ include "weir.flag" (dict "name" $name "value" $value) }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Values that are right one by one and wrong together. */}}
+{{- define "weir.refuse" -}}
+{{- if and .Values.configuration.files .Values.configuration.existingConfigMap -}}
+{{- fail "configuration.files and configuration.existingConfigMap are both set: keep one of them" -}}
+{{- end -}}
+{{- if and .Values.configuration.existingItems (not .Values.configuration.existingConfigMap) -}}
+{{- fail "configuration.existingItems needs configuration.existingConfigMap" -}}
+{{- end -}}
+{{- if not (or .Values.listen.http .Values.tls.existingSecret) -}}
+{{- fail "nothing listens: set listen.http to true, or tls.existingSecret to a Secret with a certificate" -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
+{{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" -}}
+{{- end -}}
+{{- $keys := dict -}}
+{{- range $path, $text := .Values.configuration.files -}}
+{{- $key := include "weir.key" $path -}}
+{{- if hasKey $keys $key -}}
+{{- fail (printf "configuration.files: %s and %s would have the same key %s in the ConfigMap: rename one of them" (get $keys $key) $path $key) -}}
+{{- end -}}
+{{- $_ := set $keys $key $path -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,92 @@
+//! How the gateway stops: it says that it is not ready, goes on as usual for a while so that
+//! everybody hears of it, then waits for the requests in flight.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{sleep, timeout};
+
+use crate::configuration::refresh::Status;
+use crate::proxy::State;
+use crate::settings;
+
+/// Waits for the signal that ends the gateway, and drains.
+pub struct Drain {
+    terms: settings::Drain,
+    state: Arc<State>,
+    configuration: Arc<Status>,
+}
+
+/// How often the requests in flight are counted.
+const COUNT_INTERVAL: Duration = Duration::from_millis(20);
+
+impl Drain {
+    /// Drains on `terms`. A SIGHUP makes `configuration` look at its folder.
+    pub(super) const fn new(
+        terms: settings::Drain,
+        state: Arc<State>,
+        configuration: Arc<Status>,
+    ) -> Self {
+        Self { terms, state, configuration }
+    }
+
+    /// Waits until no request is in flight, or the deadline.
+    async fn idle(&self) {
+        let counted = async {
+            while 0 < self.state.in_flight.load(Ordering::Relaxed) {
+                sleep(COUNT_INTERVAL).await;
+            }
+        };
+        if timeout(self.terms.deadline, counted).await.is_err() {
+            let cut = self.state.in_flight.load(Ordering::Relaxed);
+            tracing::warn!(requests = cut, "the drain deadline passed: requests are cut");
+        }
+    }
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for Drain {
+    async fn recv(&self) -> ShutdownSignal {
+        let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals.map(signal) else {
+            tracing::error!("the system gives no signals: the gateway cannot be stopped gently");
+            return std::future::pending().await;
+        };
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => {
+                    // Somebody at a terminal waits: no time for others to hear of it.
+                    self.state.draining.store(true, Ordering::Relaxed);
+                    tracing::info!("interrupted: requests in flight are finished");
+                    either(self.idle(), &mut interrupt).await;
+                    return ShutdownSignal::FastShutdown;
+                }
+                _ = hangup.recv() => {
+                    tracing::info!("SIGHUP: the configuration is looked at");
+                    self.configuration.ask();
+                }
+            }
+        }
+        self.state.draining.store(true, Ordering::Relaxed);
+        tracing::info!(delay = ?self.terms.delay, "terminated: draining");
+        let drained = async {
+            sleep(self.terms.delay).await;
+            self.idle().await;
+        };
+        either(drained, &mut interrupt).await;
+        ShutdownSignal::FastShutdown
+    }
+}
+
+/// Waits for `work`, or for a signal that somebody has lost patience.
+async fn either(work: impl Future<Output = ()>, impatience: &mut Signal) {
+    tokio::select! {
+        () = work => (),
+        _ = impatience.recv() => (),
+    }
+}

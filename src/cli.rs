@@ -1,0 +1,96 @@
+//! The command line: one file a command.
+//!
+//! | exit code | means |
+//! |---|---|
+//! | 0 | done, and nothing is wrong |
+//! | 1 | what was looked at is wrong: faults were found, no route matched |
+//! | 2 | the command itself is wrong: arguments, settings, files |
+//! | 3 | the gateway could not run: an address is in use, a listener failed |
+
+pub mod run;
+pub mod check;
+pub mod explain;
+pub mod schema;
+pub mod sample_backend;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A self-hosted API gateway that runs Azure API Management policies.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, about, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves a configuration.
+    Run(run::Run),
+    /// Says everything that is wrong with a configuration, or with policy documents.
+    Check(check::Check),
+    /// Says what would happen to one request, and why.
+    Explain(explain::Explain),
+    /// Prints the JSON Schema of the configuration's YAML.
+    Schema(schema::Schema),
+    /// Serves the backend that the sample configuration talks to.
+    SampleBackend(sample_backend::SampleBackend),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// Nothing is wrong.
+    Fine,
+    /// What was looked at is wrong.
+    Wrong,
+    /// The command itself is wrong.
+    Misused,
+    /// The gateway could not run.
+    Failed,
+}
+
+/// Reads the arguments of the process and runs the command.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut out = io::stdout().lock();
+    let outcome = match arguments.command {
+        // These run for long, and write through logs of their own.
+        Command::Run(run) => {
+            drop(out);
+            run.run()
+        }
+        Command::SampleBackend(backend) => {
+            drop(out);
+            backend.run()
+        }
+        Command::Check(check) => check.run(&mut out),
+        Command::Explain(explain) => explain.run(&mut out),
+        Command::Schema(schema) => schema.run(&mut out),
+    };
+    ExitCode::from(outcome.code())
+}
+
+impl Outcome {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Wrong => 1,
+            Self::Misused => 2,
+            Self::Failed => 3,
+        }
+    }
+}
+
+/// Writes what a command has to say. Who closed the pipe has read enough.
+fn say(out: &mut impl Write, text: &str) {
+    let _ = out.write_all(text.as_bytes());
+}
+
+/// Writes what went wrong.
+fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}

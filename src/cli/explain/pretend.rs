@@ -1,0 +1,148 @@
+//! A world for `weir explain`: whatever policies ask for is there, and what they asked for is
+//! remembered.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use crate::admission::{Admitted, First};
+use crate::exchange::message::{Body, Headers, Response};
+use crate::limit::concurrency::Concurrency;
+use crate::limit::{Charge, Tallies, Tally, Window};
+use crate::policy::Side;
+use crate::policy::machine::{Effect, Event, Machine};
+use crate::policy::routing::Forward;
+
+/// What a run asked of the world.
+#[derive(Debug, Default)]
+pub(super) struct Pretended {
+    /// Limits, as sentences, with the steps that asked.
+    pub(super) limits: Vec<String>,
+    /// Caches, waits and bodies, as sentences.
+    pub(super) asked: Vec<String>,
+    /// How the request was forwarded, each time.
+    pub(super) forwards: Vec<Forward>,
+    /// Where nobody else is.
+    inside: Arc<Concurrency>,
+}
+
+/// The most that a run may ask.
+const EFFECTS_MAX: usize = 10_000;
+
+/// Runs the policies of `admitted` to their end.
+pub(super) fn run(admitted: &mut Admitted, body: &[u8]) -> Pretended {
+    let mut pretended = Pretended::default();
+    admitted.machine.record();
+    let first = std::mem::replace(&mut admitted.first, First::Answered);
+    let Admitted { machine, exchange, .. } = admitted;
+    let mut effect = match first {
+        First::Start => machine.resume(Event::Start, exchange),
+        First::Interrupt(failure) => machine.interrupt(*failure, exchange),
+        First::Answered => return pretended,
+    };
+    for _ in 0..EFFECTS_MAX {
+        let event = match effect {
+            Effect::Deliver => return pretended,
+            other => pretended.answer(other, machine, body),
+        };
+        effect = machine.resume(event, exchange);
+    }
+    pretended
+}
+
+impl Pretended {
+    fn answer(&mut self, effect: Effect, machine: &Machine, body: &[u8]) -> Event {
+        let by = machine
+            .stands_at()
+            .map_or_else(String::new, |note| format!("{} at {}", note.policy, note.place));
+        match effect {
+            Effect::Fetch(Side::Request) => {
+                self.asked.push(format!("reads the body of the request, for {by}"));
+                Event::Body(Side::Request, Ok(Bytes::copy_from_slice(body)))
+            }
+            Effect::Fetch(Side::Response) => {
+                self.asked.push(format!("reads the body of the response, for {by}"));
+                Event::Body(Side::Response, Ok(Bytes::new()))
+            }
+            Effect::Charge(charges) => {
+                self.limits.extend(charges.iter().map(|charge| limit(charge, &by)));
+                Event::Tallied(Ok(room(&charges)))
+            }
+            Effect::Add(charges) => {
+                let counted = charges.iter().map(|charge| {
+                    format!("counts {} after the response", charge.cost)
+                });
+                self.limits.extend(counted);
+                Event::Done
+            }
+            Effect::Enter { key, max } => {
+                self.limits.push(format!("at most {max} requests at once, by {by}"));
+                Event::Entered(self.inside.enter(key, max))
+            }
+            Effect::LookupResponse(_) => {
+                self.asked.push(format!("looks for a cached response, for {by}; taken as a miss"));
+                Event::CachedResponse(None)
+            }
+            Effect::LookupValue(_) => {
+                self.asked.push(format!("looks for a cached value, for {by}; taken as a miss"));
+                Event::CachedValue(None)
+            }
+            Effect::StoreResponse(_, ttl) => {
+                self.asked.push(format!("would keep the response for {ttl:?}, for {by}"));
+                Event::Done
+            }
+            Effect::StoreValue(_, _, ttl) => {
+                self.asked.push(format!("would keep a value for {ttl:?}, for {by}"));
+                Event::Done
+            }
+            Effect::RemoveValue(_) => {
+                self.asked.push(format!("would forget a value, for {by}"));
+                Event::Done
+            }
+            Effect::Sleep(span) => {
+                self.asked.push(format!("would wait {span:?}, for {by}"));
+                Event::Done
+            }
+            Effect::Forward(forward) => {
+                self.forwards.push(forward);
+                Event::Responded(fine())
+            }
+            Effect::Deliver => Event::Done,
+        }
+    }
+}
+
+fn limit(charge: &Charge, by: &str) -> String {
+    let terms = &charge.terms;
+    let window = match (terms.window, terms.period.is_zero()) {
+        (_, true) => "for ever".to_owned(),
+        (Window::Sliding, false) => format!("in any {:?}", terms.period),
+        (Window::Fixed { .. }, false) => format!("in each period of {:?}", terms.period),
+    };
+    let key = &charge.key;
+    format!("at most {} {window}, counter {key:?}, by {by}", terms.limit)
+}
+
+/// Room for everything.
+fn room(charges: &[Charge]) -> Tallies {
+    let mut tallies = Tallies::default();
+    for charge in charges {
+        tallies.push(Tally {
+            admitted: true,
+            limit: charge.terms.limit,
+            used: charge.cost,
+            retry_after: std::time::Duration::ZERO,
+        });
+    }
+    tallies
+}
+
+fn fine() -> Response {
+    Response {
+        status: StatusCode::OK,
+        phrase: None,
+        headers: Headers::received(HeaderMap::new()),
+        body: Body::Waiting,
+    }
+}

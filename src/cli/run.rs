@@ -1,0 +1,155 @@
+//! `weir run`: settings, the first configuration, listeners, and then requests.
+
+use std::io::IsTerminal;
+
+use clap::Args;
+
+use crate::app::{self, App, StartError};
+use crate::cli::{Outcome, complain};
+use crate::configuration::refresh::report;
+use crate::configuration::source::{Environment, read_text};
+use crate::fault::render;
+use crate::settings::{self, LogColor, LogLevel, Settings, table};
+use crate::telemetry::events;
+
+/// Serves a configuration: `weir run --config FOLDER`. Every setting is a flag; `weir run
+/// --help-settings` lists them.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Prints every setting with its default, its meaning and its names, and ends.
+    #[arg(long)]
+    help_settings: bool,
+    /// Settings as flags: `--config config/sample`, `--listen-http 127.0.0.1:8080`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "SETTING VALUE")]
+    settings: Vec<String>,
+}
+
+impl Run {
+    /// Runs until the process is signalled.
+    pub fn run(&self) -> Outcome {
+        if self.help_settings {
+            complain(&described());
+            return Outcome::Fine;
+        }
+        let flags = match pairs(&self.settings) {
+            Ok(flags) => flags,
+            Err(message) => {
+                complain(&message);
+                return Outcome::Misused;
+            }
+        };
+        let environment = Environment::of_process();
+        let loaded = settings::load(&flags, &environment, read_text);
+        let settings = match loaded.settings {
+            Ok(settings) => settings,
+            Err(faults) => {
+                for fault in faults {
+                    complain(&(render(&fault, &loaded.sources) + "\n"));
+                }
+                return Outcome::Misused;
+            }
+        };
+        events::start(app::format(&settings), level(&settings), color(&settings));
+        for ignored in &loaded.ignored {
+            tracing::info!(setting = ignored.name, reason = ignored.reason, "setting ignored");
+        }
+        serve(&settings, environment)
+    }
+}
+
+fn serve(settings: &Settings, environment: Environment) -> Outcome {
+    match App::start(settings, environment) {
+        Ok(app) => {
+            let shown = |address: Option<std::net::SocketAddr>| {
+                address.map_or_else(|| "off".to_owned(), |address| address.to_string())
+            };
+            tracing::info!(
+                http = shown(app.listening.http),
+                https = shown(app.listening.https),
+                admin = shown(app.listening.admin),
+                apis = app.apis,
+                version = env!("CARGO_PKG_VERSION"),
+                "weir serves"
+            );
+            app.run();
+            Outcome::Fine
+        }
+        Err(StartError::Configuration(refusal)) => {
+            complain(&report(&refusal));
+            let folder = settings.configuration.folder.display();
+            complain(&format!("\nweir does not start: the configuration in {folder} is refused\n"));
+            Outcome::Wrong
+        }
+        Err(error) => {
+            complain(&format!("weir does not start: {error}\n"));
+            Outcome::Failed
+        }
+    }
+}
+
+/// `--name value` and `--name=value`, as names and values.
+fn pairs(words: &[String]) -> Result<Vec<(String, String)>, String> {
+    let mut pairs = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let Some(flag) = word.strip_prefix("--") else {
+            return Err(format!("`{word}` is no flag: settings are written --name value\n"));
+        };
+        let (name, value) = match flag.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (flag, words.next().cloned()),
+        };
+        // The one that everybody types, as the other commands have it.
+        let name = if name == "config" { "configuration-folder" } else { name };
+        let value = value.ok_or_else(|| format!("--{flag} has no value\n"))?;
+        pairs.push((name.to_owned(), value));
+    }
+    Ok(pairs)
+}
+
+fn described() -> String {
+    let row = |row: &table::Row| {
+        format!(
+            "{} = {}\n    {}\n    {}  {}\n",
+            row.name,
+            row.default,
+            row.meaning,
+            row.flag(),
+            row.variable()
+        )
+    };
+    table::ROWS.iter().map(row).collect()
+}
+
+const fn level(settings: &Settings) -> &'static str {
+    match settings.log.level {
+        LogLevel::All => "trace",
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warn => "warn",
+        LogLevel::Error | LogLevel::Fatal => "error",
+    }
+}
+
+fn color(settings: &Settings) -> bool {
+    match settings.log.color {
+        LogColor::Auto => std::io::stderr().is_terminal(),
+        LogColor::Always => true,
+        LogColor::Never => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_come_with_values() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let read = pairs(&words("--listen-http=1 --threads 2")).unwrap();
+        let own = |text: &str| text.to_owned();
+        assert_eq!(read, [(own("listen-http"), own("1")), (own("threads"), own("2"))]);
+        assert!(pairs(&words("--threads")).is_err());
+        assert!(pairs(&words("threads 2")).is_err());
+    }
+}

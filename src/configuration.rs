@@ -1,0 +1,14 @@
+//! The way of a configuration: what is written becomes what is meant, becomes what runs.
+//!
+//! [`source`] reads a folder whole, [`document`] is the written form, [`validate`] makes a
+//! [`config::Config`] of it with every fault at its place, [`compile`] makes a snapshot of that.
+//! [`refresh`] does it again whenever the folder changes, and leaves what runs alone when the new
+//! one is bad.
+
+pub mod source;
+pub mod yaml;
+pub mod document;
+pub mod config;
+pub mod validate;
+pub mod compile;
+pub mod refresh;

@@ -1,0 +1,294 @@
+//! What a configuration means: plain data, references resolved, values typed, nothing left to ask.
+//!
+//! [`super::validate`] makes it from the written form, `compile` makes a snapshot from it. Only
+//! what belongs to other modules' languages stays text: URL templates and policy documents, each
+//! with the place it was written at.
+
+mod api;
+mod secret;
+mod spot;
+
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use crate::backend::BaseUrl;
+use crate::fault::Place;
+use crate::route::host::Pattern;
+use crate::time::Timestamp;
+
+pub use api::{
+    Api, ApiKind, ApiVersion, KeyNames, Operation, OperationResponse, Representation, VersionSet,
+};
+pub use secret::Secret;
+pub use spot::{Spot, Written};
+
+/// One whole configuration. An index into a list is an index into the list of this `Config`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What the gateway calls itself.
+    pub gateway: Gateway,
+    /// Every revision of every version of every API.
+    pub apis: Vec<Api>,
+    /// How the versions of an API are told apart.
+    pub version_sets: Vec<VersionSet>,
+    /// Products.
+    pub products: Vec<Product>,
+    /// Subscriptions; no two share a key.
+    pub subscriptions: Vec<Subscription>,
+    /// Users.
+    pub users: Vec<User>,
+    /// Groups; the three that always exist are among them.
+    pub groups: Vec<Group>,
+    /// Named values, resolved.
+    pub named_values: Vec<NamedValue>,
+    /// Policy fragments.
+    pub fragments: Vec<Fragment>,
+    /// Backends.
+    pub backends: Vec<Backend>,
+    /// Host names the gateway answers to over TLS with a certificate of their own.
+    pub host_names: Vec<HostName>,
+    /// The global policy document.
+    pub policy: Option<PolicyText>,
+}
+
+/// What `context.Deployment` shows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Gateway {
+    /// `GatewayId`.
+    pub id: Arc<str>,
+    /// `Region`.
+    pub location: Arc<str>,
+    /// `ServiceName`.
+    pub service_name: Arc<str>,
+}
+
+/// A product.
+#[derive(Clone, Debug)]
+pub struct Product {
+    /// Id.
+    pub id: Arc<str>,
+    /// The name to show.
+    pub name: Arc<str>,
+    /// Whether it is published; shown to policies, does not affect access.
+    pub is_published: bool,
+    /// Whether a subscription is needed; if not, the product is open.
+    pub subscription_required: bool,
+    /// Whether a subscription to it needs approval; shown to policies only.
+    pub approval_required: bool,
+    /// How many subscriptions a user may have; shown to policies only.
+    pub subscriptions_limit: Option<u32>,
+    /// Indices into [`Config::apis`]: every revision of each of its APIs, ascending.
+    pub apis: Vec<usize>,
+    /// Indices into [`Config::groups`], ascending.
+    pub groups: Vec<usize>,
+    /// The policy document of the product.
+    pub policy: Option<PolicyText>,
+    /// Where it was written.
+    pub spot: Spot,
+}
+
+/// A client's subscription.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    /// Id.
+    pub id: Arc<str>,
+    /// The name to show.
+    pub name: Arc<str>,
+    /// What its keys open.
+    pub scope: SubscriptionScope,
+    /// Index of its owner in [`Config::users`].
+    pub user: Option<usize>,
+    /// State.
+    pub state: SubscriptionState,
+    /// The first key; one of the two is there.
+    pub primary_key: Option<Secret>,
+    /// The second key.
+    pub secondary_key: Option<Secret>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// When it begins.
+    pub start: Option<Timestamp>,
+    /// When it ends.
+    pub expiration: Option<Timestamp>,
+    /// Where it was written.
+    pub spot: Spot,
+}
+
+/// What the keys of a subscription open.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SubscriptionScope {
+    /// Every API.
+    AllApis,
+    /// One API: indices of all its revisions in [`Config::apis`], ascending.
+    Api(Vec<usize>),
+    /// The APIs of one product: its index in [`Config::products`].
+    Product(usize),
+}
+
+/// State of a subscription. Only an active one opens anything.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SubscriptionState {
+    /// Its keys work.
+    Active,
+    /// Stopped for a while.
+    Suspended,
+    /// Asked for, not approved yet.
+    Submitted,
+    /// Asked for and refused.
+    Rejected,
+    /// Ended by its owner.
+    Cancelled,
+    /// Ended by time.
+    Expired,
+}
+
+/// A user.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// Id.
+    pub id: Arc<str>,
+    /// Address.
+    pub email: Arc<str>,
+    /// First name.
+    pub first_name: Arc<str>,
+    /// Last name.
+    pub last_name: Arc<str>,
+    /// Note.
+    pub note: Option<Arc<str>>,
+    /// When the user registered.
+    pub registration: Option<Timestamp>,
+    /// Indices into [`Config::groups`], ascending.
+    pub groups: Vec<usize>,
+    /// Who vouches for the user.
+    pub identities: Vec<Identity>,
+    /// Where it was written.
+    pub spot: Spot,
+}
+
+/// A user's identity at a provider.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Identity {
+    /// The provider's id of the user.
+    pub id: Arc<str>,
+    /// The provider.
+    pub provider: Arc<str>,
+}
+
+/// A group of users.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Group {
+    /// Id.
+    pub id: Arc<str>,
+    /// The name to show.
+    pub name: Arc<str>,
+}
+
+/// A named value, for `{{name}}` in policy documents.
+#[derive(Clone, Debug)]
+pub struct NamedValue {
+    /// Name.
+    pub name: Arc<str>,
+    /// The text to put in its place.
+    pub value: Secret,
+    /// Whether the text must never be shown.
+    pub is_secret: bool,
+    /// Where it was written.
+    pub spot: Spot,
+}
+
+/// A policy fragment.
+#[derive(Clone, Debug)]
+pub struct Fragment {
+    /// Id.
+    pub id: Arc<str>,
+    /// Its document.
+    pub policy: PolicyText,
+    /// Where it was written.
+    pub spot: Spot,
+}
+
+/// A backend.
+#[derive(Clone, Debug)]
+pub struct Backend {
+    /// Id.
+    pub id: Arc<str>,
+    /// The name to show.
+    pub title: Option<Arc<str>>,
+    /// Where requests go.
+    pub url: Arc<BaseUrl>,
+    /// What each request carries for the backend.
+    pub credentials: Credentials,
+    /// Whether the chain of its certificate is checked.
+    pub validate_certificate_chain: bool,
+    /// Whether its certificate must name its host.
+    pub validate_certificate_name: bool,
+    /// Where it was written.
+    pub spot: Spot,
+}
+
+/// What each request to a backend carries.
+#[derive(Clone, Debug, Default)]
+pub struct Credentials {
+    /// Headers to set, in the order written; several values make several headers.
+    pub headers: Vec<(HeaderName, Vec<Secret>)>,
+    /// Query parameters to set, in the order written.
+    pub query: Vec<(Arc<str>, Vec<Secret>)>,
+    /// The `Authorization` header.
+    pub authorization: Option<Authorization>,
+    /// The certificate to show to the backend.
+    pub certificate: Option<Certificate>,
+}
+
+/// An `Authorization` header.
+#[derive(Clone, Debug)]
+pub struct Authorization {
+    /// Scheme, a token.
+    pub scheme: Arc<str>,
+    /// What follows the scheme; a valid header value.
+    pub parameter: Secret,
+}
+
+/// A certificate with its key: read, parsed and known to belong together.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    /// The certificate, then its issuers, in PEM.
+    pub certificate_pem: Arc<str>,
+    /// The private key in PEM, not encrypted.
+    pub key_pem: Secret,
+}
+
+/// A host name with a certificate.
+#[derive(Clone, Debug)]
+pub struct HostName {
+    /// The name, or one label and a name.
+    pub host: Pattern,
+    /// What to show to clients that ask for it; the listener's own if none.
+    pub certificate: Option<Certificate>,
+    /// Where it was written.
+    pub spot: Spot,
+}
+
+/// A policy document or fragment as text.
+#[derive(Clone, Debug)]
+pub struct PolicyText {
+    /// The text.
+    pub text: Arc<str>,
+    /// The place of its first character.
+    pub start: Place,
+    /// How many columns each line after the first begins further right than the text has it: the
+    /// indentation that YAML took away from an inline document; 0 for a file.
+    pub indent: u32,
+}
+
+impl PolicyText {
+    /// The place in the file of what a reader that knows nothing of the indentation found at
+    /// `place`.
+    #[must_use]
+    pub fn shifted(&self, mut place: Place) -> Place {
+        if place.line > self.start.line {
+            place.column = place.column.saturating_add(self.indent);
+        }
+        place
+    }
+}

@@ -1,0 +1,78 @@
+//! Backends and host names as they are written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::SecretValue;
+use crate::configuration::yaml::{Entries, OneOrMore, Placed};
+
+/// A place where requests go.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Backend {
+    /// Names the backend in policies.
+    pub id: Placed<String>,
+    /// For people.
+    pub title: Option<String>,
+    /// `http://` or `https://`, host, port and what the path begins with.
+    pub url: Placed<String>,
+    /// What each request carries for the backend.
+    #[serde(default)]
+    pub credentials: Credentials,
+    /// How its certificate is checked.
+    pub tls: Option<Tls>,
+}
+
+/// What each request to a backend carries.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Credentials {
+    /// Headers.
+    pub header: Entries<OneOrMore<SecretValue>>,
+    /// Query parameters.
+    pub query: Entries<OneOrMore<SecretValue>>,
+    /// The `Authorization` header.
+    pub authorization: Option<Authorization>,
+    /// The certificate to show to the backend.
+    pub certificate: Option<Certificate>,
+}
+
+/// An `Authorization` header.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Authorization {
+    /// What stands first, such as `Basic`.
+    pub scheme: Placed<String>,
+    /// What follows.
+    pub parameter: SecretValue,
+}
+
+/// A certificate and its key.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Certificate {
+    /// Path of a PEM file: the certificate, then those of its issuers.
+    pub certificate_file: Placed<String>,
+    /// Path of a PEM file: the private key, without a password.
+    pub key_file: Placed<String>,
+}
+
+/// How the certificate of a backend is checked.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Tls {
+    /// Whether it must come from an issuer that is trusted; true if nothing is written.
+    pub validate_certificate_chain: Option<bool>,
+    /// Whether it must name the host; true if nothing is written.
+    pub validate_certificate_name: Option<bool>,
+}
+
+/// A host name with a certificate.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HostName {
+    /// The name; `*.` in front stands for one label.
+    pub host: Placed<String>,
+    /// What clients that ask for the name are shown; the listener's own if nothing is written.
+    pub certificate: Option<Certificate>,
+}

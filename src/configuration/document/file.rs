@@ -1,0 +1,53 @@
+//! What one YAML file may say.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    Api, Backend, Fragment, Group, HostName, NamedValue, Product, Subscription, User, VersionSet,
+};
+use crate::configuration::yaml::{Block, Placed};
+
+/// One YAML file of a configuration folder. Any file may hold any of these keys; lists of the
+/// same name are put together. Paths of files are relative to the configuration folder.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ConfigurationFile {
+    /// What the gateway calls itself; in one file only.
+    pub gateway: Option<Placed<Gateway>>,
+    /// The policy document of all APIs: XML inline, or the path of its file; in one file only.
+    /// Without one, requests are just forwarded.
+    pub policy: Option<Block>,
+    /// APIs, each revision and version an item of its own.
+    pub apis: Vec<Api>,
+    /// How the versions of an API are told apart.
+    pub version_sets: Vec<VersionSet>,
+    /// Products: APIs that are offered together.
+    pub products: Vec<Product>,
+    /// Subscriptions: keys and what they open.
+    pub subscriptions: Vec<Subscription>,
+    /// Users, as far as policies see them.
+    pub users: Vec<User>,
+    /// Groups of users. `administrators`, `developers` and `guests` always exist.
+    pub groups: Vec<Group>,
+    /// Values that policies take in with `{{name}}`.
+    pub named_values: Vec<NamedValue>,
+    /// Pieces of policy for `include-fragment`.
+    pub fragments: Vec<Fragment>,
+    /// Backends for `set-backend-service backend-id="…"`.
+    pub backends: Vec<Backend>,
+    /// Host names that have a certificate of their own.
+    pub host_names: Vec<HostName>,
+}
+
+/// What policies see as `context.Deployment`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Gateway {
+    /// `GatewayId`; `weir` if nothing is written.
+    pub id: Option<Placed<String>>,
+    /// `Region`; empty if nothing is written.
+    pub location: Option<String>,
+    /// `ServiceName`; empty if nothing is written.
+    pub service_name: Option<String>,
+}

@@ -1,0 +1,44 @@
+//! Keys that people will write because they know them from elsewhere, and what to say then.
+
+/// How to mend `key`, which the type `holder` does not have.
+pub(super) fn later(holder: &str, key: &str) -> Option<&'static str> {
+    let remedy = match (holder, key) {
+        ("Api", "apiVersion") => "write `version`",
+        ("Api", "apiVersionSetId") => "write `versionSetId`",
+        ("Api", "apiRevision") => "write `revision`",
+        (
+            "Api" | "Product" | "Operation" | "Subscription" | "Group" | "VersionSet",
+            "displayName",
+        )
+        | ("NamedValue", "id" | "displayName") => "write `name`",
+        ("NamedValue", "valueFrom") => "write `value: {env: NAME}` or `value: {file: PATH}`",
+        ("NamedValue", "keyVault") => {
+            "key vaults are not supported; write `value: {file: PATH}` and mount the secret"
+        }
+        ("Fragment", "file" | "content" | "value") => "write `policy`",
+        ("Fragment", "name") => "write `id`",
+        ("Representation", "sample" | "examples") => "write `example`",
+        ("Operation", "templateParameters" | "request") | ("Representation", "schemaId") => {
+            "remove it; schemas and parameters of requests are not supported yet"
+        }
+        ("Subscription", "ownerId") => "write `user`",
+        ("Backend", "pool" | "type") => "remove it; pools of backends are not supported yet",
+        ("Backend", "circuitBreaker") => "remove it; circuit breakers are not supported yet",
+        ("Backend", "proxy") => "remove it; proxies before backends are not supported yet",
+        ("Backend", "protocol") => "remove it; a backend speaks HTTP",
+        ("Credentials", "certificateIds") => {
+            "write `certificate` with `certificateFile` and `keyFile`"
+        }
+        ("Credentials", "managedIdentity") => "remove it; managed identities are not supported",
+        ("HostName", "hostname" | "hostName" | "name") => "write `host`",
+        ("HostName", "negotiateClientCertificate") => {
+            "remove it; client certificates are not supported yet"
+        }
+        (
+            "ConfigurationFile",
+            "loggers" | "diagnostics" | "schemas" | "caches" | "certificates",
+        ) => "remove it; this is not supported yet",
+        _ => return None,
+    };
+    Some(remedy)
+}

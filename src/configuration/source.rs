@@ -1,0 +1,310 @@
+//! A configuration folder, read whole: its YAML files, and the files that those name.
+//!
+//! A reading is never half old and half new: what was read is looked at again afterwards, and if
+//! it changed meanwhile everything is read again. Symbolic links are followed, also to folders,
+//! because Kubernetes mounts its volumes as links to a hidden folder (`..data`) that it swaps
+//! whole; hidden files and folders are passed over.
+
+mod environment;
+mod file;
+mod fingerprint;
+mod listing;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::config::Secret;
+use super::document::Reference;
+use super::yaml::FILE_BYTES_MAX;
+use crate::fault::{Fault, Place, Sources};
+
+pub use environment::Environment;
+pub use file::{Unreadable, read_text};
+pub use fingerprint::Fingerprint;
+
+use listing::list;
+
+/// How deep folders may lie in the configuration folder.
+const FOLDER_DEPTH_MAX: usize = 16;
+/// How many files and folders a configuration folder may hold, without hidden ones.
+const ENTRIES_MAX: usize = 20_000;
+/// How many bytes may be read in all.
+const READ_BYTES_MAX: usize = 64 << 20;
+/// The largest policy document or fragment, in bytes.
+pub const POLICY_BYTES_MAX: usize = 1 << 20;
+/// The largest file that holds a secret or a certificate, in bytes.
+pub const SECRET_BYTES_MAX: usize = 64 << 10;
+/// How often a folder is read again because it changes while it is read.
+const TRIES_MAX: usize = 5;
+
+/// Files by name, with their texts.
+pub type Texts = Vec<(Arc<str>, Arc<str>)>;
+
+/// A configuration folder.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+/// All that was read of a folder, at one moment.
+#[derive(Clone)]
+pub struct Reading {
+    /// The YAML files in the order of their names: name in the folder, and text.
+    pub documents: Texts,
+    /// Policy documents and fragments by the path they were asked for.
+    pub policies: BTreeMap<String, Result<Arc<str>, Unreadable>>,
+    /// Secrets and certificates by the path they were asked for.
+    pub secrets: BTreeMap<String, Result<Secret, Unreadable>>,
+    /// What it looked like.
+    pub fingerprint: Fingerprint,
+}
+
+/// Why a folder cannot be read.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum FolderError {
+    /// A folder cannot be listed, or a YAML file cannot be read.
+    #[error("{reason}")]
+    Unreadable {
+        /// Which.
+        path: String,
+        /// Why.
+        reason: Unreadable,
+    },
+    /// More than can be a configuration.
+    #[error("the folder holds more than {ENTRIES_MAX} files, or {FOLDER_DEPTH_MAX} levels")]
+    TooMany {
+        /// The folder.
+        path: String,
+    },
+    /// More than can be a configuration.
+    #[error("the folder's configuration has more than {READ_BYTES_MAX} bytes")]
+    TooLarge {
+        /// The folder.
+        path: String,
+    },
+    /// No YAML file at all.
+    #[error("no file here ends in .yaml or .yml")]
+    Empty {
+        /// The folder.
+        path: String,
+    },
+    /// It never held still.
+    #[error("the folder changed while it was read, {TRIES_MAX} times")]
+    Restless {
+        /// The folder.
+        path: String,
+    },
+}
+
+impl Folder {
+    /// The folder at `path`; it need not exist yet.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the YAML files, asks `wanted` what else they name, and reads that. A file that is
+    /// named and cannot be read is part of the reading; a YAML file that cannot be read is an
+    /// error. Blocks for as long as the disk does; what is not a regular file is not waited for.
+    pub fn read(
+        &self,
+        mut wanted: impl FnMut(&[(Arc<str>, Arc<str>)]) -> BTreeSet<Reference>,
+    ) -> Result<Reading, FolderError> {
+        for _ in 0..TRIES_MAX {
+            let before = Fingerprint::take(&self.path, BTreeSet::new())?;
+            let read = self.documents().and_then(|documents| {
+                let fingerprint = before.clone().with(&self.path, wanted(&documents));
+                self.named(documents, fingerprint)
+            });
+            // What went wrong while the folder changed may be right in a moment.
+            let now = match &read {
+                Ok(reading) => reading.fingerprint.clone(),
+                Err(_) => before,
+            };
+            if !self.has_changed(&now) {
+                return read;
+            }
+        }
+        Err(FolderError::Restless { path: self.name() })
+    }
+
+    /// Whether the folder, or any file its documents name, looks different now.
+    pub fn has_changed(&self, since: &Fingerprint) -> bool {
+        !since.holds(&self.path)
+    }
+
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn documents(&self) -> Result<Texts, FolderError> {
+        let listed = list(&self.path)?;
+        if listed.is_empty() {
+            return Err(FolderError::Empty { path: self.name() });
+        }
+        let mut documents = Vec::with_capacity(listed.len());
+        let mut left = READ_BYTES_MAX;
+        for (name, path) in listed {
+            let text = read_text(&path, FILE_BYTES_MAX)
+                .map_err(|reason| FolderError::Unreadable { path: name.to_string(), reason })?;
+            left = self.taken(left, &text)?;
+            documents.push((name, Arc::from(text)));
+        }
+        Ok(documents)
+    }
+
+    fn named(&self, documents: Texts, fingerprint: Fingerprint) -> Result<Reading, FolderError> {
+        let mut policies = BTreeMap::new();
+        let mut secrets = BTreeMap::new();
+        let mut left = READ_BYTES_MAX;
+        for Reference { path, is_secret } in fingerprint.references() {
+            let bytes_max = if *is_secret { SECRET_BYTES_MAX } else { POLICY_BYTES_MAX };
+            // Joining an absolute path gives that path.
+            let text = read_text(&self.path.join(path), bytes_max);
+            left = self.taken(left, text.as_deref().unwrap_or_default())?;
+            if *is_secret {
+                secrets.insert(path.clone(), text.map(Secret::new));
+            } else {
+                policies.insert(path.clone(), text.map(Arc::from));
+            }
+        }
+        Ok(Reading { documents, policies, secrets, fingerprint })
+    }
+
+    fn taken(&self, left: usize, text: &str) -> Result<usize, FolderError> {
+        let too_large = || FolderError::TooLarge { path: self.name() };
+        left.checked_sub(text.len()).ok_or_else(too_large)
+    }
+}
+
+impl Reading {
+    /// A reading of `documents` alone, as if every other file were missing.
+    pub fn of(documents: Texts) -> Self {
+        let (policies, secrets) = (BTreeMap::new(), BTreeMap::new());
+        Self { documents, policies, secrets, fingerprint: Fingerprint::default() }
+    }
+
+    /// The texts that faults of this configuration point into; no secret is among them.
+    pub fn sources(&self) -> Sources {
+        let mut sources = Sources::default();
+        for (name, text) in &self.documents {
+            sources.insert(name, Arc::clone(text));
+        }
+        for (path, text) in &self.policies {
+            if let Ok(text) = text {
+                sources.insert(&Arc::from(path.as_str()), Arc::clone(text));
+            }
+        }
+        sources
+    }
+}
+
+impl FolderError {
+    /// The same as a fault, which has no line to show.
+    pub fn fault(&self) -> Fault {
+        let (path, remedy) = match self {
+            Self::Unreadable { path, reason } => (path, reason.remedy()),
+            Self::TooMany { path } => (path, "keep in the folder only what belongs to it"),
+            Self::TooLarge { path } => (path, "move what is not needed out of the folder"),
+            Self::Empty { path } => (path, "put a configuration there, or name another folder"),
+            Self::Restless { path } => (path, "wait until nobody writes to it"),
+        };
+        Fault::new(Place::start_of(&Arc::from(path.as_str())), self.to_string()).mend(remedy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    type Change = (&'static str, fn(&Path));
+
+    fn read(folder: &Folder, names: &[&str]) -> Reading {
+        let wanted = |path: &&str| Reference { path: (*path).to_owned(), is_secret: false };
+        folder.read(|_| names.iter().map(wanted).collect()).unwrap()
+    }
+
+    #[test]
+    fn a_folder_is_read_with_what_it_names() {
+        let temporary = tempfile::tempdir().unwrap();
+        let root = temporary.path();
+        fs::create_dir_all(root.join("inner/.hidden")).unwrap();
+        for (name, text) in [
+            ("b.yaml", "b"),
+            ("inner/a.yml", "a"),
+            ("inner/.hidden/c.yaml", "c"),
+            (".d.yaml", "d"),
+            ("policy.xml", "<policies />"),
+            ("notes.txt", "notes"),
+        ] {
+            fs::write(root.join(name), text).unwrap();
+        }
+        symlink(root, root.join("inner/loop")).unwrap();
+        let reading = read(&Folder::at(root), &["policy.xml", "missing.xml"]);
+        let names: Vec<&str> = reading.documents.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(names, ["b.yaml", "inner/a.yml"]);
+        assert_eq!(reading.policies["policy.xml"].as_deref(), Ok("<policies />"));
+        assert_eq!(reading.policies["missing.xml"], Err(Unreadable::Missing));
+    }
+
+    #[test]
+    fn a_change_of_any_file_is_noticed() {
+        let temporary = tempfile::tempdir().unwrap();
+        let root = temporary.path();
+        let folder = Folder::at(root);
+        fs::write(root.join("a.yaml"), "a").unwrap();
+        let changes: [Change; 5] = [
+            ("a text", |root| fs::write(root.join("a.yaml"), "bb").unwrap()),
+            ("another file", |root| fs::write(root.join("b.yaml"), "b").unwrap()),
+            ("a file that was missing", |root| fs::write(root.join("p.xml"), "p").unwrap()),
+            ("a file put in the place of another", |root| {
+                fs::write(root.join("new"), "q").unwrap();
+                fs::rename(root.join("new"), root.join("p.xml")).unwrap();
+            }),
+            ("a file gone", |root| fs::remove_file(root.join("p.xml")).unwrap()),
+        ];
+        for (what, change) in changes {
+            let reading = read(&folder, &["p.xml"]);
+            assert!(!folder.has_changed(&reading.fingerprint), "{what}");
+            change(root);
+            assert!(folder.has_changed(&reading.fingerprint), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_volume_that_kubernetes_swaps_is_a_change() {
+        let temporary = tempfile::tempdir().unwrap();
+        let root = temporary.path();
+        for (version, text) in [("..one", "1"), ("..two", "2")] {
+            fs::create_dir(root.join(version)).unwrap();
+            fs::write(root.join(version).join("weir.yaml"), text).unwrap();
+        }
+        symlink("..one", root.join("..data")).unwrap();
+        symlink("..data/weir.yaml", root.join("weir.yaml")).unwrap();
+        let folder = Folder::at(root);
+        let first = read(&folder, &[]);
+        assert_eq!(&*first.documents[0].1, "1");
+        symlink("..two", root.join("..new")).unwrap();
+        fs::rename(root.join("..new"), root.join("..data")).unwrap();
+        assert!(folder.has_changed(&first.fingerprint));
+        assert_eq!(&*read(&folder, &[]).documents[0].1, "2");
+    }
+
+    #[test]
+    fn a_folder_that_is_none_says_so() {
+        let temporary = tempfile::tempdir().unwrap();
+        let missing = Folder::at(temporary.path().join("missing"));
+        let error = missing.read(|_| BTreeSet::new()).err().unwrap();
+        assert_eq!(error.to_string(), "there is no such file");
+        let empty = Folder::at(temporary.path());
+        assert!(matches!(empty.read(|_| BTreeSet::new()), Err(FolderError::Empty { .. })));
+    }
+}

@@ -1,0 +1,74 @@
+//! What the files of a configuration looked like, to notice that they changed without reading
+//! them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::listing::list;
+use super::{FolderError, Reference};
+
+/// What the files of a configuration looked like.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Fingerprint {
+    references: BTreeSet<Reference>,
+    /// By path; none for a file that is not there.
+    stamps: BTreeMap<PathBuf, Option<Stamp>>,
+}
+
+/// What tells two states of a file apart. Links are followed, so that a link to another file is
+/// another state.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Fingerprint {
+    /// Looks at the YAML files of `folder` and at what `references` name.
+    pub(super) fn take(
+        folder: &Path,
+        references: BTreeSet<Reference>,
+    ) -> Result<Self, FolderError> {
+        let listed = list(folder)?;
+        let stamps = listed.into_iter().map(|(_, path)| (path.clone(), Stamp::of(&path))).collect();
+        let fingerprint = Self { references: BTreeSet::new(), stamps };
+        Ok(fingerprint.with(folder, references))
+    }
+
+    /// The same, also of what `references` name.
+    pub(super) fn with(mut self, folder: &Path, references: BTreeSet<Reference>) -> Self {
+        for reference in &references {
+            let path = folder.join(&reference.path);
+            let stamp = Stamp::of(&path);
+            self.stamps.insert(path, stamp);
+        }
+        self.references.extend(references);
+        self
+    }
+
+    /// Whether everything still looks like this.
+    pub(super) fn holds(&self, folder: &Path) -> bool {
+        Self::take(folder, self.references.clone()).is_ok_and(|now| now.stamps == self.stamps)
+    }
+
+    pub(super) fn references(&self) -> &BTreeSet<Reference> {
+        &self.references
+    }
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = path.metadata().ok()?;
+        Some(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}

@@ -1,0 +1,333 @@
+//! Document → Config: references resolved, values typed, all faults at once, sorted by place.
+//!
+//! Wherever something is wrong, a harmless value takes its place so that the rest is still
+//! looked at; a `Config` comes out only if nothing was.
+
+mod registry;
+mod word;
+mod date;
+mod target;
+mod secrets;
+mod api;
+mod operation;
+mod collision;
+mod product;
+mod subscription;
+mod backend;
+
+use std::sync::Arc;
+
+use super::config::{Config, Gateway, PolicyText, Spot};
+use super::document::{self, Document, is_inline, leaves_folder};
+use super::source::{Environment, Fingerprint, Folder, Reading};
+use super::yaml::{Block, FAULTS_MAX, Mark};
+use crate::fault::{Fault, Place, Sources};
+
+/// How many operations there may be in all.
+pub const OPERATIONS_MAX: usize = 20_000;
+/// How many subscriptions there may be.
+pub const SUBSCRIPTIONS_MAX: usize = 500_000;
+/// How many users there may be.
+pub const USERS_MAX: usize = 500_000;
+/// How many items any other list may have.
+pub const ITEMS_MAX: usize = 20_000;
+
+/// What came of a folder.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration, or everything that is wrong with it, sorted by place.
+    pub config: Result<Config, Vec<Fault>>,
+    /// The texts that the faults point into.
+    pub sources: Sources,
+    /// What the folder looked like; nothing if it could not be read at all.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// Reads `folder` and makes a configuration of it. Blocks for as long as the disk does.
+pub fn load(folder: &Folder, environment: &Environment) -> Loaded {
+    let mut faults = Vec::new();
+    let mut document = Document::default();
+    let read = folder.read(|texts| {
+        faults.clear();
+        document = document::read(texts, &mut faults);
+        document.references()
+    });
+    match read {
+        Err(error) => Loaded {
+            config: Err(vec![error.fault()]),
+            sources: Sources::default(),
+            fingerprint: None,
+        },
+        Ok(reading) => Loaded {
+            config: validate(&document, &reading, environment, faults),
+            sources: reading.sources(),
+            fingerprint: Some(reading.fingerprint),
+        },
+    }
+}
+
+/// Makes a configuration of `document`, which `reading` was read for and in which `faults` were
+/// found so far.
+pub fn validate(
+    document: &Document,
+    reading: &Reading,
+    environment: &Environment,
+    faults: Vec<Fault>,
+) -> Result<Config, Vec<Fault>> {
+    let mut validator = Validator { document, reading, environment, faults };
+    // What is missing because a file is torn must not be told as missing.
+    let config = if document.is_torn { None } else { Some(validator.config()) };
+    let mut faults = validator.faults;
+    faults.sort();
+    faults.dedup();
+    match config {
+        Some(config) if faults.is_empty() => Ok(config),
+        Some(_) | None => Err(faults),
+    }
+}
+
+/// What validating needs to know, and what it found.
+struct Validator<'a> {
+    document: &'a Document,
+    reading: &'a Reading,
+    environment: &'a Environment,
+    faults: Vec<Fault>,
+}
+
+impl Validator<'_> {
+    fn config(&mut self) -> Config {
+        let document = self.document;
+        self.few("groups", document.groups.iter().map(|group| group.id.mark), ITEMS_MAX);
+        let (groups, group_ids) = self.groups();
+        let (users, user_ids) = self.users(&group_ids);
+        let (version_sets, version_set_ids) = self.version_sets();
+        let (apis, api_ids) = self.apis(&version_sets, &version_set_ids);
+        self.collisions(&apis);
+        let (products, product_ids) = self.products(&api_ids, &group_ids);
+        self.open_products(&products, &apis);
+        let subscriptions = self.subscriptions(&product_ids, &api_ids, &user_ids);
+        Config {
+            gateway: self.gateway(),
+            apis,
+            version_sets,
+            products,
+            subscriptions,
+            users,
+            groups,
+            named_values: self.named_values(),
+            fragments: self.fragments(),
+            backends: self.backends(),
+            host_names: self.host_names(),
+            policy: self.policy(document.policy.as_ref()),
+        }
+    }
+
+    fn gateway(&mut self) -> Gateway {
+        let written = self.document.gateway.as_ref().map(|gateway| &gateway.value);
+        let id = written.and_then(|gateway| gateway.id.as_ref());
+        if let Some(id) = id {
+            self.id(id, "gateway");
+        }
+        let text = |text: Option<&String>| Arc::from(text.map_or("", String::as_str));
+        Gateway {
+            id: Arc::from(id.map_or("weir", |id| id.value.as_str())),
+            location: text(written.and_then(|gateway| gateway.location.as_ref())),
+            service_name: text(written.and_then(|gateway| gateway.service_name.as_ref())),
+        }
+    }
+
+    /// The policy document that `block` is or names.
+    fn policy(&mut self, block: Option<&Block>) -> Option<PolicyText> {
+        let block = block.filter(|block| !block.mark.is_made_up())?;
+        if is_inline(&block.text) {
+            return self.inline(block);
+        }
+        let path = block.text.trim();
+        if let Some(why) = leaves_folder(path) {
+            let remedy = "write a path relative to the configuration folder, without `..`";
+            self.fault(block.mark, format!("{why}: `{path}`"), remedy);
+            return None;
+        }
+        match self.reading.policies.get(path) {
+            Some(Ok(text)) => {
+                let start = Place::start_of(&Arc::from(path));
+                Some(PolicyText { text: Arc::clone(text), start, indent: 0 })
+            }
+            Some(Err(reason)) => {
+                self.fault(block.mark, format!("`{path}`: {reason}"), reason.remedy());
+                None
+            }
+            None => None,
+        }
+    }
+
+    fn inline(&mut self, block: &Block) -> Option<PolicyText> {
+        if block.is_joined {
+            let remedy = "begin the policy with `|` on a line of its own, or move it to a file";
+            self.fault(block.mark, "an inline policy whose lines YAML joins", remedy);
+            return None;
+        }
+        let place = self.spot(block.mark).place;
+        let start = Place { file: place.file, line: block.line, column: block.column };
+        Some(PolicyText { text: Arc::from(block.text.as_str()), start, indent: block.indent })
+    }
+
+    fn spot(&self, mark: Mark) -> Spot {
+        self.document.files.spot(mark)
+    }
+
+    fn fault(&mut self, mark: Mark, message: impl Into<String>, remedy: impl Into<String>) {
+        if self.faults.len() >= FAULTS_MAX {
+            return;
+        }
+        self.faults.push(self.document.files.fault(mark, message).mend(remedy));
+    }
+
+    /// Notes if there are more than `most` items; their marks are `marks`.
+    fn few(&mut self, what: &str, mut marks: impl Iterator<Item = Mark>, most: usize) {
+        if let Some(mark) = marks.nth(most) {
+            self.fault(
+                mark,
+                format!("there are too many {what}"),
+                format!("at most {most} may be"),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::path::{Path, PathBuf};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fault::render;
+    use crate::route::table::place::Version;
+
+    fn environment() -> Environment {
+        [("ORDERS_KEY", "a-key-from-the-environment"), ("HOME", "/")].into_iter().collect()
+    }
+
+    fn folders(kind: &str) -> Vec<PathBuf> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/config").join(kind);
+        let mut folders: Vec<PathBuf> =
+            root.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+        folders.sort();
+        assert!(!folders.is_empty());
+        folders
+    }
+
+    fn rendered(loaded: &Loaded, folder: &Path) -> String {
+        let faults = loaded.config.as_ref().err().map(Vec::as_slice).unwrap_or_default();
+        let rendered: Vec<String> =
+            faults.iter().map(|fault| render(fault, &loaded.sources)).collect();
+        rendered.join("\n").replace(&folder.display().to_string(), "FOLDER")
+    }
+
+    #[test]
+    fn every_bad_configuration_has_exactly_its_faults() {
+        let write = std::env::vars_os().any(|(name, _)| name == "WEIR_WRITE_EXPECTED");
+        let mut wrong = String::new();
+        for folder in folders("bad") {
+            let loaded = load(&Folder::at(&folder), &environment());
+            let found = rendered(&loaded, &folder);
+            assert!(loaded.config.is_err(), "{} has no fault", folder.display());
+            let path = folder.join("faults.txt");
+            if write {
+                std::fs::write(&path, &found).unwrap();
+            }
+            let expected = std::fs::read_to_string(&path).unwrap_or_default();
+            if found != expected {
+                let name = folder.display();
+                writeln!(wrong, "{name}\nfound:\n{found}\nexpected:\n{expected}").unwrap();
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong}");
+    }
+
+    #[test]
+    fn every_good_configuration_has_no_fault() {
+        for folder in folders("good") {
+            let loaded = load(&Folder::at(&folder), &environment());
+            assert!(loaded.config.is_ok(), "{}", rendered(&loaded, &folder));
+        }
+    }
+
+    #[test]
+    fn the_sample_configuration_has_no_fault() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/sample");
+        let loaded = load(&Folder::at(&folder), &Environment::default());
+        assert!(loaded.config.is_ok(), "{}", rendered(&loaded, &folder));
+    }
+
+    #[test]
+    fn a_configuration_means_what_is_written() {
+        let folder =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/config/good/everything");
+        let config = load(&Folder::at(folder), &environment()).config.unwrap();
+        let versions: Vec<Option<&str>> = config
+            .apis
+            .iter()
+            .map(|api| api.version.as_ref()?.version.as_ref().map(Version::value))
+            .collect();
+        let none = None;
+        let written =
+            [none, Some("v1"), Some("v1"), Some("2026-01-01"), Some("1.0"), none, none, none];
+        assert_eq!(versions, written);
+        assert_eq!(config.products[0].apis, [0, 1, 2]);
+        assert_eq!(config.subscriptions[0].user, Some(0));
+        let key = |key: &Option<crate::configuration::config::Secret>| {
+            key.as_ref().map(|key| key.expose().to_owned())
+        };
+        assert_eq!(key(&config.subscriptions[0].secondary_key).unwrap(), "key-from-a-file");
+        let handshake = &config.apis[5].operations[0];
+        let policy = handshake.policy.as_ref().unwrap();
+        assert_eq!((policy.start.line, policy.start.column, policy.indent), (52, 11, 10));
+        assert_eq!(policy.text.lines().nth(1), Some("<policies>"));
+        let example = &config.apis[7].operations[3].responses[0].representations[0].example;
+        let json = r#"{"ok":true,"count":1,"ratio":0.5,"nothing":null,"list":["a","1"]}"#;
+        assert_eq!(example.as_deref(), Some(json));
+    }
+
+    #[test]
+    fn no_secret_prints() {
+        let folder =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/config/good/everything");
+        let folder = Folder::at(folder);
+        let mut documents = String::new();
+        let reading = folder.read(|texts| {
+            let document = document::read(texts, &mut Vec::new());
+            documents = format!("{document:?}");
+            document.references()
+        });
+        let config = load(&folder, &environment()).config.unwrap();
+        let printed = format!("{documents}{config:?}");
+        for secret in ["key-two", "key-three", "key-from-a-file", "a-key-from", "PRIVATE KEY"] {
+            assert!(!printed.contains(secret), "{secret}");
+        }
+        assert!(reading.is_ok_and(|reading| reading.secrets.len() == 3));
+    }
+
+    proptest! {
+        #[test]
+        fn no_damage_to_a_document_makes_validation_panic(
+            at in 0_usize..4_000,
+            length in 0_usize..30,
+            instead in "[-:|>\"'{}\\[\\],&*!#%@~?a0 \n]{0,6}",
+        ) {
+            let text = include_str!("../../tests/corpus/config/good/everything/weir.yaml");
+            let mut text: Vec<char> = text.chars().collect();
+            let at = at.min(text.len());
+            let end = at.saturating_add(length).min(text.len());
+            text.splice(at..end, instead.chars());
+            let text: String = text.into_iter().collect();
+            let mut faults = Vec::new();
+            let texts = vec![(Arc::from("weir.yaml"), Arc::from(text))];
+            let document = document::read(&texts, &mut faults);
+            let reading = Reading::of(texts);
+            let _ = validate(&document, &reading, &environment(), faults);
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! APIs and version sets.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use super::registry::Registry;
+use super::word::name_or_id;
+use super::{ITEMS_MAX, OPERATIONS_MAX, Validator};
+use crate::configuration::config::{Api, ApiKind, ApiVersion, KeyNames, VersionSet};
+use crate::configuration::document::{self, Protocol, VersioningScheme};
+use crate::configuration::yaml::{Mark, Placed};
+use crate::route::Scheme;
+use crate::route::table::place::{ApiPath, Version, VersionScheme};
+
+/// Kinds of APIs that APIM has and Weir has not.
+const KINDS_LATER: [&str; 7] = ["soap", "graphql", "odata", "grpc", "mcp", "a2a", "a2aagent"];
+/// The header that carries a key where nothing else is written.
+const KEY_HEADER: &str = "Ocp-Apim-Subscription-Key";
+/// The query parameter that carries a key where nothing else is written.
+const KEY_QUERY: &str = "subscription-key";
+
+impl Validator<'_> {
+    pub(super) fn version_sets(&mut self) -> (Vec<VersionSet>, Registry) {
+        let written = &self.document.version_sets;
+        self.few("version sets", written.iter().map(|set| set.id.mark), ITEMS_MAX);
+        let mut registry = Registry::new("version set");
+        let mut sets = Vec::with_capacity(written.len());
+        for (index, set) in written.iter().enumerate() {
+            let first = |index: usize| Some(written.get(index)?.id.mark);
+            self.register(&mut registry, first, &set.id, index);
+            sets.push(VersionSet {
+                id: Arc::from(set.id.value.as_str()),
+                name: name_or_id(set.name.as_ref(), &set.id),
+                scheme: self.version_scheme(set),
+                spot: self.spot(set.id.mark),
+            });
+        }
+        (sets, registry)
+    }
+
+    fn version_scheme(&mut self, set: &document::VersionSet) -> VersionScheme {
+        let document::VersionSet { versioning_scheme: scheme, .. } = set;
+        let (header, query) = (set.version_header_name.as_ref(), set.version_query_name.as_ref());
+        let (wanted, idle) = match scheme.value {
+            VersioningScheme::Segment => (None, [header, query]),
+            VersioningScheme::Header => (Some("versionHeaderName"), [None, query]),
+            VersioningScheme::Query => (Some("versionQueryName"), [header, None]),
+        };
+        for idle in idle.into_iter().flatten() {
+            let message = "the versioning scheme of this version set does not use this name";
+            self.fault(idle.mark, message, "remove it, or correct `versioningScheme`");
+        }
+        let parsed = match (scheme.value, header, query) {
+            (VersioningScheme::Header, Some(name), _) => {
+                return self
+                    .header_name(name)
+                    .map_or(VersionScheme::Segment, VersionScheme::Header);
+            }
+            (VersioningScheme::Query, _, Some(name)) => {
+                let name = self.query_name(name);
+                return name
+                    .map_or(VersionScheme::Segment, |it| VersionScheme::Query((&*it).into()));
+            }
+            _ => VersionScheme::Segment,
+        };
+        if let Some(wanted) = wanted.filter(|_| !scheme.mark.is_made_up()) {
+            let message = format!("this versioning scheme needs `{wanted}`");
+            self.fault(scheme.mark, message, format!("add `{wanted}: …`"));
+        }
+        parsed
+    }
+
+    pub(super) fn apis(&mut self, sets: &[VersionSet], set_ids: &Registry) -> (Vec<Api>, Registry) {
+        let written = &self.document.apis;
+        self.few("APIs", written.iter().map(|api| api.id.mark), ITEMS_MAX);
+        let operations = written.iter().flat_map(|api| &api.operations);
+        self.few("operations", operations.map(|operation| operation.id.mark), OPERATIONS_MAX);
+        let mut registry = Registry::new("API");
+        let mut apis = Vec::with_capacity(written.len());
+        for (index, api) in written.iter().enumerate() {
+            if !api.id.mark.is_made_up() {
+                // Revisions share the id, so several items of one id are none too many here.
+                self.id(&api.id, "API");
+                registry.add(&api.id.value, index);
+            }
+            apis.push(self.api(api, sets, set_ids));
+        }
+        self.revisions(&mut apis, &registry);
+        (apis, registry)
+    }
+
+    fn api(&mut self, api: &document::Api, sets: &[VersionSet], set_ids: &Registry) -> Api {
+        let kind = self.kind(api.kind.as_ref());
+        let operations = match kind {
+            ApiKind::Http => self.operations(&api.operations),
+            ApiKind::WebSocket => self.handshake(api),
+        };
+        Api {
+            id: Arc::from(api.id.value.as_str()),
+            name: name_or_id(api.name.as_ref(), &api.id),
+            path: self.api_path(&api.path),
+            protocols: self.protocols(&api.protocols, kind),
+            service_url: api.service_url.as_ref().and_then(|url| self.target(url)),
+            subscription_required: api.subscription_required.unwrap_or(true),
+            key_names: self.key_names(api.subscription_key_parameter_names.as_ref()),
+            revision: self.revision(api.revision.as_ref()),
+            // Where there is only one revision, it is the current one; see `revisions`.
+            is_current: api.is_current.as_ref().is_some_and(|it| it.value),
+            is_online: api.is_online.unwrap_or(true),
+            version: self.version(api, sets, set_ids),
+            kind,
+            policy: self.policy(api.policy.as_ref()),
+            operations,
+            spot: self.spot(api.id.mark),
+        }
+    }
+
+    fn kind(&mut self, kind: Option<&Placed<String>>) -> ApiKind {
+        let Some(kind) = kind.filter(|kind| !kind.mark.is_made_up()) else { return ApiKind::Http };
+        match kind.value.to_ascii_lowercase().as_str() {
+            "http" => return ApiKind::Http,
+            "websocket" => return ApiKind::WebSocket,
+            later if KINDS_LATER.contains(&later) => {
+                let message = format!("APIs of the type `{}` are not supported yet", kind.value);
+                self.fault(kind.mark, message, "write `http` or `websocket`, or remove the API");
+            }
+            _ => {
+                let message = format!("there is no type `{}` of APIs", kind.value);
+                self.fault(kind.mark, message, "write `http` or `websocket`");
+            }
+        }
+        ApiKind::Http
+    }
+
+    fn api_path(&mut self, path: &Placed<String>) -> ApiPath {
+        let parsed = ApiPath::parse(&path.value);
+        if let (Err(fault), false) = (&parsed, path.mark.is_made_up()) {
+            let remedy = "write plain segments: `orders` or `shop/orders`";
+            self.fault(path.mark, fault.to_string(), remedy);
+        }
+        match parsed {
+            Ok(parsed) if !path.mark.is_made_up() => parsed,
+            // A path that no other API has, so that nothing collides because of this.
+            Ok(_) | Err(_) => {
+                let Mark { file, line, column, .. } = path.mark;
+                ApiPath::parse(&format!("wrong-{file}-{line}-{column}")).unwrap_or_default()
+            }
+        }
+    }
+
+    fn protocols(&mut self, written: &[Placed<Protocol>], kind: ApiKind) -> Vec<Scheme> {
+        let usual = match kind {
+            ApiKind::Http => [Scheme::Http, Scheme::Https],
+            ApiKind::WebSocket => [Scheme::Ws, Scheme::Wss],
+        };
+        let mut schemes = Vec::new();
+        for protocol in written.iter().filter(|protocol| !protocol.mark.is_made_up()) {
+            let scheme = match protocol.value {
+                Protocol::Http => Scheme::Http,
+                Protocol::Https => Scheme::Https,
+                Protocol::Ws => Scheme::Ws,
+                Protocol::Wss => Scheme::Wss,
+            };
+            if !usual.contains(&scheme) {
+                let remedy = "an API of type http has http and https, a websocket one ws and wss";
+                self.fault(protocol.mark, "this protocol does not fit the type of the API", remedy);
+            } else if schemes.contains(&scheme) {
+                self.fault(protocol.mark, "the protocol is listed twice", "remove one of the two");
+            } else {
+                schemes.push(scheme);
+            }
+        }
+        if schemes.is_empty() { usual.to_vec() } else { schemes }
+    }
+
+    fn key_names(&mut self, names: Option<&document::KeyParameterNames>) -> KeyNames {
+        let header = names.and_then(|names| names.header.as_ref());
+        let query = names.and_then(|names| names.query.as_ref());
+        let header_text = Arc::from(header.map_or(KEY_HEADER, |name| name.value.as_str()));
+        let query = query.and_then(|name| self.query_name(name));
+        KeyNames {
+            header: header
+                .and_then(|name| self.header_name(name))
+                .unwrap_or(HeaderName::from_static("ocp-apim-subscription-key")),
+            header_text,
+            query: query.unwrap_or_else(|| Arc::from(KEY_QUERY)),
+        }
+    }
+
+    fn revision(&mut self, revision: Option<&Placed<String>>) -> u32 {
+        let Some(written) = revision.filter(|revision| !revision.mark.is_made_up()) else {
+            return 1;
+        };
+        let digits = written.value.bytes().all(|byte| byte.is_ascii_digit());
+        let number = written.value.parse().ok().filter(|number| *number > 0 && digits);
+        number.unwrap_or_else(|| {
+            let message = format!("`{}` is not a revision", written.value);
+            self.fault(written.mark, message, "write a number from 1 on");
+            1
+        })
+    }
+
+    fn version(
+        &mut self,
+        api: &document::Api,
+        sets: &[VersionSet],
+        set_ids: &Registry,
+    ) -> Option<ApiVersion> {
+        let Some(set_id) = &api.version_set_id else {
+            if let Some(version) = &api.version {
+                let remedy = "add `versionSetId: …`, which says where callers put the version";
+                self.fault(version.mark, "a version without a version set", remedy);
+            }
+            return None;
+        };
+        let set = *self.resolve(set_ids, set_id).first()?;
+        let written = api.version.as_ref().filter(|version| !version.mark.is_made_up());
+        let version = written.and_then(|version| {
+            let scheme = sets.get(set)?.scheme.clone();
+            let parsed = Version::new(scheme, &version.value);
+            if let Err(fault) = &parsed {
+                self.fault(version.mark, fault.to_string(), "write a short word such as `v2`");
+            }
+            parsed.ok()
+        });
+        Some(ApiVersion { set, version })
+    }
+
+    /// Exactly one revision of each API is the current one, and all have one path and version.
+    fn revisions(&mut self, apis: &mut [Api], registry: &Registry) {
+        let written = &self.document.apis;
+        let mark = |index: usize| written.get(index).map_or(Mark::default(), |api| api.id.mark);
+        for group in registry.iter() {
+            let &[first, ..] = group else { continue };
+            let &[only] = group else {
+                self.siblings(apis, group);
+                continue;
+            };
+            let denied = written.get(only).and_then(|api| api.is_current.as_ref());
+            if denied.is_some_and(|it| !it.value && !it.mark.is_made_up()) {
+                let message =
+                    format!("no revision of the API `{}` is current", name(written, only));
+                self.fault(mark(first), message, "write `isCurrent: true`, or remove `isCurrent`");
+            }
+            if let Some(api) = apis.get_mut(only) {
+                api.is_current = true;
+            }
+        }
+    }
+
+    /// Checks the revisions `group` of one API against each other.
+    fn siblings(&mut self, apis: &[Api], group: &[usize]) {
+        let written = &self.document.apis;
+        let mark = |index: usize| written.get(index).map_or(Mark::default(), |api| api.id.mark);
+        let [first, rest @ ..] = group else { return };
+        let Some(model) = apis.get(*first) else { return };
+        let mut current = None;
+        for (nth, index) in group.iter().enumerate() {
+            let Some(api) = apis.get(*index) else { continue };
+            let earlier = group.iter().take(nth).filter_map(|earlier| apis.get(*earlier));
+            if let Some(twin) = earlier.clone().find(|earlier| earlier.revision == api.revision) {
+                let message =
+                    format!("there are two APIs `{}` of revision {}", api.id, api.revision);
+                let remedy = format!(
+                    "rename one of the two, or give it another `revision`; the other is at {}",
+                    twin.spot.place
+                );
+                self.fault(mark(*index), message, remedy);
+            } else if let (true, Some(other)) = (api.is_current, current) {
+                let message = format!("two revisions of the API `{}` are current", api.id);
+                let other = self.spot(mark(other)).place;
+                let remedy = format!("leave one of them current; the other is at {other}");
+                self.fault(mark(*index), message, remedy);
+            }
+            current = current.or(api.is_current.then_some(*index));
+        }
+        if current.is_none() {
+            let message = format!("no revision of the API `{}` is current", model.id);
+            self.fault(mark(*first), message, "write `isCurrent: true` in one of them");
+        }
+        for index in rest {
+            let Some(api) = apis.get(*index) else { continue };
+            let version = |api: &Api| api.version.as_ref().map(|it| (it.set, value(it)));
+            if api.path != model.path || version(api) != version(model) {
+                let message = format!(
+                    "revision {} of the API `{}` has another path or version than revision {}",
+                    api.revision, api.id, model.revision
+                );
+                self.fault(mark(*index), message, "write the same, or another id");
+            }
+        }
+    }
+}
+
+fn name(apis: &[document::Api], index: usize) -> &str {
+    apis.get(index).map_or("", |api| api.id.value.as_str())
+}
+
+fn value(version: &ApiVersion) -> Option<String> {
+    version.version.as_ref().map(|version| version.value().to_owned())
+}

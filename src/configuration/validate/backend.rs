@@ -1,0 +1,218 @@
+//! Backends, host names, named values and fragments.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use super::registry::Registry;
+use super::{ITEMS_MAX, Validator};
+use crate::backend::BaseUrl;
+use crate::configuration::config::{
+    Authorization, Backend, Credentials, Fragment, HostName, NamedValue, Secret,
+};
+use crate::configuration::document::{self, SecretValue};
+use crate::configuration::yaml::{Entries, Mark, OneOrMore, Placed};
+use crate::route::host::Pattern;
+
+/// Ids that policies use for something else.
+const RESERVED: [&str; 1] = ["dapr"];
+/// Headers that the gateway itself must write.
+const OWN_HEADERS: [&str; 5] =
+    ["host", "content-length", "transfer-encoding", "connection", "upgrade"];
+
+/// The values of credentials under their names.
+type Values<N> = Vec<(N, Vec<Secret>)>;
+
+impl Validator<'_> {
+    pub(super) fn named_values(&mut self) -> Vec<NamedValue> {
+        let written = &self.document.named_values;
+        self.few("named values", written.iter().map(|it| it.name.mark), ITEMS_MAX);
+        let mut registry = Registry::new("named value");
+        let mut values = Vec::with_capacity(written.len());
+        for (index, named) in written.iter().enumerate() {
+            let first = |index: usize| Some(written.get(index)?.name.mark);
+            self.register(&mut registry, first, &named.name, index);
+            let what = format!("the named value `{}`", named.name.value);
+            let Some(value) = self.secret(&named.value, &what, named.name.mark) else { continue };
+            if refers(value.expose()) {
+                let message = format!("{what} refers to another one");
+                let remedy = "write the other one's text out: named values do not nest";
+                self.fault(named.name.mark, message, remedy);
+            }
+            let is_secret = named.secret || matches!(named.value, SecretValue::Other(_));
+            let name = Arc::from(named.name.value.as_str());
+            let spot = self.spot(named.name.mark);
+            values.push(NamedValue { name, value, is_secret, spot });
+        }
+        values
+    }
+
+    pub(super) fn fragments(&mut self) -> Vec<Fragment> {
+        let written = &self.document.fragments;
+        self.few("fragments", written.iter().map(|it| it.id.mark), ITEMS_MAX);
+        let mut registry = Registry::new("fragment");
+        let mut fragments = Vec::with_capacity(written.len());
+        for (index, fragment) in written.iter().enumerate() {
+            let first = |index: usize| Some(written.get(index)?.id.mark);
+            self.register(&mut registry, first, &fragment.id, index);
+            let id = Arc::from(fragment.id.value.as_str());
+            let spot = self.spot(fragment.id.mark);
+            let policy = self.policy(Some(&fragment.policy));
+            fragments.extend(policy.map(|policy| Fragment { id, policy, spot }));
+        }
+        fragments
+    }
+
+    pub(super) fn backends(&mut self) -> Vec<Backend> {
+        let written = &self.document.backends;
+        self.few("backends", written.iter().map(|it| it.id.mark), ITEMS_MAX);
+        let mut registry = Registry::new("backend");
+        let mut backends = Vec::with_capacity(written.len());
+        for (index, backend) in written.iter().enumerate() {
+            let first = |index: usize| Some(written.get(index)?.id.mark);
+            self.register(&mut registry, first, &backend.id, index);
+            if RESERVED.contains(&backend.id.value.as_str()) {
+                let message = format!("the id `{}` is reserved", backend.id.value);
+                self.fault(backend.id.mark, message, "choose another one");
+            }
+            backends.extend(self.backend(backend));
+        }
+        backends
+    }
+
+    fn backend(&mut self, backend: &document::Backend) -> Option<Backend> {
+        let url = self.target(&backend.url);
+        let credentials = self.credentials(&backend.credentials);
+        if let (Some(url), Some(tls)) = (&url, &backend.tls) {
+            self.tls_is_used(url, tls, backend.id.mark);
+        }
+        let switch = |of: fn(&document::Tls) -> Option<bool>| {
+            backend.tls.as_ref().and_then(of).unwrap_or(true)
+        };
+        Some(Backend {
+            id: Arc::from(backend.id.value.as_str()),
+            title: backend.title.as_deref().map(Arc::from),
+            url: url?,
+            credentials,
+            validate_certificate_chain: switch(|tls| tls.validate_certificate_chain),
+            validate_certificate_name: switch(|tls| tls.validate_certificate_name),
+            spot: self.spot(backend.id.mark),
+        })
+    }
+
+    fn tls_is_used(&mut self, url: &BaseUrl, tls: &document::Tls, mark: Mark) {
+        let is_set =
+            tls.validate_certificate_chain.is_some() || tls.validate_certificate_name.is_some();
+        if url.scheme == crate::backend::Scheme::Http && is_set {
+            let message = "`tls` is written for a backend that is spoken to in the clear";
+            self.fault(mark, message, "write an https URL, or remove `tls`");
+        }
+    }
+
+    fn credentials(&mut self, written: &document::Credentials) -> Credentials {
+        let authorization = written.authorization.as_ref();
+        let headers = self.values(&written.header, Self::credential_header);
+        let query = self.values(&written.query, Self::query_name);
+        let own = headers.iter().find(|(name, _)| name.as_str() == "authorization");
+        if let (Some(_), Some(authorization)) = (own, authorization) {
+            let message = "`Authorization` is written twice: here and as a header";
+            self.fault(authorization.scheme.mark, message, "remove one of the two");
+        }
+        Credentials {
+            headers,
+            query,
+            authorization: authorization.and_then(|it| self.authorization(it)),
+            certificate: written.certificate.as_ref().and_then(|it| self.certificate(it)),
+        }
+    }
+
+    fn values<N>(
+        &mut self,
+        written: &Entries<OneOrMore<SecretValue>>,
+        name_of: fn(&mut Self, &Placed<String>) -> Option<N>,
+    ) -> Values<N> {
+        let mut found = Vec::new();
+        for (name, OneOrMore(values)) in &written.0 {
+            let what = format!("the value of `{}`", name.value);
+            let secrets = values.iter().filter_map(|it| self.secret(it, &what, name.mark));
+            let secrets: Vec<Secret> = secrets.collect();
+            for secret in &secrets {
+                self.fits_header(secret, &what, name.mark);
+            }
+            found.extend(name_of(self, name).map(|name| (name, secrets)));
+        }
+        found
+    }
+
+    fn credential_header(&mut self, name: &Placed<String>) -> Option<http::HeaderName> {
+        let header = self.header_name(name)?;
+        if OWN_HEADERS.contains(&header.as_str()) {
+            let message = format!("the gateway itself writes the header `{header}`");
+            self.fault(name.mark, message, "remove it");
+        }
+        Some(header)
+    }
+
+    fn authorization(&mut self, written: &document::Authorization) -> Option<Authorization> {
+        let document::Authorization { scheme, parameter } = written;
+        let what = "the parameter of `authorization`";
+        let parameter = self.secret(parameter, what, scheme.mark);
+        if let Some(parameter) = &parameter {
+            self.fits_header(parameter, what, scheme.mark);
+        }
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if scheme.mark.is_made_up() {
+            return None;
+        }
+        if scheme.value.is_empty() || !scheme.value.bytes().all(plain) {
+            let message = format!("`{}` is no authorization scheme", scheme.value);
+            self.fault(scheme.mark, message, "write a word such as `Basic`");
+        }
+        Some(Authorization { scheme: Arc::from(scheme.value.as_str()), parameter: parameter? })
+    }
+
+    fn fits_header(&mut self, secret: &Secret, what: &str, mark: Mark) {
+        if HeaderValue::from_str(secret.expose()).is_err() {
+            let message = format!("{what} has a character that a request cannot carry");
+            self.fault(mark, message, "use visible ASCII characters and blanks");
+        }
+    }
+
+    pub(super) fn host_names(&mut self) -> Vec<HostName> {
+        let written = &self.document.host_names;
+        self.few("host names", written.iter().map(|it| it.host.mark), ITEMS_MAX);
+        let mut known = BTreeSet::new();
+        let mut names = Vec::with_capacity(written.len());
+        for name in written {
+            let certificate = name.certificate.as_ref().and_then(|it| self.certificate(it));
+            if name.host.mark.is_made_up() {
+                continue;
+            }
+            match Pattern::parse(&name.host.value) {
+                Ok(host) if !known.insert(host.clone()) => {
+                    let message = format!("the host name `{}` is written twice", name.host.value);
+                    self.fault(name.host.mark, message, "remove one of the two");
+                }
+                Ok(host) => {
+                    names.push(HostName { host, certificate, spot: self.spot(name.host.mark) });
+                }
+                Err(fault) => {
+                    let message = format!("{fault}: `{}`", name.host.value);
+                    let remedy = "write a name such as `api.example.com` or `*.example.com`";
+                    self.fault(name.host.mark, message, remedy);
+                }
+            }
+        }
+        names
+    }
+}
+
+/// Whether `text` has a `{{name}}` in it.
+fn refers(text: &str) -> bool {
+    let of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}")).any(|(name, _)| {
+        let name = name.trim();
+        !name.is_empty() && name.chars().all(of_name)
+    })
+}

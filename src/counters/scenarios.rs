@@ -1,0 +1,228 @@
+//! The contract of `Counters` as scenarios that every home has to pass.
+//!
+//! The file names only `crate::limit` and `crate::time`, so that another test binary can take it
+//! in by path and run it over a home that needs a server.
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::limit::key::{CounterKey, KeySpace, Kind};
+use crate::limit::{Charge, Counters, NEVER, Tallies, Terms};
+use crate::time::Timestamp;
+
+/// How time passes for a home: set by hand, or waited for.
+pub(crate) trait Pace {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+    /// Lets `span` pass.
+    fn pass(&mut self, span: Duration) -> impl Future<Output = ()>;
+}
+
+/// One home under test.
+pub(crate) struct Stage<'a, C, P> {
+    /// The home.
+    pub(crate) home: &'a C,
+    /// Its time.
+    pub(crate) pace: P,
+    /// The period of the limits: long enough that the steps of a scenario fall into one, short
+    /// enough to be waited for where time is real.
+    pub(crate) period: Duration,
+    /// Keeps the keys of this run apart from those of others.
+    pub(crate) run: &'a str,
+}
+
+impl<C: Counters, P: Pace> Stage<'_, C, P> {
+    /// Plays every scenario.
+    pub(crate) async fn play_all(&mut self) {
+        self.takes_up_to_the_limit_and_says_what_is_left().await;
+        self.a_refusal_takes_nothing().await;
+        self.a_key_that_is_named_twice_is_charged_once().await;
+        self.a_key_that_was_charged_before_is_only_checked().await;
+        self.keys_and_kinds_do_not_disturb_each_other().await;
+        self.sliding_room_comes_back_step_by_step().await;
+        self.a_fixed_window_comes_back_whole().await;
+        self.what_never_resets_never_resets().await;
+        self.what_is_added_may_pass_the_limit_and_is_seen().await;
+        self.a_refund_gives_back_and_never_more_than_there_was().await;
+        self.the_next_decision_obeys_new_terms().await;
+        self.no_interval_admits_more_than_the_limit().await;
+    }
+
+    fn key(&self, kind: Kind, identity: &str) -> CounterKey {
+        KeySpace::new(kind, &[self.run]).key(identity)
+    }
+
+    fn sliding(&self, limit: u64) -> Terms {
+        Terms::sliding(limit, self.period)
+    }
+
+    async fn charge(&self, charges: &[Charge]) -> Tallies {
+        self.home.charge(charges, self.pace.now()).await.expect("the home answers")
+    }
+
+    async fn admits(&self, charge: Charge) -> bool {
+        self.charge(&[charge]).await.admitted()
+    }
+
+    async fn used(&self, key: CounterKey, terms: Terms) -> u64 {
+        let tallies = self.charge(&[Charge::look(key, terms)]).await;
+        tallies.iter().map(|tally| tally.used).sum()
+    }
+
+    async fn takes_up_to_the_limit_and_says_what_is_left(&mut self) {
+        let key = self.key(Kind::Rate, "takes up to the limit");
+        for terms in [self.sliding(3), Terms::fixed(6, self.period, self.pace.now())] {
+            for left in (0..3).rev() {
+                let tallies = self.charge(&[Charge::take(key, terms, 1)]).await;
+                let tally = *tallies.iter().next().expect("one charge has one tally");
+                assert_eq!((tally.admitted, tally.remaining()), (true, left), "{terms:?}");
+                assert_eq!((tally.limit, tally.retry_after), (terms.limit, Duration::ZERO));
+            }
+            let (_, refused) = self.charge(&[Charge::take(key, terms, 1)]).await.refusal().unwrap();
+            assert_eq!((refused.used, refused.remaining()), (terms.limit, 0));
+            assert!(refused.retry_after > Duration::ZERO && refused.retry_after <= self.period);
+        }
+    }
+
+    async fn a_refusal_takes_nothing(&mut self) {
+        let wide = self.key(Kind::Rate, "refusal: wide");
+        let narrow = self.key(Kind::Rate, "refusal: narrow");
+        let charges = |cost| {
+            [Charge::take(wide, self.sliding(9), cost), Charge::take(narrow, self.sliding(2), 1)]
+        };
+        assert!(self.charge(&charges(1)).await.admitted());
+        assert!(self.charge(&charges(1)).await.admitted());
+        let tallies = self.charge(&charges(1)).await;
+        let admitted: Vec<bool> = tallies.iter().map(|tally| tally.admitted).collect();
+        assert_eq!(admitted, [true, false]);
+        assert_eq!(tallies.refusal().unwrap().0, 1);
+        assert_eq!(self.used(wide, self.sliding(9)).await, 2);
+        assert!(!self.charge(&charges(8)).await.admitted(), "both are over");
+        assert_eq!(self.used(wide, self.sliding(9)).await, 2);
+        assert_eq!(self.used(narrow, self.sliding(2)).await, 2);
+    }
+
+    async fn a_key_that_is_named_twice_is_charged_once(&mut self) {
+        let key = self.key(Kind::QuotaByKeyCalls, "twice");
+        let charges = [
+            Charge::take(key, self.sliding(9), 1),
+            Charge::take(key, self.sliding(5), 2),
+            Charge::look(key, self.sliding(3)),
+        ];
+        let tallies = self.charge(&charges).await;
+        assert!(tallies.iter().all(|tally| tally.admitted && tally.used == 2), "{tallies:?}");
+        assert_eq!(self.used(key, self.sliding(9)).await, 2);
+    }
+
+    async fn a_key_that_was_charged_before_is_only_checked(&mut self) {
+        let key = self.key(Kind::RateByKey, "recheck");
+        assert!(self.admits(Charge::take(key, self.sliding(9), 3)).await);
+        assert!(self.admits(Charge::recheck(key, self.sliding(3))).await);
+        assert!(!self.admits(Charge::recheck(key, self.sliding(2))).await);
+        assert_eq!(self.used(key, self.sliding(9)).await, 3);
+    }
+
+    async fn keys_and_kinds_do_not_disturb_each_other(&mut self) {
+        for kind in [Kind::Rate, Kind::RateByKey, Kind::QuotaCalls, Kind::QuotaBandwidth] {
+            for identity in ["apart: a", "apart: b"] {
+                let charge = Charge::take(self.key(kind, identity), self.sliding(1), 1);
+                assert!(self.admits(charge).await);
+                assert!(!self.admits(charge).await);
+            }
+        }
+    }
+
+    async fn sliding_room_comes_back_step_by_step(&mut self) {
+        let charge = Charge::take(self.key(Kind::Rate, "step by step"), self.sliding(2), 1);
+        assert!(self.admits(charge).await);
+        self.pace.pass(self.period / 2).await;
+        assert!(self.admits(charge).await);
+        assert!(!self.admits(charge).await);
+        self.pace.pass(self.period.mul_f64(0.6)).await;
+        assert!(self.admits(charge).await, "the first has left");
+        let (_, refused) = self.charge(&[charge]).await.refusal().expect("the second has not");
+        assert!(refused.retry_after <= self.period.mul_f64(0.4));
+        self.pace.pass(refused.retry_after).await;
+        assert!(self.admits(charge).await, "who waits as told is admitted");
+    }
+
+    async fn a_fixed_window_comes_back_whole(&mut self) {
+        let terms = Terms::fixed(2, self.period, self.pace.now());
+        let charge = Charge::take(self.key(Kind::QuotaCalls, "whole"), terms, 1);
+        self.pace.pass(self.period.mul_f64(0.7)).await;
+        assert!(self.admits(charge).await && self.admits(charge).await);
+        let (_, refused) = self.charge(&[charge]).await.refusal().expect("the window is used up");
+        assert!(refused.retry_after <= self.period.mul_f64(0.3));
+        self.pace.pass(refused.retry_after).await;
+        assert!(self.admits(charge).await && self.admits(charge).await);
+        assert!(!self.admits(charge).await);
+    }
+
+    async fn what_never_resets_never_resets(&mut self) {
+        let terms = Terms::fixed(1, Duration::ZERO, self.pace.now());
+        let charge = Charge::take(self.key(Kind::QuotaCalls, "never"), terms, 1);
+        assert!(self.admits(charge).await);
+        self.pace.pass(self.period * 3).await;
+        let (_, refused) = self.charge(&[charge]).await.refusal().expect("it stays used");
+        assert_eq!((refused.retry_after, refused.retry_after_seconds()), (NEVER, None));
+    }
+
+    async fn what_is_added_may_pass_the_limit_and_is_seen(&mut self) {
+        let key = self.key(Kind::QuotaBandwidth, "added");
+        let terms = self.sliding(10);
+        assert!(self.admits(Charge::look(key, terms)).await);
+        assert_eq!(self.used(key, terms).await, 0, "a look takes nothing");
+        self.home.add(&[Charge::take(key, terms, 9)], self.pace.now());
+        assert!(self.admits(Charge::look(key, terms)).await);
+        self.home.add(&[Charge::take(key, terms, 9)], self.pace.now());
+        let (_, refused) = self.charge(&[Charge::look(key, terms)]).await.refusal().unwrap();
+        assert_eq!((refused.used, refused.remaining()), (18, 0));
+        self.pace.pass(refused.retry_after).await;
+        assert!(self.admits(Charge::look(key, terms)).await);
+    }
+
+    async fn a_refund_gives_back_and_never_more_than_there_was(&mut self) {
+        let key = self.key(Kind::RateByKey, "refund");
+        for terms in [self.sliding(2), Terms::fixed(2, self.period, self.pace.now())] {
+            let hold = Charge::take(key, terms, 2);
+            let at = self.pace.now();
+            assert!(self.admits(hold).await);
+            self.home.refund(&[Charge::take(key, terms, 1)], at);
+            assert_eq!(self.used(key, terms).await, 1);
+            self.home.refund(&[hold], at);
+            self.home.refund(&[hold], at);
+            assert_eq!(self.used(key, terms).await, 0);
+        }
+        let unknown = self.key(Kind::RateByKey, "refund: unknown");
+        self.home.refund(&[Charge::take(unknown, self.sliding(2), 1)], self.pace.now());
+        assert_eq!(self.used(unknown, self.sliding(2)).await, 0);
+    }
+
+    async fn the_next_decision_obeys_new_terms(&mut self) {
+        let key = self.key(Kind::Rate, "new terms");
+        let other_period = |limit| Terms::sliding(limit, self.period * 2);
+        assert!(self.admits(Charge::take(key, self.sliding(100), 80)).await);
+        assert!(!self.admits(Charge::take(key, self.sliding(50), 1)).await);
+        assert_eq!(self.used(key, self.sliding(50)).await, 80);
+        assert!(self.admits(Charge::take(key, self.sliding(200), 1)).await);
+        assert_eq!(self.used(key, other_period(100)).await, 81);
+        assert!(!self.admits(Charge::take(key, other_period(81), 1)).await);
+    }
+
+    async fn no_interval_admits_more_than_the_limit(&mut self) {
+        let charge = Charge::take(self.key(Kind::Rate, "no interval"), self.sliding(7), 1);
+        let mut admitted: Vec<Timestamp> = Vec::new();
+        for round in 0..60_u32 {
+            // Bursts and pauses, neither of which divides the period.
+            self.pace.pass(self.period * (round * 7 % 11) / 61).await;
+            let before = self.pace.now();
+            if self.admits(charge).await {
+                admitted.push(before);
+            }
+        }
+        assert!(admitted.len() > 14, "{}", admitted.len());
+        for window in admitted.windows(8) {
+            assert!(window[7].since(window[0]) >= self.period, "{window:?}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! One request and its response, as policies see them: the facts, the edits, the last error.
+//!
+//! An [`Exchange`] is filled by the phases of a request in turn; each reads what an earlier one
+//! wrote. It holds no connection: whether a body is still on the wire is a state of [`Body`], and
+//! whoever drives the policies fetches it when a step needs it.
+
+pub mod facts;
+pub mod message;
+pub mod final_fields;
+pub mod pending;
+pub mod scope;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use crate::backend::Backend;
+use crate::exchange::facts::{Api, Deployment, Operation, Product, Subscription, User};
+use crate::exchange::final_fields::FinalFields;
+use crate::exchange::message::{Body, Headers, Original, Request, Response};
+use crate::exchange::pending::Pending;
+use crate::expression::value::Value;
+use crate::fault::Place;
+use crate::limit::Charge;
+use crate::problem::Problem;
+use crate::route::template::Parameters;
+use crate::time::Timestamp;
+
+/// One request and its response.
+pub struct Exchange {
+    /// The request's id, also its correlation id.
+    pub id: u128,
+    /// When the request arrived.
+    pub started: Timestamp,
+    /// The time of the step that runs.
+    pub now: Timestamp,
+    /// Which gateway this is.
+    pub deployment: Arc<Deployment>,
+    /// The address of the client, after trusted proxies; `None` where it cannot be read.
+    pub client: Option<IpAddr>,
+    /// The request as the client made it.
+    pub original: Original,
+    /// The request as the backend will get it.
+    pub request: Request,
+    /// The response as the client will get it.
+    pub response: Option<Response>,
+    /// The API that was called.
+    pub api: Option<Arc<Api>>,
+    /// Its operation.
+    pub operation: Option<Arc<Operation>>,
+    /// The product in whose name it was called.
+    pub product: Option<Arc<Product>>,
+    /// The subscription whose key was used.
+    pub subscription: Option<Arc<Subscription>>,
+    /// That key. A secret: it never prints.
+    pub key: Option<Arc<str>>,
+    /// Who owns that subscription.
+    pub user: Option<Arc<User>>,
+    /// What the URL's template matched.
+    pub parameters: Parameters,
+    /// What policies remember.
+    pub variables: Variables,
+    /// The backend that a policy chose by name; else the request goes to its base URL as it is.
+    pub backend: Option<Arc<Backend>>,
+    /// What went wrong, while on-error runs.
+    pub last_error: Option<LastError>,
+    /// Fields that limits and `cors` set on the final response, whoever makes it.
+    pub final_fields: FinalFields,
+    /// What a step leaves for a later one.
+    pub pending: Pending,
+    /// Quotas to charge with the bytes of this exchange once they are known.
+    pub bandwidth: Vec<Charge>,
+    /// What `trace` policies and expressions said, for whoever inspects the request.
+    pub traces: Vec<Trace>,
+    /// How this exchange met the cache.
+    pub cache: CacheOutcome,
+    /// Why the gateway answered by itself, if it did: a stable word for logs.
+    pub refusal: Option<&'static str>,
+    /// The next value of the exchange's own random sequence.
+    pub random: u64,
+}
+
+/// The variables of an exchange.
+///
+/// Their names stand in the configuration, so there are few: a list is faster than a map.
+#[derive(Clone, Debug, Default)]
+pub struct Variables(Vec<(Arc<str>, Value)>);
+
+/// What went wrong: `context.LastError`.
+#[derive(Clone, Debug, Default)]
+pub struct LastError {
+    /// The policy that failed, or `configuration`, `authorization`.
+    pub source: &'static str,
+    /// A machine-readable word, such as `RateLimitExceeded`.
+    pub reason: &'static str,
+    /// A sentence for people.
+    pub message: String,
+    /// `global`, `product`, `api` or `operation`.
+    pub scope: &'static str,
+    /// `inbound`, `backend`, `outbound` or `on-error`.
+    pub section: &'static str,
+    /// Where in the section, such as `choose[3]/when[2]`.
+    pub path: Arc<str>,
+    /// The `id` of the policy.
+    pub policy_id: Option<Arc<str>>,
+    /// Where the policy stands, for logs; policies do not see it.
+    pub place: Option<Place>,
+}
+
+/// A line that a policy wrote for whoever inspects the request.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// The `source` of the `trace` policy, or `expression`.
+    pub source: Arc<str>,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What it says.
+    pub message: Arc<str>,
+    /// Names and values beside it.
+    pub metadata: Vec<(Arc<str>, Arc<str>)>,
+}
+
+/// How much a trace matters.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Severity {
+    /// For those who look closely.
+    #[default]
+    Verbose,
+    /// Worth knowing.
+    Information,
+    /// Something went wrong.
+    Error,
+}
+
+/// How an exchange met the cache.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum CacheOutcome {
+    /// No policy asked.
+    #[default]
+    None,
+    /// The response came from the cache.
+    Hit,
+    /// The cache had none.
+    Miss,
+}
+
+/// The lines of one exchange that are kept; what comes after is dropped.
+pub const TRACES_MAX: usize = 256;
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A request is full of secrets: only what names it is shown.
+        formatter.debug_struct("Exchange").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Exchange {
+    /// Replaces the response by the answer to `problem`.
+    pub fn answer(&mut self, problem: &Problem) {
+        let mut headers = problem.headers.clone();
+        if let Some(kind) = problem.content_type() {
+            headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        let activity = format_id(self.id);
+        let body = problem.body(&activity);
+        self.refusal = Some(problem.reason);
+        self.response = Some(Response {
+            status: problem.status,
+            phrase: problem.phrase.map(Arc::from),
+            headers: Headers::own(headers),
+            body: if body.is_empty() { Body::None } else { Body::Bytes(body.into()) },
+        });
+    }
+
+    /// The response, made with `status` if there is none yet.
+    pub fn response_or(&mut self, status: StatusCode) -> &mut Response {
+        self.response.get_or_insert_with(|| Response {
+            status,
+            phrase: None,
+            headers: Headers::own(HeaderMap::new()),
+            body: Body::None,
+        })
+    }
+
+    /// Keeps a line for whoever inspects the request.
+    pub fn trace(&mut self, trace: Trace) {
+        if self.traces.len() < TRACES_MAX {
+            self.traces.push(trace);
+        }
+    }
+
+    /// The next number of the exchange's own random sequence (SplitMix64).
+    pub fn next_random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+impl Variables {
+    /// The variable `name`.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(known, _)| known.as_ref() == name).map(|(_, value)| value)
+    }
+
+    /// Sets or replaces the variable `name`.
+    pub fn set(&mut self, name: &Arc<str>, value: Value) {
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, slot)) => *slot = value,
+            None => self.0.push((Arc::clone(name), value)),
+        }
+    }
+
+    /// Names and values, in the order in which they were first set.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Value)> {
+        self.0.iter().map(|(name, value)| (name, value))
+    }
+}
+
+/// A request's id as GUIDs are written.
+pub fn format_id(id: u128) -> String {
+    let hex = format!("{id:032x}");
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_written_as_a_guid() {
+        let id = 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff;
+        assert_eq!(format_id(id), "00112233-4455-6677-8899-aabbccddeeff");
+    }
+
+    #[test]
+    fn a_variable_is_replaced_in_place() {
+        let mut variables = Variables::default();
+        let name: Arc<str> = Arc::from("a");
+        variables.set(&name, Value::Int(1));
+        variables.set(&name, Value::Int(2));
+        assert_eq!(variables.iter().count(), 1);
+        assert!(matches!(variables.get("a"), Some(Value::Int(2))));
+    }
+}

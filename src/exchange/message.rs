@@ -1,0 +1,203 @@
+//! Requests and responses: heads that can be edited, bodies that may still be on the wire.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+
+use crate::backend::{BaseUrl, Scheme};
+
+/// The request as the client made it.
+#[derive(Clone, Debug)]
+pub struct Original {
+    /// The method.
+    pub method: Method,
+    /// How it came.
+    pub scheme: Scheme,
+    /// What the `Host` field or `:authority` said, normalised.
+    pub host: String,
+    /// The port it was meant for.
+    pub port: u16,
+    /// The canonical path.
+    pub path: String,
+    /// The query without `?`; empty for none.
+    pub query: String,
+}
+
+/// The request as the backend will get it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// Where it goes.
+    pub base: Arc<BaseUrl>,
+    /// The path after the base's, with a leading slash or empty.
+    pub tail: String,
+    /// The query without `?`; empty for none.
+    pub query: String,
+    /// The fields.
+    pub headers: Headers,
+    /// The body.
+    pub body: Body,
+}
+
+/// The response as the client will get it.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The status.
+    pub status: StatusCode,
+    /// The reason phrase where it is not the usual one.
+    pub phrase: Option<Arc<str>>,
+    /// The fields.
+    pub headers: Headers,
+    /// The body.
+    pub body: Body,
+}
+
+/// A body, or where it is.
+#[derive(Clone, Debug, Default)]
+pub enum Body {
+    /// There is none.
+    #[default]
+    None,
+    /// It is still on the wire: nobody has asked for it.
+    Waiting,
+    /// Here it is.
+    Bytes(Bytes),
+    /// An expression read it without keeping it: nothing is left to send.
+    Consumed,
+}
+
+/// A header section, and what was changed in it.
+///
+/// Names that were touched are remembered, so that an adapter which holds the message in its own
+/// form applies only those.
+#[derive(Clone, Debug, Default)]
+pub struct Headers {
+    map: HeaderMap,
+    touched: Vec<HeaderName>,
+}
+
+impl Request {
+    /// The whole path: the base's and the tail.
+    pub fn path(&self) -> String {
+        match (self.base.path.as_str(), self.tail.as_str()) {
+            ("", "") => "/".to_owned(),
+            ("", tail) => tail.to_owned(),
+            (base, tail) => [base, tail].concat(),
+        }
+    }
+
+    /// Path and query, as the request line has them.
+    pub fn target(&self) -> String {
+        let mut target = self.path();
+        if !self.query.is_empty() {
+            target.push('?');
+            target.push_str(&self.query);
+        }
+        target
+    }
+}
+
+impl Body {
+    /// Whether it has to be fetched before it can be read.
+    pub const fn is_waiting(&self) -> bool {
+        matches!(self, Self::Waiting)
+    }
+
+    /// The bytes, where they are here.
+    pub const fn bytes(&self) -> Option<&Bytes> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            Self::None | Self::Waiting | Self::Consumed => None,
+        }
+    }
+}
+
+impl Headers {
+    /// Fields as they came over the wire: none is touched.
+    pub const fn received(map: HeaderMap) -> Self {
+        Self { map, touched: Vec::new() }
+    }
+
+    /// Fields of a message that the gateway makes itself.
+    pub const fn own(map: HeaderMap) -> Self {
+        Self { map, touched: Vec::new() }
+    }
+
+    /// The fields.
+    pub const fn map(&self) -> &HeaderMap {
+        &self.map
+    }
+
+    /// The first value of `name`, if it is text.
+    pub fn text(&self, name: &HeaderName) -> Option<&str> {
+        self.map.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Replaces every value of `name`.
+    pub fn set(&mut self, name: &HeaderName, value: HeaderValue) {
+        self.touch(name);
+        self.map.insert(name, value);
+    }
+
+    /// Adds a value of `name` after those it has.
+    pub fn append(&mut self, name: &HeaderName, value: HeaderValue) {
+        self.touch(name);
+        self.map.append(name, value);
+    }
+
+    /// Removes every value of `name`.
+    pub fn remove(&mut self, name: &HeaderName) {
+        if self.map.contains_key(name) {
+            self.touch(name);
+            self.map.remove(name);
+        }
+    }
+
+    /// The names that were set, added to or removed.
+    pub fn touched(&self) -> &[HeaderName] {
+        &self.touched
+    }
+
+    fn touch(&mut self, name: &HeaderName) {
+        if !self.touched.contains(name) {
+            self.touched.push(name.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_changed_is_touched() {
+        let mut map = HeaderMap::new();
+        map.insert("a", HeaderValue::from_static("1"));
+        let mut headers = Headers::received(map);
+        headers.remove(&HeaderName::from_static("absent"));
+        assert!(headers.touched().is_empty());
+        headers.append(&HeaderName::from_static("a"), HeaderValue::from_static("2"));
+        headers.set(&HeaderName::from_static("a"), HeaderValue::from_static("3"));
+        assert_eq!(headers.touched(), ["a"]);
+    }
+
+    #[test]
+    fn a_target_joins_base_tail_and_query() {
+        let base = Arc::new(BaseUrl::parse("http://b/api/").unwrap());
+        let mut request = Request {
+            method: Method::GET,
+            base,
+            tail: "/x".to_owned(),
+            query: "a=1".to_owned(),
+            headers: Headers::default(),
+            body: Body::None,
+        };
+        assert_eq!(request.target(), "/api/x?a=1");
+        request.base = Arc::new(BaseUrl::parse("http://b").unwrap());
+        request.tail.clear();
+        request.query.clear();
+        assert_eq!(request.target(), "/");
+    }
+}

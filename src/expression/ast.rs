@@ -1,0 +1,339 @@
+//! What is written: the syntax tree, before any name has a meaning.
+
+use std::ops::Range;
+
+use super::lexer::Literal;
+
+/// The bytes of the source that a node covers.
+pub(super) type Span = Range<usize>;
+
+/// A name and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Name {
+    pub(super) text: Box<str>,
+    pub(super) span: Span,
+}
+
+/// A type as written.
+#[derive(Clone, Debug)]
+pub(super) struct TypeName {
+    /// The dotted name, without what stands in angle brackets; empty for a tuple type.
+    pub(super) path: Box<str>,
+    /// What stands in angle brackets, or a tuple's parts.
+    pub(super) arguments: Vec<Self>,
+    /// What follows the name, in order.
+    pub(super) suffixes: Vec<TypeSuffix>,
+    pub(super) span: Span,
+}
+
+/// What may follow a type's name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum TypeSuffix {
+    /// `?`
+    Nullable,
+    /// `[]`
+    Array,
+}
+
+/// An expression.
+#[derive(Debug)]
+pub(super) struct Expr {
+    pub(super) kind: ExprKind,
+    pub(super) span: Span,
+}
+
+/// What an expression is.
+#[derive(Debug)]
+pub(super) enum ExprKind {
+    Literal(Literal),
+    Bool(bool),
+    Null,
+    /// `default` or `default(T)`.
+    Default(Option<TypeName>),
+    Interpolated(Vec<InterpolatedPart>),
+    Name(Name),
+    /// A keyword type that is used as an object: `int` in `int.Parse`.
+    TypeKeyword(Name),
+    /// What is reached from `first` link by link. A path is flat, so that a long one is not a
+    /// deep one, and so that `?.` can leave the rest of it.
+    Path { first: Box<Expr>, links: Vec<Link> },
+    Unary { operator: UnaryOperator, operand: Box<Expr> },
+    /// `++x`, `x--`.
+    Step { target: Box<Expr>, up: bool, prefix: bool },
+    /// Operators of one precedence, from left to right. A chain is flat, so that a long one is
+    /// not a deep one.
+    Chain { first: Box<Expr>, rest: Vec<(BinaryOperator, Span, Expr)> },
+    /// `a ?? b ?? c`.
+    Coalesce(Vec<Expr>),
+    Conditional { condition: Box<Expr>, then: Box<Expr>, otherwise: Box<Expr> },
+    /// `target = value`; with an operator `target += value`.
+    Assign { target: Box<Expr>, operator: AssignOperator, value: Box<Expr> },
+    Cast { to: TypeName, operand: Box<Expr> },
+    /// `operand as T`.
+    As { operand: Box<Expr>, to: TypeName },
+    /// `operand is pattern`.
+    Is { operand: Box<Expr>, pattern: Box<Pattern> },
+    Lambda { parameters: Vec<Parameter>, body: LambdaBody },
+    /// `new T(arguments) { initialiser }`.
+    New { of: TypeName, arguments: Vec<Argument>, initialiser: Option<Initialiser> },
+    /// `new T[n]`, `new T[] {…}`, `new[] {…}`.
+    NewArray { of: Option<TypeName>, length: Option<Box<Expr>>, items: Option<Vec<Expr>> },
+    /// `new { a = 1, b }`.
+    NewRecord(Vec<(Name, Expr)>),
+    Tuple(Vec<(Option<Name>, Expr)>),
+    TypeOf(TypeName),
+    NameOf(Box<Expr>),
+    /// `throw e` where a value is expected.
+    Throw(Box<Expr>),
+    /// `value switch { pattern when guard => result, … }`.
+    Switch { value: Box<Expr>, arms: Vec<Arm> },
+    /// `out var x`, `out T x`, `out x`: only as an argument.
+    Out { declared: Option<DeclaredType>, name: Name },
+    /// What could not be read; a fault was already given.
+    Wrong,
+}
+
+/// One step of a path.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) kind: LinkKind,
+    /// Whether `?` stands before it.
+    pub(super) conditional: bool,
+    pub(super) span: Span,
+}
+
+#[derive(Debug)]
+pub(super) enum LinkKind {
+    /// `.name`, with optional type arguments.
+    Member { name: Name, types: Vec<TypeName> },
+    /// `(arguments)`.
+    Call(Vec<Argument>),
+    /// `[arguments]`.
+    Index(Vec<Argument>),
+}
+
+/// A part of an interpolated string.
+#[derive(Debug)]
+pub(super) enum InterpolatedPart {
+    Text(Box<str>),
+    Hole { value: Expr, alignment: Option<Expr>, format: Option<Box<str>> },
+}
+
+#[derive(Debug)]
+pub(super) struct Argument {
+    pub(super) name: Option<Name>,
+    pub(super) value: Expr,
+}
+
+/// A lambda's or a local function's parameter.
+#[derive(Debug)]
+pub(super) struct Parameter {
+    pub(super) declared: Option<TypeName>,
+    pub(super) name: Name,
+    pub(super) default: Option<Expr>,
+}
+
+#[derive(Debug)]
+pub(super) enum LambdaBody {
+    Value(Box<Expr>),
+    Block(Block),
+}
+
+/// What stands in braces after `new T(…)`.
+#[derive(Debug)]
+pub(super) enum Initialiser {
+    /// `{ a, b }` or `{ {k, v}, … }`: each becomes an `Add`.
+    Items(Vec<(Vec<Expr>, Span)>),
+    /// `{ Name = value, ["key"] = value }`.
+    Members(Vec<(InitialiserTarget, Expr)>),
+}
+
+#[derive(Debug)]
+pub(super) enum InitialiserTarget {
+    Name(Name),
+    Index(Vec<Argument>, Span),
+}
+
+/// One arm of a switch expression.
+#[derive(Debug)]
+pub(super) struct Arm {
+    pub(super) pattern: Pattern,
+    pub(super) guard: Option<Expr>,
+    pub(super) value: Expr,
+}
+
+/// What follows `is` and `case`.
+#[derive(Debug)]
+pub(super) enum Pattern {
+    /// A constant; also a name that could be a type.
+    Value(Expr),
+    /// `T`, `T x`.
+    Type { of: TypeName, name: Option<Name> },
+    /// `var x`.
+    Var(Name),
+    /// `_`
+    Anything,
+    /// `not p`
+    Not(Box<Self>),
+    /// `< 5`, `>= 'a'`
+    Relation(BinaryOperator, Expr),
+    /// `a or b`
+    Or(Vec<Self>),
+    /// `a and b`
+    And(Vec<Self>),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum UnaryOperator {
+    Plus,
+    Minus,
+    Not,
+    Complement,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum BinaryOperator {
+    Or,
+    And,
+    BitOr,
+    BitXor,
+    BitAnd,
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    ShiftLeft,
+    ShiftRight,
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum AssignOperator {
+    Plain,
+    Compound(BinaryOperator),
+    /// `??=`
+    Coalesce,
+}
+
+/// `var` or a type.
+#[derive(Clone, Debug)]
+pub(super) enum DeclaredType {
+    Var,
+    Named(TypeName),
+}
+
+/// Statements in braces.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) statements: Vec<Statement>,
+    pub(super) span: Span,
+}
+
+#[derive(Debug)]
+pub(super) struct Statement {
+    pub(super) kind: StatementKind,
+    pub(super) span: Span,
+}
+
+#[derive(Debug)]
+pub(super) enum StatementKind {
+    Empty,
+    Block(Block),
+    Declaration(Declaration),
+    /// `var (a, b) = value;`
+    Deconstruction { names: Vec<Name>, value: Expr },
+    LocalFunction(LocalFunction),
+    Expression(Expr),
+    /// Each condition with its branch; the last branch without one.
+    If { branches: Vec<(Expr, Statement)>, otherwise: Option<Box<Statement>> },
+    For(Box<For>),
+    ForEach { declared: DeclaredType, name: Name, source: Expr, body: Box<Statement> },
+    While { condition: Expr, body: Box<Statement> },
+    Do { body: Box<Statement>, condition: Expr },
+    Switch { value: Expr, sections: Vec<Section> },
+    Break,
+    Continue,
+    Return(Option<Expr>),
+    Throw(Option<Expr>),
+    Try(Box<Try>),
+    /// `using (declaration) body`.
+    Using { resource: Box<Statement>, body: Box<Statement> },
+}
+
+/// `var a = 1, b = 2`.
+#[derive(Debug)]
+pub(super) struct Declaration {
+    pub(super) declared: DeclaredType,
+    pub(super) constant: bool,
+    pub(super) variables: Vec<(Name, Option<Expr>)>,
+}
+
+#[derive(Debug)]
+pub(super) struct LocalFunction {
+    pub(super) result: TypeName,
+    pub(super) name: Name,
+    pub(super) parameters: Vec<Parameter>,
+    pub(super) body: LambdaBody,
+}
+
+#[derive(Debug)]
+pub(super) struct For {
+    pub(super) initial: Vec<Statement>,
+    pub(super) condition: Option<Expr>,
+    pub(super) step: Vec<Expr>,
+    pub(super) body: Statement,
+}
+
+/// The labels of a switch section (`None` is `default`) and its statements.
+#[derive(Debug)]
+pub(super) struct Section {
+    pub(super) labels: Vec<(Option<Pattern>, Option<Expr>)>,
+    pub(super) body: Block,
+}
+
+#[derive(Debug)]
+pub(super) struct Try {
+    pub(super) body: Block,
+    pub(super) catches: Vec<Catch>,
+    pub(super) finally: Option<Block>,
+}
+
+#[derive(Debug)]
+pub(super) struct Catch {
+    pub(super) of: Option<TypeName>,
+    pub(super) name: Option<Name>,
+    pub(super) guard: Option<Expr>,
+    pub(super) body: Block,
+}
+
+impl BinaryOperator {
+    /// As it is written.
+    pub(super) const fn symbol(self) -> &'static str {
+        match self {
+            Self::Or => "||",
+            Self::And => "&&",
+            Self::BitOr => "|",
+            Self::BitXor => "^",
+            Self::BitAnd => "&",
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::ShiftLeft => "<<",
+            Self::ShiftRight => ">>",
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::Remainder => "%",
+        }
+    }
+}

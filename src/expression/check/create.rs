@@ -1,0 +1,225 @@
+//! `new`, in all its forms.
+
+use std::sync::Arc;
+
+use super::call::Resolved;
+use super::{Checker, Typed};
+use crate::expression::ast::{
+    Argument, Expr, Initialiser, InitialiserTarget, Name, Span, TypeName,
+};
+use crate::expression::eval::default_of;
+use crate::expression::eval::node::{Access, Found, Node, NodeKind};
+use crate::expression::members::{self, MemberKind};
+use crate::expression::types::{Type, common};
+use crate::expression::value::Value;
+
+impl Checker {
+    pub(super) fn creation(
+        &mut self,
+        of: &TypeName,
+        arguments: &[Argument],
+        initialiser: Option<&Initialiser>,
+        span: &Span,
+    ) -> Typed {
+        let ty = self.named_type(of);
+        let name = Name { text: format!("new {ty}").into(), span: of.span.clone() };
+        let kinds = [MemberKind::Constructor];
+        let candidates = members::candidates(&ty, "new", &kinds);
+        if candidates.is_empty() {
+            if !ty.is_open() {
+                self.wrong(&of.span, format!("a {ty} cannot be made with `new`"), None);
+            }
+            self.dynamic_arguments(arguments);
+            return Typed { ty, ..Typed::unknown(span) };
+        }
+        let Some(resolved) = self.resolve(&candidates, &name, &[], arguments, span) else {
+            return Typed { ty, ..Typed::unknown(span) };
+        };
+        let Resolved { member, arguments, types, .. } = resolved;
+        self.reads.effects |= member.is_volatile();
+        let access = Access { member, arguments, types, at: of.span.start };
+        let made = Typed::new(NodeKind::Static(access), ty, span);
+        match initialiser {
+            Some(initialiser) => self.initialised(made, initialiser, span),
+            None => made,
+        }
+    }
+
+    fn initialised(&mut self, made: Typed, initialiser: &Initialiser, span: &Span) -> Typed {
+        let mut actions = Vec::new();
+        match initialiser {
+            Initialiser::Items(items) => {
+                for (item, item_span) in items {
+                    actions.extend(self.added(&made.ty, item, item_span));
+                }
+            }
+            Initialiser::Members(members) => {
+                for (target, value) in members {
+                    actions.extend(self.initial_member(&made.ty, target, value));
+                }
+            }
+        }
+        let ty = made.ty;
+        Typed::new(NodeKind::Create(Box::new(made.node), actions), ty, span)
+    }
+
+    /// `Add(item)` for each item of an initialiser.
+    fn added(&mut self, ty: &Type, item: &[Expr], span: &Span) -> Option<Access> {
+        let candidates = members::candidates(ty, "Add", &[MemberKind::Method]);
+        let name = Name { text: "Add".into(), span: span.clone() };
+        if candidates.is_empty() {
+            self.wrong(span, format!("{ty} has no `Add`, so it cannot be filled so"), None);
+            return None;
+        }
+        // The arguments are expressions without names; the call rules are the same.
+        let values: Vec<Typed> = item.iter().map(|item| self.value(item)).collect();
+        let Resolved { member, arguments, types, .. } =
+            self.resolve_typed(&candidates, &name, values, span)?;
+        Some(Access { member, arguments, types, at: span.start })
+    }
+
+    fn initial_member(
+        &mut self,
+        ty: &Type,
+        target: &InitialiserTarget,
+        value: &Expr,
+    ) -> Option<Access> {
+        let (member, mut arguments, wanted, at) = match target {
+            InitialiserTarget::Index(keys, span) => {
+                let probe = Typed::new(NodeKind::Local(usize::MAX), ty.clone(), span);
+                let (found, nodes, wanted) =
+                    self.indexer(&probe, keys, MemberKind::SetIndex, span)?;
+                let Found::Member(member) = found else { return None };
+                (member, nodes, wanted, span.start)
+            }
+            InitialiserTarget::Name(name) => {
+                let found = self.only(ty, &name.text, MemberKind::SetProperty);
+                let Some((member, signature)) = found else {
+                    let message = format!("{ty} has no `{}` that can be set", name.text);
+                    self.wrong(&name.span, message, None);
+                    self.value(value);
+                    return None;
+                };
+                let wanted = signature.parameters.first().map(|value| value.ty.clone())?;
+                (member, Vec::new(), wanted, name.span.start)
+            }
+        };
+        let typed = self.value_for(value, &wanted);
+        arguments.push(self.coerce(typed, &wanted, "the value"));
+        Some(Access { member, arguments, types: Vec::new(), at })
+    }
+
+    pub(super) fn array(
+        &mut self,
+        of: Option<&TypeName>,
+        length: Option<&Expr>,
+        items: Option<&[Expr]>,
+        wanted: &Type,
+        span: &Span,
+    ) -> Typed {
+        let named = of.map(|of| self.named_type(of));
+        let item = named.or_else(|| match wanted {
+            Type::Array(item) => Some((**item).clone()),
+            _ => None,
+        });
+        let Some(items) = items else {
+            let ty = item.unwrap_or(Type::Unknown);
+            let Some(length) = length else { return Typed::unknown(span) };
+            let typed = self.value(length);
+            let length = Box::new(self.coerce(typed, &Type::Int, "the length"));
+            return Typed::new(NodeKind::ArrayOf(length, default_of(&ty)), ty.array(), span);
+        };
+        let hint = item.clone().unwrap_or(Type::Unknown);
+        let typed: Vec<Typed> = items.iter().map(|value| self.value_for(value, &hint)).collect();
+        let ty = item.unwrap_or_else(|| self.best_type(&typed, span));
+        let nodes = typed.into_iter().map(|typed| self.coerce(typed, &ty, "the item")).collect();
+        if let Some(length) = length {
+            self.value(length);
+        }
+        Typed::new(NodeKind::Array(nodes), ty.array(), span)
+    }
+
+    /// The type that all items become.
+    fn best_type(&mut self, items: &[Typed], span: &Span) -> Type {
+        let mut best: Option<Type> = None;
+        for item in items {
+            best = match best {
+                None => Some(item.ty.clone()),
+                Some(before) => match common(&before, &item.ty) {
+                    Some(both) => Some(both),
+                    None => {
+                        let message = format!("the items are {before} and {}", item.ty);
+                        let remedy = Some("write `new object[] { … }`".to_owned());
+                        self.wrong(&item.span, message, remedy);
+                        return Type::Unknown;
+                    }
+                },
+            };
+        }
+        match best {
+            Some(Type::Null) | None => {
+                let remedy = Some("name it, for example `new string[0]`".to_owned());
+                self.wrong(span, "the type of the items is not known", remedy);
+                Type::Unknown
+            }
+            Some(best) => best,
+        }
+    }
+
+    pub(super) fn record(&mut self, members: &[(Name, Expr)], span: &Span) -> Typed {
+        let mut names: Vec<Arc<str>> = Vec::new();
+        let mut nodes = Vec::new();
+        let mut types = Vec::new();
+        for (name, value) in members {
+            if names.iter().any(|known| **known == *name.text) {
+                let message = format!("a member called `{}` already exists here", name.text);
+                self.wrong(&name.span, message, None);
+            }
+            let typed = self.value(value);
+            let name: Arc<str> = Arc::from(&*name.text);
+            types.push((Arc::clone(&name), typed.ty.clone()));
+            names.push(name);
+            nodes.push(self.converted(typed, &Type::Object));
+        }
+        Typed::new(NodeKind::Record(names.into(), nodes), Type::Record(types.into()), span)
+    }
+
+    pub(super) fn tuple(
+        &mut self,
+        parts: &[(Option<Name>, Expr)],
+        wanted: &Type,
+        span: &Span,
+    ) -> Typed {
+        let mut nodes = Vec::new();
+        let mut types = Vec::new();
+        for (place, (name, value)) in parts.iter().enumerate() {
+            let hint = match wanted {
+                Type::Tuple(parts) => parts.get(place).map_or(Type::Unknown, |part| part.1.clone()),
+                _ => Type::Unknown,
+            };
+            let typed = self.value_for(value, &hint);
+            let fits = !hint.is_open() && super::coerce::fits(&typed, &hint);
+            let ty = if fits { hint } else { typed.ty.clone() };
+            types.push((name.as_ref().map(|name| Arc::from(&*name.text)), ty.clone()));
+            nodes.push(self.converted(typed, &ty));
+        }
+        if nodes.len() < 2 {
+            self.wrong(span, "a tuple needs two parts", None);
+        }
+        Typed::new(NodeKind::Tuple(nodes), Type::Tuple(types.into()), span)
+    }
+
+    /// A constant for a parameter that is left out.
+    pub(super) fn constant_for(&mut self, expr: &Expr, ty: &Type) -> Value {
+        let typed = self.value_for(expr, ty);
+        let span = typed.span.clone();
+        let node = self.coerce(typed, ty, "the default");
+        match node.constant() {
+            Some(value) => value.clone(),
+            None => {
+                self.wrong(&span, "a default must be a constant", None);
+                Value::Null
+            }
+        }
+    }
+}

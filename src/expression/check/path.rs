@@ -1,0 +1,549 @@
+//! Paths: what each name after a dot means.
+
+use super::{Checker, Meaning, Typed, is_way};
+use crate::expression::ast::{Argument, Expr, ExprKind, Link, LinkKind, Name, Span, TypeName};
+use crate::expression::eval::node::{self, Access, How, Node, NodeKind, Step};
+use crate::expression::members::{self, Member, MemberKind, Run};
+use crate::expression::scope::ContextMember;
+use crate::expression::types::{Class, Type, Unnamed, named};
+use crate::expression::value::Value;
+
+/// A path as far as it was read.
+struct Walk {
+    first: Node,
+    links: Vec<node::Link>,
+    ty: Type,
+    /// Whether a `?` was passed, so that the whole can be null.
+    conditional: bool,
+    span: Span,
+}
+
+/// What a path starts with.
+enum Start {
+    Value(Typed),
+    Type(Type),
+    Wrong,
+}
+
+impl Checker {
+    pub(super) fn path(&mut self, first: &Expr, links: &[Link], span: &Span) -> Typed {
+        let (start, used) = self.start(first, links);
+        let rest = links.get(used..).unwrap_or(&[]);
+        let (walk, used) = match start {
+            Start::Wrong => {
+                self.arguments_only(rest);
+                return Typed::unknown(span);
+            }
+            Start::Value(typed) => (Walk::new(typed), 0),
+            Start::Type(ty) => match self.static_member(&ty, rest, span) {
+                Some((typed, used)) => (Walk::new(typed), used),
+                None => {
+                    self.arguments_only(rest);
+                    return Typed::unknown(span);
+                }
+            },
+        };
+        self.walk(walk, rest.get(used..).unwrap_or(&[]), span)
+    }
+
+    /// Looks for faults in what follows a fault.
+    fn arguments_only(&mut self, links: &[Link]) {
+        for link in links {
+            if let LinkKind::Call(arguments) | LinkKind::Index(arguments) = &link.kind {
+                for argument in arguments {
+                    if let ExprKind::Out { declared: Some(_), name } = &argument.value.kind {
+                        self.variable(name, Type::Unknown, true);
+                    } else if !matches!(
+                        argument.value.kind,
+                        ExprKind::Lambda { .. } | ExprKind::Out { .. }
+                    ) {
+                        self.value(&argument.value);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the path starts with, and how many links belong to that.
+    fn start(&mut self, first: &Expr, links: &[Link]) -> (Start, usize) {
+        if let ExprKind::TypeKeyword(name) = &first.kind {
+            return (named(&name.text).map_or(Start::Wrong, Start::Type), 0);
+        }
+        let ExprKind::Name(name) = &first.kind else {
+            return (Start::Value(self.value(first)), 0);
+        };
+        if let Some(Meaning::Function { index, signature }) = self.lookup(&name.text).cloned()
+            && let Some(Link { kind: LinkKind::Call(arguments), .. }) = links.first()
+        {
+            return (Start::Value(self.local_call(index, &signature, arguments, &first.span)), 1);
+        }
+        if self.lookup(&name.text).is_some() || &*name.text == "context" {
+            return (Start::Value(self.name(name)), 0);
+        }
+        match type_prefix(name, links) {
+            Some((ty, used)) => (Start::Type(ty), used),
+            None => {
+                self.name(name);
+                (Start::Wrong, 0)
+            }
+        }
+    }
+
+    fn walk(&mut self, mut walk: Walk, links: &[Link], span: &Span) -> Typed {
+        let mut rest = links;
+        while let Some((link, after)) = rest.split_first() {
+            rest = after;
+            if link.conditional {
+                walk = self.pass_null(walk, &link.span);
+            } else if let Type::Nullable(_) = &walk.ty
+                && !matches!(link.kind, LinkKind::Member { .. })
+            {
+                walk.ty = walk.ty.bare().clone();
+            }
+            walk.span.end = link.span.end;
+            match &link.kind {
+                LinkKind::Member { name, types } => {
+                    if let Some((Link { kind: LinkKind::Call(arguments), span, .. }, after)) =
+                        rest.split_first()
+                        && !self.is_function_member(&walk.ty, name)
+                    {
+                        rest = after;
+                        walk.span.end = span.end;
+                        walk = self.method(walk, name, types, arguments, link.conditional);
+                    } else {
+                        walk = self.property(walk, name, link.conditional);
+                    }
+                }
+                LinkKind::Index(arguments) => {
+                    walk = self.index(walk, arguments, link);
+                }
+                LinkKind::Call(arguments) => walk = self.call_value(walk, arguments, link),
+            }
+        }
+        let ty = if walk.conditional { walk.ty.nullable() } else { walk.ty };
+        let kind = if walk.links.is_empty() {
+            walk.first.kind
+        } else {
+            NodeKind::Path(Box::new(walk.first), walk.links)
+        };
+        Typed::new(kind, ty, span)
+    }
+
+    /// Goes through a `?`.
+    fn pass_null(&mut self, mut walk: Walk, span: &Span) -> Walk {
+        if walk.ty.is_value() && !matches!(walk.ty, Type::Nullable(_)) {
+            let message = format!("{} is never null, so `?` has no use", walk.ty);
+            self.wrong(span, message, Some("leave out the question mark".to_owned()));
+        }
+        walk.ty = walk.ty.bare().clone();
+        walk.conditional = true;
+        walk
+    }
+
+    /// Whether `name` is a value that can be called, such as a part of a record.
+    fn is_function_member(&self, ty: &Type, name: &Name) -> bool {
+        matches!(field(ty, &name.text), Some((_, Type::Function(..))))
+    }
+
+    fn property(&mut self, mut walk: Walk, name: &Name, conditional: bool) -> Walk {
+        let at = name.span.start;
+        if walk.ty.is_open() {
+            let step = Step::Dynamic {
+                name: (&*name.text).into(),
+                how: How::Get,
+                arguments: Vec::new(),
+                types: Vec::new(),
+            };
+            walk.push(step, conditional, at, Type::Unknown);
+            return walk;
+        }
+        if let Some((place, ty)) = field(&walk.ty, &name.text) {
+            walk.push(Step::Field(place), conditional, at, ty);
+            return walk;
+        }
+        let found = self.only(&walk.ty, &name.text, MemberKind::Property);
+        let Some((member, signature)) = found else {
+            self.no_member(&walk.ty, name, false);
+            return walk.lost();
+        };
+        self.note(&walk.ty, member);
+        self.push_member(walk, member, Vec::new(), Vec::new(), signature.result, (conditional, at))
+    }
+
+    fn method(
+        &mut self,
+        mut walk: Walk,
+        name: &Name,
+        types: &[TypeName],
+        arguments: &[Argument],
+        conditional: bool,
+    ) -> Walk {
+        let at = name.span.start;
+        let types: Vec<Type> = types.iter().map(|of| self.named_type(of)).collect();
+        if walk.ty.is_open() {
+            let arguments = self.dynamic_arguments(arguments);
+            let name = (&*name.text).into();
+            let step = Step::Dynamic { name, how: How::Call, arguments, types };
+            walk.push(step, conditional, at, Type::Unknown);
+            return walk;
+        }
+        // `nullable.ToString()` and the like work on the value below.
+        let receiver = walk.ty.clone();
+        let candidates = members::candidates(&receiver, &name.text, &[MemberKind::Method]);
+        if candidates.is_empty() {
+            self.no_member(&receiver, name, true);
+            self.dynamic_arguments(arguments);
+            return walk.lost();
+        }
+        let span = name.span.start..walk.span.end;
+        let Some(resolved) = self.resolve(&candidates, name, &types, arguments, &span) else {
+            return walk.lost();
+        };
+        self.note(&receiver, resolved.member);
+        let result = if resolved.member.bare_name() == "ToString"
+            && let Type::Enumeration(of) = receiver.bare()
+        {
+            return walk.named(*of, at);
+        } else {
+            resolved.result
+        };
+        self.push_member(
+            walk,
+            resolved.member,
+            resolved.arguments,
+            resolved.types,
+            result,
+            (conditional, at),
+        )
+    }
+
+    fn index(&mut self, mut walk: Walk, arguments: &[Argument], link: &Link) -> Walk {
+        if walk.ty.is_open() {
+            let arguments = self.dynamic_arguments(arguments);
+            let how = How::Index;
+            let step = Step::Dynamic { name: "[]".into(), how, arguments, types: Vec::new() };
+            walk.push(step, link.conditional, link.span.start, Type::Unknown);
+            return walk;
+        }
+        let candidates = members::candidates(&walk.ty, "[]", &[MemberKind::Index]);
+        if candidates.is_empty() {
+            let message = format!("{} cannot be indexed with `[]`", walk.ty);
+            let remedy = (walk.ty == Type::Object)
+                .then(|| "cast it first, for example `((JObject)…)[…]`".to_owned());
+            self.wrong(&link.span, message, remedy);
+            self.dynamic_arguments(arguments);
+            return walk.lost();
+        }
+        let name = Name { text: "[]".into(), span: link.span.clone() };
+        let resolved = self.resolve(&candidates, &name, &[], arguments, &link.span);
+        let Some(resolved) = resolved else { return walk.lost() };
+        self.note(&walk.ty, resolved.member);
+        self.push_member(
+            walk,
+            resolved.member,
+            resolved.arguments,
+            Vec::new(),
+            resolved.result,
+            (link.conditional, link.span.start),
+        )
+    }
+
+    /// Calls a value that is a function.
+    fn call_value(&mut self, mut walk: Walk, arguments: &[Argument], link: &Link) -> Walk {
+        let at = link.span.start;
+        match walk.ty.clone() {
+            Type::Function(parameters, result) => {
+                let nodes = self.function_arguments(&parameters, arguments, &link.span);
+                walk.push(Step::Invoke(nodes), link.conditional, at, (*result).clone());
+                walk
+            }
+            ty if ty.is_open() => {
+                let nodes = self.dynamic_arguments(arguments);
+                walk.push(Step::Invoke(nodes), link.conditional, at, Type::Unknown);
+                walk
+            }
+            ty => {
+                self.wrong(&link.span, format!("{ty} cannot be called"), None);
+                self.dynamic_arguments(arguments);
+                walk.lost()
+            }
+        }
+    }
+
+    fn push_member(
+        &mut self,
+        mut walk: Walk,
+        member: &'static Member,
+        arguments: Vec<Node>,
+        types: Vec<Type>,
+        result: Type,
+        (conditional, at): (bool, usize),
+    ) -> Walk {
+        let is_known = walk.links.is_empty() && walk.first.constant().is_some();
+        // Below what cannot be null, a part of `context` is read at once.
+        if let (Run::Context(part), true) = (member.run, is_known) {
+            walk.first = Node::new(NodeKind::Context(part), at);
+            walk.ty = result;
+            return walk;
+        }
+        // `context.Request.Url` and its like have no value: they are only on the way.
+        if let Type::Class(class) = result
+            && is_way(class)
+            && is_known
+        {
+            walk.first = Node::new(NodeKind::Constant(Value::text(class.name())), at);
+            walk.ty = result;
+            return walk;
+        }
+        if member.is_lookup() {
+            walk = walk.without_whole();
+        }
+        let access = Access { member, arguments, types, at };
+        walk.push(Step::Access(access), conditional, at, result);
+        walk
+    }
+
+    /// `Type.member` and `Type.member(…)`, and how many links that is.
+    fn static_member(&mut self, ty: &Type, links: &[Link], span: &Span) -> Option<(Typed, usize)> {
+        let Some(Link { kind: LinkKind::Member { name, types }, .. }) = links.first() else {
+            self.wrong(span, format!("`{ty}` is a type, not a value"), None);
+            return None;
+        };
+        if let Type::Enumeration(of) = ty {
+            let Some(number) = of.number(&name.text) else {
+                let message = format!("{} has no member `{}`", of.name(), name.text);
+                let known: Vec<&str> = of.members().iter().map(|(name, _)| *name).collect();
+                self.unknown_name(name, message, &known);
+                return None;
+            };
+            return Some((Typed::constant(Value::Int(number), ty.clone(), &name.span), 1));
+        }
+        if let Some(Link { kind: LinkKind::Call(arguments), span: call, .. }) = links.get(1) {
+            let span = name.span.start..call.end;
+            let types: Vec<Type> = types.iter().map(|of| self.named_type(of)).collect();
+            return Some((self.static_call(ty, name, &types, arguments, &span)?, 2));
+        }
+        let found = self.only(ty, &name.text, MemberKind::StaticProperty);
+        let Some((member, signature)) = found else {
+            self.no_static_member(ty, name, false);
+            return None;
+        };
+        self.note(ty, member);
+        let at = name.span.start;
+        let access = Access { member, arguments: Vec::new(), types: Vec::new(), at };
+        let typed = Typed::new(NodeKind::Static(access), signature.result, &name.span);
+        Some((Self::folded(typed), 1))
+    }
+
+    fn static_call(
+        &mut self,
+        ty: &Type,
+        name: &Name,
+        types: &[Type],
+        arguments: &[Argument],
+        span: &Span,
+    ) -> Option<Typed> {
+        let candidates = members::candidates(ty, &name.text, &[MemberKind::StaticMethod]);
+        if candidates.is_empty() {
+            self.no_static_member(ty, name, true);
+            self.dynamic_arguments(arguments);
+            return None;
+        }
+        let resolved = self.resolve(&candidates, name, types, arguments, span)?;
+        self.note(ty, resolved.member);
+        let access = Access {
+            member: resolved.member,
+            arguments: resolved.arguments,
+            types: resolved.types,
+            at: name.span.start,
+        };
+        let access = if *ty == Type::Class(Class::Regex) {
+            self.compiled_pattern(access, span)
+        } else {
+            access
+        };
+        Some(Self::folded(Typed::new(NodeKind::Static(access), resolved.result, span)))
+    }
+
+    /// Remembers what using a member says about the whole expression.
+    fn note(&mut self, owner: &Type, member: &Member) {
+        self.reads.effects |= member.is_volatile();
+        if let Run::Context(part) = member.run {
+            self.reads.response |= part == ContextMember::Response;
+        }
+        let Type::Class(class) = owner.bare() else { return };
+        match class {
+            Class::RequestBody => self.reads.request_body = true,
+            Class::ResponseBody => {
+                self.reads.response = true;
+                self.reads.response_body = true;
+            }
+            Class::ContextResponse | Class::ResponseHeaders => self.reads.response = true,
+            Class::Variables => self.reads.variables = true,
+            _ => {}
+        }
+    }
+
+    /// The one member of that name and kind.
+    pub(super) fn only(
+        &self,
+        ty: &Type,
+        name: &str,
+        kind: MemberKind,
+    ) -> Option<(&'static Member, members::Signature)> {
+        let (member, bound) = members::candidates(ty, name, &[kind]).into_iter().next()?;
+        Some((member, member.signature()?.with(&bound)))
+    }
+
+    fn no_member(&mut self, ty: &Type, name: &Name, called: bool) {
+        let text = &name.text;
+        if let Type::Nullable(inner) = ty {
+            let message = format!("{ty} has no member `{text}`");
+            let known = !members::candidates(inner, text, &[MemberKind::Method, MemberKind::Property])
+                .is_empty();
+            let remedy = known.then(|| format!("write `?.{text}` or `.Value.{text}`"));
+            self.wrong(&name.span, message, remedy);
+            return;
+        }
+        let other = [if called { MemberKind::Property } else { MemberKind::Method }];
+        if !members::candidates(ty, text, &other).is_empty() {
+            let (message, remedy) = if called {
+                (format!("`{text}` of {ty} is not a method"), "leave out the parentheses")
+            } else {
+                (format!("`{text}` of {ty} is a method"), "call it: add `()`")
+            };
+            self.wrong(&name.span, message, Some(remedy.to_owned()));
+            return;
+        }
+        if *ty == Type::Object {
+            let message = format!("object has no member `{text}`");
+            let remedy = format!("cast it first, for example `((string)…).{text}`");
+            self.wrong(&name.span, message, Some(remedy));
+            return;
+        }
+        let known = members::names(ty, false);
+        let message = if ty.is_open() || *ty == Type::Void {
+            format!("this gives nothing that has a member `{text}`")
+        } else {
+            format!("{ty} has no member `{text}`")
+        };
+        self.unknown_name(name, message, &known);
+    }
+
+    fn no_static_member(&mut self, ty: &Type, name: &Name, called: bool) {
+        let text = &name.text;
+        let other = [if called { MemberKind::StaticProperty } else { MemberKind::StaticMethod }];
+        if !members::candidates(ty, text, &other).is_empty() {
+            let (what, remedy) = if called {
+                ("is not a method", "leave out the parentheses")
+            } else {
+                ("is a method", "call it: add `()`")
+            };
+            let message = format!("`{text}` of {ty} {what}");
+            self.wrong(&name.span, message, Some(remedy.to_owned()));
+            return;
+        }
+        let instance = [MemberKind::Method, MemberKind::Property];
+        if !members::candidates(ty, text, &instance).is_empty() {
+            let message = format!("`{text}` belongs to a value of {ty}, not to the type");
+            self.wrong(&name.span, message, Some(format!("write `value.{text}`")));
+            return;
+        }
+        let known = members::names(ty, true);
+        self.unknown_name(name, format!("{ty} has no static member `{text}`"), &known);
+    }
+}
+
+impl Walk {
+    fn new(typed: Typed) -> Self {
+        let Typed { node, ty, span } = typed;
+        match node.kind {
+            // A path in parentheses that cannot end early goes on.
+            NodeKind::Path(first, links) if links.iter().all(|link| !link.conditional) => {
+                Self { first: *first, links, ty, conditional: false, span }
+            }
+            kind => {
+                let first = Node { kind, at: node.at };
+                Self { first, links: Vec::new(), ty, conditional: false, span }
+            }
+        }
+    }
+
+    fn push(&mut self, step: Step, conditional: bool, at: usize, ty: Type) {
+        self.links.push(node::Link { conditional, step, at });
+        self.ty = ty;
+    }
+
+    /// The path after a fault: anything may follow.
+    fn lost(mut self) -> Self {
+        self.first = Node::new(NodeKind::Constant(Value::Null), self.first.at);
+        self.links.clear();
+        self.ty = Type::Unknown;
+        self
+    }
+
+    /// An enumeration's value as its name.
+    fn named(self, of: crate::expression::types::Enumeration, at: usize) -> Self {
+        let kind = NodeKind::Path(Box::new(self.first), self.links);
+        let value = Node::new(kind, at);
+        let text = node::Text { value, names: Some(of), format: None, alignment: None };
+        let first = Node::new(NodeKind::Text(Box::new(text)), at);
+        let (conditional, span) = (self.conditional, self.span);
+        Self { first, links: Vec::new(), ty: Type::String, conditional, span }
+    }
+
+    /// Leaves out a dictionary that is only looked into, but not the question whether what it
+    /// belongs to is null.
+    fn without_whole(mut self) -> Self {
+        let whole = matches!(self.ty, Type::Class(class) if class.same_as().is_some());
+        let Some(last) = self.links.pop_if(|last| whole && is_whole(&last.step)) else {
+            return self;
+        };
+        if !self.links.is_empty() || self.first.constant().is_none() {
+            let step = Step::Present;
+            self.links.push(node::Link { conditional: last.conditional, step, at: last.at });
+        }
+        self
+    }
+}
+
+/// Whether the step makes a dictionary of `context`.
+fn is_whole(step: &Step) -> bool {
+    matches!(step, Step::Access(access) if matches!(access.member.run, Run::Call(_)))
+}
+
+/// A part of a tuple or an anonymous object: its place and type.
+fn field(ty: &Type, name: &str) -> Option<(usize, Type)> {
+    match ty {
+        Type::Record(parts) => {
+            let place = parts.iter().position(|(known, _)| **known == *name)?;
+            Some((place, parts.get(place)?.1.clone()))
+        }
+        Type::Tuple(parts) => {
+            let by_name = parts.iter().position(|(known, _)| known.as_deref() == Some(name));
+            let by_place = || name.strip_prefix("Item")?.parse::<usize>().ok()?.checked_sub(1);
+            let place = by_name.or_else(by_place)?;
+            Some((place, parts.get(place)?.1.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// The type that the name and as many links as needed spell.
+fn type_prefix(name: &Name, links: &[Link]) -> Option<(Type, usize)> {
+    let mut path = name.text.to_string();
+    let mut used = 0;
+    loop {
+        match named(&path) {
+            Ok(ty) => return Some((ty, used)),
+            // `Tuple.Create` and `KeyValuePair.Create`.
+            Err(Unnamed::WrongArguments(_)) | Err(Unnamed::NoSuchType) => {}
+        }
+        let Some(Link { kind: LinkKind::Member { name, .. }, .. }) = links.get(used) else {
+            return None;
+        };
+        path.push('.');
+        path.push_str(&name.text);
+        used = used.checked_add(1)?;
+    }
+}

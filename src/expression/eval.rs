@@ -1,0 +1,450 @@
+//! Runs a compiled expression: a walk over its nodes, bounded in steps, bytes and depth.
+
+mod convert;
+pub(super) mod node;
+pub(super) mod operate;
+mod path;
+mod place;
+mod statement;
+mod test;
+
+use std::any::Any;
+use std::sync::Arc;
+
+pub(super) use convert::{cast, default_of, unboxed};
+
+use self::node::{Body, Node, NodeKind, Program, Text};
+use super::library::display;
+use super::scope::{BodyRead, ContextMember, Scope, Side};
+use super::value::collection::{List, Record};
+use super::value::message::{Body as MessageBody, Response};
+use super::value::thrown::{ExceptionKind, Thrown};
+use super::value::{Callable, Value};
+
+/// The most steps of one evaluation. A step is a node, or [`STEP_BYTES`] of text that a member
+/// was given.
+pub const STEPS_MAX: u64 = 1_000_000;
+/// How many bytes of text given to a member count as one step.
+const STEP_BYTES: u64 = 256;
+/// The most bytes that one evaluation may make, whether it keeps them or not.
+pub const BYTES_MAX: u64 = 64 << 20;
+/// How deep nodes and calls may lie in one another while running.
+pub const DEPTH_MAX: usize = 384;
+/// What a value costs besides its text.
+const VALUE_BYTES: u64 = 32;
+
+/// One evaluation under way.
+pub(super) struct Machine<'s> {
+    program: &'s Program,
+    scope: &'s mut dyn Scope,
+    slots: Vec<Value>,
+    /// How many calls of each function are under way.
+    active: Vec<usize>,
+    steps: u64,
+    bytes: u64,
+    depth: usize,
+    /// Where the exception on its way was thrown.
+    thrown_at: Option<usize>,
+    /// The exception that a `catch` is handling.
+    caught: Vec<Thrown>,
+}
+
+/// A lambda or local function as a value. It belongs to the running evaluation.
+#[derive(Debug)]
+struct Closure {
+    function: usize,
+    /// Which program it is a part of.
+    program: usize,
+}
+
+impl Callable for Closure {}
+
+/// What a statement did.
+enum Flow {
+    Next,
+    Break,
+    Continue,
+    Return(Value),
+}
+
+impl<'s> Machine<'s> {
+    pub(super) fn new(program: &'s Program, scope: &'s mut dyn Scope) -> Self {
+        Self {
+            slots: vec![Value::Null; program.slots],
+            active: vec![0; program.functions.len()],
+            program,
+            scope,
+            steps: 0,
+            bytes: 0,
+            depth: 0,
+            thrown_at: None,
+            caught: Vec::new(),
+        }
+    }
+
+    /// Runs the whole program; the offset is where the exception was thrown.
+    pub(super) fn run(mut self) -> Result<Value, (Thrown, usize)> {
+        let program = self.program;
+        let result = self.body(&program.body).and_then(|value| match value {
+            Value::Function(_) => {
+                Err(Thrown::invalid_operation("A lambda cannot be the result of an expression."))
+            }
+            other => Ok(other),
+        });
+        result.map_err(|thrown| (thrown, self.thrown_at.unwrap_or(0)))
+    }
+
+    fn body(&mut self, body: &'s Body) -> Result<Value, Thrown> {
+        match body {
+            Body::Value(node) => self.value(node),
+            Body::Block(statements) => match self.block(statements)? {
+                Flow::Return(value) => Ok(value),
+                Flow::Next | Flow::Break | Flow::Continue => Ok(Value::Null),
+            },
+        }
+    }
+
+    /// Counts `steps`.
+    fn step(&mut self, steps: u64) -> Result<(), Thrown> {
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps <= STEPS_MAX {
+            return Ok(());
+        }
+        Err(Thrown::limit(format!("the expression takes more than {STEPS_MAX} steps")))
+    }
+
+    /// Counts the bytes of a value that was made.
+    fn charge(&mut self, value: &Value) -> Result<(), Thrown> {
+        self.bytes = self.bytes.saturating_add(VALUE_BYTES).saturating_add(size(value));
+        if self.bytes <= BYTES_MAX {
+            return Ok(());
+        }
+        Err(Thrown::limit(format!("the expression makes more than {BYTES_MAX} bytes")))
+    }
+
+    fn deeper<T>(
+        &mut self,
+        run: impl FnOnce(&mut Self) -> Result<T, Thrown>,
+    ) -> Result<T, Thrown> {
+        if self.depth >= DEPTH_MAX {
+            return Err(Thrown::limit(format!("the expression runs more than {DEPTH_MAX} deep")));
+        }
+        self.depth = self.depth.saturating_add(1);
+        let result = run(self);
+        self.depth = self.depth.saturating_sub(1);
+        result
+    }
+
+    /// Remembers where an exception was thrown first.
+    fn placed<T>(&mut self, result: Result<T, Thrown>, at: usize) -> Result<T, Thrown> {
+        if result.is_err() && self.thrown_at.is_none() {
+            self.thrown_at = Some(at);
+        }
+        result
+    }
+
+    fn slot(&self, slot: usize) -> Value {
+        self.slots.get(slot).cloned().unwrap_or_default()
+    }
+
+    fn set_slot(&mut self, slot: usize, value: Value) {
+        if let Some(place) = self.slots.get_mut(slot) {
+            *place = value;
+        }
+    }
+
+    /// The value of `node`.
+    fn value(&mut self, node: &'s Node) -> Result<Value, Thrown> {
+        // The cheap ones first, without going deeper.
+        match &node.kind {
+            NodeKind::Constant(value) => return Ok(value.clone()),
+            NodeKind::Local(slot) => return Ok(self.slot(*slot)),
+            NodeKind::Context(member) => {
+                self.step(1)?;
+                return Ok(self.context(*member));
+            }
+            _ => {}
+        }
+        let counted = self.step(1);
+        self.placed(counted, node.at)?;
+        let result = self.deeper(|machine| machine.compound(node));
+        self.placed(result, node.at)
+    }
+
+    fn compound(&mut self, node: &'s Node) -> Result<Value, Thrown> {
+        match &node.kind {
+            NodeKind::Constant(value) => Ok(value.clone()),
+            NodeKind::Local(slot) => Ok(self.slot(*slot)),
+            NodeKind::Context(member) => Ok(self.context(*member)),
+            NodeKind::SetLocal(slot, value) => {
+                let value = self.value(value)?;
+                self.set_slot(*slot, value.clone());
+                Ok(value)
+            }
+            NodeKind::Body(side) => self.whole_body(*side),
+            NodeKind::Response => self.whole_response(),
+            NodeKind::Concat(parts) => self.concat(parts),
+            NodeKind::Text(text) => self.text(text),
+            NodeKind::All(parts) => self.logical(parts, false),
+            NodeKind::Any(parts) => self.logical(parts, true),
+            NodeKind::Operate(first, rest) => self.operate(first, rest),
+            NodeKind::Unary(operator, operand) => operate::unary(*operator, &self.value(operand)?),
+            NodeKind::Coalesce(parts) => self.coalesce(parts),
+            NodeKind::Conditional(parts) => {
+                let [condition, then, otherwise] = &**parts;
+                if self.condition(condition)? { self.value(then) } else { self.value(otherwise) }
+            }
+            NodeKind::Convert { value, to, boxed } => {
+                let value = self.value(value)?;
+                if *boxed { convert::unboxed(value, to) } else { convert::convert(value, to) }
+            }
+            NodeKind::As(operand, to) => {
+                let value = self.value(operand)?;
+                Ok(if super::types::is_instance(&value, to) { value } else { Value::Null })
+            }
+            NodeKind::Is(operand, test) => {
+                let value = self.value(operand)?;
+                Ok(Value::Bool(self.test(test, &value)?))
+            }
+            NodeKind::Path(first, links) => self.path(first, links),
+            NodeKind::Static(access) => self.access(access, None),
+            NodeKind::Lambda(function) => Ok(self.closure(*function)),
+            NodeKind::CallLocal(function, arguments) => {
+                let arguments = self.values(arguments)?;
+                self.call(*function, &arguments)
+            }
+            NodeKind::Create(object, actions) => {
+                let object = self.value(object)?;
+                for action in actions {
+                    self.access(action, Some(object.clone()))?;
+                }
+                Ok(object)
+            }
+            NodeKind::Array(_) | NodeKind::ArrayOf(..) | NodeKind::Record(..)
+            | NodeKind::Tuple(_) => self.creation(node),
+            NodeKind::Throw(exception) => {
+                let exception = self.value(exception)?;
+                Err(statement::exception(&exception))
+            }
+            NodeKind::Switch(value, arms) => self.switch_value(value, arms),
+            NodeKind::Update(update) => self.update(update),
+            NodeKind::Out(_) => Ok(Value::Null),
+        }
+    }
+
+    fn creation(&mut self, node: &'s Node) -> Result<Value, Thrown> {
+        let made = match &node.kind {
+            NodeKind::Array(items) => {
+                let items = self.values(items)?;
+                Value::List(Arc::new(List::array(items)))
+            }
+            NodeKind::ArrayOf(length, item) => convert::array_of(&self.value(length)?, item)?,
+            NodeKind::Record(names, values) => {
+                let values = self.values(values)?;
+                let fields = names.iter().map(Arc::clone).zip(values).collect();
+                Value::Record(Arc::new(Record::anonymous(fields)))
+            }
+            NodeKind::Tuple(values) => {
+                Value::Record(Arc::new(Record::tuple(self.values(values)?)))
+            }
+            _ => Value::Null,
+        };
+        self.charge(&made)?;
+        Ok(made)
+    }
+
+    fn values(&mut self, nodes: &'s [Node]) -> Result<Vec<Value>, Thrown> {
+        nodes.iter().map(|node| self.value(node)).collect()
+    }
+
+    fn condition(&mut self, node: &'s Node) -> Result<bool, Thrown> {
+        let value = self.value(node)?;
+        let flag = match value {
+            // `if (nullable == true)` is written so; a bare null condition has no value.
+            Value::Null => Err(Thrown::invalid_operation("Nullable object must have a value.")),
+            other => other.bool(),
+        };
+        self.placed(flag, node.at)
+    }
+
+    fn logical(&mut self, parts: &'s [Node], decisive: bool) -> Result<Value, Thrown> {
+        for part in parts {
+            if self.condition(part)? == decisive {
+                return Ok(Value::Bool(decisive));
+            }
+        }
+        Ok(Value::Bool(!decisive))
+    }
+
+    fn operate(
+        &mut self,
+        first: &'s Node,
+        rest: &'s [(super::ast::BinaryOperator, Node)],
+    ) -> Result<Value, Thrown> {
+        let mut left = self.value(first)?;
+        for (operator, right) in rest {
+            let right = self.value(right)?;
+            left = operate::binary(*operator, &left, &right)?;
+            if let Value::String(_) = left {
+                self.charge(&left)?;
+            }
+        }
+        Ok(left)
+    }
+
+    fn coalesce(&mut self, parts: &'s [Node]) -> Result<Value, Thrown> {
+        for part in parts {
+            let value = self.value(part)?;
+            if !value.is_null() {
+                return Ok(value);
+            }
+        }
+        Ok(Value::Null)
+    }
+
+    fn concat(&mut self, parts: &'s [Node]) -> Result<Value, Thrown> {
+        let mut joined = String::new();
+        for part in parts {
+            let value = self.value(part)?;
+            joined.push_str(&display::text(&value)?);
+            super::value::bounded_string(joined.len())?;
+        }
+        let joined = Value::from(joined);
+        self.charge(&joined)?;
+        Ok(joined)
+    }
+
+    fn text(&mut self, text: &'s Text) -> Result<Value, Thrown> {
+        let mut value = self.value(&text.value)?;
+        if let (Some(of), Value::Int(number)) = (text.names, &value) {
+            value = Value::from(of.text(*number));
+        }
+        let alignment = match &text.alignment {
+            Some(alignment) => self.value(alignment)?.int()?,
+            None => 0,
+        };
+        if alignment == 0 && text.format.is_none() {
+            return Ok(Value::String(display::text(&value)?));
+        }
+        let shown = display::hole(&value, alignment, text.format.as_deref())?;
+        Ok(Value::from(shown))
+    }
+
+    /// A member of `context`.
+    fn context(&mut self, member: ContextMember) -> Value {
+        self.scope.member(member)
+    }
+
+    /// The content of a body as a value that can be kept.
+    fn whole_body(&mut self, side: Side) -> Result<Value, Thrown> {
+        match self.scope.body(side, true) {
+            BodyRead::Absent => Ok(Value::Null),
+            BodyRead::Bytes(bytes) => Ok(Value::Body(MessageBody(bytes))),
+            BodyRead::Refused(reason) => Err(Thrown::invalid_operation(&*reason)),
+        }
+    }
+
+    /// `context.Response` as a value that can be kept.
+    fn whole_response(&mut self) -> Result<Value, Thrown> {
+        if self.context(ContextMember::Response).is_null() {
+            return Ok(Value::Null);
+        }
+        let status = self.context(ContextMember::ResponseStatusCode).int()?;
+        let reason = self.context(ContextMember::ResponseStatusReason);
+        let body = match self.whole_body(Side::Response)? {
+            Value::Body(body) => Some(body.0),
+            _ => None,
+        };
+        let mut lines: Vec<(String, String)> = Vec::new();
+        self.scope.headers(Side::Response, &mut |name, value| {
+            lines.push((name.to_owned(), value.to_owned()));
+        });
+        let lines = lines.iter().map(|(name, value)| (&**name, &**value));
+        let status = u16::try_from(status).unwrap_or(0);
+        let reason = display::text(&reason)?;
+        Response::new(status, &reason, lines, body).map(Value::from)
+    }
+
+    fn closure(&self, function: usize) -> Value {
+        let program = std::ptr::from_ref(self.program).addr();
+        Value::Function(Arc::new(Closure { function, program }))
+    }
+
+    /// Calls a function that is a value.
+    pub(super) fn invoke(
+        &mut self,
+        function: &Value,
+        arguments: &[Value],
+    ) -> Result<Value, Thrown> {
+        let Value::Function(callable) = function else {
+            return Err(if function.is_null() {
+                Thrown::null_reference()
+            } else {
+                function.refused("System.Delegate")
+            });
+        };
+        let any: &dyn Any = &**callable;
+        let program = std::ptr::from_ref(self.program).addr();
+        match any.downcast_ref::<Closure>().filter(|closure| closure.program == program) {
+            Some(closure) => self.call(closure.function, arguments),
+            None => Err(Thrown::new(
+                ExceptionKind::NotSupported,
+                "A lambda can only be called by the expression that made it.",
+            )),
+        }
+    }
+
+    /// Calls function `function`. A function that is called while it runs gets its variables
+    /// anew, and the earlier call finds its own again.
+    fn call(&mut self, function: usize, arguments: &[Value]) -> Result<Value, Thrown> {
+        let program = self.program;
+        let Some(called) = program.functions.get(function) else { return Ok(Value::Null) };
+        self.step(1)?;
+        let running = self.active.get(function).copied().unwrap_or(0);
+        let mut kept = Vec::new();
+        if running > 0 {
+            kept.extend(called.frame.clone().map(|slot| self.slot(slot)));
+        }
+        for (slot, argument) in called.parameters.iter().zip(arguments) {
+            self.set_slot(*slot, argument.clone());
+        }
+        self.count_active(function, running.saturating_add(1));
+        let result = self.deeper(|machine| machine.body(&called.body));
+        self.count_active(function, running);
+        for (slot, value) in called.frame.clone().zip(kept) {
+            self.set_slot(slot, value);
+        }
+        result
+    }
+
+    fn count_active(&mut self, function: usize, count: usize) {
+        if let Some(active) = self.active.get_mut(function) {
+            *active = count;
+        }
+    }
+
+    /// The request this runs for.
+    pub(super) fn scope(&mut self) -> &mut dyn Scope {
+        self.scope
+    }
+}
+
+/// About how many bytes a value that was just made takes.
+fn size(value: &Value) -> u64 {
+    let items = |count: usize| count.saturating_mul(std::mem::size_of::<Value>());
+    let bytes = match value {
+        Value::String(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::List(list) => items(list.len()),
+        Value::Map(map) => items(map.len()).saturating_mul(3),
+        Value::Set(set) => items(set.len()).saturating_mul(2),
+        Value::Json(super::value::json::Json::String(text)) => text.len(),
+        _ => 0,
+    };
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+/// How many steps it costs to give `value` to a member.
+fn weight(value: &Value) -> u64 {
+    size(value) / STEP_BYTES
+}

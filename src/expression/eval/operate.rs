@@ -1,0 +1,71 @@
+//! The operators of the syntax, as the library knows them.
+
+use std::cmp::Ordering;
+
+use crate::expression::ast::{BinaryOperator, UnaryOperator};
+use crate::expression::library::operators::{self, Operator};
+use crate::expression::library::xml;
+use crate::expression::value::Value;
+use crate::expression::value::thrown::Thrown;
+use crate::expression::value::xml::Xml;
+
+/// `left operator right`
+pub(in crate::expression) fn binary(
+    operator: BinaryOperator,
+    left: &Value,
+    right: &Value,
+) -> Result<Value, Thrown> {
+    use BinaryOperator as Op;
+    let operator = match operator {
+        Op::Equal => return Ok(Value::Bool(operators::equal(left, right))),
+        Op::NotEqual => return Ok(Value::Bool(!operators::equal(left, right))),
+        Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
+            let order = operators::compare(left, right)?;
+            return Ok(Value::Bool(order.is_some_and(|order| holds(operator, order))));
+        }
+        Op::And | Op::BitAnd => Operator::And,
+        Op::Or | Op::BitOr => Operator::Or,
+        Op::BitXor => Operator::Xor,
+        Op::ShiftLeft => Operator::ShiftLeft,
+        Op::ShiftRight => Operator::ShiftRight,
+        Op::Add => Operator::Add,
+        Op::Subtract => Operator::Subtract,
+        Op::Multiply => Operator::Multiply,
+        Op::Divide => Operator::Divide,
+        Op::Remainder => Operator::Remainder,
+    };
+    if let (Operator::Add, Value::Xml(Xml::Namespace(space)), Value::String(name)) =
+        (operator, left, right)
+    {
+        return Ok(Value::from(xml::name_in(space, name)));
+    }
+    operators::binary(operator, left, right)
+}
+
+/// Whether values in that order fulfil the comparison.
+fn holds(operator: BinaryOperator, order: Ordering) -> bool {
+    match operator {
+        BinaryOperator::Less => order.is_lt(),
+        BinaryOperator::LessOrEqual => order.is_le(),
+        BinaryOperator::Greater => order.is_gt(),
+        _ => order.is_ge(),
+    }
+}
+
+/// `operator operand`
+pub(in crate::expression) fn unary(
+    operator: UnaryOperator,
+    operand: &Value,
+) -> Result<Value, Thrown> {
+    match operator {
+        UnaryOperator::Minus => operators::negate(operand),
+        UnaryOperator::Complement => operators::complement(operand),
+        UnaryOperator::Not if operand.is_null() => Ok(Value::Null),
+        UnaryOperator::Not => operators::not(operand),
+        // A `char` or a `byte` becomes an `int`, anything else stays.
+        UnaryOperator::Plus => match operand {
+            Value::Char(_) | Value::Byte(_) => operand.int().map(Value::Int),
+            other => Ok(other.clone()),
+        },
+    }
+}

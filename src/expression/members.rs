@@ -1,0 +1,202 @@
+//! The table of members: what every type offers, with signature and function.
+
+mod arguments;
+mod call;
+mod signature;
+mod tables;
+
+use std::fmt;
+
+pub(super) use call::Call;
+pub(super) use signature::{Parameter, Signature};
+
+use super::eval::node::How;
+use super::scope::ContextMember;
+use super::types::{Type, implicit};
+use super::value::Value;
+use super::value::thrown::Thrown;
+
+/// A member with what the arguments of the type it belongs to are.
+pub(super) type Candidate = (&'static Member, Vec<(&'static str, Type)>);
+
+/// What a member is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum MemberKind {
+    Property,
+    Method,
+    StaticProperty,
+    StaticMethod,
+    Constructor,
+    Index,
+    SetIndex,
+    SetProperty,
+}
+
+/// A member of a type. Signatures are written as in C#, with `T`, `K` and `V` for the type's own
+/// arguments, and the member's own ones in angle brackets after its name.
+pub(super) struct Member {
+    pub(super) name: &'static str,
+    pub(super) kind: MemberKind,
+    pub(super) parameters: &'static str,
+    pub(super) result: &'static str,
+    pub(super) run: Run,
+    /// Whether the same arguments give the same result and nothing else happens.
+    pub(super) pure: bool,
+    /// Whether it looks at null itself.
+    accepts_null: bool,
+    volatile: bool,
+}
+
+/// How a member is run. The value it belongs to is argument 0, static members have none.
+#[derive(Clone, Copy)]
+pub(super) enum Run {
+    /// From its arguments alone.
+    Pure(fn(&[Value]) -> Result<Value, Thrown>),
+    /// With the running evaluation: lambdas, the request, the clock.
+    Call(fn(&mut Call<'_, '_>) -> Result<Value, Thrown>),
+    /// A part of `context`.
+    Context(ContextMember),
+    /// A part of `context` that is looked up in the request, so that the value it belongs to is
+    /// not needed as a whole.
+    Lookup(fn(&mut Call<'_, '_>) -> Result<Value, Thrown>),
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}({})", self.name, self.parameters)
+    }
+}
+
+impl Member {
+    const fn new(name: &'static str, kind: MemberKind, result: &'static str, run: Run) -> Self {
+        let pure = matches!(run, Run::Pure(_));
+        Self { name, kind, parameters: "", result, run, pure, accepts_null: false, volatile: false }
+    }
+
+    const fn taking(mut self, parameters: &'static str) -> Self {
+        self.parameters = parameters;
+        self
+    }
+
+    /// Marks what changes its object or gives a new one each time.
+    const fn effect(mut self) -> Self {
+        self.pure = false;
+        self
+    }
+
+    /// Marks what gives something else each time it is asked.
+    const fn volatile(mut self) -> Self {
+        self.pure = false;
+        self.volatile = true;
+        self
+    }
+
+    /// Marks what looks at null itself.
+    const fn nullable(mut self) -> Self {
+        self.accepts_null = true;
+        self
+    }
+
+    /// The name without the type parameters.
+    pub(super) fn bare_name(&self) -> &'static str {
+        self.name.split('<').next().unwrap_or(self.name)
+    }
+
+    /// The names of its own type parameters.
+    pub(super) fn type_parameters(&self) -> impl Iterator<Item = &'static str> {
+        let inner = self.name.split_once('<').and_then(|(_, rest)| rest.strip_suffix('>'));
+        inner.unwrap_or("").split(',').map(str::trim).filter(|name| !name.is_empty())
+    }
+}
+
+    /// Whether it may be called on null, as extension methods may.
+    pub(super) const fn takes_null(&self) -> bool {
+        self.accepts_null
+    }
+
+    /// Whether it asks for the time or for random numbers, or writes a trace.
+    pub(super) const fn is_volatile(&self) -> bool {
+        self.volatile
+    }
+
+    /// Whether running it makes something new, which counts as memory.
+    pub(super) const fn makes_values(&self) -> bool {
+        matches!(
+            self.kind,
+            MemberKind::Method | MemberKind::StaticMethod | MemberKind::Constructor
+        )
+    }
+
+    /// Whether its object is only a way to it.
+    pub(super) const fn is_lookup(&self) -> bool {
+        matches!(self.run, Run::Lookup(_))
+    }
+}
+
+/// The members called `name` of those kinds, with what the type's own arguments are. Members of
+/// the type come before those of what it derives from.
+pub(super) fn candidates(ty: &Type, name: &str, kinds: &[MemberKind]) -> Vec<Candidate> {
+    let mut found: Vec<Candidate> = Vec::new();
+    for (list, bound) in tables::of(ty) {
+        for member in list {
+            if kinds.contains(&member.kind) && member.bare_name() == name {
+                found.push((member, bound.clone()));
+            }
+        }
+        // A constructor or an operator belongs to one type alone.
+        let own = kinds.iter().any(|kind| {
+            matches!(kind, MemberKind::Constructor | MemberKind::Property | MemberKind::SetIndex)
+        });
+        if own && !found.is_empty() {
+            break;
+        }
+    }
+    found
+}
+
+/// The names of the members of `ty`, for remedies.
+pub(super) fn names(ty: &Type, statics: bool) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for (list, _) in tables::of(ty) {
+        for member in list {
+            let is_static =
+                matches!(member.kind, MemberKind::StaticMethod | MemberKind::StaticProperty);
+            let named = matches!(member.kind, MemberKind::Method | MemberKind::Property);
+            if (statics && is_static) || (!statics && named) {
+                names.push(member.bare_name());
+            }
+        }
+    }
+    names
+}
+
+/// The member of a value whose type shows only now.
+pub(super) fn at_run_time(
+    ty: &Type,
+    name: &str,
+    how: How,
+    arguments: &[Type],
+) -> Option<(&'static Member, Signature)> {
+    let kind = match how {
+        How::Get => MemberKind::Property,
+        How::Call => MemberKind::Method,
+        How::Index => MemberKind::Index,
+        How::SetIndex => MemberKind::SetIndex,
+        How::Set => MemberKind::SetProperty,
+    };
+    let mut best: Option<(u32, &'static Member, Signature)> = None;
+    for (member, bound) in candidates(ty, name, &[kind]) {
+        let Some(signature) = member.signature() else { continue };
+        let signature = signature.with(&bound);
+        if !signature.takes(arguments.len()) || signature.parameters.iter().any(|p| p.rest) {
+            continue;
+        }
+        let costs = arguments.iter().zip(&signature.parameters);
+        let cost = costs.map(|(ty, parameter)| implicit(ty, &parameter.ty)).sum::<Option<u32>>();
+        let Some(cost) = cost else { continue };
+        if best.as_ref().is_none_or(|(known, _, _)| cost < *known) {
+            best = Some((cost, member, signature));
+        }
+    }
+    best.map(|(_, member, signature)| (member, signature))
+}

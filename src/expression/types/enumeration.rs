@@ -1,0 +1,87 @@
+//! The enumerations that policies may use: their values are `int`s at run time.
+
+/// Writes the enum of enumerations with the members of each.
+macro_rules! enumerations {
+    ($($kind:ident = $namespace:literal { $($member:ident = $value:literal),* $(,)? })*) => {
+        /// A .NET enumeration.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub(in crate::expression) enum Enumeration {
+            $($kind,)*
+        }
+
+        impl Enumeration {
+            /// All of them.
+            pub(in crate::expression) const ALL: &'static [Self] = &[$(Self::$kind,)*];
+
+            /// The name without its namespace.
+            pub(in crate::expression) const fn name(self) -> &'static str {
+                match self { $(Self::$kind => stringify!($kind),)* }
+            }
+
+            /// The namespace.
+            pub(in crate::expression) const fn namespace(self) -> &'static str {
+                match self { $(Self::$kind => $namespace,)* }
+            }
+
+            /// The members with their numbers.
+            pub(in crate::expression) const fn members(self) -> &'static [(&'static str, i32)] {
+                match self { $(Self::$kind => &[$((stringify!($member), $value),)*],)* }
+            }
+        }
+    };
+}
+
+enumerations! {
+    StringComparison = "System" {
+        CurrentCulture = 0, CurrentCultureIgnoreCase = 1, InvariantCulture = 2,
+        InvariantCultureIgnoreCase = 3, Ordinal = 4, OrdinalIgnoreCase = 5,
+    }
+    StringSplitOptions = "System" { None = 0, RemoveEmptyEntries = 1, TrimEntries = 2 }
+    DayOfWeek = "System" {
+        Sunday = 0, Monday = 1, Tuesday = 2, Wednesday = 3, Thursday = 4, Friday = 5, Saturday = 6,
+    }
+    DateTimeKind = "System" { Unspecified = 0, Utc = 1, Local = 2 }
+    MidpointRounding = "System" {
+        ToEven = 0, AwayFromZero = 1, ToZero = 2, ToNegativeInfinity = 3, ToPositiveInfinity = 4,
+    }
+    UriKind = "System" { RelativeOrAbsolute = 0, Absolute = 1, Relative = 2 }
+    UriPartial = "System" { Scheme = 0, Authority = 1, Path = 2, Query = 3 }
+    Base64FormattingOptions = "System" { None = 0, InsertLineBreaks = 1 }
+    NumberStyles = "System.Globalization" {
+        None = 0, AllowLeadingWhite = 1, AllowTrailingWhite = 2, AllowLeadingSign = 4,
+        Integer = 7, AllowTrailingSign = 8, AllowParentheses = 16, AllowDecimalPoint = 32,
+        AllowThousands = 64, Number = 111, AllowExponent = 128, Float = 167,
+        AllowCurrencySymbol = 256, Currency = 383, Any = 511, AllowHexSpecifier = 512,
+        HexNumber = 515,
+    }
+    DateTimeStyles = "System.Globalization" {
+        None = 0, AllowLeadingWhite = 1, AllowTrailingWhite = 2, AllowInnerWhite = 4,
+        AllowWhiteSpaces = 7, NoCurrentDateDefault = 8, AdjustToUniversal = 16, AssumeLocal = 32,
+        AssumeUniversal = 64, RoundtripKind = 128,
+    }
+    RegexOptions = "System.Text.RegularExpressions" {
+        None = 0, IgnoreCase = 1, Multiline = 2, ExplicitCapture = 4, Compiled = 8,
+        Singleline = 16, IgnorePatternWhitespace = 32, RightToLeft = 64, ECMAScript = 256,
+        CultureInvariant = 512, NonBacktracking = 1024,
+    }
+    JTokenType = "Newtonsoft.Json.Linq" {
+        None = 0, Object = 1, Array = 2, Constructor = 3, Property = 4, Comment = 5, Integer = 6,
+        Float = 7, String = 8, Boolean = 9, Null = 10, Undefined = 11, Date = 12, Raw = 13,
+        Bytes = 14, Guid = 15, Uri = 16, TimeSpan = 17,
+    }
+    Formatting = "Newtonsoft.Json" { None = 0, Indented = 1 }
+    SaveOptions = "System.Xml.Linq" { None = 0, DisableFormatting = 1, OmitDuplicateNamespaces = 2 }
+}
+
+impl Enumeration {
+    /// The number of the member called `name`.
+    pub(in crate::expression) fn number(self, name: &str) -> Option<i32> {
+        self.members().iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
+    }
+
+    /// The name of the member with that number, or the number itself.
+    pub(in crate::expression) fn text(self, number: i32) -> String {
+        let found = self.members().iter().find(|(_, known)| *known == number);
+        found.map_or_else(|| number.to_string(), |(name, _)| (*name).to_owned())
+    }
+}

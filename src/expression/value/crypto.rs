@@ -1,0 +1,72 @@
+//! Hashes and encodings.
+
+use bytes::Bytes;
+
+/// A hash algorithm.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Algorithm {
+    /// MD5.
+    Md5,
+    /// SHA-1.
+    Sha1,
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+/// A hash object: plain, or keyed.
+#[derive(Clone, Debug)]
+pub struct Hasher {
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// The key of a keyed one.
+    pub key: Option<Bytes>,
+}
+
+/// `System.Text.Encoding`.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Encoding {
+    /// `UTF8`.
+    Utf8,
+    /// `ASCII`.
+    Ascii,
+    /// `Unicode`: UTF-16, low byte first.
+    Unicode,
+    /// `BigEndianUnicode`: UTF-16, high byte first.
+    BigEndianUnicode,
+    /// `Latin1`.
+    Latin1,
+}
+
+impl Hasher {
+    /// The full .NET name of its class.
+    pub const fn type_name(&self) -> &'static str {
+        match (self.algorithm, self.key.is_some()) {
+            (Algorithm::Md5, false) => "System.Security.Cryptography.MD5",
+            (Algorithm::Sha1, false) => "System.Security.Cryptography.SHA1",
+            (Algorithm::Sha256, false) => "System.Security.Cryptography.SHA256",
+            (Algorithm::Sha384, false) => "System.Security.Cryptography.SHA384",
+            (Algorithm::Sha512, false) => "System.Security.Cryptography.SHA512",
+            (Algorithm::Md5, true) => "System.Security.Cryptography.HMACMD5",
+            (Algorithm::Sha1, true) => "System.Security.Cryptography.HMACSHA1",
+            (Algorithm::Sha256, true) => "System.Security.Cryptography.HMACSHA256",
+            (Algorithm::Sha384, true) => "System.Security.Cryptography.HMACSHA384",
+            (Algorithm::Sha512, true) => "System.Security.Cryptography.HMACSHA512",
+        }
+    }
+}
+
+impl Encoding {
+    /// The full .NET name of its class.
+    pub const fn type_name(self) -> &'static str {
+        match self {
+            Self::Utf8 => "System.Text.UTF8Encoding",
+            Self::Ascii => "System.Text.ASCIIEncoding",
+            Self::Unicode | Self::BigEndianUnicode => "System.Text.UnicodeEncoding",
+            Self::Latin1 => "System.Text.Latin1Encoding",
+        }
+    }
+}

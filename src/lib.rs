@@ -1,0 +1,50 @@
+//! Weir: a self-hosted API gateway that runs Azure API Management policies.
+//!
+//! Two paths, and one place where they meet. Read [`proxy`] for the way of a request and
+//! [`configuration`] for the way of a configuration; [`snapshot`] is where they meet. The modules
+//! stand here by floor: each uses itself and what is below it.
+
+#![forbid(unsafe_code)]
+
+// Floor 9: what a person types.
+pub mod cli;
+
+// Floor 8: the root.
+pub mod app;
+
+// Floor 7: what the process must know first.
+pub mod settings;
+
+// Floor 6: the paths.
+pub mod proxy;
+pub mod configuration;
+pub mod admin;
+
+// Floor 5: who calls; and adapters, one outside thing each.
+pub mod admission;
+pub mod counters;
+pub mod cache;
+pub mod caller;
+pub mod telemetry;
+
+// Floor 4: what runs.
+pub mod snapshot;
+
+// Floor 3: the policies.
+pub mod policy;
+
+// Floor 2: what they read and write.
+pub mod exchange;
+
+// Floor 1: cores.
+pub mod limit;
+pub mod route;
+pub mod subscription;
+pub mod backend;
+pub mod expression;
+
+// Floor 0: words.
+pub mod address;
+pub mod time;
+pub mod fault;
+pub mod problem;

@@ -1,0 +1,174 @@
+//! Who shares a counter: keys that say nothing a client wrote and never meet by accident.
+//!
+//! A key is made in two steps. What is known when the configuration is compiled (the kind of limit
+//! and where it is written) becomes a [`KeySpace`]; what only the request knows (a subscription,
+//! the value of `counter-key`) picks the [`CounterKey`] inside it, at the price of one hash block.
+//!
+//! | policy | location of the space | identity of the key |
+//! |---|---|---|
+//! | `rate-limit`, `quota` | where the limit is written: two products never share | the subscription |
+//! | `rate-limit-by-key`, `quota-by-key` | nothing: the whole gateway shares | the key's value |
+//! | `limit-concurrency` | nothing: the whole gateway shares | the key's value |
+
+use std::hash::{Hash, Hasher};
+
+use openssl::sha::Sha256;
+
+/// How many bytes a digest keeps of SHA-256: two of 2^40 keys meet with a chance below 2^-48.
+const DIGEST_BYTES: usize = 16;
+
+/// How many of them are in a key, beside its kind: 2^-40 for two of 2^40.
+const IDENTITY_BYTES: usize = 15;
+
+/// What is counted. Counters of different kinds never share, whatever their location and identity.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Kind {
+    /// Calls, by `rate-limit`.
+    Rate,
+    /// Calls, by `rate-limit-by-key`.
+    RateByKey,
+    /// Calls, by `quota`.
+    QuotaCalls,
+    /// Bytes, by `quota`.
+    QuotaBandwidth,
+    /// Calls, by `quota-by-key`.
+    QuotaByKeyCalls,
+    /// Bytes, by `quota-by-key`.
+    QuotaByKeyBandwidth,
+    /// Requests inside, by `limit-concurrency`.
+    Concurrency,
+}
+
+/// The keys of one kind of limit at one location.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct KeySpace {
+    kind: Kind,
+    digest: [u8; DIGEST_BYTES],
+}
+
+/// The identity of one counter, 16 bytes: beside the kind a digest, so nothing of a client's is in
+/// it literally.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct CounterKey {
+    kind: Kind,
+    digest: [u8; IDENTITY_BYTES],
+}
+
+impl Kind {
+    /// Part of every key: once released, a number stays what it is.
+    const fn tag(self) -> u8 {
+        match self {
+            Self::Rate => 1,
+            Self::RateByKey => 2,
+            Self::QuotaCalls => 3,
+            Self::QuotaBandwidth => 4,
+            Self::QuotaByKeyCalls => 5,
+            Self::QuotaByKeyBandwidth => 6,
+            Self::Concurrency => 7,
+        }
+    }
+}
+
+impl KeySpace {
+    /// The space of `kind` at `location`: the names that lead to the policy, outermost first.
+    ///
+    /// Policies that are to share counters for the whole gateway give no location.
+    pub fn new(kind: Kind, location: &[&str]) -> Self {
+        let tag = [kind.tag()];
+        let parts =
+            std::iter::once(tag.as_slice()).chain(location.iter().map(|name| name.as_bytes()));
+        Self { kind, digest: digest(parts) }
+    }
+
+    /// The counter of `identity` in this space.
+    pub fn key(&self, identity: &str) -> CounterKey {
+        // The space has a fixed length, so the rest can only be read as the identity.
+        let mut hash = Sha256::new();
+        hash.update(&self.digest);
+        hash.update(identity.as_bytes());
+        CounterKey { kind: self.kind, digest: kept(hash) }
+    }
+}
+
+impl CounterKey {
+    /// What is counted under it.
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+}
+
+impl Hash for CounterKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // The kind needs no part in it: equal keys have equal digests.
+        state.write(&self.digest);
+    }
+}
+
+/// A digest that differs whenever the list of parts does: each part is preceded by its length, so
+/// no two lists run together.
+pub fn digest(parts: impl IntoIterator<Item: AsRef<[u8]>>) -> [u8; DIGEST_BYTES] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        let part = part.as_ref();
+        hash.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hash.update(part);
+    }
+    kept(hash)
+}
+
+fn kept<const BYTES: usize>(hash: Sha256) -> [u8; BYTES] {
+    let whole = hash.finish();
+    let mut kept = [0; BYTES];
+    for (to, from) in kept.iter_mut().zip(whole) {
+        *to = from;
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn parts_do_not_run_together() {
+        let split = KeySpace::new(Kind::Rate, &["ab", "c"]);
+        assert_ne!(split, KeySpace::new(Kind::Rate, &["a", "bc"]));
+        assert_ne!(split, KeySpace::new(Kind::Rate, &["abc"]));
+        assert_ne!(split, KeySpace::new(Kind::Rate, &["ab", "c", ""]));
+    }
+
+    #[test]
+    fn kinds_never_share_a_counter() {
+        let kinds = [
+            Kind::Rate,
+            Kind::RateByKey,
+            Kind::QuotaCalls,
+            Kind::QuotaBandwidth,
+            Kind::QuotaByKeyCalls,
+            Kind::QuotaByKeyBandwidth,
+            Kind::Concurrency,
+        ];
+        let mut keys = kinds.map(|kind| KeySpace::new(kind, &[]).key("client")).to_vec();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), kinds.len());
+    }
+
+    #[test]
+    fn an_identity_is_not_in_its_key() {
+        let key = KeySpace::new(Kind::RateByKey, &[]).key("aaaaaaaaaaaaaaaa");
+        assert!(!key.digest.windows(2).any(|pair| pair == b"aa"));
+    }
+
+    proptest! {
+        #[test]
+        fn different_lists_have_different_digests(
+            left in prop::collection::vec("[ab]{0,3}", 0..4),
+            right in prop::collection::vec("[ab]{0,3}", 0..4),
+        ) {
+            let of = |parts: &[String]| digest(parts.iter().map(String::as_bytes));
+            prop_assert_eq!(left == right, of(&left) == of(&right));
+        }
+    }
+}

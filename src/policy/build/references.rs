@@ -1,0 +1,88 @@
+//! What policies refer to by name: backends and fragments.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::backend::Backend;
+use crate::fault::{Fault, Place, nearest};
+use crate::policy::markup::Element;
+
+/// Every backend, by id.
+pub type Backends = BTreeMap<Arc<str>, Arc<Backend>>;
+
+/// What the policies of one configuration may refer to.
+#[derive(Debug, Default)]
+pub struct References {
+    /// Every backend.
+    pub backends: Arc<Backends>,
+    /// The `<fragment>` element of every fragment.
+    pub fragments: BTreeMap<Arc<str>, Arc<Element>>,
+    /// Where documents are checked by themselves: what they refer to is taken to exist, and
+    /// listed here.
+    pub assumed: Option<RefCell<Assumed>>,
+}
+
+/// What documents that are checked by themselves refer to.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Assumed {
+    /// Ids of backends.
+    pub backends: BTreeSet<String>,
+    /// Ids of fragments.
+    pub fragments: BTreeSet<String>,
+}
+
+impl References {
+    /// The fragment `id`, or a fault at `place`; neither where it is only assumed.
+    pub fn fragment(
+        &self,
+        id: &str,
+        place: &Place,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Arc<Element>> {
+        if let Some(known) = self.fragments.get(id) {
+            return Some(Arc::clone(known));
+        }
+        match &self.assumed {
+            Some(assumed) => {
+                assumed.borrow_mut().fragments.insert(id.to_owned());
+            }
+            None => faults.push(unknown("fragment", id, place, &names(&self.fragments))),
+        }
+        None
+    }
+
+    /// Whether the backend `id` exists or is assumed to; else reports a fault at `place`.
+    pub fn knows_backend(&self, id: &str, place: &Place, faults: &mut Vec<Fault>) -> bool {
+        if self.backends.contains_key(id) {
+            return true;
+        }
+        match &self.assumed {
+            Some(assumed) => {
+                assumed.borrow_mut().backends.insert(id.to_owned());
+                true
+            }
+            None => {
+                faults.push(unknown("backend", id, place, &names(&self.backends)));
+                false
+            }
+        }
+    }
+}
+
+fn unknown(
+    kind: &str,
+    id: &str,
+    place: &Place,
+    known: &[&str],
+) -> Fault {
+    let fault = Fault::new(place.clone(), format!("there is no {kind} `{id}`")).wide(id.len());
+    match nearest(id, known.iter().copied()) {
+        Some(right) => fault.mend(format!("did you mean `{right}`?")),
+        None => fault.mend(format!("add it to `{kind}s`, or correct the name")),
+    }
+}
+
+fn names<T>(known: &BTreeMap<Arc<str>, T>) -> Vec<&str> {
+    known.keys().map(AsRef::as_ref).collect()
+}

@@ -1,0 +1,235 @@
+//! Policies that decide which others run: `choose`, `retry`, `limit-concurrency`,
+//! `include-fragment`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::exchange::Exchange;
+use crate::limit::key::{KeySpace, Kind};
+use crate::policy::build::Builder;
+use crate::policy::catalog::{
+    ANYWHERE, Build, Content, EVERY_SCOPE, Policy, optional, required,
+};
+use crate::policy::machine::{Effect, Flow};
+use crate::policy::markup::Element;
+use crate::policy::operand::{Operand, Seconds};
+use crate::policy::program::{Action, Needs};
+use crate::policy::Failure;
+
+/// `choose`: the first `when` whose condition holds, else `otherwise`.
+pub const CHOOSE: Policy = Policy {
+    name: "choose",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[],
+    content: Content::Elements(&["when", "otherwise"]),
+    build: Build::Steps(choose),
+};
+
+/// `retry`: runs its policies once, and again while the condition holds.
+pub const RETRY: Policy = Policy {
+    name: "retry",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        required("condition").computed(),
+        required("count").computed(),
+        required("interval").computed(),
+        optional("max-interval").computed(),
+        optional("delta").computed(),
+        optional("first-fast-retry").computed(),
+    ],
+    content: Content::Policies,
+    build: Build::Steps(retry),
+};
+
+/// `limit-concurrency`: at most so many requests at once inside of its policies.
+pub const LIMIT_CONCURRENCY: Policy = Policy {
+    name: "limit-concurrency",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[required("key").computed(), required("max-count")],
+    content: Content::Policies,
+    build: Build::Steps(limit_concurrency),
+};
+
+/// `include-fragment`: the policies of a fragment, as if they stood here.
+pub const INCLUDE_FRAGMENT: Policy = Policy {
+    name: "include-fragment",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[required("fragment-id")],
+    content: Content::Nothing,
+    build: Build::Steps(include_fragment),
+};
+
+/// The end of a `retry`.
+#[derive(Debug)]
+pub struct Retry {
+    condition: Operand<bool>,
+    count: Operand<u64>,
+    interval: Operand<Seconds>,
+    max_interval: Option<Operand<Seconds>>,
+    delta: Option<Operand<Seconds>>,
+    first_fast_retry: Option<Operand<bool>>,
+}
+
+/// The beginning of a `limit-concurrency`.
+#[derive(Debug)]
+pub struct Concurrency {
+    key: Operand<Arc<str>>,
+    max: u32,
+    space: KeySpace,
+}
+
+/// The most retries, as API Management has it.
+const RETRIES_MAX: u64 = 50;
+/// The longest pause between two tries.
+const PAUSE_MAX: Duration = Duration::from_mins(5);
+
+fn choose(builder: &mut Builder<'_>, element: &Element) {
+    let mut ends = Vec::new();
+    let (before, mut most) = (builder.forwards(), builder.forwards());
+    let mut whens = 0_usize;
+    let mut otherwise_seen = false;
+    for branch in element.elements() {
+        let is_when = branch.name.as_ref() == "when";
+        if otherwise_seen {
+            builder.fault(branch, "nothing may follow `otherwise`", "make it the last branch");
+        }
+        builder.set_forwards(before);
+        if is_when {
+            whens = whens.saturating_add(1);
+            when(builder, branch, whens, &mut ends);
+        } else if branch.name.as_ref() == "otherwise" {
+            otherwise_seen = true;
+            builder.child(branch, &[]);
+            builder.branch(branch, 1);
+        }
+        most = most.max(builder.forwards());
+    }
+    builder.set_forwards(most);
+    if whens == 0 {
+        builder.fault(element, "`choose` has no `when`", "add <when condition=\"@(…)\">");
+    }
+    let end = builder.here();
+    for jump in ends {
+        builder.patch(jump, Action::Jump(end));
+    }
+}
+
+fn when(builder: &mut Builder<'_>, branch: &Element, number: usize, ends: &mut Vec<usize>) {
+    builder.child(branch, &[required("condition").computed()]);
+    let condition = builder.attribute::<bool>(branch, "condition");
+    let unless = condition.map(|condition| {
+        builder.push(branch, Action::Unless { condition, otherwise: 0 })
+    });
+    builder.branch(branch, number);
+    ends.push(builder.push_with(branch, Action::Jump(0), Needs::default()));
+    if let Some(unless) = unless {
+        builder.patch_otherwise(unless, builder.here());
+    }
+}
+
+fn retry(builder: &mut Builder<'_>, element: &Element) {
+    let before = builder.forwards();
+    builder.push_with(element, Action::RetryEnter, Needs::default());
+    builder.policies(element);
+    let inside = builder.forwards().saturating_sub(before);
+    // What is forwarded inside may be forwarded again.
+    builder.set_forwards(before.saturating_add(inside.saturating_mul(2)));
+    let end = Retry {
+        condition: match builder.attribute(element, "condition") {
+            Some(condition) => condition,
+            None => return,
+        },
+        count: match builder.attribute(element, "count") {
+            Some(count) => count,
+            None => return,
+        },
+        interval: match builder.attribute(element, "interval") {
+            Some(interval) => interval,
+            None => return,
+        },
+        max_interval: builder.attribute(element, "max-interval"),
+        delta: builder.attribute(element, "delta"),
+        first_fast_retry: builder.attribute(element, "first-fast-retry"),
+    };
+    if let Some(count) = end.count.constant()
+        && !(1..=RETRIES_MAX).contains(count)
+    {
+        let remedy = format!("give a count from 1 to {RETRIES_MAX}");
+        builder.fault(element, format!("`count` is {count}"), &remedy);
+    }
+    if end.max_interval.is_some() && end.delta.is_none() {
+        builder.fault(element, "`max-interval` stands without `delta`", "add delta=\"…\"");
+    }
+    builder.push(element, Action::RetryAgain(Box::new(end)));
+}
+
+fn limit_concurrency(builder: &mut Builder<'_>, element: &Element) {
+    let key = builder.attribute(element, "key");
+    let max = builder.literal::<u64>(element, "max-count");
+    if let (Some(key), Some(max)) = (key, max) {
+        let max = u32::try_from(max).unwrap_or(u32::MAX);
+        if max == 0 {
+            builder.fault(element, "`max-count` is 0", "give a count from 1");
+        }
+        let space = KeySpace::new(Kind::Concurrency, &[]);
+        let limit = Concurrency { key, max, space };
+        builder.push(element, Action::ConcurrencyEnter(Box::new(limit)));
+    }
+    builder.policies(element);
+    builder.push_with(element, Action::ConcurrencyLeave, Needs::default());
+}
+
+fn include_fragment(builder: &mut Builder<'_>, element: &Element) {
+    if let Some(id) = builder.literal::<Arc<str>>(element, "fragment-id") {
+        let place = element.attribute("fragment-id").map(|attribute| attribute.value.place());
+        builder.fragment(&id, &place.unwrap_or_else(|| element.place.clone()));
+    }
+}
+
+impl Retry {
+    /// How long to wait before the children run again; `None` if they do not. `done` is how often
+    /// they ran again already.
+    pub(super) fn pause(
+        &self,
+        done: u32,
+        exchange: &mut Exchange,
+    ) -> Result<Option<Duration>, Failure> {
+        let count = self.count.get(exchange)?.min(RETRIES_MAX);
+        if count <= u64::from(done) || !self.condition.get(exchange)? {
+            return Ok(None);
+        }
+        let fast = match &self.first_fast_retry {
+            Some(fast) => fast.get(exchange)?,
+            None => false,
+        };
+        if fast && done == 0 {
+            return Ok(Some(Duration::ZERO));
+        }
+        let interval = self.interval.get(exchange)?.0;
+        let Some(delta) = &self.delta else {
+            return Ok(Some(interval.min(PAUSE_MAX)));
+        };
+        let delta = delta.get(exchange)?.0;
+        let Some(max_interval) = &self.max_interval else {
+            return Ok(Some(interval.saturating_add(delta.saturating_mul(done)).min(PAUSE_MAX)));
+        };
+        let max_interval = max_interval.get(exchange)?.0;
+        // Exponential: 0, 1, 3, 7, … times delta, each spread over 0.8 to 1.2.
+        let factor = 1_u32.checked_shl(done).unwrap_or(u32::MAX).saturating_sub(1);
+        let percent = u32::try_from(exchange.next_random() % 41).unwrap_or(0).saturating_add(80);
+        let spread = (delta / 100).saturating_mul(percent);
+        let pause = interval.saturating_add(spread.saturating_mul(factor));
+        Ok(Some(pause.min(max_interval).min(PAUSE_MAX)))
+    }
+}
+
+impl Concurrency {
+    pub(super) fn enter(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        let key = self.key.get(exchange)?;
+        Ok(Flow::Ask(Effect::Enter { key: self.space.key(&key), max: self.max }))
+    }
+}

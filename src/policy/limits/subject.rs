@@ -1,0 +1,108 @@
+//! Which requests a part of `rate-limit` or `quota` is for: all, those of an API, those of an
+//! operation.
+
+use std::sync::Arc;
+
+use crate::exchange::Exchange;
+use crate::policy::build::Builder;
+use crate::policy::catalog::Attribute;
+use crate::policy::markup::{Element, Text};
+
+/// Which requests a limit is for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Subject {
+    api: Option<Called>,
+    operation: Option<Called>,
+}
+
+/// How an API or an operation is called.
+#[derive(Clone, Debug)]
+enum Called {
+    Id(Arc<str>),
+    Name(Arc<str>),
+}
+
+/// Calls `read` for `element` and for each `api` and `operation` in it, with whom it is for.
+/// Those inside have the attributes `attributes` beside `id` and `name`.
+pub(super) fn each(
+    builder: &mut Builder<'_>,
+    element: &Element,
+    attributes: &[Attribute],
+    read: &mut dyn FnMut(&mut Builder<'_>, &Element, Subject),
+) {
+    read(builder, element, Subject::default());
+    for api in element.elements().filter(|child| child.name.as_ref() == "api") {
+        check(builder, api, attributes, &["operation"]);
+        let Some(called) = Called::read(builder, api) else { continue };
+        let whole = Subject { api: Some(called), operation: None };
+        read(builder, api, whole.clone());
+        for operation in api.elements().filter(|child| child.name.as_ref() == "operation") {
+            check(builder, operation, attributes, &[]);
+            if let Some(called) = Called::read(builder, operation) {
+                let part = Subject { operation: Some(called), ..whole.clone() };
+                read(builder, operation, part);
+            }
+        }
+    }
+}
+
+fn check(builder: &mut Builder<'_>, element: &Element, attributes: &[Attribute], content: &[&str]) {
+    builder.child(element, attributes);
+    builder.no_text(element);
+    builder.only(element, content);
+}
+
+impl Called {
+    /// `id` wins over `name`.
+    fn read(builder: &mut Builder<'_>, element: &Element) -> Option<Self> {
+        let name = builder.literal::<Arc<str>>(element, "name");
+        let id = element.value("id").map(Text::to_shared);
+        let called = id.map(Self::Id).or(name.map(Self::Name));
+        if called.is_none() {
+            let message = format!("`{}` has neither `id` nor `name`", element.name);
+            builder.fault(element, message, "add id=\"…\"");
+        }
+        called
+    }
+
+    /// Ids ignore case, as in the configuration; names are compared as they are written.
+    fn is(&self, id: &str, name: &str) -> bool {
+        match self {
+            Self::Id(wanted) => wanted.eq_ignore_ascii_case(id),
+            Self::Name(wanted) => wanted.as_ref() == name,
+        }
+    }
+
+    fn location(&self) -> [&str; 2] {
+        match self {
+            Self::Id(id) => ["id", id],
+            Self::Name(name) => ["name", name],
+        }
+    }
+}
+
+impl Subject {
+    /// Whether the request of `exchange` is one of them.
+    pub(super) fn covers(&self, exchange: &Exchange) -> bool {
+        let api = self.api.as_ref().is_none_or(|wanted| {
+            exchange.api.as_ref().is_some_and(|api| wanted.is(&api.id, &api.name))
+        });
+        let operation = self.operation.as_ref().is_none_or(|wanted| {
+            let called = exchange.operation.as_ref();
+            called.is_some_and(|operation| wanted.is(&operation.id, &operation.name))
+        });
+        api && operation
+    }
+
+    /// The names that lead here from `owner`.
+    pub(super) fn location<'a>(&'a self, owner: &'a str) -> Vec<&'a str> {
+        let mut location = vec![owner];
+        for (kind, called) in [("api", &self.api), ("operation", &self.operation)] {
+            if let Some(called) = called {
+                location.push(kind);
+                location.extend(called.location());
+            }
+        }
+        location
+    }
+}

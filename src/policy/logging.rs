@@ -1,0 +1,90 @@
+//! `trace`: a line for whoever inspects the request.
+
+use std::sync::Arc;
+
+use crate::exchange::{self, Exchange, Severity};
+use crate::policy::Failure;
+use crate::policy::build::Builder;
+use crate::policy::catalog::{
+    ANYWHERE, Build, Content, EVERY_SCOPE, Policy, optional, required,
+};
+use crate::policy::machine::Flow;
+use crate::policy::markup::Element;
+use crate::policy::operand::Operand;
+use crate::policy::program::Action;
+
+/// `trace`: a line for whoever inspects the request.
+pub const TRACE: Policy = Policy {
+    name: "trace",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[required("source"), optional("severity")],
+    content: Content::Elements(&["message", "metadata"]),
+    build: Build::Steps(trace),
+};
+
+/// `trace`.
+#[derive(Debug)]
+pub struct Trace {
+    source: Arc<str>,
+    severity: Severity,
+    message: Operand<Arc<str>>,
+    metadata: Vec<(Arc<str>, Operand<Arc<str>>)>,
+}
+
+fn trace(builder: &mut Builder<'_>, element: &Element) {
+    let severity = severity(builder, element);
+    let mut message = None;
+    let mut metadata = Vec::new();
+    for child in element.elements() {
+        match child.name.as_ref() {
+            "message" => {
+                builder.child(child, &[]);
+                message = builder.content_operand(child, "`message`");
+            }
+            "metadata" => {
+                builder.child(child, &[required("name"), required("value").computed()]);
+                let name = builder.literal(child, "name");
+                metadata.extend(name.zip(builder.attribute(child, "value")));
+            }
+            _ => (),
+        }
+    }
+    if element.element("message").is_none() {
+        builder.fault(element, "`trace` has no `message`", "add <message>…</message>");
+    }
+    let source = builder.literal(element, "source");
+    if let (Some(source), Some(message)) = (source, message) {
+        let policy = Trace { source, severity, message, metadata };
+        builder.push(element, Action::Trace(Box::new(policy)));
+    }
+}
+
+fn severity(builder: &mut Builder<'_>, element: &Element) -> Severity {
+    let Some(word) = builder.literal::<Arc<str>>(element, "severity") else {
+        return Severity::default();
+    };
+    match word.as_ref() {
+        "verbose" => Severity::Verbose,
+        "information" => Severity::Information,
+        "error" => Severity::Error,
+        other => {
+            let message = format!("`{other}` is no severity");
+            builder.fault(element, message, "use verbose, information or error");
+            Severity::default()
+        }
+    }
+}
+
+impl Trace {
+    pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        let message = self.message.get(exchange)?;
+        let mut metadata = Vec::with_capacity(self.metadata.len());
+        for (name, value) in &self.metadata {
+            metadata.push((Arc::clone(name), value.get(exchange)?));
+        }
+        let (source, severity) = (Arc::clone(&self.source), self.severity);
+        exchange.trace(exchange::Trace { source, severity, message, metadata });
+        Ok(Flow::Next)
+    }
+}

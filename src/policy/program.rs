@@ -1,0 +1,302 @@
+//! What policies compile to: flat blocks of steps, put in order by scope.
+//!
+//! A document is built once, whatever the number of operations it applies to: each run of
+//! policies between two `<base/>` becomes a [`Block`], and a [`Program`] only lists the blocks of
+//! all scopes in the order in which they run. Jumps never leave their block.
+
+use std::sync::Arc;
+
+use crate::exchange::message::Response;
+use crate::fault::Place;
+use crate::policy::access::{CheckHeader, IpFilter};
+use crate::policy::caching::{LookupResponse, LookupValue, RemoveValue, StoreResponse, StoreValue};
+use crate::policy::cross_domain::Cors;
+use crate::policy::flow::{Concurrency, Retry};
+use crate::policy::limits::{Quota, QuotaByKey, RateLimit, RateLimitByKey};
+use crate::policy::logging::Trace;
+use crate::policy::operand::Operand;
+use crate::policy::respond::{MockResponse, ReturnResponse};
+use crate::policy::routing::{Forward, RewriteUri, SetBackend, SetQuery};
+use crate::policy::transform::{
+    FindAndReplace, SetBody, SetHeader, SetMethod, SetStatus, SetVariable,
+};
+use crate::policy::{Scope, Section};
+
+/// The policies of one operation, from the first to the last.
+#[derive(Debug, Default)]
+pub struct Program {
+    sections: [Box<[Arc<Block>]>; 4],
+    /// Why the gateway itself makes the call to the backend, if the policies want the response
+    /// before they can decide what to do with it.
+    collected: Option<Because>,
+}
+
+/// Policies of one scope and section with no `<base/>` between them.
+#[derive(Debug)]
+pub struct Block {
+    /// Whose document they stand in.
+    pub scope: Scope,
+    /// The section.
+    pub section: Section,
+    /// The steps; jumps are indices into this list, or its length.
+    pub steps: Box<[Step]>,
+    /// What people want to know about each step.
+    pub notes: Box<[Note]>,
+    /// The most forwards on any way through the block.
+    pub forwards: usize,
+}
+
+/// One step.
+#[derive(Debug)]
+pub struct Step {
+    /// What it does.
+    pub action: Action,
+    /// What has to be here before it can.
+    pub needs: Needs,
+}
+
+/// Which bodies a step reads: they are fetched before it runs.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Needs {
+    /// The request's.
+    pub request_body: bool,
+    /// The response's.
+    pub response_body: bool,
+}
+
+/// What people want to know about a step.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// The policy's name.
+    pub policy: &'static str,
+    /// Where it stands.
+    pub place: Place,
+    /// Where in its section, such as `choose[3]/when[2]`.
+    pub path: Arc<str>,
+    /// Its `id`.
+    pub id: Option<Arc<str>>,
+}
+
+/// A reason with the place that gives it.
+#[derive(Clone, Debug)]
+pub struct Because {
+    /// Why, as the end of a sentence.
+    pub why: &'static str,
+    /// Which policy.
+    pub policy: &'static str,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// What a step does. Policies that hold others have become jumps.
+#[derive(Debug)]
+pub enum Action {
+    /// Goes on at another step.
+    Jump(usize),
+    /// `choose/when`: goes on at `otherwise` unless the condition holds.
+    Unless {
+        /// The condition.
+        condition: Operand<bool>,
+        /// Where to go on.
+        otherwise: usize,
+    },
+    /// The beginning of a `retry`.
+    RetryEnter,
+    /// Its end: back to the first child, or on.
+    RetryAgain(Box<Retry>),
+    /// The beginning of a `limit-concurrency`.
+    ConcurrencyEnter(Box<Concurrency>),
+    /// Its end.
+    ConcurrencyLeave,
+    /// `set-variable`.
+    SetVariable(SetVariable),
+    /// `set-header`.
+    SetHeader(SetHeader),
+    /// `set-query-parameter`.
+    SetQuery(SetQuery),
+    /// `set-body`.
+    SetBody(SetBody),
+    /// `set-method`.
+    SetMethod(SetMethod),
+    /// `set-status`.
+    SetStatus(SetStatus),
+    /// `find-and-replace`.
+    FindAndReplace(FindAndReplace),
+    /// `rewrite-uri`.
+    RewriteUri(RewriteUri),
+    /// `set-backend-service`.
+    SetBackend(SetBackend),
+    /// `forward-request`.
+    Forward(Forward),
+    /// `return-response`.
+    ReturnResponse(Box<ReturnResponse>),
+    /// `mock-response`.
+    MockResponse(MockResponse),
+    /// `check-header`.
+    CheckHeader(Box<CheckHeader>),
+    /// `ip-filter`.
+    IpFilter(IpFilter),
+    /// `cors`.
+    Cors(Box<Cors>),
+    /// `rate-limit`.
+    RateLimit(Box<RateLimit>),
+    /// `rate-limit-by-key`.
+    RateLimitByKey(Box<RateLimitByKey>),
+    /// `quota`.
+    Quota(Box<Quota>),
+    /// `quota-by-key`.
+    QuotaByKey(Box<QuotaByKey>),
+    /// `cache-lookup`.
+    LookupResponse(Box<LookupResponse>),
+    /// `cache-store`.
+    StoreResponse(StoreResponse),
+    /// `cache-lookup-value`.
+    LookupValue(Box<LookupValue>),
+    /// `cache-store-value`.
+    StoreValue(Box<StoreValue>),
+    /// `cache-remove-value`.
+    RemoveValue(RemoveValue),
+    /// `trace`.
+    Trace(Box<Trace>),
+}
+
+/// The blocks of one document: what stands before, between and after its `<base/>`.
+#[derive(Clone, Debug, Default)]
+pub struct Document {
+    sections: [Vec<Part>; 4],
+}
+
+/// A part of a section.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// Policies.
+    Own(Arc<Block>),
+    /// `<base/>`: the section of the next wider scope.
+    Base,
+}
+
+/// What a policy answers with instead of a backend.
+pub type Canned = Arc<Response>;
+
+impl Needs {
+    /// What both need together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            request_body: self.request_body || other.request_body,
+            response_body: self.response_body || other.response_body,
+        }
+    }
+}
+
+impl Document {
+    /// A document whose sections all hold only `<base/>`: what a scope without one means.
+    pub fn inherit() -> Self {
+        Self { sections: Section::ALL.map(|_section| vec![Part::Base]) }
+    }
+
+    /// Sets the parts of `section`.
+    pub fn set(&mut self, section: Section, parts: Vec<Part>) {
+        if let Some(slot) = self.sections.get_mut(index_of(section)) {
+            *slot = parts;
+        }
+    }
+
+    fn parts(&self, section: Section) -> &[Part] {
+        self.sections.get(index_of(section)).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Program {
+    /// Puts the documents of all scopes in order; `documents` goes from the narrowest scope to the
+    /// widest.
+    pub fn compose(documents: &[&Document]) -> Self {
+        let sections = Section::ALL.map(|section| {
+            let mut blocks = Vec::new();
+            flatten(documents, section, &mut blocks);
+            blocks.into_boxed_slice()
+        });
+        let collected = why_collected(&sections);
+        Self { sections, collected }
+    }
+
+    /// The blocks of `section`, in the order in which they run.
+    pub fn blocks(&self, section: Section) -> &[Arc<Block>] {
+        self.sections.get(index_of(section)).map_or(&[], |blocks| blocks)
+    }
+
+    /// Why the gateway itself makes the call, whatever the request; `None` if the response can
+    /// stream through.
+    pub const fn collected(&self) -> Option<&Because> {
+        self.collected.as_ref()
+    }
+
+    /// The first step that reads or replaces the body of the request before it is forwarded.
+    pub fn reads_request_body(&self) -> Option<Because> {
+        let before = [Section::Inbound, Section::Backend];
+        let blocks = before.into_iter().flat_map(|section| self.blocks(section));
+        blocks
+            .flat_map(|block| block.steps.iter().zip(&block.notes))
+            .find(|(step, _note)| {
+                step.needs.request_body || matches!(step.action, Action::SetBody(_))
+            })
+            .map(|(_step, note)| Because::new("the body of the request is needed", note))
+    }
+}
+
+impl Because {
+    fn new(why: &'static str, note: &Note) -> Self {
+        Self { why, policy: note.policy, place: note.place.clone() }
+    }
+}
+
+fn flatten(documents: &[&Document], section: Section, blocks: &mut Vec<Arc<Block>>) {
+    let Some((narrowest, wider)) = documents.split_first() else {
+        return;
+    };
+    for part in narrowest.parts(section) {
+        match part {
+            Part::Own(block) => blocks.push(Arc::clone(block)),
+            Part::Base => flatten(wider, section, blocks),
+        }
+    }
+}
+
+fn why_collected(sections: &[Box<[Arc<Block>]>; 4]) -> Option<Because> {
+    let [inbound, backend, outbound, _on_error] = sections;
+    let before_answer = || inbound.iter().chain(backend).chain(outbound);
+    let forwards: usize = before_answer().map(|block| block.forwards).sum();
+    let mut steps =
+        before_answer().flat_map(|block| block.steps.iter().zip(&block.notes)).peekable();
+    let needs = |(step, note): (&Step, &Note)| {
+        if step.needs.response_body {
+            return Some(Because::new("the body of the response is needed", note));
+        }
+        match &step.action {
+            Action::Forward(_) if 1 < forwards => {
+                Some(Because::new("the request may be forwarded more than once", note))
+            }
+            Action::Forward(forward) if forward.follow_redirects.is_some() => {
+                Some(Because::new("redirects are followed", note))
+            }
+            Action::RateLimitByKey(limit) if limit.reads_response_body() => {
+                Some(Because::new("a count depends on the body of the response", note))
+            }
+            Action::QuotaByKey(quota) if quota.reads_response_body() => {
+                Some(Because::new("a count depends on the body of the response", note))
+            }
+            Action::StoreResponse(_) => Some(Because::new("the response is stored", note)),
+            _ => None,
+        }
+    };
+    steps.find_map(needs)
+}
+
+const fn index_of(section: Section) -> usize {
+    match section {
+        Section::Inbound => 0,
+        Section::Backend => 1,
+        Section::Outbound => 2,
+        Section::OnError => 3,
+    }
+}

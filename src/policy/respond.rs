@@ -1,0 +1,186 @@
+//! Policies that answer instead of a backend: `return-response`, `mock-response`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use crate::exchange::Exchange;
+use crate::exchange::facts::Sample;
+use crate::exchange::message::{Body, Headers, Response};
+use crate::expression::value::Value;
+use crate::policy::build::Builder;
+use crate::policy::catalog::{
+    ANYWHERE, Build, Content, EVERY_SCOPE, NOT_BACKEND, Policy, optional,
+};
+use crate::policy::machine::Flow;
+use crate::policy::markup::Element;
+use crate::policy::program::Action;
+use crate::policy::transform::{
+    SetBody, SetHeader, SetStatus, read_body, read_header, read_status,
+};
+use crate::policy::{Failure, Side};
+
+/// `return-response`: ends the run with a response of its own.
+pub const RETURN_RESPONSE: Policy = Policy {
+    name: "return-response",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[optional("response-variable-name")],
+    content: Content::Elements(&["set-status", "set-header", "set-body"]),
+    build: Build::Steps(return_response),
+};
+
+/// `mock-response`: ends the run with an example of the operation.
+pub const MOCK_RESPONSE: Policy = Policy {
+    name: "mock-response",
+    sections: NOT_BACKEND,
+    scopes: EVERY_SCOPE,
+    attributes: &[optional("status-code"), optional("content-type"), optional("index")],
+    content: Content::Nothing,
+    build: Build::Steps(mock_response),
+};
+
+/// `return-response`.
+#[derive(Debug)]
+pub struct ReturnResponse {
+    variable: Option<Arc<str>>,
+    status: Option<SetStatus>,
+    headers: Vec<SetHeader>,
+    body: Option<SetBody>,
+}
+
+/// `mock-response`.
+#[derive(Debug)]
+pub struct MockResponse {
+    status: StatusCode,
+    content_type: Option<Arc<str>>,
+    /// Which of the examples that fit, from 0.
+    index: usize,
+}
+
+fn return_response(builder: &mut Builder<'_>, element: &Element) {
+    let mut policy = ReturnResponse {
+        variable: builder.literal(element, "response-variable-name"),
+        status: None,
+        headers: Vec::new(),
+        body: None,
+    };
+    for child in element.elements() {
+        // Only the parts that may stand here are read; the catalogue reports the others.
+        let row = crate::policy::catalog::find(&child.name);
+        if let Some(row) = row {
+            builder.child(child, row.attributes);
+        }
+        match child.name.as_ref() {
+            "set-status" => policy.status = read_status(builder, child),
+            "set-header" => policy.headers.extend(read_header(builder, child, Side::Response)),
+            "set-body" => policy.body = read_body(builder, child, Side::Response),
+            _ => (),
+        }
+    }
+    builder.push(element, Action::ReturnResponse(Box::new(policy)));
+}
+
+fn mock_response(builder: &mut Builder<'_>, element: &Element) {
+    let status = builder.literal(element, "status-code").unwrap_or(StatusCode::OK);
+    let content_type = builder.literal(element, "content-type");
+    let number = builder.literal::<u64>(element, "index").unwrap_or(1);
+    if number == 0 {
+        builder.fault(element, "`index` is 0", "count examples from 1");
+    }
+    let index = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
+    let policy = MockResponse { status, content_type, index };
+    builder.push(element, Action::MockResponse(policy));
+}
+
+impl ReturnResponse {
+    pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        // The parts read what is there before the response takes its place.
+        let base = match &self.variable {
+            Some(name) => from_variable(name, exchange)?,
+            None => blank(StatusCode::OK),
+        };
+        let replaced = exchange.response.replace(base);
+        let edited = self.edit(exchange);
+        if let Err(failure) = edited {
+            exchange.response = replaced;
+            return Err(failure);
+        }
+        Ok(Flow::Finish)
+    }
+
+    fn edit(&self, exchange: &mut Exchange) -> Result<(), Failure> {
+        if let Some(status) = &self.status {
+            status.run(exchange)?;
+        }
+        for header in &self.headers {
+            header.run(exchange)?;
+        }
+        if let Some(body) = &self.body {
+            body.run(exchange)?;
+        }
+        Ok(())
+    }
+}
+
+impl MockResponse {
+    pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        let mut response = blank(self.status);
+        let operation = exchange.operation.clone();
+        let samples = operation.as_ref().map_or(&[][..], |operation| &operation.samples);
+        let fits = |sample: &&Sample| {
+            sample.status == self.status
+                && self.content_type.as_deref().is_none_or(|wanted| wanted == &*sample.content_type)
+        };
+        match samples.iter().filter(fits).nth(self.index) {
+            Some(sample) => {
+                set_type(&mut response, &sample.content_type);
+                response.body = Body::Bytes(Bytes::copy_from_slice(sample.body.as_bytes()));
+            }
+            None => {
+                if let Some(content_type) = &self.content_type {
+                    set_type(&mut response, content_type);
+                }
+            }
+        }
+        exchange.response = Some(response);
+        Ok(Flow::Finish)
+    }
+}
+
+fn blank(status: StatusCode) -> Response {
+    Response {
+        status,
+        phrase: None,
+        headers: Headers::own(HeaderMap::new()),
+        body: Body::None,
+    }
+}
+
+fn set_type(response: &mut Response, content_type: &str) {
+    if let Ok(value) = HeaderValue::from_str(content_type) {
+        response.headers.set(&CONTENT_TYPE, value);
+    }
+}
+
+/// The response that a variable holds, without the fields that belonged to its connection.
+fn from_variable(name: &str, exchange: &Exchange) -> Result<Response, Failure> {
+    let missing = || Failure::value(format!("the variable `{name}` holds no response"));
+    let Some(Value::Response(held)) = exchange.variables.get(name) else {
+        return Err(missing());
+    };
+    let status = StatusCode::from_u16(held.status).map_err(|_refused| missing())?;
+    let mut response = blank(status);
+    for (name, value) in held.header_lines() {
+        let name = name.parse::<HeaderName>();
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(&value)) {
+            response.headers.append(&name, value);
+        }
+    }
+    if let Some(body) = &held.body {
+        response.body = Body::Bytes(body.0.clone());
+    }
+    Ok(response)
+}

@@ -1,0 +1,324 @@
+//! Policies that say where a request goes: `set-backend-service`, `rewrite-uri`,
+//! `set-query-parameter`, `forward-request`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::backend::BaseUrl;
+use crate::exchange::Exchange;
+use crate::fault::Fault;
+use crate::policy::Failure;
+use crate::policy::build::Builder;
+use crate::policy::build::references::Backends;
+use crate::policy::catalog::{
+    BACKEND, Build, Content, EVERY_SCOPE, INBOUND, Policy, REQUEST, optional, required,
+};
+use crate::policy::machine::{Effect, Flow};
+use crate::policy::markup::Element;
+use crate::policy::operand::{Operand, Seconds};
+use crate::policy::program::Action;
+use crate::policy::transform::{Exists, ExistsAction, read_exists_action, read_values};
+use crate::route::template::rewrite::Rewrite;
+use crate::route::url::Query;
+
+/// `set-backend-service`: another backend than the API's.
+pub const SET_BACKEND_SERVICE: Policy = Policy {
+    name: "set-backend-service",
+    sections: REQUEST,
+    scopes: EVERY_SCOPE,
+    attributes: &[optional("base-url").computed(), optional("backend-id").computed()],
+    content: Content::Nothing,
+    build: Build::Steps(set_backend),
+};
+
+/// `rewrite-uri`: another path and query than the client's.
+pub const REWRITE_URI: Policy = Policy {
+    name: "rewrite-uri",
+    sections: INBOUND,
+    scopes: EVERY_SCOPE,
+    attributes: &[required("template").computed(), optional("copy-unmatched-params")],
+    content: Content::Nothing,
+    build: Build::Steps(rewrite_uri),
+};
+
+/// `set-query-parameter`: sets, adds to or removes a parameter of the query.
+pub const SET_QUERY_PARAMETER: Policy = Policy {
+    name: "set-query-parameter",
+    sections: REQUEST,
+    scopes: EVERY_SCOPE,
+    attributes: &[required("name").computed(), optional("exists-action").computed()],
+    content: Content::Elements(&["value"]),
+    build: Build::Steps(set_query),
+};
+
+/// `forward-request`: sends the request to its backend.
+pub const FORWARD_REQUEST: Policy = Policy {
+    name: "forward-request",
+    sections: BACKEND,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        optional("timeout").computed(),
+        optional("timeout-ms").computed(),
+        optional("continue-timeout").computed(),
+        optional("http-version"),
+        optional("follow-redirects").computed(),
+        optional("buffer-request-body"),
+        optional("buffer-response"),
+        optional("fail-on-error-status-code"),
+    ],
+    content: Content::Nothing,
+    build: Build::Steps(forward),
+};
+
+/// `set-backend-service`.
+#[derive(Debug)]
+pub enum SetBackend {
+    /// A URL.
+    Url(Operand<Arc<str>>),
+    /// A URL that is known at load.
+    FixedUrl(Arc<BaseUrl>),
+    /// A backend of the configuration.
+    Backend(Operand<Arc<str>>, Arc<Backends>),
+}
+
+/// `rewrite-uri`.
+#[derive(Debug)]
+pub struct RewriteUri {
+    target: Target,
+    copy_unmatched: bool,
+}
+
+/// What `rewrite-uri` writes.
+#[derive(Debug)]
+enum Target {
+    /// A template, filled with the parameters of the operation's.
+    Template(Rewrite),
+    /// What an expression gives, as it is.
+    Computed(Operand<Arc<str>>),
+}
+
+/// `set-query-parameter`.
+#[derive(Debug)]
+pub struct SetQuery {
+    name: Operand<Arc<str>>,
+    action: ExistsAction,
+    values: Vec<Operand<Arc<str>>>,
+}
+
+/// `forward-request`, as it stands in a document and, once evaluated, as the driver gets it.
+#[derive(Clone, Debug)]
+pub struct Forward {
+    timeout: Option<Operand<Seconds>>,
+    milliseconds: bool,
+    /// How long the backend may take until the head of its response is here.
+    pub wait: Duration,
+    /// Whether redirects are followed.
+    pub follow_redirects: Option<Operand<bool>>,
+    /// Whether the body of the request is kept, so that it can be sent again.
+    pub buffer_request_body: bool,
+    /// Whether a status from 400 on is a failure.
+    pub fail_on_error_status: bool,
+}
+
+/// How long a backend may take unless the policy says otherwise.
+const FORWARD_TIMEOUT: Duration = Duration::from_mins(5);
+
+fn set_backend(builder: &mut Builder<'_>, element: &Element) {
+    let url = element.attribute("base-url");
+    let id = element.attribute("backend-id");
+    match (url, id) {
+        (Some(url), None) => {
+            let Some(operand) = builder.attribute::<Arc<str>>(element, "base-url") else {
+                return;
+            };
+            let action = match operand.constant() {
+                None => SetBackend::Url(operand),
+                Some(text) => match BaseUrl::parse(text) {
+                    Ok(base) => SetBackend::FixedUrl(Arc::new(base)),
+                    Err(refused) => {
+                        let fault = Fault::new(url.value.place(), refused.to_string());
+                        builder.faults.push(fault.wide(url.value.width()));
+                        return;
+                    }
+                },
+            };
+            builder.push(element, Action::SetBackend(action));
+        }
+        (None, Some(id)) => {
+            let Some(operand) = builder.attribute::<Arc<str>>(element, "backend-id") else {
+                return;
+            };
+            if let Some(text) = operand.constant() {
+                builder.references.knows_backend(text, &id.value.place(), builder.faults);
+            }
+            let backends = Arc::clone(&builder.references.backends);
+            let action = SetBackend::Backend(operand, backends);
+            builder.push(element, Action::SetBackend(action));
+        }
+        _ => {
+            let message = "`set-backend-service` needs either `base-url` or `backend-id`";
+            builder.fault(element, message, "give exactly one of them");
+        }
+    }
+}
+
+fn rewrite_uri(builder: &mut Builder<'_>, element: &Element) {
+    let copy = builder.literal::<bool>(element, "copy-unmatched-params").unwrap_or(true);
+    let Some(operand) = builder.attribute::<Arc<str>>(element, "template") else {
+        return;
+    };
+    let target = match operand.constant() {
+        None => Target::Computed(operand),
+        Some(text) => match Rewrite::parse(text) {
+            Ok(template) => Target::Template(template),
+            Err(refused) => {
+                let attribute = element.attribute("template");
+                builder.faults.extend(attribute.map(|attribute| {
+                    let fault = Fault::new(attribute.value.place_at(refused.at), refused.to_string());
+                    fault.wide(refused.width).mend(refused.problem.remedy())
+                }));
+                return;
+            }
+        },
+    };
+    let policy = RewriteUri { target, copy_unmatched: copy };
+    builder.push(element, Action::RewriteUri(policy));
+}
+
+fn set_query(builder: &mut Builder<'_>, element: &Element) {
+    let name = builder.attribute::<Arc<str>>(element, "name");
+    let action = read_exists_action(builder, element);
+    let values = read_values(builder, element);
+    if let (Some(name), Some(action)) = (name, action) {
+        if values.is_empty() && !matches!(action, ExistsAction::Fixed(Exists::Delete)) {
+            let remedy = "add <value>…</value>, or exists-action=\"delete\"";
+            builder.fault(element, "`set-query-parameter` has no `value`", remedy);
+        }
+        builder.push(element, Action::SetQuery(SetQuery { name, action, values }));
+    }
+}
+
+fn forward(builder: &mut Builder<'_>, element: &Element) {
+    let seconds = builder.attribute::<Seconds>(element, "timeout");
+    let milliseconds = builder.attribute::<Seconds>(element, "timeout-ms");
+    if element.attribute("timeout").is_some() && element.attribute("timeout-ms").is_some() {
+        let message = "`timeout` and `timeout-ms` exclude each other";
+        builder.fault(element, message, "give one of them");
+    }
+    if let Some(version) = builder.literal::<Arc<str>>(element, "http-version")
+        && version.as_ref() != "1"
+    {
+        let message = format!("`http-version` is `{version}`, which is not supported yet");
+        builder.fault(element, message, "use http-version=\"1\"");
+    }
+    if element.attribute("continue-timeout").is_some() {
+        let message = "`continue-timeout` is not supported yet";
+        builder.fault(element, message, "take it out");
+    }
+    // Responses are never buffered without need, so this says nothing new.
+    let _ = builder.literal::<bool>(element, "buffer-response");
+    let follow = builder.attribute::<bool>(element, "follow-redirects");
+    let policy = Forward {
+        milliseconds: milliseconds.is_some(),
+        timeout: seconds.or(milliseconds),
+        wait: FORWARD_TIMEOUT,
+        follow_redirects: follow.filter(|follow| follow.constant() != Some(&false)),
+        buffer_request_body: builder.literal(element, "buffer-request-body").unwrap_or(false),
+        fail_on_error_status: builder
+            .literal(element, "fail-on-error-status-code")
+            .unwrap_or(false),
+    };
+    builder.push(element, Action::Forward(policy));
+}
+
+impl SetBackend {
+    pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        match self {
+            Self::FixedUrl(base) => exchange.request.base = Arc::clone(base),
+            Self::Url(url) => {
+                let url = url.get(exchange)?;
+                let base = BaseUrl::parse(&url)
+                    .map_err(|refused| Failure::value(format!("`{url}`: {refused}")))?;
+                exchange.request.base = Arc::new(base);
+            }
+            Self::Backend(id, backends) => {
+                let id = id.get(exchange)?;
+                let backend = backends
+                    .get(&id)
+                    .ok_or_else(|| Failure::value(format!("there is no backend `{id}`")))?;
+                exchange.request.base = Arc::clone(&backend.base);
+                exchange.backend = Some(Arc::clone(backend));
+                return Ok(Flow::Next);
+            }
+        }
+        exchange.backend = None;
+        Ok(Flow::Next)
+    }
+}
+
+impl RewriteUri {
+    pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        let computed;
+        let template = match &self.target {
+            Target::Template(template) => template,
+            Target::Computed(operand) => {
+                computed = Rewrite::literal(&operand.get(exchange)?);
+                &computed
+            }
+        };
+        let filled = template.fill(&exchange.parameters);
+        let mut written = filled.map_err(|refused| Failure::value(refused.to_string()))?;
+        if self.copy_unmatched
+            && let Some(operation) = &exchange.operation
+        {
+            written.copy_unmatched(&exchange.request.query, &operation.template);
+        }
+        exchange.request.tail = written.path;
+        exchange.request.query = written.query;
+        Ok(Flow::Next)
+    }
+}
+
+impl SetQuery {
+    pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        let name = self.name.get(exchange)?;
+        let exists = self.action.get(exchange)?;
+        let mut values = Vec::with_capacity(self.values.len());
+        for value in &self.values {
+            values.push(value.get(exchange)?);
+        }
+        let mut query = Query::parse(&exchange.request.query);
+        match exists {
+            Exists::Delete => {
+                query.remove(&name);
+            }
+            Exists::Skip if query.contains(&name) => (),
+            Exists::Override | Exists::Skip | Exists::Append => {
+                if exists == Exists::Override {
+                    query.remove(&name);
+                }
+                for value in values {
+                    query.append(&name, &value);
+                }
+            }
+        }
+        let text = query.to_string();
+        exchange.request.query = text;
+        Ok(Flow::Next)
+    }
+}
+
+impl Forward {
+    pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        let mut evaluated = self.clone();
+        if let Some(timeout) = &self.timeout {
+            let Seconds(span) = timeout.get(exchange)?;
+            evaluated.wait = if self.milliseconds { span / 1000 } else { span };
+        }
+        if let Some(follow) = &self.follow_redirects {
+            let follow = follow.get(exchange)?;
+            evaluated.follow_redirects = follow.then_some(Operand::Constant(true));
+        }
+        Ok(Flow::Ask(Effect::Forward(evaluated)))
+    }
+}

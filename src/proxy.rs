@@ -1,0 +1,345 @@
+//! The way of a request: Pingora's phases, each a few lines.
+//!
+//! | phase | what happens | where |
+//! |---|---|---|
+//! | `request_filter` | the head is judged, route and key are found, inbound runs | [`admit`], [`drive`] |
+//! | `upstream_peer`, `upstream_request_filter` | the request goes to its backend | [`forward`] |
+//! | `response_filter` | outbound runs on the head; the body streams through | [`drive`] |
+//! | `fail_to_proxy` | on-error runs, or an answer takes the response's place | [`reply`] |
+//! | `logging` | what is left to count is counted; the record is made | [`record`] |
+
+pub mod listener;
+pub mod guard;
+pub mod strict;
+pub mod admit;
+pub mod drive;
+pub mod forward;
+pub mod reply;
+pub mod record;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::StatusCode;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType};
+
+use crate::backend::{BaseUrl, Tls};
+use crate::cache::CachedResponse;
+use crate::cache::memory::Cache;
+use crate::caller::Caller;
+use crate::caller::Call;
+use crate::caller::resolve::Resolver;
+use crate::caller::roots::Roots;
+use crate::counters::memory::Memory;
+use crate::exchange::Exchange;
+use crate::exchange::message::{Body, Headers, Response};
+use crate::expression::value::Value;
+use crate::limit::concurrency::Concurrency;
+use crate::policy::machine::{Event, Machine};
+use crate::policy::routing::Forward;
+use crate::problem::Problem;
+use crate::proxy::admit::{Admission, Bounds, Trust};
+use crate::proxy::drive::Stop;
+use crate::proxy::record::Journey;
+use crate::snapshot::{Live, Snapshot};
+use crate::telemetry::access_log::AccessLog;
+use crate::time::{Clock, SystemClock};
+
+/// The data plane: one value for all requests.
+#[derive(Debug)]
+pub struct Gateway {
+    /// What runs.
+    pub live: Arc<Live>,
+    /// What time it is.
+    pub clock: Arc<SystemClock>,
+    /// Where limits are counted.
+    pub counters: Arc<Memory>,
+    /// Who is inside of `limit-concurrency`.
+    pub concurrency: Arc<Concurrency>,
+    /// Responses that policies stored.
+    pub responses: Arc<Cache<Arc<CachedResponse>>>,
+    /// Values that policies stored.
+    pub values: Arc<Cache<Value>>,
+    /// Makes the calls that policies want to look into.
+    pub caller: Arc<Caller>,
+    /// Where requests of APIs go that have no backend: nowhere.
+    pub nowhere: Arc<BaseUrl>,
+    /// Where names lead.
+    pub resolver: Arc<Resolver>,
+    /// Whose certificates are trusted.
+    pub roots: Arc<Roots>,
+    /// How large and how slow a request may be.
+    pub bounds: Bounds,
+    /// Whose word about the client counts.
+    pub trust: Trust,
+    /// Where records go.
+    pub log: Arc<AccessLog>,
+    /// Whether the gateway takes requests, and how many are in flight.
+    pub state: Arc<State>,
+}
+
+/// Whether the gateway takes requests.
+#[derive(Debug)]
+pub struct State {
+    /// Requests that have begun and not ended.
+    pub in_flight: AtomicU64,
+    /// Requests that have begun.
+    pub requests: AtomicU64,
+    /// Set once the gateway is on its way down.
+    pub draining: AtomicBool,
+    /// Whether a configuration runs; readiness asks.
+    pub configured: AtomicBool,
+    /// Makes ids of requests: a sequence that begins at random.
+    sequence: AtomicU64,
+    /// Tells this process's ids from those of others.
+    salt: u64,
+}
+
+/// Pingora's per-request context.
+#[derive(Debug)]
+pub struct Context {
+    snapshot: Arc<Snapshot>,
+    /// The exchange and its policies; `None` until the head was judged.
+    run: Option<Box<Run>>,
+    journey: Journey,
+}
+
+/// One exchange and the run of its policies.
+#[derive(Debug)]
+pub struct Run {
+    machine: Machine,
+    exchange: Exchange,
+    /// The call whose response the policies look into.
+    call: Option<Call>,
+    /// How the request that Pingora forwards is forwarded.
+    forward: Option<Forward>,
+    /// How the certificate of the API's own backend is judged.
+    tls: Tls,
+    /// The header that carried a key: it does not go on to the backend.
+    key_header: Option<http::HeaderName>,
+    /// Informational responses that were passed on.
+    informational: u32,
+}
+
+/// The error that makes Pingora stop forwarding because the policies have an answer of their own.
+const ANSWERED: ErrorType = ErrorType::Custom("the policies answer themselves");
+/// The most informational responses (1xx) that are passed on for one request.
+const INFORMATIONAL_MAX: u32 = 8;
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        let journey = Journey::begin(self.clock.now(), &self.state);
+        Context { snapshot: self.live.snapshot(), run: None, journey }
+    }
+
+    async fn early_request_filter(
+        &self,
+        session: &mut Session,
+        _context: &mut Context,
+    ) -> pingora::Result<()> {
+        let idle = if self.state.is_draining() { None } else { Some(self.bounds.idle_seconds) };
+        session.set_keepalive(idle);
+        session.set_read_timeout(Some(self.bounds.body_read));
+        Ok(())
+    }
+
+    async fn request_filter(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+    ) -> pingora::Result<bool> {
+        match admit::admit(self, session, context) {
+            Admission::Refuse(problem) => {
+                reply::refuse(session, context, &problem).await?;
+                return Ok(true);
+            }
+            Admission::Run(run, first) => {
+                let run = context.run.insert(run);
+                match drive::begin(self, session, run, first).await {
+                    Stop::Forward => return Ok(false),
+                    Stop::Deliver => (),
+                }
+            }
+        }
+        reply::deliver(session, context).await?;
+        Ok(true)
+    }
+
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+    ) -> pingora::Result<Box<HttpPeer>> {
+        let upgrade = session.is_upgrade_req();
+        match &context.run {
+            Some(run) => Ok(Box::new(forward::peer(self, run, upgrade).await?)),
+            None => Error::e_explain(ErrorType::InternalError, "nothing to forward"),
+        }
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        match &context.run {
+            Some(run) => forward::head(self, session, run, request),
+            None => Ok(()),
+        }
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        head: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        let Some(run) = &mut context.run else {
+            return Ok(());
+        };
+        if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
+            run.informational = run.informational.saturating_add(1);
+            if INFORMATIONAL_MAX < run.informational {
+                return Error::e_explain(
+                    ErrorType::InvalidHTTPHeader,
+                    "the backend sent too many informational responses",
+                );
+            }
+            return Ok(());
+        }
+        context.journey.backend_answered(self.clock.now(), head.status);
+        let bodiless = forward::is_bodiless(head, session.req_header().method == http::Method::HEAD);
+        let response = Response {
+            status: head.status,
+            phrase: None,
+            headers: Headers::received(head.headers.clone()),
+            body: if bodiless { Body::None } else { Body::Waiting },
+        };
+        match drive::resume(self, session, run, Event::Responded(response)).await {
+            Stop::Deliver if reply::is_untouched(&run.exchange, bodiless) => {
+                reply::edit(head, &run.exchange)
+            }
+            Stop::Deliver | Stop::Forward => Error::e_explain(ANSWERED, ""),
+        }
+    }
+
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        _context: &mut Context,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let mut error = error.more_context(format!("peer: {peer}"));
+        // A kept connection that was closed meanwhile may be replaced, if nothing was promised.
+        error.retry.decide_reuse(client_reused && !session.as_ref().retry_buffer_truncated());
+        if session.response_written().is_some()
+            || !forward::may_repeat(&session.req_header().method)
+        {
+            error.set_retry(false);
+        }
+        error
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        context: &mut Context,
+    ) -> FailToProxy {
+        let started = session.response_written().is_some();
+        if !started && error.esource() != &ErrorSource::Downstream {
+            reply::failed(self, session, context, error).await;
+        } else {
+            context.journey.broken(error);
+            if !started {
+                reply::unreadable(session, context, error).await;
+            }
+        }
+        let code = session.response_written().map_or(0, |head| head.status.as_u16());
+        FailToProxy { error_code: code, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
+        record::finish(self, session, error, context);
+    }
+
+    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+        // The record of the exchange says it, once and with its place.
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _: &Session,
+        _: &Context,
+        _: &Error,
+        _: ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+}
+
+impl State {
+    /// The state of a gateway that starts. `random` is fresh for each process.
+    pub const fn new(random: [u64; 2]) -> Self {
+        let [sequence, salt] = random;
+        Self {
+            in_flight: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            draining: AtomicBool::new(false),
+            configured: AtomicBool::new(false),
+            sequence: AtomicU64::new(sequence),
+            salt,
+        }
+    }
+
+    /// Whether the gateway is on its way down.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Whether the gateway takes requests.
+    pub fn is_ready(&self) -> bool {
+        self.configured.load(Ordering::Relaxed) && !self.is_draining()
+    }
+
+    /// What load balancers are told on the data port.
+    pub fn status(&self) -> Problem {
+        if self.is_ready() {
+            Problem::nothing()
+        } else {
+            Problem::unavailable("not_ready")
+        }
+    }
+
+    /// The id of the next request.
+    pub fn next_id(&self) -> u128 {
+        let number = self.sequence.fetch_add(1, Ordering::Relaxed);
+        // Multiplying by an odd number is one-to-one: ids differ, and do not show how many there
+        // were.
+        let low = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let high = self.salt ^ low.rotate_left(32);
+        (u128::from(high) << 64) | u128::from(low)
+    }
+}
+
+impl Context {
+    /// What the client is told where policies have no say.
+    fn note_refusal(&mut self, problem: &Problem) {
+        self.journey.refused(problem);
+    }
+}
+
+/// How long a connection to a backend may be silent once it carries a WebSocket.
+pub const UPGRADED_SILENCE_MAX: Duration = Duration::from_hours(1);

@@ -1,0 +1,223 @@
+//! Does what the machine asks for, until only Pingora can go on.
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use pingora::proxy::Session;
+
+use crate::caller::Call;
+use crate::limit::Counters;
+use crate::policy::Side;
+use crate::policy::machine::{Effect, Event};
+use crate::problem::Problem;
+use crate::admission::First;
+use crate::proxy::{Gateway, Run, forward, reply};
+use crate::time::Clock;
+
+/// Why the machine stopped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stop {
+    /// Pingora forwards the request.
+    Forward,
+    /// The response of the exchange is final.
+    Deliver,
+}
+
+/// Begins a run.
+pub async fn begin(
+    gateway: &Gateway,
+    session: &mut Session,
+    run: &mut Run,
+    first: First,
+) -> Stop {
+    let effect = match first {
+        First::Start => run.machine.resume(Event::Start, &mut run.exchange),
+        First::Interrupt(failure) => run.machine.interrupt(*failure, &mut run.exchange),
+        First::Answered => return Stop::Deliver,
+    };
+    follow(gateway, session, run, effect).await
+}
+
+/// Goes on with a run.
+pub async fn resume(gateway: &Gateway, session: &mut Session, run: &mut Run, event: Event) -> Stop {
+    run.exchange.now = gateway.clock.now();
+    let effect = run.machine.resume(event, &mut run.exchange);
+    follow(gateway, session, run, effect).await
+}
+
+async fn follow(
+    gateway: &Gateway,
+    session: &mut Session,
+    run: &mut Run,
+    mut effect: Effect,
+) -> Stop {
+    loop {
+        let now = run.exchange.now;
+        let event = match effect {
+            Effect::Deliver => return Stop::Deliver,
+            Effect::Forward(terms) => {
+                if forward::streams(run, session) {
+                    run.forward = Some(terms);
+                    return Stop::Forward;
+                }
+                collect(gateway, session, run, &terms).await
+            }
+            Effect::Fetch(Side::Request) => {
+                let body = fetch_request(session, gateway.bounds.buffered_bytes).await;
+                Event::Body(Side::Request, body)
+            }
+            Effect::Fetch(Side::Response) => {
+                let body = fetch_response(run.call.as_mut(), gateway.bounds.buffered_bytes).await;
+                Event::Body(Side::Response, body)
+            }
+            Effect::Charge(charges) => {
+                Event::Tallied(gateway.counters.charge(&charges, now).await)
+            }
+            Effect::Add(charges) => {
+                gateway.counters.add(&charges, now);
+                Event::Done
+            }
+            Effect::Enter { key, max } => Event::Entered(gateway.concurrency.enter(key, max)),
+            Effect::LookupResponse(key) => {
+                Event::CachedResponse(gateway.responses.get(&key, now))
+            }
+            Effect::StoreResponse(key, ttl) => {
+                reply::store(gateway, run, key, ttl);
+                Event::Done
+            }
+            Effect::LookupValue(key) => Event::CachedValue(gateway.values.get(&key, now)),
+            Effect::StoreValue(key, value, ttl) => {
+                reply::store_value(gateway, key, value, ttl, now);
+                Event::Done
+            }
+            Effect::RemoveValue(key) => {
+                gateway.values.remove(&key);
+                Event::Done
+            }
+            Effect::Sleep(span) => {
+                tokio::time::sleep(span).await;
+                Event::Done
+            }
+        };
+        run.exchange.now = gateway.clock.now();
+        effect = run.machine.resume(event, &mut run.exchange);
+    }
+}
+
+/// Makes the call to the backend itself.
+async fn collect(
+    gateway: &Gateway,
+    session: &mut Session,
+    run: &mut Run,
+    terms: &crate::policy::routing::Forward,
+) -> Event {
+    if let Some(earlier) = run.call.take() {
+        earlier.release().await;
+    }
+    match forward::call(gateway, session, run, terms).await {
+        Ok((call, response)) => {
+            run.call = Some(call);
+            Event::Responded(response)
+        }
+        Err(failure) => Event::Failed(failure),
+    }
+}
+
+/// Reads the body of the request, at most `bytes_max` bytes.
+pub async fn fetch_request(session: &mut Session, bytes_max: usize) -> Result<Bytes, Problem> {
+    let mut body = Gathered::new("request", bytes_max);
+    if expects_continue(session) {
+        // The client waits for this before it sends what we are about to read.
+        session.write_continue_response().await.map_err(|_broken| broken_body())?;
+    }
+    loop {
+        match session.read_request_body().await {
+            Ok(Some(piece)) => body.add(piece)?,
+            Ok(None) => return Ok(body.finish()),
+            Err(_broken) => return Err(broken_body()),
+        }
+    }
+}
+
+fn expects_continue(session: &Session) -> bool {
+    let expect = session.req_header().headers.get(http::header::EXPECT);
+    expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+fn broken_body() -> Problem {
+    Problem::malformed("body_unreadable", "The body of the request cannot be read.")
+}
+
+/// Reads the body of the response, at most `bytes_max` bytes.
+async fn fetch_response(call: Option<&mut Call>, bytes_max: usize) -> Result<Bytes, Problem> {
+    let Some(call) = call else {
+        return Ok(Bytes::new());
+    };
+    let mut body = Gathered::new("response", bytes_max);
+    loop {
+        match call.next().await {
+            Ok(Some(piece)) => body.add(piece)?,
+            Ok(None) => return Ok(body.finish()),
+            Err(_broken) => return Err(Problem::failed("backend_body_broken")),
+        }
+    }
+}
+
+/// A body that is read in pieces.
+struct Gathered {
+    what: &'static str,
+    first: Option<Bytes>,
+    rest: BytesMut,
+    bytes_max: usize,
+}
+
+impl Gathered {
+    fn new(what: &'static str, bytes_max: usize) -> Self {
+        Self { what, first: None, rest: BytesMut::new(), bytes_max }
+    }
+
+    fn add(&mut self, piece: Bytes) -> Result<(), Problem> {
+        let first = self.first.as_ref().map_or(0, Bytes::len);
+        let total = first.saturating_add(self.rest.len()).saturating_add(piece.len());
+        if self.bytes_max < total {
+            let max = self.bytes_max;
+            return Err(if self.what == "request" {
+                let message = format!("The body of the request is larger than {max} bytes.");
+                Problem::beyond(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+            } else {
+                Problem::failed("backend_body_too_large")
+            });
+        }
+        match &self.first {
+            // Most bodies come in one piece: it is passed on without a copy.
+            None => self.first = Some(piece),
+            Some(first) => {
+                if self.rest.is_empty() {
+                    self.rest.extend_from_slice(first);
+                    self.first = Some(Bytes::new());
+                }
+                self.rest.extend_from_slice(&piece);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Bytes {
+        if self.rest.is_empty() { self.first.unwrap_or_default() } else { self.rest.freeze() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_become_one_body_within_its_bound() {
+        let mut body = Gathered::new("request", 5);
+        body.add(Bytes::from_static(b"ab")).unwrap();
+        body.add(Bytes::from_static(b"cd")).unwrap();
+        body.add(Bytes::from_static(b"e")).unwrap();
+        let refused = body.add(Bytes::from_static(b"f")).unwrap_err();
+        assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(body.finish(), "abcde");
+    }
+}

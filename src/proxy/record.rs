@@ -1,0 +1,196 @@
+//! The end of an exchange: what is left to count is counted, and its line is written.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use http::{StatusCode, Version};
+use pingora::http::RequestHeader;
+use pingora::proxy::Session;
+use pingora::{Error, ErrorSource};
+
+use crate::exchange::{CacheOutcome, Exchange, format_id};
+use crate::limit::{Charge, Counters};
+use crate::problem::Problem;
+use crate::proxy::{Context, Gateway, State};
+use crate::proxy::guard::Witness;
+use crate::telemetry::access_log::{AccessLog, Line};
+use crate::time::{Clock, SystemClock, Timestamp, date};
+
+/// What happened on the way, for the record.
+#[derive(Debug)]
+pub struct Journey {
+    /// The request's id.
+    pub id: u128,
+    /// When the head of the request was here.
+    pub started: Timestamp,
+    backend: Option<(Timestamp, StatusCode)>,
+    reason: Option<&'static str>,
+    transport: Option<String>,
+}
+
+impl Journey {
+    /// A request arrived.
+    pub fn begin(now: Timestamp, state: &State) -> Self {
+        state.in_flight.fetch_add(1, Ordering::Relaxed);
+        state.requests.fetch_add(1, Ordering::Relaxed);
+        Self { id: state.next_id(), started: now, backend: None, reason: None, transport: None }
+    }
+
+    /// The backend's head arrived.
+    pub const fn backend_answered(&mut self, now: Timestamp, status: StatusCode) {
+        self.backend = Some((now, status));
+    }
+
+    /// The gateway answered without policies.
+    pub const fn refused(&mut self, problem: &Problem) {
+        self.reason = Some(problem.reason);
+    }
+
+    /// The response of the exchange is final.
+    pub const fn answered(&mut self, exchange: &Exchange) {
+        self.reason = exchange.refusal;
+    }
+
+    /// A connection broke.
+    pub fn broken(&mut self, error: &Error) {
+        self.transport = Some(error.to_string());
+    }
+}
+
+/// Counts the bytes, writes the line.
+pub fn finish(
+    gateway: &Gateway,
+    session: &mut Session,
+    error: Option<&Error>,
+    context: &mut Context,
+) {
+    gateway.state.in_flight.fetch_sub(1, Ordering::Relaxed);
+    let now = gateway.clock.now();
+    let sizes = sizes(session);
+    if let Some(run) = &mut context.run {
+        count_bytes(gateway, &mut run.exchange, sizes, now);
+    }
+    let status = session.response_written().map_or(0, |head| head.status.as_u16());
+    let by_backend = error.is_some_and(|error| error.esource() == &ErrorSource::Upstream);
+    let refused = context.journey.reason.is_some();
+    if gateway.log.wants(refused || by_backend || 500 <= status) {
+        write(gateway, session, context, (status, sizes, now));
+    }
+}
+
+/// Writes a line for each request that the guard refuses: no filter sees those.
+pub fn witness(log: Arc<AccessLog>, clock: Arc<SystemClock>) -> Witness {
+    Arc::new(move |problem, peer| {
+        if !log.wants(true) {
+            return;
+        }
+        log.write(&Line {
+            time_generated: date(clock.now()),
+            category: "GatewayLogs",
+            caller_ip_address: peer.map(|address| address.to_string()),
+            client_protocol: "HTTP/1.1",
+            response_code: problem.status.as_u16(),
+            cache: "none",
+            reason: Some(problem.reason),
+            ..Line::default()
+        });
+    })
+}
+
+/// Bytes of the bodies of request and response.
+fn sizes(session: &Session) -> (u64, u64) {
+    let size = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+    (size(session.as_ref().body_bytes_read()), size(session.as_ref().body_bytes_sent()))
+}
+
+fn count_bytes(
+    gateway: &Gateway,
+    exchange: &mut Exchange,
+    (read, sent): (u64, u64),
+    now: Timestamp,
+) {
+    if exchange.bandwidth.is_empty() {
+        return;
+    }
+    let cost = read.saturating_add(sent);
+    let charges: Vec<Charge> =
+        exchange.bandwidth.iter().map(|charge| Charge { cost, ..*charge }).collect();
+    gateway.counters.add(&charges, now);
+}
+
+fn write(
+    gateway: &Gateway,
+    session: &Session,
+    context: &Context,
+    (status, (request_size, response_size), now): (u16, (u64, u64), Timestamp),
+) {
+    let journey = &context.journey;
+    let head = session.req_header();
+    let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    let peer = || session.client_addr().and_then(|address| address.as_inet()).map(|inet| inet.ip());
+    let mut line = Line {
+        time_generated: date(journey.started),
+        category: "GatewayLogs",
+        correlation_id: format_id(journey.id),
+        is_request_success: (1..400).contains(&status),
+        total_time: millis(now.since(journey.started)),
+        backend_time: journey.backend.map(|(at, _status)| millis(at.since(journey.started))),
+        caller_ip_address: peer().map(|address| address.to_string()),
+        method: head.method.as_str(),
+        url: url(head),
+        client_protocol: protocol(head.version),
+        response_code: status,
+        backend_response_code: journey.backend.map(|(_at, status)| status.as_u16()),
+        request_size,
+        response_size,
+        cache: "none",
+        reason: journey.reason,
+        transport_error: journey.transport.as_deref(),
+        generation: context.snapshot.generation,
+        ..Line::default()
+    };
+    if let Some(run) = &context.run {
+        describe(&mut line, &run.exchange);
+    }
+    gateway.log.write(&line);
+}
+
+fn describe<'a>(line: &mut Line<'a>, exchange: &'a Exchange) {
+    line.region = &exchange.deployment.region;
+    line.caller_ip_address = exchange.client.map(|address| address.to_string());
+    line.cache = match exchange.cache {
+        CacheOutcome::None => "none",
+        CacheOutcome::Hit => "hit",
+        CacheOutcome::Miss => "miss",
+    };
+    line.api_id = exchange.api.as_ref().map(|api| api.id.as_ref());
+    line.api_revision = exchange.api.as_ref().map(|api| api.revision.as_ref());
+    line.operation_id = exchange.operation.as_ref().map(|operation| operation.id.as_ref());
+    line.product_id = exchange.product.as_ref().map(|product| product.id.as_ref());
+    line.apim_subscription_id = exchange.subscription.as_ref().map(|known| known.id.as_ref());
+    line.user_id = exchange.user.as_ref().map(|user| user.id.as_ref());
+    if exchange.api.is_some() {
+        line.backend_url = Some(format!("{}{}", exchange.request.base, exchange.request.tail));
+    }
+    if let Some(error) = &exchange.last_error {
+        line.last_error_source = Some(error.source);
+        line.last_error_reason = Some(error.reason);
+        line.last_error_message = Some(&error.message);
+        line.last_error_section = Some(error.section);
+        line.last_error_place = error.place.as_ref().map(ToString::to_string);
+    }
+}
+
+fn url(head: &RequestHeader) -> String {
+    let host = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| head.uri.host()).unwrap_or_default();
+    format!("{host}{}", head.uri.path())
+}
+
+const fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP/1.1",
+    }
+}

@@ -1,0 +1,276 @@
+//! Answers: one writer for every response that does not stream through Pingora.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use pingora::{Error, ErrorType};
+
+use crate::cache::{CacheKey, CachedResponse};
+use crate::cache::memory::Item;
+use crate::exchange::message::{Body, Response};
+use crate::exchange::{Exchange, format_id};
+use crate::expression::library::display;
+use crate::expression::value::Value;
+use crate::policy::machine::Event;
+use crate::problem::Problem;
+use crate::proxy::{ANSWERED, Context, Gateway, Run, drive, forward};
+use crate::time::Timestamp;
+
+/// Fields that belong to one connection (RFC 9110 §7.6.1): never passed on.
+pub const HOP_BY_HOP: [&str; 7] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Answers with `problem` where policies have no say.
+pub async fn refuse(
+    session: &mut Session,
+    context: &mut Context,
+    problem: &Problem,
+) -> pingora::Result<()> {
+    context.note_refusal(problem);
+    let body = Bytes::from(problem.body(&format_id(context.journey.id)));
+    let mut head = ResponseHeader::build(problem.status, Some(problem.headers.len() + 3))?;
+    if let Some(phrase) = problem.phrase {
+        head.set_reason_phrase(Some(phrase))?;
+    }
+    for (name, value) in &problem.headers {
+        head.append_header(name.clone(), value.clone())?;
+    }
+    if let Some(kind) = problem.content_type() {
+        head.insert_header(CONTENT_TYPE, kind)?;
+    }
+    head.insert_header(CONTENT_LENGTH, body.len())?;
+    if problem.close {
+        session.set_keepalive(None);
+    }
+    let silent = session.req_header().method == Method::HEAD || body.is_empty();
+    session.write_response_header(Box::new(head), silent).await?;
+    if !silent {
+        session.write_response_body(Some(body), true).await?;
+    }
+    Ok(())
+}
+
+/// Sends the response of the exchange.
+pub async fn deliver(session: &mut Session, context: &mut Context) -> pingora::Result<()> {
+    let Some(run) = &mut context.run else {
+        return Ok(());
+    };
+    context.journey.answered(&run.exchange);
+    let call = run.call.take();
+    let Some(response) = &run.exchange.response else {
+        return Error::e_explain(ErrorType::InternalError, "there is no response");
+    };
+    let silent = session.req_header().method == Method::HEAD || !may_have_body(response.status);
+    let waiting = response.body.is_waiting();
+    let mut head = head_of(response)?;
+    for (name, value) in run.exchange.final_fields.over(response.headers.map()) {
+        head.insert_header(name, value)?;
+    }
+    match &response.body {
+        Body::Waiting => (),
+        body => {
+            let length = body.bytes().map_or(0, Bytes::len);
+            if may_have_body(response.status) && !(silent && length == 0) {
+                head.insert_header(CONTENT_LENGTH, length)?;
+            }
+        }
+    }
+    let body = response.body.bytes().cloned().filter(|_bytes| !silent);
+    if waiting && head.headers.get(CONTENT_LENGTH).is_none() && !silent {
+        head.insert_header(TRANSFER_ENCODING, "chunked")?;
+    }
+    let ends = silent || (body.is_none() && !waiting);
+    session.write_response_header(Box::new(head), ends).await?;
+    if let Some(body) = body {
+        session.write_response_body(Some(body), true).await?;
+    }
+    match call {
+        Some(call) if waiting && !silent => relay(session, call).await,
+        Some(call) => {
+            call.release().await;
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Passes the body of a call on, piece by piece.
+async fn relay(session: &mut Session, mut call: crate::caller::Call) -> pingora::Result<()> {
+    loop {
+        match call.next().await {
+            Ok(Some(piece)) => {
+                session.write_response_body(Some(piece), false).await?;
+            }
+            Ok(None) => break,
+            Err(error) => {
+                // The client must not take what it has for the whole: the connection breaks.
+                session.set_keepalive(None);
+                return Error::e_explain(ErrorType::ConnectionClosed, error.to_string());
+            }
+        }
+    }
+    session.write_response_body(None, true).await?;
+    call.release().await;
+    Ok(())
+}
+
+/// After Pingora could not forward: runs on-error, or sends what the policies answered.
+pub async fn failed(
+    gateway: &Gateway,
+    session: &mut Session,
+    context: &mut Context,
+    error: &Error,
+) {
+    if error.etype() != &ANSWERED {
+        let Some(run) = &mut context.run else {
+            let problem = Problem::failed("internal");
+            // The client is gone if this fails, and the record says so.
+            let _ = refuse(session, context, &problem).await;
+            return;
+        };
+        context.journey.broken(error);
+        let failure = forward::failure(error);
+        drive::resume(gateway, session, run, Event::Failed(failure)).await;
+    }
+    // Of the request's body nobody knows how much is left on the connection.
+    session.set_keepalive(None);
+    let _ = deliver(session, context).await;
+}
+
+/// After the request itself could not be read to its end.
+pub async fn unreadable(session: &mut Session, context: &mut Context, error: &Error) {
+    let problem = match error.etype() {
+        ErrorType::ReadTimedout => Problem::beyond(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_too_slow",
+            "The body of the request did not come in time.".to_owned(),
+        ),
+        ErrorType::ConnectionClosed | ErrorType::WriteError | ErrorType::WriteTimedout => return,
+        ErrorType::HTTPStatus(413) => Problem::beyond(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            "The body of the request is too large.".to_owned(),
+        ),
+        _ => Problem::malformed("body_unreadable", "The body of the request cannot be read."),
+    };
+    let _ = refuse(session, context, &problem).await;
+}
+
+/// Whether the response can go on as the backend sends it: its body is the backend's own.
+pub const fn is_untouched(exchange: &Exchange, bodiless: bool) -> bool {
+    match &exchange.response {
+        Some(response) => match response.body {
+            Body::Waiting => true,
+            Body::None => bodiless,
+            Body::Bytes(_) | Body::Consumed => false,
+        },
+        None => false,
+    }
+}
+
+/// Applies what policies changed to the head that streams through.
+pub fn edit(head: &mut ResponseHeader, exchange: &Exchange) -> pingora::Result<()> {
+    let Some(response) = &exchange.response else {
+        return Ok(());
+    };
+    if head.status != response.status {
+        head.set_status(response.status)?;
+    }
+    if let Some(phrase) = &response.phrase {
+        head.set_reason_phrase(Some(phrase))?;
+    }
+    for name in response.headers.touched() {
+        head.remove_header(name);
+        for value in response.headers.map().get_all(name) {
+            head.append_header(name.clone(), value.clone())?;
+        }
+    }
+    for (name, value) in exchange.final_fields.over(response.headers.map()) {
+        head.insert_header(name, value)?;
+    }
+    Ok(())
+}
+
+/// Keeps the response of the exchange in the cache.
+pub fn store(gateway: &Gateway, run: &Run, key: CacheKey, ttl: Duration) {
+    let Some(response) = &run.exchange.response else {
+        return;
+    };
+    let body = response.body.bytes().cloned().unwrap_or_default();
+    let now = run.exchange.now;
+    let headers = storable(response.headers.map());
+    let kept = CachedResponse { status: response.status, headers, body, stored: now, ttl };
+    let bytes = kept.bytes();
+    // What is too large is not kept; the next request will miss, as it would have after a restart.
+    let _ = gateway.responses.put(key, Item { value: Arc::new(kept), bytes }, ttl, now);
+}
+
+/// Keeps a value in the cache.
+pub fn store_value(
+    gateway: &Gateway,
+    key: CacheKey,
+    value: Value,
+    ttl: Duration,
+    now: Timestamp,
+) {
+    let bytes = weight(&value);
+    let _ = gateway.values.put(key, Item { value, bytes }, ttl, now);
+}
+
+/// How many bytes a value takes up, about.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        // A tree takes a small multiple of its text.
+        other => display::text(other).map_or(usize::MAX, |text| text.len().saturating_mul(4)),
+    }
+}
+
+fn storable(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = crate::policy::caching::storable(headers);
+    for name in HOP_BY_HOP {
+        kept.remove(name);
+    }
+    kept
+}
+
+fn head_of(response: &Response) -> pingora::Result<ResponseHeader> {
+    let fields = response.headers.map();
+    let mut head = ResponseHeader::build(response.status, Some(fields.len().saturating_add(4)))?;
+    if let Some(phrase) = &response.phrase {
+        head.set_reason_phrase(Some(phrase))?;
+    }
+    let waiting = response.body.is_waiting();
+    for (name, value) in fields {
+        let framing = name == CONTENT_LENGTH && !waiting;
+        if !framing && !is_hop_by_hop(name) {
+            head.append_header(name.clone(), value.clone())?;
+        }
+    }
+    Ok(head)
+}
+
+/// Whether the field belongs to one connection.
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(&name.as_str())
+}
+
+/// Whether a response with this status may have a body (RFC 9110 §6.4.1).
+pub fn may_have_body(status: StatusCode) -> bool {
+    !status.is_informational()
+        && status != StatusCode::NO_CONTENT
+        && status != StatusCode::NOT_MODIFIED
+}

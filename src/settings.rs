@@ -1,0 +1,350 @@
+//! What the process must know before it has a configuration: where to listen, what to allow, how
+//! to log.
+//!
+//! Every setting has one name and can be written in three ways: `listen.http` in the settings
+//! file (`listen:` and under it `http: …`), `WEIR_LISTEN_HTTP` in the environment, `--listen-http`
+//! on the command line; a later way wins. Where APIM's self-hosted gateway has a setting of that
+//! meaning, its dotted name in the environment works too. [`table`] lists them all.
+
+pub mod value;
+pub mod table;
+pub mod apim;
+mod gather;
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::address::Network;
+use crate::configuration::source::{Environment, Unreadable};
+use crate::fault::{Fault, Sources};
+
+use gather::Gathered;
+
+/// The largest settings file, in bytes.
+pub const FILE_BYTES_MAX: usize = 1 << 20;
+
+/// All settings.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Settings {
+    /// Where the configuration is.
+    pub configuration: Configuration,
+    /// Where to listen.
+    pub listen: Listen,
+    /// How many threads serve requests; as many as there are processors if nothing is set.
+    pub threads: Option<NonZeroUsize>,
+    /// What to believe of `X-Forwarded-…`.
+    pub forwarded: Forwarded,
+    /// What is too much.
+    pub limits: Limits,
+    /// What is too long.
+    pub timeouts: Timeouts,
+    /// How to stop.
+    pub drain: Drain,
+    /// What to log.
+    pub log: Log,
+    /// How much the cache in memory may hold, in bytes.
+    pub cache_bytes_max: u64,
+}
+
+/// Where the configuration is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Configuration {
+    /// The folder.
+    pub folder: PathBuf,
+    /// How often to look whether it changed.
+    pub poll_interval: Duration,
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listen {
+    /// For HTTP in the clear.
+    pub http: Option<SocketAddr>,
+    /// For HTTP over TLS.
+    pub https: Option<SocketAddr>,
+    /// PEM file of the certificate for host names without one of their own, then its issuers;
+    /// set whenever `https` is.
+    pub certificate_file: Option<PathBuf>,
+    /// PEM file of its key; set whenever `https` is.
+    pub key_file: Option<PathBuf>,
+    /// Whether `http` also speaks HTTP/2 to clients that begin with it.
+    pub h2c: bool,
+    /// For probes and operators.
+    pub admin: Option<SocketAddr>,
+}
+
+/// What to believe of `X-Forwarded-…`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Forwarded {
+    /// The proxies whose `X-Forwarded-For` names the client.
+    pub trusted: Vec<Network>,
+    /// Whose `X-Forwarded-Proto` names the scheme.
+    pub proto: ForwardedProto,
+}
+
+/// Whose `X-Forwarded-Proto` names the scheme.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ForwardedProto {
+    /// Nobody's.
+    Off,
+    /// That of trusted proxies.
+    Trusted,
+    /// Anybody's: what APIM's `net.server.http.forwarded.proto.enabled` means.
+    Anyone,
+}
+
+/// What is too much.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// Connections of clients at one time.
+    pub connections_max: usize,
+    /// All header fields of a request together, in bytes.
+    pub header_bytes_max: usize,
+    /// Header fields of a request.
+    pub header_count_max: usize,
+    /// The target of a request, in bytes.
+    pub target_bytes_max: usize,
+    /// The body of a request, in bytes; as long as it likes if nothing is set.
+    pub request_body_bytes_max: Option<u64>,
+    /// A body of either direction that a policy reads, in bytes.
+    pub buffered_body_bytes_max: usize,
+}
+
+/// What is too long.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Timeouts {
+    /// From the first byte of a request until its header is whole.
+    pub header: Duration,
+    /// Between two pieces of a request's body.
+    pub body: Duration,
+    /// Between two requests on a connection.
+    pub idle: Duration,
+}
+
+/// How to stop.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Drain {
+    /// How long to go on as usual after saying that we are not ready.
+    pub delay: Duration,
+    /// How long requests may take after that.
+    pub deadline: Duration,
+}
+
+/// What to log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Log {
+    /// In which form.
+    pub format: LogFormat,
+    /// From which level on.
+    pub level: LogLevel,
+    /// Whether in colours.
+    pub color: LogColor,
+    /// Which requests.
+    pub access: AccessLog,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// None at all.
+    None,
+}
+
+/// What is worth logging; each level includes those after it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogLevel {
+    /// Everything.
+    All,
+    /// What helps to find a fault in the gateway.
+    Debug,
+    /// What it does.
+    Info,
+    /// What may need a person.
+    Warn,
+    /// What went wrong.
+    Error,
+    /// What ends the process.
+    Fatal,
+}
+
+/// Whether the log is in colours.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogColor {
+    /// If it goes to a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Which requests are logged.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AccessLog {
+    /// None.
+    Off,
+    /// Those answered with 400 or more, or not at all.
+    Errors,
+    /// All.
+    All,
+}
+
+/// What came of loading the settings.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings, or all that is wrong with them.
+    pub settings: Result<Settings, Vec<Fault>>,
+    /// The texts that the faults point into.
+    pub sources: Sources,
+    /// What was set and has no effect, and why: worth a line in the log.
+    pub ignored: Vec<Ignored>,
+}
+
+/// Something that was set and has no effect.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ignored {
+    /// The name as it was written.
+    pub name: String,
+    /// Why it has no effect.
+    pub reason: &'static str,
+}
+
+/// Loads the settings. `flags` are names without dashes in front (`listen-http`) with values. The
+/// settings file is the one that the flag `settings` or the variable `WEIR_SETTINGS` names;
+/// `read` reads it, at most so many bytes.
+pub fn load(
+    flags: &[(String, String)],
+    environment: &Environment,
+    read: impl Fn(&Path, usize) -> Result<String, Unreadable>,
+) -> Loaded {
+    let mut gathered = Gathered::default();
+    gathered.environment(environment);
+    gathered.flags(flags);
+    gathered.file(|path| read(path, FILE_BYTES_MAX));
+    let settings = gathered.settings();
+    let Gathered { mut faults, sources, ignored, .. } = gathered;
+    faults.sort();
+    let settings = if faults.is_empty() { Ok(settings) } else { Err(faults) };
+    Loaded { settings, sources, ignored }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::render;
+
+    fn loaded(flags: &[(&str, &str)], variables: &[(&str, &str)], file: &str) -> Loaded {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let flags: Vec<_> = flags.iter().map(owned).collect();
+        let environment = variables.iter().copied().collect();
+        load(&flags, &environment, |_, _| Ok(file.to_owned()))
+    }
+
+    fn faults(loaded: &Loaded) -> String {
+        let faults = loaded.settings.as_ref().unwrap_err();
+        faults.iter().map(|fault| render(fault, &loaded.sources)).collect()
+    }
+
+    #[test]
+    fn a_flag_beats_the_environment_and_that_the_file() {
+        let file = "limits:\n  headerBytes: 1KiB\n  headerCount: 11\n  connections: 12\n";
+        let variables = [
+            ("WEIR_SETTINGS", "weir.yaml"),
+            ("WEIR_LIMITS_HEADER_COUNT", "21"),
+            ("WEIR_LIMITS_CONNECTIONS", "22"),
+        ];
+        let loaded = loaded(&[("limits-connections", "32")], &variables, file);
+        let limits = loaded.settings.unwrap().limits;
+        assert_eq!(limits.header_bytes_max, 1 << 10);
+        assert_eq!((limits.header_count_max, limits.connections_max), (21, 32));
+    }
+
+    #[test]
+    fn the_names_of_apim_work_with_dots_and_underscores() {
+        let variables = [
+            ("net.server.http.forwarded.proto.enabled", "true"),
+            ("telemetry.logs.std", "json"),
+            ("TELEMETRY_LOGS_STD_LEVEL", "Warn"),
+            ("telemetry.logs.std.color", "false"),
+            ("neighborhood.host", "weir-peers"),
+            ("runtime.deployment.mechanism", "Helm"),
+            ("telemetry.metrics.cloud", "false"),
+        ];
+        let loaded = loaded(&[], &variables, "");
+        let settings = loaded.settings.unwrap();
+        assert_eq!(settings.forwarded.proto, ForwardedProto::Anyone);
+        assert_eq!(settings.log.format, LogFormat::Json);
+        assert_eq!((settings.log.level, settings.log.color), (LogLevel::Warn, LogColor::Never));
+        let ignored: Vec<&str> = loaded.ignored.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(ignored, ["neighborhood.host", "runtime.deployment.mechanism"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let file = "listen:\n  http: 8080\n  htps: off\nlog: {level: [a]}\nfoo: 1\n";
+        let variables = [
+            ("WEIR_SETTINGS", "weir.yaml"),
+            ("WEIR_LISTEN_HTP", "secret"),
+            ("config.service.auth", "GatewayKey secret"),
+            ("telemetry.metrics.local", "statsd"),
+            ("telemetry.log.std", "text"),
+        ];
+        let loaded = loaded(&[("thread", "2"), ("cache-bytes", "1MB")], &variables, file);
+        let told = faults(&loaded);
+        assert!(!told.contains("secret"), "{told}");
+        let expected = include_str!("../tests/corpus/config/settings.txt");
+        assert_eq!(told, expected, "{told}");
+    }
+
+    #[test]
+    fn settings_must_fit_each_other() {
+        for (flags, part) in [
+            (vec![("listen-https", "0.0.0.0:8081")], "needs a certificate"),
+            (vec![("listen-http", "off")], "listens nowhere"),
+            (vec![("listen-admin", "0.0.0.0:8080")], "the same address"),
+            (vec![("forwarded-proto", "trusted")], "no proxy is trusted"),
+        ] {
+            let told = faults(&loaded(&flags, &[], ""));
+            assert!(told.contains(part), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_kubernetes_sets_for_a_service_named_weir_is_not_ours() {
+        let variables = [
+            ("WEIR_SERVICE_HOST", "10.0.0.1"),
+            ("WEIR_SERVICE_PORT", "80"),
+            ("WEIR_SERVICE_PORT_HTTP", "80"),
+            ("WEIR_PORT", "tcp://10.0.0.1:80"),
+            ("WEIR_PORT_80_TCP", "tcp://10.0.0.1:80"),
+            ("WEIR_PORT_80_TCP_PROTO", "tcp"),
+            ("WEIR_ADMIN_PORT_8082_TCP_ADDR", "10.0.0.2"),
+        ];
+        assert_eq!(loaded(&[], &variables, "").settings, Ok(Settings::default()));
+    }
+
+    #[test]
+    fn the_sample_settings_are_the_usual_ones() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/weir.yaml");
+        let text = std::fs::read_to_string(path).unwrap();
+        let sample = Settings {
+            configuration: Configuration {
+                folder: PathBuf::from("config/sample"),
+                ..Settings::default().configuration
+            },
+            ..Settings::default()
+        };
+        let loaded = loaded(&[], &[("WEIR_SETTINGS", path)], &text);
+        assert_eq!(loaded.settings, Ok(sample));
+        for row in table::ROWS {
+            let key = row.name.rsplit('.').next().unwrap();
+            assert!(text.contains(&format!("{key}:")), "{} is not explained", row.name);
+        }
+    }
+}

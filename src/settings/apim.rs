@@ -1,0 +1,163 @@
+//! The settings of APIM's self-hosted gateway by their dotted names, and what Weir does with each.
+//!
+//! Names are compared without regard to case, and `.`, `-` and `_` are the same, because many
+//! shells cannot export a name with dots. Where a row stands for all names that begin like it,
+//! only names with dots count: `MONITORING_HOST` may be anything.
+
+/// What Weir does with a setting of APIM's self-hosted gateway.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Treatment {
+    /// It is the setting of Weir of this name; values are written alike.
+    Means(&'static str),
+    /// It switches the setting of Weir: `true` is the value that is named.
+    Switches(&'static str, &'static str),
+    /// It has no effect, for this reason.
+    Ignored(&'static str),
+    /// These values are what Weir does anyway; others are refused, for this reason.
+    Only(&'static [&'static str], &'static str),
+    /// Weir cannot do what it asks for.
+    Refused(&'static str),
+}
+
+use Treatment::{Ignored, Means, Only, Refused, Switches};
+
+const NO_SERVICE: &str = "Weir reads its configuration from a folder: set configuration.folder";
+const NO_PEERS: &str = "replicas of Weir do not find each other by UDP; limits hold for each \
+                        replica by itself";
+const NO_INGRESS: &str = "Weir does not watch Ingress resources";
+const NO_STATSD: &str = "Weir does not send metrics to StatsD";
+const NO_OTLP: &str = "Weir does not send OpenTelemetry data yet";
+const NO_LOCAL_LOGS: &str = "Weir logs to its standard output only";
+const NO_AZURE: &str = "Weir sends nothing to Azure";
+const NO_SUITES: &str =
+    "cipher suites cannot be chosen yet; TLS 1.2 and 1.3 with OpenSSL's are used";
+const NO_PROTOCOLS: &str = "TLS 1.2 and 1.3 are used with backends, and nothing older";
+const INFORMATION: &str = "it only informs about how the gateway was deployed";
+const NO_PROXY: &str = "Weir calls backends directly, not through a proxy";
+
+/// What Weir does with each setting; a name that ends in a dot stands for all that begin so.
+pub const TABLE: &[(&str, Treatment)] = &[
+    ("gateway.name", Refused("write `gateway: {id: …}` in the configuration folder")),
+    ("gateway.auth.token", Refused(NO_SERVICE)),
+    ("config.service.endpoint", Refused(NO_SERVICE)),
+    ("config.service.auth", Refused(NO_SERVICE)),
+    ("config.service.auth.key", Refused(NO_SERVICE)),
+    ("config.service.auth.azureAd.tenantId", Refused(NO_SERVICE)),
+    ("config.service.auth.azureAd.clientId", Refused(NO_SERVICE)),
+    ("config.service.auth.azureAd.clientSecret", Refused(NO_SERVICE)),
+    ("config.service.auth.azureAd.certificatePath", Refused(NO_SERVICE)),
+    ("config.service.auth.azureAd.authority", Refused(NO_SERVICE)),
+    ("config.service.auth.tokenAudience", Refused(NO_SERVICE)),
+    ("config.service.endpoint.disableCertificateValidation", Refused(NO_SERVICE)),
+    ("config.service.integration.timeout", Refused(NO_SERVICE)),
+    ("neighborhood.host", Ignored(NO_PEERS)),
+    ("neighborhood.heartbeat.port", Ignored(NO_PEERS)),
+    ("policy.rate-limit.sync.port", Ignored(NO_PEERS)),
+    ("service.instance.heartbeat.port", Ignored(NO_PEERS)),
+    ("service.instance.synchronization.port", Ignored(NO_PEERS)),
+    ("net.server.http.forwarded.proto.enabled", Switches("forwarded.proto", "anyone")),
+    ("k8s.ingress.enabled", Only(&["false"], NO_INGRESS)),
+    ("k8s.ingress.namespace", Ignored(NO_INGRESS)),
+    ("k8s.ingress.dns.suffix", Ignored(NO_INGRESS)),
+    ("k8s.ingress.config.path", Ignored(NO_INGRESS)),
+    ("telemetry.metrics.cloud", Only(&["false"], NO_AZURE)),
+    ("telemetry.metrics.local", Only(&["none"], NO_STATSD)),
+    ("telemetry.metrics.local.statsd.endpoint", Ignored(NO_STATSD)),
+    ("telemetry.metrics.local.statsd.sampling", Ignored(NO_STATSD)),
+    ("telemetry.metrics.local.statsd.tag-format", Ignored(NO_STATSD)),
+    ("telemetry.metrics.localstatsd.endpoint", Ignored(NO_STATSD)),
+    ("telemetry.metrics.localstatsd.sampling", Ignored(NO_STATSD)),
+    ("telemetry.metrics.localstatsd.tagformat", Ignored(NO_STATSD)),
+    ("telemetry.metrics.opentelemetry.enabled", Only(&["false"], NO_OTLP)),
+    ("telemetry.metrics.opentelemetry.collector.uri", Ignored(NO_OTLP)),
+    ("observability.opentelemetry.enabled", Only(&["false"], NO_OTLP)),
+    ("observability.opentelemetry.collector.uri", Ignored(NO_OTLP)),
+    ("observability.opentelemetry.system-metrics.enabled", Ignored(NO_OTLP)),
+    ("observability.opentelemetry.histogram.buckets", Ignored(NO_OTLP)),
+    ("telemetry.logs.std", Means("log.format")),
+    ("telemetry.logs.std.level", Means("log.level")),
+    ("telemetry.logs.std.color", Means("log.color")),
+    ("telemetry.logs.local", Only(&["none", "auto"], NO_LOCAL_LOGS)),
+    ("telemetry.logs.local.localsyslog.", Ignored(NO_LOCAL_LOGS)),
+    ("telemetry.logs.local.rfc5424.", Ignored(NO_LOCAL_LOGS)),
+    ("telemetry.logs.local.journal.", Ignored(NO_LOCAL_LOGS)),
+    ("telemetry.logs.local.json.endpoint", Ignored(NO_LOCAL_LOGS)),
+    ("telemetry.logs.localconfig.", Ignored(NO_LOCAL_LOGS)),
+    ("logs.applicationinsights.endpoint", Ignored(NO_AZURE)),
+    ("monitoring.", Ignored(NO_AZURE)),
+    ("certificates.local.ca.enabled", Only(&["false"], "add authorities to the system's store")),
+    ("net.server.tls.ciphers.allowed-suites", Refused(NO_SUITES)),
+    ("net.client.tls.ciphers.allowed-suites", Refused(NO_SUITES)),
+    (
+        "security.certificate-revocation.validation.enabled",
+        Only(&["false"], "revocation lists are not read yet"),
+    ),
+    (
+        "microsoft.windowsazure.apimanagement.gateway.security.backend.protocols.tls13",
+        Only(&["true"], NO_PROTOCOLS),
+    ),
+    (
+        "microsoft.windowsazure.apimanagement.gateway.security.backend.protocols.tls12",
+        Only(&["true"], NO_PROTOCOLS),
+    ),
+    (
+        "microsoft.windowsazure.apimanagement.gateway.security.backend.protocols.tls11",
+        Only(&["false"], NO_PROTOCOLS),
+    ),
+    (
+        "microsoft.windowsazure.apimanagement.gateway.security.backend.protocols.tls10",
+        Only(&["false"], NO_PROTOCOLS),
+    ),
+    (
+        "microsoft.windowsazure.apimanagement.gateway.security.backend.protocols.ssl30",
+        Only(&["false"], NO_PROTOCOLS),
+    ),
+    ("runtime.deployment.", Ignored(INFORMATION)),
+    ("service.http.", Ignored(INFORMATION)),
+    ("service.https.", Ignored(INFORMATION)),
+    ("http_proxy", Ignored(NO_PROXY)),
+    ("https_proxy", Ignored(NO_PROXY)),
+];
+
+/// What Weir does with the variable `name`, if it is a setting of APIM's self-hosted gateway.
+pub fn treatment(name: &str) -> Option<Treatment> {
+    let folded = fold(name);
+    let row = TABLE.iter().find(|(known, _)| {
+        let known = fold(known);
+        let begins_so = known.ends_with('_') && folded.starts_with(&known);
+        known == folded || (begins_so && name.contains('.'))
+    });
+    row.map(|(_, treatment)| *treatment)
+}
+
+/// Whether `name` is meant to be one of these settings: it has dots and begins like one.
+pub fn is_meant(name: &str) -> bool {
+    let first = |name: &str| name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    name.contains('.')
+        && TABLE.iter().any(|(known, _)| known.contains('.') && first(known) == first(name))
+}
+
+fn fold(name: &str) -> String {
+    name.replace(['.', '-'], "_").to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_be_written_with_underscores() {
+        let means = Some(Means("log.level"));
+        assert_eq!(treatment("telemetry.logs.std.level"), means);
+        assert_eq!(treatment("TELEMETRY_LOGS_STD_LEVEL"), means);
+        assert_eq!(treatment("policy_rate_limit_sync_port"), Some(Ignored(NO_PEERS)));
+    }
+
+    #[test]
+    fn what_kubernetes_sets_for_services_is_not_ours() {
+        for name in ["CONFIG_SERVICE_HOST", "CONFIG_SERVICE_PORT", "MONITORING_SERVICE_HOST"] {
+            assert_eq!(treatment(name), None, "{name}");
+        }
+        assert!(is_meant("telemetry.log.std") && !is_meant("java.home") && !is_meant("PATH"));
+    }
+}

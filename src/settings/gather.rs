@@ -1,0 +1,350 @@
+//! Collects what was written from the file, the environment and the command line.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::apim::{self, TABLE, Treatment};
+use super::table::{ROWS, Row};
+use super::{ForwardedProto, Ignored, Settings};
+use crate::configuration::config::{Secret, Spot};
+use crate::configuration::source::{Environment, Unreadable};
+use crate::configuration::yaml::{self, Entry, Files, Kind, Mark, Node};
+use crate::fault::{Fault, Place, Sources, nearest};
+
+/// What faults call the environment.
+const ENVIRONMENT: &str = "environment";
+/// What faults call the flags.
+const COMMAND_LINE: &str = "command line";
+/// The name of the settings file, as a flag.
+const FILE_FLAG: &str = "settings";
+/// The name of the settings file, as a variable.
+const FILE_VARIABLE: &str = "WEIR_SETTINGS";
+/// How all our variables begin.
+const PREFIX: &str = "WEIR_";
+
+/// Where a value came from; a later source wins.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Source {
+    File,
+    Apim,
+    Variable,
+    Flag,
+}
+
+/// A value that was written for a setting.
+#[derive(Debug)]
+struct Candidate {
+    source: Source,
+    row: &'static Row,
+    text: String,
+    spot: Spot,
+}
+
+/// What was collected so far.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    candidates: Vec<Candidate>,
+    file: Option<(PathBuf, Spot)>,
+    pub(super) faults: Vec<Fault>,
+    pub(super) sources: Sources,
+    pub(super) ignored: Vec<Ignored>,
+}
+
+/// Lines of a source that is no file, so that faults can show them.
+struct Lines {
+    file: Arc<str>,
+    text: String,
+    count: u32,
+}
+
+impl Lines {
+    fn of(file: &str) -> Self {
+        Self { file: Arc::from(file), text: String::new(), count: 0 }
+    }
+
+    /// Adds a line; returns the spots of the name and of the value.
+    fn add(&mut self, name: &str, value: &str) -> (Spot, Spot) {
+        self.count = self.count.saturating_add(1);
+        let line: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.text, "{name}={line}");
+        let narrow = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+        let spot = |column: u32, width: u32| Spot {
+            place: Place { file: Arc::clone(&self.file), line: self.count, column },
+            width: width.max(1),
+        };
+        let after = narrow(name).saturating_add(2);
+        (spot(1, narrow(name)), spot(after, narrow(value)))
+    }
+}
+
+impl Gathered {
+    /// Takes what is ours in the environment.
+    pub(super) fn environment(&mut self, environment: &Environment) {
+        let mut lines = Lines::of(ENVIRONMENT);
+        for name in environment.names() {
+            let value = environment.get(name).map_or("", Secret::expose);
+            if let Some(treatment) = apim::treatment(name) {
+                self.apim(&mut lines, name, value, treatment);
+            } else if apim::is_meant(name) {
+                let (at, _) = lines.add(name, "…");
+                let known = TABLE.iter().map(|(known, _)| *known);
+                self.unknown(&at, &format!("there is no setting `{name}`"), nearest(name, known));
+            } else if name.starts_with(PREFIX) && !is_of_kubernetes(name, value) {
+                self.variable(&mut lines, name, value);
+            }
+        }
+        self.sources.insert(&lines.file, lines.text);
+    }
+
+    fn variable(&mut self, lines: &mut Lines, name: &str, value: &str) {
+        if name == FILE_VARIABLE {
+            let (_, at) = lines.add(name, value);
+            self.file = Some((PathBuf::from(value), at));
+            return;
+        }
+        if let Some(row) = ROWS.iter().find(|row| row.variable() == name) {
+            let (_, spot) = lines.add(name, value);
+            self.candidate(Source::Variable, row, value, spot);
+            return;
+        }
+        // What it holds is anyone's guess, and so it is not shown.
+        let (at, _) = lines.add(name, "…");
+        let known: Vec<String> = ROWS.iter().map(Row::variable).collect();
+        let near = nearest(name, known.iter().map(String::as_str));
+        self.unknown(&at, &format!("there is no setting `{name}`"), near);
+    }
+
+    fn apim(&mut self, lines: &mut Lines, name: &str, value: &str, treatment: Treatment) {
+        let by_name = |wanted: &str| ROWS.iter().find(|row| row.name == wanted);
+        match treatment {
+            Treatment::Means(wanted) => {
+                let (_, spot) = lines.add(name, value);
+                if let Some(row) = by_name(wanted) {
+                    self.candidate(Source::Apim, row, &value.to_ascii_lowercase(), spot);
+                }
+            }
+            Treatment::Switches(wanted, on) => {
+                let (_, spot) = lines.add(name, value);
+                match (value.to_ascii_lowercase().as_str(), by_name(wanted)) {
+                    ("true", Some(row)) => self.candidate(Source::Apim, row, on, spot),
+                    ("false", _) => {}
+                    _ => {
+                        let message = format!("`{value}` is not what `{name}` can be");
+                        self.faults.push(spot.fault(message).mend("write `true` or `false`"));
+                    }
+                }
+            }
+            Treatment::Ignored(reason) => {
+                self.ignored.push(Ignored { name: name.to_owned(), reason });
+            }
+            Treatment::Only(values, reason) => {
+                if !values.contains(&value.to_ascii_lowercase().as_str()) {
+                    let (_, spot) = lines.add(name, value);
+                    let message = format!("`{name}` cannot be `{value}` yet: {reason}");
+                    let remedy = format!("set it to `{}`, or remove it", values.join("` or `"));
+                    self.faults.push(spot.fault(message).mend(remedy));
+                }
+            }
+            Treatment::Refused(reason) => {
+                // The value may be a token.
+                let (spot, _) = lines.add(name, "…");
+                let message = format!("`{name}` is not supported yet");
+                self.faults.push(spot.fault(message).mend(format!("remove it; {reason}")));
+            }
+        }
+    }
+
+    /// Takes the flags, given without dashes in front.
+    pub(super) fn flags(&mut self, flags: &[(String, String)]) {
+        let mut lines = Lines::of(COMMAND_LINE);
+        for (name, value) in flags {
+            if name == FILE_FLAG {
+                let (_, at) = lines.add(&format!("--{name}"), value);
+                self.file = Some((PathBuf::from(value), at));
+            } else if let Some(row) = ROWS.iter().find(|row| row.flag() == *name) {
+                let (_, spot) = lines.add(&format!("--{name}"), value);
+                self.candidate(Source::Flag, row, value, spot);
+            } else {
+                let (at, _) = lines.add(&format!("--{name}"), value);
+                let known: Vec<String> = ROWS.iter().map(Row::flag).collect();
+                let near = nearest(name, known.iter().map(String::as_str));
+                let near = near.map(|near| format!("--{near}"));
+                self.unknown(&at, &format!("there is no flag `--{name}`"), near.as_deref());
+            }
+        }
+        self.sources.insert(&lines.file, lines.text);
+    }
+
+    /// Takes the settings file, if one was named.
+    pub(super) fn file(&mut self, read: impl Fn(&Path) -> Result<String, Unreadable>) {
+        let Some((path, spot)) = self.file.take() else { return };
+        let text = match read(&path) {
+            Ok(text) => text,
+            Err(reason) => {
+                let message = format!("{}: {reason}", path.display());
+                self.faults.push(spot.fault(message).mend(reason.remedy()));
+                return;
+            }
+        };
+        let file: Arc<str> = Arc::from(path.display().to_string());
+        let mut files = Files::default();
+        let number = files.add(&file);
+        let root = yaml::parse(&text, number, &files, &mut self.faults);
+        self.sources.insert(&file, text);
+        match root {
+            Some(Node { kind: Kind::Map(entries), .. }) => self.entries(&files, "", &entries),
+            Some(node) => {
+                let fault = files.fault(node.mark, "a map of settings is expected here");
+                self.faults.push(fault.mend("write `listen:` and under it `http: …`"));
+            }
+            None => {}
+        }
+    }
+
+    /// Takes the keys of a map whose own name with a dot is `above`. As deep as YAML may be.
+    fn entries(&mut self, files: &Files, above: &str, entries: &[Entry]) {
+        for entry in entries.iter().filter(|entry| !entry.value.is_null()) {
+            let name = format!("{above}{}", entry.name());
+            let inner = format!("{name}.");
+            let row = ROWS.iter().find(|row| row.name == name);
+            match (&entry.value.kind, row) {
+                (Kind::Map(entries), None)
+                    if ROWS.iter().any(|row| row.name.starts_with(&inner)) =>
+                {
+                    self.entries(files, &inner, entries);
+                }
+                (Kind::Scalar(scalar), Some(row)) => {
+                    let spot = files.spot(entry.value.mark);
+                    self.candidate(Source::File, row, &scalar.text, spot);
+                }
+                (Kind::List(items), Some(row)) => {
+                    self.list(files, entry.value.mark, row, items);
+                }
+                (_, Some(row)) => {
+                    let fault = files.fault(entry.value.mark, format!("`{name}` is one value"));
+                    self.faults.push(fault.mend(format!("write it as `{}`", row.default)));
+                }
+                (_, None) => {
+                    let near = near_key(&name);
+                    let at = files.spot(entry.key.mark);
+                    self.unknown(&at, &format!("there is no setting `{name}`"), near);
+                }
+            }
+        }
+    }
+
+    /// A list of texts is the same as one text with commas.
+    fn list(&mut self, files: &Files, mark: Mark, row: &'static Row, items: &[Node]) {
+        let texts: Option<Vec<&str>> = items
+            .iter()
+            .map(|item| match &item.kind {
+                Kind::Scalar(scalar) => Some(&*scalar.text),
+                Kind::List(_) | Kind::Map(_) => None,
+            })
+            .collect();
+        if let Some(texts) = texts {
+            self.candidate(Source::File, row, &texts.join(","), files.spot(mark));
+        } else {
+            let fault = files.fault(mark, format!("`{}` is a list of texts", row.name));
+            self.faults.push(fault.mend("write each on a line of its own, after `- `"));
+        }
+    }
+
+    fn candidate(&mut self, source: Source, row: &'static Row, text: &str, spot: Spot) {
+        let text = text.trim().to_owned();
+        self.candidates.push(Candidate { source, row, text, spot });
+    }
+
+    fn unknown(&mut self, at: &Spot, message: &str, near: Option<&str>) {
+        let remedy = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "remove it; `weir run --help` lists all settings".to_owned(),
+        };
+        self.faults.push(at.fault(message).mend(remedy));
+    }
+
+    /// The settings that were written, over the usual ones.
+    pub(super) fn settings(&mut self) -> Settings {
+        let mut settings = Settings::default();
+        // The sort is stable: of two flags of one name, the later wins.
+        self.candidates.sort_by_key(|candidate| candidate.source);
+        for Candidate { row, text, spot, .. } in &self.candidates {
+            if let Err(expected) = (row.set)(&mut settings, text) {
+                let message = format!("`{text}` is not what `{}` can be", row.name);
+                self.faults.push(spot.fault(message).mend(format!("write {expected}")));
+            }
+        }
+        self.fits(&settings);
+        settings
+    }
+
+    /// Checks the settings against each other.
+    fn fits(&mut self, settings: &Settings) {
+        let listen = &settings.listen;
+        let files = (&listen.certificate_file, &listen.key_file);
+        if listen.https.is_some() && !matches!(files, (Some(_), Some(_))) {
+            let remedy = "set listen.certificateFile and listen.keyFile too";
+            self.at("listen.https", "`listen.https` needs a certificate and its key", remedy);
+        }
+        if listen.http.is_none() && listen.https.is_none() {
+            let remedy = "set listen.http or listen.https to an address";
+            self.at("listen.http", "the gateway listens nowhere", remedy);
+        }
+        if listen.h2c && listen.http.is_none() {
+            let remedy = "set listen.http to an address, or remove listen.h2c";
+            self.at("listen.h2c", "`listen.h2c` needs `listen.http`", remedy);
+        }
+        let addresses = [
+            ("listen.http", listen.http),
+            ("listen.https", listen.https),
+            ("listen.admin", listen.admin),
+        ];
+        for (nth, (name, address)) in addresses.iter().enumerate() {
+            let mut earlier = addresses.iter().take(nth);
+            let same = earlier.find(|(_, other)| address.is_some() && other == address);
+            if let Some((other, _)) = same {
+                let message = format!("`{name}` and `{other}` are the same address");
+                self.at(name, &message, "give each a port of its own");
+            }
+        }
+        if settings.forwarded.proto == ForwardedProto::Trusted
+            && settings.forwarded.trusted.is_empty()
+        {
+            let remedy = "list the proxies in forwarded.trusted";
+            self.at("forwarded.proto", "no proxy is trusted", remedy);
+        }
+    }
+
+    /// A fault at the value of `name` that counts.
+    fn at(&mut self, name: &str, message: &str, remedy: &str) {
+        let written = self.candidates.iter().rev().find(|candidate| candidate.row.name == name);
+        let spot = written.map_or_else(
+            || Spot { place: Place::start_of(&Arc::from("usual settings")), width: 1 },
+            |candidate| candidate.spot.clone(),
+        );
+        self.faults.push(spot.fault(message).mend(remedy));
+    }
+}
+
+/// The setting or group of settings that was probably meant by `name`.
+fn near_key(name: &str) -> Option<&'static str> {
+    let groups = ROWS.iter().filter_map(|row| row.name.split_once('.')).map(|(group, _)| group);
+    nearest(name, ROWS.iter().map(|row| row.name).chain(groups))
+}
+
+/// Whether Kubernetes set this variable because a service's name begins with `weir`:
+/// `WEIR_SERVICE_HOST`, `WEIR_PORT`, `WEIR_PORT_8080_TCP_ADDR` and the like.
+fn is_of_kubernetes(name: &str, value: &str) -> bool {
+    let is_url = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
+    let is_port = name.split_once("_PORT_").is_some_and(|(_, rest)| {
+        let mut parts = rest.split('_');
+        let number = parts.next().is_some_and(|part| part.parse::<u16>().is_ok());
+        number && matches!(parts.next(), Some("TCP" | "UDP" | "SCTP"))
+    });
+    name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || (name.ends_with("_PORT") && is_url)
+        || is_port
+}

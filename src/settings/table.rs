@@ -1,0 +1,325 @@
+//! Every setting there is: name, usual value, meaning, reader. Help texts and documentation come
+//! from here.
+
+use std::time::Duration;
+
+use super::value::{
+    Expected, address, bytes, bytes_or_off, count, flag, memory, networks, path, path_or_none,
+    span, threads, word,
+};
+use super::{
+    AccessLog, Configuration, Drain, Forwarded, ForwardedProto, Limits, Listen, Log, LogColor,
+    LogFormat, LogLevel, Settings, Timeouts,
+};
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Its name as the settings file has it, with dots for nesting.
+    pub name: &'static str,
+    /// Its value if nothing else is written.
+    pub default: &'static str,
+    /// What it means, in one sentence.
+    pub meaning: &'static str,
+    /// Reads a value into the settings, or says what was expected.
+    pub(super) set: fn(&mut Settings, &str) -> Result<(), Expected>,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_hours(1);
+const TENTH: Duration = Duration::from_millis(100);
+
+/// Shortens a row: puts what `read` gives for the text where `place` says.
+macro_rules! row {
+    ($name:literal, $default:literal, $meaning:literal, $($field:ident).+ = |$text:ident| $read:expr) => {
+        Row {
+            name: $name,
+            default: $default,
+            meaning: $meaning,
+            set: |settings, $text| $read.map(|value| settings.$($field).+ = value),
+        }
+    };
+}
+
+/// All settings, in the order in which they are explained.
+pub const ROWS: &[Row] = &[
+    row!(
+        "configuration.folder",
+        "/etc/weir/configuration",
+        "The configuration folder.",
+        configuration.folder = |text| path(text)
+    ),
+    row!(
+        "configuration.pollInterval",
+        "1s",
+        "How often to look whether it changed.",
+        configuration.poll_interval = |text| span(text, TENTH, HOUR)
+    ),
+    row!(
+        "listen.http",
+        "0.0.0.0:8080",
+        "Address for HTTP in the clear, or off.",
+        listen.http = |text| address(text)
+    ),
+    row!(
+        "listen.https",
+        "off",
+        "Address for HTTP over TLS, usually with port 8081, or off.",
+        listen.https = |text| address(text)
+    ),
+    row!(
+        "listen.certificateFile",
+        "",
+        "PEM file of the certificate for https, then its issuers.",
+        listen.certificate_file = |text| Ok::<_, Expected>(path_or_none(text))
+    ),
+    row!(
+        "listen.keyFile",
+        "",
+        "PEM file of its private key.",
+        listen.key_file = |text| Ok::<_, Expected>(path_or_none(text))
+    ),
+    row!(
+        "listen.h2c",
+        "false",
+        "Whether listen.http also speaks HTTP/2 without TLS.",
+        listen.h2c = |text| flag(text)
+    ),
+    row!(
+        "listen.admin",
+        "127.0.0.1:8082",
+        "Address for probes and operators, or off.",
+        listen.admin = |text| address(text)
+    ),
+    row!(
+        "threads",
+        "auto",
+        "How many threads serve requests; auto is one a processor.",
+        threads = |text| threads(text)
+    ),
+    row!(
+        "forwarded.trusted",
+        "",
+        "Networks of the proxies whose X-Forwarded-For is believed.",
+        forwarded.trusted = |text| networks(text)
+    ),
+    row!(
+        "forwarded.proto",
+        "off",
+        "Whose X-Forwarded-Proto is believed: off, trusted or anyone.",
+        forwarded.proto = |text| word(text, &FORWARDED_PROTO)
+    ),
+    row!(
+        "limits.connections",
+        "10000",
+        "Connections of clients at one time.",
+        limits.connections_max = |text| count(text, 1, 1_000_000)
+    ),
+    row!(
+        "limits.headerBytes",
+        "32KiB",
+        "All header fields of a request together.",
+        limits.header_bytes_max = |text| memory(text, 1 << 10, 1 << 20)
+    ),
+    row!(
+        "limits.headerCount",
+        "100",
+        "Header fields of a request.",
+        limits.header_count_max = |text| count(text, 10, 1_000)
+    ),
+    row!(
+        "limits.targetBytes",
+        "8KiB",
+        "The path and query of a request.",
+        limits.target_bytes_max = |text| memory(text, 256, 64 << 10)
+    ),
+    row!(
+        "limits.requestBodyBytes",
+        "off",
+        "The body of a request, or off for no limit.",
+        limits.request_body_bytes_max = |text| bytes_or_off(text, 1, 1 << 40)
+    ),
+    row!(
+        "limits.bufferedBodyBytes",
+        "4MiB",
+        "A body that a policy reads.",
+        limits.buffered_body_bytes_max = |text| memory(text, 1 << 10, 1 << 30)
+    ),
+    row!(
+        "timeouts.header",
+        "10s",
+        "Until the header of a request is whole.",
+        timeouts.header = |text| span(text, TENTH, HOUR)
+    ),
+    row!(
+        "timeouts.body",
+        "60s",
+        "Between two pieces of a request's body.",
+        timeouts.body = |text| span(text, TENTH, HOUR)
+    ),
+    row!(
+        "timeouts.idle",
+        "75s",
+        "Between two requests on a connection.",
+        timeouts.idle = |text| span(text, SECOND, HOUR)
+    ),
+    row!(
+        "drain.delay",
+        "0s",
+        "How long to go on as usual after saying that we are not ready.",
+        drain.delay = |text| span(text, Duration::ZERO, HOUR)
+    ),
+    row!(
+        "drain.deadline",
+        "30s",
+        "How long requests may take after that.",
+        drain.deadline = |text| span(text, Duration::ZERO, HOUR)
+    ),
+    row!(
+        "log.format",
+        "text",
+        "Form of the log: text, json or none.",
+        log.format = |text| word(text, &LOG_FORMAT)
+    ),
+    row!(
+        "log.level",
+        "info",
+        "From which level on: all, debug, info, warn, error or fatal.",
+        log.level = |text| word(text, &LOG_LEVEL)
+    ),
+    row!(
+        "log.color",
+        "auto",
+        "Whether in colours: auto, true or false.",
+        log.color = |text| word(text, &LOG_COLOR)
+    ),
+    row!(
+        "log.access",
+        "errors",
+        "Which requests are logged: off, errors or all.",
+        log.access = |text| word(text, &ACCESS_LOG)
+    ),
+    row!(
+        "cache.bytes",
+        "64MiB",
+        "How much the cache in memory may hold.",
+        cache_bytes_max = |text| bytes(text, 0, 1 << 40)
+    ),
+];
+
+const FORWARDED_PROTO: [(&str, ForwardedProto); 3] = [
+    ("off", ForwardedProto::Off),
+    ("trusted", ForwardedProto::Trusted),
+    ("anyone", ForwardedProto::Anyone),
+];
+
+const LOG_FORMAT: [(&str, LogFormat); 3] =
+    [("text", LogFormat::Text), ("json", LogFormat::Json), ("none", LogFormat::None)];
+
+const LOG_LEVEL: [(&str, LogLevel); 6] = [
+    ("all", LogLevel::All),
+    ("debug", LogLevel::Debug),
+    ("info", LogLevel::Info),
+    ("warn", LogLevel::Warn),
+    ("error", LogLevel::Error),
+    ("fatal", LogLevel::Fatal),
+];
+
+const LOG_COLOR: [(&str, LogColor); 3] =
+    [("auto", LogColor::Auto), ("true", LogColor::Always), ("false", LogColor::Never)];
+
+const ACCESS_LOG: [(&str, AccessLog); 3] =
+    [("off", AccessLog::Off), ("errors", AccessLog::Errors), ("all", AccessLog::All)];
+
+impl Row {
+    /// Its variable in the environment: `WEIR_LISTEN_HTTP`.
+    pub fn variable(&self) -> String {
+        format!("WEIR_{}", self.flag().replace('-', "_").to_ascii_uppercase())
+    }
+
+    /// Its flag on the command line, without dashes in front: `listen-http`.
+    pub fn flag(&self) -> String {
+        let mut flag = String::new();
+        for character in self.name.chars() {
+            match character {
+                '.' => flag.push('-'),
+                upper if upper.is_ascii_uppercase() => {
+                    flag.push('-');
+                    flag.push(upper.to_ascii_lowercase());
+                }
+                other => flag.push(other),
+            }
+        }
+        flag
+    }
+}
+
+impl Default for Settings {
+    /// The usual values.
+    fn default() -> Self {
+        let mut settings = blank();
+        for row in ROWS {
+            // A test reads every usual value; none is refused.
+            let _ = (row.set)(&mut settings, row.default);
+        }
+        settings
+    }
+}
+
+/// Settings before the usual values are put in.
+fn blank() -> Settings {
+    let none = Duration::ZERO;
+    Settings {
+        configuration: Configuration { folder: std::path::PathBuf::new(), poll_interval: none },
+        listen: Listen {
+            http: None,
+            https: None,
+            certificate_file: None,
+            key_file: None,
+            h2c: false,
+            admin: None,
+        },
+        threads: None,
+        forwarded: Forwarded { trusted: Vec::new(), proto: ForwardedProto::Off },
+        limits: Limits {
+            connections_max: 0,
+            header_bytes_max: 0,
+            header_count_max: 0,
+            target_bytes_max: 0,
+            request_body_bytes_max: None,
+            buffered_body_bytes_max: 0,
+        },
+        timeouts: Timeouts { header: none, body: none, idle: none },
+        drain: Drain { delay: none, deadline: none },
+        log: Log {
+            format: LogFormat::Text,
+            level: LogLevel::Info,
+            color: LogColor::Auto,
+            access: AccessLog::Errors,
+        },
+        cache_bytes_max: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_usual_value_is_a_right_one() {
+        for row in ROWS {
+            assert_eq!((row.set)(&mut blank(), row.default), Ok(()), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn every_setting_has_one_name_in_three_spellings() {
+        let row = ROWS.iter().find(|row| row.name == "limits.headerBytes").unwrap();
+        assert_eq!(row.variable(), "WEIR_LIMITS_HEADER_BYTES");
+        assert_eq!(row.flag(), "limits-header-bytes");
+        let mut flags: Vec<String> = ROWS.iter().map(Row::flag).collect();
+        flags.sort();
+        flags.dedup();
+        assert_eq!(flags.len(), ROWS.len());
+    }
+}

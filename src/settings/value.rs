@@ -1,0 +1,178 @@
+//! The values that settings have, from text.
+//!
+//! Each reader returns what it expects in words where the text is something else.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::address::Network;
+
+/// What was expected instead.
+pub type Expected = String;
+
+/// `0.0.0.0:8080`, or `off`.
+pub(super) fn address(text: &str) -> Result<Option<SocketAddr>, Expected> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let expected = "an address with a port, such as 0.0.0.0:8080 or [::]:8080, or `off`";
+    text.parse().map(Some).map_err(|_wrong| expected.to_owned())
+}
+
+/// `true` or `false`.
+pub(super) fn flag(text: &str) -> Result<bool, Expected> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("`true` or `false`".to_owned()),
+    }
+}
+
+/// A path that is not empty.
+pub(super) fn path(text: &str) -> Result<PathBuf, Expected> {
+    if text.is_empty() { Err("a path".to_owned()) } else { Ok(PathBuf::from(text)) }
+}
+
+/// A path, or nothing.
+pub(super) fn path_or_none(text: &str) -> Option<PathBuf> {
+    if text.is_empty() { None } else { Some(PathBuf::from(text)) }
+}
+
+/// `10.0.0.0/8, ::1`, or nothing.
+pub(super) fn networks(text: &str) -> Result<Vec<Network>, Expected> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let expected = || "networks such as 10.0.0.0/8 or fd00::/8, with commas between".to_owned();
+    parts.map(|part| Network::parse(part).ok_or_else(expected)).collect()
+}
+
+/// `auto`, or a number.
+pub(super) fn threads(text: &str) -> Result<Option<NonZeroUsize>, Expected> {
+    if text == "auto" {
+        return Ok(None);
+    }
+    number(text, 1, 1_024, "")
+        .map(NonZeroUsize::new)
+        .map_err(|expected| format!("`auto`, or {expected}"))
+}
+
+/// A number from `least` to `most`.
+pub(super) fn count(text: &str, least: usize, most: usize) -> Result<usize, Expected> {
+    number(text, least, most, "")
+}
+
+fn number(text: &str, least: usize, most: usize, unit: &str) -> Result<usize, Expected> {
+    let number = digits(text).and_then(|number| usize::try_from(number).ok());
+    let expected = || format!("a number from {least} to {most}{unit}");
+    number.filter(|number| (least..=most).contains(number)).ok_or_else(expected)
+}
+
+/// `64KiB`, `16MiB`, `1GiB`, or a number of bytes, from `least` to `most` bytes.
+pub(super) fn bytes(text: &str, least: u64, most: u64) -> Result<u64, Expected> {
+    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(at).unwrap_or((text, ""));
+    let factor = match unit.trim() {
+        "" | "B" => Some(1),
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        "GiB" => Some(1_u64 << 30),
+        _ => None,
+    };
+    let value = digits(number).zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
+    let expected =
+        || format!("a size from {} to {}, such as 64KiB", shown_bytes(least), shown_bytes(most));
+    value.filter(|value| (least..=most).contains(value)).ok_or_else(expected)
+}
+
+/// The same for sizes in memory.
+pub(super) fn memory(text: &str, least: usize, most: usize) -> Result<usize, Expected> {
+    let wide = |narrow: usize| u64::try_from(narrow).unwrap_or(u64::MAX);
+    let value = bytes(text, wide(least), wide(most))?;
+    usize::try_from(value).map_err(|_too_large| "a smaller size".to_owned())
+}
+
+/// The same, or `off`.
+pub(super) fn bytes_or_off(text: &str, least: u64, most: u64) -> Result<Option<u64>, Expected> {
+    if text == "off" {
+        return Ok(None);
+    }
+    bytes(text, least, most).map(Some).map_err(|expected| format!("`off`, or {expected}"))
+}
+
+fn shown_bytes(bytes: u64) -> String {
+    for (unit, factor) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1_u64 << 10)] {
+        if bytes >= factor && bytes.is_multiple_of(factor) {
+            return format!("{}{unit}", bytes / factor);
+        }
+    }
+    format!("{bytes}B")
+}
+
+/// `250ms`, `10s`, `2m` or `1h`, from `least` to `most`.
+pub(super) fn span(text: &str, least: Duration, most: Duration) -> Result<Duration, Expected> {
+    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(at).unwrap_or((text, ""));
+    let millis = match unit.trim() {
+        "ms" => Some(1),
+        "s" => Some(1_000),
+        "m" | "min" => Some(60_000),
+        "h" => Some(3_600_000),
+        _ => None,
+    };
+    let value = digits(number).zip(millis).and_then(|(number, factor)| number.checked_mul(factor));
+    let value = value.map(Duration::from_millis);
+    let expected = || format!("a time from {least:?} to {most:?}, such as 250ms, 10s, 2m or 1h");
+    value.filter(|value| (least..=most).contains(value)).ok_or_else(expected)
+}
+
+/// One of `words`, by the name in front.
+pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Expected> {
+    let folded = text.to_ascii_lowercase();
+    let found = words.iter().find(|(word, _)| *word == folded).map(|(_, value)| *value);
+    found.ok_or_else(|| {
+        let known: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        format!("one of {}", known.join(", "))
+    })
+}
+
+fn digits(text: &str) -> Option<u64> {
+    let right = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if right { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_contains_its_addresses() {
+        let contains = |network: &str, address: &str| {
+            Network::parse(network).unwrap().contains(address.parse().unwrap())
+        };
+        assert!(contains("10.0.0.0/8", "10.255.0.1") && !contains("10.0.0.0/8", "11.0.0.1"));
+        assert!(contains("10.0.0.0/8", "::ffff:10.0.0.1"));
+        assert!(contains("0.0.0.0/0", "1.2.3.4") && !contains("0.0.0.0/0", "::1"));
+        assert!(contains("::/0", "fd00::1") && contains("fd00::/8", "fd12::1"));
+        assert!(contains("192.168.1.1", "192.168.1.1") && !contains("192.168.1.1", "192.168.1.2"));
+        for text in ["10.0.0.0/33", "10.0.0/8", "::1/129", "a", "10.0.0.0/", "10.0.0.0/+8"] {
+            assert_eq!(Network::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_spans_have_units_and_bounds() {
+        assert_eq!(bytes("64KiB", 1, 1 << 20), Ok(64 << 10));
+        assert_eq!(bytes("17", 1, 1 << 20), Ok(17));
+        let expected = "a size from 1B to 1MiB, such as 64KiB".to_owned();
+        for text in ["2MiB", "1MB", "", "KiB", "-1", "99999999999999999999GiB"] {
+            assert_eq!(bytes(text, 1, 1 << 20), Err(expected.clone()), "{text}");
+        }
+        let (least, most) = (Duration::from_millis(100), Duration::from_hours(1));
+        assert_eq!(span("250ms", least, most), Ok(Duration::from_millis(250)));
+        assert_eq!(span("1h", least, most), Ok(most));
+        for text in ["10", "99ms", "2h", "s", "1.5s", ""] {
+            assert!(span(text, least, most).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What the gateway tells about itself while it runs.
+
+pub mod access_log;
+pub mod events;

@@ -1,0 +1,105 @@
+//! Certificates of an authority that only the tests trust, and the client's side of TLS.
+
+use std::net::TcpStream;
+
+use openssl::asn1::Asn1Time;
+use openssl::bn::BigNum;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::ssl::{SslConnector, SslMethod, SslStream};
+use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
+use openssl::x509::{X509, X509Builder, X509NameBuilder};
+
+/// An authority.
+pub(crate) struct Authority {
+    certificate: X509,
+    key: PKey<Private>,
+}
+
+/// A certificate and its key, as PEM.
+pub(crate) struct Issued {
+    /// The certificate.
+    pub(crate) certificate: Vec<u8>,
+    /// The key.
+    pub(crate) key: Vec<u8>,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let key = key();
+        let mut builder = begin("an authority of the tests", &key);
+        let name = builder_name("an authority of the tests");
+        builder.set_issuer_name(name.as_ref()).expect("a name");
+        let constraint = BasicConstraints::new().critical().ca().build().expect("a constraint");
+        builder.append_extension(constraint).expect("an extension");
+        builder.sign(&key, MessageDigest::sha256()).expect("a signature");
+        Self { certificate: builder.build(), key }
+    }
+
+    /// A certificate for `host`.
+    pub(crate) fn issue(&self, host: &str) -> Issued {
+        let key = key();
+        let mut builder = begin(host, &key);
+        builder.set_issuer_name(self.certificate.subject_name()).expect("a name");
+        let context = builder.x509v3_context(Some(&self.certificate), None);
+        let names = SubjectAlternativeName::new().dns(host).build(&context).expect("names");
+        builder.append_extension(names).expect("an extension");
+        builder.sign(&self.key, MessageDigest::sha256()).expect("a signature");
+        Issued {
+            certificate: builder.build().to_pem().expect("text"),
+            key: key.private_key_to_pem_pkcs8().expect("text"),
+        }
+    }
+
+    /// What a client needs that trusts the authority and offers `protocols`.
+    pub(crate) fn connector(&self, protocols: &[&str]) -> SslConnector {
+        let mut builder = SslConnector::builder(SslMethod::tls_client()).expect("TLS");
+        builder.cert_store_mut().add_cert(self.certificate.clone()).expect("trust");
+        if !protocols.is_empty() {
+            let mut wire = Vec::new();
+            for protocol in protocols {
+                wire.push(u8::try_from(protocol.len()).expect("short"));
+                wire.extend_from_slice(protocol.as_bytes());
+            }
+            builder.set_alpn_protos(&wire).expect("protocols");
+        }
+        builder.build()
+    }
+
+    /// Connects as `host`; the handshake succeeds only if the certificate is right.
+    pub(crate) fn connect(
+        &self,
+        tcp: TcpStream,
+        host: &str,
+        protocols: &[&str],
+    ) -> SslStream<TcpStream> {
+        self.connector(protocols).connect(host, tcp).expect("a handshake")
+    }
+}
+
+fn key() -> PKey<Private> {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).expect("a curve");
+    PKey::from_ec_key(EcKey::generate(&group).expect("a key")).expect("a key")
+}
+
+fn builder_name(name: &str) -> openssl::x509::X509Name {
+    let mut builder = X509NameBuilder::new().expect("a name");
+    builder.append_entry_by_nid(Nid::COMMONNAME, name).expect("a name");
+    builder.build()
+}
+
+fn begin(name: &str, key: &PKey<Private>) -> X509Builder {
+    let mut builder = X509::builder().expect("a builder");
+    builder.set_version(2).expect("a version");
+    let mut serial = [0_u8; 8];
+    openssl::rand::rand_bytes(&mut serial).expect("random bytes");
+    let serial = BigNum::from_slice(&serial).expect("a number").to_asn1_integer().expect("a number");
+    builder.set_serial_number(&serial).expect("a serial number");
+    builder.set_subject_name(builder_name(name).as_ref()).expect("a name");
+    builder.set_not_before(&Asn1Time::days_from_now(0).expect("a time")).expect("a time");
+    builder.set_not_after(&Asn1Time::days_from_now(2).expect("a time")).expect("a time");
+    builder.set_pubkey(key).expect("a key");
+    builder
+}

@@ -1,0 +1,31 @@
+//! The gateway as its users meet it: the real program as a process, over real sockets.
+//!
+//! Read [`harness`] for what a test can make, then the modules in order: what is answered, where
+//! requests go and how, what policies do on the way, and how it all fails.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on, stops"
+)]
+#![expect(clippy::disallowed_methods, reason = "these tests wait for processes in real time")]
+
+mod harness;
+
+mod answers;
+mod keys;
+mod routing;
+mod forwarding;
+mod bodies;
+mod policies;
+mod collected;
+mod websocket;
+mod protocols;
+mod backends;
+mod strictness;
+mod bounds;
+mod reload;
+mod process;
+mod commands;
