@@ -5,6 +5,7 @@
 //! whoever drives the policies fetches it when a step needs it.
 
 pub mod facts;
+pub mod cached;
 pub mod message;
 pub mod final_fields;
 pub mod pending;

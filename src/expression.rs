@@ -174,3 +174,6 @@ impl Wrong {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

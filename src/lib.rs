@@ -45,6 +45,7 @@ pub mod expression;
 
 // Floor 0: words.
 pub mod address;
+pub mod digest;
 pub mod time;
 pub mod fault;
 pub mod problem;

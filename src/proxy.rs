@@ -29,7 +29,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use crate::backend::{BaseUrl, Tls};
-use crate::cache::CachedResponse;
+use crate::exchange::cached::CachedResponse;
 use crate::cache::memory::Cache;
 use crate::caller::Caller;
 use crate::caller::Call;
@@ -158,7 +158,7 @@ impl ProxyHttp for Gateway {
     ) -> pingora::Result<bool> {
         match admit::admit(self, session, context) {
             Admission::Refuse(problem) => {
-                reply::refuse(session, context, &problem).await?;
+                Box::pin(reply::refuse(session, context, &problem)).await?;
                 return Ok(true);
             }
             Admission::Run(run, first) => {
@@ -169,7 +169,7 @@ impl ProxyHttp for Gateway {
                 }
             }
         }
-        reply::deliver(session, context).await?;
+        Box::pin(reply::deliver(session, context)).await?;
         Ok(true)
     }
 
@@ -259,11 +259,11 @@ impl ProxyHttp for Gateway {
     ) -> FailToProxy {
         let started = session.response_written().is_some();
         if !started && error.esource() != &ErrorSource::Downstream {
-            reply::failed(self, session, context, error).await;
+            Box::pin(reply::failed(self, session, context, error)).await;
         } else {
             context.journey.broken(error);
             if !started {
-                reply::unreadable(session, context, error).await;
+                Box::pin(reply::unreadable(session, context, error)).await;
             }
         }
         let code = session.response_written().map_or(0, |head| head.status.as_u16());

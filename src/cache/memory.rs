@@ -8,7 +8,7 @@ use std::time::Duration;
 use quick_cache::sync::{Cache as Quick, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
-use crate::cache::CacheKey;
+use crate::exchange::cached::CacheKey;
 use crate::time::Timestamp;
 
 /// How much a cache holds unless told otherwise: 64 MiB.

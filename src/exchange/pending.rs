@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use http::HeaderValue;
 
-use crate::cache::CacheKey;
+use crate::exchange::cached::CacheKey;
 use crate::limit::Charge;
 use crate::limit::key::CounterKey;
 

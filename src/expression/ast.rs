@@ -1,7 +1,10 @@
 //! What is written: the syntax tree, before any name has a meaning.
 
+pub(super) mod statement;
+
 use std::ops::Range;
 
+use self::statement::Block;
 use super::lexer::Literal;
 
 /// The bytes of the source that a node covers.
@@ -56,28 +59,69 @@ pub(super) enum ExprKind {
     TypeKeyword(Name),
     /// What is reached from `first` link by link. A path is flat, so that a long one is not a
     /// deep one, and so that `?.` can leave the rest of it.
-    Path { first: Box<Expr>, links: Vec<Link> },
-    Unary { operator: UnaryOperator, operand: Box<Expr> },
+    Path {
+        first: Box<Expr>,
+        links: Vec<Link>,
+    },
+    Unary {
+        operator: UnaryOperator,
+        operand: Box<Expr>,
+    },
     /// `++x`, `x--`.
-    Step { target: Box<Expr>, up: bool, prefix: bool },
+    Step {
+        target: Box<Expr>,
+        up: bool,
+        prefix: bool,
+    },
     /// Operators of one precedence, from left to right. A chain is flat, so that a long one is
     /// not a deep one.
-    Chain { first: Box<Expr>, rest: Vec<(BinaryOperator, Span, Expr)> },
+    Chain {
+        first: Box<Expr>,
+        rest: Vec<(BinaryOperator, Span, Expr)>,
+    },
     /// `a ?? b ?? c`.
     Coalesce(Vec<Expr>),
-    Conditional { condition: Box<Expr>, then: Box<Expr>, otherwise: Box<Expr> },
+    Conditional {
+        condition: Box<Expr>,
+        then: Box<Expr>,
+        otherwise: Box<Expr>,
+    },
     /// `target = value`; with an operator `target += value`.
-    Assign { target: Box<Expr>, operator: AssignOperator, value: Box<Expr> },
-    Cast { to: TypeName, operand: Box<Expr> },
+    Assign {
+        target: Box<Expr>,
+        operator: AssignOperator,
+        value: Box<Expr>,
+    },
+    Cast {
+        to: TypeName,
+        operand: Box<Expr>,
+    },
     /// `operand as T`.
-    As { operand: Box<Expr>, to: TypeName },
+    As {
+        operand: Box<Expr>,
+        to: TypeName,
+    },
     /// `operand is pattern`.
-    Is { operand: Box<Expr>, pattern: Box<Pattern> },
-    Lambda { parameters: Vec<Parameter>, body: LambdaBody },
+    Is {
+        operand: Box<Expr>,
+        pattern: Box<Pattern>,
+    },
+    Lambda {
+        parameters: Vec<Parameter>,
+        body: LambdaBody,
+    },
     /// `new T(arguments) { initialiser }`.
-    New { of: TypeName, arguments: Vec<Argument>, initialiser: Option<Initialiser> },
+    New {
+        of: TypeName,
+        arguments: Vec<Argument>,
+        initialiser: Option<Initialiser>,
+    },
     /// `new T[n]`, `new T[] {…}`, `new[] {…}`.
-    NewArray { of: Option<TypeName>, length: Option<Box<Expr>>, items: Option<Vec<Expr>> },
+    NewArray {
+        of: Option<TypeName>,
+        length: Option<Box<Expr>>,
+        items: Option<Vec<Expr>>,
+    },
     /// `new { a = 1, b }`.
     NewRecord(Vec<(Name, Expr)>),
     Tuple(Vec<(Option<Name>, Expr)>),
@@ -86,9 +130,15 @@ pub(super) enum ExprKind {
     /// `throw e` where a value is expected.
     Throw(Box<Expr>),
     /// `value switch { pattern when guard => result, … }`.
-    Switch { value: Box<Expr>, arms: Vec<Arm> },
+    Switch {
+        value: Box<Expr>,
+        arms: Vec<Arm>,
+    },
     /// `out var x`, `out T x`, `out x`: only as an argument.
-    Out { declared: Option<DeclaredType>, name: Name },
+    Out {
+        declared: Option<DeclaredType>,
+        name: Name,
+    },
     /// What could not be read; a fault was already given.
     Wrong,
 }
@@ -226,90 +276,6 @@ pub(super) enum AssignOperator {
 pub(super) enum DeclaredType {
     Var,
     Named(TypeName),
-}
-
-/// Statements in braces.
-#[derive(Debug)]
-pub(super) struct Block {
-    pub(super) statements: Vec<Statement>,
-    pub(super) span: Span,
-}
-
-#[derive(Debug)]
-pub(super) struct Statement {
-    pub(super) kind: StatementKind,
-    pub(super) span: Span,
-}
-
-#[derive(Debug)]
-pub(super) enum StatementKind {
-    Empty,
-    Block(Block),
-    Declaration(Declaration),
-    /// `var (a, b) = value;`
-    Deconstruction { names: Vec<Name>, value: Expr },
-    LocalFunction(LocalFunction),
-    Expression(Expr),
-    /// Each condition with its branch; the last branch without one.
-    If { branches: Vec<(Expr, Statement)>, otherwise: Option<Box<Statement>> },
-    For(Box<For>),
-    ForEach { declared: DeclaredType, name: Name, source: Expr, body: Box<Statement> },
-    While { condition: Expr, body: Box<Statement> },
-    Do { body: Box<Statement>, condition: Expr },
-    Switch { value: Expr, sections: Vec<Section> },
-    Break,
-    Continue,
-    Return(Option<Expr>),
-    Throw(Option<Expr>),
-    Try(Box<Try>),
-    /// `using (declaration) body`.
-    Using { resource: Box<Statement>, body: Box<Statement> },
-}
-
-/// `var a = 1, b = 2`.
-#[derive(Debug)]
-pub(super) struct Declaration {
-    pub(super) declared: DeclaredType,
-    pub(super) constant: bool,
-    pub(super) variables: Vec<(Name, Option<Expr>)>,
-}
-
-#[derive(Debug)]
-pub(super) struct LocalFunction {
-    pub(super) result: TypeName,
-    pub(super) name: Name,
-    pub(super) parameters: Vec<Parameter>,
-    pub(super) body: LambdaBody,
-}
-
-#[derive(Debug)]
-pub(super) struct For {
-    pub(super) initial: Vec<Statement>,
-    pub(super) condition: Option<Expr>,
-    pub(super) step: Vec<Expr>,
-    pub(super) body: Statement,
-}
-
-/// The labels of a switch section (`None` is `default`) and its statements.
-#[derive(Debug)]
-pub(super) struct Section {
-    pub(super) labels: Vec<(Option<Pattern>, Option<Expr>)>,
-    pub(super) body: Block,
-}
-
-#[derive(Debug)]
-pub(super) struct Try {
-    pub(super) body: Block,
-    pub(super) catches: Vec<Catch>,
-    pub(super) finally: Option<Block>,
-}
-
-#[derive(Debug)]
-pub(super) struct Catch {
-    pub(super) of: Option<TypeName>,
-    pub(super) name: Option<Name>,
-    pub(super) guard: Option<Expr>,
-    pub(super) body: Block,
 }
 
 impl BinaryOperator {

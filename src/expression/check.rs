@@ -4,10 +4,13 @@ mod assign;
 mod call;
 mod coerce;
 mod create;
+mod declaration;
 mod flow;
+mod assigned;
 mod fold;
 mod lambda;
 mod operator;
+mod outcome;
 mod path;
 mod pattern;
 mod statement;
@@ -49,7 +52,7 @@ pub(super) fn check(
             Body::Block(statements)
         }
     };
-    flow::check(&body, &mut checker);
+    assigned::check(&body, &mut checker);
     if !checker.wrongs.is_empty() {
         checker.wrongs.sort_by_key(|wrong| wrong.offset);
         checker.wrongs.dedup();

@@ -1,6 +1,8 @@
 //! Runs a compiled expression: a walk over its nodes, bounded in steps, bytes and depth.
 
+mod call;
 mod convert;
+mod message;
 pub(super) mod node;
 pub(super) mod operate;
 mod path;
@@ -8,18 +10,16 @@ mod place;
 mod statement;
 mod test;
 
-use std::any::Any;
 use std::sync::Arc;
 
-pub(super) use convert::{cast, default_of, unboxed};
+pub(super) use convert::{cast, default_of, numeric, unboxed};
 
 use self::node::{Body, Node, NodeKind, Program, Text};
 use super::library::display;
-use super::scope::{BodyRead, ContextMember, Scope, Side};
+use super::scope::{ContextMember, Scope};
+use super::value::Value;
 use super::value::collection::{List, Record};
-use super::value::message::{Body as MessageBody, Response};
-use super::value::thrown::{ExceptionKind, Thrown};
-use super::value::{Callable, Value};
+use super::value::thrown::Thrown;
 
 /// The most steps of one evaluation. A step is a node, or [`STEP_BYTES`] of text that a member
 /// was given.
@@ -48,16 +48,6 @@ pub(super) struct Machine<'s> {
     /// The exception that a `catch` is handling.
     caught: Vec<Thrown>,
 }
-
-/// A lambda or local function as a value. It belongs to the running evaluation.
-#[derive(Debug)]
-struct Closure {
-    function: usize,
-    /// Which program it is a part of.
-    program: usize,
-}
-
-impl Callable for Closure {}
 
 /// What a statement did.
 enum Flow {
@@ -122,10 +112,7 @@ impl<'s> Machine<'s> {
         Err(Thrown::limit(format!("the expression makes more than {BYTES_MAX} bytes")))
     }
 
-    fn deeper<T>(
-        &mut self,
-        run: impl FnOnce(&mut Self) -> Result<T, Thrown>,
-    ) -> Result<T, Thrown> {
+    fn deeper<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T, Thrown>) -> Result<T, Thrown> {
         if self.depth >= DEPTH_MAX {
             return Err(Thrown::limit(format!("the expression runs more than {DEPTH_MAX} deep")));
         }
@@ -196,7 +183,7 @@ impl<'s> Machine<'s> {
             }
             NodeKind::Convert { value, to, boxed } => {
                 let value = self.value(value)?;
-                if *boxed { convert::unboxed(value, to) } else { convert::convert(value, to) }
+                if *boxed { unboxed(value, to) } else { convert::convert(value, to) }
             }
             NodeKind::As(operand, to) => {
                 let value = self.value(operand)?;
@@ -220,7 +207,9 @@ impl<'s> Machine<'s> {
                 }
                 Ok(object)
             }
-            NodeKind::Array(_) | NodeKind::ArrayOf(..) | NodeKind::Record(..)
+            NodeKind::Array(_)
+            | NodeKind::ArrayOf(..)
+            | NodeKind::Record(..)
             | NodeKind::Tuple(_) => self.creation(node),
             NodeKind::Throw(exception) => {
                 let exception = self.value(exception)?;
@@ -244,9 +233,7 @@ impl<'s> Machine<'s> {
                 let fields = names.iter().map(Arc::clone).zip(values).collect();
                 Value::Record(Arc::new(Record::anonymous(fields)))
             }
-            NodeKind::Tuple(values) => {
-                Value::Record(Arc::new(Record::tuple(self.values(values)?)))
-            }
+            NodeKind::Tuple(values) => Value::Record(Arc::new(Record::tuple(self.values(values)?))),
             _ => Value::Null,
         };
         self.charge(&made)?;
@@ -335,94 +322,6 @@ impl<'s> Machine<'s> {
         self.scope.member(member)
     }
 
-    /// The content of a body as a value that can be kept.
-    fn whole_body(&mut self, side: Side) -> Result<Value, Thrown> {
-        match self.scope.body(side, true) {
-            BodyRead::Absent => Ok(Value::Null),
-            BodyRead::Bytes(bytes) => Ok(Value::Body(MessageBody(bytes))),
-            BodyRead::Refused(reason) => Err(Thrown::invalid_operation(&*reason)),
-        }
-    }
-
-    /// `context.Response` as a value that can be kept.
-    fn whole_response(&mut self) -> Result<Value, Thrown> {
-        if self.context(ContextMember::Response).is_null() {
-            return Ok(Value::Null);
-        }
-        let status = self.context(ContextMember::ResponseStatusCode).int()?;
-        let reason = self.context(ContextMember::ResponseStatusReason);
-        let body = match self.whole_body(Side::Response)? {
-            Value::Body(body) => Some(body.0),
-            _ => None,
-        };
-        let mut lines: Vec<(String, String)> = Vec::new();
-        self.scope.headers(Side::Response, &mut |name, value| {
-            lines.push((name.to_owned(), value.to_owned()));
-        });
-        let lines = lines.iter().map(|(name, value)| (&**name, &**value));
-        let status = u16::try_from(status).unwrap_or(0);
-        let reason = display::text(&reason)?;
-        Response::new(status, &reason, lines, body).map(Value::from)
-    }
-
-    fn closure(&self, function: usize) -> Value {
-        let program = std::ptr::from_ref(self.program).addr();
-        Value::Function(Arc::new(Closure { function, program }))
-    }
-
-    /// Calls a function that is a value.
-    pub(super) fn invoke(
-        &mut self,
-        function: &Value,
-        arguments: &[Value],
-    ) -> Result<Value, Thrown> {
-        let Value::Function(callable) = function else {
-            return Err(if function.is_null() {
-                Thrown::null_reference()
-            } else {
-                function.refused("System.Delegate")
-            });
-        };
-        let any: &dyn Any = &**callable;
-        let program = std::ptr::from_ref(self.program).addr();
-        match any.downcast_ref::<Closure>().filter(|closure| closure.program == program) {
-            Some(closure) => self.call(closure.function, arguments),
-            None => Err(Thrown::new(
-                ExceptionKind::NotSupported,
-                "A lambda can only be called by the expression that made it.",
-            )),
-        }
-    }
-
-    /// Calls function `function`. A function that is called while it runs gets its variables
-    /// anew, and the earlier call finds its own again.
-    fn call(&mut self, function: usize, arguments: &[Value]) -> Result<Value, Thrown> {
-        let program = self.program;
-        let Some(called) = program.functions.get(function) else { return Ok(Value::Null) };
-        self.step(1)?;
-        let running = self.active.get(function).copied().unwrap_or(0);
-        let mut kept = Vec::new();
-        if running > 0 {
-            kept.extend(called.frame.clone().map(|slot| self.slot(slot)));
-        }
-        for (slot, argument) in called.parameters.iter().zip(arguments) {
-            self.set_slot(*slot, argument.clone());
-        }
-        self.count_active(function, running.saturating_add(1));
-        let result = self.deeper(|machine| machine.body(&called.body));
-        self.count_active(function, running);
-        for (slot, value) in called.frame.clone().zip(kept) {
-            self.set_slot(slot, value);
-        }
-        result
-    }
-
-    fn count_active(&mut self, function: usize, count: usize) {
-        if let Some(active) = self.active.get_mut(function) {
-            *active = count;
-        }
-    }
-
     /// The request this runs for.
     pub(super) fn scope(&mut self) -> &mut dyn Scope {
         self.scope
@@ -431,7 +330,7 @@ impl<'s> Machine<'s> {
 
 /// About how many bytes a value that was just made takes.
 fn size(value: &Value) -> u64 {
-    let items = |count: usize| count.saturating_mul(std::mem::size_of::<Value>());
+    let items = |count: usize| count.saturating_mul(size_of::<Value>());
     let bytes = match value {
         Value::String(text) => text.len(),
         Value::Bytes(bytes) => bytes.len(),

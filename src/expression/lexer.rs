@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::Wrong;
 
 /// The longest expression that is read, in bytes.
-pub(super) const TEXT_BYTES_MAX: usize = 1 << 20;
+pub const TEXT_BYTES_MAX: usize = 1 << 20;
 /// How deep one interpolated string may lie in another.
 const INTERPOLATIONS_DEEP_MAX: usize = 8;
 
@@ -159,8 +159,8 @@ impl Lexer<'_, '_> {
     }
 
     fn word_token(&mut self) -> TokenKind {
-        self.eat("@");
         let start = self.at;
+        self.eat("@");
         while self.peek().is_some_and(|c| starts_word(c) || c.is_numeric()) {
             self.bump();
         }
@@ -277,8 +277,11 @@ impl Lexer<'_, '_> {
         self.bump();
         self.deep = self.deep.saturating_add(1);
         let (tokens, stopped_at) = self.hole_tokens(&[",", ":", "}"]);
-        let (alignment, stopped_at) =
-            if stopped_at == "," { self.hole_tokens(&[":", "}"]) } else { (Vec::new(), stopped_at) };
+        let (alignment, stopped_at) = if stopped_at == "," {
+            self.hole_tokens(&[":", "}"])
+        } else {
+            (Vec::new(), stopped_at)
+        };
         self.deep = self.deep.saturating_sub(1);
         let mut format = None;
         if stopped_at == ":" {
@@ -303,7 +306,9 @@ impl Lexer<'_, '_> {
                 return (tokens, "");
             };
             if let TokenKind::Symbol(symbol) = token.kind {
-                if open == 0 && let Some(stop) = stops.iter().find(|stop| **stop == symbol) {
+                if open == 0
+                    && let Some(stop) = stops.iter().find(|stop| **stop == symbol)
+                {
                     tokens.push(Token { kind: TokenKind::End, span: token.span });
                     return (tokens, stop);
                 }

@@ -97,6 +97,12 @@ impl Member {
         self
     }
 
+    /// The same as a static property.
+    const fn into_property(mut self) -> Self {
+        self.kind = MemberKind::StaticProperty;
+        self.volatile()
+    }
+
     /// The name without the type parameters.
     pub(super) fn bare_name(&self) -> &'static str {
         self.name.split('<').next().unwrap_or(self.name)
@@ -107,7 +113,6 @@ impl Member {
         let inner = self.name.split_once('<').and_then(|(_, rest)| rest.strip_suffix('>'));
         inner.unwrap_or("").split(',').map(str::trim).filter(|name| !name.is_empty())
     }
-}
 
     /// Whether it may be called on null, as extension methods may.
     pub(super) const fn takes_null(&self) -> bool {
@@ -121,10 +126,7 @@ impl Member {
 
     /// Whether running it makes something new, which counts as memory.
     pub(super) const fn makes_values(&self) -> bool {
-        matches!(
-            self.kind,
-            MemberKind::Method | MemberKind::StaticMethod | MemberKind::Constructor
-        )
+        matches!(self.kind, MemberKind::Method | MemberKind::StaticMethod | MemberKind::Constructor)
     }
 
     /// Whether its object is only a way to it.

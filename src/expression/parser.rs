@@ -7,9 +7,11 @@ mod primary;
 mod creation;
 mod patterns;
 mod statements;
+mod declarations;
 
 use super::Wrong;
-use super::ast::{Block, Expr, ExprKind, Name, Span};
+use super::ast::statement::Block;
+use super::ast::{Expr, ExprKind, Name, Span};
 use super::lexer::{Token, TokenKind, lex};
 
 /// How deep brackets, blocks and operators may lie in one another.
@@ -211,7 +213,8 @@ impl Parser {
         if let TokenKind::Word(word) = self.peek()
             && !names::is_reserved(word)
         {
-            let text = word.clone();
+            // `@class` is the name `class`.
+            let text = word.strip_prefix('@').map_or_else(|| word.clone(), Box::from);
             self.bump();
             return Name { text, span };
         }
@@ -287,7 +290,8 @@ mod tests {
 
     #[test]
     fn deep_nesting_is_a_fault() {
-        for (open, close) in [("(", ")"), ("!", ""), ("-", ""), ("f(", ")"), ("x=>", ""), ("a[", "]")]
+        for (open, close) in
+            [("(", ")"), ("!", ""), ("-", ""), ("f(", ")"), ("x=>", ""), ("a[", "]")]
         {
             let text = format!("@({}1{})", open.repeat(10_000), close.repeat(10_000));
             let wrongs = parse(&text).unwrap_err();

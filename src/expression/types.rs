@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub(super) use class::Class;
-pub(super) use convert::{Fit, common, convertible, explicit, implicit, unify};
+pub(super) use convert::{Fit, common, explicit, implicit, unify};
 pub(super) use enumeration::Enumeration;
 pub(super) use names::{Unnamed, named, named_generic, nearest_type, signature, split};
 pub(super) use runtime::{is_instance, type_of};
@@ -73,10 +73,6 @@ impl Type {
         Self::Array(Arc::new(self))
     }
 
-    pub(super) fn sequence(self) -> Self {
-        Self::Sequence(Arc::new(self))
-    }
-
     /// Whether it cannot be `null`.
     pub(super) fn is_value(&self) -> bool {
         match self {
@@ -93,15 +89,29 @@ impl Type {
 
     /// Whether it is an integer or a `char`.
     pub(super) fn is_integer(&self) -> bool {
-        matches!(
-            self,
-            Self::Char | Self::Byte | Self::Int | Self::UInt | Self::Long | Self::ULong
-        )
+        matches!(self, Self::Char | Self::Byte | Self::Int | Self::UInt | Self::Long | Self::ULong)
     }
 
     /// Whether anything may be done with it.
     pub(super) fn is_open(&self) -> bool {
         matches!(self, Self::Unknown | Self::Never)
+    }
+
+    /// The full .NET name.
+    pub(super) fn full_name(&self) -> String {
+        let value = crate::expression::eval::default_of(self);
+        match self {
+            Self::String => "System.String".to_owned(),
+            Self::Object => "System.Object".to_owned(),
+            Self::Array(item) => format!("{}[]", item.full_name()),
+            Self::Enumeration(of) => format!("{}.{}", of.namespace(), of.name()),
+            Self::Exception(kind) => kind.full_name().to_owned(),
+            Self::Class(class) if !class.namespace().is_empty() => {
+                format!("{}.{}", class.namespace(), class.name())
+            }
+            _ if !value.is_null() => value.type_name().to_owned(),
+            other => other.to_string(),
+        }
     }
 
     /// The type below `?`.
@@ -224,11 +234,7 @@ impl fmt::Display for Type {
     }
 }
 
-fn function(
-    formatter: &mut fmt::Formatter<'_>,
-    parameters: &[Type],
-    result: &Type,
-) -> fmt::Result {
+fn function(formatter: &mut fmt::Formatter<'_>, parameters: &[Type], result: &Type) -> fmt::Result {
     let mut parts: Vec<String> = parameters.iter().map(ToString::to_string).collect();
     if *result == Type::Void {
         return write!(formatter, "Action<{}>", parts.join(", "));

@@ -14,8 +14,7 @@ use std::hash::{Hash, Hasher};
 
 use openssl::sha::Sha256;
 
-/// How many bytes a digest keeps of SHA-256: two of 2^40 keys meet with a chance below 2^-48.
-const DIGEST_BYTES: usize = 16;
+use crate::digest::{DIGEST_BYTES, digest, kept};
 
 /// How many of them are in a key, beside its kind: 2^-40 for two of 2^40.
 const IDENTITY_BYTES: usize = 15;
@@ -102,27 +101,6 @@ impl Hash for CounterKey {
         // The kind needs no part in it: equal keys have equal digests.
         state.write(&self.digest);
     }
-}
-
-/// A digest that differs whenever the list of parts does: each part is preceded by its length, so
-/// no two lists run together.
-pub fn digest(parts: impl IntoIterator<Item: AsRef<[u8]>>) -> [u8; DIGEST_BYTES] {
-    let mut hash = Sha256::new();
-    for part in parts {
-        let part = part.as_ref();
-        hash.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
-        hash.update(part);
-    }
-    kept(hash)
-}
-
-fn kept<const BYTES: usize>(hash: Sha256) -> [u8; BYTES] {
-    let whole = hash.finish();
-    let mut kept = [0; BYTES];
-    for (to, from) in kept.iter_mut().zip(whole) {
-        *to = from;
-    }
-    kept
 }
 
 #[cfg(test)]

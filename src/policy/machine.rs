@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::cache::{CacheKey, CachedResponse};
+use crate::exchange::cached::{CacheKey, CachedResponse};
 use crate::exchange::message::{Body, Response};
 use crate::exchange::{CacheOutcome, Exchange, LastError};
 use crate::expression::value::Value;

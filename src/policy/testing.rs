@@ -27,7 +27,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::backend::{BaseUrl, Scheme};
-use crate::cache::CachedResponse;
+use crate::exchange::cached::CachedResponse;
 use crate::cache::memory::{BYTES_MAX, Cache, ITEM_BYTES_MAX};
 use crate::counters::memory::Memory;
 use crate::exchange::facts::Operation;
@@ -44,8 +44,8 @@ use crate::policy::build::references::References;
 use crate::policy::cross_domain::preflight;
 use crate::policy::machine::{Machine, Ran};
 use crate::policy::markup::{self, NamedValues};
-use crate::policy::program::{Document, Program};
 use crate::policy::operand::text_of;
+use crate::policy::program::{Document, Program};
 use crate::route::template::Parameters;
 use crate::time::Timestamp;
 
@@ -321,7 +321,11 @@ impl Outcome {
 
     /// The variable `name` as text.
     pub fn variable(&self, name: &str) -> Option<String> {
-        self.exchange.variables.get(name).and_then(|value| text_of(value).ok()).map(|text| text.to_string())
+        self.exchange
+            .variables
+            .get(name)
+            .and_then(|value| text_of(value).ok())
+            .map(|text| text.to_string())
     }
 
     /// What went wrong last.

@@ -59,14 +59,16 @@ async fn follow(
                     run.forward = Some(terms);
                     return Stop::Forward;
                 }
-                collect(gateway, session, run, &terms).await
+                // Boxed, as all that is rare here: what a future may hold is moved with every request.
+                Box::pin(collect(gateway, session, run, &terms)).await
             }
             Effect::Fetch(Side::Request) => {
-                let body = fetch_request(session, gateway.bounds.buffered_bytes).await;
+                let body = Box::pin(fetch_request(session, gateway.bounds.buffered_bytes)).await;
                 Event::Body(Side::Request, body)
             }
             Effect::Fetch(Side::Response) => {
-                let body = fetch_response(run.call.as_mut(), gateway.bounds.buffered_bytes).await;
+                let max = gateway.bounds.buffered_bytes;
+                let body = Box::pin(fetch_response(run.call.as_mut(), max)).await;
                 Event::Body(Side::Response, body)
             }
             Effect::Charge(charges) => {
@@ -94,7 +96,7 @@ async fn follow(
                 Event::Done
             }
             Effect::Sleep(span) => {
-                tokio::time::sleep(span).await;
+                Box::pin(tokio::time::sleep(span)).await;
                 Event::Done
             }
         };

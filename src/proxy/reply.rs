@@ -10,7 +10,7 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
-use crate::cache::{CacheKey, CachedResponse};
+use crate::exchange::cached::{CacheKey, CachedResponse};
 use crate::cache::memory::Item;
 use crate::exchange::message::{Body, Response};
 use crate::exchange::{Exchange, format_id};

@@ -303,7 +303,9 @@ impl Gathered {
         ];
         for (nth, (name, address)) in addresses.iter().enumerate() {
             let mut earlier = addresses.iter().take(nth);
-            let same = earlier.find(|(_, other)| address.is_some() && other == address);
+            // Port 0 stands for any that is free: a different one each time.
+            let fixed = address.is_some_and(|address| address.port() != 0);
+            let same = earlier.find(|(_, other)| fixed && other == address);
             if let Some((other, _)) = same {
                 let message = format!("`{name}` and `{other}` are the same address");
                 self.at(name, &message, "give each a port of its own");

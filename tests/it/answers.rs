@@ -79,7 +79,10 @@ fn what_is_not_there_is_a_404_with_a_reason_in_the_record() {
         let answer = gateway.ask(&Request::new(method, target).key("right"));
         assert_eq!(answer.status, 404, "{method} {target}");
         if method != "HEAD" {
-            assert_eq!(answer.text(), "{ \"statusCode\": 404, \"message\": \"Resource not found\" }");
+            assert_eq!(
+                answer.text(),
+                "{ \"statusCode\": 404, \"message\": \"Resource not found\" }"
+            );
         }
         let record = gateway.record(target);
         assert_eq!(record["reason"], reason, "{method} {target}: {record}");
@@ -91,7 +94,8 @@ fn what_is_not_there_is_a_404_with_a_reason_in_the_record() {
 #[test]
 fn a_rate_that_is_exceeded_is_a_429_that_says_when_to_come_back() {
     let backend = Backend::plain();
-    let limit = r#"<rate-limit calls="2" renewal-period="60" remaining-calls-header-name="X-Left" />"#;
+    let limit =
+        r#"<rate-limit calls="2" renewal-period="60" remaining-calls-header-name="X-Left" />"#;
     let gateway = Gateway::start(|site| shop(site, &backend.url(), limit));
     let request = Request::get("/echo/x").key("right");
     for left in ["1", "0"] {

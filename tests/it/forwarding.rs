@@ -52,7 +52,8 @@ fn nobody_but_a_trusted_proxy_speaks_for_a_client() {
     assert_eq!(seen.all("X-Forwarded-For"), ["127.0.0.1"]);
     assert_eq!(seen.all("X-Forwarded-Host"), ["gateway.example"]);
     assert_eq!(seen.all("X-Forwarded-Proto"), ["http"]);
-    for name in ["X-Forwarded-Prefix", "X-Forwarded-Port", "X-Real-IP", "X-Original-URL", "Forwarded"]
+    for name in
+        ["X-Forwarded-Prefix", "X-Forwarded-Port", "X-Real-IP", "X-Original-URL", "Forwarded"]
     {
         assert_eq!(seen.field(name), None, "{name}");
     }
@@ -125,8 +126,7 @@ fn policies_set_add_and_remove_fields_both_ways() {
     ]
     .concat();
     let gateway = Gateway::start(|site| {
-        let policies =
-            Policies { inbound: &inbound, outbound: &outbound, ..Policies::default() };
+        let policies = Policies { inbound: &inbound, outbound: &outbound, ..Policies::default() };
         site.open_api("echo", &format!("{}/base", backend.url()), policies);
     });
     let request = Request::get("/echo/a?q=1&r=2")
@@ -139,7 +139,7 @@ fn policies_set_add_and_remove_fields_both_ways() {
     assert_eq!((answer.field("X-Powered-By"), answer.field("X-Kept")), (None, Some("1")));
     let both = answer.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-both"));
     let both: Vec<_> = both.map(|(_, value)| value.as_str()).collect();
-    assert_eq!(both, ["backend", "gateway"]);
+    assert_eq!(both.join(","), "backend,gateway");
     let seen = backend.last();
     assert_eq!(seen.method, "PUT");
     assert!(seen.target.starts_with("/base/other/place?"), "{}", seen.target);

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub(crate) use backend::{Backend, Then, reply};
-pub(crate) use client::{Answer, Client, End, Request};
+pub(crate) use client::{Client, End, Request};
 pub(crate) use gateway::Gateway;
 pub(crate) use site::{Policies, Site};
 

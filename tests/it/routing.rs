@@ -44,16 +44,19 @@ fn the_longest_path_wins() {
 "
         ));
     });
-    check(&gateway, &[
-        ("/", "root//1/get/rest="),
-        ("/x/y", "root//1/get/rest=x/y"),
-        ("/a", "a//1/get/rest="),
-        ("/a/c", "a//1/get/rest=c"),
-        ("/a/b", "ab//1/get/rest="),
-        ("/a/b/c", "ab//1/get/rest=c"),
-        ("/a/bc", "a//1/get/rest=bc"),
-        ("/ab", "root//1/get/rest=ab"),
-    ]);
+    check(
+        &gateway,
+        &[
+            ("/", "root//1/get/rest="),
+            ("/x/y", "root//1/get/rest=x/y"),
+            ("/a", "a//1/get/rest="),
+            ("/a/c", "a//1/get/rest=c"),
+            ("/a/b", "ab//1/get/rest="),
+            ("/a/b/c", "ab//1/get/rest=c"),
+            ("/a/bc", "a//1/get/rest=bc"),
+            ("/ab", "root//1/get/rest=ab"),
+        ],
+    );
 }
 
 #[test]
@@ -76,15 +79,18 @@ apis:
 "
         ));
     });
-    check(&gateway, &[
-        ("/s/x", "s0//1/get/"),
-        ("/s/v2/x", "s2/v2/1/get/"),
-        ("/s/v3/x", "404"),
-        ("/h/x", "404"),
-        ("/q/x", "404"),
-        ("/q/x?v=1", "q1/1/1/get/"),
-        ("/q/x?v=2", "404"),
-    ]);
+    check(
+        &gateway,
+        &[
+            ("/s/x", "s0//1/get/"),
+            ("/s/v2/x", "s2/v2/1/get/"),
+            ("/s/v3/x", "404"),
+            ("/h/x", "404"),
+            ("/q/x", "404"),
+            ("/q/x?v=1", "q1/1/1/get/"),
+            ("/q/x?v=2", "404"),
+        ],
+    );
     let version = |version| Request::get("/h/x").field("Api-Version", version);
     assert_eq!(found(&gateway, &version("1")), "h1/1/1/get/");
     assert_eq!(found(&gateway, &version("2")), "h2/2/1/get/");
@@ -105,13 +111,16 @@ fn revisions_are_named_right_after_the_path() {
 "
         ));
     });
-    check(&gateway, &[
-        ("/a/x", "a//1/get/"),
-        ("/a;rev=1/x", "a//1/get/"),
-        ("/a;rev=2/x", "a//2/get/"),
-        ("/a;rev=3/x", "404"),
-        ("/a;rev=4/x", "404"),
-    ]);
+    check(
+        &gateway,
+        &[
+            ("/a/x", "a//1/get/"),
+            ("/a;rev=1/x", "a//1/get/"),
+            ("/a;rev=2/x", "a//2/get/"),
+            ("/a;rev=3/x", "404"),
+            ("/a;rev=4/x", "404"),
+        ],
+    );
 }
 
 #[test]
@@ -134,17 +143,20 @@ fn literals_beat_parameters_beat_wildcards() {
 ",
         );
     });
-    check(&gateway, &[
-        ("/a/orders", "a//1/list/"),
-        ("/a/orders/mine", "a//1/mine/"),
-        ("/a/orders/7", "a//1/one/id=7"),
-        ("/a/orders/a%20b", "a//1/one/id=a b"),
-        ("/a/orders/7/lines/2", "a//1/lines/id=7,line=2"),
-        ("/a/orders/7/other", "a//1/rest/rest=7/other"),
-        ("/a/orders/mine/lines/2", "a//1/lines/id=mine,line=2"),
-        ("/a/find?q=boots&x=1", "a//1/find/q=boots"),
-        ("/a/other", "404"),
-    ]);
+    check(
+        &gateway,
+        &[
+            ("/a/orders", "a//1/list/"),
+            ("/a/orders/mine", "a//1/mine/"),
+            ("/a/orders/7", "a//1/one/id=7"),
+            ("/a/orders/a%20b", "a//1/one/id=a b"),
+            ("/a/orders/7/lines/2", "a//1/lines/id=7,line=2"),
+            ("/a/orders/7/other", "a//1/rest/rest=7/other"),
+            ("/a/orders/mine/lines/2", "a//1/lines/id=mine,line=2"),
+            ("/a/find?q=boots&x=1", "a//1/find/q=boots"),
+            ("/a/other", "404"),
+        ],
+    );
     assert_eq!(found(&gateway, &Request::new("PUT", "/a/orders/7")), "a//1/put/id=7");
     assert_eq!(found(&gateway, &Request::new("PUT", "/a/orders")), "404");
     assert_eq!(found(&gateway, &Request::new("OPTIONS", "/a/orders")), "404");

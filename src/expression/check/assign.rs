@@ -82,8 +82,8 @@ impl Checker {
         let result = self.binary(operator, probe, other, span);
         let stored = crate::expression::types::explicit(&result.ty, &target.ty);
         // `x += 1.5` with an `int` is refused; `b += 1` with a `byte` is not.
-        let narrows = !super::coerce::fits(&result, &target.ty)
-            && !super::coerce::fits(&typed, &target.ty);
+        let narrows =
+            !super::coerce::fits(&result, &target.ty) && !super::coerce::fits(&typed, &target.ty);
         if !stored || narrows {
             let message = format!("{} cannot be stored as {}", result.ty, target.ty);
             self.wrong(span, message, None);
@@ -176,7 +176,8 @@ impl Checker {
             LinkKind::Index(arguments) => {
                 let found = self.indexer(&target, arguments, MemberKind::SetIndex, &last.span)?;
                 let (set, nodes, ty) = found;
-                let get = if reads { self.getter(&target.ty, &nodes, &set) } else { Found::Nothing };
+                let get =
+                    if reads { self.getter(&target.ty, &nodes, &set) } else { Found::Nothing };
                 let target = self.converted(target, &Type::Object);
                 Some(Target { place: Place::Member { target, arguments: nodes, get, set }, ty })
             }

@@ -1,12 +1,17 @@
 //! Calls: which overload is meant, and its arguments in order.
 
-use std::sync::Arc;
+mod faults;
+mod overload;
+mod plain;
 
-use super::{Checker, LocalSignature, Meaning, Typed};
+use self::overload::{is_whole_rest, matched, place_of};
+
+use super::{Checker, Meaning, Typed};
 use crate::expression::ast::{Argument, DeclaredType, Expr, ExprKind, Name, Span};
 use crate::expression::eval::node::{Access, Found, Node, NodeKind};
-use crate::expression::members::{self, Member, MemberKind, Parameter, Signature};
-use crate::expression::types::{Class, Fit, Type, implicit, unify};
+use crate::expression::library::pattern;
+use crate::expression::members::{self, Member, MemberKind, Signature};
+use crate::expression::types::{Class, Fit, Type, unify};
 use crate::expression::value::Value;
 
 /// An overload with the type arguments of the type it belongs to.
@@ -210,132 +215,6 @@ impl Checker {
         }
     }
 
-    /// Says why no overload takes the arguments.
-    fn no_overload(
-        &mut self,
-        candidates: &[Candidate],
-        name: &Name,
-        (given, names): (&[Given<'_>], &[Option<&str>]),
-        span: &Span,
-    ) {
-        let signatures: Vec<(&Member, Signature)> = candidates
-            .iter()
-            .filter_map(|(member, bound)| Some((*member, member.signature()?.with(bound))))
-            .collect();
-        let shown = shown(name, &signatures);
-        if let Some(unknown) = names.iter().flatten().find(|name| {
-            !signatures.iter().any(|(_, s)| s.parameters.iter().any(|p| p.name == **name))
-        }) {
-            let message = format!("`{}` has no argument called `{unknown}`", name.text);
-            self.wrong(span, message, Some(shown));
-            return;
-        }
-        let fitting: Vec<&Signature> =
-            signatures.iter().map(|(_, s)| s).filter(|s| s.takes(given.len())).collect();
-        if fitting.is_empty() {
-            let message = format!("`{}` does not take {} arguments", name.text, given.len());
-            self.wrong(span, message, Some(shown));
-            return;
-        }
-        // With one overload left the argument that is wrong can be named.
-        for (index, given) in given.iter().enumerate() {
-            let Given::Value(typed) = given else { continue };
-            let wanted = fitting.iter().filter_map(|s| s.parameter(index)).collect::<Vec<_>>();
-            let fits = wanted.iter().any(|p| argument_cost(typed, p).is_some());
-            if let (Some(parameter), false) = (wanted.first(), fits) {
-                let number = index.saturating_add(1);
-                let what = format!("argument {number} of `{}`", name.text);
-                let taken = Typed {
-                    node: Node::new(NodeKind::Local(usize::MAX), typed.span.start),
-                    ty: typed.ty.clone(),
-                    span: typed.span.clone(),
-                };
-                if typed.ty == Type::Void || fitting.len() == 1 || typed.ty == Type::Object {
-                    self.coerce(taken, &parameter.ty, &what);
-                } else {
-                    let message = format!("{what} cannot be {}", typed.ty);
-                    self.wrong(&typed.span, message, Some(shown));
-                }
-                return;
-            }
-        }
-        let message = format!("no form of `{}` takes these arguments", name.text);
-        self.wrong(span, message, Some(shown));
-    }
-
-    /// Arguments of what is found at run time.
-    pub(super) fn dynamic_arguments(&mut self, arguments: &[Argument]) -> Vec<Node> {
-        let mut nodes = Vec::new();
-        for argument in arguments {
-            if let ExprKind::Out { .. } = argument.value.kind {
-                self.out(&argument.value, &Type::Unknown);
-                let message = "`out` cannot be used where the type is not known at load";
-                self.wrong(&argument.value.span, message, Some("cast the value".to_owned()));
-                continue;
-            }
-            let typed = self.value(&argument.value);
-            nodes.push(self.converted(typed, &Type::Object));
-        }
-        nodes
-    }
-
-    /// Arguments of a function that is a value.
-    pub(super) fn function_arguments(
-        &mut self,
-        parameters: &[Type],
-        arguments: &[Argument],
-        span: &Span,
-    ) -> Vec<Node> {
-        if parameters.len() != arguments.len() {
-            let count = parameters.len();
-            let message = format!("this takes {count} arguments, not {}", arguments.len());
-            self.wrong(span, message, None);
-        }
-        let mut nodes = Vec::new();
-        for (index, argument) in arguments.iter().enumerate() {
-            let wanted = parameters.get(index).cloned().unwrap_or(Type::Unknown);
-            let typed = self.value_for(&argument.value, &wanted);
-            nodes.push(self.coerce(typed, &wanted, "the argument"));
-        }
-        nodes
-    }
-
-    /// Calls a local function.
-    pub(super) fn local_call(
-        &mut self,
-        index: usize,
-        signature: &Arc<LocalSignature>,
-        arguments: &[Argument],
-        span: &Span,
-    ) -> Typed {
-        let mut slots: Vec<Option<Node>> = signature.parameters.iter().map(|_| None).collect();
-        for (place, argument) in arguments.iter().enumerate() {
-            let named = argument.name.as_ref();
-            let place = named.map_or(Some(place), |name| {
-                signature.parameters.iter().position(|(known, _, _)| *known == name.text)
-            });
-            let found = place.and_then(|place| signature.parameters.get(place));
-            let Some((_, ty, _)) = found else {
-                self.wrong(&argument.value.span, "this function has no such argument", None);
-                continue;
-            };
-            let typed = self.value_for(&argument.value, ty);
-            let node = self.coerce(typed, ty, "the argument");
-            if let Some(slot) = place.and_then(|place| slots.get_mut(place)) {
-                *slot = Some(node);
-            }
-        }
-        let mut nodes = Vec::new();
-        for (slot, (name, _, default)) in slots.into_iter().zip(&signature.parameters) {
-            if slot.is_none() && default.is_none() {
-                self.wrong(span, format!("the argument `{name}` is missing"), None);
-            }
-            let constant = || Node::new(NodeKind::Constant(default.clone().unwrap_or_default()), 0);
-            nodes.push(slot.unwrap_or_else(constant));
-        }
-        Typed::new(NodeKind::CallLocal(index, nodes), signature.result.clone(), span)
-    }
-
     /// The indexer that writes: itself, the arguments before the value, the value's type.
     pub(super) fn indexer(
         &mut self,
@@ -379,6 +258,7 @@ impl Checker {
             Node::new(NodeKind::Constant(options.unwrap_or(Value::Int(0))), at),
         ];
         let new = Access { member: constructor, arguments, types: Vec::new(), at };
+        self.usable_pattern(&new, span);
         let made = Self::folded(Typed::new(NodeKind::Static(new), ty, span));
         if made.node.constant().is_some()
             && let Some(slot) = access.arguments.get_mut(1)
@@ -387,120 +267,16 @@ impl Checker {
         }
         access
     }
-}
 
-/// Whether the member takes the arguments, and how well.
-fn matched(
-    member: &'static Member,
-    owner: &[(&'static str, Type)],
-    types: &[Type],
-    given: &[Given<'_>],
-    names: &[Option<&str>],
-) -> Option<Match> {
-    let signature = member.signature()?;
-    let mut bound = owner.to_vec();
-    let own: Vec<&'static str> = member.type_parameters().collect();
-    if !types.is_empty() && types.len() != own.len() {
-        return None;
-    }
-    bound.extend(own.iter().copied().zip(types.iter().cloned()));
-    if !signature.takes(given.len()) {
-        return None;
-    }
-    let mut filled = vec![false; signature.parameters.len()];
-    for (index, given) in given.iter().enumerate() {
-        let name = names.get(index).copied().flatten();
-        let (place, parameter) = place_of(&signature, index, name)?;
-        *filled.get_mut(place)? = true;
-        if let (Given::Value(typed), true) = (given, types.is_empty()) {
-            unify(&parameter.ty, &typed.ty, &mut bound);
+    /// Refuses a constant pattern that the gateway cannot run.
+    pub(super) fn usable_pattern(&mut self, new: &Access, span: &Span) {
+        let mut constants = new.arguments.iter().map(Node::constant);
+        if let (Some(Some(Value::String(source))), Some(Some(Value::Int(options)))) =
+            (constants.next(), constants.next())
+            && let Err(thrown) = pattern::new(source, *options)
+        {
+            let message = format!("the regular expression cannot be used: {}", thrown.message);
+            self.wrong(span, message.trim_end_matches('.'), None);
         }
     }
-    let missing = signature.parameters.iter().zip(&filled).any(|(parameter, filled)| {
-        !filled && parameter.default.is_none() && !parameter.rest
-    });
-    // Arguments by name can leave a gap that the count does not show.
-    if missing {
-        return None;
-    }
-    let mut cost: Fit = 0;
-    for (index, given) in given.iter().enumerate() {
-        let name = names.get(index).copied().flatten();
-        let (_, parameter) = place_of(&signature, index, name)?;
-        let parameter = Parameter { ty: parameter.ty.with(&bound), ..parameter.clone() };
-        let one = match given {
-            Given::Value(typed) => (!parameter.out).then(|| argument_cost(typed, &parameter))??,
-            Given::Lambda(_, count) => match &parameter.ty {
-                Type::Function(parameters, _) => (parameters.len() == *count).then_some(0)?,
-                ty => ty.is_open().then_some(8)?,
-            },
-            Given::Out(_) => parameter.out.then_some(0)?,
-        };
-        cost = cost.saturating_add(one);
-    }
-    let left_out = signature.parameters.len().saturating_sub(given.len());
-    cost = cost.saturating_add(Fit::try_from(left_out).unwrap_or(Fit::MAX));
-    Some(Match { member, signature, bound, cost })
-}
-
-fn argument_cost(typed: &Typed, parameter: &Parameter) -> Option<Fit> {
-    if parameter.rest && is_whole_rest(&typed.ty, &parameter.ty) {
-        return Some(0);
-    }
-    if !super::coerce::fits(typed, &parameter.ty) {
-        return None;
-    }
-    // What only a constant's value allows costs more than what its type allows.
-    let cost = implicit(&typed.ty, &parameter.ty).unwrap_or(30);
-    Some(if parameter.rest { cost.saturating_add(5) } else { cost })
-}
-
-/// Whether one argument is the whole array of a `params`.
-fn is_whole_rest(ty: &Type, item: &Type) -> bool {
-    match ty {
-        Type::Array(found) => found.is_open() || implicit(found, item).is_some_and(|fit| fit < 40)
-            || (*item == Type::Object && !found.is_value()),
-        _ => false,
-    }
-}
-
-/// The parameter that an argument belongs to.
-fn place_of<'s>(
-    signature: &'s Signature,
-    index: usize,
-    name: Option<&str>,
-) -> Option<(usize, &'s Parameter)> {
-    if let Some(name) = name {
-        let place = signature.parameters.iter().position(|parameter| parameter.name == name)?;
-        return Some((place, signature.parameters.get(place)?));
-    }
-    let last = signature.parameters.len().checked_sub(1)?;
-    Some((index.min(last), signature.parameter(index)?))
-}
-
-/// The overloads as a remedy shows them.
-fn shown(name: &Name, signatures: &[(&Member, Signature)]) -> String {
-    const SHOWN_MAX: usize = 4;
-    let mut forms: Vec<String> = signatures
-        .iter()
-        .map(|(_, signature)| {
-            let parameters: Vec<String> = signature.parameters.iter().map(parameter_text).collect();
-            if &*name.text == "[]" {
-                format!("`[{}]`", parameters.join(", "))
-            } else {
-                format!("`{}({})`", name.text, parameters.join(", "))
-            }
-        })
-        .collect();
-    forms.dedup();
-    forms.truncate(SHOWN_MAX);
-    format!("write {}", forms.join(" or "))
-}
-
-fn parameter_text(parameter: &Parameter) -> String {
-    let Parameter { name, ty, default, out, rest } = parameter;
-    let prefix = if *out { "out " } else { "" };
-    let suffix = if *rest { "…" } else { "" };
-    let optional = if default.is_some() { "?" } else { "" };
-    format!("{prefix}{ty} {name}{suffix}{optional}")
 }

@@ -2,7 +2,8 @@
 
 use super::{Checker, Typed};
 use crate::expression::eval::cast;
-use crate::expression::eval::node::{Node, NodeKind};
+use crate::expression::eval::node::{Access, Link, Node, NodeKind, Step};
+use crate::expression::members::{self, MemberKind};
 use crate::expression::scope::Side;
 use crate::expression::types::{Class, Type, explicit, implicit};
 use crate::expression::value::Value;
@@ -22,9 +23,9 @@ impl Checker {
         let remedy = if *from == Type::Null {
             Some(format!("a {to} cannot be null; write `{to}?` where it can"))
         } else if *to == Type::String {
-            Some("add `.ToString()`".to_owned()).filter(|_| *from != Type::Object).or_else(|| {
-                Some("cast it: `(string)…`, or add `.ToString()`".to_owned())
-            })
+            Some("add `.ToString()`".to_owned())
+                .filter(|_| *from != Type::Object)
+                .or_else(|| Some("cast it: `(string)…`, or add `.ToString()`".to_owned()))
         } else if explicit(from, to) {
             Some(format!("cast it: `({to})…`"))
         } else if *from == Type::String && to.is_number() {
@@ -49,6 +50,9 @@ impl Checker {
                 Class::ContextResponse => Some(NodeKind::Response),
                 _ => None,
             };
+            if matches!(class, Class::Url | Class::OriginalUrl) && open {
+                return url_text(class, typed.node);
+            }
             if let Some(kind) = whole
                 && (open || class.same_as().as_ref() == Some(to))
             {
@@ -68,6 +72,16 @@ impl Checker {
         let value = Box::new(typed.node);
         Node::new(NodeKind::Convert { value, to: to.clone(), boxed: false }, at)
     }
+}
+
+/// A URL as its text: that is all that can be kept of it.
+fn url_text(class: Class, url: Node) -> Node {
+    let at = url.at;
+    let found = members::candidates(&Type::Class(class), "ToString", &[MemberKind::Method]);
+    let Some((member, _)) = found.into_iter().next() else { return url };
+    let access = Access { member, arguments: Vec::new(), types: Vec::new(), at };
+    let link = Link { conditional: false, step: Step::Access(access), at };
+    Node::new(NodeKind::Path(Box::new(url), vec![link]), at)
 }
 
 /// Whether `typed` becomes a `to` by itself. A constant `int` becomes every number that holds it.

@@ -8,9 +8,9 @@ use crate::expression::ast::{
     Argument, Expr, Initialiser, InitialiserTarget, Name, Span, TypeName,
 };
 use crate::expression::eval::default_of;
-use crate::expression::eval::node::{Access, Found, Node, NodeKind};
+use crate::expression::eval::node::{Access, Found, NodeKind};
 use crate::expression::members::{self, MemberKind};
-use crate::expression::types::{Type, common};
+use crate::expression::types::{Class, Type, common};
 use crate::expression::value::Value;
 
 impl Checker {
@@ -38,6 +38,9 @@ impl Checker {
         let Resolved { member, arguments, types, .. } = resolved;
         self.reads.effects |= member.is_volatile();
         let access = Access { member, arguments, types, at: of.span.start };
+        if ty == Type::Class(Class::Regex) {
+            self.usable_pattern(&access, span);
+        }
         let made = Typed::new(NodeKind::Static(access), ty, span);
         match initialiser {
             Some(initialiser) => self.initialised(made, initialiser, span),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{Checker, Frame, LocalSignature, Meaning, Typed};
-use crate::expression::ast::{LambdaBody, LocalFunction, Parameter, Span, StatementKind};
-use crate::expression::ast::{Expr, Statement};
+use crate::expression::ast::statement::{LocalFunction, Statement, StatementKind};
+use crate::expression::ast::{Expr, LambdaBody, Parameter, Span};
 use crate::expression::eval::node::{Body, Function, Node, NodeKind};
 use crate::expression::types::Type;
 

@@ -51,8 +51,14 @@ impl Checker {
         };
         // Numbers of different types are promoted when they are there; a `char` that is added to
         // a `decimal` needs no node of its own.
-        let right = self.converted(right, &Type::Object);
-        let left = self.converted(left, &Type::Object);
+        let with_null = left.ty == Type::Null || right.ty == Type::Null;
+        let (left, right) = if with_null {
+            // Whether a body is there can be asked without reading it.
+            (left.node, right.node)
+        } else {
+            let right = self.converted(right, &Type::Object);
+            (self.converted(left, &Type::Object), right)
+        };
         let kind = match left.kind {
             NodeKind::Operate(first, mut rest) => {
                 rest.push((operator, right));
@@ -66,13 +72,7 @@ impl Checker {
         Typed::new(kind, ty, &(at.start..span.end)).spanning(span)
     }
 
-    fn no_operator(
-        &mut self,
-        operator: BinaryOperator,
-        left: &Typed,
-        right: &Typed,
-        at: &Span,
-    ) {
+    fn no_operator(&mut self, operator: BinaryOperator, left: &Typed, right: &Typed, at: &Span) {
         let symbol = operator.symbol();
         let message = format!("`{symbol}` cannot be used on {} and {}", left.ty, right.ty);
         let pair = (&left.ty, &right.ty);

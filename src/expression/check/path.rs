@@ -1,5 +1,8 @@
 //! Paths: what each name after a dot means.
 
+mod faults;
+mod statics;
+
 use super::{Checker, Meaning, Typed, is_way};
 use crate::expression::ast::{Argument, Expr, ExprKind, Link, LinkKind, Name, Span, TypeName};
 use crate::expression::eval::node::{self, Access, How, Node, NodeKind, Step};
@@ -303,68 +306,6 @@ impl Checker {
         walk
     }
 
-    /// `Type.member` and `Type.member(…)`, and how many links that is.
-    fn static_member(&mut self, ty: &Type, links: &[Link], span: &Span) -> Option<(Typed, usize)> {
-        let Some(Link { kind: LinkKind::Member { name, types }, .. }) = links.first() else {
-            self.wrong(span, format!("`{ty}` is a type, not a value"), None);
-            return None;
-        };
-        if let Type::Enumeration(of) = ty {
-            let Some(number) = of.number(&name.text) else {
-                let message = format!("{} has no member `{}`", of.name(), name.text);
-                let known: Vec<&str> = of.members().iter().map(|(name, _)| *name).collect();
-                self.unknown_name(name, message, &known);
-                return None;
-            };
-            return Some((Typed::constant(Value::Int(number), ty.clone(), &name.span), 1));
-        }
-        if let Some(Link { kind: LinkKind::Call(arguments), span: call, .. }) = links.get(1) {
-            let span = name.span.start..call.end;
-            let types: Vec<Type> = types.iter().map(|of| self.named_type(of)).collect();
-            return Some((self.static_call(ty, name, &types, arguments, &span)?, 2));
-        }
-        let found = self.only(ty, &name.text, MemberKind::StaticProperty);
-        let Some((member, signature)) = found else {
-            self.no_static_member(ty, name, false);
-            return None;
-        };
-        self.note(ty, member);
-        let at = name.span.start;
-        let access = Access { member, arguments: Vec::new(), types: Vec::new(), at };
-        let typed = Typed::new(NodeKind::Static(access), signature.result, &name.span);
-        Some((Self::folded(typed), 1))
-    }
-
-    fn static_call(
-        &mut self,
-        ty: &Type,
-        name: &Name,
-        types: &[Type],
-        arguments: &[Argument],
-        span: &Span,
-    ) -> Option<Typed> {
-        let candidates = members::candidates(ty, &name.text, &[MemberKind::StaticMethod]);
-        if candidates.is_empty() {
-            self.no_static_member(ty, name, true);
-            self.dynamic_arguments(arguments);
-            return None;
-        }
-        let resolved = self.resolve(&candidates, name, types, arguments, span)?;
-        self.note(ty, resolved.member);
-        let access = Access {
-            member: resolved.member,
-            arguments: resolved.arguments,
-            types: resolved.types,
-            at: name.span.start,
-        };
-        let access = if *ty == Type::Class(Class::Regex) {
-            self.compiled_pattern(access, span)
-        } else {
-            access
-        };
-        Some(Self::folded(Typed::new(NodeKind::Static(access), resolved.result, span)))
-    }
-
     /// Remembers what using a member says about the whole expression.
     fn note(&mut self, owner: &Type, member: &Member) {
         self.reads.effects |= member.is_volatile();
@@ -393,64 +334,6 @@ impl Checker {
     ) -> Option<(&'static Member, members::Signature)> {
         let (member, bound) = members::candidates(ty, name, &[kind]).into_iter().next()?;
         Some((member, member.signature()?.with(&bound)))
-    }
-
-    fn no_member(&mut self, ty: &Type, name: &Name, called: bool) {
-        let text = &name.text;
-        if let Type::Nullable(inner) = ty {
-            let message = format!("{ty} has no member `{text}`");
-            let known = !members::candidates(inner, text, &[MemberKind::Method, MemberKind::Property])
-                .is_empty();
-            let remedy = known.then(|| format!("write `?.{text}` or `.Value.{text}`"));
-            self.wrong(&name.span, message, remedy);
-            return;
-        }
-        let other = [if called { MemberKind::Property } else { MemberKind::Method }];
-        if !members::candidates(ty, text, &other).is_empty() {
-            let (message, remedy) = if called {
-                (format!("`{text}` of {ty} is not a method"), "leave out the parentheses")
-            } else {
-                (format!("`{text}` of {ty} is a method"), "call it: add `()`")
-            };
-            self.wrong(&name.span, message, Some(remedy.to_owned()));
-            return;
-        }
-        if *ty == Type::Object {
-            let message = format!("object has no member `{text}`");
-            let remedy = format!("cast it first, for example `((string)…).{text}`");
-            self.wrong(&name.span, message, Some(remedy));
-            return;
-        }
-        let known = members::names(ty, false);
-        let message = if ty.is_open() || *ty == Type::Void {
-            format!("this gives nothing that has a member `{text}`")
-        } else {
-            format!("{ty} has no member `{text}`")
-        };
-        self.unknown_name(name, message, &known);
-    }
-
-    fn no_static_member(&mut self, ty: &Type, name: &Name, called: bool) {
-        let text = &name.text;
-        let other = [if called { MemberKind::StaticProperty } else { MemberKind::StaticMethod }];
-        if !members::candidates(ty, text, &other).is_empty() {
-            let (what, remedy) = if called {
-                ("is not a method", "leave out the parentheses")
-            } else {
-                ("is a method", "call it: add `()`")
-            };
-            let message = format!("`{text}` of {ty} {what}");
-            self.wrong(&name.span, message, Some(remedy.to_owned()));
-            return;
-        }
-        let instance = [MemberKind::Method, MemberKind::Property];
-        if !members::candidates(ty, text, &instance).is_empty() {
-            let message = format!("`{text}` belongs to a value of {ty}, not to the type");
-            self.wrong(&name.span, message, Some(format!("write `value.{text}`")));
-            return;
-        }
-        let known = members::names(ty, true);
-        self.unknown_name(name, format!("{ty} has no static member `{text}`"), &known);
     }
 }
 

@@ -12,8 +12,14 @@ impl Checker {
         let typed = self.value(operand);
         let ty = typed.ty.clone();
         let test = self.test(pattern, &ty);
-        let value = Box::new(self.converted(typed, &Type::Object));
-        Typed::new(NodeKind::Is(value, Box::new(test)), Type::Bool, span)
+        let of_null = match &test {
+            Test::Null => true,
+            Test::Not(inner) => matches!(**inner, Test::Null),
+            _ => false,
+        };
+        // Whether a body is there can be asked without reading it.
+        let value = if of_null { typed.node } else { self.converted(typed, &Type::Object) };
+        Typed::new(NodeKind::Is(Box::new(value), Box::new(test)), Type::Bool, span)
     }
 
     /// What `pattern` asks of a value of `ty`.
@@ -118,7 +124,8 @@ impl Checker {
         if let (Test::Equal(node), Pattern::Value(value)) = (&test, pattern)
             && let Some(constant) = node.constant()
         {
-            let same = |known: &Value| crate::expression::library::operators::equal(known, constant);
+            let same =
+                |known: &Value| crate::expression::library::operators::equal(known, constant);
             if seen.iter().any(same) {
                 self.wrong(&value.span, "this case was there before", None);
             }

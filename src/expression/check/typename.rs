@@ -18,7 +18,8 @@ impl Checker {
     }
 
     fn bare_type(&mut self, name: &TypeName) -> Type {
-        let arguments: Vec<Type> = name.arguments.iter().map(|part| self.named_type(part)).collect();
+        let arguments: Vec<Type> =
+            name.arguments.iter().map(|part| self.named_type(part)).collect();
         if name.path.is_empty() {
             return Type::Tuple(arguments.into_iter().map(|part| (None, part)).collect());
         }

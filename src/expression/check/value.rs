@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use rust_decimal::Decimal;
+
 use super::{Checker, Meaning, Typed};
 use crate::expression::ast::{Expr, ExprKind, InterpolatedPart, Name, Span};
 use crate::expression::eval::default_of;
 use crate::expression::eval::node::{Node, NodeKind, Text};
 use crate::expression::lexer::Literal;
-use crate::expression::library::number::parse;
-use crate::expression::types::{Type, common, explicit};
+use crate::expression::types::{Class, Type, common, explicit};
 use crate::expression::value::Value;
 
 impl Checker {
@@ -60,8 +61,7 @@ impl Checker {
             ExprKind::Tuple(parts) => self.tuple(parts, wanted, span),
             ExprKind::TypeOf(of) => {
                 let ty = self.named_type(of);
-                let ty_info = Type::Class(crate::expression::types::Class::TypeInfo);
-                Typed::constant(Value::from(ty.to_string()), ty_info, span)
+                Typed::constant(Value::from(ty.full_name()), Type::Class(Class::TypeInfo), span)
             }
             ExprKind::NameOf(of) => self.name_of(of, span),
             ExprKind::Throw(value) => {
@@ -85,9 +85,9 @@ impl Checker {
             Literal::Long(number) => (Value::Long(*number), Type::Long),
             Literal::ULong(number) => (Value::ULong(*number), Type::ULong),
             Literal::Double(number) => (Value::Double(*number), Type::Double),
-            Literal::Decimal(digits) => match parse::decimal(digits) {
-                Ok(number) => (Value::Decimal(number), Type::Decimal),
-                Err(_) => {
+            Literal::Decimal(digits) => match decimal(digits) {
+                Some(number) => (Value::Decimal(number), Type::Decimal),
+                None => {
                     self.wrong(span, "this is not a decimal number", None);
                     (Value::Null, Type::Unknown)
                 }
@@ -114,7 +114,7 @@ impl Checker {
             }
             None if &*name.text == "context" => Typed::constant(
                 Value::text("context"),
-                Type::Class(crate::expression::types::Class::Context),
+                Type::Class(Class::Context),
                 span,
             ),
             None => {
@@ -309,4 +309,9 @@ impl Checker {
         };
         Typed::constant(Value::text(&name.text), Type::String, span)
     }
+}
+
+/// The number that the digits of a `decimal` write, with as many places as are written.
+fn decimal(digits: &str) -> Option<Decimal> {
+    Decimal::from_str_exact(digits).or_else(|_| Decimal::from_scientific(digits)).ok()
 }

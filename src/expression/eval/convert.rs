@@ -40,7 +40,7 @@ pub(super) fn convert(value: Value, to: &Type) -> Result<Value, Thrown> {
             other => convert::cast_number(&other, Numeric::Int),
         },
         other => match numeric(other) {
-            Some(target) if target.is(&value) => Ok(value),
+            Some(_) if is_instance(&value, other) => Ok(value),
             Some(target) => convert::cast_number(&value, target),
             None => checked(value, to),
         },
@@ -64,9 +64,9 @@ fn to_class(value: Value, class: Class) -> Result<Value, Thrown> {
         Class::XName => xml::to_name(&value)
             .map(|name| Value::Xml(crate::expression::value::xml::Xml::Name(name))),
         Class::XNamespace => match &value {
-            Value::String(uri) => Ok(Value::Xml(
-                crate::expression::value::xml::Xml::Namespace(Arc::clone(uri)),
-            )),
+            Value::String(uri) => {
+                Ok(Value::Xml(crate::expression::value::xml::Xml::Namespace(Arc::clone(uri))))
+            }
             _ => checked(value, &Type::Class(class)),
         },
         Class::Uri => match &value {
@@ -146,10 +146,7 @@ pub(in crate::expression) fn default_of(ty: &Type) -> Value {
 /// `new T[length]`, each item the default.
 pub(super) fn array_of(length: &Value, item: &Value) -> Result<Value, Thrown> {
     let length = usize::try_from(length.int()?).map_err(|_| {
-        Thrown::new(
-            ExceptionKind::Overflow,
-            "Arithmetic operation resulted in an overflow.",
-        )
+        Thrown::new(ExceptionKind::Overflow, "Arithmetic operation resulted in an overflow.")
     })?;
     bounded_items(length)?;
     Ok(Value::List(Arc::new(List::array(vec![item.clone(); length]))))

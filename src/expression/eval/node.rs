@@ -67,7 +67,11 @@ pub(in crate::expression) enum NodeKind {
     Coalesce(Vec<Node>),
     Conditional(Box<[Node; 3]>),
     /// A conversion; `boxed` where nothing is known of the value before.
-    Convert { value: Box<Node>, to: Type, boxed: bool },
+    Convert {
+        value: Box<Node>,
+        to: Type,
+        boxed: bool,
+    },
     As(Box<Node>, Type),
     Is(Box<Node>, Box<Test>),
     Path(Box<Node>, Vec<Link>),
@@ -125,7 +129,12 @@ pub(in crate::expression) enum Step {
     /// Calls a function that is a value.
     Invoke(Vec<Node>),
     /// A member that is found at run time.
-    Dynamic { name: Arc<str>, how: How, arguments: Vec<Node>, types: Vec<Type> },
+    Dynamic {
+        name: Arc<str>,
+        how: How,
+        arguments: Vec<Node>,
+        types: Vec<Type>,
+    },
     /// Only asks that the value is not null.
     Present,
 }
@@ -164,7 +173,12 @@ pub(in crate::expression) enum Change {
 pub(in crate::expression) enum Place {
     Slot(usize),
     /// A member of the value of `target`.
-    Member { target: Node, arguments: Vec<Node>, get: Found, set: Found },
+    Member {
+        target: Node,
+        arguments: Vec<Node>,
+        get: Found,
+        set: Found,
+    },
 }
 
 /// A member, found at load or to be found at run time.
@@ -204,10 +218,26 @@ pub(in crate::expression) enum Statement {
     Forget(usize),
     Block(Vec<Self>),
     If(Vec<(Node, Self)>, Option<Box<Self>>),
-    While { condition: Node, body: Box<Self> },
-    Do { body: Box<Self>, condition: Node },
-    For { initial: Vec<Self>, condition: Option<Node>, step: Vec<Node>, body: Box<Self> },
-    ForEach { slot: usize, to: Option<Type>, source: Node, body: Box<Self> },
+    While {
+        condition: Node,
+        body: Box<Self>,
+    },
+    Do {
+        body: Box<Self>,
+        condition: Node,
+    },
+    For {
+        initial: Vec<Self>,
+        condition: Option<Node>,
+        step: Vec<Node>,
+        body: Box<Self>,
+    },
+    ForEach {
+        slot: usize,
+        to: Option<Type>,
+        source: Node,
+        body: Box<Self>,
+    },
     Switch(Node, Vec<Section>),
     Break,
     Continue,

@@ -138,9 +138,6 @@ impl<'s> Machine<'s> {
 fn takes_null(step: &Step) -> bool {
     match step {
         Step::Access(access) => access.member.takes_null(),
-        Step::Field(_)
-        | Step::Invoke(_)
-        | Step::Dynamic { .. }
-        | Step::Present => false,
+        Step::Field(_) | Step::Invoke(_) | Step::Dynamic { .. } | Step::Present => false,
     }
 }

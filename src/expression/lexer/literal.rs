@@ -26,7 +26,11 @@ impl Lexer<'_, '_> {
     }
 
     fn never_ends(&mut self, start: usize, at: usize) {
-        self.wrong(start..at, "this string never ends", Some("close it with `\"` on the same line"));
+        self.wrong(
+            start..at,
+            "this string never ends",
+            Some("close it with `\"` on the same line"),
+        );
     }
 
     /// What follows a backslash. Units that are half of a pair are read with their other half.

@@ -15,10 +15,48 @@ const TYPE_KEYWORDS: [&str; 17] = [
 
 /// The words that cannot be names.
 const RESERVED: [&str; 42] = [
-    "as", "base", "break", "case", "catch", "checked", "class", "const", "continue", "default",
-    "delegate", "do", "else", "enum", "false", "finally", "for", "foreach", "goto", "if", "in",
-    "is", "lock", "namespace", "new", "null", "out", "params", "ref", "return", "static", "struct",
-    "switch", "this", "throw", "true", "try", "typeof", "unchecked", "using", "while", "yield",
+    "as",
+    "base",
+    "break",
+    "case",
+    "catch",
+    "checked",
+    "class",
+    "const",
+    "continue",
+    "default",
+    "delegate",
+    "do",
+    "else",
+    "enum",
+    "false",
+    "finally",
+    "for",
+    "foreach",
+    "goto",
+    "if",
+    "in",
+    "is",
+    "lock",
+    "namespace",
+    "new",
+    "null",
+    "out",
+    "params",
+    "ref",
+    "return",
+    "static",
+    "struct",
+    "switch",
+    "this",
+    "throw",
+    "true",
+    "try",
+    "typeof",
+    "unchecked",
+    "using",
+    "while",
+    "yield",
 ];
 
 /// Whether `word` names a type by being a keyword.
@@ -168,9 +206,8 @@ impl Parser {
 
     /// Type arguments of a member, if what follows cannot be a comparison.
     pub(super) fn member_types(&mut self) -> Vec<TypeName> {
-        const FOLLOWS: [&str; 16] = [
-            "(", ")", "]", "}", ":", ";", ",", ".", "?", "?.", "==", "!=", "|", "^", "&&", "||",
-        ];
+        const FOLLOWS: [&str; 16] =
+            ["(", ")", "]", "}", ":", ";", ",", ".", "?", "?.", "==", "!=", "|", "^", "&&", "||"];
         let before = self.at;
         if let Some(types) = self.type_arguments(0) {
             match self.peek() {

@@ -150,12 +150,9 @@ pub(in crate::expression) fn explicit(from: &Type, to: &Type) -> bool {
 /// `(string)token` is listed by itself; that `string` becomes `JToken` does not allow the way back
 /// for classes that are not tokens' values.
 fn from_value_token(to: &Type, from: &Type) -> bool {
-    matches!(from, Type::Class(Class::JToken)) && !matches!(to, Type::Class(_)) && !is_token_value(to)
-}
-
-/// Whether a value of `from` may stand where APIM wants `to` as an expression's result.
-pub(in crate::expression) fn convertible(from: &Type, to: &Type) -> bool {
-    implicit(from, to).is_some()
+    matches!(from, Type::Class(Class::JToken))
+        && !matches!(to, Type::Class(_))
+        && !is_token_value(to)
 }
 
 /// The type that both become: of the branches of `?:`, of the items of `new[] {…}`.

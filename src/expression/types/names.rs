@@ -177,10 +177,7 @@ pub(in crate::expression) fn nearest_type(path: &str) -> Option<&'static str> {
 /// Whether the class is only reached through `context`.
 fn is_context_part(class: Class) -> bool {
     class.namespace().is_empty()
-        && !matches!(
-            class,
-            Class::Jwt | Class::BasicCredentials | Class::Response | Class::Body
-        )
+        && !matches!(class, Class::Jwt | Class::BasicCredentials | Class::Response | Class::Body)
 }
 
 /// The names of type parameters in tables.

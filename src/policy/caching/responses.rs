@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::header::{AGE, AUTHORIZATION, CACHE_CONTROL, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use crate::cache::{CacheKey, CachedResponse};
+use crate::exchange::cached::{CacheKey, CachedResponse};
 use crate::exchange::message::{Body, Headers, Response};
 use crate::exchange::pending::{Downstream, Store};
 use crate::exchange::{CacheOutcome, Exchange};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::cache::CacheKey;
+use crate::exchange::cached::CacheKey;
 use crate::exchange::Exchange;
 use crate::expression::value::Value;
 use crate::policy::Failure;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::cache::CachedResponse;
+use crate::exchange::cached::CachedResponse;
 use crate::cache::memory::Item;
 use crate::exchange::message::{Body, Response};
 use crate::limit::{Answer, Charge, Counters};

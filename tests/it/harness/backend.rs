@@ -124,12 +124,8 @@ impl Backend {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let (connections, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-        let backend = Self {
-            address,
-            seen,
-            connections: Arc::clone(&connections),
-            over: Arc::clone(&over),
-        };
+        let backend =
+            Self { address, seen, connections: Arc::clone(&connections), over: Arc::clone(&over) };
         let handle = Arc::new(handle);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
 
 use openssl::ssl::SslStream;
 
@@ -131,11 +130,6 @@ impl Client {
         Self { reader: Reader::new(stream) }
     }
 
-    /// How long an answer may take.
-    pub(crate) fn patience(&mut self, patience: Duration) {
-        self.reader.stream().tcp().set_read_timeout(Some(patience)).expect("a time-out");
-    }
-
     /// Writes bytes.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.reader.stream().write_all(bytes.as_ref()).expect("the gateway reads");
@@ -226,7 +220,7 @@ fn status(line: &str) -> (u16, String) {
 }
 
 impl Stream {
-    const fn tcp(&self) -> &TcpStream {
+    fn tcp(&self) -> &TcpStream {
         match self {
             Self::Clear(tcp) => tcp,
             Self::Tls(tls) => tls.get_ref(),

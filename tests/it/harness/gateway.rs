@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -89,11 +89,8 @@ fn run(site: &Site) -> Command {
 pub(crate) fn refuses(write: impl FnOnce(&mut Site)) -> Output {
     let mut site = Site::new();
     write(&mut site);
-    let mut child = run(&site)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("weir starts");
+    let mut child =
+        run(&site).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("weir starts");
     if soon(|| child.try_wait().expect("its state")).is_none() {
         child.kill().expect("it ends");
         panic!("the gateway serves, though it should not");
@@ -112,11 +109,8 @@ impl Gateway {
 
     /// Starts a gateway over `site`.
     pub(crate) fn over(site: Site) -> Self {
-        let mut child = run(&site)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("weir starts");
+        let mut child =
+            run(&site).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("weir starts");
         let (out, err) = (Lines::default(), Lines::default());
         out.follow(child.stdout.take().expect("its output"));
         err.follow(child.stderr.take().expect("its errors"));
@@ -137,7 +131,11 @@ impl Gateway {
             https,
             admin: admin.expect("it is administered"),
         };
-        let ready = soon(|| (gateway.admin("/readyz").status == 200).then_some(()));
+        let ready = soon(|| {
+            // The line comes a moment before the last listener.
+            TcpStream::connect(gateway.admin).ok()?;
+            (gateway.admin("/readyz").status == 200).then_some(())
+        });
         assert!(ready.is_some(), "never ready: {}", gateway.events().join("\n"));
         gateway
     }
@@ -217,7 +215,8 @@ impl Gateway {
     }
 
     fn of_proc(&self, key: &str) -> u64 {
-        let text = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
+        let text =
+            fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
         let line = text.lines().find_map(|line| line.strip_prefix(key)).expect("the line");
         let number = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number");
         number * 1024

@@ -83,8 +83,7 @@ pub(crate) fn open_api(id: &str, service: &str, policy: &str) -> String {
     );
     for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
         let id = method.to_lowercase();
-        let line =
-            format!("      - {{id: {id}, method: {method}, urlTemplate: \"/{{*rest}}\"}}\n");
+        let line = format!("      - {{id: {id}, method: {method}, urlTemplate: \"/{{*rest}}\"}}\n");
         text.write_str(&line).expect("a string takes everything");
     }
     text

@@ -95,7 +95,8 @@ fn begin(name: &str, key: &PKey<Private>) -> X509Builder {
     builder.set_version(2).expect("a version");
     let mut serial = [0_u8; 8];
     openssl::rand::rand_bytes(&mut serial).expect("random bytes");
-    let serial = BigNum::from_slice(&serial).expect("a number").to_asn1_integer().expect("a number");
+    let serial =
+        BigNum::from_slice(&serial).expect("a number").to_asn1_integer().expect("a number");
     builder.set_serial_number(&serial).expect("a serial number");
     builder.set_subject_name(builder_name(name).as_ref()).expect("a name");
     builder.set_not_before(&Asn1Time::days_from_now(0).expect("a time")).expect("a time");

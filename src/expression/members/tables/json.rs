@@ -1,8 +1,8 @@
 //! Newtonsoft's JSON.
 
 use super::super::arguments::{
-    Outcome, at, comparison, constructor, flag, index, int, items, json, list, method,
-    method_with, ok, property, set_index, set_property, static_method, static_with, text,
+    Outcome, at, comparison, constructor, flag, index, int, items, json, list, method, method_with,
+    ok, property, set_index, set_property, static_method, static_with, text,
 };
 use super::super::{Call, Member};
 use crate::expression::eval::numeric;
@@ -80,7 +80,7 @@ fn prop(v: &[Value]) -> Result<&JsonProperty, Thrown> {
 }
 
 const fn formatting(number: i32) -> Formatting {
-    if number == 0 { Formatting::None } else { Formatting::Indented }
+    if number == 0 { Formatting::Compact } else { Formatting::Indented }
 }
 
 fn tokens(tokens: Vec<Json>) -> Outcome {
@@ -132,9 +132,12 @@ pub(super) const TOKEN: &[Member] = &[
         }
     })
     .effect(),
-    method("SelectTokens", "string path, bool errorWhenNoMatch = false", "IEnumerable<JToken>", |v| {
-        tokens(path::select_tokens(json(v, 0)?, text(v, 1)?)?)
-    })
+    method(
+        "SelectTokens",
+        "string path, bool errorWhenNoMatch = false",
+        "IEnumerable<JToken>",
+        |v| tokens(path::select_tokens(json(v, 0)?, text(v, 1)?)?),
+    )
     .effect(),
     method("ToString", "Formatting formatting", "string", |v| {
         ok(library::text_formatted(json(v, 0)?, formatting(int(v, 1)?))?)
@@ -148,15 +151,11 @@ pub(super) const TOKEN: &[Member] = &[
     })
     .effect(),
     static_method("Parse", "string json", "JToken", |v| ok(read::token(text(v, 0)?)?)).effect(),
-    static_method("FromObject", "object o", "JToken", |v| {
-        ok(conversion::from_value(at(v, 0))?)
-    })
-    .effect(),
-    static_method("DeepEquals", "JToken t1, JToken t2", "bool", |v| {
-        match (at(v, 0), at(v, 1)) {
-            (Value::Json(left), Value::Json(right)) => ok(access::deep_equals(left, right)?),
-            (left, right) => ok(left.is_null() && right.is_null()),
-        }
+    static_method("FromObject", "object o", "JToken", |v| ok(conversion::from_value(at(v, 0))?))
+        .effect(),
+    static_method("DeepEquals", "JToken t1, JToken t2", "bool", |v| match (at(v, 0), at(v, 1)) {
+        (Value::Json(left), Value::Json(right)) => ok(access::deep_equals(left, right)?),
+        (left, right) => ok(left.is_null() && right.is_null()),
     })
     .effect(),
 ];
@@ -216,10 +215,8 @@ pub(super) const OBJECT: &[Member] = &[
         Ok(Value::Null)
     })
     .effect(),
-    method("ContainsKey", "string propertyName", "bool", |v| {
-        ok(object(v)?.contains(text(v, 1)?))
-    })
-    .effect(),
+    method("ContainsKey", "string propertyName", "bool", |v| ok(object(v)?.contains(text(v, 1)?)))
+        .effect(),
     method("Property", "string name", "JProperty", |v| {
         ok(object(v)?.property(text(v, 1)?).map(Json::Property))
     })
@@ -326,19 +323,16 @@ pub(super) const VALUE: &[Member] = &[
     constructor("object value", |v| ok(access::new_value(at(v, 0))?)),
     property("Value", "object", |v| ok(conversion::simple(json(v, 0)?).unwrap_or_default())),
     static_method("CreateNull", "", "JValue", |_| ok(Json::Null)),
-    static_method("CreateString", "string value", "JValue", |v| {
-        ok(access::new_value(at(v, 0))?)
-    }),
+    static_method("CreateString", "string value", "JValue", |v| ok(access::new_value(at(v, 0))?)),
 ];
 
-pub(super) const RAW: &[Member] =
-    &[constructor("object value", |v| {
-        ok(Json::Raw(crate::expression::library::display::text(at(v, 0))?))
-    })];
+pub(super) const RAW: &[Member] = &[constructor("object value", |v| {
+    ok(Json::Raw(crate::expression::library::display::text(at(v, 0))?))
+})];
 
 pub(super) const CONVERT: &[Member] = &[
     static_method("SerializeObject", "object value", "string", |v| {
-        ok(library::serialize(at(v, 0), Formatting::None)?)
+        ok(library::serialize(at(v, 0), Formatting::Compact)?)
     })
     .effect(),
     static_method("SerializeObject", "object value, Formatting formatting", "string", |v| {
@@ -357,7 +351,7 @@ pub(super) const CONVERT: &[Member] = &[
         conversion::to_target(&read::token(call.text(0)?)?, &target)
     }),
     static_method("ToString", "object value", "string", |v| {
-        ok(library::serialize(at(v, 0), Formatting::None)?)
+        ok(library::serialize(at(v, 0), Formatting::Compact)?)
     })
     .effect(),
 ];

@@ -1,21 +1,21 @@
 //! Dates, times and spans. The gateway's local time is UTC.
 
+use super::super::Call;
 use super::super::Member;
 use super::super::arguments::{
-    Outcome, at, constructor, date, double, int, method, offset, ok, property, span,
-    static_method, static_property, static_with, text,
+    Outcome, at, constructor, date, double, int, method, offset, ok, property, span, static_method,
+    static_property, static_with, text,
 };
-use super::super::Call;
 use crate::expression::library::display;
 use crate::expression::library::moment::civil::{self, Civil};
-use crate::expression::library::moment::parse::{self, Styles, exact};
-use crate::expression::library::moment::{self as library, Unit, span as spans};
+use crate::expression::library::moment::parse::{self, Styles};
+use crate::expression::library::moment::{self as library, Unit};
 use crate::expression::library::operators;
 use crate::expression::value::Value;
 use crate::expression::value::moment::{
     DateTime, DateTimeKind, DateTimeOffset, TICKS_PER_DAY, TICKS_UNIX_EPOCH, TimeSpan,
 };
-use crate::expression::value::thrown::{ExceptionKind, Thrown};
+use crate::expression::value::thrown::Thrown;
 
 fn now(call: &mut Call<'_, '_>, kind: DateTimeKind) -> DateTime {
     DateTime { ticks: call.scope().now(), kind }
@@ -29,7 +29,7 @@ const fn kind(number: i32) -> DateTimeKind {
     }
 }
 
-fn long(v: &[Value], index: usize) -> Result<i64, Thrown> {
+pub(super) fn long(v: &[Value], index: usize) -> Result<i64, Thrown> {
     at(v, index).long()
 }
 
@@ -117,7 +117,7 @@ fn new_date(v: &[Value], has_time: bool, kind_at: Option<usize>) -> Outcome {
     ok(library::date_time((int(v, 0)?, int(v, 1)?, int(v, 2)?), time, kind)?)
 }
 
-fn compared(v: &[Value]) -> Outcome {
+pub(super) fn compared(v: &[Value]) -> Outcome {
     ok(match operators::order(at(v, 0), at(v, 1))? {
         std::cmp::Ordering::Less => -1,
         std::cmp::Ordering::Equal => 0,
@@ -125,7 +125,7 @@ fn compared(v: &[Value]) -> Outcome {
     })
 }
 
-fn formatted(v: &[Value]) -> Outcome {
+pub(super) fn formatted(v: &[Value]) -> Outcome {
     let format = at(v, 1).string_or_null()?.map_or("", |format| &**format);
     ok(display::formatted(at(v, 0), format)?)
 }
@@ -139,7 +139,7 @@ fn exactly(v: &[Value], styles: i32) -> Result<DateTime, Thrown> {
     let mut last = Thrown::format();
     for format in formats {
         let styles = Styles::from_bits(styles);
-        match exact::date_time_exact(text(v, 0)?, format.string()?, styles) {
+        match parse::date_time_exact(text(v, 0)?, format.string()?, styles) {
             Ok(date) => return Ok(date),
             Err(thrown) => last = thrown,
         }
@@ -148,7 +148,11 @@ fn exactly(v: &[Value], styles: i32) -> Result<DateTime, Thrown> {
 }
 
 /// `TryParse` and its like: the value, or the smallest one.
-fn tried<T: Into<Value>>(call: &mut Call<'_, '_>, read: Result<T, Thrown>, least: T) -> Outcome {
+pub(super) fn tried<T: Into<Value>>(
+    call: &mut Call<'_, '_>,
+    read: Result<T, Thrown>,
+    least: T,
+) -> Outcome {
     let is_read = read.is_ok();
     call.outs.push(read.unwrap_or(least).into());
     ok(is_read)
@@ -157,10 +161,8 @@ fn tried<T: Into<Value>>(call: &mut Call<'_, '_>, read: Result<T, Thrown>, least
 pub(super) const DATE: &[Member] = &[
     static_with("Now", "", "DateTime", |call| ok(now(call, DateTimeKind::Local))).into_property(),
     static_with("UtcNow", "", "DateTime", |call| ok(now(call, DateTimeKind::Utc))).into_property(),
-    static_with("Today", "", "DateTime", |call| {
-        ok(library::date(now(call, DateTimeKind::Local)))
-    })
-    .into_property(),
+    static_with("Today", "", "DateTime", |call| ok(library::date(now(call, DateTimeKind::Local))))
+        .into_property(),
     static_property("MinValue", "DateTime", |_| ok(DateTime::MIN)),
     static_property("MaxValue", "DateTime", |_| ok(DateTime::MAX)),
     static_property("UnixEpoch", "DateTime", |_| {
@@ -189,9 +191,12 @@ pub(super) const DATE: &[Member] = &[
          DateTimeKind kind",
         |v| new_date(v, true, Some(7)),
     ),
-    static_method("Parse", "string s, CultureInfo provider = null, DateTimeStyles styles = 0", "DateTime", |v| {
-        ok(parse::date_time(text(v, 0)?, Styles::from_bits(int(v, 2)?))?)
-    }),
+    static_method(
+        "Parse",
+        "string s, CultureInfo provider = null, DateTimeStyles styles = 0",
+        "DateTime",
+        |v| ok(parse::date_time(text(v, 0)?, Styles::from_bits(int(v, 2)?))?),
+    ),
     static_with("TryParse", "string s, out DateTime result", "bool", |call| {
         let read = call.text(0).and_then(|text| parse::date_time(text, Styles::from_bits(0)));
         tried(call, read, DateTime::MIN)
@@ -223,7 +228,8 @@ pub(super) const DATE: &[Member] = &[
         "string s, string format, CultureInfo provider, DateTimeStyles style, out DateTime result",
         "bool",
         |call| {
-            let read = int(call.arguments(), 3).and_then(|styles| exactly(call.arguments(), styles));
+            let read =
+                int(call.arguments(), 3).and_then(|styles| exactly(call.arguments(), styles));
             tried(call, read, DateTime::MIN)
         },
     ),
@@ -232,7 +238,8 @@ pub(super) const DATE: &[Member] = &[
         "string s, string[] formats, CultureInfo provider, DateTimeStyles style, out DateTime result",
         "bool",
         |call| {
-            let read = int(call.arguments(), 3).and_then(|styles| exactly(call.arguments(), styles));
+            let read =
+                int(call.arguments(), 3).and_then(|styles| exactly(call.arguments(), styles));
             tried(call, read, DateTime::MIN)
         },
     ),
@@ -250,7 +257,9 @@ pub(super) const DATE: &[Member] = &[
         let wrong = || Thrown::out_of_range("month", "Month must be between one and twelve.");
         ok(days.and_then(|days| i32::try_from(days).ok()).ok_or_else(wrong)?)
     }),
-    static_method("IsLeapYear", "int year", "bool", |v| ok(civil::days(int(v, 0)?, 2, 29).is_some())),
+    static_method("IsLeapYear", "int year", "bool", |v| {
+        ok(civil::days(int(v, 0)?, 2, 29).is_some())
+    }),
     property("Ticks", "long", |v| ok(date(v, 0)?.ticks)),
     property("Kind", "DateTimeKind", |v| {
         ok(match date(v, 0)?.kind {
@@ -261,7 +270,9 @@ pub(super) const DATE: &[Member] = &[
     }),
     property("Date", "DateTime", |v| ok(library::date(date(v, 0)?))),
     property("TimeOfDay", "TimeSpan", |v| ok(library::time_of_day(date(v, 0)?))),
-    method("Add", "TimeSpan value", "DateTime", |v| ok(library::add_span(date(v, 0)?, span(v, 1)?)?)),
+    method("Add", "TimeSpan value", "DateTime", |v| {
+        ok(library::add_span(date(v, 0)?, span(v, 1)?)?)
+    }),
     method("AddTicks", "long value", "DateTime", |v| {
         ok(library::add_span(date(v, 0)?, TimeSpan(long(v, 1)?))?)
     }),
@@ -326,7 +337,8 @@ pub(super) const OFFSET: &[Member] = &[
         |v| ok(parse::date_time_offset(text(v, 0)?, Styles::from_bits(int(v, 2)?))?),
     ),
     static_with("TryParse", "string input, out DateTimeOffset result", "bool", |call| {
-        let read = call.text(0).and_then(|text| parse::date_time_offset(text, Styles::from_bits(0)));
+        let read =
+            call.text(0).and_then(|text| parse::date_time_offset(text, Styles::from_bits(0)));
         tried(call, read, DateTimeOffset::MIN)
     }),
     static_method(
@@ -335,7 +347,7 @@ pub(super) const OFFSET: &[Member] = &[
         "DateTimeOffset",
         |v| {
             let styles = Styles::from_bits(int(v, 3)?);
-            ok(exact::date_time_offset_exact(text(v, 0)?, text(v, 1)?, styles)?)
+            ok(parse::date_time_offset_exact(text(v, 0)?, text(v, 1)?, styles)?)
         },
     ),
     property("Ticks", "long", |v| ok(offset(v, 0)?.ticks)),
@@ -373,75 +385,4 @@ pub(super) const OFFSET: &[Member] = &[
     method("ToString", "string format, CultureInfo provider = null", "string", formatted),
     method("ToString", "CultureInfo provider", "string", |v| ok(display::text(at(v, 0))?)),
     method("CompareTo", "DateTimeOffset other", "int", compared),
-];
-
-macro_rules! span_units {
-    ($($part:literal, $total:literal, $from:literal = $unit:ident);* $(;)?) => {
-        &[$(
-            property($part, "int", |v| ok(spans::part(span(v, 0)?, Unit::$unit))),
-            property($total, "double", |v| ok(spans::total(span(v, 0)?, Unit::$unit))),
-            static_method($from, "double value", "TimeSpan", |v| {
-                ok(spans::from(Unit::$unit, double(v, 0)?)?)
-            }),
-        )*]
-    };
-}
-
-pub(super) const SPAN_UNITS: &[Member] = span_units! {
-    "Days", "TotalDays", "FromDays" = Days;
-    "Hours", "TotalHours", "FromHours" = Hours;
-    "Minutes", "TotalMinutes", "FromMinutes" = Minutes;
-    "Seconds", "TotalSeconds", "FromSeconds" = Seconds;
-    "Milliseconds", "TotalMilliseconds", "FromMilliseconds" = Milliseconds;
-};
-
-pub(super) const SPAN: &[Member] = &[
-    static_property("Zero", "TimeSpan", |_| ok(TimeSpan::ZERO)),
-    static_property("MinValue", "TimeSpan", |_| ok(TimeSpan::MIN)),
-    static_property("MaxValue", "TimeSpan", |_| ok(TimeSpan::MAX)),
-    static_method("FromTicks", "long value", "TimeSpan", |v| ok(TimeSpan(long(v, 0)?))),
-    static_method("Parse", "string s, CultureInfo provider = null", "TimeSpan", |v| {
-        ok(spans::parse(text(v, 0)?)?)
-    }),
-    static_with("TryParse", "string s, out TimeSpan result", "bool", |call| {
-        let read = call.text(0).and_then(|text| spans::parse(text));
-        tried(call, read, TimeSpan::ZERO)
-    }),
-    constructor("long ticks", |v| ok(TimeSpan(long(v, 0)?))),
-    constructor("int hours, int minutes, int seconds", |v| {
-        ok(spans::new(0, int(v, 0)?, int(v, 1)?, int(v, 2)?, 0)?)
-    }),
-    constructor("int days, int hours, int minutes, int seconds, int milliseconds = 0", |v| {
-        ok(spans::new(int(v, 0)?, int(v, 1)?, int(v, 2)?, int(v, 3)?, int(v, 4)?)?)
-    }),
-    property("Ticks", "long", |v| ok(span(v, 0)?.0)),
-    method("Add", "TimeSpan ts", "TimeSpan", |v| ok(spans::add(span(v, 0)?, span(v, 1)?)?)),
-    method("Subtract", "TimeSpan ts", "TimeSpan", |v| {
-        ok(spans::subtract(span(v, 0)?, span(v, 1)?)?)
-    }),
-    method("Negate", "", "TimeSpan", |v| ok(spans::negate(span(v, 0)?)?)),
-    method("Duration", "", "TimeSpan", |v| ok(spans::duration(span(v, 0)?)?)),
-    method("ToString", "string format, CultureInfo provider = null", "string", formatted),
-    method("CompareTo", "TimeSpan value", "int", compared),
-];
-
-/// The zones are those that are the same everywhere: the gateway's own is UTC.
-pub(super) const ZONE: &[Member] = &[
-    static_property("Utc", "TimeZoneInfo", |_| ok("UTC")),
-    static_property("Local", "TimeZoneInfo", |_| ok("UTC")),
-    static_method("FindSystemTimeZoneById", "string id", "TimeZoneInfo", |v| {
-        let id = text(v, 0)?;
-        if ["UTC", "Etc/UTC", "GMT", "Etc/GMT"].iter().any(|known| id.eq_ignore_ascii_case(known)) {
-            return ok("UTC");
-        }
-        let message = format!("The time zone ID '{id}' was not found on the local computer.");
-        Err(Thrown::new(ExceptionKind::NotSupported, message))
-    }),
-    static_method("ConvertTimeToUtc", "DateTime dateTime", "DateTime", |v| {
-        ok(library::to_utc(date(v, 0)?))
-    }),
-    static_method("ConvertTimeFromUtc", "DateTime dateTime, TimeZoneInfo destinationTimeZone", "DateTime", |v| {
-        ok(date(v, 0)?)
-    }),
-    property("Id", "string", |v| ok(std::sync::Arc::clone(text(v, 0)?))),
 ];

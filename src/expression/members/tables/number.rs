@@ -1,11 +1,11 @@
 //! Numbers, `bool`, `Guid`, `Math`, `Convert` and `Random`.
 
+use super::super::Call;
 use super::super::Member;
 use super::super::arguments::{
     Outcome, at, bytes, constructor, double, int, method, method_with, ok, property, static_method,
     static_property, static_with, text,
 };
-use super::super::Call;
 use crate::expression::library::convert::{self, Numeric, base64};
 use crate::expression::library::math::{self, Midpoint, Whole};
 use crate::expression::library::number::parse;
@@ -29,9 +29,12 @@ macro_rules! numeric {
             static_method("Parse", "string s, CultureInfo provider", $name, |v| {
                 convert::parse(text(v, 0)?, Numeric::$target)
             }),
-            static_method("Parse", "string s, NumberStyles style, CultureInfo provider", $name, |v| {
-                styled(v, Numeric::$target)
-            }),
+            static_method(
+                "Parse",
+                "string s, NumberStyles style, CultureInfo provider",
+                $name,
+                |v| styled(v, Numeric::$target),
+            ),
             static_with("TryParse", concat!("string s, out ", $out), "bool", |call| {
                 tried(call, $min, |v| convert::parse(text(v, 0)?, Numeric::$target))
             }),
@@ -161,18 +164,20 @@ macro_rules! for_numbers {
 
 /// Writes the parameters of the functions of `Math` for one type.
 macro_rules! replaced {
-    ("one", $number:literal) => { concat!($number, " value") };
-    ("two", $number:literal) => { concat!($number, " val1, ", $number, " val2") };
+    ("one", $number:literal) => {
+        concat!($number, " value")
+    };
+    ("two", $number:literal) => {
+        concat!($number, " val1, ", $number, " val2")
+    };
 }
 
-pub(super) const MATH_MAX: &[Member] =
-    for_numbers!("Max", "two", "int", "uint", "long", "ulong", "decimal", "double" => |v| {
-        math::max(at(v, 0), at(v, 1))
-    });
-pub(super) const MATH_MIN: &[Member] =
-    for_numbers!("Min", "two", "int", "uint", "long", "ulong", "decimal", "double" => |v| {
-        math::min(at(v, 0), at(v, 1))
-    });
+pub(super) const MATH_MAX: &[Member] = for_numbers!("Max", "two", "int", "uint", "long", "ulong", "decimal", "double" => |v| {
+    math::max(at(v, 0), at(v, 1))
+});
+pub(super) const MATH_MIN: &[Member] = for_numbers!("Min", "two", "int", "uint", "long", "ulong", "decimal", "double" => |v| {
+    math::min(at(v, 0), at(v, 1))
+});
 pub(super) const MATH_ABS: &[Member] =
     for_numbers!("Abs", "one", "int", "long", "decimal", "double" => |v| math::abs(at(v, 0)));
 pub(super) const MATH_FLOOR: &[Member] =
@@ -271,9 +276,12 @@ pub(super) const CONVERT: &[Member] = &[
     static_method("ToString", "long value, int toBase", "string", |v| {
         ok(convert::to_text_in_base(at(v, 0), int(v, 1)?)?)
     }),
-    static_method("ToBase64String", "byte[] inArray, Base64FormattingOptions options = 0", "string", |v| {
-        ok(base64::encode(&bytes(v, 0)?)?)
-    }),
+    static_method(
+        "ToBase64String",
+        "byte[] inArray, Base64FormattingOptions options = 0",
+        "string",
+        |v| ok(base64::encode(&bytes(v, 0)?)?),
+    ),
     static_method("FromBase64String", "string s", "byte[]", |v| ok(base64::decode(text(v, 0)?)?)),
     static_method("ToHexString", "byte[] inArray", "string", |v| ok(base64::hex(&bytes(v, 0)?)?)),
     static_method("FromHexString", "string s", "byte[]", |v| ok(base64::decode_hex(text(v, 0)?)?)),
@@ -281,9 +289,7 @@ pub(super) const CONVERT: &[Member] = &[
 ];
 
 pub(super) const BIT_CONVERTER: &[Member] = &[
-    static_method("ToString", "byte[] value", "string", |v| {
-        ok(base64::hyphenated(&bytes(v, 0)?)?)
-    }),
+    static_method("ToString", "byte[] value", "string", |v| ok(base64::hyphenated(&bytes(v, 0)?)?)),
     static_method("GetBytes", "int value", "byte[]", |v| ok(encoding::number_bytes(at(v, 0))?)),
     static_method("GetBytes", "uint value", "byte[]", |v| ok(encoding::number_bytes(at(v, 0))?)),
     static_method("GetBytes", "long value", "byte[]", |v| ok(encoding::number_bytes(at(v, 0))?)),
@@ -323,7 +329,8 @@ pub(super) const RANDOM: &[Member] = &[
     .volatile(),
     constructor("int Seed", |v| ok(Random::new(int(v, 0)?))),
     method("Next", "", "int", |v| ok(math::next(random(v)?))).effect(),
-    method("Next", "int maxValue", "int", |v| ok(math::next_below(random(v)?, int(v, 1)?)?)).effect(),
+    method("Next", "int maxValue", "int", |v| ok(math::next_below(random(v)?, int(v, 1)?)?))
+        .effect(),
     method("Next", "int minValue, int maxValue", "int", |v| {
         ok(math::next_between(random(v)?, int(v, 1)?, int(v, 2)?)?)
     })
@@ -376,9 +383,7 @@ pub(super) const OBJECT: &[Member] = &[
 ];
 
 pub(super) const TYPE_INFO: &[Member] = &[
-    property("Name", "string", |v| {
-        ok(text(v, 0)?.rsplit('.').next().unwrap_or("").to_owned())
-    }),
+    property("Name", "string", |v| ok(text(v, 0)?.rsplit('.').next().unwrap_or("").to_owned())),
     property("FullName", "string", |v| ok(std::sync::Arc::clone(text(v, 0)?))),
     method("ToString", "", "string", |v| ok(std::sync::Arc::clone(text(v, 0)?))),
 ];

@@ -1,0 +1,199 @@
+"""What helm/check does; its arguments are the helm programs to do it with."""
+
+import copy
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import kubernetes_validate
+import yaml
+
+from rules import FACTS, OWN, RULES, SETTINGS, Rendering, holds
+
+HERE = pathlib.Path(__file__).resolve().parent
+CHART = HERE / "weir"
+CARGO = HERE.parent / "Cargo.toml"
+
+# Values that are wrong, and a word of what is said about them.
+WRONG = [
+    ({"replicaCount": 2}, "replicaCount"),
+    ({"redis": {"enabled": True}}, "redis"),
+    ({"image": {"name": "weir"}}, "name"),
+    ({"settings": {"limits": {"headerByte": "1KiB"}}}, "headerByte"),
+    ({"settings": {"listen": {"http": "0.0.0.0:80"}}}, "listen"),
+    ({"replicas": "two"}, "replicas"),
+    ({"replicas": 0}, "replicas"),
+    ({"replicas": 1.5}, "replicas"),
+    ({"listen": {"http": "yes"}}, "http"),
+    ({"listen": {"address": "localhost"}}, "address"),
+    ({"settings": {"timeouts": {"idle": 75}}}, "idle"),
+    ({"settings": {"limits": {"headerBytes": "32KB"}}}, "headerBytes"),
+    ({"settings": {"log": {"access": "everything"}}}, "access"),
+    ({"settings": {"log": {"access": True}}}, "access"),
+    ({"settings": {"threads": 0}}, "threads"),
+    ({"drain": {"delaySeconds": "10s"}}, "delaySeconds"),
+    ({"image": {"tag": "latest"}}, "tag"),
+    ({"image": {"repository": "weir:latest"}}, "repository"),
+    ({"image": {"digest": "sha256:12"}}, "digest"),
+    ({"user": 0}, "user"),
+    ({"maxSurge": 0}, "maxSurge"),
+    ({"maxSurge": "0%"}, "maxSurge"),
+    ({"probes": {"liveness": {"path": "/readyz"}}}, "path"),
+    ({"configuration": {"files": {"../weir.yaml": ""}}}, "configuration"),
+    ({"configuration": {"files": {".weir.yaml": ""}}}, "configuration"),
+    ({"configuration": {"files": {"weir.yaml": {"apis": []}}}}, "weir.yaml"),
+    ({"secrets": {"env": [{"variable": "WEIR_THREADS", "secret": "a", "key": "b"}]}}, "variable"),
+    ({"secrets": {"env": [{"variable": "TOKEN", "value": "in the clear"}]}}, "secret"),
+    ({"podLabels": {"app.kubernetes.io/name": "other"}}, "podLabels"),
+    ({"networkPolicy": {"operators": [{}]}}, "operators"),
+    ({"listen": {"http": False}}, "nothing listens"),
+    ({"configuration": {"files": {"a.yaml": ""}, "existingConfigMap": "apis"}}, "keep one of them"),
+    ({"configuration": {"existingItems": [{"key": "a", "path": "a"}]}}, "existingConfigMap"),
+    ({"configuration": {"files": {"a/b.xml": "", "a__b.xml": ""}}}, "same key"),
+    ({"autoscaling": {"enabled": True, "minReplicas": 20}}, "maxReplicas"),
+]
+
+
+class Count:
+    """What passed and what failed."""
+
+    passed = failed = 0
+
+    def that(self, what, holds, detail=""):
+        if holds:
+            self.passed += 1
+        else:
+            self.failed += 1
+            print(f"FAILED {what}" + (f"\n  {detail}" if detail else ""))
+
+
+def run(program, *arguments, values=None):
+    """Success, and what was printed: the output if it is one, else the complaint."""
+    files = [] if values is None else ["--values", "-"]
+    done = subprocess.run(
+        [program, *map(str, arguments), *files],
+        input=None if values is None else json.dumps(values),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode == 0, done.stdout if done.returncode == 0 else done.stdout + done.stderr
+
+
+def examples():
+    """The name of each rendering, and its arguments."""
+    yield "default", []
+    for path in sorted((CHART / "ci").glob("*-values.yaml")):
+        yield path.name.removesuffix("-values.yaml"), ["--values", path]
+
+
+def rendered(count, helm, version):
+    """Every example, rendered."""
+    found = {}
+    for name, arguments in examples():
+        fine, text = run(helm, "lint", "--strict", CHART, *arguments)
+        count.that(f"{name}: lint with helm {version}", fine, text)
+        fine, text = run(helm, "template", "edge", CHART, "--namespace", "gateways", *arguments)
+        count.that(f"{name}: rendered with helm {version}", fine, text)
+        if fine:
+            found[name] = [it for it in yaml.safe_load_all(text) if it]
+    return found
+
+
+def minors():
+    """Versions of Kubernetes: from the first the chart allows to the last the validator knows."""
+    allowed = yaml.safe_load((CHART / "Chart.yaml").read_text())["kubeVersion"]
+    first = int(re.match(r">=1\.(\d+)\.", allowed)[1])
+    last = int(kubernetes_validate.latest_version().split(".")[1])
+    return [f"1.{minor}" for minor in range(first, last + 1)]
+
+
+def is_valid(it, version):
+    """Nothing if it is, else why not."""
+    try:
+        kubernetes_validate.validate(it, version, strict=True)
+    except kubernetes_validate.ValidationError as wrong:
+        return f"{'.'.join(map(str, wrong.path))}: {wrong.message}"
+    return None
+
+
+def validate(count, name, objects):
+    for version in minors():
+        for it in objects:
+            wrong = is_valid(it, version)
+            count.that(f"{name}: {it['kind']} in Kubernetes {version}", wrong is None, wrong)
+
+
+def judge(count, name, objects):
+    for what, rule, _ in RULES:
+        count.that(f"{name}: {what}", holds(rule, Rendering(objects)))
+    for which, what, fact in FACTS:
+        if which == name:
+            count.that(f"{name}: {what}", holds(fact, Rendering(objects)))
+
+
+def notice(count, objects):
+    """Each rule notices what breaks it, and the validator a word that is not Kubernetes'."""
+    for what, rule, spoil in RULES:
+        spoilt = Rendering(copy.deepcopy(objects))
+        spoil(spoilt)
+        count.that(f"it would be noticed if not: {what}", not holds(rule, spoilt))
+    spoilt = Rendering(copy.deepcopy(objects))
+    spoilt.pod["securityContxt"] = {}
+    wrong = is_valid(spoilt.one("Deployment"), minors()[-1])
+    count.that("it would be noticed: a field that Kubernetes does not have", wrong is not None)
+
+
+def refuse(count, helm, version):
+    for values, word in WRONG:
+        fine, text = run(helm, "template", "edge", CHART, values=values)
+        what = f"refused by helm {version}, naming {word!r}: {json.dumps(values)}"
+        count.that(what, not fine and word in text, "it was taken" if fine else text)
+
+
+def agree(count):
+    """The chart, its schema and the program tell the same story."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    settings = set()
+    for name, it in schema["properties"]["settings"]["properties"].items():
+        settings |= {f"{name}.{inner}" for inner in it.get("properties", {})} or {name}
+    wrong = sorted((SETTINGS - OWN) ^ settings)
+    count.that("the schema has the settings of the program", bool(SETTINGS) and not wrong, wrong)
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    wrong = sorted(values.keys() ^ (schema["properties"].keys() - {"global"}))
+    count.that("values.yaml and the schema have the same names", not wrong, wrong)
+    version = re.search(r'^version = "(.+)"', CARGO.read_text(), re.MULTILINE)[1]
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    count.that("the chart is for this version", chart["appVersion"] == version, version)
+
+
+def main(helms):
+    count = Count()
+    agree(count)
+    first = None
+    for helm in helms:
+        fine, version = run(helm, "version", "--template", "{{.Version}}")
+        if not fine:
+            sys.exit(f"helm/check: {helm} does not run: {version}")
+        found = rendered(count, helm, version)
+        refuse(count, helm, version)
+        if first is None:
+            first = found
+            for name, objects in found.items():
+                validate(count, name, objects)
+                judge(count, name, objects)
+            if "default" in found:
+                notice(count, found["default"])
+        else:
+            for name, objects in found.items():
+                same = sorted(map(str, objects)) == sorted(map(str, first.get(name, [])))
+                count.that(f"{name}: helm {version} renders the same", same)
+    print(f"{count.passed} passed, {count.failed} failed")
+    return 1 if count.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

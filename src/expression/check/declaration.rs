@@ -1,0 +1,93 @@
+//! Declarations of variables.
+
+use super::{Checker, Meaning, Typed};
+use crate::expression::ast::statement::Declaration;
+use crate::expression::ast::{DeclaredType, Expr, Name};
+use crate::expression::eval::node::{Node, NodeKind, Statement};
+use crate::expression::types::Type;
+
+impl Checker {
+    pub(super) fn declaration(&mut self, declaration: &Declaration, out: &mut Vec<Statement>) {
+        let declared = match &declaration.declared {
+            DeclaredType::Var => None,
+            DeclaredType::Named(of) => Some(self.named_type(of)),
+        };
+        for (name, value) in &declaration.variables {
+            let Some(value) = value else {
+                let ty = declared.clone().unwrap_or_else(|| {
+                    let remedy = Some("give it a value, or write its type".to_owned());
+                    self.wrong(&name.span, "`var` needs a value to take its type from", remedy);
+                    Type::Unknown
+                });
+                let slot = self.variable(name, ty, false);
+                out.push(Statement::Forget(slot));
+                continue;
+            };
+            let hint = declared.clone().unwrap_or(Type::Unknown);
+            let typed = self.value_for(value, &hint);
+            if declaration.constant {
+                self.constant(name, declared.as_ref(), typed);
+                continue;
+            }
+            let (ty, node, at) = self.initial(declared.as_ref(), typed);
+            let slot = self.variable(name, ty, false);
+            out.push(Statement::Value(Node::new(NodeKind::SetLocal(slot, Box::new(node)), at)));
+        }
+    }
+
+    fn initial(&mut self, declared: Option<&Type>, typed: Typed) -> (Type, Node, usize) {
+        let at = typed.span.start;
+        if let Some(declared) = declared {
+            let node = self.coerce(typed, declared, "the value");
+            return (declared.clone(), node, at);
+        }
+        let ty = typed.ty.clone();
+        if matches!(ty, Type::Void | Type::Null) {
+            let what = if ty == Type::Void { "nothing" } else { "null" };
+            let message = format!("`var` cannot take its type from {what}");
+            let remedy = (ty == Type::Null).then(|| "write its type".to_owned());
+            self.wrong(&typed.span, message, remedy);
+            return (Type::Unknown, typed.node, at);
+        }
+        (ty, typed.node, at)
+    }
+
+    fn constant(&mut self, name: &Name, declared: Option<&Type>, typed: Typed) {
+        let ty = declared.cloned().unwrap_or_else(|| typed.ty.clone());
+        let span = typed.span.clone();
+        let node = self.coerce(typed, &ty, "the value");
+        if node.constant().is_none() {
+            let remedy = Some("leave out `const`".to_owned());
+            self.wrong(&span, "a `const` must be a constant", remedy);
+        }
+        let value = node.constant().cloned().unwrap_or_default();
+        self.declare(name, Meaning::Constant { value, ty });
+    }
+
+    pub(super) fn deconstruction(&mut self, names: &[Name], value: &Expr) -> Statement {
+        let typed = self.value(value);
+        let parts: Option<Vec<Type>> = match &typed.ty {
+            Type::Tuple(parts) => Some(parts.iter().map(|(_, ty)| ty.clone()).collect()),
+            Type::Pair(key, value) => Some(vec![(**key).clone(), (**value).clone()]),
+            ty if ty.is_open() => None,
+            ty => {
+                self.wrong(&typed.span, format!("{ty} has no parts to take apart"), None);
+                None
+            }
+        };
+        if parts.as_ref().is_some_and(|parts| parts.len() != names.len()) {
+            self.wrong(&typed.span, "there are not as many parts as variables", None);
+        }
+        let mut slots = Vec::new();
+        for (place, name) in names.iter().enumerate() {
+            let ty = parts.as_ref().and_then(|parts| parts.get(place).cloned());
+            let ty = ty.unwrap_or(Type::Unknown);
+            slots.push(if &*name.text == "_" {
+                self.slot(name, true)
+            } else {
+                self.variable(name, ty, true)
+            });
+        }
+        Statement::Deconstruct(slots, typed.node)
+    }
+}

@@ -1,0 +1,77 @@
+//! Members of types: `int.Parse(…)`, `DateTime.UtcNow`.
+
+use crate::expression::ast::{Argument, Link, LinkKind, Name, Span};
+use crate::expression::check::{Checker, Typed};
+use crate::expression::eval::node::{Access, NodeKind};
+use crate::expression::members::{self, MemberKind};
+use crate::expression::types::{Class, Type};
+use crate::expression::value::Value;
+
+impl Checker {
+    /// `Type.member` and `Type.member(…)`, and how many links that is.
+    pub(super) fn static_member(
+        &mut self,
+        ty: &Type,
+        links: &[Link],
+        span: &Span,
+    ) -> Option<(Typed, usize)> {
+        let Some(Link { kind: LinkKind::Member { name, types }, .. }) = links.first() else {
+            self.wrong(span, format!("`{ty}` is a type, not a value"), None);
+            return None;
+        };
+        if let Type::Enumeration(of) = ty {
+            let Some(number) = of.number(&name.text) else {
+                let message = format!("{} has no member `{}`", of.name(), name.text);
+                let known: Vec<&str> = of.members().iter().map(|(name, _)| *name).collect();
+                self.unknown_name(name, message, &known);
+                return None;
+            };
+            return Some((Typed::constant(Value::Int(number), ty.clone(), &name.span), 1));
+        }
+        if let Some(Link { kind: LinkKind::Call(arguments), span: call, .. }) = links.get(1) {
+            let span = name.span.start..call.end;
+            let types: Vec<Type> = types.iter().map(|of| self.named_type(of)).collect();
+            return Some((self.static_call(ty, name, &types, arguments, &span)?, 2));
+        }
+        let found = self.only(ty, &name.text, MemberKind::StaticProperty);
+        let Some((member, signature)) = found else {
+            self.no_static_member(ty, name, false);
+            return None;
+        };
+        self.note(ty, member);
+        let at = name.span.start;
+        let access = Access { member, arguments: Vec::new(), types: Vec::new(), at };
+        let typed = Typed::new(NodeKind::Static(access), signature.result, &name.span);
+        Some((Self::folded(typed), 1))
+    }
+
+    fn static_call(
+        &mut self,
+        ty: &Type,
+        name: &Name,
+        types: &[Type],
+        arguments: &[Argument],
+        span: &Span,
+    ) -> Option<Typed> {
+        let candidates = members::candidates(ty, &name.text, &[MemberKind::StaticMethod]);
+        if candidates.is_empty() {
+            self.no_static_member(ty, name, true);
+            self.dynamic_arguments(arguments);
+            return None;
+        }
+        let resolved = self.resolve(&candidates, name, types, arguments, span)?;
+        self.note(ty, resolved.member);
+        let access = Access {
+            member: resolved.member,
+            arguments: resolved.arguments,
+            types: resolved.types,
+            at: name.span.start,
+        };
+        let access = if *ty == Type::Class(Class::Regex) {
+            self.compiled_pattern(access, span)
+        } else {
+            access
+        };
+        Some(Self::folded(Typed::new(NodeKind::Static(access), resolved.result, span)))
+    }
+}

@@ -1,0 +1,198 @@
+//! Which lists of members a type has.
+
+mod context;
+mod lookup;
+mod message;
+mod text;
+mod builder;
+mod regex;
+mod number;
+mod moment;
+mod span;
+mod json;
+mod collection;
+mod linq;
+mod xml;
+mod other;
+
+use super::Member;
+use crate::expression::types::{Class, Type};
+
+/// A list of members, with what the arguments of its type are.
+type Listed = (&'static [Member], Vec<(&'static str, Type)>);
+
+/// The lists of `ty`: its own, those of what it derives from, LINQ, and those of `object`.
+pub(super) fn of(ty: &Type) -> Vec<Listed> {
+    let mut listed: Vec<Listed> = Vec::new();
+    let bound = ty.arguments();
+    let mut add = |lists: &[&'static [Member]], bound: &[(&'static str, Type)]| {
+        listed.extend(lists.iter().map(|list| (*list, bound.to_vec())));
+    };
+    add(own(ty), &bound);
+    if let Type::Class(class) = ty {
+        let mut base = class.base();
+        while let Some(known) = base {
+            add(class_members(known), &bound);
+            base = known.base();
+        }
+        if let Some(same @ Type::Map(..)) = class.same_as() {
+            add(own(&same), &same.arguments());
+        }
+    }
+    if let Type::Map(_, value) = ty
+        && **value == Type::String.array()
+    {
+        // Before the general ones: these join their values.
+        listed.insert(0, (message::STRING_LISTS, Vec::new()));
+        listed.push((message::TEXT_OF_MAP, Vec::new()));
+    } else if let Type::Map(..) = ty {
+        listed.push((message::TEXT_OF_MAP, Vec::new()));
+    }
+    if let Some(element) = ty.element() {
+        if matches!(element, Type::Class(class) if class.is_json()) {
+            listed.push((json::TOKENS, Vec::new()));
+        }
+        let bound = vec![("T", element)];
+        for list in linq::LINQ_ELEMENTS.iter().copied().chain([linq::LINQ]) {
+            listed.push((list, bound.clone()));
+        }
+    }
+    if !matches!(ty, Type::Nullable(_) | Type::Void) && !is_static(ty) {
+        listed.push((number::OBJECT, Vec::new()));
+    }
+    listed
+}
+
+fn is_static(ty: &Type) -> bool {
+    matches!(ty, Type::Class(class) if class.is_static())
+}
+
+fn own(ty: &Type) -> &'static [&'static [Member]] {
+    match ty {
+        Type::Object => &[],
+        Type::String => &[text::STRING],
+        Type::Char => &[text::CHAR],
+        Type::Bool => &[number::BOOL],
+        Type::Byte => &[number::BYTE, number::FORMATTED],
+        Type::Int => &[number::INT, number::FORMATTED],
+        Type::UInt => &[number::UINT, number::FORMATTED],
+        Type::Long => &[number::LONG, number::FORMATTED],
+        Type::ULong => &[number::ULONG, number::FORMATTED],
+        Type::Double => &[number::DOUBLE, number::DOUBLE_MORE, number::FORMATTED],
+        Type::Decimal => &[number::DECIMAL, number::FORMATTED],
+        Type::Nullable(_) => &[number::NULLABLE],
+        Type::Array(item) if **item == Type::Byte => &[collection::ARRAY, builder::BYTES],
+        Type::Array(_) => &[collection::ARRAY],
+        Type::List(_) => &[collection::LIST],
+        Type::Queue(_) => &[collection::QUEUE],
+        Type::Stack(_) => &[collection::STACK],
+        Type::Set(_) => &[collection::SET],
+        Type::Map(..) => &[collection::MAP],
+        Type::Pair(..) => &[collection::PAIR],
+        Type::Grouping(..) => &[collection::GROUPING],
+        Type::Exception(kind) => exception(*kind),
+        Type::Class(class) => class_members(*class),
+        _ => &[],
+    }
+}
+
+fn exception(
+    kind: crate::expression::value::thrown::ExceptionKind,
+) -> &'static [&'static [Member]] {
+    other::exception(kind)
+}
+
+fn class_members(class: Class) -> &'static [&'static [Member]] {
+    match class {
+        Class::Context => &[context::CONTEXT],
+        Class::Api => &[context::API],
+        Class::KeyNames => &[context::KEY_NAMES],
+        Class::Workspace => &[context::WORKSPACE],
+        Class::Deployment => &[context::DEPLOYMENT],
+        Class::Gateway => &[context::GATEWAY],
+        Class::Operation => &[context::OPERATION],
+        Class::Product => &[context::PRODUCT],
+        Class::ProductApi | Class::UserGroup => &[context::NAMED],
+        Class::Subscription => &[context::SUBSCRIPTION],
+        Class::User => &[context::USER],
+        Class::UserIdentity => &[context::IDENTITY],
+        Class::Backend => &[context::BACKEND],
+        Class::Request => &[context::REQUEST],
+        Class::RequestBody => &[lookup::REQUEST_BODY],
+        Class::RequestHeaders => &[lookup::REQUEST_HEADERS],
+        Class::RequestQuery => &[lookup::QUERY],
+        Class::MatchedParameters => &[lookup::MATCHED_PARAMETERS],
+        Class::Url => &[context::URL],
+        Class::OriginalUrl => &[context::ORIGINAL_URL],
+        Class::PrivateEndpoint => &[context::PRIVATE_ENDPOINT],
+        Class::ContextResponse => &[context::RESPONSE],
+        Class::ResponseBody => &[lookup::RESPONSE_BODY],
+        Class::ResponseHeaders => &[lookup::RESPONSE_HEADERS],
+        Class::LastError => &[context::LAST_ERROR],
+        Class::Variables => &[lookup::VARIABLES],
+        Class::Authorization => &[context::AUTHORIZATION],
+        Class::Certificate => &[context::CERTIFICATE],
+        Class::Response => &[message::MESSAGE],
+        Class::Body => &[message::BODY],
+        Class::Jwt => &[message::JWT],
+        Class::BasicCredentials => &[message::BASIC],
+        other => library_members(other),
+    }
+}
+
+fn library_members(class: Class) -> &'static [&'static [Member]] {
+    match class {
+        Class::JToken => &[json::TOKEN],
+        Class::JContainer => &[json::CONTAINER],
+        Class::JObject => &[json::OBJECT],
+        Class::JArray => &[json::ARRAY],
+        Class::JProperty => &[json::PROPERTY],
+        Class::JValue => &[json::VALUE],
+        Class::JRaw => &[json::RAW],
+        Class::JsonConvert => &[json::CONVERT],
+        Class::DateTime => &[moment::DATE, moment::DATE_PARTS, moment::DATE_ADDS],
+        Class::DateTimeOffset => &[moment::OFFSET, moment::OFFSET_PARTS, moment::OFFSET_ADDS],
+        Class::TimeSpan => &[span::SPAN, span::SPAN_UNITS],
+        Class::TimeZoneInfo => &[span::ZONE],
+        Class::Guid => &[number::GUID, number::FORMATTED],
+        Class::Uri => &[other::URI],
+        Class::Convert => &[number::CONVERT],
+        Class::Math => &[
+            number::MATH,
+            number::MATH_MAX,
+            number::MATH_MIN,
+            number::MATH_ABS,
+            number::MATH_FLOOR,
+            number::MATH_CEILING,
+            number::MATH_TRUNCATE,
+        ],
+        Class::Array => &[linq::STATIC_ARRAY],
+        Class::BitConverter => &[number::BIT_CONVERTER],
+        Class::Environment => &[other::ENVIRONMENT],
+        Class::Random => &[number::RANDOM],
+        Class::StringComparer => &[other::COMPARER],
+        Class::TypeInfo => &[number::TYPE_INFO],
+        Class::Tuple => &[other::TUPLE],
+        Class::KeyValuePair => &[other::PAIRS],
+        Class::CultureInfo => &[other::CULTURE],
+        Class::Enumerable => &[linq::ENUMERABLE],
+        Class::StringBuilder => &[builder::STRING_BUILDER],
+        Class::Encoding => &[builder::ENCODING],
+        Class::Regex => &[regex::REGEX],
+        Class::Match => &[regex::MATCH],
+        Class::MatchCollection => &[collection::MATCHES],
+        Class::Group => &[regex::GROUP],
+        Class::GroupCollection => &[regex::GROUPS],
+        Class::WebUtility => &[other::WEB_UTILITY],
+        Class::HttpUtility => &[other::WEB_UTILITY, other::PARSE_QUERY],
+        Class::IpAddress => &[other::IP_ADDRESS],
+        Class::Hasher => &[other::HASHER, other::HASH_ALGORITHM],
+        Class::XDocument => &[xml::DOCUMENT],
+        Class::XElement => &[xml::ELEMENT],
+        Class::XAttribute => &[xml::ATTRIBUTE],
+        Class::XName => &[xml::NAME],
+        Class::XNamespace => &[xml::NAMESPACE],
+        Class::XNode => &[xml::NODE],
+        hash => other::hash(hash),
+    }
+}

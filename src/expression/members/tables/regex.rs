@@ -1,0 +1,133 @@
+//! Regular expressions.
+
+use std::sync::Arc;
+
+use super::super::Member;
+use super::super::arguments::{
+    at, constructor, index, int, method, method_with, ok, property, static_method, static_with,
+    text,
+};
+use crate::expression::library::pattern;
+use crate::expression::value::Value;
+use crate::expression::value::matched::Pattern;
+use crate::expression::value::thrown::Thrown;
+
+/// The pattern: an object, or a string that is compiled now.
+fn regex(v: &[Value], index: usize, options: i32) -> Result<Arc<Pattern>, Thrown> {
+    match at(v, index) {
+        Value::Regex(pattern) => Ok(Arc::clone(pattern)),
+        other => pattern::new(other.string()?, options).map(Arc::new),
+    }
+}
+
+pub(super) const REGEX: &[Member] = &[
+    // Patterns never change, so that a constant one is compiled once.
+    Member {
+        pure: true,
+        ..constructor("string pattern, RegexOptions options = 0", |v| {
+            Ok(Value::Regex(regex(v, 0, int(v, 1)?)?))
+        })
+    },
+    method("IsMatch", "string input", "bool", |v| {
+        ok(pattern::is_match(&*regex(v, 0, 0)?, text(v, 1)?))
+    }),
+    method("Match", "string input", "Match", |v| {
+        ok(pattern::first(&*regex(v, 0, 0)?, text(v, 1)?))
+    }),
+    method("Matches", "string input", "MatchCollection", |v| {
+        ok(Value::sequence(pattern::all(&*regex(v, 0, 0)?, text(v, 1)?)?))
+    }),
+    method("Replace", "string input, string replacement", "string", |v| {
+        ok(pattern::replace(&*regex(v, 0, 0)?, text(v, 1)?, text(v, 2)?, None)?)
+    }),
+    method("Replace", "string input, string replacement, int count", "string", |v| {
+        ok(pattern::replace(&*regex(v, 0, 0)?, text(v, 1)?, text(v, 2)?, Some(int(v, 3)?))?)
+    }),
+    method_with("Replace", "string input, Func<Match, string> evaluator", "string", |call| {
+        let pattern = regex(call.arguments(), 0, 0)?;
+        let input = Arc::clone(call.text(1)?);
+        ok(pattern::replace_with(&pattern, &input, &mut |with| call.invoke(2, with))?)
+    }),
+    method("Split", "string input", "string[]", |v| {
+        ok(Value::array(pattern::split(&*regex(v, 0, 0)?, text(v, 1)?)?))
+    }),
+    static_method(
+        "IsMatch",
+        "string input, string pattern, RegexOptions options = 0",
+        "bool",
+        |v| ok(pattern::is_match(&*regex(v, 1, int(v, 2)?)?, text(v, 0)?)),
+    ),
+    static_method(
+        "Match",
+        "string input, string pattern, RegexOptions options = 0",
+        "Match",
+        |v| ok(pattern::first(&*regex(v, 1, int(v, 2)?)?, text(v, 0)?)),
+    ),
+    static_method(
+        "Matches",
+        "string input, string pattern, RegexOptions options = 0",
+        "MatchCollection",
+        |v| ok(Value::sequence(pattern::all(&*regex(v, 1, int(v, 2)?)?, text(v, 0)?)?)),
+    ),
+    static_method(
+        "Replace",
+        "string input, string pattern, string replacement, RegexOptions options = 0",
+        "string",
+        |v| ok(pattern::replace(&*regex(v, 1, int(v, 3)?)?, text(v, 0)?, text(v, 2)?, None)?),
+    ),
+    static_with(
+        "Replace",
+        "string input, string pattern, Func<Match, string> evaluator, RegexOptions options = 0",
+        "string",
+        |call| {
+            let pattern = regex(call.arguments(), 1, int(call.arguments(), 3)?)?;
+            let input = Arc::clone(call.text(0)?);
+            ok(pattern::replace_with(&pattern, &input, &mut |with| call.invoke(2, with))?)
+        },
+    ),
+    static_method(
+        "Split",
+        "string input, string pattern, RegexOptions options = 0",
+        "string[]",
+        |v| ok(Value::array(pattern::split(&*regex(v, 1, int(v, 2)?)?, text(v, 0)?)?)),
+    ),
+    static_method("Escape", "string str", "string", |v| ok(pattern::escape(text(v, 0)?)?)),
+    static_method("Unescape", "string str", "string", |v| ok(pattern::unescape(text(v, 0)?)?)),
+];
+
+/// What a match or one of its groups is.
+fn group(v: &[Value]) -> Result<Arc<crate::expression::value::matched::Group>, Thrown> {
+    match at(v, 0) {
+        Value::Match(found) => Ok(found.whole()),
+        Value::Group(group) => Ok(Arc::clone(group)),
+        other => Err(other.refused("System.Text.RegularExpressions.Group")),
+    }
+}
+
+pub(super) const GROUP: &[Member] = &[
+    property("Success", "bool", |v| ok(group(v)?.success)),
+    property("Value", "string", |v| ok(Arc::clone(&group(v)?.value))),
+    property("Index", "int", |v| ok(group(v)?.index)),
+    property("Length", "int", |v| ok(group(v)?.length)),
+    property("Name", "string", |v| ok(Arc::clone(&group(v)?.name))),
+    method("ToString", "", "string", |v| ok(Arc::clone(&group(v)?.value))),
+];
+
+/// The groups of a match are the match itself.
+pub(super) const MATCH: &[Member] =
+    &[property("Groups", "GroupCollection", |v| Ok(at(v, 0).clone()))];
+
+pub(super) const GROUPS: &[Member] = &[
+    property("Count", "int", |v| match at(v, 0) {
+        Value::Match(found) => ok(i32::try_from(found.groups.len()).unwrap_or(i32::MAX)),
+        other => Err(other.refused("System.Text.RegularExpressions.GroupCollection")),
+    }),
+    index("int groupnum", "Group", |v| match at(v, 0) {
+        Value::Match(found) => Ok(Value::Group(found.group(int(v, 1)?))),
+        other => Err(other.refused("System.Text.RegularExpressions.GroupCollection")),
+    }),
+    index("string groupname", "Group", |v| match at(v, 0) {
+        Value::Match(found) => Ok(Value::Group(found.group_named(text(v, 1)?))),
+        other => Err(other.refused("System.Text.RegularExpressions.GroupCollection")),
+    }),
+];

@@ -1,0 +1,162 @@
+use proptest::prelude::{any, prop, prop_oneof, proptest};
+use proptest::strategy::Strategy;
+
+use super::request::Request;
+use super::{Expected, compile, outcome};
+
+#[test]
+fn nothing_runs_forever_or_grows_without_bound() {
+    for (text, message) in [
+        ("@{ while (true) { } }", "steps"),
+        ("@{ int F(int n) => F(n + 1); return F(0); }", "deep"),
+        ("@{ var s = \"x\"; while (true) { s += s; } }", "bytes"),
+        ("@{ var l = new List<string>(); while (true) { l.Add(\"x\"); } }", "steps"),
+        ("@{ var l = new List<string>(); for (;;) { l.Add(new string('a', 1000000)); } }", "bytes"),
+        ("@(new int[2000000000].Length)", "items"),
+        ("@(Enumerable.Range(0, 2000000000).Count())", "items"),
+        ("@(\"\".PadLeft(2000000000).Length)", ""),
+        ("@{ try { while (true) { } } catch { return 1; } }", "steps"),
+    ] {
+        let found = outcome(text);
+        assert!(found.starts_with("limit: ") && found.contains(message), "{text}: {found}");
+    }
+}
+
+#[test]
+fn ten_thousand_brackets_are_a_fault() {
+    for (open, close) in [("(", ")"), ("!", ""), ("(int)", ""), ("new[]{", "}"), ("x => ", "")] {
+        let text = format!("@({}1{})", open.repeat(10_000), close.repeat(10_000));
+        let wrongs = compile(&text, Expected::Any).unwrap_err();
+        assert!(wrongs[0].message.contains("nested"), "{open}: {:?}", wrongs[0]);
+    }
+}
+
+#[test]
+fn the_deepest_nesting_that_is_read_also_runs() {
+    for (open, middle, close) in [
+        ("(", "1", ")"),
+        ("-(", "1", ")"),
+        ("1 + (", "1", ")"),
+        ("\"a\".Substring(0 * (", "0", "))"),
+        ("new JArray(", "1", ")"),
+        ("new[] { 1 }.Select(x => ", "1", ").Count()"),
+        ("(true ? ", "1", " : 2)"),
+    ] {
+        for depth in [1, 10, 20, 40, 80, 90] {
+            let text = format!("@({}{middle}{})", open.repeat(depth), close.repeat(depth));
+            // Either is fine, as long as it ends.
+            if let Ok(expression) = compile(&text, Expected::Any) {
+                let _ = expression.evaluate(&mut Request::default());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_chain_is_computed() {
+    let text = format!("@({}0)", "1 + ".repeat(20_000));
+    assert_eq!(outcome(&text), "20000");
+    let text = format!("@(context.Request.Method{})", " + \"a\"".repeat(20_000));
+    assert_eq!(outcome(&text).len(), 20_003);
+    let text = format!("@(\"ab\"{})", ".Trim()".repeat(5_000));
+    assert_eq!(outcome(&text), "ab");
+}
+
+/// Words that make texts that are nearly expressions.
+fn words() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        prop::sample::select(vec![
+            "context",
+            ".",
+            "Variables",
+            "[",
+            "]",
+            "(",
+            ")",
+            "{",
+            "}",
+            "\"a\"",
+            "1",
+            "+",
+            "-",
+            "?",
+            ":",
+            "??",
+            "?.",
+            "=>",
+            "x",
+            "=",
+            ";",
+            "var",
+            "if",
+            "else",
+            "return",
+            "new",
+            "JObject",
+            "int",
+            "string",
+            "<",
+            ">",
+            ",",
+            "foreach",
+            "in",
+            "while",
+            "for",
+            "is",
+            "as",
+            "$\"{",
+            "}\"",
+            "@\"",
+            "'",
+            "!",
+            "&&",
+            "==",
+            "switch",
+            "case",
+            "default",
+            "try",
+            "catch",
+            "out",
+            "Length",
+            "Select",
+            "Request",
+            "Body",
+            "As",
+            "List",
+            "null",
+            "true",
+            "\\",
+            "//",
+            "/*",
+        ])
+        .prop_map(str::to_owned),
+        any::<String>().prop_map(|text| text.chars().take(3).collect()),
+    ];
+    prop::collection::vec(word, 0..60).prop_map(|words| words.join(" "))
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics_or_hangs(text in words(), braces in any::<bool>()) {
+        let text = if braces { format!("@{{{text}}}") } else { format!("@({text})") };
+        match compile(&text, Expected::Any) {
+            Ok(expression) => {
+                let _ = expression.evaluate(&mut Request::default());
+            }
+            Err(wrongs) => {
+                assert!(!wrongs.is_empty());
+                for wrong in wrongs {
+                    assert!(wrong.offset + wrong.length <= text.len());
+                    assert!(text.get(wrong.offset..wrong.offset + wrong.length).is_some());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_text_at_all_is_read_or_refused(text in any::<String>()) {
+        let _ = compile(&text, Expected::String);
+        let _ = compile(&format!("@({text})"), Expected::Bool);
+        let _ = compile(&format!("@{{{text}}}"), Expected::Any);
+    }
+}

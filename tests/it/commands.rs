@@ -1,0 +1,127 @@
+//! The commands that only look: `check`, `explain`, `schema`.
+
+use std::process::Output;
+
+use crate::harness::gateway::weir;
+
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/sample");
+const BAD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/config/bad/unknown-keys");
+
+fn said(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn explain(arguments: &[&str]) -> (Option<i32>, String) {
+    let mut all = vec!["explain", "--config", SAMPLE];
+    all.extend_from_slice(arguments);
+    let output = weir(&all);
+    (output.status.code(), said(&output))
+}
+
+fn has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "no `{part}` in:\n{text}");
+    }
+}
+
+#[test]
+fn nothing_is_wrong_with_the_sample() {
+    let output = weir(&["check", "--config", SAMPLE]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    has(&said(&output), &["3 APIs", "nothing is wrong"]);
+    let output = weir(&["check", "--config", SAMPLE, "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &report["ok"]), (Some(0), &serde_json::json!(true)));
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once_with_its_place() {
+    let output = weir(&["check", "--config", BAD]);
+    assert_eq!(output.status.code(), Some(1));
+    has(&said(&output), &["weir.yaml:3:5", "did you mean `path`?", "^^^^", "4 faults found"]);
+    let output = weir(&["check", "--config", BAD, "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["ok"], false);
+    let first = &report["faults"][0];
+    assert_eq!((&first["line"], &first["column"]), (&3.into(), &5.into()), "{first}");
+}
+
+#[test]
+fn policy_documents_are_checked_by_themselves() {
+    let folder = tempfile::tempdir().unwrap();
+    let right = "<policies><inbound><base /><set-header name=\"A\" exists-action=\"override\">\
+                 <value>{{somewhere}}</value></set-header></inbound></policies>";
+    std::fs::write(folder.path().join("right.xml"), right).unwrap();
+    let path = folder.path().to_str().unwrap();
+    let output = weir(&["check", "--policies", path]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    has(&said(&output), &["1 document, 1 compile, 0 refused", "somewhere"]);
+    let wrong = "<policies><inbound><base /><set-boddy /></inbound></policies>";
+    std::fs::write(folder.path().join("wrong.xml"), wrong).unwrap();
+    let output = weir(&["check", "--policies", path]);
+    assert_eq!(output.status.code(), Some(1));
+    has(&said(&output), &["2 documents, 1 compile, 1 refused", "set-boddy"]);
+}
+
+#[test]
+fn explain_says_the_way_of_a_request() {
+    let key = "Ocp-Apim-Subscription-Key: sample-key-mobile";
+    let (code, text) = explain(&["GET", "http://localhost:8080/orders/17", "-H", key]);
+    assert_eq!(code, Some(0), "{text}");
+    has(
+        &text,
+        &[
+            "API orders (/orders;rev=1)",
+            "operation get-order (GET /{id})",
+            "subscription mobile-app, product shop, user jane",
+            "policies/shop.xml:",
+            "rate-limit",
+            "policies/orders-get.xml:",
+            "GET http://127.0.0.1:8090/internal/orders/17",
+            "(backend sample)",
+            "collected: ",
+            "200, as the backend answers",
+        ],
+    );
+}
+
+#[test]
+fn explain_says_why_a_request_is_refused() {
+    let (code, text) = explain(&["GET", "http://localhost:8080/orders/17"]);
+    assert_eq!(code, Some(1), "{text}");
+    has(&text, &["SubscriptionKeyNotFound", "401, by the gateway"]);
+    let (code, text) = explain(&["DELETE", "http://localhost:8080/orders/17"]);
+    assert_eq!(code, Some(1), "{text}");
+    has(&text, &["OperationNotFound", "404, by the gateway"]);
+    let (code, text) = explain(&["GET", "http://localhost:8080/echo/a?you=like"]);
+    assert_eq!(code, Some(0), "{text}");
+    has(&text, &["API echo", "/echo/a?you=like", "streaming: "]);
+}
+
+#[test]
+fn what_is_asked_wrongly_is_told_from_what_is_wrong() {
+    for arguments in [
+        &["explain", "--config", SAMPLE, "GET", "ftp://localhost/"][..],
+        &["explain", "--config", SAMPLE, "G T", "/orders"],
+        &["explain", "--config", "/nowhere/at/all", "GET", "/orders"],
+        &["run", "listen-http=1"],
+        &["run", "--listen-http"],
+        &["chekc"],
+    ] {
+        let output = weir(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+    assert_eq!(weir(&["check", "--config", "/nowhere/at/all"]).status.code(), Some(1));
+}
+
+#[test]
+fn the_schema_is_json_and_knows_every_list() {
+    let output = weir(&["schema"]);
+    assert_eq!(output.status.code(), Some(0));
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    for list in ["apis", "products", "subscriptions", "backends", "namedValues", "fragments"] {
+        assert!(schema["properties"][list].is_object(), "{list}");
+    }
+}

@@ -1,0 +1,205 @@
+//! Policies at work where responses stream: answers, errors, limits, browsers.
+
+use std::io::Write as _;
+use std::thread;
+use std::time::Duration;
+
+use crate::harness::backend::NOBODY;
+use crate::harness::{Backend, End, Gateway, Policies, Request, Then, reply, soon};
+
+fn with(backend: &Backend, policies: Policies<'_>) -> Gateway {
+    Gateway::start(|site| site.open_api("echo", &backend.url(), policies))
+}
+
+#[test]
+fn a_response_may_be_replaced_while_the_backends_streams() {
+    let backend = Backend::scripted(|_seen, stream| {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\nX-From: backend\r\n\r\n";
+        stream.write_all(head)?;
+        stream.write_all(&[b'x'; 1000])?;
+        Ok(Then::Keep)
+    });
+    let outbound = "<return-response><set-status code=\"418\" reason=\"Instead\" />\
+                    <set-header name=\"X-Instead\" exists-action=\"override\"><value>1</value>\
+                    </set-header><set-body>instead</set-body></return-response>";
+    let gateway = with(&backend, Policies { outbound, ..Policies::default() });
+    let answer = gateway.get("/echo/a");
+    assert_eq!((answer.status, answer.phrase.as_str()), (418, "Instead"));
+    assert_eq!((answer.text(), answer.end), ("instead", End::Whole));
+    assert_eq!((answer.field("X-From"), answer.field("X-Instead")), (None, Some("1")));
+}
+
+#[test]
+fn on_error_sees_what_went_wrong_and_has_the_last_word() {
+    let on_error = "<set-header name=\"X-Error\" exists-action=\"override\"><value>@(\
+                    context.LastError.Source + \"|\" + context.LastError.Reason + \"|\" + \
+                    context.LastError.Section + \"|\" + context.Response.StatusCode)</value>\
+                    </set-header><set-body>@(\"sorry: \" + context.LastError.Reason)</set-body>";
+    let thrown = "<set-variable name=\"x\" value=\"@(int.Parse(context.Request.Headers\
+                  .GetValueOrDefault(&quot;X-Number&quot;, &quot;1&quot;)))\" />";
+    let checked = "<check-header name=\"X-Needed\" failed-check-httpcode=\"422\" \
+                   failed-check-error-message=\"Needed.\" ignore-case=\"true\" />";
+    let inbound = format!("{thrown}{checked}");
+    let gateway = Gateway::start(|site| {
+        let policies = Policies { inbound: &inbound, on_error, ..Policies::default() };
+        site.open_api("echo", NOBODY, policies);
+    });
+    for (fields, status, error) in [
+        (&[("X-Needed", "1")][..], 500, "forward-request|BackendConnectionFailure|backend|500"),
+        (&[][..], 422, "check-header|HeaderNotFound|inbound|422"),
+        (
+            &[("X-Number", "none")][..],
+            500,
+            "set-variable|ExpressionValueEvaluationFailure|inbound|500",
+        ),
+    ] {
+        let request = fields
+            .iter()
+            .fold(Request::get("/echo/a"), |request, (name, value)| request.field(name, value));
+        let answer = gateway.ask(&request);
+        assert_eq!((answer.status, answer.field("X-Error")), (status, Some(error)));
+        let reason = error.split('|').nth(1).unwrap();
+        assert_eq!(answer.text(), format!("sorry: {reason}"));
+    }
+}
+
+#[test]
+fn without_on_error_a_failure_has_the_usual_body_and_an_activity_id() {
+    let gateway = Gateway::start(|site| site.open_api("echo", NOBODY, Policies::default()));
+    let answer = gateway.get("/echo/a");
+    assert_eq!(answer.status, 500);
+    let record = gateway.record("/echo/a");
+    let id = record["correlationId"].as_str().unwrap();
+    let wanted = format!(
+        "{{ \"statusCode\": 500, \"message\": \"Internal server error\", \"activityId\": \"{id}\" }}"
+    );
+    assert_eq!(answer.text(), wanted);
+}
+
+#[test]
+fn a_limit_of_concurrency_is_released_however_a_request_ends() {
+    let backend = Backend::scripted(|seen, stream| {
+        if seen.target == "/slow" {
+            thread::sleep(Duration::from_millis(300));
+        }
+        stream.write_all(&reply(200, &[], "done"))?;
+        Ok(Then::Keep)
+    });
+    let limited = "<limit-concurrency key=\"one\" max-count=\"1\"><forward-request timeout=\"30\" />\
+                   </limit-concurrency>";
+    let gateway = with(&backend, Policies { backend: limited, ..Policies::default() });
+    let mut inside = gateway.client();
+    inside.send(Request::get("/echo/slow").bytes());
+    backend.wait();
+    let refused = gateway.get("/echo/a");
+    assert_eq!(refused.status, 429);
+    assert!(refused.text().contains("Rate limit is exceeded"), "{}", refused.text());
+    assert_eq!(inside.answer().status, 200);
+    assert_eq!(gateway.get("/echo/a").status, 200);
+
+    let mut gone = gateway.client();
+    let before = backend.count();
+    gone.send(Request::get("/echo/slow").bytes());
+    soon(|| (before < backend.count()).then_some(())).unwrap();
+    drop(gone);
+    let freed = soon(|| (gateway.get("/echo/a").status == 200).then_some(()));
+    assert!(freed.is_some(), "the place of a client that left is never given back");
+}
+
+#[test]
+fn limits_by_key_count_each_key_by_itself() {
+    let backend = Backend::plain();
+    let inbound = "<rate-limit-by-key calls=\"2\" renewal-period=\"60\" \
+                   counter-key=\"@(context.Request.Headers.GetValueOrDefault(&quot;X-Who&quot;))\" \
+                   remaining-calls-header-name=\"X-Left\" total-calls-header-name=\"X-Total\" \
+                   retry-after-header-name=\"X-Retry\" />";
+    let gateway = with(&backend, Policies { inbound, ..Policies::default() });
+    let ask = |who: &str| gateway.ask(&Request::get("/echo/a").field("X-Who", who));
+    for who in ["a", "b"] {
+        assert_eq!(ask(who).field("X-Left"), Some("1"));
+        assert_eq!(ask(who).field("X-Total"), Some("2"));
+        let refused = ask(who);
+        assert_eq!((refused.status, refused.field("Retry-After")), (429, None));
+        assert!(refused.field("X-Retry").is_some());
+    }
+    assert_eq!(backend.count(), 4);
+}
+
+#[test]
+fn exactly_as_many_get_through_as_the_limit_says_however_many_try() {
+    let backend = Backend::plain();
+    let inbound = "<rate-limit-by-key calls=\"20\" renewal-period=\"300\" counter-key=\"all\" />";
+    let gateway = with(&backend, Policies { inbound, ..Policies::default() });
+    let admitted: usize = thread::scope(|scope| {
+        let workers: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut client = gateway.client();
+                    let asked = (0..10).map(|_| client.ask(&Request::get("/echo/a")).status);
+                    asked.filter(|status| *status == 200).count()
+                })
+            })
+            .collect();
+        workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+    });
+    assert_eq!((admitted, backend.count()), (20, 20));
+}
+
+#[test]
+fn browsers_are_answered_before_they_ask() {
+    let backend = Backend::plain();
+    let inbound = "<cors allow-credentials=\"true\"><allowed-origins>\
+                   <origin>https://page.example</origin></allowed-origins>\
+                   <allowed-methods preflight-result-max-age=\"300\"><method>POST</method>\
+                   </allowed-methods><allowed-headers><header>X-Mine</header></allowed-headers>\
+                   <expose-headers><header>X-Shown</header></expose-headers></cors>";
+    let gateway = with(&backend, Policies { inbound, ..Policies::default() });
+    let preflight = |origin: &str| {
+        Request::new("OPTIONS", "/echo/a")
+            .field("Origin", origin)
+            .field("Access-Control-Request-Method", "POST")
+            .field("Access-Control-Request-Headers", "x-mine")
+    };
+    let answer = gateway.ask(&preflight("https://page.example"));
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.field("Access-Control-Allow-Origin"), Some("https://page.example"));
+    assert_eq!(answer.field("Access-Control-Max-Age"), Some("300"));
+    assert_eq!(answer.field("Access-Control-Allow-Credentials"), Some("true"));
+    assert_eq!(backend.count(), 0);
+    let foreign = gateway.ask(&preflight("https://evil.example"));
+    assert_eq!(foreign.field("Access-Control-Allow-Origin"), None);
+
+    let request = Request::post("/echo/a", "x").field("Origin", "https://page.example");
+    let answer = gateway.ask(&request);
+    assert_eq!((answer.status, answer.text()), (200, "backend"));
+    assert_eq!(answer.field("Access-Control-Allow-Origin"), Some("https://page.example"));
+    assert_eq!(answer.field("Access-Control-Expose-Headers"), Some("X-Shown"));
+}
+
+#[test]
+fn an_address_that_is_not_welcome_is_told_nothing_but_that() {
+    let backend = Backend::plain();
+    let inbound = "<ip-filter action=\"forbid\"><address-range from=\"127.0.0.0\" \
+                   to=\"127.0.0.255\" /></ip-filter>";
+    let gateway = with(&backend, Policies { inbound, ..Policies::default() });
+    let answer = gateway.get("/echo/a");
+    assert_eq!(answer.status, 403);
+    assert_eq!(answer.text(), "{ \"statusCode\": 403, \"message\": \"Forbidden\" }");
+    assert_eq!(gateway.record("/echo/a")["lastErrorReason"], "CallerIpBlocked");
+    assert_eq!(backend.count(), 0);
+}
+
+#[test]
+fn what_a_client_writes_is_never_read_as_policy_or_as_fields() {
+    let backend = Backend::plain();
+    let inbound = "<set-header name=\"X-Echo\" exists-action=\"override\"><value>@(\
+                   context.Request.Url.Query.GetValueOrDefault(\"q\", \"\"))</value></set-header>";
+    let gateway = with(&backend, Policies { inbound, ..Policies::default() });
+    gateway.get("/echo/a?q=@(1%2B1)%7B%7Bname%7D%7D");
+    assert_eq!(backend.last().all("X-Echo"), ["@(1+1){{name}}"]);
+    let before = backend.count();
+    let answer = gateway.get("/echo/b?q=x%0d%0aX-Smuggled:%201");
+    let reached = backend.seen().split_off(before);
+    assert!(reached.iter().all(|seen| seen.field("X-Smuggled").is_none()), "{reached:?}");
+    assert_eq!(answer.field("X-Smuggled"), None);
+}

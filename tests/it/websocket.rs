@@ -1,0 +1,151 @@
+//! WebSockets through the gateway.
+
+use std::io::{Read as _, Write as _};
+use std::thread;
+use std::time::Duration;
+
+use crate::harness::{Backend, Client, Gateway, Policies, Request};
+
+/// A backend that takes handshakes and repeats every byte that follows.
+fn repeater() -> Backend {
+    Backend::raw(|mut stream, _| {
+        let mut head = Vec::new();
+        let mut byte = [0_u8; 1];
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte)?;
+            head.push(byte[0]);
+        }
+        let text = String::from_utf8_lossy(&head).to_lowercase();
+        assert!(text.contains("upgrade: websocket"), "{text}");
+        assert!(!text.contains("subscription-key"), "{text}");
+        stream.write_all(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+              Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+        )?;
+        let mut piece = [0_u8; 4096];
+        loop {
+            let read = stream.read(&mut piece)?;
+            if read == 0 {
+                return Ok(());
+            }
+            stream.write_all(&piece[..read])?;
+        }
+    })
+}
+
+fn handshake(target: &str) -> Request {
+    Request::get(target)
+        .field("Connection", "Upgrade")
+        .field("Upgrade", "websocket")
+        .field("Sec-WebSocket-Version", "13")
+        .field("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+}
+
+/// A masked text frame (RFC 6455 §5.2).
+fn frame(text: &str) -> Vec<u8> {
+    let mask = [1_u8, 2, 3, 4];
+    let mut bytes = vec![0x81, 0x80 | u8::try_from(text.len()).unwrap()];
+    bytes.extend(mask);
+    bytes.extend(text.bytes().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    bytes
+}
+
+fn site(site: &mut crate::harness::Site, service: &str) {
+    let ws = service.replace("http://", "ws://");
+    site.yaml(format!(
+        "apis:
+  - id: chat
+    path: chat
+    type: websocket
+    protocols: [ws]
+    serviceUrl: {ws}
+subscriptions: [{{id: all, scope: /apis, primaryKey: right}}]
+"
+    ));
+}
+
+fn echoes(client: &mut Client, text: &str) {
+    let sent = frame(text);
+    client.send(&sent);
+    assert_eq!(client.raw(sent.len()), sent);
+}
+
+#[test]
+fn a_websocket_with_a_key_goes_through_and_may_be_idle() {
+    let backend = repeater();
+    let gateway = Gateway::start(|it| {
+        it.set("timeouts-idle", "1s");
+        it.set("timeouts-body", "1s");
+        it.set("timeouts-header", "1s");
+        site(it, &backend.url());
+    });
+    let mut client = gateway.client();
+    let answer = client.ask(&handshake("/chat").key("right"));
+    assert_eq!((answer.status, answer.field("Upgrade")), (101, Some("websocket")));
+    assert_eq!(answer.field("Sec-WebSocket-Accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    echoes(&mut client, "hello");
+    thread::sleep(Duration::from_millis(2500));
+    echoes(&mut client, "still here");
+    let large = vec![7_u8; 1 << 20];
+    thread::scope(|scope| {
+        let back = {
+            client.send(&large[..1 << 16]);
+            scope.spawn(|| client.raw(1 << 16))
+        };
+        assert_eq!(back.join().unwrap(), &large[..1 << 16]);
+    });
+}
+
+#[test]
+fn a_websocket_without_a_key_is_refused_before_any_byte_moves() {
+    let backend = repeater();
+    let gateway = Gateway::start(|it| site(it, &backend.url()));
+    let answer = gateway.ask(&handshake("/chat"));
+    assert_eq!((answer.status, answer.phrase.as_str()), (401, "Access Denied"));
+    let query = gateway.ask(&handshake("/chat?subscription-key=right"));
+    assert_eq!(query.status, 101);
+    assert_eq!(backend.connections(), 1);
+}
+
+#[test]
+fn a_websocket_api_is_for_handshakes_only() {
+    let backend = repeater();
+    let gateway = Gateway::start(|it| site(it, &backend.url()));
+    assert_eq!(gateway.ask(&Request::get("/chat").key("right")).status, 404);
+    assert_eq!(backend.connections(), 0);
+}
+
+#[test]
+fn policies_run_on_handshakes_too() {
+    let backend = repeater();
+    let gateway = Gateway::start(|it| {
+        let inbound = "<choose><when condition=\"@(context.Request.Headers.GetValueOrDefault(\
+                       &quot;X-Deny&quot;) == &quot;1&quot;)\"><return-response>\
+                       <set-status code=\"403\" reason=\"No\" /></return-response></when></choose>";
+        it.open_api("echo", &backend.url(), Policies { inbound, ..Policies::default() });
+    });
+    let denied = gateway.ask(&handshake("/echo/a").field("X-Deny", "1"));
+    assert_eq!(denied.status, 403);
+    let mut client = gateway.client();
+    assert_eq!(client.ask(&handshake("/echo/a")).status, 101);
+    echoes(&mut client, "through");
+}
+
+#[test]
+fn nothing_is_passed_on_before_the_backend_has_switched() {
+    let backend = Backend::plain();
+    let gateway = Gateway::start(|it| {
+        it.open_api("echo", &backend.url(), Policies::default());
+    });
+    let mut client = gateway.client();
+    let mut bytes = handshake("/echo/a").bytes();
+    bytes.extend(Request::get("/echo/smuggled").bytes());
+    client.send(bytes);
+    assert_eq!(client.answer().status, 200);
+    if let Some(second) = client.try_answer() {
+        // It may be answered as a request of its own, on the connection of the client only.
+        assert_eq!(second.status, 200);
+    }
+    let seen = backend.seen();
+    assert!(seen.iter().all(|seen| seen.method == "GET" && seen.body.is_empty()), "{seen:?}");
+}
