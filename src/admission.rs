@@ -14,6 +14,7 @@ use crate::exchange::final_fields::FinalFields;
 use crate::exchange::message::{Body, Headers, Original, Request};
 use crate::exchange::pending::Pending;
 use crate::exchange::{CacheOutcome, Exchange, Variables};
+use crate::fault::Place;
 use crate::policy::Failure;
 use crate::policy::cross_domain;
 use crate::policy::machine::Machine;
@@ -75,8 +76,8 @@ pub struct Admitted {
 pub enum First {
     /// With the first step.
     Start,
-    /// In on-error.
-    Interrupt(Box<Failure>),
+    /// In on-error; the place is what in the configuration asks for what is missing.
+    Interrupt(Box<Failure>, Option<Place>),
     /// It is over: the response of the exchange is final.
     Answered,
 }
@@ -266,7 +267,8 @@ fn interrupted(
     entry: Option<&ApiEntry>,
     failure: Failure,
 ) -> Admitted {
-    admitted(program, exchange, entry, First::Interrupt(Box::new(failure)))
+    let place = entry.map(|entry| entry.facts.place.clone());
+    admitted(program, exchange, entry, First::Interrupt(Box::new(failure), place))
 }
 
 fn admitted(

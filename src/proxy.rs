@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::StatusCode;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
@@ -145,9 +146,15 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         _context: &mut Context,
     ) -> pingora::Result<()> {
+        let silence = if session.is_upgrade_req() {
+            // The time-out of a body would cut a WebSocket that has nothing to say.
+            UPGRADED_SILENCE_MAX
+        } else {
+            self.bounds.body_read
+        };
         let idle = if self.state.is_draining() { None } else { Some(self.bounds.idle_seconds) };
         session.set_keepalive(idle);
-        session.set_read_timeout(Some(self.bounds.body_read));
+        session.set_read_timeout(Some(silence));
         Ok(())
     }
 
@@ -197,6 +204,16 @@ impl ProxyHttp for Gateway {
         }
     }
 
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        _piece: &mut Option<Bytes>,
+        _end: bool,
+        _context: &mut Context,
+    ) -> pingora::Result<()> {
+        self.bounds.body(session)
+    }
+
     async fn response_filter(
         &self,
         session: &mut Session,
@@ -215,6 +232,15 @@ impl ProxyHttp for Gateway {
                 );
             }
             return Ok(());
+        }
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            if !session.is_upgrade_req() {
+                let told = "the backend switches protocols unasked";
+                return Error::e_explain(ErrorType::InvalidHTTPHeader, told);
+            }
+        } else {
+            forward::end_hop(head);
+            reply::end_if_expecting(session);
         }
         context.journey.backend_answered(self.clock.now(), head.status);
         let bodiless = forward::is_bodiless(head, session.req_header().method == http::Method::HEAD);

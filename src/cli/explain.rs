@@ -2,7 +2,7 @@
 //! step with its place and whether it runs, the limits, the backend, and how it is forwarded.
 //!
 //! The policies really run, over a pretended world: limits have room, caches are empty, the
-//! backend answers 200 with nothing, and nothing leaves this process.
+//! backend answers 200 with an empty JSON object, and nothing leaves this process.
 
 mod pretend;
 mod report;

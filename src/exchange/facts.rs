@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::fault::Place;
 use crate::route::template::Template;
 use crate::time::Timestamp;
 
@@ -44,6 +45,8 @@ pub struct Api {
     pub key_header: Arc<str>,
     /// The query parameter that carries a subscription key.
     pub key_query: Arc<str>,
+    /// Where it is written.
+    pub place: Place,
 }
 
 /// An operation: `context.Operation`.

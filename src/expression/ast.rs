@@ -166,7 +166,7 @@ pub(super) enum LinkKind {
 #[derive(Debug)]
 pub(super) enum InterpolatedPart {
     Text(Box<str>),
-    Hole { value: Expr, alignment: Option<Expr>, format: Option<Box<str>> },
+    Hole { value: Box<Expr>, alignment: Option<Box<Expr>>, format: Option<Box<str>> },
 }
 
 #[derive(Debug)]

@@ -19,6 +19,7 @@ use super::library::display;
 use super::scope::{ContextMember, Scope};
 use super::value::Value;
 use super::value::collection::{List, Record};
+use super::value::json::Json;
 use super::value::thrown::Thrown;
 
 /// The most steps of one evaluation. A step is a node, or [`STEP_BYTES`] of text that a member
@@ -332,12 +333,11 @@ impl<'s> Machine<'s> {
 fn size(value: &Value) -> u64 {
     let items = |count: usize| count.saturating_mul(size_of::<Value>());
     let bytes = match value {
-        Value::String(text) => text.len(),
+        Value::String(text) | Value::Json(Json::String(text)) => text.len(),
         Value::Bytes(bytes) => bytes.len(),
         Value::List(list) => items(list.len()),
         Value::Map(map) => items(map.len()).saturating_mul(3),
         Value::Set(set) => items(set.len()).saturating_mul(2),
-        Value::Json(super::value::json::Json::String(text)) => text.len(),
         _ => 0,
     };
     u64::try_from(bytes).unwrap_or(u64::MAX)

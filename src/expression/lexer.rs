@@ -192,12 +192,11 @@ impl Lexer<'_, '_> {
                     self.bump();
                 }
             } else if self.eat("/*") {
-                match self.rest().find("*/") {
-                    Some(length) => self.at = self.at.saturating_add(length).saturating_add(2),
-                    None => {
-                        self.at = self.end;
-                        self.wrong(start..self.end, "this comment never ends", Some("add `*/`"));
-                    }
+                if let Some(length) = self.rest().find("*/") {
+                    self.at = self.at.saturating_add(length).saturating_add(2);
+                } else {
+                    self.at = self.end;
+                    self.wrong(start..self.end, "this comment never ends", Some("add `*/`"));
                 }
             } else {
                 return;
@@ -223,11 +222,8 @@ impl Lexer<'_, '_> {
         }
         let start = self.at.saturating_sub(1);
         let mut value = String::new();
-        loop {
-            match self.string_unit(start, verbatim) {
-                Unit::Char(unit) => value.push(unit),
-                Unit::Quote | Unit::Ended => break,
-            }
+        while let Unit::Char(unit) = self.string_unit(start, verbatim) {
+            value.push(unit);
         }
         Some(TokenKind::Literal(Literal::String(value.into_boxed_str())))
     }

@@ -159,12 +159,13 @@ pub(super) fn candidates(ty: &Type, name: &str, kinds: &[MemberKind]) -> Vec<Can
 /// The names of the members of `ty`, for remedies.
 pub(super) fn names(ty: &Type, statics: bool) -> Vec<&'static str> {
     let mut names = Vec::new();
-    for (list, _) in tables::of(ty) {
-        for member in list {
+    for (members, _) in tables::of(ty) {
+        for member in members {
             let is_static =
                 matches!(member.kind, MemberKind::StaticMethod | MemberKind::StaticProperty);
-            let named = matches!(member.kind, MemberKind::Method | MemberKind::Property);
-            if (statics && is_static) || (!statics && named) {
+            let of_value = matches!(member.kind, MemberKind::Method | MemberKind::Property);
+            let wanted = if statics { is_static } else { of_value };
+            if wanted {
                 names.push(member.bare_name());
             }
         }

@@ -32,7 +32,8 @@ pub(super) enum Source {
 pub(super) fn parse(text: &str) -> Result<Source, Vec<Wrong>> {
     let whole = 0..text.len();
     let statements = text.starts_with("@{") && text.ends_with('}');
-    if !statements && !(text.starts_with("@(") && text.ends_with(')')) || text.len() < 3 {
+    let value = text.starts_with("@(") && text.ends_with(')');
+    if !(statements || value) || text.len() < 3 {
         let wrong = Wrong::new(whole, "this is not an expression");
         return Err(vec![wrong.mend("write `@(value)` or `@{ statements; return value; }`")]);
     }

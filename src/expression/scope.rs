@@ -286,8 +286,9 @@ pub struct Reads {
 }
 
 /// The fields of a certificate, as a scope hands it out: a record with these names, all strings
-/// but the two dates.
-pub const CERTIFICATE_FIELDS: [&str; 8] = [
+/// but the two dates, and `Verified`: a bool, whether its chain leads to an authority that the
+/// gateway trusts.
+pub const CERTIFICATE_FIELDS: [&str; 9] = [
     "Thumbprint",
     "Subject",
     "Issuer",
@@ -296,4 +297,5 @@ pub const CERTIFICATE_FIELDS: [&str; 8] = [
     "NotBefore",
     "NotAfter",
     "Version",
+    "Verified",
 ];

@@ -243,7 +243,7 @@ impl<'a> Builder<'a> {
         if text.is_expression() {
             return self.expression(text, what);
         }
-        if text.is_broken() {
+        if text.is_broken() || self.is_unknown(text) {
             return None;
         }
         if let Some(place) = text.stray_expression() {
@@ -270,9 +270,32 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Whether the value cannot be seen: an assumed named value went into it, or, where documents
+    /// are checked by themselves, it is a placeholder such as `{retries}` of whoever deploys them.
+    fn is_unknown(&self, text: &Text) -> bool {
+        let Some(assumed) = &self.references.assumed else {
+            return false;
+        };
+        if text.is_assumed() {
+            return true;
+        }
+        let word = text.as_str().trim();
+        let Some(name) = word.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
+            return false;
+        };
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if name.is_empty() || !name.bytes().all(plain) {
+            return false;
+        }
+        assumed.borrow_mut().placeholders.insert(word.to_owned());
+        true
+    }
+
     fn expression<T: Term>(&mut self, text: &Text, what: &str) -> Option<Operand<T>> {
         let compiled = match expression::compile(text.expression(), T::EXPECTED) {
             Ok(compiled) => compiled,
+            // What stands for an assumed named value may fit nowhere.
+            Err(_wrongs) if text.is_assumed() => return None,
             Err(wrongs) => {
                 for wrong in wrongs {
                     let place = text.expression_place(wrong.offset);

@@ -228,6 +228,11 @@ impl Retry {
 }
 
 impl Concurrency {
+    /// Who is counted.
+    pub fn identity(&self, exchange: &mut Exchange) -> Option<Arc<str>> {
+        self.key.get(exchange).ok()
+    }
+
     pub(super) fn enter(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
         let key = self.key.get(exchange)?;
         Ok(Flow::Ask(Effect::Enter { key: self.space.key(&key), max: self.max }))

@@ -19,7 +19,8 @@ pub const TRACE: Policy = Policy {
     sections: ANYWHERE,
     scopes: EVERY_SCOPE,
     attributes: &[required("source"), optional("severity")],
-    content: Content::Elements(&["message", "metadata"]),
+    // Older documents have the message as the text of the policy itself.
+    content: Content::Text,
     build: Build::Steps(trace),
 };
 
@@ -47,11 +48,15 @@ fn trace(builder: &mut Builder<'_>, element: &Element) {
                 let name = builder.literal(child, "name");
                 metadata.extend(name.zip(builder.attribute(child, "value")));
             }
-            _ => (),
+            _ => builder.only(element, &["message", "metadata"]),
         }
     }
     if element.element("message").is_none() {
-        builder.fault(element, "`trace` has no `message`", "add <message>…</message>");
+        if element.stray_text().is_some() {
+            message = element.texts().next().and_then(|text| builder.operand(text, "the message"));
+        } else {
+            builder.fault(element, "`trace` has no `message`", "add <message>…</message>");
+        }
     }
     let source = builder.literal(element, "source");
     if let (Some(source), Some(message)) = (source, message) {

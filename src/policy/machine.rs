@@ -14,6 +14,7 @@ use crate::exchange::cached::{CacheKey, CachedResponse};
 use crate::exchange::message::{Body, Response};
 use crate::exchange::{CacheOutcome, Exchange, LastError};
 use crate::expression::value::Value;
+use crate::fault::Place;
 use crate::limit::concurrency::Permit;
 use crate::limit::key::CounterKey;
 use crate::limit::{Charge, CountersUnavailable, Tallies};
@@ -179,6 +180,20 @@ impl Machine {
         self.block_here()?.notes.get(self.step)
     }
 
+    /// Who is counted by the limit at which the run stands, in the words of the configuration.
+    pub fn counts(&self, exchange: &mut Exchange) -> Option<Arc<str>> {
+        let step = self.block_here()?.steps.get(self.step)?;
+        match &step.action {
+            Action::RateLimit(_) | Action::Quota(_) => {
+                exchange.subscription.as_ref().map(|known| Arc::clone(&known.id))
+            }
+            Action::RateLimitByKey(limit) => limit.identity(exchange),
+            Action::QuotaByKey(quota) => quota.identity(exchange),
+            Action::ConcurrencyEnter(limit) => limit.identity(exchange),
+            _ => None,
+        }
+    }
+
     /// Goes on with `event` until something outside is needed.
     pub fn resume(&mut self, event: Event, exchange: &mut Exchange) -> Effect {
         match self.take(event, exchange) {
@@ -197,9 +212,22 @@ impl Machine {
         self.run(exchange)
     }
 
-    /// A failure from outside of any step: no route, no key, a broken connection.
-    pub fn interrupt(&mut self, failure: Failure, exchange: &mut Exchange) -> Effect {
-        match self.fail(failure, exchange) {
+    /// A failure before any step: no route, no key. `place` is what in the configuration asks for
+    /// what is missing.
+    pub fn interrupt(
+        &mut self,
+        failure: Failure,
+        place: Option<Place>,
+        exchange: &mut Exchange,
+    ) -> Effect {
+        let ended = self.fail(failure, exchange);
+        if let Some(error) = &mut exchange.last_error {
+            error.place = place;
+            error.path = Arc::from("");
+            error.policy_id = None;
+            error.scope = if exchange.api.is_some() { "api" } else { "global" };
+        }
+        match ended {
             Some(last) => last,
             None => self.run(exchange),
         }

@@ -190,7 +190,9 @@ fn set_query(builder: &mut Builder<'_>, element: &Element) {
     let action = read_exists_action(builder, element);
     let values = read_values(builder, element);
     if let (Some(name), Some(action)) = (name, action) {
-        if values.is_empty() && !matches!(action, ExistsAction::Fixed(Exists::Delete)) {
+        if element.element("value").is_none()
+            && !matches!(action, ExistsAction::Fixed(Exists::Delete))
+        {
             let remedy = "add <value>…</value>, or exists-action=\"delete\"";
             builder.fault(element, "`set-query-parameter` has no `value`", remedy);
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, DATE, EXPIRES, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE,
-    LAST_MODIFIED, PROXY_AUTHENTICATE, SERVER, SET_COOKIE, TRANSFER_ENCODING, USER_AGENT, WARNING,
+    LAST_MODIFIED, PROXY_AUTHENTICATE, SET_COOKIE, TRANSFER_ENCODING, USER_AGENT, WARNING,
     WWW_AUTHENTICATE,
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -195,13 +195,10 @@ pub(super) fn read_header(
         builder.fault(element, message, "take the policy out");
     }
     let action = read_exists_action(builder, element)?;
-    if let ExistsAction::Fixed(Exists::Delete) = action
-        && name.constant() == Some(&SERVER)
-    {
-        builder.fault(element, "`Server` cannot be removed", "set it to another value");
-    }
     let values = read_values(builder, element);
-    if values.is_empty() && !matches!(action, ExistsAction::Fixed(Exists::Delete)) {
+    if element.element("value").is_none()
+        && !matches!(action, ExistsAction::Fixed(Exists::Delete))
+    {
         let remedy = "add <value>…</value>, or exists-action=\"delete\"";
         builder.fault(element, "`set-header` has no `value`", remedy);
     }

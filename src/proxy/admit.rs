@@ -8,6 +8,7 @@ use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderMap, HeaderName, StatusCode};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
+use pingora::{Error, ErrorType};
 
 use crate::address::Network;
 use crate::admission::{self, Admitted, Called, First};
@@ -139,6 +140,19 @@ fn too_large(gateway: &Gateway, head: &RequestHeader) -> Option<Problem> {
         let message = format!("The body of the request is larger than {max} bytes.");
         Problem::beyond(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
     })
+}
+
+impl Bounds {
+    /// An error once more of the request's body came than is passed on: one without a length says
+    /// only then how long it is.
+    pub fn body(&self, session: &Session) -> pingora::Result<()> {
+        let read = u64::try_from(session.as_ref().body_bytes_read()).unwrap_or(u64::MAX);
+        if self.body_bytes.is_some_and(|max| max < read) {
+            let told = "the body of the request is too large";
+            return Err(Error::explain(ErrorType::HTTPStatus(413), told).into_down());
+        }
+        Ok(())
+    }
 }
 
 impl Trust {

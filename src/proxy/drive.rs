@@ -31,7 +31,9 @@ pub async fn begin(
 ) -> Stop {
     let effect = match first {
         First::Start => run.machine.resume(Event::Start, &mut run.exchange),
-        First::Interrupt(failure) => run.machine.interrupt(*failure, &mut run.exchange),
+        First::Interrupt(failure, place) => {
+            run.machine.interrupt(*failure, place, &mut run.exchange)
+        }
         First::Answered => return Stop::Deliver,
     };
     follow(gateway, session, run, effect).await
@@ -127,26 +129,27 @@ async fn collect(
 /// Reads the body of the request, at most `bytes_max` bytes.
 pub async fn fetch_request(session: &mut Session, bytes_max: usize) -> Result<Bytes, Problem> {
     let mut body = Gathered::new("request", bytes_max);
-    if expects_continue(session) {
-        // The client waits for this before it sends what we are about to read.
-        session.write_continue_response().await.map_err(|_broken| broken_body())?;
-    }
+    let broken = |error: &pingora::Error| {
+        let gone = || Problem::malformed("body_unreadable", "The client is gone.");
+        reply::unreadable_body(error).unwrap_or_else(gone)
+    };
+    invite_body(session).await.map_err(|error| broken(&error))?;
     loop {
         match session.read_request_body().await {
             Ok(Some(piece)) => body.add(piece)?,
             Ok(None) => return Ok(body.finish()),
-            Err(_broken) => return Err(broken_body()),
+            Err(error) => return Err(broken(&error)),
         }
     }
 }
 
-fn expects_continue(session: &Session) -> bool {
+/// Tells a client that waits for it to send the body that is about to be read.
+pub async fn invite_body(session: &mut Session) -> pingora::Result<()> {
     let expect = session.req_header().headers.get(http::header::EXPECT);
-    expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
-}
-
-fn broken_body() -> Problem {
-    Problem::malformed("body_unreadable", "The body of the request cannot be read.")
+    if expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        session.write_continue_response().await?;
+    }
+    Ok(())
 }
 
 /// Reads the body of the response, at most `bytes_max` bytes.

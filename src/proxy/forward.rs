@@ -8,7 +8,7 @@ use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorType};
+use pingora::{Error, ErrorSource, ErrorType};
 
 use crate::backend::{BaseUrl, Tls};
 use crate::caller::peer::{PeerError, peer as peer_at};
@@ -18,7 +18,7 @@ use crate::exchange::message::{Body, Headers, Response};
 use crate::policy::Failure;
 use crate::policy::routing::Forward;
 use crate::problem::Problem;
-use crate::proxy::reply::{is_hop_by_hop, may_have_body};
+use crate::proxy::reply::{self, is_hop_by_hop, may_have_body};
 use crate::proxy::{Gateway, Run, UPGRADED_SILENCE_MAX, drive};
 use crate::time::Clock;
 
@@ -193,10 +193,13 @@ fn forwarding_fields(
     if !touched.contains(&X_FORWARDED_PROTO) {
         head.insert_header(X_FORWARDED_PROTO, exchange.original.scheme.as_str())?;
     }
-    if !touched.contains(&X_FORWARDED_HOST)
-        && let Some(host) = exchange.request.headers.map().get(HOST)
-    {
-        head.insert_header(X_FORWARDED_HOST, host.clone())?;
+    if !touched.contains(&X_FORWARDED_HOST) {
+        if let Some(host) = exchange.request.headers.map().get(HOST) {
+            head.insert_header(X_FORWARDED_HOST, host.clone())?;
+        } else if let Some(authority) = session.req_header().uri.authority() {
+            // HTTP/2 says it with a pseudo-field.
+            head.insert_header(X_FORWARDED_HOST, authority.as_str())?;
+        }
     }
     Ok(())
 }
@@ -285,7 +288,10 @@ async fn stream_body(
 ) -> Result<Call, Failure> {
     let sent = async {
         let mut sending = gateway.caller.open(peer, head).await?;
-        while let Some(piece) = session.read_request_body().await? {
+        drive::invite_body(session).await.map_err(|error| error.into_down())?;
+        while let Some(piece) = session.read_request_body().await.map_err(|error| error.into_down())?
+        {
+            gateway.bounds.body(session)?;
             sending.send(piece).await?;
         }
         sending.finish(terms.wait).await
@@ -375,7 +381,7 @@ fn response_of(call: &Call, silent: bool) -> Response {
     for name in nominated {
         headers.remove(name);
     }
-    for name in crate::proxy::reply::HOP_BY_HOP {
+    for name in reply::HOP_BY_HOP {
         headers.remove(name);
     }
     Response {
@@ -383,6 +389,18 @@ fn response_of(call: &Call, silent: bool) -> Response {
         phrase: None,
         headers: Headers::received(headers),
         body: if bodiless { Body::None } else { Body::Waiting },
+    }
+}
+
+/// Takes off what belongs to the connection to the backend. The framing stays: Pingora translates
+/// it.
+pub fn end_hop(head: &mut ResponseHeader) {
+    let nominated: Vec<HeaderName> = nominated(&head.headers).collect();
+    let fixed = reply::HOP_BY_HOP.into_iter().map(HeaderName::from_static);
+    for name in nominated.into_iter().chain(fixed) {
+        if name != CONTENT_LENGTH && name != TRANSFER_ENCODING {
+            head.remove_header(&name);
+        }
     }
 }
 
@@ -416,6 +434,12 @@ fn call_failure(error: &CallError) -> Failure {
 
 /// What an error of Pingora's means for the policies.
 pub fn failure(error: &Error) -> Failure {
+    if error.esource() == &ErrorSource::Downstream
+        && let Some(problem) = reply::unreadable_body(error)
+    {
+        let message = problem.message.to_string();
+        return Failure { source: None, reason: "BodyUnreadable", message, problem };
+    }
     match error.etype() {
         ErrorType::ReadTimedout => late("the backend did not answer in time"),
         _ => connection_failure(&error.to_string()),

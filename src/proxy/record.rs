@@ -169,7 +169,7 @@ fn describe<'a>(line: &mut Line<'a>, exchange: &'a Exchange) {
     line.product_id = exchange.product.as_ref().map(|product| product.id.as_ref());
     line.apim_subscription_id = exchange.subscription.as_ref().map(|known| known.id.as_ref());
     line.user_id = exchange.user.as_ref().map(|user| user.id.as_ref());
-    if exchange.api.is_some() {
+    if exchange.api.is_some() && exchange.request.base.port != 0 {
         line.backend_url = Some(format!("{}{}", exchange.request.base, exchange.request.tail));
     }
     if let Some(error) = &exchange.last_error {

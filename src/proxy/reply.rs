@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
@@ -45,7 +45,7 @@ pub async fn refuse(
         head.set_reason_phrase(Some(phrase))?;
     }
     for (name, value) in &problem.headers {
-        head.append_header(name.clone(), value.clone())?;
+        head.append_header(titled(name), value.clone())?;
     }
     if let Some(kind) = problem.content_type() {
         head.insert_header(CONTENT_TYPE, kind)?;
@@ -54,6 +54,7 @@ pub async fn refuse(
     if problem.close {
         session.set_keepalive(None);
     }
+    end_if_expecting(session);
     let silent = session.req_header().method == Method::HEAD || body.is_empty();
     session.write_response_header(Box::new(head), silent).await?;
     if !silent {
@@ -62,12 +63,23 @@ pub async fn refuse(
     Ok(())
 }
 
+/// Ends the connection with this answer if the client waited for a `100` that never came: nobody
+/// can tell whether it will still send the body (RFC 9110 §10.1.1).
+pub fn end_if_expecting(session: &mut Session) {
+    let head = session.req_header();
+    let expects = head.version == Version::HTTP_11 && head.headers.contains_key(EXPECT);
+    if expects && session.as_ref().body_bytes_read() == 0 && !session.as_mut().is_body_done() {
+        session.set_keepalive(None);
+    }
+}
+
 /// Sends the response of the exchange.
 pub async fn deliver(session: &mut Session, context: &mut Context) -> pingora::Result<()> {
     let Some(run) = &mut context.run else {
         return Ok(());
     };
     context.journey.answered(&run.exchange);
+    end_if_expecting(session);
     let call = run.call.take();
     let Some(response) = &run.exchange.response else {
         return Error::e_explain(ErrorType::InternalError, "there is no response");
@@ -76,7 +88,7 @@ pub async fn deliver(session: &mut Session, context: &mut Context) -> pingora::R
     let waiting = response.body.is_waiting();
     let mut head = head_of(response)?;
     for (name, value) in run.exchange.final_fields.over(response.headers.map()) {
-        head.insert_header(name, value)?;
+        head.insert_header(titled(&name), value)?;
     }
     match &response.body {
         Body::Waiting => (),
@@ -151,21 +163,30 @@ pub async fn failed(
 
 /// After the request itself could not be read to its end.
 pub async fn unreadable(session: &mut Session, context: &mut Context, error: &Error) {
-    let problem = match error.etype() {
+    if let Some(problem) = unreadable_body(error) {
+        // The client is gone if this fails, and the record says so.
+        let _ = refuse(session, context, &problem).await;
+    }
+}
+
+/// What a client is told whose body cannot be read; nothing, if it is gone.
+pub fn unreadable_body(error: &Error) -> Option<Problem> {
+    Some(match error.etype() {
         ErrorType::ReadTimedout => Problem::beyond(
             StatusCode::REQUEST_TIMEOUT,
             "body_too_slow",
             "The body of the request did not come in time.".to_owned(),
         ),
-        ErrorType::ConnectionClosed | ErrorType::WriteError | ErrorType::WriteTimedout => return,
+        ErrorType::ConnectionClosed | ErrorType::WriteError | ErrorType::WriteTimedout => {
+            return None;
+        }
         ErrorType::HTTPStatus(413) => Problem::beyond(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
             "The body of the request is too large.".to_owned(),
         ),
         _ => Problem::malformed("body_unreadable", "The body of the request cannot be read."),
-    };
-    let _ = refuse(session, context, &problem).await;
+    })
 }
 
 /// Whether the response can go on as the backend sends it: its body is the backend's own.
@@ -194,11 +215,11 @@ pub fn edit(head: &mut ResponseHeader, exchange: &Exchange) -> pingora::Result<(
     for name in response.headers.touched() {
         head.remove_header(name);
         for value in response.headers.map().get_all(name) {
-            head.append_header(name.clone(), value.clone())?;
+            head.append_header(titled(name), value.clone())?;
         }
     }
     for (name, value) in exchange.final_fields.over(response.headers.map()) {
-        head.insert_header(name, value)?;
+        head.insert_header(titled(&name), value)?;
     }
     Ok(())
 }
@@ -257,10 +278,23 @@ fn head_of(response: &Response) -> pingora::Result<ResponseHeader> {
     for (name, value) in fields {
         let framing = name == CONTENT_LENGTH && !waiting;
         if !framing && !is_hop_by_hop(name) {
-            head.append_header(name.clone(), value.clone())?;
+            head.append_header(titled(name), value.clone())?;
         }
     }
     Ok(head)
+}
+
+/// The name as people write it: HTTP/1 clients that compare names byte by byte are wrong, and
+/// there are some.
+pub fn titled(name: &HeaderName) -> String {
+    let mut starts = true;
+    let letter = |letter: char| {
+        let shown = if starts { letter.to_ascii_uppercase() } else { letter };
+        starts = letter == '-';
+        shown
+    };
+    let titled: String = name.as_str().chars().map(letter).collect();
+    if titled == "Www-Authenticate" { "WWW-Authenticate".to_owned() } else { titled }
 }
 
 /// Whether the field belongs to one connection.

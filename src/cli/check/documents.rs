@@ -49,6 +49,7 @@ struct Listed {
     named_values: BTreeSet<String>,
     backends: BTreeSet<String>,
     fragments: BTreeSet<String>,
+    placeholders: BTreeSet<String>,
 }
 
 /// What came of one document.
@@ -134,7 +135,8 @@ fn one(path: &Path, text: &str, sources: &mut Sources, assumed: &mut Listed) -> 
         }
     }
     if let Some(seen) = references.assumed {
-        let Assumed { backends, fragments } = seen.into_inner();
+        let Assumed { backends, fragments, placeholders } = seen.into_inner();
+        assumed.placeholders.extend(placeholders);
         assumed.backends.extend(backends);
         assumed.fragments.extend(fragments);
     }
@@ -171,6 +173,7 @@ fn as_text(checked: &[Checked], assumed: &Listed, sources: &Sources, out: &mut i
         ("named values", &assumed.named_values),
         ("backends", &assumed.backends),
         ("fragments", &assumed.fragments),
+        ("placeholders", &assumed.placeholders),
     ] {
         if !names.is_empty() {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::admission::{Admitted, First};
 use crate::exchange::message::{Body, Headers, Response};
@@ -27,6 +27,8 @@ pub(super) struct Pretended {
     inside: Arc<Concurrency>,
 }
 
+/// What the pretended backend answers: something that policies can read into.
+const PRETENDED_BODY: &[u8] = b"{}";
 /// The most that a run may ask.
 const EFFECTS_MAX: usize = 10_000;
 
@@ -38,13 +40,16 @@ pub(super) fn run(admitted: &mut Admitted, body: &[u8]) -> Pretended {
     let Admitted { machine, exchange, .. } = admitted;
     let mut effect = match first {
         First::Start => machine.resume(Event::Start, exchange),
-        First::Interrupt(failure) => machine.interrupt(*failure, exchange),
+        First::Interrupt(failure, place) => machine.interrupt(*failure, place, exchange),
         First::Answered => return pretended,
     };
     for _ in 0..EFFECTS_MAX {
         let event = match effect {
             Effect::Deliver => return pretended,
-            other => pretended.answer(other, machine, body),
+            other => {
+                let who = machine.counts(exchange);
+                pretended.answer(other, machine, who.as_deref(), body)
+            }
         };
         effect = machine.resume(event, exchange);
     }
@@ -52,7 +57,14 @@ pub(super) fn run(admitted: &mut Admitted, body: &[u8]) -> Pretended {
 }
 
 impl Pretended {
-    fn answer(&mut self, effect: Effect, machine: &Machine, body: &[u8]) -> Event {
+    fn answer(
+        &mut self,
+        effect: Effect,
+        machine: &Machine,
+        who: Option<&str>,
+        body: &[u8],
+    ) -> Event {
+        let who = who.unwrap_or("");
         let by = machine
             .stands_at()
             .map_or_else(String::new, |note| format!("{} at {}", note.policy, note.place));
@@ -63,10 +75,10 @@ impl Pretended {
             }
             Effect::Fetch(Side::Response) => {
                 self.asked.push(format!("reads the body of the response, for {by}"));
-                Event::Body(Side::Response, Ok(Bytes::new()))
+                Event::Body(Side::Response, Ok(Bytes::from_static(PRETENDED_BODY)))
             }
             Effect::Charge(charges) => {
-                self.limits.extend(charges.iter().map(|charge| limit(charge, &by)));
+                self.limits.extend(charges.iter().map(|charge| limit(charge, who, &by)));
                 Event::Tallied(Ok(room(&charges)))
             }
             Effect::Add(charges) => {
@@ -77,7 +89,7 @@ impl Pretended {
                 Event::Done
             }
             Effect::Enter { key, max } => {
-                self.limits.push(format!("at most {max} requests at once, by {by}"));
+                self.limits.push(format!("at most {max} requests at once for `{who}`, by {by}"));
                 Event::Entered(self.inside.enter(key, max))
             }
             Effect::LookupResponse(_) => {
@@ -113,15 +125,14 @@ impl Pretended {
     }
 }
 
-fn limit(charge: &Charge, by: &str) -> String {
+fn limit(charge: &Charge, who: &str, by: &str) -> String {
     let terms = &charge.terms;
     let window = match (terms.window, terms.period.is_zero()) {
         (_, true) => "for ever".to_owned(),
         (Window::Sliding, false) => format!("in any {:?}", terms.period),
         (Window::Fixed { .. }, false) => format!("in each period of {:?}", terms.period),
     };
-    let key = &charge.key;
-    format!("at most {} {window}, counter {key:?}, by {by}", terms.limit)
+    format!("at most {} {window} for `{who}`, by {by}", terms.limit)
 }
 
 /// Room for everything.
@@ -139,10 +150,12 @@ fn room(charges: &[Charge]) -> Tallies {
 }
 
 fn fine() -> Response {
+    let mut headers = HeaderMap::new();
+    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Response {
         status: StatusCode::OK,
         phrase: None,
-        headers: Headers::received(HeaderMap::new()),
+        headers: Headers::received(headers),
         body: Body::Waiting,
     }
 }

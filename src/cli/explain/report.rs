@@ -126,7 +126,7 @@ pub(super) fn answer(
     let by = if exchange.last_error.is_some() || pretended.forwards.is_empty() {
         "by the gateway"
     } else {
-        "as the backend answers; 200 is pretended"
+        "as the backend answers; 200 with an empty JSON object is pretended"
     };
     say(out, &format!("  {status}, {by}\n"));
     if exchange.last_error.is_some() { Outcome::Wrong } else { Outcome::Fine }

@@ -1,5 +1,6 @@
 //! Assignments.
 
+use super::path::only;
 use super::{Checker, Meaning, Typed};
 use crate::expression::ast::{
     AssignOperator, BinaryOperator, Expr, ExprKind, Link, LinkKind, Name, Span,
@@ -41,7 +42,7 @@ impl Checker {
         match operator {
             AssignOperator::Plain => {
                 let node = self.coerce(typed, &target.ty, "the value");
-                self.set(target, node, span)
+                Self::set(target, node, span)
             }
             AssignOperator::Coalesce => {
                 let bare = target.ty.bare().clone();
@@ -55,7 +56,7 @@ impl Checker {
         }
     }
 
-    fn set(&mut self, target: Target, node: Node, span: &Span) -> Typed {
+    fn set(target: Target, node: Node, span: &Span) -> Typed {
         if let Place::Slot(slot) = target.place {
             return Typed::new(NodeKind::SetLocal(slot, Box::new(node)), target.ty, span);
         }
@@ -176,8 +177,7 @@ impl Checker {
             LinkKind::Index(arguments) => {
                 let found = self.indexer(&target, arguments, MemberKind::SetIndex, &last.span)?;
                 let (set, nodes, ty) = found;
-                let get =
-                    if reads { self.getter(&target.ty, &nodes, &set) } else { Found::Nothing };
+                let get = if reads { Self::getter(&target.ty, &set) } else { Found::Nothing };
                 let target = self.converted(target, &Type::Object);
                 Some(Target { place: Place::Member { target, arguments: nodes, get, set }, ty })
             }
@@ -208,14 +208,14 @@ impl Checker {
                 Place::Member { target: target.node, arguments: Vec::new(), get, set: dynamic };
             return Some(Target { place, ty: Type::Unknown });
         }
-        let setter = self.only(&target.ty, &name.text, MemberKind::SetProperty);
+        let setter = only(&target.ty, &name.text, MemberKind::SetProperty);
         let Some((set, signature)) = setter else {
             let message = format!("`{}` of {} cannot be assigned to", name.text, target.ty);
             self.wrong(&name.span, message, None);
             return None;
         };
         let ty = signature.parameters.first().map_or(Type::Unknown, |value| value.ty.clone());
-        let get = match self.only(&target.ty, &name.text, MemberKind::Property) {
+        let get = match only(&target.ty, &name.text, MemberKind::Property) {
             Some((get, _)) if reads => Found::Member(get),
             _ => Found::Nothing,
         };
@@ -229,9 +229,9 @@ impl Checker {
     }
 
     /// The indexer that reads where `set` writes.
-    fn getter(&mut self, ty: &Type, _nodes: &[Node], set: &Found) -> Found {
+    fn getter(ty: &Type, set: &Found) -> Found {
         match set {
-            Found::Member(_) => match self.only(ty, "[]", MemberKind::Index) {
+            Found::Member(_) => match only(ty, "[]", MemberKind::Index) {
                 Some((get, _)) => Found::Member(get),
                 None => Found::Nothing,
             },

@@ -5,7 +5,7 @@ mod statement;
 use super::Checker;
 use crate::expression::ast::{Name, UnaryOperator};
 use crate::expression::eval::node::{
-    Body, Change, Function, Link, Node, NodeKind, Place, Step, Test,
+    Arm, Body, Change, Function, Link, Node, NodeKind, Place, Step, Test,
 };
 use crate::expression::value::Value;
 
@@ -125,7 +125,9 @@ impl Flow<'_> {
             | NodeKind::CallLocal(_, parts) => self.values(parts),
             NodeKind::Text(text) => {
                 self.value(&text.value);
-                text.alignment.iter().for_each(|alignment| self.value(alignment));
+                if let Some(alignment) = &text.alignment {
+                    self.value(alignment);
+                }
             }
             NodeKind::All(_) | NodeKind::Any(_) => {
                 let otherwise = self.condition(node);
@@ -133,7 +135,9 @@ impl Flow<'_> {
             }
             NodeKind::Operate(first, rest) => {
                 self.value(first);
-                rest.iter().for_each(|(_, right)| self.value(right));
+                for (_, right) in rest {
+                    self.value(right);
+                }
             }
             NodeKind::Unary(_, value)
             | NodeKind::As(value, _)
@@ -149,14 +153,7 @@ impl Flow<'_> {
                     self.maybe(|flow| flow.values(rest));
                 }
             }
-            NodeKind::Conditional(parts) => {
-                let [condition, then, otherwise] = &**parts;
-                let not = self.condition(condition);
-                self.value(then);
-                let after = std::mem::replace(&mut self.state, not);
-                self.value(otherwise);
-                self.meet(&after);
-            }
+            NodeKind::Conditional(parts) => self.conditional(parts),
             NodeKind::Path(first, links) => {
                 self.value(first);
                 self.links(links);
@@ -165,28 +162,41 @@ impl Flow<'_> {
             NodeKind::Lambda(index) => self.lambda(*index),
             NodeKind::Create(object, actions) => {
                 self.value(object);
-                actions.iter().for_each(|action| self.values(&action.arguments));
+                for action in actions {
+                    self.values(&action.arguments);
+                }
             }
             NodeKind::Throw(value) => {
                 self.value(value);
                 self.unreachable();
             }
-            NodeKind::Switch(value, arms) => {
-                self.value(value);
-                let before = self.state.clone();
-                let mut after = vec![true; before.len()];
-                for arm in arms {
-                    self.state.clone_from(&before);
-                    self.test(&arm.test);
-                    if let Some(guard) = &arm.guard {
-                        self.condition(guard);
-                    }
-                    self.value(&arm.value);
-                    self.meet(&after);
-                    after.clone_from(&self.state);
-                }
-            }
+            NodeKind::Switch(value, arms) => self.arms(value, arms),
             NodeKind::Update(update) => self.update(&update.place, &update.change, node.at),
+        }
+    }
+
+    fn conditional(&mut self, parts: &[Node; 3]) {
+        let [condition, then, otherwise] = parts;
+        let not = self.condition(condition);
+        self.value(then);
+        let after = std::mem::replace(&mut self.state, not);
+        self.value(otherwise);
+        self.meet(&after);
+    }
+
+    fn arms(&mut self, value: &Node, arms: &[Arm]) {
+        self.value(value);
+        let before = self.state.clone();
+        let mut after = vec![true; before.len()];
+        for arm in arms {
+            self.state.clone_from(&before);
+            self.test(&arm.test);
+            if let Some(guard) = &arm.guard {
+                self.condition(guard);
+            }
+            self.value(&arm.value);
+            self.meet(&after);
+            after.clone_from(&self.state);
         }
     }
 

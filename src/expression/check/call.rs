@@ -6,6 +6,7 @@ mod plain;
 
 use self::overload::{is_whole_rest, matched, place_of};
 
+use super::path::only;
 use super::{Checker, Meaning, Typed};
 use crate::expression::ast::{Argument, DeclaredType, Expr, ExprKind, Name, Span};
 use crate::expression::eval::node::{Access, Found, Node, NodeKind};
@@ -25,6 +26,15 @@ pub(super) struct Resolved {
     /// The member's own type arguments.
     pub(super) types: Vec<Type>,
     pub(super) result: Type,
+}
+
+/// What is called, as it is written.
+pub(super) struct Called<'e> {
+    pub(super) name: &'e Name,
+    /// The type arguments that are given.
+    pub(super) types: Vec<Type>,
+    /// From the name to the closing bracket.
+    pub(super) span: Span,
 }
 
 /// An argument before the overload is known.
@@ -48,10 +58,8 @@ impl Checker {
     pub(super) fn resolve(
         &mut self,
         candidates: &[Candidate],
-        name: &Name,
-        types: &[Type],
+        called: &Called<'_>,
         arguments: &[Argument],
-        span: &Span,
     ) -> Option<Resolved> {
         let given: Vec<Given<'_>> =
             arguments.iter().map(|argument| self.given(&argument.value)).collect();
@@ -59,40 +67,38 @@ impl Checker {
             .iter()
             .map(|argument| argument.name.as_ref().map(|name| &*name.text))
             .collect();
-        self.resolve_given(candidates, name, types, (given, &names), span)
+        self.resolve_given(candidates, called, given, &names)
     }
 
     /// Finds the overload for values that were checked before.
     pub(super) fn resolve_typed(
         &mut self,
         candidates: &[Candidate],
-        name: &Name,
+        called: &Called<'_>,
         values: Vec<Typed>,
-        span: &Span,
     ) -> Option<Resolved> {
         let given: Vec<Given<'_>> = values.into_iter().map(Given::Value).collect();
         let names = vec![None; given.len()];
-        self.resolve_given(candidates, name, &[], (given, &names), span)
+        self.resolve_given(candidates, called, given, &names)
     }
 
     fn resolve_given(
         &mut self,
         candidates: &[Candidate],
-        name: &Name,
-        types: &[Type],
-        (given, names): (Vec<Given<'_>>, &[Option<&str>]),
-        span: &Span,
+        called: &Called<'_>,
+        given: Vec<Given<'_>>,
+        names: &[Option<&str>],
     ) -> Option<Resolved> {
         let mut best: Option<Match> = None;
         for (member, bound) in candidates {
-            let found = matched(member, bound, types, &given, names);
+            let found = matched(member, bound, &called.types, &given, names);
             let Some(found) = found else { continue };
             if best.as_ref().is_none_or(|best| found.cost < best.cost) {
                 best = Some(found);
             }
         }
         let Some(found) = best else {
-            self.no_overload(candidates, name, (&given, names), span);
+            self.no_overload(candidates, called, &given, names);
             self.declare_outs(&given);
             return None;
         };
@@ -227,7 +233,7 @@ impl Checker {
             let nodes = self.dynamic_arguments(arguments);
             return Some((Found::Dynamic("[]".into()), nodes, Type::Unknown));
         }
-        let Some((member, signature)) = self.only(&target.ty, "[]", kind) else {
+        let Some((member, signature)) = only(&target.ty, "[]", kind) else {
             let message = format!("an item of {} cannot be assigned to", target.ty);
             let remedy = (target.ty == Type::Object)
                 .then(|| "cast it first, for example `((JObject)…)[…] = …`".to_owned());
@@ -246,11 +252,8 @@ impl Checker {
         let ty = Type::Class(Class::Regex);
         let Some(pattern) = access.arguments.get(1) else { return access };
         let (Some(Value::String(_)), at) = (pattern.constant(), pattern.at) else { return access };
-        let (constructor, _) =
-            match members::candidates(&ty, "new", &[MemberKind::Constructor]).into_iter().next() {
-                Some(found) => found,
-                None => return access,
-            };
+        let constructors = members::candidates(&ty, "new", &[MemberKind::Constructor]);
+        let Some((constructor, _)) = constructors.into_iter().next() else { return access };
         let options = access.arguments.last().and_then(Node::constant).cloned();
         let options = options.filter(|value| matches!(value, Value::Int(_)));
         let arguments = vec![

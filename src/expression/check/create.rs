@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::call::Resolved;
+use super::call::{Called, Resolved};
+use super::path::only;
 use super::{Checker, Typed};
 use crate::expression::ast::{
     Argument, Expr, Initialiser, InitialiserTarget, Name, Span, TypeName,
@@ -32,7 +33,8 @@ impl Checker {
             self.dynamic_arguments(arguments);
             return Typed { ty, ..Typed::unknown(span) };
         }
-        let Some(resolved) = self.resolve(&candidates, &name, &[], arguments, span) else {
+        let called = Called { name: &name, types: Vec::new(), span: span.clone() };
+        let Some(resolved) = self.resolve(&candidates, &called, arguments) else {
             return Typed { ty, ..Typed::unknown(span) };
         };
         let Resolved { member, arguments, types, .. } = resolved;
@@ -76,8 +78,9 @@ impl Checker {
         }
         // The arguments are expressions without names; the call rules are the same.
         let values: Vec<Typed> = item.iter().map(|item| self.value(item)).collect();
+        let called = Called { name: &name, types: Vec::new(), span: span.clone() };
         let Resolved { member, arguments, types, .. } =
-            self.resolve_typed(&candidates, &name, values, span)?;
+            self.resolve_typed(&candidates, &called, values)?;
         Some(Access { member, arguments, types, at: span.start })
     }
 
@@ -96,7 +99,7 @@ impl Checker {
                 (member, nodes, wanted, span.start)
             }
             InitialiserTarget::Name(name) => {
-                let found = self.only(ty, &name.text, MemberKind::SetProperty);
+                let found = only(ty, &name.text, MemberKind::SetProperty);
                 let Some((member, signature)) = found else {
                     let message = format!("{ty} has no `{}` that can be set", name.text);
                     self.wrong(&name.span, message, None);
@@ -115,8 +118,7 @@ impl Checker {
     pub(super) fn array(
         &mut self,
         of: Option<&TypeName>,
-        length: Option<&Expr>,
-        items: Option<&[Expr]>,
+        (length, items): (Option<&Expr>, Option<&[Expr]>),
         wanted: &Type,
         span: &Span,
     ) -> Typed {
@@ -146,18 +148,14 @@ impl Checker {
     fn best_type(&mut self, items: &[Typed], span: &Span) -> Type {
         let mut best: Option<Type> = None;
         for item in items {
-            best = match best {
-                None => Some(item.ty.clone()),
-                Some(before) => match common(&before, &item.ty) {
-                    Some(both) => Some(both),
-                    None => {
-                        let message = format!("the items are {before} and {}", item.ty);
-                        let remedy = Some("write `new object[] { … }`".to_owned());
-                        self.wrong(&item.span, message, remedy);
-                        return Type::Unknown;
-                    }
-                },
+            let before = best.unwrap_or(Type::Never);
+            let Some(both) = common(&before, &item.ty) else {
+                let message = format!("the items are {before} and {}", item.ty);
+                let remedy = Some("write `new object[] { … }`".to_owned());
+                self.wrong(&item.span, message, remedy);
+                return Type::Unknown;
             };
+            best = Some(both);
         }
         match best {
             Some(Type::Null) | None => {
@@ -172,7 +170,7 @@ impl Checker {
     pub(super) fn record(&mut self, members: &[(Name, Expr)], span: &Span) -> Typed {
         let mut names: Vec<Arc<str>> = Vec::new();
         let mut nodes = Vec::new();
-        let mut types = Vec::new();
+        let mut parts = Vec::new();
         for (name, value) in members {
             if names.iter().any(|known| **known == *name.text) {
                 let message = format!("a member called `{}` already exists here", name.text);
@@ -180,11 +178,11 @@ impl Checker {
             }
             let typed = self.value(value);
             let name: Arc<str> = Arc::from(&*name.text);
-            types.push((Arc::clone(&name), typed.ty.clone()));
+            parts.push((Arc::clone(&name), typed.ty.clone()));
             names.push(name);
             nodes.push(self.converted(typed, &Type::Object));
         }
-        Typed::new(NodeKind::Record(names.into(), nodes), Type::Record(types.into()), span)
+        Typed::new(NodeKind::Record(names.into(), nodes), Type::Record(parts.into()), span)
     }
 
     pub(super) fn tuple(
@@ -194,22 +192,24 @@ impl Checker {
         span: &Span,
     ) -> Typed {
         let mut nodes = Vec::new();
-        let mut types = Vec::new();
+        let mut found = Vec::new();
         for (place, (name, value)) in parts.iter().enumerate() {
-            let hint = match wanted {
-                Type::Tuple(parts) => parts.get(place).map_or(Type::Unknown, |part| part.1.clone()),
-                _ => Type::Unknown,
-            };
+            let mut hint = Type::Unknown;
+            if let Type::Tuple(wanted) = wanted
+                && let Some((_, part)) = wanted.get(place)
+            {
+                hint = part.clone();
+            }
             let typed = self.value_for(value, &hint);
             let fits = !hint.is_open() && super::coerce::fits(&typed, &hint);
             let ty = if fits { hint } else { typed.ty.clone() };
-            types.push((name.as_ref().map(|name| Arc::from(&*name.text)), ty.clone()));
+            found.push((name.as_ref().map(|name| Arc::from(&*name.text)), ty.clone()));
             nodes.push(self.converted(typed, &ty));
         }
         if nodes.len() < 2 {
             self.wrong(span, "a tuple needs two parts", None);
         }
-        Typed::new(NodeKind::Tuple(nodes), Type::Tuple(types.into()), span)
+        Typed::new(NodeKind::Tuple(nodes), Type::Tuple(found.into()), span)
     }
 
     /// A constant for a parameter that is left out.
@@ -217,12 +217,9 @@ impl Checker {
         let typed = self.value_for(expr, ty);
         let span = typed.span.clone();
         let node = self.coerce(typed, ty, "the default");
-        match node.constant() {
-            Some(value) => value.clone(),
-            None => {
-                self.wrong(&span, "a default must be a constant", None);
-                Value::Null
-            }
+        if node.constant().is_none() {
+            self.wrong(&span, "a default must be a constant", None);
         }
+        node.constant().cloned().unwrap_or_default()
     }
 }

@@ -25,8 +25,9 @@ fn ends(statement: &Statement) -> bool {
             let always = branches.iter().any(|(condition, _)| is(condition, true));
             branch || (!always && otherwise.as_ref().is_none_or(|branch| ends(branch)))
         }
-        Statement::While { condition, body } => !is(condition, true) || breaks(body),
-        Statement::Do { body, condition } => !is(condition, true) || breaks(body),
+        Statement::While { condition, body } | Statement::Do { body, condition } => {
+            !is(condition, true) || breaks(body)
+        }
         Statement::For { condition, body, .. } => {
             condition.as_ref().is_some_and(|condition| !is(condition, true)) || breaks(body)
         }

@@ -326,8 +326,7 @@ fn moments(operator: BinaryOperator, one: &Type, other: &Type) -> Option<Type> {
     };
     let moment = |class: Class| matches!(class, Class::DateTime | Class::DateTimeOffset);
     match operator {
-        Op::Add if moment(*left) && *right == Class::TimeSpan => Some(one.clone()),
-        Op::Subtract if moment(*left) && *right == Class::TimeSpan => Some(one.clone()),
+        Op::Add | Op::Subtract if moment(*left) && *right == Class::TimeSpan => Some(one.clone()),
         Op::Subtract if moment(*left) && left == right => Some(Type::Class(Class::TimeSpan)),
         Op::Add | Op::Subtract if *left == Class::TimeSpan && left == right => Some(one.clone()),
         Op::Divide if *left == Class::TimeSpan && left == right => Some(Type::Double),

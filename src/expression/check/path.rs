@@ -2,24 +2,16 @@
 
 mod faults;
 mod statics;
+mod walk;
 
-use super::{Checker, Meaning, Typed, is_way};
-use crate::expression::ast::{Argument, Expr, ExprKind, Link, LinkKind, Name, Span, TypeName};
-use crate::expression::eval::node::{self, Access, How, Node, NodeKind, Step};
+use self::walk::Walk;
+use super::call::{Called, Resolved};
+use super::{Checker, Meaning, Typed};
+use crate::expression::ast::{Argument, Expr, ExprKind, Link, LinkKind, Name, Span};
+use crate::expression::eval::node::{Access, How, NodeKind, Step};
 use crate::expression::members::{self, Member, MemberKind, Run};
 use crate::expression::scope::ContextMember;
-use crate::expression::types::{Class, Type, Unnamed, named};
-use crate::expression::value::Value;
-
-/// A path as far as it was read.
-struct Walk {
-    first: Node,
-    links: Vec<node::Link>,
-    ty: Type,
-    /// Whether a `?` was passed, so that the whole can be null.
-    conditional: bool,
-    span: Span,
-}
+use crate::expression::types::{Class, Type, named};
 
 /// What a path starts with.
 enum Start {
@@ -38,13 +30,13 @@ impl Checker {
                 return Typed::unknown(span);
             }
             Start::Value(typed) => (Walk::new(typed), 0),
-            Start::Type(ty) => match self.static_member(&ty, rest, span) {
-                Some((typed, used)) => (Walk::new(typed), used),
-                None => {
+            Start::Type(ty) => {
+                let Some((typed, used)) = self.static_member(&ty, rest, span) else {
                     self.arguments_only(rest);
                     return Typed::unknown(span);
-                }
-            },
+                };
+                (Walk::new(typed), used)
+            }
         };
         self.walk(walk, rest.get(used..).unwrap_or(&[]), span)
     }
@@ -83,13 +75,11 @@ impl Checker {
         if self.lookup(&name.text).is_some() || &*name.text == "context" {
             return (Start::Value(self.name(name)), 0);
         }
-        match type_prefix(name, links) {
-            Some((ty, used)) => (Start::Type(ty), used),
-            None => {
-                self.name(name);
-                (Start::Wrong, 0)
-            }
+        if let Some((ty, used)) = type_prefix(name, links) {
+            return (Start::Type(ty), used);
         }
+        self.name(name);
+        (Start::Wrong, 0)
     }
 
     fn walk(&mut self, mut walk: Walk, links: &[Link], span: &Span) -> Typed {
@@ -108,11 +98,14 @@ impl Checker {
                 LinkKind::Member { name, types } => {
                     if let Some((Link { kind: LinkKind::Call(arguments), span, .. }, after)) =
                         rest.split_first()
-                        && !self.is_function_member(&walk.ty, name)
+                        && !is_function_member(&walk.ty, name)
                     {
                         rest = after;
                         walk.span.end = span.end;
-                        walk = self.method(walk, name, types, arguments, link.conditional);
+                        let types = types.iter().map(|of| self.named_type(of)).collect();
+                        let span = name.span.start..span.end;
+                        let called = Called { name, types, span };
+                        walk = self.method(walk, called, arguments, link.conditional);
                     } else {
                         walk = self.property(walk, name, link.conditional);
                     }
@@ -143,11 +136,6 @@ impl Checker {
         walk
     }
 
-    /// Whether `name` is a value that can be called, such as a part of a record.
-    fn is_function_member(&self, ty: &Type, name: &Name) -> bool {
-        matches!(field(ty, &name.text), Some((_, Type::Function(..))))
-    }
-
     fn property(&mut self, mut walk: Walk, name: &Name, conditional: bool) -> Walk {
         let at = name.span.start;
         if walk.ty.is_open() {
@@ -164,33 +152,32 @@ impl Checker {
             walk.push(Step::Field(place), conditional, at, ty);
             return walk;
         }
-        let found = self.only(&walk.ty, &name.text, MemberKind::Property);
+        let found = only(&walk.ty, &name.text, MemberKind::Property);
         let Some((member, signature)) = found else {
             self.no_member(&walk.ty, name, false);
             return walk.lost();
         };
         self.note(&walk.ty, member);
-        self.push_member(walk, member, Vec::new(), Vec::new(), signature.result, (conditional, at))
+        let access = Access { member, arguments: Vec::new(), types: Vec::new(), at };
+        walk.member(access, signature.result, conditional)
     }
 
     fn method(
         &mut self,
         mut walk: Walk,
-        name: &Name,
-        types: &[TypeName],
+        called: Called<'_>,
         arguments: &[Argument],
         conditional: bool,
     ) -> Walk {
-        let at = name.span.start;
-        let types: Vec<Type> = types.iter().map(|of| self.named_type(of)).collect();
+        let at = called.span.start;
+        let name = called.name;
         if walk.ty.is_open() {
             let arguments = self.dynamic_arguments(arguments);
-            let name = (&*name.text).into();
+            let (name, types) = ((&*name.text).into(), called.types);
             let step = Step::Dynamic { name, how: How::Call, arguments, types };
             walk.push(step, conditional, at, Type::Unknown);
             return walk;
         }
-        // `nullable.ToString()` and the like work on the value below.
         let receiver = walk.ty.clone();
         let candidates = members::candidates(&receiver, &name.text, &[MemberKind::Method]);
         if candidates.is_empty() {
@@ -198,26 +185,17 @@ impl Checker {
             self.dynamic_arguments(arguments);
             return walk.lost();
         }
-        let span = name.span.start..walk.span.end;
-        let Some(resolved) = self.resolve(&candidates, name, &types, arguments, &span) else {
+        let Some(resolved) = self.resolve(&candidates, &called, arguments) else {
             return walk.lost();
         };
         self.note(&receiver, resolved.member);
-        let result = if resolved.member.bare_name() == "ToString"
+        if resolved.member.bare_name() == "ToString"
             && let Type::Enumeration(of) = receiver.bare()
         {
             return walk.named(*of, at);
-        } else {
-            resolved.result
-        };
-        self.push_member(
-            walk,
-            resolved.member,
-            resolved.arguments,
-            resolved.types,
-            result,
-            (conditional, at),
-        )
+        }
+        let Resolved { member, arguments, types, result } = resolved;
+        walk.member(Access { member, arguments, types, at }, result, conditional)
     }
 
     fn index(&mut self, mut walk: Walk, arguments: &[Argument], link: &Link) -> Walk {
@@ -238,17 +216,13 @@ impl Checker {
             return walk.lost();
         }
         let name = Name { text: "[]".into(), span: link.span.clone() };
-        let resolved = self.resolve(&candidates, &name, &[], arguments, &link.span);
+        let called = Called { name: &name, types: Vec::new(), span: link.span.clone() };
+        let resolved = self.resolve(&candidates, &called, arguments);
         let Some(resolved) = resolved else { return walk.lost() };
         self.note(&walk.ty, resolved.member);
-        self.push_member(
-            walk,
-            resolved.member,
-            resolved.arguments,
-            Vec::new(),
-            resolved.result,
-            (link.conditional, link.span.start),
-        )
+        let Resolved { member, arguments, result, .. } = resolved;
+        let access = Access { member, arguments, types: Vec::new(), at: link.span.start };
+        walk.member(access, result, link.conditional)
     }
 
     /// Calls a value that is a function.
@@ -273,39 +247,6 @@ impl Checker {
         }
     }
 
-    fn push_member(
-        &mut self,
-        mut walk: Walk,
-        member: &'static Member,
-        arguments: Vec<Node>,
-        types: Vec<Type>,
-        result: Type,
-        (conditional, at): (bool, usize),
-    ) -> Walk {
-        let is_known = walk.links.is_empty() && walk.first.constant().is_some();
-        // Below what cannot be null, a part of `context` is read at once.
-        if let (Run::Context(part), true) = (member.run, is_known) {
-            walk.first = Node::new(NodeKind::Context(part), at);
-            walk.ty = result;
-            return walk;
-        }
-        // `context.Request.Url` and its like have no value: they are only on the way.
-        if let Type::Class(class) = result
-            && is_way(class)
-            && is_known
-        {
-            walk.first = Node::new(NodeKind::Constant(Value::text(class.name())), at);
-            walk.ty = result;
-            return walk;
-        }
-        if member.is_lookup() {
-            walk = walk.without_whole();
-        }
-        let access = Access { member, arguments, types, at };
-        walk.push(Step::Access(access), conditional, at, result);
-        walk
-    }
-
     /// Remembers what using a member says about the whole expression.
     fn note(&mut self, owner: &Type, member: &Member) {
         self.reads.effects |= member.is_volatile();
@@ -324,75 +265,21 @@ impl Checker {
             _ => {}
         }
     }
-
-    /// The one member of that name and kind.
-    pub(super) fn only(
-        &self,
-        ty: &Type,
-        name: &str,
-        kind: MemberKind,
-    ) -> Option<(&'static Member, members::Signature)> {
-        let (member, bound) = members::candidates(ty, name, &[kind]).into_iter().next()?;
-        Some((member, member.signature()?.with(&bound)))
-    }
 }
 
-impl Walk {
-    fn new(typed: Typed) -> Self {
-        let Typed { node, ty, span } = typed;
-        match node.kind {
-            // A path in parentheses that cannot end early goes on.
-            NodeKind::Path(first, links) if links.iter().all(|link| !link.conditional) => {
-                Self { first: *first, links, ty, conditional: false, span }
-            }
-            kind => {
-                let first = Node { kind, at: node.at };
-                Self { first, links: Vec::new(), ty, conditional: false, span }
-            }
-        }
-    }
-
-    fn push(&mut self, step: Step, conditional: bool, at: usize, ty: Type) {
-        self.links.push(node::Link { conditional, step, at });
-        self.ty = ty;
-    }
-
-    /// The path after a fault: anything may follow.
-    fn lost(mut self) -> Self {
-        self.first = Node::new(NodeKind::Constant(Value::Null), self.first.at);
-        self.links.clear();
-        self.ty = Type::Unknown;
-        self
-    }
-
-    /// An enumeration's value as its name.
-    fn named(self, of: crate::expression::types::Enumeration, at: usize) -> Self {
-        let kind = NodeKind::Path(Box::new(self.first), self.links);
-        let value = Node::new(kind, at);
-        let text = node::Text { value, names: Some(of), format: None, alignment: None };
-        let first = Node::new(NodeKind::Text(Box::new(text)), at);
-        let (conditional, span) = (self.conditional, self.span);
-        Self { first, links: Vec::new(), ty: Type::String, conditional, span }
-    }
-
-    /// Leaves out a dictionary that is only looked into, but not the question whether what it
-    /// belongs to is null.
-    fn without_whole(mut self) -> Self {
-        let whole = matches!(self.ty, Type::Class(class) if class.same_as().is_some());
-        let Some(last) = self.links.pop_if(|last| whole && is_whole(&last.step)) else {
-            return self;
-        };
-        if !self.links.is_empty() || self.first.constant().is_none() {
-            let step = Step::Present;
-            self.links.push(node::Link { conditional: last.conditional, step, at: last.at });
-        }
-        self
-    }
+/// Whether `name` is a value that can be called, such as a part of a record.
+fn is_function_member(ty: &Type, name: &Name) -> bool {
+    matches!(field(ty, &name.text), Some((_, Type::Function(..))))
 }
 
-/// Whether the step makes a dictionary of `context`.
-fn is_whole(step: &Step) -> bool {
-    matches!(step, Step::Access(access) if matches!(access.member.run, Run::Call(_)))
+/// The one member of that name and kind.
+pub(super) fn only(
+    ty: &Type,
+    name: &str,
+    kind: MemberKind,
+) -> Option<(&'static Member, members::Signature)> {
+    let (member, bound) = members::candidates(ty, name, &[kind]).into_iter().next()?;
+    Some((member, member.signature()?.with(&bound)))
 }
 
 /// A part of a tuple or an anonymous object: its place and type.
@@ -417,10 +304,8 @@ fn type_prefix(name: &Name, links: &[Link]) -> Option<(Type, usize)> {
     let mut path = name.text.to_string();
     let mut used = 0;
     loop {
-        match named(&path) {
-            Ok(ty) => return Some((ty, used)),
-            // `Tuple.Create` and `KeyValuePair.Create`.
-            Err(Unnamed::WrongArguments(_)) | Err(Unnamed::NoSuchType) => {}
+        if let Ok(ty) = named(&path) {
+            return Some((ty, used));
         }
         let Some(Link { kind: LinkKind::Member { name, .. }, .. }) = links.get(used) else {
             return None;

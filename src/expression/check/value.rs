@@ -42,7 +42,7 @@ impl Checker {
             ExprKind::Chain { first, rest } => self.chain(first, rest),
             ExprKind::Coalesce(parts) => self.coalesce(parts, wanted, span),
             ExprKind::Conditional { condition, then, otherwise } => {
-                self.conditional(condition, then, otherwise, wanted, span)
+                self.conditional([&**condition, &**then, &**otherwise], wanted, span)
             }
             ExprKind::Assign { target, operator, value } => {
                 self.assign(target, *operator, value, span)
@@ -55,7 +55,7 @@ impl Checker {
                 self.creation(of, arguments, initialiser.as_ref(), span)
             }
             ExprKind::NewArray { of, length, items } => {
-                self.array(of.as_ref(), length.as_deref(), items.as_deref(), wanted, span)
+                self.array(of.as_ref(), (length.as_deref(), items.as_deref()), wanted, span)
             }
             ExprKind::NewRecord(members) => self.record(members, span),
             ExprKind::Tuple(parts) => self.tuple(parts, wanted, span),
@@ -85,13 +85,13 @@ impl Checker {
             Literal::Long(number) => (Value::Long(*number), Type::Long),
             Literal::ULong(number) => (Value::ULong(*number), Type::ULong),
             Literal::Double(number) => (Value::Double(*number), Type::Double),
-            Literal::Decimal(digits) => match decimal(digits) {
-                Some(number) => (Value::Decimal(number), Type::Decimal),
-                None => {
+            Literal::Decimal(digits) => {
+                let number = decimal(digits);
+                if number.is_none() {
                     self.wrong(span, "this is not a decimal number", None);
-                    (Value::Null, Type::Unknown)
                 }
-            },
+                (Value::Decimal(number.unwrap_or_default()), Type::Decimal)
+            }
             Literal::Char(character) => (Value::Char(*character), Type::Char),
             Literal::String(text) => (Value::text(text), Type::String),
         };
@@ -181,9 +181,7 @@ impl Checker {
 
     fn conditional(
         &mut self,
-        condition: &Expr,
-        then: &Expr,
-        otherwise: &Expr,
+        [condition, then, otherwise]: [&Expr; 3],
         wanted: &Type,
         span: &Span,
     ) -> Typed {

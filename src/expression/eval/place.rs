@@ -65,9 +65,8 @@ impl<'s> Machine<'s> {
     /// The value after the change; none if there is no change.
     fn changed(&mut self, update: &'s Update, before: &Value) -> Result<Option<Value>, Thrown> {
         let after = match &update.change {
-            Change::Set(value) => self.value(value)?,
             Change::Coalesce(_) if !before.is_null() => return Ok(None),
-            Change::Coalesce(value) => self.value(value)?,
+            Change::Set(value) | Change::Coalesce(value) => self.value(value)?,
             Change::Operate(operator, value) => {
                 let value = self.value(value)?;
                 self.computed(update, *operator, before, &value)?

@@ -69,7 +69,6 @@ fn is_static(ty: &Type) -> bool {
 
 fn own(ty: &Type) -> &'static [&'static [Member]] {
     match ty {
-        Type::Object => &[],
         Type::String => &[text::STRING],
         Type::Char => &[text::CHAR],
         Type::Bool => &[number::BOOL],
@@ -194,5 +193,55 @@ fn library_members(class: Class) -> &'static [&'static [Member]] {
         Class::XNamespace => &[xml::NAMESPACE],
         Class::XNode => &[xml::NODE],
         hash => other::hash(hash),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::expression::value::thrown::ExceptionKind;
+
+    #[test]
+    fn every_signature_in_the_tables_is_understood() {
+        let any = || Arc::new(Type::Unknown);
+        let mut types = vec![
+            Type::Object,
+            Type::String,
+            Type::Char,
+            Type::Bool,
+            Type::Byte,
+            Type::Int,
+            Type::UInt,
+            Type::Long,
+            Type::ULong,
+            Type::Double,
+            Type::Decimal,
+            Type::Nullable(Arc::new(Type::Int)),
+            Type::Byte.array(),
+            Type::Array(any()),
+            Type::List(any()),
+            Type::Queue(any()),
+            Type::Stack(any()),
+            Type::Set(any()),
+            Type::Sequence(any()),
+            Type::Map(any(), any()),
+            Type::Map(any(), Arc::new(Type::String.array())),
+            Type::Pair(any(), any()),
+            Type::Grouping(any(), any()),
+        ];
+        types.extend(Class::ALL.iter().map(|class| Type::Class(*class)));
+        types.extend(ExceptionKind::ALL.iter().map(|kind| Type::Exception(*kind)));
+        let mut members = 0;
+        for ty in types {
+            for (list, _) in of(&ty) {
+                for member in list {
+                    assert!(member.signature().is_some(), "{ty}: {member:?} {}", member.result);
+                    members += 1;
+                }
+            }
+        }
+        assert!(members > 1000, "{members}");
     }
 }

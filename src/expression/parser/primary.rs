@@ -109,8 +109,9 @@ impl Parser {
             parts.push(match piece {
                 Piece::Text(text) => InterpolatedPart::Text(text),
                 Piece::Hole { tokens, alignment, format } => {
-                    let value = self.hole(tokens);
-                    let alignment = (!alignment.is_empty()).then(|| self.hole(alignment));
+                    let value = Box::new(self.hole(tokens));
+                    let aligned = !alignment.is_empty();
+                    let alignment = aligned.then(|| Box::new(self.hole(alignment)));
                     InterpolatedPart::Hole { value, alignment, format }
                 }
             });

@@ -69,8 +69,7 @@ fn is_token_value(ty: &Type) -> bool {
 fn widened(from: &Type, to: &Type) -> Option<Fit> {
     use Type::{Decimal, Double, Int, Long, UInt, ULong};
     let chain: &[Type] = match from {
-        Type::Char => &[Int, UInt, Long, ULong, Double, Decimal],
-        Type::Byte => &[Int, UInt, Long, ULong, Double, Decimal],
+        Type::Char | Type::Byte => &[Int, UInt, Long, ULong, Double, Decimal],
         Int => &[Long, Double, Decimal],
         UInt => &[Long, ULong, Double, Decimal],
         Long | ULong => &[Double, Decimal],

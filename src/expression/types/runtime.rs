@@ -101,7 +101,9 @@ pub(in crate::expression) fn is_instance(value: &Value, ty: &Type) -> bool {
         return false;
     }
     match (ty, value) {
-        (Type::Object | Type::Unknown, _) => true,
+        (Type::Object | Type::Unknown, _)
+        | (Type::Record(_) | Type::Tuple(_), Value::Record(_))
+        | (Type::Function(..), Value::Function(_)) => true,
         (Type::Nullable(inner), value) => is_instance(value, inner),
         (Type::Enumeration(_), value) => matches!(value, Value::Int(_)),
         // A mapped or listed byte array keeps its bytes as a list.
@@ -114,8 +116,6 @@ pub(in crate::expression) fn is_instance(value: &Value, ty: &Type) -> bool {
             matches!(list.kind(), ListKind::List | ListKind::Array)
         }
         (Type::Sequence(_), value) => type_of(value).element().is_some(),
-        (Type::Record(_) | Type::Tuple(_), Value::Record(_)) => true,
-        (Type::Function(..), Value::Function(_)) => true,
         (Type::Class(class), Value::Record(record)) => {
             // What the gateway hands out as a record, such as a certificate.
             matches!(class, Class::Authorization | Class::Certificate) && record.values().len() > 1

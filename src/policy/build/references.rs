@@ -30,6 +30,8 @@ pub struct Assumed {
     pub backends: BTreeSet<String>,
     /// Ids of fragments.
     pub fragments: BTreeSet<String>,
+    /// Words such as `{retries}` that somebody else replaces.
+    pub placeholders: BTreeSet<String>,
 }
 
 impl References {

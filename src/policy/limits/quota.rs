@@ -215,6 +215,11 @@ impl Quota {
 }
 
 impl QuotaByKey {
+    /// Who is counted.
+    pub fn identity(&self, exchange: &mut Exchange) -> Option<Arc<str>> {
+        self.key.get(exchange).ok()
+    }
+
     /// Asks for what the request takes under its key.
     pub(in crate::policy) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
         let identity = self.key.get(exchange)?;

@@ -113,6 +113,11 @@ impl RateLimit {
 }
 
 impl RateLimitByKey {
+    /// Who is counted.
+    pub fn identity(&self, exchange: &mut Exchange) -> Option<Arc<str>> {
+        self.key.get(exchange).ok()
+    }
+
     /// Asks for what the request takes under its key.
     pub(in crate::policy) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
         let calls = self.calls.get(exchange)?;

@@ -20,6 +20,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream as Client;
 use std::time::Instant;
 use tokio::sync::watch;
+use crate::route::host::Pattern;
 
 struct Echo;
 
@@ -82,7 +83,7 @@ fn serve(h2c: bool, connections_max: usize, time_max: Duration, terms: Terms) ->
     let named = certificate("named.example");
     let find = Box::new(move |host: &str| {
         (host == "named.example").then(|| HostCertificate {
-            host: "named.example".into(),
+            host: Pattern::parse("named.example").unwrap(),
             chain: named.chain.clone(),
             key: named.key.clone(),
         })

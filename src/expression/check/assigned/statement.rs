@@ -55,7 +55,9 @@ impl Flow<'_> {
             Statement::Try(whole) => self.try_block(whole),
             Statement::Deconstruct(slots, value) => {
                 self.value(value);
-                slots.iter().for_each(|slot| self.set(*slot, true));
+                for slot in slots {
+                    self.set(*slot, true);
+                }
             }
         }
     }
@@ -102,7 +104,9 @@ impl Flow<'_> {
             self.state.clone_from(&before);
             for (test, guard) in &section.labels {
                 has_default |= test.is_none();
-                test.iter().for_each(|test| self.test(test));
+                if let Some(test) = test {
+                    self.test(test);
+                }
                 if let Some(guard) = guard {
                     self.condition(guard);
                 }

@@ -1,8 +1,8 @@
 //! Why no overload takes the arguments.
 
 use super::overload::argument_cost;
-use super::{Candidate, Given};
-use crate::expression::ast::{Name, Span};
+use super::{Called, Candidate, Given};
+use crate::expression::ast::Name;
 use crate::expression::check::{Checker, Typed};
 use crate::expression::eval::node::{Node, NodeKind};
 use crate::expression::members::{Member, Parameter, Signature};
@@ -13,10 +13,11 @@ impl Checker {
     pub(super) fn no_overload(
         &mut self,
         candidates: &[Candidate],
-        name: &Name,
-        (given, names): (&[Given<'_>], &[Option<&str>]),
-        span: &Span,
+        called: &Called<'_>,
+        given: &[Given<'_>],
+        names: &[Option<&str>],
     ) {
+        let Called { name, span, .. } = called;
         let signatures: Vec<(&Member, Signature)> = candidates
             .iter()
             .filter_map(|(member, bound)| Some((*member, member.signature()?.with(bound))))

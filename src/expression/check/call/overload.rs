@@ -45,14 +45,14 @@ pub(super) fn matched(
     for (index, given) in given.iter().enumerate() {
         let name = names.get(index).copied().flatten();
         let (_, parameter) = place_of(&signature, index, name)?;
-        let parameter = Parameter { ty: parameter.ty.with(&bound), ..parameter.clone() };
+        let wanted = Parameter { ty: parameter.ty.with(&bound), ..parameter.clone() };
         let one = match given {
-            Given::Value(typed) => (!parameter.out).then(|| argument_cost(typed, &parameter))??,
-            Given::Lambda(_, count) => match &parameter.ty {
+            Given::Value(typed) => (!wanted.out).then(|| argument_cost(typed, &wanted))??,
+            Given::Lambda(_, count) => match &wanted.ty {
                 Type::Function(parameters, _) => (parameters.len() == *count).then_some(0)?,
                 ty => ty.is_open().then_some(8)?,
             },
-            Given::Out(_) => parameter.out.then_some(0)?,
+            Given::Out(_) => wanted.out.then_some(0)?,
         };
         cost = cost.saturating_add(one);
     }

@@ -1,6 +1,8 @@
 //! Members of types: `int.Parse(…)`, `DateTime.UtcNow`.
 
-use crate::expression::ast::{Argument, Link, LinkKind, Name, Span};
+use super::only;
+use crate::expression::ast::{Argument, Link, LinkKind, Span};
+use crate::expression::check::call::Called;
 use crate::expression::check::{Checker, Typed};
 use crate::expression::eval::node::{Access, NodeKind};
 use crate::expression::members::{self, MemberKind};
@@ -29,11 +31,11 @@ impl Checker {
             return Some((Typed::constant(Value::Int(number), ty.clone(), &name.span), 1));
         }
         if let Some(Link { kind: LinkKind::Call(arguments), span: call, .. }) = links.get(1) {
-            let span = name.span.start..call.end;
-            let types: Vec<Type> = types.iter().map(|of| self.named_type(of)).collect();
-            return Some((self.static_call(ty, name, &types, arguments, &span)?, 2));
+            let types = types.iter().map(|of| self.named_type(of)).collect();
+            let called = Called { name, types, span: name.span.start..call.end };
+            return Some((self.static_call(ty, &called, arguments)?, 2));
         }
-        let found = self.only(ty, &name.text, MemberKind::StaticProperty);
+        let found = only(ty, &name.text, MemberKind::StaticProperty);
         let Some((member, signature)) = found else {
             self.no_static_member(ty, name, false);
             return None;
@@ -48,18 +50,17 @@ impl Checker {
     fn static_call(
         &mut self,
         ty: &Type,
-        name: &Name,
-        types: &[Type],
+        called: &Called<'_>,
         arguments: &[Argument],
-        span: &Span,
     ) -> Option<Typed> {
+        let Called { name, span, .. } = called;
         let candidates = members::candidates(ty, &name.text, &[MemberKind::StaticMethod]);
         if candidates.is_empty() {
             self.no_static_member(ty, name, true);
             self.dynamic_arguments(arguments);
             return None;
         }
-        let resolved = self.resolve(&candidates, name, types, arguments, span)?;
+        let resolved = self.resolve(&candidates, called, arguments)?;
         self.note(ty, resolved.member);
         let access = Access {
             member: resolved.member,

@@ -1,7 +1,7 @@
 //! `context` and everything below it.
 
 use super::super::Member;
-use super::super::arguments::{Outcome, Pure, at, method_with, part, property, property_with};
+use super::super::arguments::{Outcome, Pure, at, method, method_with, part, property, property_with};
 use super::lookup::{url_text, variables, whole_headers, whole_query};
 use crate::expression::library::display;
 use crate::expression::scope::{ContextMember as Part, Side, UrlSide};
@@ -137,7 +137,7 @@ pub(super) const REQUEST: &[Member] = &[
     property_with("MatchedParameters", "IMatchedParameters", |call| {
         let mut pairs = Vec::new();
         call.scope().matched_parameters(&mut |name, value| {
-            pairs.push((Value::text(name), Value::text(value)))
+            pairs.push((Value::text(name), Value::text(value)));
         });
         let map = Map::new(true);
         for (name, value) in pairs {
@@ -213,6 +213,10 @@ fn of_record(arguments: &[Value], name: &str) -> Outcome {
     }
 }
 
+fn verified(v: &[Value]) -> Outcome {
+    of_record(v, "Verified")?.bool().map(Value::Bool)
+}
+
 pub(super) const NAMED: &[Member] = &[
     field("Id", "string", |v| of_record(v, "Id")),
     field("Name", "string", |v| of_record(v, "Name")),
@@ -237,4 +241,8 @@ pub(super) const CERTIFICATE: &[Member] = &[
     field("FriendlyName", "string", |v| of_record(v, "FriendlyName")),
     field("NotBefore", "DateTime", |v| of_record(v, "NotBefore")),
     field("NotAfter", "DateTime", |v| of_record(v, "NotAfter")),
+    method("Verify", "", "bool", |v| verified(v)),
+    method("VerifyNoRevocation", "", "bool", |v| verified(v)),
+    method("GetCertHashString", "", "string", |v| of_record(v, "Thumbprint")),
+    method("GetSerialNumberString", "", "string", |v| of_record(v, "SerialNumber")),
 ];

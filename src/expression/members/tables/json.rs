@@ -83,6 +83,7 @@ const fn formatting(number: i32) -> Formatting {
     if number == 0 { Formatting::Compact } else { Formatting::Indented }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "members give results")]
 fn tokens(tokens: Vec<Json>) -> Outcome {
     Ok(Value::sequence(tokens.into_iter().map(Value::Json).collect()))
 }

@@ -12,8 +12,10 @@ use crate::expression::eval::default_of;
 use crate::expression::library::sequence::{self, elements, group, numbers, order};
 use crate::expression::library::{collections as library, operators};
 use crate::expression::types::is_instance;
+use crate::expression::value::Value;
 use crate::expression::value::collection::List;
 use crate::expression::value::collection::keyed::Map;
+use crate::expression::value::thrown::{ExceptionKind, Thrown};
 
 /// A LINQ member that takes an optional condition: `First()` and `First(x => …)`.
 macro_rules! conditional {
@@ -286,6 +288,20 @@ pub(super) const STATIC_ARRAY: &[Member] = &[
         ok(found.and_then(|at| i32::try_from(at).ok()).unwrap_or(-1))
     })
     .effect(),
+    static_method("Copy<X>", "X[] sourceArray, X[] destinationArray, int length", "void", |v| {
+        copied(v, 0, 0, int(v, 2)?)
+    })
+    .effect(),
+    static_method(
+        "Copy<X>",
+        "X[] sourceArray, int sourceIndex, X[] destinationArray, int destinationIndex, int length",
+        "void",
+        |v| {
+            let arrays = [at(v, 0).clone(), at(v, 2).clone()];
+            copied(&arrays, int(v, 1)?, int(v, 3)?, int(v, 4)?)
+        },
+    )
+    .effect(),
     static_method("Reverse<X>", "X[] array", "void", |v| nothing(library::reverse(list(v, 0)?)?))
         .effect(),
     static_method("Sort<X>", "X[] array", "void", |v| nothing(library::sort(list(v, 0)?, None)?))
@@ -298,3 +314,17 @@ pub(super) const STATIC_ARRAY: &[Member] = &[
         elements::first_or(&source(call)?, Some(&mut |with| call.invoke(1, with)), default)
     }),
 ];
+
+/// Copies items from the first array into the second.
+fn copied(v: &[Value], from: i32, to: i32, length: i32) -> Outcome {
+    let source = items(v, 0)?;
+    let target = list(v, 1)?;
+    let start = usize::try_from(from).unwrap_or(usize::MAX);
+    let count = usize::try_from(length).unwrap_or(usize::MAX);
+    let wrong = || Thrown::new(ExceptionKind::Argument, "Source array was not long enough.");
+    let part = source.get(start..start.saturating_add(count)).ok_or_else(wrong)?;
+    for (place, item) in (to..).zip(part) {
+        target.set_at(place, item.clone())?;
+    }
+    Ok(Value::Null)
+}

@@ -15,7 +15,6 @@ use crate::expression::value::collection::{Pair, Record};
 use crate::expression::value::crypto::{Algorithm, Hasher};
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
 use crate::expression::value::web::{Absolute, Uri};
-use crate::expression::value::xml::Xml;
 
 fn uri_of(v: &[Value], index: usize) -> Result<&Arc<Uri>, Thrown> {
     match at(v, index) {
@@ -92,11 +91,11 @@ pub(super) const URI: &[Member] = &[
 ];
 
 pub(super) const WEB_UTILITY: &[Member] = &[
-    static_method("UrlEncode", "string value", "string", |v| nullable(v, |t| web::url_encode(t))),
+    static_method("UrlEncode", "string value", "string", |v| nullable(v, web::url_encode)),
     static_method("UrlDecode", "string value", "string", |v| {
         nullable(v, |text| Ok(web::url_decode(text)))
     }),
-    static_method("HtmlEncode", "string value", "string", |v| nullable(v, |t| html::encode(t))),
+    static_method("HtmlEncode", "string value", "string", |v| nullable(v, html::encode)),
     static_method("HtmlDecode", "string value", "string", |v| {
         nullable(v, |text| Ok(html::decode(text)))
     }),
