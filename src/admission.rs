@@ -99,7 +99,7 @@ pub fn admit(snapshot: &Snapshot, nowhere: &Arc<BaseUrl>, called: &Called<'_>) -
             let entry = miss.api().and_then(|api| snapshot.apis.get(api));
             exchange.api = entry.map(|entry| Arc::clone(&entry.facts));
             let program = entry.map_or(&snapshot.global, |entry| &entry.program);
-            interrupted(program, exchange, entry, missed(&miss))
+            interrupted(program, exchange, entry, missed(&miss), called)
         }
     }
 }
@@ -154,7 +154,7 @@ fn begin(snapshot: &Snapshot, nowhere: &Arc<BaseUrl>, called: &Called<'_>) -> Ex
             base: Arc::clone(nowhere),
             tail: String::new(),
             query: called.query.to_owned(),
-            headers: Headers::received(called.headers.clone()),
+            headers: Headers::default(),
             body: if called.body { Body::Waiting } else { Body::None },
         },
         response: None,
@@ -186,7 +186,7 @@ fn matched(
     called: &Called<'_>,
 ) -> Admitted {
     let Some(entry) = snapshot.apis.get(found.api) else {
-        return interrupted(&snapshot.global, exchange, None, missed(&Miss::Path));
+        return interrupted(&snapshot.global, exchange, None, missed(&Miss::Path), called);
     };
     exchange.api = Some(Arc::clone(&entry.facts));
     exchange.request.base = Arc::clone(&entry.base);
@@ -194,23 +194,24 @@ fn matched(
     exchange.parameters = found.parameters;
     let operation = match found.target {
         Target::Operation(operation) => operation,
-        Target::Preflight { asked } => return preflight(entry, asked, exchange),
+        Target::Preflight { asked } => return preflight(entry, asked, exchange, called),
     };
     let Some(operation) = entry.operations.get(operation) else {
-        return interrupted(&entry.program, exchange, Some(entry), missed(&Miss::Path));
+        return interrupted(&entry.program, exchange, Some(entry), missed(&Miss::Path), called);
     };
     exchange.operation = Some(Arc::clone(&operation.facts));
     let key_header = entry.key_names.header.clone();
     match identify(snapshot, entry, &mut exchange, called) {
         Ok(access) => {
             let program = operation.program(access.product);
-            let mut admitted = admitted(program, exchange, Some(entry), First::Start);
-            admitted.key_header = Some(key_header);
+            let mut admitted = admitted(program, exchange, Some(entry), First::Start, called);
+            admitted.key_header =
+                called.headers.contains_key(&key_header).then_some(key_header);
             admitted
         }
         Err(denied) => {
             let failure = unauthorized(&denied, entry, &exchange);
-            interrupted(&operation.program, exchange, Some(entry), failure)
+            interrupted(&operation.program, exchange, Some(entry), failure, called)
         }
     }
 }
@@ -246,7 +247,13 @@ fn identify(
 }
 
 /// A question of a browser before the request itself: only `cors` policies answer it.
-fn preflight(entry: &ApiEntry, asked: Option<usize>, mut exchange: Exchange) -> Admitted {
+fn preflight(
+    entry: &ApiEntry,
+    asked: Option<usize>,
+    mut exchange: Exchange,
+    called: &Called<'_>,
+) -> Admitted {
+    exchange.request.headers = Headers::received(called.headers.clone());
     let operation = asked.and_then(|asked| entry.operations.get(asked));
     exchange.operation = operation.map(|operation| Arc::clone(&operation.facts));
     let demand = &entry.demand;
@@ -255,10 +262,10 @@ fn preflight(entry: &ApiEntry, asked: Option<usize>, mut exchange: Exchange) -> 
         None => &entry.program,
     };
     if cross_domain::preflight(program, &mut exchange) {
-        return admitted(program, exchange, Some(entry), First::Answered);
+        return admitted(program, exchange, Some(entry), First::Answered, called);
     }
     let failure = missed(&Miss::Operation { api: 0, methods: Vec::new() });
-    interrupted(program, exchange, Some(entry), failure)
+    interrupted(program, exchange, Some(entry), failure, called)
 }
 
 fn interrupted(
@@ -266,17 +273,22 @@ fn interrupted(
     exchange: Exchange,
     entry: Option<&ApiEntry>,
     failure: Failure,
+    called: &Called<'_>,
 ) -> Admitted {
     let place = entry.map(|entry| entry.facts.place.clone());
-    admitted(program, exchange, entry, First::Interrupt(Box::new(failure), place))
+    admitted(program, exchange, entry, First::Interrupt(Box::new(failure), place), called)
 }
 
 fn admitted(
     program: &Arc<Program>,
-    exchange: Exchange,
+    mut exchange: Exchange,
     entry: Option<&ApiEntry>,
     first: First,
+    called: &Called<'_>,
 ) -> Admitted {
+    if !program.is_plain() {
+        exchange.request.headers = Headers::received(called.headers.clone());
+    }
     Admitted {
         machine: Machine::new(Arc::clone(program)),
         exchange,

@@ -42,6 +42,8 @@ pub struct Sending {
     caller: Arc<Caller>,
     session: HttpSession,
     peer: HttpPeer,
+    /// Whether the connection was used before.
+    reused: bool,
 }
 
 /// Why a call failed.
@@ -86,10 +88,11 @@ impl Caller {
         peer: HttpPeer,
         head: RequestHeader,
     ) -> Result<Sending, CallError> {
-        let (mut session, _reused) = self.connector.get_http_session(&peer).await?;
+        let (mut session, reused) = self.connector.get_http_session(&peer).await?;
         session.set_write_timeout(peer.get_peer_options().and_then(|set| set.write_timeout));
-        session.write_request_header(Box::new(head)).await?;
-        Ok(Sending { caller: Arc::clone(self), session, peer })
+        let sent = session.write_request_header(Box::new(head)).await;
+        sent.map_err(|error| decided(error, reused))?;
+        Ok(Sending { caller: Arc::clone(self), session, peer, reused })
     }
 
     /// Sends a request without a body, or with one that is here, and waits for the head of the
@@ -129,15 +132,19 @@ impl Caller {
 impl Sending {
     /// Sends a piece of the body.
     pub async fn send(&mut self, piece: Bytes) -> Result<(), CallError> {
-        Ok(self.session.write_request_body(piece, false).await?)
+        let sent = self.session.write_request_body(piece, false).await;
+        Ok(sent.map_err(|error| decided(error, self.reused))?)
     }
 
     /// Ends the body and waits for the head of the response, at most `wait`.
     pub async fn finish(mut self, wait: Duration) -> Result<Call, CallError> {
-        self.session.finish_request_body().await?;
+        let reused = self.reused;
+        let ended = self.session.finish_request_body().await;
+        ended.map_err(|error| decided(error, reused))?;
         let read = async {
             for _ in 0..INFORMATIONAL_MAX {
-                self.session.read_response_header().await?;
+                let read = self.session.read_response_header().await;
+                read.map_err(|error| decided(error, reused))?;
                 let head = self.session.response_header();
                 let head = head.ok_or(CallError::Invalid("there is no head"))?;
                 if head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -151,7 +158,7 @@ impl Sending {
         };
         let outcome = tokio::time::timeout(wait, read).await;
         let (status, headers) = outcome.map_err(|_elapsed| CallError::Late(wait))??;
-        let Self { caller, session, peer } = self;
+        let Self { caller, session, peer, reused: _ } = self;
         Ok(Call { caller, session, peer, done: false, status, headers })
     }
 }
@@ -189,6 +196,13 @@ const fn may_repeat(method: &Method) -> bool {
         *method,
         Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
     )
+}
+
+/// The error, with its word on whether to try again: some are worth it only where the connection
+/// was used before, and Pingora panics if it is asked before that is decided.
+fn decided(mut error: Box<pingora::Error>, reused: bool) -> Box<pingora::Error> {
+    error.retry.decide_reuse(reused);
+    error
 }
 
 /// Whether the error says that a kept connection was closed before the request reached it.

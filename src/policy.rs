@@ -23,6 +23,8 @@ pub mod caching;
 pub mod logging;
 #[cfg(test)]
 pub mod testing;
+#[cfg(test)]
+mod corpus;
 
 use std::fmt;
 

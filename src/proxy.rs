@@ -243,6 +243,9 @@ impl ProxyHttp for Gateway {
             reply::end_if_expecting(session);
         }
         context.journey.backend_answered(self.clock.now(), head.status);
+        if run.machine.program().is_plain() {
+            return Ok(());
+        }
         let bodiless = forward::is_bodiless(head, session.req_header().method == http::Method::HEAD);
         let response = Response {
             status: head.status,

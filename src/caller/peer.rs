@@ -27,13 +27,14 @@ pub enum PeerError {
 }
 
 /// The peer at `address`, which is where `base` resolved to. `read_timeout` is the longest
-/// silence while a response is awaited or read.
+/// silence while a response is awaited or read; `sends_body`: whether a body follows the head.
 pub fn peer(
     base: &BaseUrl,
     address: SocketAddr,
     tls: &Tls,
     roots: &Roots,
     read_timeout: Duration,
+    sends_body: bool,
 ) -> Result<HttpPeer, PeerError> {
     let secure = base.scheme == Scheme::Https;
     let name = if secure { base.host.clone() } else { String::new() };
@@ -42,7 +43,8 @@ pub fn peer(
     options.connection_timeout = Some(CONNECT_TIMEOUT);
     options.total_connection_timeout = Some(CONNECT_TIMEOUT);
     options.read_timeout = Some(read_timeout);
-    options.write_timeout = Some(WRITE_TIMEOUT);
+    // A head alone fits into the buffers of the system: nobody has to be waited for.
+    options.write_timeout = sends_body.then_some(WRITE_TIMEOUT);
     options.idle_timeout = Some(IDLE_TIMEOUT);
     if secure {
         options.verify_cert = tls.verify_chain;

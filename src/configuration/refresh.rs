@@ -51,6 +51,8 @@ pub struct State {
     pub refusal: Vec<Fault>,
     /// How often somebody asked for a reload at once.
     asked: u64,
+    /// How many of these were heeded: who asks while a configuration is loaded, is not forgotten.
+    heeded: u64,
     /// Whether the thread is to end.
     stopped: bool,
 }
@@ -90,12 +92,12 @@ impl Status {
     /// Waits for `interval`, or until somebody asks; false if the thread is to end. The second is
     /// whether somebody asked.
     fn wait(&self, interval: Duration) -> (bool, bool) {
-        let state = self.lock();
-        let asked = state.asked;
-        let idle = |state: &mut State| !state.stopped && state.asked == asked;
-        let waited = self.changed.wait_timeout_while(state, interval, idle);
-        let (state, _timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
-        (!state.stopped, state.asked != asked)
+        let idle = |state: &mut State| !state.stopped && state.asked == state.heeded;
+        let waited = self.changed.wait_timeout_while(self.lock(), interval, idle);
+        let (mut state, _timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
+        let asked = state.asked != state.heeded;
+        state.heeded = state.asked;
+        (!state.stopped, asked)
     }
 }
 

@@ -16,8 +16,15 @@ use super::types::{Type, implicit};
 use super::value::Value;
 use super::value::thrown::Thrown;
 
-/// A member with what the arguments of the type it belongs to are.
-pub(super) type Candidate = (&'static Member, Vec<(&'static str, Type)>);
+/// A member that may be meant.
+pub(super) struct Candidate {
+    pub(super) member: &'static Member,
+    /// What the arguments of the type it belongs to are.
+    pub(super) bound: Vec<(&'static str, Type)>,
+    /// How far from the type it is declared: what is nearer wins wherever it fits, so that a
+    /// type's own members come before those of LINQ.
+    pub(super) distance: usize,
+}
 
 /// What a member is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -139,10 +146,10 @@ impl Member {
 /// the type come before those of what it derives from.
 pub(super) fn candidates(ty: &Type, name: &str, kinds: &[MemberKind]) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
-    for (list, bound) in tables::of(ty) {
+    for (distance, (list, bound)) in tables::of(ty).into_iter().enumerate() {
         for member in list {
             if kinds.contains(&member.kind) && member.bare_name() == name {
-                found.push((member, bound.clone()));
+                found.push(Candidate { member, bound: bound.clone(), distance });
             }
         }
         // A constructor or an operator belongs to one type alone.
@@ -187,8 +194,8 @@ pub(super) fn at_run_time(
         How::SetIndex => MemberKind::SetIndex,
         How::Set => MemberKind::SetProperty,
     };
-    let mut best: Option<(u32, &'static Member, Signature)> = None;
-    for (member, bound) in candidates(ty, name, &[kind]) {
+    let mut best: Option<((usize, u32), &'static Member, Signature)> = None;
+    for Candidate { member, bound, distance } in candidates(ty, name, &[kind]) {
         let Some(signature) = member.signature() else { continue };
         let signature = signature.with(&bound);
         if !signature.takes(arguments.len()) || signature.parameters.iter().any(|p| p.rest) {
@@ -197,8 +204,9 @@ pub(super) fn at_run_time(
         let costs = arguments.iter().zip(&signature.parameters);
         let cost = costs.map(|(ty, parameter)| implicit(ty, &parameter.ty)).sum::<Option<u32>>();
         let Some(cost) = cost else { continue };
-        if best.as_ref().is_none_or(|(known, _, _)| cost < *known) {
-            best = Some((cost, member, signature));
+        let rank = (distance, cost);
+        if best.as_ref().is_none_or(|(known, _, _)| rank < *known) {
+            best = Some((rank, member, signature));
         }
     }
     best.map(|(_, member, signature)| (member, signature))

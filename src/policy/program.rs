@@ -29,6 +29,8 @@ pub struct Program {
     /// Why the gateway itself makes the call to the backend, if the policies want the response
     /// before they can decide what to do with it.
     collected: Option<Because>,
+    /// Whether there is nothing in it but one `forward-request`.
+    plain: bool,
 }
 
 /// Policies of one scope and section with no `<base/>` between them.
@@ -217,7 +219,14 @@ impl Program {
             blocks.into_boxed_slice()
         });
         let collected = why_collected(&sections);
-        Self { sections, collected }
+        let plain = collected.is_none() && is_plain(&sections);
+        Self { sections, collected, plain }
+    }
+
+    /// Whether it only forwards: then nobody looks at the fields of either message, and copies of
+    /// them need not be made.
+    pub const fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// The blocks of `section`, in the order in which they run.
@@ -260,6 +269,12 @@ fn flatten(documents: &[&Document], section: Section, blocks: &mut Vec<Arc<Block
             Part::Base => flatten(wider, section, blocks),
         }
     }
+}
+
+fn is_plain(sections: &[Box<[Arc<Block>]>; 4]) -> bool {
+    let mut steps = sections.iter().flat_map(|blocks| blocks.iter()).flat_map(|block| &block.steps);
+    matches!(steps.next().map(|step| &step.action), Some(Action::Forward(_)))
+        && steps.next().is_none()
 }
 
 fn why_collected(sections: &[Box<[Arc<Block>]>; 4]) -> Option<Because> {

@@ -17,6 +17,7 @@
 
 mod driver;
 mod facts;
+pub(in crate::policy) mod words;
 
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
@@ -38,7 +39,7 @@ use crate::exchange::{CacheOutcome, Exchange, LastError, Variables};
 use crate::expression::value::Value;
 use crate::fault::Fault;
 use crate::limit::concurrency::Concurrency;
-use crate::policy::Scope;
+use crate::policy::{Failure, Scope};
 use crate::policy::build::document::{self, Owner};
 use crate::policy::build::references::References;
 use crate::policy::cross_domain::preflight;
@@ -63,7 +64,7 @@ pub struct Run {
     responses: Cache<Arc<CachedResponse>>,
     values: Cache<Value>,
     now: Cell<Timestamp>,
-    answers: RefCell<Vec<Response>>,
+    answers: RefCell<Vec<Result<Response, Failure>>>,
     exchanges: Cell<u64>,
 }
 
@@ -72,6 +73,8 @@ pub struct Run {
 pub struct Request<'a> {
     run: &'a Run,
     exchange: Exchange,
+    /// The body of the request, until somebody wants it.
+    on_the_wire: Bytes,
 }
 
 /// What came of a request.
@@ -85,6 +88,8 @@ pub struct Outcome {
     pub slept: Vec<Duration>,
     /// The steps that ran.
     pub ran: Vec<Ran>,
+    /// What the machine asked for, in words, a line each.
+    pub log: Vec<String>,
 }
 
 impl Run {
@@ -118,7 +123,11 @@ impl Run {
         if documents.iter().all(|(scope, _)| *scope != Scope::Global) {
             built.push(build(Scope::Global, GLOBAL).0);
         }
-        let program = Program::compose(&built.iter().collect::<Vec<_>>());
+        Self::running(Program::compose(&built.iter().collect::<Vec<_>>()))
+    }
+
+    /// A gateway with this program.
+    pub fn running(program: Program) -> Self {
         Self {
             program: Arc::new(program),
             counters: Memory::new(),
@@ -153,7 +162,12 @@ impl Run {
 
     /// The backend answers this next, and goes on with `ok` when it has given all such answers.
     pub fn answers(&self, status: u16, fields: &[(&str, &str)], body: &str) {
-        self.answers.borrow_mut().push(response(status, fields, body));
+        self.answers.borrow_mut().push(Ok(response(status, fields, body)));
+    }
+
+    /// The backend cannot be reached next, or does not answer in time, as `failure` says.
+    pub fn fails(&self, failure: Failure) {
+        self.answers.borrow_mut().push(Err(failure));
     }
 
     /// A GET request.
@@ -208,13 +222,13 @@ impl Run {
             refusal: None,
             random: number,
         };
-        Request { run: self, exchange }
+        Request { run: self, exchange, on_the_wire: Bytes::new() }
     }
 
     /// The next answer of the backend.
-    fn backend(&self) -> Response {
+    fn backend(&self) -> Result<Response, Failure> {
         let mut answers = self.answers.borrow_mut();
-        if answers.is_empty() { response(200, &[], "ok") } else { answers.remove(0) }
+        if answers.is_empty() { Ok(response(200, &[], "ok")) } else { answers.remove(0) }
     }
 }
 
@@ -231,6 +245,13 @@ impl Request<'_> {
     /// With this body.
     pub fn body(mut self, body: &str) -> Self {
         self.exchange.request.body = Body::Bytes(Bytes::copy_from_slice(body.as_bytes()));
+        self
+    }
+
+    /// With this body, which stays on the wire until a policy or the backend wants it.
+    pub fn streamed(mut self, body: &str) -> Self {
+        self.exchange.request.body = Body::Waiting;
+        self.on_the_wire = Bytes::copy_from_slice(body.as_bytes());
         self
     }
 
@@ -269,6 +290,11 @@ impl Request<'_> {
 
     /// Makes the request.
     pub fn go(self) -> Outcome {
+        self.start().0
+    }
+
+    /// Makes the request; it is under way as long as the machine lives.
+    pub fn start(self) -> (Outcome, Machine) {
         let mut machine = Machine::new(Arc::clone(&self.run.program));
         machine.record();
         let mut driver = Driver {
@@ -279,11 +305,14 @@ impl Request<'_> {
                 forwarded: Vec::new(),
                 slept: Vec::new(),
                 ran: Vec::new(),
+                log: Vec::new(),
             },
+            request_bytes: self.on_the_wire.len(),
+            request_on_the_wire: self.on_the_wire,
             on_the_wire: Bytes::new(),
         };
         driver.go();
-        driver.outcome
+        (driver.outcome, driver.machine)
     }
 
     /// Lets `cors` answer the request before anything else; none if it does not.
@@ -294,6 +323,7 @@ impl Request<'_> {
             forwarded: Vec::new(),
             slept: Vec::new(),
             ran: Vec::new(),
+            log: vec!["answer the preflight".to_owned()],
         })
     }
 }

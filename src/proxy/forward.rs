@@ -89,7 +89,8 @@ async fn connect_to(
     let address = gateway.resolver.resolve(&base.host, base.port, now).await;
     let address = address.map_err(|error| Unreachable::Name(base.host.clone(), error))?;
     let tls = tls_of(run);
-    Ok(peer_at(base, address, tls, &gateway.roots, silence)?)
+    let sends_body = !matches!(run.exchange.request.body, Body::None);
+    Ok(peer_at(base, address, tls, &gateway.roots, silence, sends_body)?)
 }
 
 fn tls_of(run: &Run) -> &Tls {
@@ -165,6 +166,12 @@ fn target(exchange: &Exchange) -> String {
     target
 }
 
+/// Whether a name could be one of [`SPOOFABLE`]; most requests have none.
+fn looks_spoofed(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("x-") || name == "forwarded"
+}
+
 /// Says who called, from what the gateway saw itself; what policies set stays.
 fn forwarding_fields(
     gateway: &Gateway,
@@ -176,9 +183,11 @@ fn forwarding_fields(
     let peer = session.client_addr().and_then(|address| address.as_inet()).map(|inet| inet.ip());
     let trusted = peer.is_some_and(|peer| gateway.trust.contains(peer));
     let chain = head.headers.get(&X_FORWARDED_FOR).filter(|_chain| trusted).cloned();
-    for name in &SPOOFABLE {
-        if head.headers.contains_key(name) && !touched.contains(name) {
-            head.remove_header(name);
+    if head.headers.keys().any(looks_spoofed) {
+        for name in &SPOOFABLE {
+            if !touched.contains(name) {
+                head.remove_header(name);
+            }
         }
     }
     if let Some(peer) = peer
@@ -194,7 +203,7 @@ fn forwarding_fields(
         head.insert_header(X_FORWARDED_PROTO, exchange.original.scheme.as_str())?;
     }
     if !touched.contains(&X_FORWARDED_HOST) {
-        if let Some(host) = exchange.request.headers.map().get(HOST) {
+        if let Some(host) = session.req_header().headers.get(HOST) {
             head.insert_header(X_FORWARDED_HOST, host.clone())?;
         } else if let Some(authority) = session.req_header().uri.authority() {
             // HTTP/2 says it with a pseudo-field.

@@ -149,11 +149,13 @@ fn a_connection_outlives_every_refusal_that_is_no_fault_of_its_framing() {
         (Request::get("/echo/x").key("right"), 200),
         (Request::get("/echo/x").key("right"), 429),
         (Request::get("/nowhere"), 404),
-        (Request::post("/echo/x", "a body that nobody reads"), 401),
-        (Request::get("/nowhere"), 404),
     ] {
         assert_eq!(client.ask(&request).status, status, "{request:?}");
     }
+    // A body that nobody reads ends it, and the client is told.
+    let unread = client.ask(&Request::post("/echo/x", "unread"));
+    assert_eq!((unread.status, unread.field("Connection")), (401, Some("close")));
+    assert!(client.is_closed());
 }
 
 #[test]

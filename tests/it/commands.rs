@@ -94,9 +94,19 @@ fn explain_says_why_a_request_is_refused() {
     let (code, text) = explain(&["DELETE", "http://localhost:8080/orders/17"]);
     assert_eq!(code, Some(1), "{text}");
     has(&text, &["OperationNotFound", "404, by the gateway"]);
+}
+
+#[test]
+fn explain_says_how_a_request_is_forwarded_and_why() {
     let (code, text) = explain(&["GET", "http://localhost:8080/echo/a?you=like"]);
     assert_eq!(code, Some(0), "{text}");
-    has(&text, &["API echo", "/echo/a?you=like", "streaming: "]);
+    has(&text, &["API echo", "/echo/a?you=like", "collected: ", "find-and-replace"]);
+    let key = "Ocp-Apim-Subscription-Key: sample-key-mobile";
+    let json = "Content-Type: application/json";
+    let (code, text) =
+        explain(&["POST", "http://localhost:8080/orders", "-H", key, "-H", json, "-d", "{}"]);
+    assert_eq!(code, Some(0), "{text}");
+    has(&text, &["limit-concurrency", "streaming: "]);
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn policies_run_on_handshakes_too() {
     let backend = repeater();
     let gateway = Gateway::start(|it| {
         let inbound = "<choose><when condition=\"@(context.Request.Headers.GetValueOrDefault(\
-                       &quot;X-Deny&quot;) == &quot;1&quot;)\"><return-response>\
+                       &quot;X-Deny&quot;, &quot;&quot;) == &quot;1&quot;)\"><return-response>\
                        <set-status code=\"403\" reason=\"No\" /></return-response></when></choose>";
         it.open_api("echo", &backend.url(), Policies { inbound, ..Policies::default() });
     });

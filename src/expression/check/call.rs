@@ -11,12 +11,9 @@ use super::{Checker, Meaning, Typed};
 use crate::expression::ast::{Argument, DeclaredType, Expr, ExprKind, Name, Span};
 use crate::expression::eval::node::{Access, Found, Node, NodeKind};
 use crate::expression::library::pattern;
-use crate::expression::members::{self, Member, MemberKind, Signature};
+use crate::expression::members::{self, Candidate, Member, MemberKind, Signature};
 use crate::expression::types::{Class, Fit, Type, unify};
 use crate::expression::value::Value;
-
-/// An overload with the type arguments of the type it belongs to.
-pub(super) type Candidate = (&'static Member, Vec<(&'static str, Type)>);
 
 /// The overload that is meant.
 pub(super) struct Resolved {
@@ -50,6 +47,7 @@ struct Match {
     member: &'static Member,
     signature: Signature,
     bound: Vec<(&'static str, Type)>,
+    distance: usize,
     cost: Fit,
 }
 
@@ -90,9 +88,14 @@ impl Checker {
         names: &[Option<&str>],
     ) -> Option<Resolved> {
         let mut best: Option<Match> = None;
-        for (member, bound) in candidates {
+        for Candidate { member, bound, distance } in candidates {
+            // What is declared nearer was found to fit.
+            if best.as_ref().is_some_and(|best| best.distance < *distance) {
+                break;
+            }
             let found = matched(member, bound, &called.types, &given, names);
             let Some(found) = found else { continue };
+            let found = Match { distance: *distance, ..found };
             if best.as_ref().is_none_or(|best| found.cost < best.cost) {
                 best = Some(found);
             }
@@ -253,14 +256,14 @@ impl Checker {
         let Some(pattern) = access.arguments.get(1) else { return access };
         let (Some(Value::String(_)), at) = (pattern.constant(), pattern.at) else { return access };
         let constructors = members::candidates(&ty, "new", &[MemberKind::Constructor]);
-        let Some((constructor, _)) = constructors.into_iter().next() else { return access };
+        let Some(constructor) = constructors.into_iter().next() else { return access };
         let options = access.arguments.last().and_then(Node::constant).cloned();
         let options = options.filter(|value| matches!(value, Value::Int(_)));
         let arguments = vec![
             Node::new(NodeKind::Constant(pattern.constant().cloned().unwrap_or_default()), at),
             Node::new(NodeKind::Constant(options.unwrap_or(Value::Int(0))), at),
         ];
-        let new = Access { member: constructor, arguments, types: Vec::new(), at };
+        let new = Access { member: constructor.member, arguments, types: Vec::new(), at };
         self.usable_pattern(&new, span);
         let made = Self::folded(Typed::new(NodeKind::Static(new), ty, span));
         if made.node.constant().is_some()

@@ -78,7 +78,7 @@ impl Checker {
 fn url_text(class: Class, url: Node) -> Node {
     let at = url.at;
     let found = members::candidates(&Type::Class(class), "ToString", &[MemberKind::Method]);
-    let Some((member, _)) = found.into_iter().next() else { return url };
+    let Some(member) = found.first().map(|found| found.member) else { return url };
     let access = Access { member, arguments: Vec::new(), types: Vec::new(), at };
     let link = Link { conditional: false, step: Step::Access(access), at };
     Node::new(NodeKind::Path(Box::new(url), vec![link]), at)

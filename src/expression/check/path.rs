@@ -278,7 +278,8 @@ pub(super) fn only(
     name: &str,
     kind: MemberKind,
 ) -> Option<(&'static Member, members::Signature)> {
-    let (member, bound) = members::candidates(ty, name, &[kind]).into_iter().next()?;
+    let found = members::candidates(ty, name, &[kind]).into_iter().next()?;
+    let (member, bound) = (found.member, found.bound);
     Some((member, member.signature()?.with(&bound)))
 }
 

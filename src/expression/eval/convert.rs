@@ -4,16 +4,23 @@ use std::sync::Arc;
 
 use crate::expression::library::convert::{self, Numeric};
 use crate::expression::library::json::convert as json;
+use crate::expression::library::number::parse;
 use crate::expression::library::{sequence, xml};
 use crate::expression::types::{Class, Type, is_instance};
 use crate::expression::value::collection::List;
 use crate::expression::value::json::Json;
 use crate::expression::value::moment::{DateTime, DateTimeOffset, TimeSpan};
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
+use crate::expression::value::xml::Xml;
 use crate::expression::value::{Value, bounded_items};
 
 /// `value` as a `to`.
 pub(super) fn convert(value: Value, to: &Type) -> Result<Value, Thrown> {
+    if let Value::Xml(node @ (Xml::Element(_) | Xml::Attribute(_))) = &value
+        && is_read_from_xml(to)
+    {
+        return from_xml(&xml::value(node), to);
+    }
     match to {
         Type::Nullable(inner) => {
             if value.is_null() || matches!(value, Value::Json(Json::Null)) {
@@ -47,6 +54,31 @@ pub(super) fn convert(value: Value, to: &Type) -> Result<Value, Thrown> {
     }
 }
 
+/// Whether a cast reads it from the text of an element or attribute.
+fn is_read_from_xml(to: &Type) -> bool {
+    match to {
+        Type::Nullable(inner) => is_read_from_xml(inner),
+        Type::Class(class) => is_struct(*class),
+        Type::Bool => true,
+        other => numeric(other).is_some(),
+    }
+}
+
+fn from_xml(text: &str, to: &Type) -> Result<Value, Thrown> {
+    let text = text.trim();
+    match to {
+        Type::Nullable(inner) => from_xml(text, inner),
+        // XML also writes 1 and 0.
+        Type::Bool if text == "1" || text == "0" => Ok(Value::Bool(text == "1")),
+        Type::Bool => parse::bool(text).map(Value::Bool),
+        Type::Class(_) => convert(Value::Json(Json::text(text)), to),
+        other => match numeric(other) {
+            Some(target) => convert::parse(text, target),
+            None => Err(Thrown::format()),
+        },
+    }
+}
+
 fn to_class(value: Value, class: Class) -> Result<Value, Thrown> {
     if value.is_null() && !matches!(class, Class::JToken) && !is_struct(class) {
         return Ok(value);
@@ -61,12 +93,9 @@ fn to_class(value: Value, class: Class) -> Result<Value, Thrown> {
         Class::DateTimeOffset => convert::cast_date_time_offset(&value).map(Value::DateTimeOffset),
         Class::TimeSpan => convert::cast_time_span(&value).map(Value::TimeSpan),
         Class::Guid => convert::cast_guid(&value).map(Value::Guid),
-        Class::XName => xml::to_name(&value)
-            .map(|name| Value::Xml(crate::expression::value::xml::Xml::Name(name))),
+        Class::XName => xml::to_name(&value).map(|name| Value::Xml(Xml::Name(name))),
         Class::XNamespace => match &value {
-            Value::String(uri) => {
-                Ok(Value::Xml(crate::expression::value::xml::Xml::Namespace(Arc::clone(uri))))
-            }
+            Value::String(uri) => Ok(Value::Xml(Xml::Namespace(Arc::clone(uri)))),
             _ => checked(value, &Type::Class(class)),
         },
         Class::Uri => match &value {

@@ -16,6 +16,9 @@ pub(in crate::expression) fn binary(
     right: &Value,
 ) -> Result<Value, Thrown> {
     use BinaryOperator as Op;
+    if let Some(result) = usual(operator, left, right) {
+        return Ok(result);
+    }
     let operator = match operator {
         Op::Equal => return Ok(Value::Bool(operators::equal(left, right))),
         Op::NotEqual => return Ok(Value::Bool(!operators::equal(left, right))),
@@ -40,6 +43,30 @@ pub(in crate::expression) fn binary(
         return Ok(Value::from(xml::name_in(space, name)));
     }
     operators::binary(operator, left, right)
+}
+
+/// The operators that nearly all expressions consist of, on the types that they have there.
+fn usual(operator: BinaryOperator, left: &Value, right: &Value) -> Option<Value> {
+    use BinaryOperator as Op;
+    let is_equality = matches!(operator, Op::Equal | Op::NotEqual);
+    let equal = match (left, right) {
+        (Value::String(left), Value::String(right)) if is_equality => left == right,
+        (Value::Null, right) if is_equality => right.is_null(),
+        (left, Value::Null) if is_equality => left.is_null(),
+        (Value::Bool(left), Value::Bool(right)) if is_equality => left == right,
+        (Value::Int(left), Value::Int(right)) => match operator {
+            Op::Equal | Op::NotEqual => left == right,
+            Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
+                return Some(Value::Bool(holds(operator, left.cmp(right))));
+            }
+            Op::Add => return Some(Value::Int(left.wrapping_add(*right))),
+            Op::Subtract => return Some(Value::Int(left.wrapping_sub(*right))),
+            Op::Multiply => return Some(Value::Int(left.wrapping_mul(*right))),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(Value::Bool(equal == (operator == Op::Equal)))
 }
 
 /// Whether values in that order fulfil the comparison.

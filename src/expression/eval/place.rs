@@ -95,6 +95,6 @@ impl<'s> Machine<'s> {
         if let Value::String(_) = after {
             self.charge(&after)?;
         }
-        convert::convert(after, &update.to)
+        Ok(after)
     }
 }

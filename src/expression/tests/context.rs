@@ -173,3 +173,9 @@ fn constants_are_computed_at_load() {
     let printed = compile("@(1 + 2)", Expected::String).unwrap();
     assert!(matches!(printed.constant(), Some(Value::String(text)) if &**text == "3"));
 }
+
+#[test]
+fn an_expression_is_shared_between_threads() {
+    const fn shared<T: Send + Sync>() {}
+    shared::<crate::expression::Expression>();
+}

@@ -6,12 +6,13 @@ use bytes::Bytes;
 
 use crate::exchange::cached::CachedResponse;
 use crate::cache::memory::Item;
-use crate::exchange::message::{Body, Response};
+use crate::exchange::message::Body;
 use crate::limit::{Answer, Charge, Counters};
 use crate::policy::Side;
 use crate::policy::caching::storable;
 use crate::policy::machine::{Effect, Event, Machine};
-use crate::policy::testing::{Outcome, Run};
+use crate::policy::routing::Forward;
+use crate::policy::testing::{Outcome, Run, words};
 
 /// The most effects of one run: more, and it would not end.
 const EFFECTS_MAX: usize = 10_000;
@@ -21,6 +22,10 @@ pub(super) struct Driver<'a> {
     pub(super) run: &'a Run,
     pub(super) machine: Machine,
     pub(super) outcome: Outcome,
+    /// The body of the client's request, until somebody wants it.
+    pub(super) request_on_the_wire: Bytes,
+    /// How long that was.
+    pub(super) request_bytes: usize,
     /// The body of the backend's response, until somebody wants it.
     pub(super) on_the_wire: Bytes,
 }
@@ -44,21 +49,38 @@ impl Driver<'_> {
     fn act(&mut self, effect: Effect) -> Option<Event> {
         let run = self.run;
         let now = run.now.get();
+        if let Some(words) = words::of(&effect) {
+            self.say(words);
+        }
         Some(match effect {
-            Effect::Fetch(Side::Request) => Event::Body(Side::Request, Ok(Bytes::new())),
+            Effect::Fetch(Side::Request) => {
+                Event::Body(Side::Request, Ok(std::mem::take(&mut self.request_on_the_wire)))
+            }
             Effect::Fetch(Side::Response) => {
                 Event::Body(Side::Response, Ok(std::mem::take(&mut self.on_the_wire)))
             }
             Effect::Charge(charges) => Event::Tallied(match run.counters.charge(&charges, now) {
-                Answer::Now(tallies) => tallies,
+                Answer::Now(tallies) => {
+                    self.outcome.log.extend(words::charged(&charges, &tallies));
+                    tallies
+                }
                 Answer::Later(_) => panic!("memory answers at once"),
             }),
             Effect::Add(charges) => {
-                run.counters.add(&charges, now);
+                self.add(&charges);
                 Event::Done
             }
-            Effect::Enter { key, max } => Event::Entered(run.concurrency.enter(key, max)),
-            Effect::LookupResponse(key) => Event::CachedResponse(run.responses.get(&key, now)),
+            Effect::Enter { key, max } => {
+                let permit = run.concurrency.enter(key, max);
+                let came = if permit.is_some() { "in" } else { "no room" };
+                self.say(format!("enter, at most {max} inside: {came}"));
+                Event::Entered(permit)
+            }
+            Effect::LookupResponse(key) => {
+                let found = run.responses.get(&key, now);
+                self.say(format!("look up response: {}", words::found(found.is_some())));
+                Event::CachedResponse(found)
+            }
             Effect::StoreResponse(key, ttl) => {
                 let response = self.outcome.response();
                 let kept = CachedResponse {
@@ -72,7 +94,11 @@ impl Driver<'_> {
                 run.responses.put(key, item, ttl, now).expect("small enough");
                 Event::Done
             }
-            Effect::LookupValue(key) => Event::CachedValue(run.values.get(&key, now)),
+            Effect::LookupValue(key) => {
+                let found = run.values.get(&key, now);
+                self.say(format!("look up value: {}", words::found(found.is_some())));
+                Event::CachedValue(found)
+            }
             Effect::StoreValue(key, value, ttl) => {
                 run.values.put(key, Item { value, bytes: 1 }, ttl, now).expect("small enough");
                 Event::Done
@@ -86,20 +112,35 @@ impl Driver<'_> {
                 self.outcome.slept.push(span);
                 Event::Done
             }
-            Effect::Forward(_) => Event::Responded(self.forward()),
+            Effect::Forward(forward) => self.forward(&forward),
             Effect::Deliver => return None,
         })
     }
 
-    fn forward(&mut self) -> Response {
+    fn say(&mut self, words: String) {
+        self.outcome.log.push(words);
+    }
+
+    fn add(&mut self, charges: &[Charge]) {
+        self.outcome.log.extend(charges.iter().map(words::added));
+        self.run.counters.add(charges, self.run.now.get());
+    }
+
+    fn forward(&mut self, forward: &Forward) -> Event {
         let request = &self.outcome.exchange.request;
         self.outcome.forwarded.push(format!("{} {}", request.method, request.target()));
-        let mut response = self.run.backend();
-        if self.run.program.collected().is_none() {
+        let streamed = std::mem::take(&mut self.request_on_the_wire);
+        let because = self.run.program.collected();
+        self.outcome.log.extend(words::forwarded(forward, request, &streamed, because));
+        let mut response = match self.run.backend() {
+            Ok(response) => response,
+            Err(failure) => return Event::Failed(failure),
+        };
+        if because.is_none() {
             self.on_the_wire = response.body.bytes().cloned().unwrap_or_default();
             response.body = Body::Waiting;
         }
-        response
+        Event::Responded(response)
     }
 
     /// Writes the final fields, lets the body pass and counts its bytes.
@@ -113,11 +154,12 @@ impl Driver<'_> {
             response.headers.set(&name, value);
         }
         let length = |body: &Body| body.bytes().map_or(0, Bytes::len);
-        let bytes = length(&exchange.request.body) + length(&response.body);
+        let sent = self.request_bytes.max(length(&exchange.request.body));
+        let bytes = sent + length(&response.body);
         let cost = u64::try_from(bytes).unwrap();
         let charges: Vec<_> =
             exchange.bandwidth.iter().map(|charge| Charge { cost, ..*charge }).collect();
-        self.run.counters.add(&charges, self.run.now.get());
+        self.add(&charges);
         self.outcome.ran = self.machine.ran().to_vec();
     }
 }

@@ -14,6 +14,9 @@ use tokio::io::AsyncWrite;
 /// The most bytes that are gathered: a response's head and a small body.
 const GATHERED_BYTES_MAX: usize = 8 * 1024;
 
+/// The room that is made at first: most heads with their bodies need no more.
+const FIRST_BYTES: usize = 1024;
+
 /// The bytes that wait to be sent.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
@@ -31,6 +34,9 @@ impl Outbox {
     ) -> Poll<io::Result<usize>> {
         let together = self.waiting.len().saturating_add(bytes.len());
         if together <= GATHERED_BYTES_MAX {
+            if self.waiting.is_empty() {
+                self.waiting.reserve(FIRST_BYTES);
+            }
             self.waiting.extend_from_slice(bytes);
             return Poll::Ready(Ok(bytes.len()));
         }

@@ -3,6 +3,8 @@
 //! A head is read line by line as it comes, each byte once, and only while it is a head: what
 //! follows its empty line is a body, whose framing is Pingora's business.
 
+use std::io::BufRead;
+
 use crate::proxy::strict::{self, Form, Framing, HeadBounds, Refusal};
 
 /// How far a head has come.
@@ -41,18 +43,17 @@ impl Scan {
     /// Reads on. `head` is all that has come of the head, and perhaps more.
     pub(super) fn read(&mut self, head: &[u8], bounds: &HeadBounds) -> Result<Progress, Refusal> {
         loop {
-            let rest = head.get(self.searched..).unwrap_or_default();
-            let Some(feed) = rest.iter().position(|byte| *byte == b'\n') else {
-                self.searched = head.len();
+            let mut rest = head.get(self.searched..).unwrap_or_default();
+            // Reading from memory cannot fail, and this is the fast search of the C library.
+            let skipped = rest.skip_until(b'\n').unwrap_or_default();
+            self.searched = self.searched.saturating_add(skipped);
+            let line = head.get(self.line..self.searched).unwrap_or_default();
+            let Some(line) = line.strip_suffix(b"\n") else {
                 return self.wait(head, bounds);
             };
-            let end = self.searched.saturating_add(feed);
-            let line = head.get(self.line..end).unwrap_or_default();
             // RFC 9112 §2.2 lets a bare line feed end a line; not all who come after agree.
             let line = line.strip_suffix(b"\r").ok_or(Refusal::Line)?;
-            let start = self.line;
-            self.line = end.saturating_add(1);
-            self.searched = self.line;
+            let start = std::mem::replace(&mut self.line, self.searched);
             if self.target.is_none() {
                 self.request_line(line, start, bounds)?;
             } else if line.is_empty() {
@@ -76,7 +77,7 @@ impl Scan {
         let line = head.get(self.line..).unwrap_or_default();
         match line.first() {
             // A TLS hello on the plain port, say, has no line feed to wait for.
-            Some(first) if !is_token(*first) && *first != b'\r' => Err(Refusal::Line),
+            Some(first) if class(*first) & TOKEN == 0 && *first != b'\r' => Err(Refusal::Line),
             _ if bounds.target_bytes_max.saturating_add(LINE_BYTES_MAX) < line.len() => {
                 Err(Refusal::TargetBytes)
             }
@@ -111,8 +112,7 @@ impl Scan {
             }
             _ => return Err(Refusal::Line),
         };
-        let is_token = |method: &[u8]| method.iter().copied().all(is_token);
-        if method.is_empty() || METHOD_BYTES_MAX < method.len() || !is_token(method) {
+        if method.is_empty() || METHOD_BYTES_MAX < method.len() || !all_are(TOKEN, method) {
             return Err(Refusal::Method);
         }
         if method == b"CONNECT" {
@@ -121,8 +121,7 @@ impl Scan {
         if bounds.target_bytes_max < target.len() {
             return Err(Refusal::TargetBytes);
         }
-        let is_wrong = |byte: &u8| matches!(byte, 0..=b' ' | b'#' | 0x7f);
-        if target.iter().any(is_wrong) {
+        if !all_are(TARGET, target) {
             return Err(Refusal::Target);
         }
         self.is_options = method == b"OPTIONS";
@@ -138,7 +137,7 @@ impl Scan {
         }
         // A line that begins with a blank would continue the one before (RFC 9112 §5.2); a blank
         // before the colon would be part of the name for some (§5.1). Both end the name too early.
-        let colon = line.iter().position(|byte| !is_token(*byte)).unwrap_or(line.len());
+        let colon = line.iter().position(|byte| class(*byte) & TOKEN == 0).unwrap_or(line.len());
         let (name, rest) = line.split_at_checked(colon).ok_or(Refusal::Field)?;
         if name.is_empty() {
             return Err(Refusal::Field);
@@ -147,12 +146,12 @@ impl Scan {
             let coding = name.eq_ignore_ascii_case(b"transfer-encoding");
             return Err(if coding { Refusal::Coding } else { Refusal::Field });
         };
-        let clean = !value.iter().fold(false, |found, byte| found | is_control(*byte));
+        let clean = all_are(VALUE, value);
         let blanks = value.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         let value = value.trim_ascii();
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => {
-                if self.host.is_some() || value.is_empty() || !value.iter().copied().all(is_host) {
+                if self.host.is_some() || value.is_empty() || !all_are(HOST, value) {
                     return Err(Refusal::Host);
                 }
                 let skipped = colon.saturating_add(1).saturating_add(blanks);
@@ -187,36 +186,56 @@ impl Scan {
     }
 }
 
-/// Whether `byte` may stand in a method or in a field's name (RFC 9110 §5.6.2).
-fn is_token(byte: u8) -> bool {
-    const TOKEN: [bool; 256] = {
-        let mut token = [false; 256];
-        let mut byte = 0_u8;
-        while byte < 0x7f {
-            let special = matches!(
-                byte,
-                b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_'
-            );
-            let other = matches!(byte, b'`' | b'|' | b'~');
-            #[expect(clippy::indexing_slicing, clippy::as_conversions, reason = "in a constant")]
-            {
-                token[byte as usize] = byte.is_ascii_alphanumeric() || special || other;
-            }
-            byte += 1;
-        }
-        token
-    };
-    TOKEN.get(usize::from(byte)).copied().unwrap_or(false)
+/// What may stand in a method or in a field's name (RFC 9110 §5.6.2).
+const TOKEN: u8 = 1;
+/// What may stand in a field's value (RFC 9110 §5.5).
+const VALUE: u8 = 2;
+/// What may stand in a target. Bytes that no URL may have are escaped when it is routed.
+const TARGET: u8 = 4;
+/// What may stand in some host; what may stand where is judged with the parsed head.
+const HOST: u8 = 8;
+
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut rest: &mut [u8] = &mut classes;
+    let mut byte = 0_u8;
+    while let Some((class, others)) = rest.split_first_mut() {
+        *class = class_of(byte);
+        rest = others;
+        byte = byte.wrapping_add(1);
+    }
+    classes
+};
+
+const fn class_of(byte: u8) -> u8 {
+    let in_token = byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
+    let in_value = byte == b'\t' || (b' ' <= byte && byte != 0x7f);
+    let in_target = in_value && !matches!(byte, b'\t' | b' ' | b'#');
+    let in_host =
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']');
+    let mut class = 0;
+    if in_token {
+        class |= TOKEN;
+    }
+    if in_value {
+        class |= VALUE;
+    }
+    if in_target {
+        class |= TARGET;
+    }
+    if in_host {
+        class |= HOST;
+    }
+    class
 }
 
-/// Whether `byte` may not stand in a field's value (RFC 9110 §5.5).
-const fn is_control(byte: u8) -> bool {
-    (byte < b' ' && byte != b'\t') || byte == 0x7f
+fn class(byte: u8) -> u8 {
+    CLASSES.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
-/// Whether `byte` may stand in some host; what may stand where is judged with the parsed head.
-const fn is_host(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']')
+fn all_are(wanted: u8, bytes: &[u8]) -> bool {
+    bytes.iter().fold(wanted, |classes, byte| classes & class(*byte)) == wanted
 }
 
 #[cfg(test)]

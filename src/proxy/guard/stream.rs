@@ -24,7 +24,14 @@ impl AsyncRead for Guarded {
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.get_mut().poll_guarded(cx, out)
+        let guarded = self.get_mut();
+        let read = guarded.poll_guarded(cx, out);
+        if read.is_pending() {
+            // Who waits for the client holds nothing back from it: a head whose body is slow to
+            // come leaves alone. If that fails, so will the next write.
+            let _ = guarded.outbox.poll_empty(&mut guarded.inner, cx);
+        }
+        read
     }
 }
 

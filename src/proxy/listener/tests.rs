@@ -4,6 +4,7 @@ use super::*;
 use crate::problem::Problem;
 use crate::proxy::guard::Rules;
 use crate::proxy::strict::HeadBounds;
+use crate::route::host::Pattern;
 use crate::snapshot::HostCertificate;
 use bytes::Bytes;
 use openssl::asn1::Asn1Time;
@@ -20,7 +21,6 @@ use std::io::{Read, Write};
 use std::net::TcpStream as Client;
 use std::time::Instant;
 use tokio::sync::watch;
-use crate::route::host::Pattern;
 
 struct Echo;
 

@@ -1,11 +1,11 @@
 //! Why no overload takes the arguments.
 
 use super::overload::argument_cost;
-use super::{Called, Candidate, Given};
+use super::{Called, Given};
 use crate::expression::ast::Name;
 use crate::expression::check::{Checker, Typed};
 use crate::expression::eval::node::{Node, NodeKind};
-use crate::expression::members::{Member, Parameter, Signature};
+use crate::expression::members::{Candidate, Member, Parameter, Signature};
 use crate::expression::types::Type;
 
 impl Checker {
@@ -20,7 +20,7 @@ impl Checker {
         let Called { name, span, .. } = called;
         let signatures: Vec<(&Member, Signature)> = candidates
             .iter()
-            .filter_map(|(member, bound)| Some((*member, member.signature()?.with(bound))))
+            .filter_map(|found| Some((found.member, found.member.signature()?.with(&found.bound))))
             .collect();
         let shown = shown(name, &signatures);
         if let Some(unknown) = names.iter().flatten().find(|name| {

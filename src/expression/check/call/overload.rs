@@ -47,7 +47,7 @@ pub(super) fn matched(
         let (_, parameter) = place_of(&signature, index, name)?;
         let wanted = Parameter { ty: parameter.ty.with(&bound), ..parameter.clone() };
         let one = match given {
-            Given::Value(typed) => (!wanted.out).then(|| argument_cost(typed, &wanted))??,
+            Given::Value(value) => (!wanted.out).then(|| argument_cost(value, &wanted))??,
             Given::Lambda(_, count) => match &wanted.ty {
                 Type::Function(parameters, _) => (parameters.len() == *count).then_some(0)?,
                 ty => ty.is_open().then_some(8)?,
@@ -58,7 +58,7 @@ pub(super) fn matched(
     }
     let left_out = signature.parameters.len().saturating_sub(given.len());
     cost = cost.saturating_add(Fit::try_from(left_out).unwrap_or(Fit::MAX));
-    Some(Match { member, signature, bound, cost })
+    Some(Match { member, signature, bound, distance: 0, cost })
 }
 
 pub(super) fn argument_cost(typed: &Typed, parameter: &Parameter) -> Option<Fit> {

@@ -1,7 +1,9 @@
 //! `context` and everything below it.
 
 use super::super::Member;
-use super::super::arguments::{Outcome, Pure, at, method, method_with, part, property, property_with};
+use super::super::arguments::{
+    Outcome, Pure, at, method, method_with, part, property, property_with,
+};
 use super::lookup::{url_text, variables, whole_headers, whole_query};
 use crate::expression::library::display;
 use crate::expression::scope::{ContextMember as Part, Side, UrlSide};
@@ -241,8 +243,8 @@ pub(super) const CERTIFICATE: &[Member] = &[
     field("FriendlyName", "string", |v| of_record(v, "FriendlyName")),
     field("NotBefore", "DateTime", |v| of_record(v, "NotBefore")),
     field("NotAfter", "DateTime", |v| of_record(v, "NotAfter")),
-    method("Verify", "", "bool", |v| verified(v)),
-    method("VerifyNoRevocation", "", "bool", |v| verified(v)),
+    method("Verify", "", "bool", verified),
+    method("VerifyNoRevocation", "", "bool", verified),
     method("GetCertHashString", "", "string", |v| of_record(v, "Thumbprint")),
     method("GetSerialNumberString", "", "string", |v| of_record(v, "SerialNumber")),
 ];

@@ -1,0 +1,150 @@
+//! Behaviour tests as text: every case in `tests/corpus/policies` is played and must come out as
+//! it is written.
+//!
+//! ```text
+//! === the title of a case is a true sentence
+//! --- inbound
+//! <set-header name="X-Kind"><value>a</value></set-header>
+//! --- GET /x?page=2
+//! (subscription gold)
+//! Accept: text/plain
+//!
+//! the body of the request
+//! --- backend answers 404
+//! X-Why: gone
+//!
+//! the body of the response
+//! --- then
+//! forward GET http://backend.example/x?page=2, 300s at most
+//!   accept: text/plain
+//!   x-kind: a
+//! …
+//! answer 404
+//!   x-why: gone
+//! ```
+//!
+//! A case has blocks, each under a line that begins with `--- `:
+//!
+//! | block | holds |
+//! |---|---|
+//! | `inbound`, `backend`, `outbound`, `on-error` | what the product's document has in that section; with a scope in front, as in `api inbound`, that one's |
+//! | `global`, `product`, `api`, `operation` | a whole document |
+//! | `fragment ID` | the policies of a fragment |
+//! | `given` | a fact a line: `named value NAME = TEXT`, `secret value NAME = TEXT`, `backend ID = URL`, `operation /orders/{id}`, `sample 200 TYPE BODY` |
+//! | `GET /x` | a request: facts in brackets, header fields, an empty line, a body |
+//! | `backend answers 200` | the backend's next answer: fields, an empty line, a body; without any it answers 200 with `ok` |
+//! | `backend fails`, `backend is late` | it cannot be reached, or does not answer in time |
+//! | `then` | what came of the request above |
+//! | `faults` | what is wrong with the documents |
+//!
+//! Facts about a request: `(subscription ID)`, `(user ID of GROUP, GROUP)`, `(from ADDRESS)`,
+//! `(from nowhere)`, `(operation ID)`, `(60s later)`, `(still under way)`, `(the others have left)`.
+//!
+//! A section that is not given is inherited, and the global document forwards unless it is given.
+//! Requests of one case meet the same counters and caches. Bodies are on the wire until somebody
+//! asks for them. Places in a section are counted from its first line.
+//!
+//! With `WEIR_WRITE_EXPECTED=1` the blocks `then` and `faults` are written anew: read the difference
+//! before it is kept.
+
+mod case;
+mod difference;
+mod scene;
+mod play;
+
+use std::path::{Path, PathBuf};
+
+use crate::policy::catalog::{Build, POLICIES};
+
+use case::{Case, File};
+
+/// Files that are no policy's own.
+const TOPICS: &[&str] = &["base", "expressions-in-policies", "fragments", "named-values", "on-error"];
+/// The fewest cases of a file.
+const CASES_MIN: usize = 3;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/policies")
+}
+
+/// All files of the corpus, by name.
+fn files() -> Vec<(PathBuf, File)> {
+    let mut paths: Vec<PathBuf> =
+        folder().read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let file = File::parse(&name, &text).unwrap_or_else(|wrong| panic!("{wrong}"));
+        (path, file)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+#[test]
+fn every_case_comes_out_as_it_is_written() {
+    let write = std::env::vars_os().any(|(name, _)| name == "WEIR_WRITE_EXPECTED");
+    let mut wrong = Vec::new();
+    for (path, file) in files() {
+        let mut cases = Vec::new();
+        for case in &file.cases {
+            let at = format!("{}:{}: {}", file.name, case.line, case.title);
+            match play::play(case) {
+                Ok(played) => {
+                    let (expected, found) = (case.to_string(), played.to_string());
+                    if expected != found {
+                        let difference = difference::of(&expected, &found);
+                        wrong.push(format!("{at}\n{difference}"));
+                    }
+                    cases.push(played);
+                }
+                Err(malformed) => {
+                    wrong.push(format!("{at}\n  malformed: {malformed}\n"));
+                    cases.push(case.clone());
+                }
+            }
+        }
+        if write {
+            std::fs::write(&path, File { cases, ..file }.to_string()).unwrap();
+        }
+    }
+    let count = wrong.len();
+    assert!(wrong.is_empty(), "{count} cases differ\n\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_is_written_in_its_one_form() {
+    for (path, file) in files() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let formed = file.to_string();
+        assert!(text == formed, "{}\n{}", file.name, difference::of(&text, &formed));
+    }
+}
+
+#[test]
+fn every_policy_has_three_cases_and_one_of_them_goes_wrong() {
+    let files = files();
+    let built = POLICIES.iter().filter(|policy| matches!(policy.build, Build::Steps(_)));
+    let names: Vec<&str> = built.map(|policy| policy.name).chain(TOPICS.iter().copied()).collect();
+    let mut lacking = Vec::new();
+    for name in &names {
+        let file = files.iter().find(|(_, file)| file.name == format!("{name}.txt"));
+        let cases = file.map_or(&[][..], |(_, file)| &file.cases);
+        let is_topic = TOPICS.contains(name) && *name != "base";
+        let about: Vec<&Case> = cases.iter().filter(|case| is_topic || case.uses(name)).collect();
+        if about.len() < CASES_MIN {
+            let count = about.len();
+            lacking.push(format!("{name}: {count} cases use it, {CASES_MIN} are needed"));
+        }
+        if !about.iter().any(|case| case.goes_wrong()) {
+            lacking.push(format!("{name}: no case ends in a fault or an error"));
+        }
+    }
+    for (_, file) in &files {
+        let stem = file.name.trim_end_matches(".txt");
+        if !names.contains(&stem) {
+            lacking.push(format!("{}: no policy and no topic is called that", file.name));
+        }
+    }
+    assert!(lacking.is_empty(), "{}", lacking.join("\n"));
+}

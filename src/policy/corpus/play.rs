@@ -1,0 +1,257 @@
+//! Plays a case: builds its gateway, makes its requests, and writes down what came of them.
+
+use std::iter::Peekable;
+use std::slice::Iter;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::exchange::facts::Operation;
+use crate::exchange::{LastError, Severity, Trace};
+use crate::policy::Failure;
+use crate::policy::machine::Machine;
+use crate::policy::testing::words::{body, fields, written};
+use crate::policy::testing::{Outcome, Request, Run};
+use crate::problem::Problem;
+
+use super::case::{Block, Case};
+use super::scene::Scene;
+
+/// The case with what really comes of it in its blocks `then` and `faults`; the error says why it
+/// cannot be played.
+pub(super) fn play(case: &Case) -> Result<Case, String> {
+    let mut scene = Scene::default();
+    let mut played = Vec::new();
+    let mut blocks = case.blocks.iter().peekable();
+    while let Some(block) = blocks.peek() {
+        if !scene.take(block)? {
+            break;
+        }
+        played.extend(blocks.next().cloned());
+    }
+    match scene.build() {
+        Err(faults) => {
+            if let Some(other) = blocks.find(|block| block.label != "faults") {
+                let faults = faults.join("\n  ");
+                return Err(format!("`{}` cannot be: there are faults\n  {faults}", other.label));
+            }
+            played.push(Block { label: "faults".to_owned(), text: faults.join("\n") });
+        }
+        Ok(program) => {
+            if blocks.peek().is_none() {
+                return Err("it makes no request, and nothing is wrong with it".to_owned());
+            }
+            let run = Run::running(program);
+            let mut inside = Vec::new();
+            while let Some(block) = blocks.next() {
+                played.push(block.clone());
+                exchange(&scene, &run, block, &mut blocks, &mut played, &mut inside)?;
+            }
+        }
+    }
+    Ok(Case { blocks: played, ..case.clone() })
+}
+
+/// Makes the request of `block`.
+fn exchange(
+    scene: &Scene,
+    run: &Run,
+    block: &Block,
+    blocks: &mut Peekable<Iter<'_, Block>>,
+    played: &mut Vec<Block>,
+    inside: &mut Vec<Machine>,
+) -> Result<(), String> {
+    let method_and_target = block.label.split_once(' ').filter(|(method, target)| {
+        method.bytes().all(|byte| byte.is_ascii_uppercase()) && target.starts_with('/')
+    });
+    let Some((method, target)) = method_and_target else {
+        return Err(format!("`{}` cannot stand here", block.label));
+    };
+    while let Some(answer) = blocks.next_if(|next| next.label.starts_with("backend ")) {
+        backend(run, answer)?;
+        played.push(answer.clone());
+    }
+    let sent = Sent::read(&block.text)?;
+    if sent.facts.contains(&"the others have left") {
+        inside.clear();
+    }
+    for span in sent.facts.iter().filter_map(|fact| fact.strip_suffix("s later")) {
+        let seconds = span.parse().map_err(|_| format!("{span} is no number of seconds"))?;
+        run.pass(Duration::from_secs(seconds));
+    }
+    let ask = || sent.ask(scene, run.request(method, target), target);
+    let granted = if method == "OPTIONS" { ask()?.preflight() } else { None };
+    let outcome = match granted {
+        Some(outcome) => outcome,
+        None => {
+            let (outcome, machine) = ask()?.start();
+            inside.extend(sent.facts.contains(&"still under way").then_some(machine));
+            outcome
+        }
+    };
+    let text = told(scene, &outcome).join("\n");
+    let _ = blocks.next_if(|next| next.label == "then");
+    played.push(Block { label: "then".to_owned(), text: text.trim_end().to_owned() });
+    Ok(())
+}
+
+/// A request as a case writes it.
+struct Sent<'a> {
+    facts: Vec<&'a str>,
+    fields: Vec<(&'a str, &'a str)>,
+    body: &'a str,
+}
+
+impl<'a> Sent<'a> {
+    fn read(text: &'a str) -> Result<Self, String> {
+        let (head, body) = split(text);
+        let (mut facts, mut fields) = (Vec::new(), Vec::new());
+        for line in head.lines() {
+            match line.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+                Some(fact) => facts.push(fact),
+                None => fields.push(field(line)?),
+            }
+        }
+        Ok(Self { facts, fields, body })
+    }
+
+    fn ask<'run>(
+        &self,
+        scene: &Scene,
+        mut request: Request<'run>,
+        target: &str,
+    ) -> Result<Request<'run>, String> {
+        for fact in &self.facts {
+            request = with_fact(request, fact)?;
+        }
+        for (name, value) in &self.fields {
+            request = request.header(name, value);
+        }
+        if !self.body.is_empty() {
+            request = request.streamed(self.body);
+        }
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let mut matched = None;
+        if let Some(template) = &scene.template {
+            let parameters = template.compare(path, query);
+            matched = Some(parameters.map_err(|_| format!("no operation takes {target}"))?);
+        }
+        Ok(request.with(|exchange| {
+            let mut operation: Operation = exchange.operation.as_deref().unwrap().clone();
+            operation.samples.clone_from(&scene.samples);
+            if let (Some(template), Some(parameters)) = (&scene.template, matched) {
+                operation.url_template = template.as_str().into();
+                operation.template = template.clone();
+                exchange.parameters = parameters;
+            }
+            exchange.operation = Some(Arc::new(operation));
+        }))
+    }
+}
+
+fn with_fact<'a>(request: Request<'a>, fact: &str) -> Result<Request<'a>, String> {
+    if fact.ends_with("s later") {
+        return Ok(request);
+    }
+    match fact {
+        "still under way" | "the others have left" => return Ok(request),
+        "from nowhere" => return Ok(request.client("")),
+        _ => (),
+    }
+    let (word, rest) = fact.split_once(' ').unwrap_or((fact, ""));
+    Ok(match word {
+        "subscription" => request.subscription(rest),
+        "from" => request.client(rest),
+        "operation" => request.operation(rest),
+        "user" => {
+            let (id, groups) = rest.split_once(" of ").unwrap_or((rest, ""));
+            let groups: Vec<&str> = groups.split(", ").filter(|group| !group.is_empty()).collect();
+            request.user(id, &groups)
+        }
+        _ => return Err(format!("this is no fact about a request: ({fact})")),
+    })
+}
+
+/// What the backend does next.
+fn backend(run: &Run, block: &Block) -> Result<(), String> {
+    match block.label.as_str() {
+        "backend fails" => run.fails(Failure {
+            source: Some("forward-request"),
+            reason: "BackendConnectionFailure",
+            message: "the connection was refused".to_owned(),
+            problem: Problem::failed("backend_connection_failed"),
+        }),
+        "backend is late" => run.fails(Failure {
+            source: Some("forward-request"),
+            reason: "Timeout",
+            message: "the backend did not answer in time".to_owned(),
+            problem: Problem::failed("backend_timeout"),
+        }),
+        label => {
+            let status = label.strip_prefix("backend answers ").and_then(|status| {
+                status.parse::<StatusCode>().ok()
+            });
+            let Some(status) = status else {
+                return Err(format!("a backend does not do this: {label}"));
+            };
+            let (head, body) = split(&block.text);
+            let fields = head.lines().map(field).collect::<Result<Vec<_>, _>>()?;
+            run.answers(status.as_u16(), &fields, body);
+        }
+    }
+    Ok(())
+}
+
+/// Head and body: an empty line is between them.
+fn split(text: &str) -> (&str, &str) {
+    match text.strip_prefix('\n') {
+        Some(body) => ("", body),
+        None => text.split_once("\n\n").unwrap_or((text, "")),
+    }
+}
+
+fn field(line: &str) -> Result<(&str, &str), String> {
+    let parts = line.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
+    parts.ok_or_else(|| format!("this is no header field: {line}"))
+}
+
+/// What came of a request, a line each.
+fn told(scene: &Scene, outcome: &Outcome) -> Vec<String> {
+    let mut lines = outcome.log.clone();
+    let exchange = &outcome.exchange;
+    lines.extend(exchange.traces.iter().map(traced));
+    if let Some(error) = &exchange.last_error {
+        lines.extend(failed(scene, error));
+    }
+    for (name, value) in exchange.variables.iter() {
+        lines.push(format!("variable {name} = {}", written(value)));
+    }
+    let response = outcome.response();
+    let phrase = response.phrase.as_deref().map(|phrase| format!(" {phrase}"));
+    lines.push(format!("answer {}{}", response.status.as_u16(), phrase.unwrap_or_default()));
+    lines.extend(fields(response.headers.map()));
+    lines.extend(body(outcome.body().as_bytes()));
+    lines
+}
+
+fn traced(trace: &Trace) -> String {
+    let severity = match trace.severity {
+        Severity::Verbose => "verbose",
+        Severity::Information => "information",
+        Severity::Error => "error",
+    };
+    let metadata = trace.metadata.iter().map(|(name, value)| format!(", {name}={value}"));
+    let metadata: String = metadata.collect();
+    format!("trace {severity} from {}: {}{metadata}", trace.source, trace.message)
+}
+
+fn failed(scene: &Scene, error: &LastError) -> [String; 2] {
+    let LastError { source, reason, message, scope, section, path, .. } = error;
+    let id = error.policy_id.as_ref().map(|id| format!(", id {id}")).unwrap_or_default();
+    let place = error.place.as_ref().map(|place| format!(", {}", scene.place(place)));
+    [
+        format!("error {source} {reason}: {message}"),
+        format!("  in {scope} {section}, {path}{id}{}", place.unwrap_or_default()),
+    ]
+}

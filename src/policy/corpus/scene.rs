@@ -1,0 +1,219 @@
+//! The gateway of a case: its documents and what they refer to, built as a configuration would.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use crate::backend::{Backend, BaseUrl, Tls};
+use crate::exchange::facts::Sample;
+use crate::fault::{Fault, Place};
+use crate::policy::build::document::{self, Owner};
+use crate::policy::build::references::{Backends, References};
+use crate::policy::markup::{self, NamedValue, NamedValues};
+use crate::policy::program::{Document, Program};
+use crate::policy::{Scope, Section};
+use crate::route::template::Template;
+
+use super::case::Block;
+
+/// Scopes, from the narrowest to the widest.
+const SCOPES: [Scope; 4] = [Scope::Operation, Scope::Api, Scope::Product, Scope::Global];
+
+/// What the blocks of a case say about the gateway.
+#[derive(Debug, Default)]
+pub(super) struct Scene {
+    names: NamedValues,
+    backends: Backends,
+    fragments: Vec<(String, String)>,
+    /// By scope, the blocks of its document.
+    documents: Vec<(Scope, Vec<Part>)>,
+    /// The URL template of the operation, where the case gives one.
+    pub(super) template: Option<Template>,
+    /// The responses that the operation is known to give.
+    pub(super) samples: Vec<Sample>,
+}
+
+/// A block that is a document, or a section of one.
+#[derive(Clone, Debug)]
+struct Part {
+    label: String,
+    section: Option<Section>,
+    text: String,
+    /// Where it begins in the document, from 1.
+    first_line: u32,
+}
+
+impl Scene {
+    /// Takes a block; false if it is about something else.
+    pub(super) fn take(&mut self, block: &Block) -> Result<bool, String> {
+        if block.label == "given" {
+            block.text.lines().try_for_each(|line| self.give(line))?;
+            return Ok(true);
+        }
+        if let Some(id) = block.label.strip_prefix("fragment ") {
+            self.fragments.push((id.to_owned(), block.text.clone()));
+            return Ok(true);
+        }
+        let Some((scope, section)) = place_of(&block.label) else {
+            return Ok(false);
+        };
+        let (label, text) = (block.label.clone(), block.text.clone());
+        let part = Part { label, section, text, first_line: 1 };
+        match self.documents.iter_mut().find(|(known, _)| *known == scope) {
+            Some((_, parts)) => parts.push(part),
+            None => self.documents.push((scope, vec![part])),
+        }
+        Ok(true)
+    }
+
+    fn give(&mut self, line: &str) -> Result<(), String> {
+        let wrong = || format!("this is no fact: {line}");
+        let (word, rest) = line.split_once(' ').ok_or_else(wrong)?;
+        let equation = |rest: &str| {
+            let (name, value) = rest.split_once(" = ").ok_or_else(wrong)?;
+            Ok::<_, String>((name.to_owned(), value.to_owned()))
+        };
+        match word {
+            "named" | "secret" => {
+                let (name, value) = equation(rest.strip_prefix("value ").ok_or_else(wrong)?)?;
+                let secret = word == "secret";
+                let new = if secret { NamedValue::secret } else { NamedValue::plain };
+                self.names.insert(name, new(value));
+            }
+            "backend" => {
+                let (id, url) = equation(rest)?;
+                let base = BaseUrl::parse(&url).map_err(|refused| refused.to_string())?;
+                let backend = Backend {
+                    id: id.as_str().into(),
+                    base: Arc::new(base),
+                    headers: Vec::new(),
+                    query: Vec::new(),
+                    tls: Tls::default(),
+                };
+                self.backends.insert(id.into(), Arc::new(backend));
+            }
+            "operation" => {
+                self.template = Some(Template::parse(rest).map_err(|fault| fault.to_string())?);
+            }
+            "sample" => {
+                let parts: Vec<&str> = rest.splitn(3, ' ').collect();
+                let [status, content_type, body] = parts[..] else { return Err(wrong()) };
+                self.samples.push(Sample {
+                    status: status.parse().map_err(|_| wrong())?,
+                    content_type: content_type.into(),
+                    body: body.into(),
+                });
+            }
+            _ => return Err(wrong()),
+        }
+        Ok(())
+    }
+
+    /// The program, or what is wrong with the documents: a line each.
+    pub(super) fn build(&mut self) -> Result<Program, Vec<String>> {
+        let mut faults = Vec::new();
+        let mut references =
+            References { backends: Arc::new(self.backends.clone()), ..References::default() };
+        references.fragments = self.read_fragments(&mut faults);
+        let mut built: Vec<Document> = Vec::new();
+        for scope in SCOPES {
+            let mut parts = match self.documents.iter().find(|(known, _)| *known == scope) {
+                Some((_, parts)) => parts.clone(),
+                None if scope == Scope::Global => Vec::new(),
+                None => continue,
+            };
+            let text = written(scope, &mut parts);
+            let mut found = Vec::new();
+            let reading = markup::read(&Arc::from(scope.as_str()), &text, &self.names);
+            found.extend(reading.faults);
+            if let Some(root) = reading.root {
+                let name = format!("{scope} test");
+                let owner = Owner { scope, name: &name };
+                built.push(document::build(&root, owner, &references, &mut found));
+            }
+            faults.extend(found);
+            if let Some((_, kept)) = self.documents.iter_mut().find(|(known, _)| *known == scope) {
+                *kept = parts;
+            }
+        }
+        if faults.is_empty() {
+            return Ok(Program::compose(&built.iter().collect::<Vec<_>>()));
+        }
+        Err(faults.iter().map(|fault| self.line(fault)).collect())
+    }
+
+    fn read_fragments(
+        &self,
+        faults: &mut Vec<Fault>,
+    ) -> BTreeMap<Arc<str>, Arc<markup::Element>> {
+        let mut known = BTreeMap::new();
+        for (id, text) in &self.fragments {
+            let file = Arc::from(format!("fragment {id}"));
+            let document = format!("<fragment>\n{text}\n</fragment>");
+            let reading = markup::read(&file, &document, &self.names);
+            faults.extend(reading.faults);
+            known.extend(reading.root.map(|root| (Arc::from(id.as_str()), Arc::new(root))));
+        }
+        known
+    }
+
+    fn line(&self, fault: &Fault) -> String {
+        let place = self.place(&fault.place);
+        let remedy = fault.remedy.as_ref().map(|remedy| format!("; {remedy}"));
+        format!("{place}: {}{}", fault.message, remedy.unwrap_or_default())
+    }
+
+    /// A place in the words of the case: block, line, column.
+    pub(super) fn place(&self, place: &Place) -> String {
+        if place.file.starts_with("fragment ") {
+            // The start tag stands on a line of its own.
+            return format!("{}:{}:{}", place.file, place.line - 1, place.column);
+        }
+        let parts = self.documents.iter().filter(|(scope, _)| scope.as_str() == &*place.file);
+        let mut parts = parts.flat_map(|(_, parts)| parts).filter(|part| part.first_line <= place.line);
+        match parts.next_back() {
+            Some(part) => {
+                let line = place.line + 1 - part.first_line;
+                format!("{}:{line}:{}", part.label, place.column)
+            }
+            None => place.to_string(),
+        }
+    }
+}
+
+/// Which document, or which section of it, a block with this label is.
+fn place_of(label: &str) -> Option<(Scope, Option<Section>)> {
+    let scope = |word: &str| SCOPES.into_iter().find(|scope| scope.as_str() == word);
+    let section = |word: &str| Section::ALL.into_iter().find(|section| section.as_str() == word);
+    match label.split_once(' ') {
+        Some((first, second)) => Some((scope(first)?, Some(section(second)?))),
+        None => match section(label) {
+            Some(section) => Some((Scope::Product, Some(section))),
+            None => Some((scope(label)?, None)),
+        },
+    }
+}
+
+/// The document that the parts make; each learns where it begins.
+fn written(scope: Scope, parts: &mut [Part]) -> String {
+    if let [Part { section: None, text, .. }] = parts {
+        return text.clone();
+    }
+    let mut text = String::from("<policies>\n");
+    for part in parts.iter_mut() {
+        let lines = u32::try_from(text.lines().count()).unwrap();
+        match part.section {
+            Some(section) => {
+                part.first_line = lines + 2;
+                write!(text, "<{section}>\n{}\n</{section}>\n", part.text).unwrap();
+            }
+            None => part.first_line = lines + 1,
+        }
+    }
+    let forwards = parts.iter().any(|part| part.section == Some(Section::Backend));
+    if scope == Scope::Global && !forwards {
+        text.push_str("<backend><forward-request /></backend>\n");
+    }
+    text.push_str("</policies>\n");
+    text
+}

@@ -1,0 +1,154 @@
+//! What a machine asks for, in words: a line each, further lines indented.
+
+use http::HeaderMap;
+
+use crate::exchange::message::{Body, Request};
+use crate::expression::value::Value;
+use crate::limit::key::Kind;
+use crate::limit::{Charge, CountersUnavailable, NEVER, Tallies, Tally, Terms, Window};
+use crate::policy::Side;
+use crate::policy::machine::Effect;
+use crate::policy::operand::text_of;
+use crate::policy::program::Because;
+use crate::policy::routing::Forward;
+
+/// An effect whose words do not depend on what comes of it.
+pub(super) fn of(effect: &Effect) -> Option<String> {
+    match effect {
+        Effect::Fetch(Side::Request) => Some("fetch request body".to_owned()),
+        Effect::Fetch(Side::Response) => Some("fetch response body".to_owned()),
+        Effect::StoreResponse(_, span) => Some(format!("store response for {span:?}")),
+        Effect::StoreValue(_, value, span) => {
+            Some(format!("store value {} for {span:?}", written(value)))
+        }
+        Effect::RemoveValue(_) => Some("remove value".to_owned()),
+        Effect::Sleep(span) => Some(format!("sleep {span:?}")),
+        Effect::Charge(_)
+        | Effect::Add(_)
+        | Effect::Enter { .. }
+        | Effect::LookupResponse(_)
+        | Effect::LookupValue(_)
+        | Effect::Forward(_)
+        | Effect::Deliver => None,
+    }
+}
+
+/// Whether a cache had something.
+pub(super) const fn found(found: bool) -> &'static str {
+    if found { "hit" } else { "miss" }
+}
+
+/// A value as a test reads it: strings quoted, others with their type.
+pub(in crate::policy) fn written(value: &Value) -> String {
+    if let Value::String(text) = value {
+        return format!("{text:?}");
+    }
+    let kind = value.short_type_name();
+    text_of(value).map_or_else(|_| kind.to_string(), |text| format!("{text} ({kind})"))
+}
+
+/// Charges and what came of them.
+pub(super) fn charged(
+    charges: &[Charge],
+    tallies: &Result<Tallies, CountersUnavailable>,
+) -> Vec<String> {
+    let tallies: Vec<_> = tallies.iter().flat_map(Tallies::iter).copied().collect();
+    let pairs = charges.iter().zip(tallies);
+    pairs.map(|(charge, tally)| format!("{}: {}", claim(charge), outcome(&tally))).collect()
+}
+
+fn claim(charge: &Charge) -> String {
+    let subject = subject(charge.key.kind());
+    let terms = terms(&charge.terms);
+    match (charge.cost, charge.need) {
+        (0, 0) => format!("check {subject} again, {terms}"),
+        (0, _) => format!("look at {subject}, {terms}"),
+        (cost, _) => format!("charge {subject} {cost}, {terms}"),
+    }
+}
+
+fn outcome(tally: &Tally) -> String {
+    match (tally.admitted, tally.retry_after) {
+        (true, _) => format!("{} used", tally.used),
+        (false, NEVER) => format!("refused with {} used, for ever", tally.used),
+        (false, span) => format!("refused with {} used, for {span:?}", tally.used),
+    }
+}
+
+fn terms(terms: &Terms) -> String {
+    let (limit, period) = (terms.limit, terms.period);
+    match terms.window {
+        _ if period.is_zero() => format!("at most {limit} ever"),
+        Window::Sliding => format!("at most {limit} in any {period:?}"),
+        Window::Fixed { .. } => format!("at most {limit} in each {period:?}"),
+    }
+}
+
+/// What is counted after the fact.
+pub(super) fn added(charge: &Charge) -> String {
+    format!("add {} {}", subject(charge.key.kind()), charge.cost)
+}
+
+const fn subject(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Rate => "rate-limit",
+        Kind::RateByKey => "rate-limit-by-key",
+        Kind::QuotaCalls => "quota calls",
+        Kind::QuotaBandwidth => "quota bytes",
+        Kind::QuotaByKeyCalls => "quota-by-key calls",
+        Kind::QuotaByKeyBandwidth => "quota-by-key bytes",
+        Kind::Concurrency => "limit-concurrency",
+    }
+}
+
+/// The request as the backend gets it.
+pub(super) fn forwarded(
+    forward: &Forward,
+    request: &Request,
+    streamed: &[u8],
+    because: Option<&Because>,
+) -> Vec<String> {
+    let url = format!("{}{}", origin(request), request.target());
+    let mut first = format!("forward {} {url}, {:?} at most", request.method, forward.wait);
+    if forward.follow_redirects.is_some() {
+        first.push_str(", following redirects");
+    }
+    let mut lines = vec![first];
+    if let Some(because) = because {
+        lines.push(format!("  collected for {}: {}", because.policy, because.why));
+    }
+    lines.extend(fields(request.headers.map()));
+    let kept = match &request.body {
+        Body::Waiting => streamed,
+        Body::Bytes(bytes) => bytes,
+        Body::None | Body::Consumed => b"",
+    };
+    lines.extend(body(kept));
+    lines
+}
+
+fn origin(request: &Request) -> String {
+    let base = &request.base;
+    format!("{}://{}", base.scheme.as_str(), base.authority.to_str().unwrap())
+}
+
+/// Fields by name, a line each.
+pub(in crate::policy) fn fields(fields: &HeaderMap) -> Vec<String> {
+    let line = |(name, value): (_, &http::HeaderValue)| {
+        format!("  {name}: {}", String::from_utf8_lossy(value.as_bytes()))
+    };
+    let mut lines: Vec<(&http::HeaderName, String)> =
+        fields.iter().map(|(name, value)| (name, line((name, value)))).collect();
+    lines.sort_by_key(|(name, _)| name.as_str().to_owned());
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+/// The lines of a body after an empty one; nothing for no body.
+pub(in crate::policy) fn body(bytes: &[u8]) -> Vec<String> {
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let lines = text.split('\n').map(|line| format!("  {line}").trim_end().to_owned());
+    std::iter::once(String::new()).chain(lines).collect()
+}
