@@ -192,10 +192,7 @@ impl Call {
 
 /// Whether sending it twice is as good as once (RFC 9110 §9.2.2).
 const fn may_repeat(method: &Method) -> bool {
-    matches!(
-        *method,
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
-    )
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }
 
 /// The error, with its word on whether to try again: some are worth it only where the connection

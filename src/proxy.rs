@@ -25,6 +25,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
@@ -141,6 +142,10 @@ impl ProxyHttp for Gateway {
         Context { snapshot: self.live.snapshot(), run: None, journey }
     }
 
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {
+        // Pingora's own compresses bodies; ours pass as they are.
+    }
+
     async fn early_request_filter(
         &self,
         session: &mut Session,
@@ -199,7 +204,7 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> pingora::Result<()> {
         match &context.run {
-            Some(run) => forward::head(self, session, run, request),
+            Some(run) => forward::head::edit(self, session, run, request),
             None => Ok(()),
         }
     }

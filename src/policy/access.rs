@@ -51,6 +51,8 @@ pub const IP_FILTER: Policy = Policy {
 #[derive(Debug)]
 pub struct CheckHeader {
     name: Operand<HeaderName>,
+    /// The name as the policy writes it, where it is a constant: for messages.
+    written: Option<Arc<str>>,
     status: Operand<StatusCode>,
     message: Operand<Arc<str>>,
     ignore_case: Operand<bool>,
@@ -79,14 +81,17 @@ fn check_header(builder: &mut Builder<'_>, element: &Element) {
         builder.child(child, &[]);
         values.extend(builder.content_operand(child, "`value`"));
     }
-    let name = builder.attribute(element, "name");
+    let name = builder.attribute::<HeaderName>(element, "name");
+    let is_constant = name.as_ref().is_some_and(|name| name.constant().is_some());
+    let written = element.value("name").filter(|text| is_constant && !text.is_expression());
+    let written = written.map(|text| Arc::from(text.as_str().trim()));
     let status = builder.attribute(element, "failed-check-httpcode");
     let message = builder.attribute(element, "failed-check-error-message");
     let ignore_case = builder.attribute(element, "ignore-case");
     if let (Some(name), Some(status), Some(message), Some(ignore_case)) =
         (name, status, message, ignore_case)
     {
-        let policy = CheckHeader { name, status, message, ignore_case, values };
+        let policy = CheckHeader { name, written, status, message, ignore_case, values };
         builder.push(element, Action::CheckHeader(Box::new(policy)));
     }
 }
@@ -157,8 +162,9 @@ impl CheckHeader {
         let lines = exchange.request.headers.map().get_all(&name).iter();
         let found: Vec<_> =
             lines.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned()).collect();
+        let shown = self.written.as_deref().unwrap_or(name.as_str());
         if found.iter().all(|line| line.trim().is_empty()) {
-            let message = format!("Header {name} was not found in the request. Access denied.");
+            let message = format!("Header {shown} was not found in the request. Access denied.");
             return Err(self.refuse("HeaderNotFound", message, exchange));
         }
         let fits = |line: &str| {
@@ -172,7 +178,7 @@ impl CheckHeader {
             return Ok(Flow::Next);
         }
         let value = found.join(",");
-        let message = format!("Header {name} value of {value} is not allowed. Access denied.");
+        let message = format!("Header {shown} value of {value} is not allowed. Access denied.");
         Err(self.refuse("HeaderValueNotAllowed", message, exchange))
     }
 

@@ -3,6 +3,7 @@
 
 pub mod document;
 pub mod references;
+mod secrets;
 
 use std::mem;
 use std::sync::Arc;
@@ -107,12 +108,14 @@ impl<'a> Builder<'a> {
             return;
         }
         self.path.push(format!("{}[{number}]", element.name));
+        let faults_before = self.faults.len();
         self.placement(policy, element);
         self.attributes(element, policy.attributes);
         self.content(policy, element);
         if let Build::Steps(build) = policy.build {
             build(self, element);
         }
+        secrets::hide(element, self.faults.get_mut(faults_before..).unwrap_or_default());
         self.path.pop();
         self.needs = Needs::default();
     }
@@ -126,10 +129,15 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Builds the children of an element that is no policy itself, such as `when`.
+    /// Builds the children of an element that is no policy itself, such as `otherwise`.
     pub fn branch(&mut self, element: &Element, number: usize) {
+        self.within(element, number, |builder| builder.policies(element));
+    }
+
+    /// Lets `build` add steps whose path leads through `element`, the `number`th of its name.
+    pub fn within(&mut self, element: &Element, number: usize, build: impl FnOnce(&mut Self)) {
         self.path.push(format!("{}[{number}]", element.name));
-        self.policies(element);
+        build(self);
         self.path.pop();
     }
 
@@ -296,6 +304,11 @@ impl<'a> Builder<'a> {
             Ok(compiled) => compiled,
             // What stands for an assumed named value may fit nowhere.
             Err(_wrongs) if text.is_assumed() => return None,
+            Err(wrongs) if text.is_secret() => {
+                let offset = wrongs.first().map_or(0, |wrong| wrong.offset);
+                self.faults.push(secrets::wrong_expression(text.expression_place(offset)));
+                return None;
+            }
             Err(wrongs) => {
                 for wrong in wrongs {
                     let place = text.expression_place(wrong.offset);
@@ -317,8 +330,8 @@ impl<'a> Builder<'a> {
             };
         }
         self.needs = self.needs.and(reads(&compiled));
-        let place = text.place();
-        Some(Operand::Computed(Arc::new(Computed { expression: compiled, place })))
+        let (place, is_secret) = (text.place(), text.is_secret());
+        Some(Operand::Computed(Arc::new(Computed { expression: compiled, place, is_secret })))
     }
 
     /// Reports a fault at the name of `element`.
@@ -334,7 +347,7 @@ impl<'a> Builder<'a> {
 
     fn unknown(&mut self, element: &Element) {
         let message = format!("there is no policy `{}`", element.name);
-        let remedy = match nearest(&element.name, catalog::names()) {
+        let remedy = match nearest(&element.name, catalog::names().chain(["base"])) {
             Some(name) => format!("did you mean `{name}`?"),
             None => "see the reference of policies for what there is".to_owned(),
         };

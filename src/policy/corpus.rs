@@ -59,7 +59,8 @@ use crate::policy::catalog::{Build, POLICIES};
 use case::{Case, File};
 
 /// Files that are no policy's own.
-const TOPICS: &[&str] = &["base", "expressions-in-policies", "fragments", "named-values", "on-error"];
+const TOPICS: &[&str] =
+    &["base", "expressions-in-policies", "fragments", "named-values", "on-error"];
 /// The fewest cases of a file.
 const CASES_MIN: usize = 3;
 

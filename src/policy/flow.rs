@@ -121,14 +121,16 @@ fn choose(builder: &mut Builder<'_>, element: &Element) {
 fn when(builder: &mut Builder<'_>, branch: &Element, number: usize, ends: &mut Vec<usize>) {
     builder.child(branch, &[required("condition").computed()]);
     let condition = builder.attribute::<bool>(branch, "condition");
-    let unless = condition.map(|condition| {
-        builder.push(branch, Action::Unless { condition, otherwise: 0 })
+    builder.within(branch, number, |builder| {
+        let unless = condition.map(|condition| {
+            builder.push(branch, Action::Unless { condition, otherwise: 0 })
+        });
+        builder.policies(branch);
+        ends.push(builder.push_with(branch, Action::Jump(0), Needs::default()));
+        if let Some(unless) = unless {
+            builder.patch_otherwise(unless, builder.here());
+        }
     });
-    builder.branch(branch, number);
-    ends.push(builder.push_with(branch, Action::Jump(0), Needs::default()));
-    if let Some(unless) = unless {
-        builder.patch_otherwise(unless, builder.here());
-    }
 }
 
 fn retry(builder: &mut Builder<'_>, element: &Element) {

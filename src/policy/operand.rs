@@ -29,6 +29,8 @@ pub struct Computed {
     pub expression: Expression,
     /// Its first character.
     pub place: Place,
+    /// Whether a secret named value is part of it: then nothing may show it.
+    pub is_secret: bool,
 }
 
 /// What an attribute can hold.
@@ -51,8 +53,7 @@ impl<T: Term> Operand<T> {
             Self::Computed(computed) => {
                 let value = computed.evaluate(exchange)?;
                 T::from_value(value).map_err(|expected| {
-                    let source = computed.expression.source();
-                    Failure::value(format!("the value of `{}` is not {expected}", brief(source)))
+                    Failure::value(format!("the value of {} is not {expected}", computed.named()))
                 })
             }
         }
@@ -76,6 +77,14 @@ impl<T: Term> Operand<T> {
 }
 
 impl Computed {
+    /// What messages call it.
+    fn named(&self) -> String {
+        if self.is_secret {
+            return "an expression with a secret in it".to_owned();
+        }
+        format!("`{}`", brief(self.expression.source()))
+    }
+
     /// What the expression gives for this exchange.
     pub fn evaluate(&self, exchange: &mut Exchange) -> Result<Value, Failure> {
         self.expression.evaluate(exchange).map_err(|error| Failure::expression(error.message))

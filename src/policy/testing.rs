@@ -28,9 +28,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::backend::{BaseUrl, Scheme};
-use crate::exchange::cached::CachedResponse;
 use crate::cache::memory::{BYTES_MAX, Cache, ITEM_BYTES_MAX};
 use crate::counters::memory::Memory;
+use crate::exchange::cached::CachedResponse;
 use crate::exchange::facts::Operation;
 use crate::exchange::final_fields::FinalFields;
 use crate::exchange::message::{Body, Headers, Original, Request as Message, Response};
@@ -39,7 +39,6 @@ use crate::exchange::{CacheOutcome, Exchange, LastError, Variables};
 use crate::expression::value::Value;
 use crate::fault::Fault;
 use crate::limit::concurrency::Concurrency;
-use crate::policy::{Failure, Scope};
 use crate::policy::build::document::{self, Owner};
 use crate::policy::build::references::References;
 use crate::policy::cross_domain::preflight;
@@ -47,6 +46,7 @@ use crate::policy::machine::{Machine, Ran};
 use crate::policy::markup::{self, NamedValues};
 use crate::policy::operand::text_of;
 use crate::policy::program::{Document, Program};
+use crate::policy::{Failure, Scope};
 use crate::route::template::Parameters;
 use crate::time::Timestamp;
 

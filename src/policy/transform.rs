@@ -145,7 +145,8 @@ pub struct FindAndReplace {
 }
 
 /// Fields that belong to the connection or to the length of the message: the gateway's own.
-const FRAMING_FIELDS: [HeaderName; 3] = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING];
+const FRAMING_FIELDS: [HeaderName; 4] =
+    [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, HeaderName::from_static("keep-alive")];
 
 /// Fields whose values are never joined with commas: lists of challenges and cookies, and fields
 /// whose values hold commas themselves.
@@ -269,9 +270,20 @@ pub(super) fn read_body(
 }
 
 fn set_method(builder: &mut Builder<'_>, element: &Element) {
-    if let Some(method) = builder.content_operand(element, "the method") {
+    if let Some(method) = builder.content_operand::<Method>(element, "the method") {
+        if let Some(constant) = method.constant()
+            && is_never_sent(constant)
+        {
+            let message = format!("the method {constant} is never sent");
+            builder.fault(element, message, "choose another one");
+        }
         builder.push(element, Action::SetMethod(SetMethod { method }));
     }
+}
+
+/// Whether a method would open a tunnel, or show the request to whoever sends it.
+fn is_never_sent(method: &Method) -> bool {
+    method == Method::CONNECT || method == Method::TRACE
 }
 
 fn set_status(builder: &mut Builder<'_>, element: &Element) {
@@ -398,7 +410,7 @@ impl SetBody {
 impl SetMethod {
     pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
         let method = self.method.get(exchange)?;
-        if method == Method::CONNECT || method == Method::TRACE {
+        if is_never_sent(&method) {
             return Err(Failure::value(format!("the method {method} is never sent")));
         }
         exchange.request.method = method;

@@ -55,8 +55,7 @@ pub enum Admission {
 }
 
 /// Where load balancers ask how the gateway is, on the data port.
-const STATUS_PATHS: [&str; 2] =
-    ["/status-0123456789abcdef", "/internal-status-0123456789abcdef"];
+const STATUS_PATHS: [&str; 2] = ["/status-0123456789abcdef", "/internal-status-0123456789abcdef"];
 
 /// Judges the head of a request, finds its operation and its subscription.
 pub fn admit(gateway: &Gateway, session: &mut Session, context: &Context) -> Admission {

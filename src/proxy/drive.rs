@@ -4,12 +4,12 @@ use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use pingora::proxy::Session;
 
+use crate::admission::First;
 use crate::caller::Call;
 use crate::limit::Counters;
 use crate::policy::Side;
 use crate::policy::machine::{Effect, Event};
 use crate::problem::Problem;
-use crate::admission::First;
 use crate::proxy::{Gateway, Run, forward, reply};
 use crate::time::Clock;
 
@@ -23,12 +23,7 @@ pub enum Stop {
 }
 
 /// Begins a run.
-pub async fn begin(
-    gateway: &Gateway,
-    session: &mut Session,
-    run: &mut Run,
-    first: First,
-) -> Stop {
+pub async fn begin(gateway: &Gateway, session: &mut Session, run: &mut Run, first: First) -> Stop {
     let effect = match first {
         First::Start => run.machine.resume(Event::Start, &mut run.exchange),
         First::Interrupt(failure, place) => {
@@ -73,17 +68,13 @@ async fn follow(
                 let body = Box::pin(fetch_response(run.call.as_mut(), max)).await;
                 Event::Body(Side::Response, body)
             }
-            Effect::Charge(charges) => {
-                Event::Tallied(gateway.counters.charge(&charges, now).await)
-            }
+            Effect::Charge(charges) => Event::Tallied(gateway.counters.charge(&charges, now).await),
             Effect::Add(charges) => {
                 gateway.counters.add(&charges, now);
                 Event::Done
             }
             Effect::Enter { key, max } => Event::Entered(gateway.concurrency.enter(key, max)),
-            Effect::LookupResponse(key) => {
-                Event::CachedResponse(gateway.responses.get(&key, now))
-            }
+            Effect::LookupResponse(key) => Event::CachedResponse(gateway.responses.get(&key, now)),
             Effect::StoreResponse(key, ttl) => {
                 reply::store(gateway, run, key, ttl);
                 Event::Done

@@ -1,9 +1,9 @@
 //! To the backend: where, with what head, how long; and what a failure on the way means.
 
+pub mod head;
+
 use bytes::Bytes;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, TRANSFER_ENCODING,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HeaderName, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
@@ -13,7 +13,6 @@ use pingora::{Error, ErrorSource, ErrorType};
 use crate::backend::{BaseUrl, Tls};
 use crate::caller::peer::{PeerError, peer as peer_at};
 use crate::caller::{Call, CallError};
-use crate::exchange::Exchange;
 use crate::exchange::message::{Body, Headers, Response};
 use crate::policy::Failure;
 use crate::policy::routing::Forward;
@@ -21,21 +20,6 @@ use crate::problem::Problem;
 use crate::proxy::reply::{self, is_hop_by_hop, may_have_body};
 use crate::proxy::{Gateway, Run, UPGRADED_SILENCE_MAX, drive};
 use crate::time::Clock;
-
-/// Fields with which a client could speak for a proxy in front: never passed on as they came.
-const SPOOFABLE: [HeaderName; 8] = [
-    HeaderName::from_static("forwarded"),
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-port"),
-    HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-original-url"),
-    HeaderName::from_static("x-real-ip"),
-];
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The most redirects that are followed for one request.
 const REDIRECTS_MAX: usize = 10;
@@ -95,134 +79,6 @@ async fn connect_to(
 
 fn tls_of(run: &Run) -> &Tls {
     run.exchange.backend.as_ref().map_or(&run.tls, |backend| &backend.tls)
-}
-
-/// Turns the head that the client sent into the one that the backend gets.
-pub fn head(
-    gateway: &Gateway,
-    session: &Session,
-    run: &Run,
-    head: &mut RequestHeader,
-) -> pingora::Result<()> {
-    let request = &run.exchange.request;
-    if head.method != request.method {
-        head.set_method(request.method.clone());
-    }
-    for name in request.headers.touched() {
-        head.remove_header(name);
-        for value in request.headers.map().get_all(name) {
-            head.append_header(name.clone(), value.clone())?;
-        }
-    }
-    if session.req_header().version == Version::HTTP_2 {
-        join_cookies(head)?;
-    }
-    finish_head(gateway, session, run, head)
-}
-
-/// What every head gets, whoever sends it.
-fn finish_head(
-    gateway: &Gateway,
-    session: &Session,
-    run: &Run,
-    head: &mut RequestHeader,
-) -> pingora::Result<()> {
-    let exchange = &run.exchange;
-    let request = &exchange.request;
-    head.set_raw_path(target(exchange).as_bytes())?;
-    if !request.headers.touched().contains(&HOST) {
-        head.insert_header(HOST, request.base.authority.clone())?;
-    }
-    if let Some(key) = &run.key_header {
-        head.remove_header(key);
-    }
-    forwarding_fields(gateway, session, exchange, head)?;
-    if let Some(backend) = &exchange.backend {
-        for (name, _value) in &backend.headers {
-            head.remove_header(name);
-        }
-        for (name, value) in &backend.headers {
-            head.append_header(name.clone(), value.clone())?;
-        }
-    }
-    Ok(())
-}
-
-/// Path and query, with the query parameters that the backend's credentials add.
-fn target(exchange: &Exchange) -> String {
-    let mut target = exchange.request.target();
-    if let Some(backend) = &exchange.backend
-        && !backend.query.is_empty()
-    {
-        let mut query = crate::route::url::Query::parse(&exchange.request.query);
-        for (name, _value) in &backend.query {
-            query.remove(name);
-        }
-        for (name, value) in &backend.query {
-            query.append(name, value);
-        }
-        target = format!("{}?{query}", exchange.request.path());
-    }
-    target
-}
-
-/// Whether a name could be one of [`SPOOFABLE`]; most requests have none.
-fn looks_spoofed(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name.starts_with("x-") || name == "forwarded"
-}
-
-/// Says who called, from what the gateway saw itself; what policies set stays.
-fn forwarding_fields(
-    gateway: &Gateway,
-    session: &Session,
-    exchange: &Exchange,
-    head: &mut RequestHeader,
-) -> pingora::Result<()> {
-    let touched = exchange.request.headers.touched();
-    let peer = session.client_addr().and_then(|address| address.as_inet()).map(|inet| inet.ip());
-    let trusted = peer.is_some_and(|peer| gateway.trust.contains(peer));
-    let chain = head.headers.get(&X_FORWARDED_FOR).filter(|_chain| trusted).cloned();
-    if head.headers.keys().any(looks_spoofed) {
-        for name in &SPOOFABLE {
-            if !touched.contains(name) {
-                head.remove_header(name);
-            }
-        }
-    }
-    if let Some(peer) = peer
-        && !touched.contains(&X_FORWARDED_FOR)
-    {
-        let value = match chain.as_ref().and_then(|chain| chain.to_str().ok()) {
-            Some(chain) => format!("{chain}, {peer}"),
-            None => peer.to_string(),
-        };
-        head.insert_header(X_FORWARDED_FOR, value)?;
-    }
-    if !touched.contains(&X_FORWARDED_PROTO) {
-        head.insert_header(X_FORWARDED_PROTO, exchange.original.scheme.as_str())?;
-    }
-    if !touched.contains(&X_FORWARDED_HOST) {
-        if let Some(host) = session.req_header().headers.get(HOST) {
-            head.insert_header(X_FORWARDED_HOST, host.clone())?;
-        } else if let Some(authority) = session.req_header().uri.authority() {
-            // HTTP/2 says it with a pseudo-field.
-            head.insert_header(X_FORWARDED_HOST, authority.as_str())?;
-        }
-    }
-    Ok(())
-}
-
-/// HTTP/2 clients may send several cookie fields; HTTP/1 has one (RFC 9113 §8.2.3).
-fn join_cookies(head: &mut RequestHeader) -> pingora::Result<()> {
-    let parts: Vec<&[u8]> =
-        head.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if 1 < parts.len()
-        && let Ok(joined) = HeaderValue::from_bytes(&parts.join(&b"; "[..]))
-    {
-        head.insert_header(COOKIE, joined)?;
-    }
-    Ok(())
 }
 
 /// Makes the call to the backend for policies that want to look into the response.
@@ -297,9 +153,8 @@ async fn stream_body(
 ) -> Result<Call, Failure> {
     let sent = async {
         let mut sending = gateway.caller.open(peer, head).await?;
-        drive::invite_body(session).await.map_err(|error| error.into_down())?;
-        while let Some(piece) = session.read_request_body().await.map_err(|error| error.into_down())?
-        {
+        drive::invite_body(session).await.map_err(Error::into_down)?;
+        while let Some(piece) = session.read_request_body().await.map_err(Error::into_down)? {
             gateway.bounds.body(session)?;
             sending.send(piece).await?;
         }
@@ -309,11 +164,7 @@ async fn stream_body(
 }
 
 /// The head of a request that the gateway sends itself.
-fn own_head(
-    gateway: &Gateway,
-    session: &Session,
-    run: &Run,
-) -> pingora::Result<RequestHeader> {
+fn own_head(gateway: &Gateway, session: &Session, run: &Run) -> pingora::Result<RequestHeader> {
     let request = &run.exchange.request;
     let fields = request.headers.map();
     let mut head = RequestHeader::build(request.method.clone(), b"/", Some(fields.len() + 8))?;
@@ -323,8 +174,8 @@ fn own_head(
             head.append_header(name.clone(), value.clone())?;
         }
     }
-    join_cookies(&mut head)?;
-    finish_head(gateway, session, run, &mut head)?;
+    head::join_cookies(&mut head)?;
+    head::finish(gateway, session, run, &mut head)?;
     match &request.body {
         Body::Waiting => match fields.get(CONTENT_LENGTH) {
             Some(length) => head.insert_header(CONTENT_LENGTH, length.clone())?,
@@ -404,19 +255,29 @@ fn response_of(call: &Call, silent: bool) -> Response {
 /// Takes off what belongs to the connection to the backend. The framing stays: Pingora translates
 /// it.
 pub fn end_hop(head: &mut ResponseHeader) {
-    let nominated: Vec<HeaderName> = nominated(&head.headers).collect();
-    let fixed = reply::HOP_BY_HOP.into_iter().map(HeaderName::from_static);
-    for name in nominated.into_iter().chain(fixed) {
-        if name != CONTENT_LENGTH && name != TRANSFER_ENCODING {
-            head.remove_header(&name);
+    let own = |name: &HeaderName| is_hop_by_hop(name) && name != TRANSFER_ENCODING;
+    let fixed: Vec<HeaderName> = head.headers.keys().filter(|name| own(name)).cloned().collect();
+    if fixed.contains(&CONNECTION) {
+        let nominated: Vec<HeaderName> = nominated(&head.headers).collect();
+        for name in nominated {
+            if name != CONTENT_LENGTH && name != TRANSFER_ENCODING {
+                head.remove_header(&name);
+            }
         }
+    }
+    for name in fixed {
+        head.remove_header(&name);
     }
 }
 
 /// The fields that a `Connection` field names (RFC 9110 §7.6.1).
 fn nominated(headers: &http::HeaderMap) -> impl Iterator<Item = HeaderName> {
     let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).filter_map(|name| name.trim().parse().ok())
+    let names = values.flat_map(|value| value.split(',')).map(str::trim);
+    // These say how long the connection lives, and name no field.
+    let lifetime =
+        |name: &&str| name.eq_ignore_ascii_case("keep-alive") || name.eq_ignore_ascii_case("close");
+    names.filter(move |name| !lifetime(name)).filter_map(|name| name.parse().ok())
 }
 
 /// Whether the response has no body, by its head.
@@ -427,10 +288,7 @@ pub fn is_bodiless(head: &ResponseHeader, asked_for_head: bool) -> bool {
 
 /// Whether sending it twice is as good as once (RFC 9110 §9.2.2).
 pub const fn may_repeat(method: &Method) -> bool {
-    matches!(
-        *method,
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
-    )
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }
 
 fn call_failure(error: &CallError) -> Failure {

@@ -10,8 +10,8 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
-use crate::exchange::cached::{CacheKey, CachedResponse};
 use crate::cache::memory::Item;
+use crate::exchange::cached::{CacheKey, CachedResponse};
 use crate::exchange::message::{Body, Response};
 use crate::exchange::{Exchange, format_id};
 use crate::expression::library::display;
@@ -239,13 +239,7 @@ pub fn store(gateway: &Gateway, run: &Run, key: CacheKey, ttl: Duration) {
 }
 
 /// Keeps a value in the cache.
-pub fn store_value(
-    gateway: &Gateway,
-    key: CacheKey,
-    value: Value,
-    ttl: Duration,
-    now: Timestamp,
-) {
+pub fn store_value(gateway: &Gateway, key: CacheKey, value: Value, ttl: Duration, now: Timestamp) {
     let bytes = weight(&value);
     let _ = gateway.values.put(key, Item { value, bytes }, ttl, now);
 }

@@ -31,8 +31,8 @@ fn a_hundred_mebibytes_stream_to_the_backend_in_flat_memory() {
     assert_eq!(client.answer().status, 200);
     let seen = backend.last();
     assert_eq!((seen.length, seen.end), (LARGE, End::Whole));
-    let held = gateway.memory_peak() - before;
-    assert!(held < HELD_MAX, "{held} bytes more than before");
+    let kept = gateway.memory_peak() - before;
+    assert!(kept < HELD_MAX, "{kept} bytes more than before");
 }
 
 #[test]
@@ -52,8 +52,8 @@ fn a_hundred_mebibytes_stream_to_the_client_in_flat_memory() {
     let before = gateway.memory_peak();
     let answer = gateway.get("/echo/down");
     assert_eq!((answer.length, answer.end), (LARGE, End::Whole));
-    let held = gateway.memory_peak() - before;
-    assert!(held < HELD_MAX, "{held} bytes more than before");
+    let kept = gateway.memory_peak() - before;
+    assert!(kept < HELD_MAX, "{kept} bytes more than before");
 }
 
 #[test]

@@ -27,6 +27,26 @@ fn a_policy_reads_the_response_and_says_it_in_other_words() {
 }
 
 #[test]
+fn the_body_of_a_request_streams_through_a_call_that_the_gateway_makes_itself() {
+    let backend = Backend::replying(|seen| reply(200, &[], seen.text()));
+    let outbound = "<set-body>@(\"said \" + context.Response.Body.As<string>())</set-body>";
+    let gateway = Gateway::start(|site| {
+        site.set("limits-request-body-bytes", "10");
+        site.open_api("echo", &backend.url(), Policies { outbound, ..Policies::default() });
+    });
+    let mut client = gateway.client();
+    client.send("POST /echo/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n");
+    client.send("Expect: 100-continue\r\n\r\n");
+    assert_eq!(client.head().unwrap().line, "HTTP/1.1 100 Continue");
+    client.send("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+    assert_eq!(client.answer().text(), "said abcde");
+    client.send("POST /echo/b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send("b\r\n12345678901\r\n0\r\n\r\n");
+    assert_eq!(client.answer().status, 413);
+    assert_eq!(gateway.record("/echo/b")["reason"], "body_too_large");
+}
+
+#[test]
 fn a_policy_reads_and_replaces_the_body_of_a_request() {
     let backend = Backend::plain();
     let inbound = "<set-body>@(context.Request.Body.As<string>(preserveContent: true).ToUpper())\

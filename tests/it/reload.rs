@@ -80,7 +80,7 @@ fn a_reload_may_be_asked_for_by_post_and_by_signal() {
         site.yaml(open_api("echo", "http://127.0.0.1:1", "policy.xml"));
     });
     write(gateway.folder(), "policy.xml", saying("by post"));
-    assert_eq!(ask_reload(&mut Client::connect(gateway.admin)), 202);
+    assert_eq!(ask_reload(&gateway), 202);
     gateway.later_than(1);
     assert_eq!(gateway.get("/echo/a").text(), "by post");
     write(gateway.folder(), "policy.xml", saying("by signal"));
@@ -136,12 +136,13 @@ fn publish(folder: &Path, service: &str, number: u64) {
     }
 }
 
-fn ask_reload(admin: &mut Client) -> u16 {
-    admin.ask(&Request::post("/reload", "").host("localhost")).status
+fn ask_reload(gateway: &Gateway) -> u16 {
+    let request = Request::post("/reload", "").host("localhost");
+    Client::connect(gateway.admin).ask(&request).status
 }
 
-fn generation(admin: &mut Client) -> u64 {
-    let answer = admin.ask(&Request::get("/readyz").host("localhost"));
+fn generation(gateway: &Gateway) -> u64 {
+    let answer = gateway.admin("/readyz");
     let text = answer.text().trim().to_owned();
     text.rsplit(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("{text}"))
 }
@@ -157,6 +158,15 @@ fn client(gateway: &Gateway, over: &AtomicBool, asked: &AtomicUsize) {
         assert!(inbound.is_some() && inbound == outbound, "{inbound:?} and {outbound:?}");
         asked.fetch_add(1, Ordering::Relaxed);
         thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Tells the clients that it is over, also where the test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -178,19 +188,18 @@ fn a_thousand_reloads_under_load_fail_no_request_and_show_no_mixture() {
     let memory = thread::scope(|scope| {
         let clients: Vec<_> =
             (0..CLIENTS).map(|_| scope.spawn(|| client(&gateway, &over, &asked))).collect();
-        let mut admin = Client::connect(gateway.admin);
+        let _over = Over(&over);
         let mut memory = Vec::new();
         for number in 2..=RELOADS + 1 {
             publish(gateway.folder(), &backend.url(), number);
-            assert_eq!(ask_reload(&mut admin), 202);
-            let loaded = crate::harness::soon(|| (generation(&mut admin) == number).then_some(()));
+            assert_eq!(ask_reload(&gateway), 202);
+            let loaded = crate::harness::soon(|| (generation(&gateway) == number).then_some(()));
             assert!(loaded.is_some(), "stuck before {number}: {}", gateway.events().join("\n"));
             if number.is_multiple_of(RELOADS / 10) {
                 memory.push(gateway.memory());
             }
             assert!(clients.iter().all(|client| !client.is_finished()), "a client failed");
         }
-        over.store(true, Ordering::Relaxed);
         memory
     });
     assert!(CLIENTS * 10 < asked.load(Ordering::Relaxed));

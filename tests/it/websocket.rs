@@ -1,4 +1,4 @@
-//! WebSockets through the gateway.
+//! `WebSocket` connections through the gateway.
 
 use std::io::{Read as _, Write as _};
 use std::thread;

@@ -27,14 +27,14 @@ fn a_missing_field_and_a_wrong_value_are_told_apart() {
     assert_eq!(missing.body(), r#"{ "statusCode": 401, "message": "No \"entry\"." }"#);
     let error = missing.error();
     assert_eq!((error.source, error.reason), ("check-header", "HeaderNotFound"));
-    assert_eq!(error.message, "Header x-token was not found in the request. Access denied.");
+    assert_eq!(error.message, "Header X-Token was not found in the request. Access denied.");
     assert_eq!(error.policy_id.as_deref(), Some("door"));
     assert_eq!(run.get("/x").header("x-token", " ").go().reason(), "HeaderNotFound");
     let wrong = run.get("/x").header("x-token", "Zero").go();
     assert_eq!(wrong.reason(), "HeaderValueNotAllowed");
     assert_eq!(
         wrong.error().message,
-        "Header x-token value of Zero is not allowed. Access denied."
+        "Header X-Token value of Zero is not allowed. Access denied."
     );
     assert!(wrong.forwarded.is_empty());
 }

@@ -189,9 +189,9 @@ fn backend(run: &Run, block: &Block) -> Result<(), String> {
             problem: Problem::failed("backend_timeout"),
         }),
         label => {
-            let status = label.strip_prefix("backend answers ").and_then(|status| {
-                status.parse::<StatusCode>().ok()
-            });
+            let status = label
+                .strip_prefix("backend answers ")
+                .and_then(|status| status.parse::<StatusCode>().ok());
             let Some(status) = status else {
                 return Err(format!("a backend does not do this: {label}"));
             };

@@ -142,10 +142,7 @@ impl Scene {
         Err(faults.iter().map(|fault| self.line(fault)).collect())
     }
 
-    fn read_fragments(
-        &self,
-        faults: &mut Vec<Fault>,
-    ) -> BTreeMap<Arc<str>, Arc<markup::Element>> {
+    fn read_fragments(&self, faults: &mut Vec<Fault>) -> BTreeMap<Arc<str>, Arc<markup::Element>> {
         let mut known = BTreeMap::new();
         for (id, text) in &self.fragments {
             let file = Arc::from(format!("fragment {id}"));
@@ -170,7 +167,8 @@ impl Scene {
             return format!("{}:{}:{}", place.file, place.line - 1, place.column);
         }
         let parts = self.documents.iter().filter(|(scope, _)| scope.as_str() == &*place.file);
-        let mut parts = parts.flat_map(|(_, parts)| parts).filter(|part| part.first_line <= place.line);
+        let mut parts =
+            parts.flat_map(|(_, parts)| parts).filter(|part| part.first_line <= place.line);
         match parts.next_back() {
             Some(part) => {
                 let line = place.line + 1 - part.first_line;

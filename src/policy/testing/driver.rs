@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::exchange::cached::CachedResponse;
 use crate::cache::memory::Item;
+use crate::exchange::cached::CachedResponse;
 use crate::exchange::message::Body;
 use crate::limit::{Answer, Charge, Counters};
 use crate::policy::Side;
@@ -127,6 +127,9 @@ impl Driver<'_> {
     }
 
     fn forward(&mut self, forward: &Forward) -> Event {
+        if forward.buffer_request_body || forward.follow_redirects.is_some() {
+            self.keep_request();
+        }
         let request = &self.outcome.exchange.request;
         self.outcome.forwarded.push(format!("{} {}", request.method, request.target()));
         let streamed = std::mem::take(&mut self.request_on_the_wire);
@@ -141,6 +144,14 @@ impl Driver<'_> {
             response.body = Body::Waiting;
         }
         Event::Responded(response)
+    }
+
+    /// Takes the body off the wire, so that it can be sent again.
+    fn keep_request(&mut self) {
+        let body = &mut self.outcome.exchange.request.body;
+        if body.is_waiting() {
+            *body = Body::Bytes(std::mem::take(&mut self.request_on_the_wire));
+        }
     }
 
     /// Writes the final fields, lets the body pass and counts its bytes.

@@ -43,8 +43,15 @@ pub(in crate::policy) fn written(value: &Value) -> String {
     if let Value::String(text) = value {
         return format!("{text:?}");
     }
+    if matches!(value, Value::Null) {
+        return "null".to_owned();
+    }
     let kind = value.short_type_name();
-    text_of(value).map_or_else(|_| kind.to_string(), |text| format!("{text} ({kind})"))
+    let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    text_of(value).map_or_else(
+        |_| kind.to_string(),
+        |text| format!("{} ({kind})", line(&text)).trim().to_owned(),
+    )
 }
 
 /// Charges and what came of them.
@@ -149,6 +156,19 @@ pub(in crate::policy) fn body(bytes: &[u8]) -> Vec<String> {
         return Vec::new();
     }
     let text = String::from_utf8_lossy(bytes).into_owned();
-    let lines = text.split('\n').map(|line| format!("  {line}").trim_end().to_owned());
+    let lines = text.split('\n').map(|line| format!("  {}", brief(line)).trim_end().to_owned());
     std::iter::once(String::new()).chain(lines).collect()
+}
+
+/// The most characters of a line that are written.
+const LINE_CHARACTERS_MAX: usize = 200;
+
+/// A line, or the beginning of a long one and how long it is.
+fn brief(line: &str) -> String {
+    let length = line.chars().count();
+    if length <= LINE_CHARACTERS_MAX {
+        return line.to_owned();
+    }
+    let shown: String = line.chars().take(40).collect();
+    format!("{shown}… ({length} characters)")
 }

@@ -121,7 +121,7 @@ impl Scan {
         if bounds.target_bytes_max < target.len() {
             return Err(Refusal::TargetBytes);
         }
-        if !all_are(TARGET, target) {
+        if !all_are(TARGET, target) || !is_carried(target) {
             return Err(Refusal::Target);
         }
         self.is_options = method == b"OPTIONS";
@@ -190,7 +190,8 @@ impl Scan {
 const TOKEN: u8 = 1;
 /// What may stand in a field's value (RFC 9110 §5.5).
 const VALUE: u8 = 2;
-/// What may stand in a target. Bytes that no URL may have are escaped when it is routed.
+/// What may stand in a target: what browsers leave as it is, and what Pingora carries. Other bytes
+/// that no URL may have are escaped when it is routed.
 const TARGET: u8 = 4;
 /// What may stand in some host; what may stand where is judged with the parsed head.
 const HOST: u8 = 8;
@@ -211,7 +212,7 @@ const fn class_of(byte: u8) -> u8 {
     let in_token = byte.is_ascii_alphanumeric()
         || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
     let in_value = byte == b'\t' || (b' ' <= byte && byte != 0x7f);
-    let in_target = in_value && !matches!(byte, b'\t' | b' ' | b'#');
+    let in_target = in_value && !matches!(byte, b'\t' | b' ' | b'#' | b'"' | b'<' | b'>');
     let in_host =
         byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']');
     let mut class = 0;
@@ -228,6 +229,12 @@ const fn class_of(byte: u8) -> u8 {
         class |= HOST;
     }
     class
+}
+
+/// Whether Pingora carries `target`: UTF-8, and no grave accent in its path.
+fn is_carried(target: &[u8]) -> bool {
+    let path = || target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    std::str::from_utf8(target).is_ok() && !(target.contains(&b'`') && path().contains(&b'`'))
 }
 
 fn class(byte: u8) -> u8 {
@@ -255,6 +262,8 @@ mod tests {
     fn an_ordinary_head_is_whole_with_its_empty_line() {
         let head = b"POST /a%20b?c={d}\xc3\xa9 HTTP/1.1\r\nHost: \ta.example:80 \r\nX:\r\nContent-Length: 3\r\n\r\nabc\n";
         assert_eq!(whole(head), Ok(Progress::Whole));
+        assert_eq!(whole(b"GET /?` HTTP/1.0\r\n\r\n"), Ok(Progress::Whole));
+        assert_eq!(whole(b"GET /\xe9 HTTP/1.0\r\n\r\n"), Err(Refusal::Target));
         assert_eq!(whole(b"\r\nGET / HTTP/1.0\r\n\r\n"), Ok(Progress::Whole));
         assert_eq!(whole(b"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n"), Ok(Progress::Whole));
         assert_eq!(whole(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"), Ok(Progress::Whole));
@@ -278,6 +287,9 @@ mod tests {
             ("GET /\x01a HTTP/1.1", Refusal::Target),
             ("GET /\ta HTTP/1.1", Refusal::Target),
             ("GET /a#b HTTP/1.1", Refusal::Target),
+            ("GET /<a> HTTP/1.1", Refusal::Target),
+            ("GET /`a HTTP/1.1", Refusal::Target),
+            ("GET /?\"a HTTP/1.1", Refusal::Target),
             ("GET foo HTTP/1.1", Refusal::Target),
             ("GET * HTTP/1.1", Refusal::Target),
             ("GET http://b/ HTTP/1.1", Refusal::Target),

@@ -47,7 +47,7 @@ pub(crate) enum Then {
 }
 
 /// How long a backend waits for the next request on a connection.
-const IDLE_MAX: Duration = Duration::from_secs(60);
+const IDLE_MAX: Duration = Duration::from_mins(1);
 /// An address where nobody listens.
 pub(crate) const NOBODY: &str = "http://127.0.0.1:1";
 
@@ -73,7 +73,7 @@ impl Seen {
 pub(crate) fn reply(status: u16, fields: &[(&str, &str)], body: &str) -> Vec<u8> {
     let mut text = format!("HTTP/1.1 {status} Said\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in fields {
-        text += &format!("{name}: {value}\r\n");
+        text.extend([name, ": ", value, "\r\n"]);
     }
     (text + "\r\n" + body).into_bytes()
 }

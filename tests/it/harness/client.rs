@@ -87,10 +87,10 @@ impl Request {
         let Self { method, target, host, fields, body } = self;
         let mut text = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n");
         for (name, value) in fields {
-            text += &format!("{name}: {value}\r\n");
+            text.extend([name.as_str(), ": ", value.as_str(), "\r\n"]);
         }
         if let Some(body) = body {
-            text += &format!("Content-Length: {}\r\n", body.len());
+            text.extend(["Content-Length: ", &body.len().to_string(), "\r\n"]);
         }
         let mut bytes = (text + "\r\n").into_bytes();
         bytes.extend_from_slice(body.as_deref().unwrap_or_default());

@@ -87,7 +87,7 @@ impl<S: Read> Reader<S> {
     pub(crate) fn body(&mut self, head: &Head, until_close: bool) -> Body {
         let mut body = Body { bytes: Vec::new(), length: 0, end: End::Whole };
         let chunked = head.field("transfer-encoding").is_some_and(|coding| coding == "chunked");
-        let length = head.field("content-length").map(|length| length.parse::<usize>());
+        let length = head.field("content-length").map(str::parse::<usize>);
         if chunked {
             self.chunks(&mut body);
         } else if let Some(Ok(length)) = length {
