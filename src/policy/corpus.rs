@@ -44,6 +44,9 @@
 //! Requests of one case meet the same counters and caches. Bodies are on the wire until somebody
 //! asks for them. Places in a section are counted from its first line.
 //!
+//! In `then` the effects stand in the order in which the machine asked for them, with what came of
+//! each; after them traces, the last error with its place, variables, and the whole answer.
+//!
 //! With `WEIR_WRITE_EXPECTED=1` the blocks `then` and `faults` are written anew: read the difference
 //! before it is kept.
 

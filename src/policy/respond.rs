@@ -97,31 +97,22 @@ fn mock_response(builder: &mut Builder<'_>, element: &Element) {
 
 impl ReturnResponse {
     pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
-        // The parts read what is there before the response takes its place.
-        let base = match &self.variable {
+        let mut response = match &self.variable {
             Some(name) => from_variable(name, exchange)?,
             None => blank(StatusCode::OK),
         };
-        let replaced = exchange.response.replace(base);
-        let edited = self.edit(exchange);
-        if let Err(failure) = edited {
-            exchange.response = replaced;
-            return Err(failure);
-        }
-        Ok(Flow::Finish)
-    }
-
-    fn edit(&self, exchange: &mut Exchange) -> Result<(), Failure> {
+        // The parts read the response whose place this one takes, so it comes last.
         if let Some(status) = &self.status {
-            status.run(exchange)?;
+            (response.status, response.phrase) = status.evaluate(exchange)?;
         }
         for header in &self.headers {
-            header.run(exchange)?;
+            header.evaluate(exchange)?.apply(&mut response.headers);
         }
         if let Some(body) = &self.body {
-            body.run(exchange)?;
+            response.body = body.evaluate(exchange)?;
         }
-        Ok(())
+        exchange.response = Some(response);
+        Ok(Flow::Finish)
     }
 }
 

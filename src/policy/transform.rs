@@ -100,6 +100,14 @@ pub struct SetHeader {
     values: Vec<Operand<HeaderValue>>,
 }
 
+/// What a `set-header` changes in one exchange.
+#[derive(Debug)]
+pub(super) struct FieldChange {
+    name: HeaderName,
+    exists: Exists,
+    values: Vec<HeaderValue>,
+}
+
 /// What happens to a field or parameter that is there already.
 #[derive(Clone, Debug)]
 pub(super) enum ExistsAction {
@@ -349,6 +357,16 @@ impl Exists {
 
 impl SetHeader {
     pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        let change = self.evaluate(exchange)?;
+        change.apply(match self.side {
+            Side::Request => &mut exchange.request.headers,
+            Side::Response => &mut exchange.response_or(StatusCode::OK).headers,
+        });
+        Ok(Flow::Next)
+    }
+
+    /// What it changes, wherever that is applied.
+    pub(super) fn evaluate(&self, exchange: &mut Exchange) -> Result<FieldChange, Failure> {
         let name = self.name.get(exchange)?;
         if FRAMING_FIELDS.contains(&name) {
             return Err(Failure::value(format!("`{name}` cannot be changed")));
@@ -358,12 +376,13 @@ impl SetHeader {
         for value in &self.values {
             values.push(value.get(exchange)?);
         }
-        let headers = match self.side {
-            Side::Request => &mut exchange.request.headers,
-            Side::Response => &mut exchange.response_or(StatusCode::OK).headers,
-        };
-        apply(headers, &name, exists, values);
-        Ok(Flow::Next)
+        Ok(FieldChange { name, exists, values })
+    }
+}
+
+impl FieldChange {
+    pub(super) fn apply(self, headers: &mut Headers) {
+        apply(headers, &self.name, self.exists, self.values);
     }
 }
 
@@ -396,14 +415,18 @@ fn replace(headers: &mut Headers, name: &HeaderName, values: Vec<HeaderValue>) {
 
 impl SetBody {
     pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
-        let value = self.value.get(exchange)?;
-        let bytes = body_of(&value)?;
-        let body = if bytes.is_empty() { Body::None } else { Body::Bytes(bytes) };
+        let body = self.evaluate(exchange)?;
         match self.side {
             Side::Request => exchange.request.body = body,
             Side::Response => exchange.response_or(StatusCode::OK).body = body,
         }
         Ok(Flow::Next)
+    }
+
+    /// The body, wherever it goes.
+    pub(super) fn evaluate(&self, exchange: &mut Exchange) -> Result<Body, Failure> {
+        let bytes = body_of(&self.value.get(exchange)?)?;
+        Ok(if bytes.is_empty() { Body::None } else { Body::Bytes(bytes) })
     }
 }
 
@@ -420,6 +443,18 @@ impl SetMethod {
 
 impl SetStatus {
     pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        let (status, phrase) = self.evaluate(exchange)?;
+        let response = exchange.response_or(StatusCode::OK);
+        response.status = status;
+        response.phrase = phrase;
+        Ok(Flow::Next)
+    }
+
+    /// The status and its phrase, whichever response gets them.
+    pub(super) fn evaluate(
+        &self,
+        exchange: &mut Exchange,
+    ) -> Result<(StatusCode, Option<Arc<str>>), Failure> {
         let status = self.code.get(exchange)?;
         let phrase = match &self.reason {
             Some(reason) => Some(reason.get(exchange)?),
@@ -429,10 +464,7 @@ impl SetStatus {
             text.len() <= REASON_BYTES_MAX
                 && text.bytes().all(|byte| byte == b'\t' || (b' '..0x7f).contains(&byte))
         };
-        let response = exchange.response_or(StatusCode::OK);
-        response.status = status;
-        response.phrase = phrase.filter(printable);
-        Ok(Flow::Next)
+        Ok((status, phrase.filter(printable)))
     }
 }
 

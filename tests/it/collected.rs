@@ -40,6 +40,7 @@ fn the_body_of_a_request_streams_through_a_call_that_the_gateway_makes_itself() 
     assert_eq!(client.head().unwrap().line, "HTTP/1.1 100 Continue");
     client.send("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
     assert_eq!(client.answer().text(), "said abcde");
+    let mut client = gateway.client();
     client.send("POST /echo/b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
     client.send("b\r\n12345678901\r\n0\r\n\r\n");
     assert_eq!(client.answer().status, 413);

@@ -61,6 +61,11 @@ impl Checker {
                 return Node::new(kind, at);
             }
         }
+        if let Some(Value::Char(character)) = typed.node.constant()
+            && *to.bare() == Type::String
+        {
+            return Node::new(NodeKind::Constant(Value::text(character.to_string())), at);
+        }
         if !changes(&typed.ty, to) {
             return typed.node;
         }
@@ -89,7 +94,12 @@ pub(super) fn fits(typed: &Typed, to: &Type) -> bool {
     if implicit(&typed.ty, to).is_some() {
         return true;
     }
-    let Some(Value::Int(number)) = typed.node.constant() else { return false };
+    let number = match typed.node.constant() {
+        Some(Value::Int(number)) => number,
+        // Who writes '0' where a string belongs means the string, as with 'Retry-After'.
+        Some(Value::Char(_)) => return *to.bare() == Type::String,
+        _ => return false,
+    };
     match to.bare() {
         Type::Byte => u8::try_from(*number).is_ok(),
         Type::UInt | Type::ULong => *number >= 0,

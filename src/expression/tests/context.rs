@@ -6,6 +6,8 @@ const CONTEXT: &[(&str, &str)] = &[
     ("context.Request.Method == \"GET\"", "True"),
     ("context.Request.IpAddress", "10.0.0.1"),
     ("context.Request.Headers.GetValueOrDefault(\"accept\", \"\")", "text/plain,text/html"),
+    ("context.Request.Headers.GetValueOrDefault(\"accept\")", "text/plain,text/html"),
+    ("context.Request.Headers.GetValueOrDefault(\"accept\").Length", "20"),
     ("context.Request.Headers[\"Accept\"][1]", "text/html"),
     ("context.Request.Headers.GetValueOrDefault(\"nope\", \"x\")", "x"),
     ("context.Request.Headers.GetValueOrDefault(\"nope\") == null", "True"),

@@ -1,5 +1,7 @@
 //! How two texts differ, line by line.
 
+use std::fmt::Write as _;
+
 /// The lines around a difference that are shown.
 const CONTEXT_LINES: usize = 3;
 
@@ -14,7 +16,7 @@ pub(super) fn of(expected: &str, found: &str) -> String {
     let mut skipping = false;
     for (at, (mark, line)) in lines.iter().enumerate() {
         if near(at) {
-            out.push_str(&format!("  {mark} {line}\n"));
+            writeln!(out, "  {mark} {line}").unwrap();
         } else if !skipping {
             out.push_str("    ⋮\n");
         }

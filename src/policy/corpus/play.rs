@@ -43,57 +43,68 @@ pub(super) fn play(case: &Case) -> Result<Case, String> {
                 return Err("it makes no request, and nothing is wrong with it".to_owned());
             }
             let run = Run::running(program);
-            let mut inside = Vec::new();
+            let mut stage = Stage { scene: &scene, run: &run, played, inside: Vec::new() };
             while let Some(block) = blocks.next() {
-                played.push(block.clone());
-                exchange(&scene, &run, block, &mut blocks, &mut played, &mut inside)?;
+                stage.exchange(block, &mut blocks)?;
             }
+            played = stage.played;
         }
     }
     Ok(Case { blocks: played, ..case.clone() })
 }
 
-/// Makes the request of `block`.
-fn exchange(
-    scene: &Scene,
-    run: &Run,
-    block: &Block,
-    blocks: &mut Peekable<Iter<'_, Block>>,
-    played: &mut Vec<Block>,
-    inside: &mut Vec<Machine>,
-) -> Result<(), String> {
-    let method_and_target = block.label.split_once(' ').filter(|(method, target)| {
-        method.bytes().all(|byte| byte.is_ascii_uppercase()) && target.starts_with('/')
-    });
-    let Some((method, target)) = method_and_target else {
-        return Err(format!("`{}` cannot stand here", block.label));
-    };
-    while let Some(answer) = blocks.next_if(|next| next.label.starts_with("backend ")) {
-        backend(run, answer)?;
-        played.push(answer.clone());
-    }
-    let sent = Sent::read(&block.text)?;
-    if sent.facts.contains(&"the others have left") {
-        inside.clear();
-    }
-    for span in sent.facts.iter().filter_map(|fact| fact.strip_suffix("s later")) {
-        let seconds = span.parse().map_err(|_| format!("{span} is no number of seconds"))?;
-        run.pass(Duration::from_secs(seconds));
-    }
-    let ask = || sent.ask(scene, run.request(method, target), target);
-    let granted = if method == "OPTIONS" { ask()?.preflight() } else { None };
-    let outcome = match granted {
-        Some(outcome) => outcome,
-        None => {
-            let (outcome, machine) = ask()?.start();
-            inside.extend(sent.facts.contains(&"still under way").then_some(machine));
-            outcome
+/// The gateway of a case, and what came of its requests so far.
+struct Stage<'a> {
+    scene: &'a Scene,
+    run: &'a Run,
+    played: Vec<Block>,
+    /// The requests that are still under way.
+    inside: Vec<Machine>,
+}
+
+impl Stage<'_> {
+    /// Makes the request of `block`; what belongs to it is taken from `blocks`.
+    fn exchange(
+        &mut self,
+        block: &Block,
+        blocks: &mut Peekable<Iter<'_, Block>>,
+    ) -> Result<(), String> {
+        let is_method = |word: &str| word.bytes().all(|byte| byte.is_ascii_uppercase());
+        let call = block.label.split_once(' ');
+        let call = call.filter(|(method, target)| is_method(method) && target.starts_with('/'));
+        let Some((method, target)) = call else {
+            return Err(format!("`{}` cannot stand here", block.label));
+        };
+        self.played.push(block.clone());
+        while let Some(answer) = blocks.next_if(|next| next.label.starts_with("backend ")) {
+            backend(self.run, answer)?;
+            self.played.push(answer.clone());
         }
-    };
-    let text = told(scene, &outcome).join("\n");
-    let _ = blocks.next_if(|next| next.label == "then");
-    played.push(Block { label: "then".to_owned(), text: text.trim_end().to_owned() });
-    Ok(())
+        let outcome = self.make(&Sent::read(&block.text)?, method, target)?;
+        let text = told(self.scene, &outcome).join("\n").trim_end().to_owned();
+        let _ = blocks.next_if(|next| next.label == "then");
+        self.played.push(Block { label: "then".to_owned(), text });
+        Ok(())
+    }
+
+    fn make(&mut self, sent: &Sent<'_>, method: &str, target: &str) -> Result<Outcome, String> {
+        if sent.facts.contains(&"the others have left") {
+            self.inside.clear();
+        }
+        for span in sent.facts.iter().filter_map(|fact| fact.strip_suffix("s later")) {
+            let seconds = span.parse().map_err(|_| format!("{span} is no number of seconds"))?;
+            self.run.pass(Duration::from_secs(seconds));
+        }
+        let ask = || sent.ask(self.scene, self.run.request(method, target), target);
+        if method == "OPTIONS"
+            && let Some(outcome) = ask()?.preflight()
+        {
+            return Ok(outcome);
+        }
+        let (outcome, machine) = ask()?.start();
+        self.inside.extend(sent.facts.contains(&"still under way").then_some(machine));
+        Ok(outcome)
+    }
 }
 
 /// A request as a case writes it.

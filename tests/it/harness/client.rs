@@ -141,17 +141,20 @@ impl Client {
     }
 
     /// Sends `request` and reads its answer.
+    #[track_caller]
     pub(crate) fn ask(&mut self, request: &Request) -> Answer {
         self.send(request.bytes());
         self.answer_to(&request.method)
     }
 
     /// Reads an answer to a request with a method other than `HEAD`.
+    #[track_caller]
     pub(crate) fn answer(&mut self) -> Answer {
         self.answer_to("GET")
     }
 
     /// Reads an answer to a request with `method`.
+    #[track_caller]
     pub(crate) fn answer_to(&mut self, method: &str) -> Answer {
         self.try_answer_to(method).expect("an answer")
     }
