@@ -93,6 +93,7 @@ fn choose(builder: &mut Builder<'_>, element: &Element) {
     let mut whens = 0_usize;
     let mut otherwise_seen = false;
     for branch in element.elements() {
+        builder.no_text(branch);
         let is_when = branch.name.as_ref() == "when";
         if otherwise_seen {
             builder.fault(branch, "nothing may follow `otherwise`", "make it the last branch");

@@ -4,6 +4,9 @@
 //! whoever drives it: it stops at each [`Effect`], and goes on with the [`Event`] that reports
 //! what came of it. It awaits nothing, reads no clock and holds no connection.
 
+mod step;
+mod end;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +14,13 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use crate::exchange::cached::{CacheKey, CachedResponse};
-use crate::exchange::message::{Body, Response};
-use crate::exchange::{CacheOutcome, Exchange, LastError};
+use crate::exchange::message::Response;
+use crate::exchange::Exchange;
 use crate::expression::value::Value;
 use crate::fault::Place;
 use crate::limit::concurrency::Permit;
 use crate::limit::key::CounterKey;
 use crate::limit::{Charge, CountersUnavailable, Tallies};
-use crate::policy::flow::Retry;
 use crate::policy::program::{Action, Block, Note, Program, Step};
 use crate::policy::routing::Forward;
 use crate::policy::{Failure, Section, Side};
@@ -306,297 +308,6 @@ impl Machine {
     fn block_here(&self) -> Option<&Arc<Block>> {
         self.program.blocks(self.section).get(self.block)
     }
-
-    /// What the step at which the run stands makes of `event`.
-    fn take(&mut self, event: Event, exchange: &mut Exchange) -> Result<Flow, Failure> {
-        match event {
-            Event::Start => return Ok(Flow::Goto(self.step)),
-            Event::Body(side, fetched) => {
-                let body = fetched.map_err(|problem| Failure {
-                    source: None,
-                    reason: "BodyUnreadable",
-                    message: problem.message.to_string(),
-                    problem,
-                })?;
-                keep_body(side, body, exchange);
-                // The step has not run yet: it was waiting for this.
-                return Ok(Flow::Goto(self.step));
-            }
-            Event::Responded(response) => return self.responded(response, exchange),
-            Event::Failed(failure) => return Err(failure),
-            Event::Done
-            | Event::Tallied(_)
-            | Event::Entered(_)
-            | Event::CachedResponse(_)
-            | Event::CachedValue(_) => (),
-        }
-        let program = Arc::clone(&self.program);
-        let block = program.blocks(self.section).get(self.block);
-        let Some(step) = block.and_then(|block| block.steps.get(self.step)) else {
-            // The counts that waited for the response were added after the last step.
-            return Ok(Flow::Finish);
-        };
-        self.answered(&step.action, event, exchange)
-    }
-
-    fn answered(
-        &mut self,
-        action: &Action,
-        event: Event,
-        exchange: &mut Exchange,
-    ) -> Result<Flow, Failure> {
-        match (action, event) {
-            (Action::RetryAgain(_), Event::Done) => self.again(),
-            (Action::ConcurrencyEnter(_), Event::Entered(Some(permit))) => {
-                self.permits.push(permit);
-                Ok(Flow::Next)
-            }
-            (Action::ConcurrencyEnter(_), Event::Entered(None)) => Err(Failure {
-                source: None,
-                reason: "RateLimitExceeded",
-                message: "Too many requests are being processed".to_owned(),
-                problem: Problem::concurrency_exceeded(),
-            }),
-            (action, Event::Tallied(Ok(tallies))) => self.tallied(action, &tallies, exchange),
-            (_, Event::Tallied(Err(unavailable))) => Err(Failure {
-                source: None,
-                reason: "CountersUnavailable",
-                message: unavailable.to_string(),
-                problem: Problem::unavailable("counters_unavailable"),
-            }),
-            (Action::LookupResponse(lookup), Event::CachedResponse(found)) => {
-                lookup.found(found.as_deref(), exchange);
-                if exchange.cache == CacheOutcome::Hit { Ok(self.after_store()) } else { Ok(Flow::Next) }
-            }
-            (Action::LookupValue(lookup), Event::CachedValue(found)) => {
-                lookup.found(found, exchange)
-            }
-            _ => Ok(Flow::Next),
-        }
-    }
-
-    fn tallied(
-        &mut self,
-        action: &Action,
-        tallies: &Tallies,
-        exchange: &mut Exchange,
-    ) -> Result<Flow, Failure> {
-        match action {
-            Action::RateLimit(limit) => limit.judge(tallies, exchange),
-            Action::RateLimitByKey(limit) => {
-                self.defer(limit.is_deferred());
-                limit.judge(tallies, exchange)
-            }
-            Action::Quota(quota) => quota.judge(tallies, exchange),
-            Action::QuotaByKey(quota) => {
-                self.defer(quota.is_deferred());
-                quota.judge(tallies, exchange)
-            }
-            _ => Ok(Flow::Next),
-        }
-    }
-
-    /// Remembers to count the step at which the run stands once there is a response.
-    fn defer(&mut self, deferred: bool) {
-        if deferred {
-            let (section, block, step) = (self.section, self.block, self.step);
-            self.deferred.push(Position { section, block, step });
-        }
-    }
-
-    /// A cached response takes the place of the one that `cache-store` would have kept: the run
-    /// goes on right after that step.
-    fn after_store(&mut self) -> Flow {
-        let program = Arc::clone(&self.program);
-        self.loops.clear();
-        self.permits.clear();
-        self.enter(Section::Outbound);
-        for (block_index, block) in program.blocks(Section::Outbound).iter().enumerate() {
-            let stores = |step: &Step| matches!(step.action, Action::StoreResponse(_));
-            if let Some(at) = block.steps.iter().position(stores) {
-                self.block = block_index;
-                return Flow::Goto(at.saturating_add(1));
-            }
-        }
-        Flow::Finish
-    }
-
-    fn responded(&mut self, response: Response, exchange: &mut Exchange) -> Result<Flow, Failure> {
-        self.forwarded = true;
-        let status = response.status;
-        let is_error = status.is_client_error() || status.is_server_error();
-        exchange.response = Some(response);
-        let program = Arc::clone(&self.program);
-        let block = program.blocks(self.section).get(self.block);
-        let step = block.and_then(|block| block.steps.get(self.step));
-        match step.map(|step| &step.action) {
-            Some(Action::Forward(forward)) if forward.fail_on_error_status && is_error => {
-                Err(Failure {
-                    source: None,
-                    reason: "BackendErrorStatus",
-                    message: format!("the backend answered {}", status.as_u16()),
-                    problem: Problem::failed("backend_error_status"),
-                })
-            }
-            _ => Ok(Flow::Next),
-        }
-    }
-
-    fn execute(&mut self, action: &Action, exchange: &mut Exchange) -> Result<Flow, Failure> {
-        match action {
-            Action::Jump(step) => Ok(Flow::Goto(*step)),
-            Action::Unless { condition, otherwise } => {
-                let holds = condition.get(exchange)?;
-                Ok(if holds { Flow::Next } else { Flow::Goto(*otherwise) })
-            }
-            Action::RetryEnter => {
-                self.loops.push(Loop { start: self.step.saturating_add(1), retries: 0 });
-                Ok(Flow::Next)
-            }
-            Action::RetryAgain(retry) => self.retry(retry, exchange),
-            Action::ConcurrencyEnter(limit) => limit.enter(exchange),
-            Action::ConcurrencyLeave => {
-                if let Some(permit) = self.permits.pop()
-                    && self.forwarded
-                {
-                    // The response is still on its way: the request is inside until its last byte.
-                    self.lingering.push(permit);
-                }
-                Ok(Flow::Next)
-            }
-            Action::SetVariable(policy) => policy.run(exchange),
-            Action::SetHeader(policy) => policy.run(exchange),
-            Action::SetQuery(policy) => policy.run(exchange),
-            Action::SetBody(policy) => policy.run(exchange),
-            Action::SetMethod(policy) => policy.run(exchange),
-            Action::SetStatus(policy) => policy.run(exchange),
-            Action::FindAndReplace(policy) => policy.run(exchange),
-            Action::RewriteUri(policy) => policy.run(exchange),
-            Action::SetBackend(policy) => policy.run(exchange),
-            Action::Forward(forward) => forward.run(exchange),
-            Action::ReturnResponse(policy) => policy.run(exchange),
-            Action::MockResponse(policy) => policy.run(exchange),
-            Action::CheckHeader(policy) => policy.run(exchange),
-            Action::IpFilter(policy) => policy.run(exchange),
-            Action::Cors(policy) => policy.run(exchange),
-            Action::RateLimit(policy) => policy.run(exchange),
-            Action::RateLimitByKey(policy) => policy.run(exchange),
-            Action::Quota(policy) => policy.run(exchange),
-            Action::QuotaByKey(policy) => policy.run(exchange),
-            Action::LookupResponse(policy) => policy.run(exchange),
-            Action::StoreResponse(policy) => policy.run(exchange),
-            Action::LookupValue(policy) => policy.run(exchange),
-            Action::StoreValue(policy) => policy.run(exchange),
-            Action::RemoveValue(policy) => policy.run(exchange),
-            Action::Trace(policy) => policy.run(exchange),
-        }
-    }
-
-    fn retry(&mut self, retry: &Retry, exchange: &mut Exchange) -> Result<Flow, Failure> {
-        let done = self.loops.last().map_or(u32::MAX, |inner| inner.retries);
-        match retry.pause(done, exchange)? {
-            None => {
-                self.loops.pop();
-                Ok(Flow::Next)
-            }
-            Some(Duration::ZERO) => self.again(),
-            Some(pause) => Ok(Flow::Ask(Effect::Sleep(pause))),
-        }
-    }
-
-    /// Back to the first child of the innermost retry.
-    fn again(&mut self) -> Result<Flow, Failure> {
-        let Some(inner) = self.loops.last_mut() else {
-            return Ok(Flow::Next);
-        };
-        inner.retries = inner.retries.saturating_add(1);
-        Ok(Flow::Goto(inner.start))
-    }
-
-    /// Goes on in on-error; what the driver has to do if the failure happened there.
-    fn fail(&mut self, failure: Failure, exchange: &mut Exchange) -> Option<Effect> {
-        self.loops.clear();
-        self.permits.clear();
-        let in_on_error = self.section == Section::OnError;
-        exchange.last_error = Some(self.describe(&failure));
-        if let Some(recorder) = &mut self.recorder
-            && let Some(last) = recorder.last_mut()
-        {
-            last.outcome = Some(format!("{}: {}", failure.reason, failure.message));
-        }
-        exchange.answer(&failure.problem);
-        if in_on_error {
-            return Some(self.finish(exchange));
-        }
-        self.enter(Section::OnError);
-        None
-    }
-
-    fn describe(&self, failure: &Failure) -> LastError {
-        let note = self.stands_at();
-        LastError {
-            source: failure.source.or(note.map(|note| note.policy)).unwrap_or("gateway"),
-            reason: failure.reason,
-            message: failure.message.clone(),
-            scope: self.block_here().map_or("global", |block| block.scope.as_str()),
-            section: self.section.as_str(),
-            path: note.map_or_else(|| Arc::from(""), |note| Arc::clone(&note.path)),
-            policy_id: note.and_then(|note| note.id.clone()),
-            place: note.map(|note| note.place.clone()),
-        }
-    }
-
-    /// Counts what waited for the response, then delivers.
-    fn finish(&mut self, exchange: &mut Exchange) -> Effect {
-        exchange.response_or(StatusCode::OK);
-        if self.deferred.is_empty() {
-            return Effect::Deliver;
-        }
-        let program = Arc::clone(&self.program);
-        if self.counts_read_body(&program)
-            && exchange.response.as_ref().is_some_and(|response| response.body.is_waiting())
-        {
-            self.enter_end();
-            return Effect::Fetch(Side::Response);
-        }
-        let mut charges = Vec::new();
-        for position in std::mem::take(&mut self.deferred) {
-            let block = program.blocks(position.section).get(position.block);
-            let step = block.and_then(|block| block.steps.get(position.step));
-            let counted = match step.map(|step| &step.action) {
-                Some(Action::RateLimitByKey(limit)) => limit.count_late(exchange),
-                Some(Action::QuotaByKey(quota)) => quota.count_late(exchange),
-                _ => Ok(None),
-            };
-            // An increment that cannot be evaluated counts nothing: the response is there already.
-            charges.extend(counted.ok().flatten());
-        }
-        if charges.is_empty() {
-            return Effect::Deliver;
-        }
-        self.enter_end();
-        Effect::Add(charges)
-    }
-
-    /// After the last block, so that a report finds no step and the run is over.
-    const fn enter_end(&mut self) {
-        self.enter(Section::OnError);
-        self.block = usize::MAX;
-    }
-
-    /// Whether a count that waits for the response wants to read its body.
-    fn counts_read_body(&self, program: &Program) -> bool {
-        self.deferred.iter().any(|position| {
-            let block = program.blocks(position.section).get(position.block);
-            block.and_then(|block| block.steps.get(position.step)).is_some_and(|step| {
-                match &step.action {
-                    Action::RateLimitByKey(limit) => limit.reads_response_body(),
-                    Action::QuotaByKey(quota) => quota.reads_response_body(),
-                    _ => false,
-                }
-            })
-        })
-    }
 }
 
 /// The body that `step` waits for.
@@ -611,16 +322,4 @@ const fn missing_body(step: &Step, exchange: &Exchange) -> Option<Side> {
         return Some(Side::Response);
     }
     None
-}
-
-fn keep_body(side: Side, bytes: Bytes, exchange: &mut Exchange) {
-    let body = if bytes.is_empty() { Body::None } else { Body::Bytes(bytes) };
-    match side {
-        Side::Request => exchange.request.body = body,
-        Side::Response => {
-            if let Some(response) = &mut exchange.response {
-                response.body = body;
-            }
-        }
-    }
 }

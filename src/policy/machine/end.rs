@@ -1,0 +1,97 @@
+//! How a run ends: a failure goes on in on-error, and what waits for the response is counted.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use super::{Effect, Machine};
+use crate::exchange::{Exchange, LastError};
+use crate::policy::program::{Action, Program};
+use crate::policy::{Failure, Section, Side};
+
+impl Machine {
+    /// Goes on in on-error; what the driver has to do if the failure happened there.
+    pub(super) fn fail(&mut self, failure: Failure, exchange: &mut Exchange) -> Option<Effect> {
+        self.loops.clear();
+        self.permits.clear();
+        let in_on_error = self.section == Section::OnError;
+        exchange.last_error = Some(self.describe(&failure));
+        if let Some(recorder) = &mut self.recorder
+            && let Some(last) = recorder.last_mut()
+        {
+            last.outcome = Some(format!("{}: {}", failure.reason, failure.message));
+        }
+        exchange.answer(&failure.problem);
+        if in_on_error {
+            return Some(self.finish(exchange));
+        }
+        self.enter(Section::OnError);
+        None
+    }
+
+    fn describe(&self, failure: &Failure) -> LastError {
+        let note = self.stands_at();
+        LastError {
+            source: failure.source.or(note.map(|note| note.policy)).unwrap_or("gateway"),
+            reason: failure.reason,
+            message: failure.message.clone(),
+            scope: self.block_here().map_or("global", |block| block.scope.as_str()),
+            section: self.section.as_str(),
+            path: note.map_or_else(|| Arc::from(""), |note| Arc::clone(&note.path)),
+            policy_id: note.and_then(|note| note.id.clone()),
+            place: note.map(|note| note.place.clone()),
+        }
+    }
+
+    /// Counts what waited for the response, then delivers.
+    pub(super) fn finish(&mut self, exchange: &mut Exchange) -> Effect {
+        exchange.response_or(StatusCode::OK);
+        if self.deferred.is_empty() {
+            return Effect::Deliver;
+        }
+        let program = Arc::clone(&self.program);
+        if self.counts_read_body(&program)
+            && exchange.response.as_ref().is_some_and(|response| response.body.is_waiting())
+        {
+            self.enter_end();
+            return Effect::Fetch(Side::Response);
+        }
+        let mut charges = Vec::new();
+        for position in std::mem::take(&mut self.deferred) {
+            let block = program.blocks(position.section).get(position.block);
+            let step = block.and_then(|block| block.steps.get(position.step));
+            let counted = match step.map(|step| &step.action) {
+                Some(Action::RateLimitByKey(limit)) => limit.count_late(exchange),
+                Some(Action::QuotaByKey(quota)) => quota.count_late(exchange),
+                _ => Ok(None),
+            };
+            // An increment that cannot be evaluated counts nothing: the response is there already.
+            charges.extend(counted.ok().flatten());
+        }
+        if charges.is_empty() {
+            return Effect::Deliver;
+        }
+        self.enter_end();
+        Effect::Add(charges)
+    }
+
+    /// After the last block, so that a report finds no step and the run is over.
+    const fn enter_end(&mut self) {
+        self.enter(Section::OnError);
+        self.block = usize::MAX;
+    }
+
+    /// Whether a count that waits for the response wants to read its body.
+    fn counts_read_body(&self, program: &Program) -> bool {
+        self.deferred.iter().any(|position| {
+            let block = program.blocks(position.section).get(position.block);
+            block.and_then(|block| block.steps.get(position.step)).is_some_and(|step| {
+                match &step.action {
+                    Action::RateLimitByKey(limit) => limit.reads_response_body(),
+                    Action::QuotaByKey(quota) => quota.reads_response_body(),
+                    _ => false,
+                }
+            })
+        })
+    }
+}

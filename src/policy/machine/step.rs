@@ -1,0 +1,235 @@
+//! What a step makes of an event, and what it does when its turn comes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Effect, Event, Flow, Loop, Machine, Position};
+use crate::exchange::message::{Body, Response};
+use crate::exchange::{CacheOutcome, Exchange};
+use crate::limit::Tallies;
+use crate::policy::flow::Retry;
+use crate::policy::program::{Action, Step};
+use crate::policy::{Failure, Section, Side};
+use crate::problem::Problem;
+
+impl Machine {
+    /// What the step at which the run stands makes of `event`.
+    pub(super) fn take(&mut self, event: Event, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        match event {
+            Event::Start => return Ok(Flow::Goto(self.step)),
+            Event::Body(side, fetched) => {
+                let body = fetched.map_err(|problem| Failure {
+                    source: None,
+                    reason: "BodyUnreadable",
+                    message: problem.message.to_string(),
+                    problem,
+                })?;
+                keep_body(side, body, exchange);
+                // The step has not run yet: it was waiting for this.
+                return Ok(Flow::Goto(self.step));
+            }
+            Event::Responded(response) => return self.responded(response, exchange),
+            Event::Failed(failure) => return Err(failure),
+            Event::Done
+            | Event::Tallied(_)
+            | Event::Entered(_)
+            | Event::CachedResponse(_)
+            | Event::CachedValue(_) => (),
+        }
+        let program = Arc::clone(&self.program);
+        let block = program.blocks(self.section).get(self.block);
+        let Some(step) = block.and_then(|block| block.steps.get(self.step)) else {
+            // The counts that waited for the response were added after the last step.
+            return Ok(Flow::Finish);
+        };
+        self.answered(&step.action, event, exchange)
+    }
+
+    fn answered(
+        &mut self,
+        action: &Action,
+        event: Event,
+        exchange: &mut Exchange,
+    ) -> Result<Flow, Failure> {
+        match (action, event) {
+            (Action::RetryAgain(_), Event::Done) => self.again(),
+            (Action::ConcurrencyEnter(_), Event::Entered(Some(permit))) => {
+                self.permits.push(permit);
+                Ok(Flow::Next)
+            }
+            (Action::ConcurrencyEnter(_), Event::Entered(None)) => Err(Failure {
+                source: None,
+                reason: "RateLimitExceeded",
+                message: "Too many requests are being processed".to_owned(),
+                problem: Problem::concurrency_exceeded(),
+            }),
+            (action, Event::Tallied(Ok(tallies))) => self.tallied(action, &tallies, exchange),
+            (_, Event::Tallied(Err(unavailable))) => Err(Failure {
+                source: None,
+                reason: "CountersUnavailable",
+                message: unavailable.to_string(),
+                problem: Problem::unavailable("counters_unavailable"),
+            }),
+            (Action::LookupResponse(lookup), Event::CachedResponse(found)) => {
+                lookup.found(found.as_deref(), exchange);
+                if exchange.cache == CacheOutcome::Hit { Ok(self.after_store()) } else { Ok(Flow::Next) }
+            }
+            (Action::LookupValue(lookup), Event::CachedValue(found)) => {
+                lookup.found(found, exchange)
+            }
+            _ => Ok(Flow::Next),
+        }
+    }
+
+    fn tallied(
+        &mut self,
+        action: &Action,
+        tallies: &Tallies,
+        exchange: &mut Exchange,
+    ) -> Result<Flow, Failure> {
+        match action {
+            Action::RateLimit(limit) => limit.judge(tallies, exchange),
+            Action::RateLimitByKey(limit) => {
+                self.defer(limit.is_deferred());
+                limit.judge(tallies, exchange)
+            }
+            Action::Quota(quota) => quota.judge(tallies, exchange),
+            Action::QuotaByKey(quota) => {
+                self.defer(quota.is_deferred());
+                quota.judge(tallies, exchange)
+            }
+            _ => Ok(Flow::Next),
+        }
+    }
+
+    /// Remembers to count the step at which the run stands once there is a response.
+    fn defer(&mut self, deferred: bool) {
+        if deferred {
+            let (section, block, step) = (self.section, self.block, self.step);
+            self.deferred.push(Position { section, block, step });
+        }
+    }
+
+    /// A cached response takes the place of the one that `cache-store` would have kept: the run
+    /// goes on right after that step.
+    fn after_store(&mut self) -> Flow {
+        let program = Arc::clone(&self.program);
+        self.loops.clear();
+        self.permits.clear();
+        self.enter(Section::Outbound);
+        for (block_index, block) in program.blocks(Section::Outbound).iter().enumerate() {
+            let stores = |step: &Step| matches!(step.action, Action::StoreResponse(_));
+            if let Some(at) = block.steps.iter().position(stores) {
+                self.block = block_index;
+                return Flow::Goto(at.saturating_add(1));
+            }
+        }
+        Flow::Finish
+    }
+
+    fn responded(&mut self, response: Response, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        self.forwarded = true;
+        let status = response.status;
+        let is_error = status.is_client_error() || status.is_server_error();
+        exchange.response = Some(response);
+        let program = Arc::clone(&self.program);
+        let block = program.blocks(self.section).get(self.block);
+        let step = block.and_then(|block| block.steps.get(self.step));
+        match step.map(|step| &step.action) {
+            Some(Action::Forward(forward)) if forward.fail_on_error_status && is_error => {
+                Err(Failure {
+                    source: None,
+                    reason: "BackendErrorStatus",
+                    message: format!("the backend answered {}", status.as_u16()),
+                    problem: Problem::failed("backend_error_status"),
+                })
+            }
+            _ => Ok(Flow::Next),
+        }
+    }
+
+    pub(super) fn execute(&mut self, action: &Action, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        match action {
+            Action::Jump(step) => Ok(Flow::Goto(*step)),
+            Action::Unless { condition, otherwise } => {
+                let holds = condition.get(exchange)?;
+                Ok(if holds { Flow::Next } else { Flow::Goto(*otherwise) })
+            }
+            Action::RetryEnter => {
+                self.loops.push(Loop { start: self.step.saturating_add(1), retries: 0 });
+                Ok(Flow::Next)
+            }
+            Action::RetryAgain(retry) => self.retry(retry, exchange),
+            Action::ConcurrencyEnter(limit) => limit.enter(exchange),
+            Action::ConcurrencyLeave => {
+                if let Some(permit) = self.permits.pop()
+                    && self.forwarded
+                {
+                    // The response is still on its way: the request is inside until its last byte.
+                    self.lingering.push(permit);
+                }
+                Ok(Flow::Next)
+            }
+            Action::SetVariable(policy) => policy.run(exchange),
+            Action::SetHeader(policy) => policy.run(exchange),
+            Action::SetQuery(policy) => policy.run(exchange),
+            Action::SetBody(policy) => policy.run(exchange),
+            Action::SetMethod(policy) => policy.run(exchange),
+            Action::SetStatus(policy) => policy.run(exchange),
+            Action::FindAndReplace(policy) => policy.run(exchange),
+            Action::RewriteUri(policy) => policy.run(exchange),
+            Action::SetBackend(policy) => policy.run(exchange),
+            Action::Forward(forward) => forward.run(exchange),
+            Action::ReturnResponse(policy) => policy.run(exchange),
+            Action::MockResponse(policy) => policy.run(exchange),
+            Action::CheckHeader(policy) => policy.run(exchange),
+            Action::IpFilter(policy) => policy.run(exchange),
+            Action::Cors(policy) => policy.run(exchange),
+            Action::RateLimit(policy) => policy.run(exchange),
+            Action::RateLimitByKey(policy) => policy.run(exchange),
+            Action::Quota(policy) => policy.run(exchange),
+            Action::QuotaByKey(policy) => policy.run(exchange),
+            Action::LookupResponse(policy) => policy.run(exchange),
+            Action::StoreResponse(policy) => policy.run(exchange),
+            Action::LookupValue(policy) => policy.run(exchange),
+            Action::StoreValue(policy) => policy.run(exchange),
+            Action::RemoveValue(policy) => policy.run(exchange),
+            Action::Trace(policy) => policy.run(exchange),
+        }
+    }
+
+    fn retry(&mut self, retry: &Retry, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        let done = self.loops.last().map_or(u32::MAX, |inner| inner.retries);
+        match retry.pause(done, exchange)? {
+            None => {
+                self.loops.pop();
+                Ok(Flow::Next)
+            }
+            Some(Duration::ZERO) => self.again(),
+            Some(pause) => Ok(Flow::Ask(Effect::Sleep(pause))),
+        }
+    }
+
+    /// Back to the first child of the innermost retry.
+    fn again(&mut self) -> Result<Flow, Failure> {
+        let Some(inner) = self.loops.last_mut() else {
+            return Ok(Flow::Next);
+        };
+        inner.retries = inner.retries.saturating_add(1);
+        Ok(Flow::Goto(inner.start))
+    }
+}
+
+fn keep_body(side: Side, bytes: Bytes, exchange: &mut Exchange) {
+    let body = if bytes.is_empty() { Body::None } else { Body::Bytes(bytes) };
+    match side {
+        Side::Request => exchange.request.body = body,
+        Side::Response => {
+            if let Some(response) = &mut exchange.response {
+                response.body = body;
+            }
+        }
+    }
+}
