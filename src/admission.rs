@@ -205,8 +205,7 @@ fn matched(
         Ok(access) => {
             let program = operation.program(access.product);
             let mut admitted = admitted(program, exchange, Some(entry), First::Start, called);
-            admitted.key_header =
-                called.headers.contains_key(&key_header).then_some(key_header);
+            admitted.key_header = called.headers.contains_key(&key_header).then_some(key_header);
             admitted
         }
         Err(denied) => {

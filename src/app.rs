@@ -36,9 +36,7 @@ use crate::counters::memory::Memory;
 use crate::limit::concurrency::Concurrency;
 use crate::proxy::admit::Bounds;
 use crate::proxy::guard::{Rules, Witness};
-use crate::proxy::listener::{
-    BindError, Bound, Certificate, Listener, Plan, Terms, TlsError,
-};
+use crate::proxy::listener::{BindError, Bound, Certificate, Listener, Plan, Terms, TlsError};
 use crate::proxy::strict::HeadBounds;
 use crate::proxy::{Gateway, State, record};
 use crate::settings::{AccessLog as AccessSetting, Listen, LogFormat, Settings};
@@ -260,7 +258,9 @@ fn plan(
     let listen = &settings.listen;
     let http = listen.http.map(Bound::take).transpose()?;
     let https = match listen.https.map(Bound::take).transpose()? {
-        Some(bound) => Some((bound, Terms { certificate: certificate(listen)?, ..Terms::default() })),
+        Some(bound) => {
+            Some((bound, Terms { certificate: certificate(listen)?, ..Terms::default() }))
+        }
         None => None,
     };
     listening.http = http.as_ref().map(Bound::address);
@@ -270,11 +270,7 @@ fn plan(
         https,
         h2c: listen.h2c,
         connections_max: settings.limits.connections_max,
-        rules: Rules {
-            bounds: bounds(settings).head,
-            time_max: settings.timeouts.header,
-            witness,
-        },
+        rules: Rules { bounds: bounds(settings).head, time_max: settings.timeouts.header, witness },
         threads: None,
     })
 }

@@ -79,7 +79,7 @@ impl Default for Tls {
 /// How long a backend may take to accept a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection to a backend may lie idle before it is closed.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+pub const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Why a text is not the URL of a backend.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -191,8 +191,7 @@ fn parse_port(text: &str) -> Result<u16, UrlRefused> {
 
 fn authority_of(host: &str, port: u16, scheme: Scheme) -> Result<HeaderValue, UrlRefused> {
     let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    let text =
-        if port == scheme.port() { bracketed } else { format!("{bracketed}:{port}") };
+    let text = if port == scheme.port() { bracketed } else { format!("{bracketed}:{port}") };
     HeaderValue::try_from(text).map_err(|_refused| UrlRefused::Host)
 }
 

@@ -197,6 +197,7 @@ const fn may_repeat(method: &Method) -> bool {
 
 /// The error, with its word on whether to try again: some are worth it only where the connection
 /// was used before, and Pingora panics if it is asked before that is decided.
+#[expect(clippy::unnecessary_box_returns, reason = "Pingora's errors come in boxes and stay there")]
 fn decided(mut error: Box<pingora::Error>, reused: bool) -> Box<pingora::Error> {
     error.retry.decide_reuse(reused);
     error

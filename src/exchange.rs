@@ -191,7 +191,7 @@ impl Exchange {
         }
     }
 
-    /// The next number of the exchange's own random sequence (SplitMix64).
+    /// The next number of the exchange's own random sequence (`SplitMix64`).
     pub fn next_random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.random;

@@ -43,6 +43,7 @@ impl Place {
     }
 
     /// The place `offset` bytes into `text`, which begins at this place.
+    #[must_use]
     pub fn advance(&self, text: &str, offset: usize) -> Self {
         let before = text.get(..offset).unwrap_or(text);
         let mut place = self.clone();

@@ -71,7 +71,12 @@ impl Problem {
         Self { close: true, ..Self::new(status, reason, message, Form::Problem) }
     }
 
-    /// Nothing is wrong, and there is nothing to say: 200 for `OPTIONS *` and load balancers.
+    /// The answer to `OPTIONS *`: nothing to say about the server as a whole, 204.
+    pub fn no_content() -> Self {
+        Self::new(StatusCode::NO_CONTENT, "server_options", "", Form::Empty)
+    }
+
+    /// Nothing is wrong, and there is nothing to say: 200 for load balancers.
     pub fn nothing() -> Self {
         Self::new(StatusCode::OK, "status", "", Form::Empty)
     }
@@ -138,7 +143,8 @@ impl Problem {
     }
 
     fn quota_exceeded(what: &str, replenished_in: &str, retry_after_seconds: u64) -> Self {
-        let message = format!("Out of {what} quota. Quota will be replenished in {replenished_in}.");
+        let message =
+            format!("Out of {what} quota. Quota will be replenished in {replenished_in}.");
         let mut problem = Self::new(StatusCode::FORBIDDEN, "quota_exceeded", message, Form::Apim);
         problem.set(RETRY_AFTER, &retry_after_seconds.to_string());
         problem

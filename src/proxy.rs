@@ -31,14 +31,14 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use crate::backend::{BaseUrl, Tls};
-use crate::exchange::cached::CachedResponse;
 use crate::cache::memory::Cache;
-use crate::caller::Caller;
 use crate::caller::Call;
+use crate::caller::Caller;
 use crate::caller::resolve::Resolver;
 use crate::caller::roots::Roots;
 use crate::counters::memory::Memory;
 use crate::exchange::Exchange;
+use crate::exchange::cached::CachedResponse;
 use crate::exchange::message::{Body, Headers, Response};
 use crate::expression::value::Value;
 use crate::limit::concurrency::Concurrency;
@@ -251,7 +251,8 @@ impl ProxyHttp for Gateway {
         if run.machine.program().is_plain() {
             return Ok(());
         }
-        let bodiless = forward::is_bodiless(head, session.req_header().method == http::Method::HEAD);
+        let bodiless =
+            forward::is_bodiless(head, session.req_header().method == http::Method::HEAD);
         let response = Response {
             status: head.status,
             phrase: None,
@@ -350,11 +351,7 @@ impl State {
 
     /// What load balancers are told on the data port.
     pub fn status(&self) -> Problem {
-        if self.is_ready() {
-            Problem::nothing()
-        } else {
-            Problem::unavailable("not_ready")
-        }
+        if self.is_ready() { Problem::nothing() } else { Problem::unavailable("not_ready") }
     }
 
     /// The id of the next request.

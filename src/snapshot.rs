@@ -110,9 +110,8 @@ pub struct Live(ArcSwap<Snapshot>);
 impl OperationEntry {
     /// What runs in the name of `product`.
     pub fn program(&self, product: Option<usize>) -> &Arc<Program> {
-        let named = product.and_then(|product| {
-            self.by_product.iter().find(|(index, _program)| *index == product)
-        });
+        let named = product
+            .and_then(|product| self.by_product.iter().find(|(index, _program)| *index == product));
         named.map_or(&self.program, |(_index, program)| program)
     }
 }

@@ -28,6 +28,7 @@ pub enum PeerError {
 
 /// The peer at `address`, which is where `base` resolved to. `read_timeout` is the longest
 /// silence while a response is awaited or read; `sends_body`: whether a body follows the head.
+#[expect(clippy::too_many_arguments, reason = "each is a fact of its own about a connection")]
 pub fn peer(
     base: &BaseUrl,
     address: SocketAddr,

@@ -107,7 +107,12 @@ impl Check {
 
 /// What a snapshot that never runs is made with.
 pub(super) fn rehearsal() -> Making {
-    Making { generation: 0, now: Timestamp::default(), instance: Arc::from("check"), secret: [0; 32] }
+    Making {
+        generation: 0,
+        now: Timestamp::default(),
+        instance: Arc::from("check"),
+        secret: [0; 32],
+    }
 }
 
 fn rendered(faults: &[Fault], sources: &Sources) -> String {

@@ -97,10 +97,10 @@ impl Explain {
         snapshot: &Snapshot,
         out: &mut impl Write,
     ) -> Result<Outcome, String> {
-        let authority = Authority::parse(imagined.authority.as_bytes())
-            .map_err(|fault| format!("{fault}"))?;
-        let path = route::path::canonical(imagined.path.as_bytes())
-            .map_err(|fault| format!("{fault}"))?;
+        let authority =
+            Authority::parse(imagined.authority.as_bytes()).map_err(|fault| format!("{fault}"))?;
+        let path =
+            route::path::canonical(imagined.path.as_bytes()).map_err(|fault| format!("{fault}"))?;
         let called = Called {
             id: 0,
             now: SystemClock::start().now(),

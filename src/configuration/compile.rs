@@ -15,11 +15,9 @@ use crate::configuration::config::{self, Config, SubscriptionScope, Subscription
 use crate::exchange::facts::Deployment;
 use crate::fault::Fault;
 use crate::policy::build::references::Backends;
-use crate::route::table::{ApiRoute, Table};
 use crate::route::table::build::TableFault;
-use crate::snapshot::{
-    ApiEntry, HostCertificate, OperationEntry, OwnDemand, Snapshot, Subscriber,
-};
+use crate::route::table::{ApiRoute, Table};
+use crate::snapshot::{ApiEntry, HostCertificate, OperationEntry, OwnDemand, Snapshot, Subscriber};
 use crate::subscription::key::KeyNames;
 use crate::subscription::{Scope, State, Subscription, Subscriptions};
 use crate::time::Timestamp;
@@ -58,7 +56,8 @@ pub fn compile(config: &Config, making: &Making) -> Result<Snapshot, Vec<Fault>>
     let Some(routes) = routes.filter(|_routes| faults.is_empty()) else {
         return Err(faults);
     };
-    let products: Vec<_> = config.products.iter().map(|product| facts::product(config, product)).collect();
+    let products: Vec<_> =
+        config.products.iter().map(|product| facts::product(config, product)).collect();
     Ok(Snapshot {
         generation: making.generation,
         compiled: making.now,

@@ -2,7 +2,7 @@
 //!
 //! It runs on a thread of its own, because disks block. A folder is looked at by what its files
 //! look like (names, lengths, times, links), which works the same on a local disk, a network disk
-//! and the symlinks of a Kubernetes ConfigMap.
+//! and the symlinks of a Kubernetes `ConfigMap`.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -135,7 +135,7 @@ impl Refresh {
             let generation = self.status.now().generation.saturating_add(1);
             match self.make(&seen, generation) {
                 Ok(snapshot) => self.publish(live, snapshot),
-                Err(refusal) => self.refuse(refusal),
+                Err(refusal) => self.refuse(&refusal),
             }
         }
     }
@@ -151,7 +151,7 @@ impl Refresh {
         tracing::info!(generation, apis, "configuration loaded");
     }
 
-    fn refuse(&self, refusal: Refusal) {
+    fn refuse(&self, refusal: &Refusal) {
         let mut state = self.status.lock();
         let runs = state.generation;
         let known = state.refusal == refusal.faults;
@@ -167,13 +167,12 @@ impl Refresh {
             generation_running = runs,
             faults = count,
             "configuration refused: generation {runs} goes on unchanged\n{}",
-            report(&refusal)
+            report(refusal)
         );
     }
 
     fn make(&self, loaded: &Loaded, generation: u64) -> Result<Snapshot, Refusal> {
-        let refused =
-            |faults| Refusal { faults, sources: loaded.sources.clone() };
+        let refused = |faults| Refusal { faults, sources: loaded.sources.clone() };
         let config = match &loaded.config {
             Ok(config) => config,
             Err(faults) => return Err(refused(faults.clone())),
@@ -187,7 +186,8 @@ impl Refresh {
         let compiled = panic::catch_unwind(AssertUnwindSafe(|| compile(config, &making)));
         compiled.unwrap_or_else(|_panic| {
             let file = Arc::from(self.folder.path().display().to_string());
-            let message = "the gateway failed to compile this configuration, which is its own fault";
+            let message =
+                "the gateway failed to compile this configuration, which is its own fault";
             let fault = Fault::new(Place::start_of(&file), message);
             Err(vec![fault.mend("report it with the configuration, and go back to the last one")])
         })

@@ -1,5 +1,10 @@
 //! What `context` means for an exchange: the boundary that expressions read through.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each group of members leaves the others to the next"
+)]
+
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -86,7 +91,7 @@ impl Scope for Exchange {
 
     fn matched_parameters(&self, each: &mut dyn FnMut(&str, &str)) {
         for parameter in self.parameters.iter() {
-            each(&parameter.name, &parameter.value);
+            each(parameter.name, parameter.value);
         }
     }
 
@@ -251,9 +256,9 @@ impl Exchange {
                 let usual = response.status.canonical_reason().unwrap_or_default();
                 Value::text(response.phrase.as_deref().unwrap_or(usual))
             }),
-            M::ResponseBody => presence(
-                response.is_some_and(|response| !matches!(response.body, Body::None)),
-            ),
+            M::ResponseBody => {
+                presence(response.is_some_and(|response| !matches!(response.body, Body::None)))
+            }
             M::LastError => presence(error.is_some()),
             M::LastErrorSource => optional(error.map(|error| error.source)),
             M::LastErrorReason => optional(error.map(|error| error.reason)),

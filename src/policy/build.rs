@@ -3,17 +3,17 @@
 
 pub mod document;
 pub mod references;
+mod checks;
+mod operands;
 mod secrets;
 
 use std::mem;
 use std::sync::Arc;
 
-use crate::expression::{self, Expression};
 use crate::fault::{Fault, Place, nearest};
 use crate::policy::build::references::References;
-use crate::policy::catalog::{self, Build, Content, Policy};
-use crate::policy::markup::{Attribute, Element, Text};
-use crate::policy::operand::{Computed, Operand, Term};
+use crate::policy::catalog::{self, Build};
+use crate::policy::markup::Element;
 use crate::policy::program::{Action, Block, Needs, Note, Step};
 use crate::policy::{Scope, Section};
 
@@ -221,128 +221,10 @@ impl<'a> Builder<'a> {
         self.needs = needs;
     }
 
-    /// The operand that attribute `name` of `element` gives.
-    pub fn attribute<T: Term>(&mut self, element: &Element, name: &str) -> Option<Operand<T>> {
-        let attribute = element.attribute(name)?;
-        let what = format!("`{name}`");
-        self.operand(&attribute.value, &what)
-    }
-
-    /// The operand that the text inside of `element` gives.
-    pub fn content_operand<T: Term>(&mut self, element: &Element, what: &str) -> Option<Operand<T>> {
-        match element.text_content() {
-            Some(text) => self.operand(&text, what),
-            None => {
-                let message = format!("`{}` holds elements where text belongs", element.name);
-                self.fault(element, message, "put the text into <![CDATA[…]]>");
-                None
-            }
-        }
-    }
-
-    /// The body that stands inside of `element`: text, an expression, or markup as it is written.
-    pub fn body_operand<T: Term>(&mut self, element: &Element) -> Option<Operand<T>> {
-        let text = element.text_content().unwrap_or_else(|| element.inner_markup());
-        self.operand(&text, "the body")
-    }
-
-    /// The operand that `text` gives; `what` names it in messages.
-    pub fn operand<T: Term>(&mut self, text: &Text, what: &str) -> Option<Operand<T>> {
-        if text.is_expression() {
-            return self.expression(text, what);
-        }
-        if text.is_broken() || self.is_unknown(text) {
-            return None;
-        }
-        if let Some(place) = text.stray_expression() {
-            let fault = Fault::new(place, format!("{what} mixes text with an expression"));
-            self.faults.push(fault.mend("make all of it one expression, such as @(\"a\" + b)"));
-            return None;
-        }
-        match T::from_literal(text.as_str()) {
-            Ok(value) => Some(Operand::Constant(value)),
-            Err(expected) => {
-                let message = format!("{what} is not {expected}");
-                self.faults.push(Fault::new(text.place(), message).wide(text.width()));
-                None
-            }
-        }
-    }
-
-    /// The constant that attribute `name` of `element` gives: no expression is allowed there.
-    pub fn literal<T: Term>(&mut self, element: &Element, name: &str) -> Option<T> {
-        match self.attribute::<T>(element, name)? {
-            Operand::Constant(value) => Some(value),
-            // The catalogue says that no expression is allowed, and that was reported.
-            Operand::Computed(_) => None,
-        }
-    }
-
-    /// Whether the value cannot be seen: an assumed named value went into it, or, where documents
-    /// are checked by themselves, it is a placeholder such as `{retries}` of whoever deploys them.
-    fn is_unknown(&self, text: &Text) -> bool {
-        let Some(assumed) = &self.references.assumed else {
-            return false;
-        };
-        if text.is_assumed() {
-            return true;
-        }
-        let word = text.as_str().trim();
-        let Some(name) = word.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
-            return false;
-        };
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        if name.is_empty() || !name.bytes().all(plain) {
-            return false;
-        }
-        assumed.borrow_mut().placeholders.insert(word.to_owned());
-        true
-    }
-
-    fn expression<T: Term>(&mut self, text: &Text, what: &str) -> Option<Operand<T>> {
-        let compiled = match expression::compile(text.expression(), T::EXPECTED) {
-            Ok(compiled) => compiled,
-            // What stands for an assumed named value may fit nowhere.
-            Err(_wrongs) if text.is_assumed() => return None,
-            Err(wrongs) if text.is_secret() => {
-                let offset = wrongs.first().map_or(0, |wrong| wrong.offset);
-                self.faults.push(secrets::wrong_expression(text.expression_place(offset)));
-                return None;
-            }
-            Err(wrongs) => {
-                for wrong in wrongs {
-                    let place = text.expression_place(wrong.offset);
-                    let mut fault = Fault::new(place, wrong.message).wide(wrong.length);
-                    fault.remedy = wrong.remedy;
-                    self.faults.push(fault);
-                }
-                return None;
-            }
-        };
-        if let Some(value) = compiled.constant() {
-            return match T::from_value(value.clone()) {
-                Ok(value) => Some(Operand::Constant(value)),
-                Err(expected) => {
-                    let message = format!("{what} is not {expected}");
-                    self.faults.push(Fault::new(text.place(), message).wide(text.width()));
-                    None
-                }
-            };
-        }
-        self.needs = self.needs.and(reads(&compiled));
-        let (place, is_secret) = (text.place(), text.is_secret());
-        Some(Operand::Computed(Arc::new(Computed { expression: compiled, place, is_secret })))
-    }
-
     /// Reports a fault at the name of `element`.
     pub fn fault(&mut self, element: &Element, message: impl Into<String>, remedy: &str) {
         let fault = Fault::new(element.place.clone(), message);
         self.faults.push(fault.wide(element.name.len().saturating_add(1)).mend(remedy));
-    }
-
-    /// Checks the attributes of an element that a policy reads itself.
-    pub fn child(&mut self, element: &Element, attributes: &[catalog::Attribute]) {
-        self.attributes(element, attributes);
     }
 
     fn unknown(&mut self, element: &Element) {
@@ -353,114 +235,6 @@ impl<'a> Builder<'a> {
         };
         self.fault(element, message, &remedy);
     }
-
-    fn placement(&mut self, policy: &Policy, element: &Element) {
-        if !policy.sections.contains(&self.section) {
-            let places = policy.sections.iter().map(|section| section.as_str());
-            let message =
-                format!("`{}` may not stand in section `{}`", policy.name, self.section);
-            let remedy = format!("move it to {}", places.collect::<Vec<_>>().join(", "));
-            self.fault(element, message, &remedy);
-        }
-        if !policy.scopes.contains(&self.scope) {
-            let scopes = policy.scopes.iter().map(|scope| scope.as_str());
-            let message =
-                format!("`{}` may not stand in a document of scope {}", policy.name, self.scope);
-            let remedy = format!("move it to scope {}", scopes.collect::<Vec<_>>().join(", "));
-            self.fault(element, message, &remedy);
-        }
-    }
-
-    fn attributes(&mut self, element: &Element, known: &[catalog::Attribute]) {
-        for attribute in &element.attributes {
-            let name = attribute.name.as_ref();
-            match known.iter().find(|row| row.name == name) {
-                Some(row) => self.literal_only(row, attribute),
-                None if name == "id" => (),
-                None => self.unknown_attribute(element, attribute, known),
-            }
-        }
-        for row in known.iter().filter(|row| row.required) {
-            if element.attribute(row.name).is_none() {
-                let message = format!("`{}` lacks the attribute `{}`", element.name, row.name);
-                let remedy = format!("add {}=\"…\"", row.name);
-                self.fault(element, message, &remedy);
-            }
-        }
-    }
-
-    fn literal_only(&mut self, row: &catalog::Attribute, attribute: &Attribute) {
-        if !row.computed && attribute.value.is_expression() {
-            let message = format!("`{}` may not be an expression", row.name);
-            let fault = Fault::new(attribute.place.clone(), message).wide(row.name.len());
-            self.faults.push(fault.mend("write a constant, or use a named value"));
-        }
-    }
-
-    fn unknown_attribute(
-        &mut self,
-        element: &Element,
-        attribute: &Attribute,
-        known: &[catalog::Attribute],
-    ) {
-        let name = attribute.name.as_ref();
-        let message = format!("`{}` has no attribute `{name}`", element.name);
-        let fault = Fault::new(attribute.place.clone(), message).wide(name.len());
-        let names = known.iter().map(|row| row.name);
-        self.faults.push(match nearest(name, names.clone()) {
-            Some(right) => fault.mend(format!("did you mean `{right}`?")),
-            None => fault.mend(format!("it has: {}", names.collect::<Vec<_>>().join(", "))),
-        });
-    }
-
-    fn content(&mut self, policy: &Policy, element: &Element) {
-        let allowed: &[&str] = match policy.content {
-            Content::Policies => {
-                self.no_text(element);
-                return;
-            }
-            Content::Elements(names) => {
-                self.no_text(element);
-                names
-            }
-            // A body may be markup itself; the policy reads it.
-            Content::Text => return,
-            Content::Nothing => {
-                self.no_text(element);
-                &[]
-            }
-        };
-        self.only(element, allowed);
-    }
-
-    /// Reports the elements directly inside of `element` that are none of `allowed`.
-    pub fn only(&mut self, element: &Element, allowed: &[&str]) {
-        for child in element.elements() {
-            if !allowed.contains(&child.name.as_ref()) {
-                let message = format!("`{}` may not stand in `{}`", child.name, element.name);
-                let remedy = match nearest(&child.name, allowed.iter().copied()) {
-                    Some(right) => format!("did you mean `{right}`?"),
-                    None if allowed.is_empty() => "take it out".to_owned(),
-                    None => format!("it holds: {}", allowed.join(", ")),
-                };
-                self.fault(child, message, &remedy);
-            }
-        }
-    }
-
-    /// Reports text where only elements may stand.
-    pub fn no_text(&mut self, element: &Element) {
-        if let Some(text) = element.stray_text() {
-            let message = format!("text may not stand in `{}`", element.name);
-            self.faults.push(Fault::new(text.place(), message).mend("take it out"));
-        }
-    }
-}
-
-/// Which bodies an expression reads.
-pub fn reads(expression: &Expression) -> Needs {
-    let reads = expression.reads();
-    Needs { request_body: reads.request_body, response_body: reads.response_body }
 }
 
 fn count(counts: &mut Vec<(Arc<str>, usize)>, name: &Arc<str>) -> usize {
@@ -471,4 +245,3 @@ fn count(counts: &mut Vec<(Arc<str>, usize)>, name: &Arc<str>) -> usize {
     counts.push((Arc::clone(name), 1));
     1
 }
-

@@ -122,7 +122,7 @@ pub const POLICIES: &[Policy] = &[
     flow::LIMIT_CONCURRENCY,
     flow::INCLUDE_FRAGMENT,
     transform::SET_VARIABLE,
-    transform::SET_HEADER,
+    transform::header::SET_HEADER,
     transform::SET_BODY,
     transform::SET_METHOD,
     transform::SET_STATUS,

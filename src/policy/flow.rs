@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use crate::exchange::Exchange;
 use crate::limit::key::{KeySpace, Kind};
+use crate::policy::Failure;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{
-    ANYWHERE, Build, Content, EVERY_SCOPE, Policy, optional, required,
-};
+use crate::policy::catalog::{ANYWHERE, Build, Content, EVERY_SCOPE, Policy, optional, required};
 use crate::policy::machine::{Effect, Flow};
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, Seconds};
 use crate::policy::program::{Action, Needs};
-use crate::policy::Failure;
 
 /// `choose`: the first `when` whose condition holds, else `otherwise`.
 pub const CHOOSE: Policy = Policy {
@@ -71,7 +69,7 @@ pub struct Retry {
     interval: Operand<Seconds>,
     max_interval: Option<Operand<Seconds>>,
     delta: Option<Operand<Seconds>>,
-    first_fast_retry: Option<Operand<bool>>,
+    first_is_fast: Option<Operand<bool>>,
 }
 
 /// The beginning of a `limit-concurrency`.
@@ -123,9 +121,8 @@ fn when(builder: &mut Builder<'_>, branch: &Element, number: usize, ends: &mut V
     builder.child(branch, &[required("condition").computed()]);
     let condition = builder.attribute::<bool>(branch, "condition");
     builder.within(branch, number, |builder| {
-        let unless = condition.map(|condition| {
-            builder.push(branch, Action::Unless { condition, otherwise: 0 })
-        });
+        let unless = condition
+            .map(|condition| builder.push(branch, Action::Unless { condition, otherwise: 0 }));
         builder.policies(branch);
         ends.push(builder.push_with(branch, Action::Jump(0), Needs::default()));
         if let Some(unless) = unless {
@@ -156,7 +153,7 @@ fn retry(builder: &mut Builder<'_>, element: &Element) {
         },
         max_interval: builder.attribute(element, "max-interval"),
         delta: builder.attribute(element, "delta"),
-        first_fast_retry: builder.attribute(element, "first-fast-retry"),
+        first_is_fast: builder.attribute(element, "first-fast-retry"),
     };
     if let Some(count) = end.count.constant()
         && !(1..=RETRIES_MAX).contains(count)
@@ -205,7 +202,7 @@ impl Retry {
         if count <= u64::from(done) || !self.condition.get(exchange)? {
             return Ok(None);
         }
-        let fast = match &self.first_fast_retry {
+        let fast = match &self.first_is_fast {
             Some(fast) => fast.get(exchange)?,
             None => false,
         };

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use crate::exchange::{self, Exchange, Severity};
 use crate::policy::Failure;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{
-    ANYWHERE, Build, Content, EVERY_SCOPE, Policy, optional, required,
-};
+use crate::policy::catalog::{ANYWHERE, Build, Content, EVERY_SCOPE, Policy, optional, required};
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::operand::Operand;

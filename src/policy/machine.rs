@@ -13,9 +13,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 
+use crate::exchange::Exchange;
 use crate::exchange::cached::{CacheKey, CachedResponse};
 use crate::exchange::message::Response;
-use crate::exchange::Exchange;
 use crate::expression::value::Value;
 use crate::fault::Place;
 use crate::limit::concurrency::Permit;
@@ -183,6 +183,7 @@ impl Machine {
     }
 
     /// Who is counted by the limit at which the run stands, in the words of the configuration.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other step counts")]
     pub fn counts(&self, exchange: &mut Exchange) -> Option<Arc<str>> {
         let step = self.block_here()?.steps.get(self.step)?;
         match &step.action {

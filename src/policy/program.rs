@@ -17,9 +17,8 @@ use crate::policy::logging::Trace;
 use crate::policy::operand::Operand;
 use crate::policy::respond::{MockResponse, ReturnResponse};
 use crate::policy::routing::{Forward, RewriteUri, SetBackend, SetQuery};
-use crate::policy::transform::{
-    FindAndReplace, SetBody, SetHeader, SetMethod, SetStatus, SetVariable,
-};
+use crate::policy::transform::header::SetHeader;
+use crate::policy::transform::{FindAndReplace, SetBody, SetMethod, SetStatus, SetVariable};
 use crate::policy::{Scope, Section};
 
 /// The policies of one operation, from the first to the last.
@@ -277,32 +276,31 @@ fn is_plain(sections: &[Box<[Arc<Block>]>; 4]) -> bool {
         && steps.next().is_none()
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other step wants the response")]
 fn why_collected(sections: &[Box<[Arc<Block>]>; 4]) -> Option<Because> {
     let [inbound, backend, outbound, _on_error] = sections;
     let before_answer = || inbound.iter().chain(backend).chain(outbound);
     let forwards: usize = before_answer().map(|block| block.forwards).sum();
     let mut steps =
         before_answer().flat_map(|block| block.steps.iter().zip(&block.notes)).peekable();
-    let needs = |(step, note): (&Step, &Note)| {
-        if step.needs.response_body {
-            return Some(Because::new("the body of the response is needed", note));
+    let needs = |(step, note): (&Step, &Note)| match &step.action {
+        Action::StoreResponse(_) => Some(Because::new("the response is stored", note)),
+        _ if step.needs.response_body => {
+            Some(Because::new("the body of the response is needed", note))
         }
-        match &step.action {
-            Action::Forward(_) if 1 < forwards => {
-                Some(Because::new("the request may be forwarded more than once", note))
-            }
-            Action::Forward(forward) if forward.follow_redirects.is_some() => {
-                Some(Because::new("redirects are followed", note))
-            }
-            Action::RateLimitByKey(limit) if limit.reads_response_body() => {
-                Some(Because::new("a count depends on the body of the response", note))
-            }
-            Action::QuotaByKey(quota) if quota.reads_response_body() => {
-                Some(Because::new("a count depends on the body of the response", note))
-            }
-            Action::StoreResponse(_) => Some(Because::new("the response is stored", note)),
-            _ => None,
+        Action::Forward(_) if 1 < forwards => {
+            Some(Because::new("the request may be forwarded more than once", note))
         }
+        Action::Forward(forward) if forward.follow_redirects.is_some() => {
+            Some(Because::new("redirects are followed", note))
+        }
+        Action::RateLimitByKey(limit) if limit.reads_response_body() => {
+            Some(Because::new("a count depends on the body of the response", note))
+        }
+        Action::QuotaByKey(quota) if quota.reads_response_body() => {
+            Some(Because::new("a count depends on the body of the response", note))
+        }
+        _ => None,
     };
     steps.find_map(needs)
 }

@@ -17,9 +17,8 @@ use crate::policy::catalog::{
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::program::Action;
-use crate::policy::transform::{
-    SetBody, SetHeader, SetStatus, read_body, read_header, read_status,
-};
+use crate::policy::transform::header::{SetHeader, read_header};
+use crate::policy::transform::{SetBody, SetStatus, read_body, read_status};
 use crate::policy::{Failure, Side};
 
 /// `return-response`: ends the run with a response of its own.
@@ -117,7 +116,7 @@ impl ReturnResponse {
 }
 
 impl MockResponse {
-    pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
+    pub(super) fn run(&self, exchange: &mut Exchange) -> Flow {
         let mut response = blank(self.status);
         let operation = exchange.operation.clone();
         let samples = operation.as_ref().map_or(&[][..], |operation| &operation.samples);
@@ -137,17 +136,12 @@ impl MockResponse {
             }
         }
         exchange.response = Some(response);
-        Ok(Flow::Finish)
+        Flow::Finish
     }
 }
 
 fn blank(status: StatusCode) -> Response {
-    Response {
-        status,
-        phrase: None,
-        headers: Headers::own(HeaderMap::new()),
-        body: Body::None,
-    }
+    Response { status, phrase: None, headers: Headers::own(HeaderMap::new()), body: Body::None }
 }
 
 fn set_type(response: &mut Response, content_type: &str) {

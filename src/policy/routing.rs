@@ -17,7 +17,7 @@ use crate::policy::machine::{Effect, Flow};
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, Seconds};
 use crate::policy::program::Action;
-use crate::policy::transform::{Exists, ExistsAction, read_exists_action, read_values};
+use crate::policy::transform::exists::{Exists, ExistsAction, read_exists_action, read_values};
 use crate::route::template::rewrite::Rewrite;
 use crate::route::url::Query;
 
@@ -174,7 +174,8 @@ fn rewrite_uri(builder: &mut Builder<'_>, element: &Element) {
             Err(refused) => {
                 let attribute = element.attribute("template");
                 builder.faults.extend(attribute.map(|attribute| {
-                    let fault = Fault::new(attribute.value.place_at(refused.at), refused.to_string());
+                    let fault =
+                        Fault::new(attribute.value.place_at(refused.at), refused.to_string());
                     fault.wide(refused.width).mend(refused.problem.remedy())
                 }));
                 return;

@@ -1,23 +1,19 @@
 //! Policies that change a message or remember something: `set-variable`, `set-header`,
 //! `set-body`, `set-method`, `set-status`, `find-and-replace`.
 
+pub mod header;
+pub(super) mod exists;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, DATE, EXPIRES, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE,
-    LAST_MODIFIED, PROXY_AUTHENTICATE, SET_COOKIE, TRANSFER_ENCODING, USER_AGENT, WARNING,
-    WWW_AUTHENTICATE,
-};
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 
 use crate::exchange::Exchange;
-use crate::exchange::message::{Body, Headers};
+use crate::exchange::message::Body;
 use crate::expression::value::Value;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{
-    ANYWHERE, Build, Content, EVERY_SCOPE, Policy, optional, required,
-};
+use crate::policy::catalog::{ANYWHERE, Build, Content, EVERY_SCOPE, Policy, optional, required};
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, body_of};
@@ -32,16 +28,6 @@ pub const SET_VARIABLE: Policy = Policy {
     attributes: &[required("name"), required("value").computed()],
     content: Content::Nothing,
     build: Build::Steps(set_variable),
-};
-
-/// `set-header`: sets, adds to or removes a field of the message of its section.
-pub const SET_HEADER: Policy = Policy {
-    name: "set-header",
-    sections: ANYWHERE,
-    scopes: EVERY_SCOPE,
-    attributes: &[required("name").computed(), optional("exists-action").computed()],
-    content: Content::Elements(&["value"]),
-    build: Build::Steps(set_header),
 };
 
 /// `set-body`: replaces the body of the message of its section.
@@ -91,39 +77,6 @@ pub struct SetVariable {
     value: Operand<Value>,
 }
 
-/// `set-header`.
-#[derive(Debug)]
-pub struct SetHeader {
-    side: Side,
-    name: Operand<HeaderName>,
-    action: ExistsAction,
-    values: Vec<Operand<HeaderValue>>,
-}
-
-/// What a `set-header` changes in one exchange.
-#[derive(Debug)]
-pub(super) struct FieldChange {
-    name: HeaderName,
-    exists: Exists,
-    values: Vec<HeaderValue>,
-}
-
-/// What happens to a field or parameter that is there already.
-#[derive(Clone, Debug)]
-pub(super) enum ExistsAction {
-    Fixed(Exists),
-    Computed(Operand<Arc<str>>),
-}
-
-/// What happens to a field or parameter that is there already.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Exists {
-    Override,
-    Skip,
-    Append,
-    Delete,
-}
-
 /// `set-body`.
 #[derive(Debug)]
 pub struct SetBody {
@@ -152,26 +105,6 @@ pub struct FindAndReplace {
     to: Operand<Arc<str>>,
 }
 
-/// Fields that belong to the connection or to the length of the message: the gateway's own.
-const FRAMING_FIELDS: [HeaderName; 4] =
-    [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, HeaderName::from_static("keep-alive")];
-
-/// Fields whose values are never joined with commas: lists of challenges and cookies, and fields
-/// whose values hold commas themselves.
-const REPEATED_FIELDS: [HeaderName; 11] = [
-    USER_AGENT,
-    WWW_AUTHENTICATE,
-    PROXY_AUTHENTICATE,
-    COOKIE,
-    SET_COOKIE,
-    WARNING,
-    DATE,
-    EXPIRES,
-    LAST_MODIFIED,
-    IF_MODIFIED_SINCE,
-    IF_UNMODIFIED_SINCE,
-];
-
 /// The longest reason phrase, in bytes.
 const REASON_BYTES_MAX: usize = 256;
 
@@ -181,72 +114,6 @@ fn set_variable(builder: &mut Builder<'_>, element: &Element) {
     if let (Some(name), Some(value)) = (name, value) {
         builder.push(element, Action::SetVariable(SetVariable { name, value }));
     }
-}
-
-fn set_header(builder: &mut Builder<'_>, element: &Element) {
-    let side = builder.section.side();
-    if let Some(policy) = read_header(builder, element, side) {
-        builder.push(element, Action::SetHeader(policy));
-    }
-}
-
-/// Reads `set-header` for the message `side`, wherever it stands.
-pub(super) fn read_header(
-    builder: &mut Builder<'_>,
-    element: &Element,
-    side: Side,
-) -> Option<SetHeader> {
-    let name = builder.attribute::<HeaderName>(element, "name")?;
-    if let Some(name) = name.constant()
-        && FRAMING_FIELDS.contains(name)
-    {
-        let message = format!("`{name}` cannot be changed: the gateway sets it");
-        builder.fault(element, message, "take the policy out");
-    }
-    let action = read_exists_action(builder, element)?;
-    let values = read_values(builder, element);
-    if element.element("value").is_none()
-        && !matches!(action, ExistsAction::Fixed(Exists::Delete))
-    {
-        let remedy = "add <value>…</value>, or exists-action=\"delete\"";
-        builder.fault(element, "`set-header` has no `value`", remedy);
-    }
-    Some(SetHeader { side, name, action, values })
-}
-
-/// Reads the `value` elements.
-pub(super) fn read_values<T: super::operand::Term>(
-    builder: &mut Builder<'_>,
-    element: &Element,
-) -> Vec<Operand<T>> {
-    let mut values = Vec::new();
-    for child in element.elements().filter(|child| child.name.as_ref() == "value") {
-        builder.child(child, &[]);
-        values.extend(builder.content_operand(child, "`value`"));
-    }
-    values
-}
-
-/// Reads `exists-action`.
-pub(super) fn read_exists_action(
-    builder: &mut Builder<'_>,
-    element: &Element,
-) -> Option<ExistsAction> {
-    let Some(attribute) = element.attribute("exists-action") else {
-        return Some(ExistsAction::Fixed(Exists::Override));
-    };
-    let word = builder.attribute::<Arc<str>>(element, "exists-action")?;
-    let Some(constant) = word.constant() else {
-        return Some(ExistsAction::Computed(word));
-    };
-    let exists = Exists::parse(constant);
-    if exists.is_none() {
-        let place = attribute.value.place();
-        let fault = crate::fault::Fault::new(place, format!("`{constant}` is no `exists-action`"));
-        let fault = fault.wide(attribute.value.width());
-        builder.faults.push(fault.mend("use override, skip, append or delete"));
-    }
-    exists.map(ExistsAction::Fixed)
 }
 
 fn set_body(builder: &mut Builder<'_>, element: &Element) {
@@ -327,89 +194,6 @@ impl SetVariable {
         let value = self.value.get(exchange)?;
         exchange.variables.set(&self.name, value);
         Ok(Flow::Next)
-    }
-}
-
-impl ExistsAction {
-    pub(super) fn get(&self, exchange: &mut Exchange) -> Result<Exists, Failure> {
-        match self {
-            Self::Fixed(exists) => Ok(*exists),
-            Self::Computed(word) => {
-                let word = word.get(exchange)?;
-                Exists::parse(&word)
-                    .ok_or_else(|| Failure::value(format!("`{word}` is no `exists-action`")))
-            }
-        }
-    }
-}
-
-impl Exists {
-    fn parse(word: &str) -> Option<Self> {
-        match word.trim() {
-            "override" => Some(Self::Override),
-            "skip" => Some(Self::Skip),
-            "append" => Some(Self::Append),
-            "delete" => Some(Self::Delete),
-            _ => None,
-        }
-    }
-}
-
-impl SetHeader {
-    pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
-        let change = self.evaluate(exchange)?;
-        change.apply(match self.side {
-            Side::Request => &mut exchange.request.headers,
-            Side::Response => &mut exchange.response_or(StatusCode::OK).headers,
-        });
-        Ok(Flow::Next)
-    }
-
-    /// What it changes, wherever that is applied.
-    pub(super) fn evaluate(&self, exchange: &mut Exchange) -> Result<FieldChange, Failure> {
-        let name = self.name.get(exchange)?;
-        if FRAMING_FIELDS.contains(&name) {
-            return Err(Failure::value(format!("`{name}` cannot be changed")));
-        }
-        let exists = self.action.get(exchange)?;
-        let mut values = Vec::with_capacity(self.values.len());
-        for value in &self.values {
-            values.push(value.get(exchange)?);
-        }
-        Ok(FieldChange { name, exists, values })
-    }
-}
-
-impl FieldChange {
-    pub(super) fn apply(self, headers: &mut Headers) {
-        apply(headers, &self.name, self.exists, self.values);
-    }
-}
-
-fn apply(headers: &mut Headers, name: &HeaderName, exists: Exists, values: Vec<HeaderValue>) {
-    match exists {
-        Exists::Delete => headers.remove(name),
-        Exists::Skip if headers.map().contains_key(name) => (),
-        Exists::Append => {
-            let old: Vec<_> = headers.map().get_all(name).iter().cloned().collect();
-            replace(headers, name, old.into_iter().chain(values).collect());
-        }
-        Exists::Override | Exists::Skip => replace(headers, name, values),
-    }
-}
-
-fn replace(headers: &mut Headers, name: &HeaderName, values: Vec<HeaderValue>) {
-    if values.len() <= 1 || REPEATED_FIELDS.contains(name) {
-        headers.remove(name);
-        for value in values {
-            headers.append(name, value);
-        }
-        return;
-    }
-    let parts: Vec<&[u8]> = values.iter().map(HeaderValue::as_bytes).collect();
-    // Field values joined with a comma are a field value again.
-    if let Ok(joined) = HeaderValue::from_bytes(&parts.join(&b","[..])) {
-        headers.set(name, joined);
     }
 }
 

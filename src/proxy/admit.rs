@@ -64,7 +64,7 @@ pub fn admit(gateway: &Gateway, session: &mut Session, context: &Context) -> Adm
     let head = session.req_header();
     match strict::check(head, &gateway.bounds.head) {
         Ok(Head::Request) => (),
-        Ok(Head::ServerOptions) => return Admission::Refuse(Problem::nothing()),
+        Ok(Head::ServerOptions) => return Admission::Refuse(Problem::no_content()),
         Err(problem) => return Admission::Refuse(problem),
     }
     let called = match read(gateway, session, context, body) {
@@ -95,7 +95,8 @@ fn read<'r>(
     let refused = |slug: &'static str, fault: &dyn std::fmt::Display| {
         Problem::malformed(slug, fault.to_string())
     };
-    let peer = session.client_addr().and_then(|address| address.as_inet()).map(|inet| inet.ip());
+    let peer =
+        session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
     let trusted = peer.is_some_and(|peer| gateway.trust.contains(peer));
     let secure = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
     let scheme = gateway.trust.scheme(secure, trusted, &head.headers);

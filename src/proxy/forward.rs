@@ -307,10 +307,10 @@ pub fn failure(error: &Error) -> Failure {
         let message = problem.message.to_string();
         return Failure { source: None, reason: "BodyUnreadable", message, problem };
     }
-    match error.etype() {
-        ErrorType::ReadTimedout => late("the backend did not answer in time"),
-        _ => connection_failure(&error.to_string()),
+    if matches!(error.etype(), ErrorType::ReadTimedout) {
+        return late("the backend did not answer in time");
     }
+    connection_failure(&error.to_string())
 }
 
 fn late(message: &str) -> Failure {

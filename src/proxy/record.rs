@@ -11,8 +11,8 @@ use pingora::{Error, ErrorSource};
 use crate::exchange::{CacheOutcome, Exchange, format_id};
 use crate::limit::{Charge, Counters};
 use crate::problem::Problem;
-use crate::proxy::{Context, Gateway, State};
 use crate::proxy::guard::Witness;
+use crate::proxy::{Context, Gateway, State};
 use crate::telemetry::access_log::{AccessLog, Line};
 use crate::time::{Clock, SystemClock, Timestamp, date};
 
@@ -42,8 +42,9 @@ impl Journey {
     }
 
     /// The gateway answered without policies.
-    pub const fn refused(&mut self, problem: &Problem) {
-        self.reason = Some(problem.reason);
+    pub fn refused(&mut self, problem: &Problem) {
+        let failed = problem.status.is_client_error() || problem.status.is_server_error();
+        self.reason = if failed { Some(problem.reason) } else { None };
     }
 
     /// The response of the exchange is final.
@@ -127,7 +128,9 @@ fn write(
     let journey = &context.journey;
     let head = session.req_header();
     let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-    let peer = || session.client_addr().and_then(|address| address.as_inet()).map(|inet| inet.ip());
+    let peer = || {
+        session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip)
+    };
     let mut line = Line {
         time_generated: date(journey.started),
         category: "GatewayLogs",

@@ -50,7 +50,9 @@ pub async fn refuse(
     if let Some(kind) = problem.content_type() {
         head.insert_header(CONTENT_TYPE, kind)?;
     }
-    head.insert_header(CONTENT_LENGTH, body.len())?;
+    if may_have_body(problem.status) {
+        head.insert_header(CONTENT_LENGTH, body.len())?;
+    }
     if problem.close {
         session.set_keepalive(None);
     }
@@ -90,13 +92,10 @@ pub async fn deliver(session: &mut Session, context: &mut Context) -> pingora::R
     for (name, value) in run.exchange.final_fields.over(response.headers.map()) {
         head.insert_header(titled(&name), value)?;
     }
-    match &response.body {
-        Body::Waiting => (),
-        body => {
-            let length = body.bytes().map_or(0, Bytes::len);
-            if may_have_body(response.status) && !(silent && length == 0) {
-                head.insert_header(CONTENT_LENGTH, length)?;
-            }
+    if !waiting {
+        let length = response.body.bytes().map_or(0, Bytes::len);
+        if may_have_body(response.status) && !(silent && length == 0) {
+            head.insert_header(CONTENT_LENGTH, length)?;
         }
     }
     let body = response.body.bytes().cloned().filter(|_bytes| !silent);
@@ -170,6 +169,10 @@ pub async fn unreadable(session: &mut Session, context: &mut Context, error: &Er
 }
 
 /// What a client is told whose body cannot be read; nothing, if it is gone.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "every other error of Pingora's tells the client the same"
+)]
 pub fn unreadable_body(error: &Error) -> Option<Problem> {
     Some(match error.etype() {
         ErrorType::ReadTimedout => Problem::beyond(
@@ -245,6 +248,7 @@ pub fn store_value(gateway: &Gateway, key: CacheKey, value: Value, ttl: Duration
 }
 
 /// How many bytes a value takes up, about.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all other values are weighed by their text")]
 fn weight(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),

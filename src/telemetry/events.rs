@@ -20,7 +20,8 @@ pub enum Format {
 pub fn start(format: Format, level: &str, color: bool) {
     // What Pingora logs about single connections stands in the record of the exchange.
     let directives = format!("{level},pingora_core=error,pingora_proxy=error");
-    let filter = EnvFilter::try_new(directives).unwrap_or_else(|_unparsable| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_new(directives).unwrap_or_else(|_unparsable| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

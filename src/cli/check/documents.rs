@@ -123,10 +123,8 @@ fn one(path: &Path, text: &str, sources: &mut Sources, assumed: &mut Listed) -> 
     let reading = markup::read(&name, text, &NamedValues::assumed());
     assumed.named_values.extend(reading.assumed.into_iter().map(|(name, _place)| name));
     let mut faults = reading.faults;
-    let references = References {
-        assumed: Some(RefCell::new(Assumed::default())),
-        ..References::default()
-    };
+    let references =
+        References { assumed: Some(RefCell::new(Assumed::default())), ..References::default() };
     if let Some(root) = &reading.root {
         if root.name.as_ref() == "fragment" {
             build_fragment(root, &references, &mut faults);

@@ -44,13 +44,11 @@ pub(super) fn run(admitted: &mut Admitted, body: &[u8]) -> Pretended {
         First::Answered => return pretended,
     };
     for _ in 0..EFFECTS_MAX {
-        let event = match effect {
-            Effect::Deliver => return pretended,
-            other => {
-                let who = machine.counts(exchange);
-                pretended.answer(other, machine, who.as_deref(), body)
-            }
-        };
+        if matches!(effect, Effect::Deliver) {
+            return pretended;
+        }
+        let who = machine.counts(exchange);
+        let event = pretended.answer(effect, machine, who.as_deref(), body);
         effect = machine.resume(event, exchange);
     }
     pretended
@@ -82,9 +80,9 @@ impl Pretended {
                 Event::Tallied(Ok(room(&charges)))
             }
             Effect::Add(charges) => {
-                let counted = charges.iter().map(|charge| {
-                    format!("counts {} after the response", charge.cost)
-                });
+                let counted = charges
+                    .iter()
+                    .map(|charge| format!("counts {} after the response", charge.cost));
                 self.limits.extend(counted);
                 Event::Done
             }

@@ -71,10 +71,8 @@ fn step(block: &Block, note: &Note, ran: &[Ran], out: &mut impl Write) {
     let mark = if times.is_empty() { "skips" } else { "runs " };
     let outcome = times.iter().find_map(|ran| ran.outcome.as_deref());
     let outcome = outcome.map_or_else(String::new, |outcome| format!("  → {outcome}"));
-    let text = format!(
-        "  {mark}  {:<24} {}  ({}){outcome}\n",
-        note.policy, note.place, block.scope
-    );
+    let text =
+        format!("  {mark}  {:<24} {}  ({}){outcome}\n", note.policy, note.place, block.scope);
     say(out, &text);
 }
 
@@ -87,9 +85,10 @@ pub(super) fn backend(admitted: &Admitted, pretended: &Pretended, out: &mut impl
     };
     let exchange = &admitted.exchange;
     let request = &exchange.request;
-    let backend = exchange.backend.as_ref().map_or_else(String::new, |backend| {
-        format!(" (backend {})", backend.id)
-    });
+    let backend = exchange
+        .backend
+        .as_ref()
+        .map_or_else(String::new, |backend| format!(" (backend {})", backend.id));
     let base = &request.base;
     let target = request.target();
     let target = target.strip_prefix(base.path.as_str()).unwrap_or(&target);
@@ -98,25 +97,19 @@ pub(super) fn backend(admitted: &Admitted, pretended: &Pretended, out: &mut impl
     let program = admitted.machine.program();
     let touched = !matches!(request.body, Body::Waiting | Body::None);
     let how = match (program.collected(), program.reads_request_body()) {
-        (Some(because), _) => format!(
-            "collected: {}, by {} at {}",
-            because.why, because.policy, because.place
-        ),
-        (None, Some(because)) if touched => format!(
-            "collected: {}, by {} at {}",
-            because.why, because.policy, because.place
-        ),
+        (Some(because), _) => {
+            format!("collected: {}, by {} at {}", because.why, because.policy, because.place)
+        }
+        (None, Some(because)) if touched => {
+            format!("collected: {}, by {} at {}", because.why, because.policy, because.place)
+        }
         _ => "streaming: no policy needs a body before it decides".to_owned(),
     };
     say(out, &format!("  {how}\n"));
 }
 
 /// What the client gets.
-pub(super) fn answer(
-    admitted: &Admitted,
-    pretended: &Pretended,
-    out: &mut impl Write,
-) -> Outcome {
+pub(super) fn answer(admitted: &Admitted, pretended: &Pretended, out: &mut impl Write) -> Outcome {
     say(out, "answer\n");
     let exchange = &admitted.exchange;
     if let Some(error) = &exchange.last_error {

@@ -63,9 +63,10 @@ pub struct Subscription {
     pub secondary_key: Option<SecretValue>,
     /// A date such as `2026-01-31` or `2026-01-31T12:00:00Z`.
     pub created_date: Option<Placed<String>>,
-    /// From when on the keys work; quotas count their periods from here.
+    /// For policies, and where quotas begin to count their periods. It opens nothing: the state
+    /// does.
     pub start_date: Option<Placed<String>>,
-    /// Until when the keys work.
+    /// For policies. It closes nothing: the state does.
     pub expiration_date: Option<Placed<String>>,
 }
 

@@ -102,9 +102,7 @@ impl Checker {
     pub(super) fn name(&mut self, name: &Name) -> Typed {
         let span = &name.span;
         match self.lookup(&name.text).cloned() {
-            Some(Meaning::Variable { slot, ty, .. }) => {
-                Typed::new(NodeKind::Local(slot), ty, span)
-            }
+            Some(Meaning::Variable { slot, ty, .. }) => Typed::new(NodeKind::Local(slot), ty, span),
             Some(Meaning::Constant { value, ty }) => Typed::constant(value, ty, span),
             Some(Meaning::Function { index, signature }) => {
                 let parameters = signature.parameters.iter().map(|(_, ty, _)| ty.clone());
@@ -112,11 +110,9 @@ impl Checker {
                 let ty = Type::Function(parameters.collect(), result);
                 Typed::new(NodeKind::Lambda(index), ty, span)
             }
-            None if &*name.text == "context" => Typed::constant(
-                Value::text("context"),
-                Type::Class(Class::Context),
-                span,
-            ),
+            None if &*name.text == "context" => {
+                Typed::constant(Value::text("context"), Type::Class(Class::Context), span)
+            }
             None => {
                 let message = format!("there is nothing called `{}` here", name.text);
                 let known: Vec<String> =
@@ -285,7 +281,11 @@ impl Checker {
         let typed = self.value(operand);
         if to.is_value() {
             let remedy = Some(format!("write `as {to}?`, or cast: `({to})…`"));
-            self.wrong(span, format!("`as` needs a type that can be null, and {to} cannot"), remedy);
+            self.wrong(
+                span,
+                format!("`as` needs a type that can be null, and {to} cannot"),
+                remedy,
+            );
         }
         let value = Box::new(self.converted(typed, &Type::Object));
         Typed::new(NodeKind::As(value, to.bare().clone()), to, span)

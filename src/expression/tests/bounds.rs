@@ -1,3 +1,5 @@
+//! What is deep, long or endless stops at its bound.
+
 use proptest::prelude::{any, prop, prop_oneof, proptest};
 use proptest::strategy::Strategy;
 

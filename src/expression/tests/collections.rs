@@ -1,3 +1,5 @@
+//! Collections and LINQ, as .NET has them.
+
 use super::check;
 
 const COLLECTIONS: &[(&str, &str)] = &[

@@ -1,3 +1,5 @@
+//! What `context` shows, and what is known about an expression at load.
+
 use super::request::Request;
 use super::{Expected, Value, check, compile, outcome_on};
 

@@ -1,3 +1,5 @@
+//! What is refused at load: where, why, and with which remedy.
+
 use super::{Expected, compile};
 
 /// An expression, the text that is wrong, a part of the message, a part of the remedy.

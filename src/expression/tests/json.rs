@@ -1,3 +1,5 @@
+//! JSON, as Newtonsoft has it.
+
 use super::check;
 
 const JSON: &[(&str, &str)] = &[

@@ -1,3 +1,5 @@
+//! Statements, lambdas and local functions, as C# has them.
+
 use super::{check, outcome};
 
 const STATEMENTS: &[(&str, &str)] = &[

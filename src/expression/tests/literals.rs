@@ -1,3 +1,5 @@
+//! Literals and operators, as C# has them.
+
 use super::check;
 
 const OPERATORS: &[(&str, &str)] = &[

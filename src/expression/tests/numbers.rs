@@ -1,3 +1,5 @@
+//! Numbers, dates and GUIDs, as .NET has them.
+
 use super::check;
 
 const NUMBERS: &[(&str, &str)] = &[

@@ -1,3 +1,5 @@
+//! Strings and characters, as .NET has them.
+
 use super::check;
 
 const STRINGS: &[(&str, &str)] = &[

@@ -59,25 +59,16 @@ impl References {
         if self.backends.contains_key(id) {
             return true;
         }
-        match &self.assumed {
-            Some(assumed) => {
-                assumed.borrow_mut().backends.insert(id.to_owned());
-                true
-            }
-            None => {
-                faults.push(unknown("backend", id, place, &names(&self.backends)));
-                false
-            }
+        if let Some(assumed) = &self.assumed {
+            assumed.borrow_mut().backends.insert(id.to_owned());
+            return true;
         }
+        faults.push(unknown("backend", id, place, &names(&self.backends)));
+        false
     }
 }
 
-fn unknown(
-    kind: &str,
-    id: &str,
-    place: &Place,
-    known: &[&str],
-) -> Fault {
+fn unknown(kind: &str, id: &str, place: &Place, known: &[&str]) -> Fault {
     let fault = Fault::new(place.clone(), format!("there is no {kind} `{id}`")).wide(id.len());
     match nearest(id, known.iter().copied()) {
         Some(right) => fault.mend(format!("did you mean `{right}`?")),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::exchange::cached::CacheKey;
 use crate::exchange::Exchange;
+use crate::exchange::cached::CacheKey;
 use crate::expression::value::Value;
 use crate::policy::Failure;
 use crate::policy::build::Builder;

@@ -15,13 +15,13 @@ impl Machine {
         self.loops.clear();
         self.permits.clear();
         let in_on_error = self.section == Section::OnError;
-        exchange.last_error = Some(self.describe(&failure));
         if let Some(recorder) = &mut self.recorder
             && let Some(last) = recorder.last_mut()
         {
             last.outcome = Some(format!("{}: {}", failure.reason, failure.message));
         }
         exchange.answer(&failure.problem);
+        exchange.last_error = Some(self.describe(failure));
         if in_on_error {
             return Some(self.finish(exchange));
         }
@@ -29,12 +29,12 @@ impl Machine {
         None
     }
 
-    fn describe(&self, failure: &Failure) -> LastError {
+    fn describe(&self, failure: Failure) -> LastError {
         let note = self.stands_at();
         LastError {
             source: failure.source.or(note.map(|note| note.policy)).unwrap_or("gateway"),
             reason: failure.reason,
-            message: failure.message.clone(),
+            message: failure.message,
             scope: self.block_here().map_or("global", |block| block.scope.as_str()),
             section: self.section.as_str(),
             path: note.map_or_else(|| Arc::from(""), |note| Arc::clone(&note.path)),
@@ -44,6 +44,7 @@ impl Machine {
     }
 
     /// Counts what waited for the response, then delivers.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other step counts late")]
     pub(super) fn finish(&mut self, exchange: &mut Exchange) -> Effect {
         exchange.response_or(StatusCode::OK);
         if self.deferred.is_empty() {
@@ -82,6 +83,7 @@ impl Machine {
     }
 
     /// Whether a count that waits for the response wants to read its body.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other step counts late")]
     fn counts_read_body(&self, program: &Program) -> bool {
         self.deferred.iter().any(|position| {
             let block = program.blocks(position.section).get(position.block);

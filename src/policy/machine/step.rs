@@ -54,7 +54,7 @@ impl Machine {
         exchange: &mut Exchange,
     ) -> Result<Flow, Failure> {
         match (action, event) {
-            (Action::RetryAgain(_), Event::Done) => self.again(),
+            (Action::RetryAgain(_), Event::Done) => Ok(self.again()),
             (Action::ConcurrencyEnter(_), Event::Entered(Some(permit))) => {
                 self.permits.push(permit);
                 Ok(Flow::Next)
@@ -74,7 +74,11 @@ impl Machine {
             }),
             (Action::LookupResponse(lookup), Event::CachedResponse(found)) => {
                 lookup.found(found.as_deref(), exchange);
-                if exchange.cache == CacheOutcome::Hit { Ok(self.after_store()) } else { Ok(Flow::Next) }
+                if exchange.cache == CacheOutcome::Hit {
+                    Ok(self.after_store())
+                } else {
+                    Ok(Flow::Next)
+                }
             }
             (Action::LookupValue(lookup), Event::CachedValue(found)) => {
                 lookup.found(found, exchange)
@@ -83,6 +87,7 @@ impl Machine {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other step has counts to judge")]
     fn tallied(
         &mut self,
         action: &Action,
@@ -150,7 +155,11 @@ impl Machine {
         }
     }
 
-    pub(super) fn execute(&mut self, action: &Action, exchange: &mut Exchange) -> Result<Flow, Failure> {
+    pub(super) fn execute(
+        &mut self,
+        action: &Action,
+        exchange: &mut Exchange,
+    ) -> Result<Flow, Failure> {
         match action {
             Action::Jump(step) => Ok(Flow::Goto(*step)),
             Action::Unless { condition, otherwise } => {
@@ -183,7 +192,7 @@ impl Machine {
             Action::SetBackend(policy) => policy.run(exchange),
             Action::Forward(forward) => forward.run(exchange),
             Action::ReturnResponse(policy) => policy.run(exchange),
-            Action::MockResponse(policy) => policy.run(exchange),
+            Action::MockResponse(policy) => Ok(policy.run(exchange)),
             Action::CheckHeader(policy) => policy.run(exchange),
             Action::IpFilter(policy) => policy.run(exchange),
             Action::Cors(policy) => policy.run(exchange),
@@ -207,18 +216,18 @@ impl Machine {
                 self.loops.pop();
                 Ok(Flow::Next)
             }
-            Some(Duration::ZERO) => self.again(),
+            Some(Duration::ZERO) => Ok(self.again()),
             Some(pause) => Ok(Flow::Ask(Effect::Sleep(pause))),
         }
     }
 
     /// Back to the first child of the innermost retry.
-    fn again(&mut self) -> Result<Flow, Failure> {
+    fn again(&mut self) -> Flow {
         let Some(inner) = self.loops.last_mut() else {
-            return Ok(Flow::Next);
+            return Flow::Next;
         };
         inner.retries = inner.retries.saturating_add(1);
-        Ok(Flow::Goto(inner.start))
+        Flow::Goto(inner.start)
     }
 }
 

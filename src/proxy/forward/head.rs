@@ -106,7 +106,8 @@ fn forwarding_fields(
     head: &mut RequestHeader,
 ) -> pingora::Result<()> {
     let touched = exchange.request.headers.touched();
-    let peer = session.client_addr().and_then(|address| address.as_inet()).map(|inet| inet.ip());
+    let peer =
+        session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
     let trusted = peer.is_some_and(|peer| gateway.trust.contains(peer));
     let chain = head.headers.get(&X_FORWARDED_FOR).filter(|_chain| trusted).cloned();
     if head.headers.keys().any(looks_spoofed) {

@@ -1,3 +1,5 @@
+//! A guarded stream passes on what comes in time, and ends what does not.
+
 use super::*;
 use pingora::protocols::Peek;
 use std::sync::Mutex;

@@ -1,3 +1,5 @@
+//! Heads that are let through, and heads that are refused.
+
 use super::*;
 
 fn head(method: &str, target: &str, fields: &[(&str, &str)]) -> RequestHeader {

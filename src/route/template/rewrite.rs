@@ -112,7 +112,7 @@ impl Rewrite {
 
 impl Rewritten {
     /// Adds the parameters of the request's `query` that the operation's template does not ask
-    /// for and that are not written yet: `copy-unmatched-params`.
+    /// for, after those that are written: `copy-unmatched-params`.
     pub fn copy_unmatched(&mut self, query: &str, matched: &Template) {
         let mut whole = Query::parse(&self.query);
         whole.extend(query, |name| !matched.asks_for(name));
