@@ -1,7 +1,7 @@
 //! `cors`: which web pages may call an API from a browser (the Fetch standard's CORS protocol).
 //!
 //! A *preflight* is an OPTIONS request with `Origin` and `Access-Control-Request-Method` that no
-//! operation takes. It is answered before the subscription is checked ([`preflight`]), by the
+//! operation takes. It is answered before the subscription is checked ([`preflight()`]), by the
 //! `cors` policies that stand directly in `inbound`: the first that grants it answers 200 with
 //! what it grants; one that does not ends the search with an empty 200, or leaves it to the next if
 //! it has `terminate-unmatched-request="false"`.

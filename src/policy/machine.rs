@@ -237,8 +237,8 @@ impl Machine {
     }
 
     fn run(&mut self, exchange: &mut Exchange) -> Effect {
+        let program = Arc::clone(&self.program);
         loop {
-            let program = Arc::clone(&self.program);
             let Some(block) = program.blocks(self.section).get(self.block) else {
                 if self.leave_section(exchange) {
                     continue;

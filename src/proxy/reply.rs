@@ -216,8 +216,12 @@ pub fn edit(head: &mut ResponseHeader, exchange: &Exchange) -> pingora::Result<(
         head.set_reason_phrase(Some(phrase))?;
     }
     for name in response.headers.touched() {
-        head.remove_header(name);
-        for value in response.headers.map().get_all(name) {
+        let mut values = response.headers.map().get_all(name).iter();
+        match values.next() {
+            Some(first) => head.insert_header(titled(name), first.clone())?,
+            None => drop(head.remove_header(name)),
+        }
+        for value in values {
             head.append_header(titled(name), value.clone())?;
         }
     }

@@ -44,7 +44,6 @@ impl Machine {
     }
 
     /// Counts what waited for the response, then delivers.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "no other step counts late")]
     pub(super) fn finish(&mut self, exchange: &mut Exchange) -> Effect {
         exchange.response_or(StatusCode::OK);
         if self.deferred.is_empty() {

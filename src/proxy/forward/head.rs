@@ -35,8 +35,12 @@ pub fn edit(
         head.set_method(request.method.clone());
     }
     for name in request.headers.touched() {
-        head.remove_header(name);
-        for value in request.headers.map().get_all(name) {
+        let mut values = request.headers.map().get_all(name).iter();
+        match values.next() {
+            Some(first) => head.insert_header(name.clone(), first.clone())?,
+            None => drop(head.remove_header(name)),
+        }
+        for value in values {
             head.append_header(name.clone(), value.clone())?;
         }
     }

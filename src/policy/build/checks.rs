@@ -1,0 +1,114 @@
+//! What the catalogue says about an element: where it may stand, and what it may hold.
+
+use super::Builder;
+use crate::fault::{Fault, nearest};
+use crate::policy::catalog::{self, Content, Policy};
+use crate::policy::markup::{Attribute, Element};
+
+impl Builder<'_> {
+    /// Checks the attributes of an element that a policy reads itself.
+    pub fn child(&mut self, element: &Element, attributes: &[catalog::Attribute]) {
+        self.attributes(element, attributes);
+    }
+
+    pub(super) fn placement(&mut self, policy: &Policy, element: &Element) {
+        if !policy.sections.contains(&self.section) {
+            let places = policy.sections.iter().map(|section| section.as_str());
+            let message = format!("`{}` may not stand in section `{}`", policy.name, self.section);
+            let remedy = format!("move it to {}", places.collect::<Vec<_>>().join(", "));
+            self.fault(element, message, &remedy);
+        }
+        if !policy.scopes.contains(&self.scope) {
+            let scopes = policy.scopes.iter().map(|scope| scope.as_str());
+            let message =
+                format!("`{}` may not stand in a document of scope {}", policy.name, self.scope);
+            let remedy = format!("move it to scope {}", scopes.collect::<Vec<_>>().join(", "));
+            self.fault(element, message, &remedy);
+        }
+    }
+
+    pub(super) fn attributes(&mut self, element: &Element, known: &[catalog::Attribute]) {
+        for attribute in &element.attributes {
+            let name = attribute.name.as_ref();
+            match known.iter().find(|row| row.name == name) {
+                Some(row) => self.literal_only(row, attribute),
+                None if name == "id" => (),
+                None => self.unknown_attribute(element, attribute, known),
+            }
+        }
+        for row in known.iter().filter(|row| row.required) {
+            if element.attribute(row.name).is_none() {
+                let message = format!("`{}` lacks the attribute `{}`", element.name, row.name);
+                let remedy = format!("add {}=\"…\"", row.name);
+                self.fault(element, message, &remedy);
+            }
+        }
+    }
+
+    fn literal_only(&mut self, row: &catalog::Attribute, attribute: &Attribute) {
+        if !row.computed && attribute.value.is_expression() {
+            let message = format!("`{}` may not be an expression", row.name);
+            let fault = Fault::new(attribute.place.clone(), message).wide(row.name.len());
+            self.faults.push(fault.mend("write a constant, or use a named value"));
+        }
+    }
+
+    fn unknown_attribute(
+        &mut self,
+        element: &Element,
+        attribute: &Attribute,
+        known: &[catalog::Attribute],
+    ) {
+        let name = attribute.name.as_ref();
+        let message = format!("`{}` has no attribute `{name}`", element.name);
+        let fault = Fault::new(attribute.place.clone(), message).wide(name.len());
+        let names = known.iter().map(|row| row.name);
+        self.faults.push(match nearest(name, names.clone()) {
+            Some(right) => fault.mend(format!("did you mean `{right}`?")),
+            None => fault.mend(format!("it has: {}", names.collect::<Vec<_>>().join(", "))),
+        });
+    }
+
+    pub(super) fn content(&mut self, policy: &Policy, element: &Element) {
+        let allowed: &[&str] = match policy.content {
+            Content::Policies => {
+                self.no_text(element);
+                return;
+            }
+            Content::Elements(names) => {
+                self.no_text(element);
+                names
+            }
+            // A body may be markup itself; the policy reads it.
+            Content::Text => return,
+            Content::Nothing => {
+                self.no_text(element);
+                &[]
+            }
+        };
+        self.only(element, allowed);
+    }
+
+    /// Reports the elements directly inside of `element` that are none of `allowed`.
+    pub fn only(&mut self, element: &Element, allowed: &[&str]) {
+        for child in element.elements() {
+            if !allowed.contains(&child.name.as_ref()) {
+                let message = format!("`{}` may not stand in `{}`", child.name, element.name);
+                let remedy = match nearest(&child.name, allowed.iter().copied()) {
+                    Some(right) => format!("did you mean `{right}`?"),
+                    None if allowed.is_empty() => "take it out".to_owned(),
+                    None => format!("it holds: {}", allowed.join(", ")),
+                };
+                self.fault(child, message, &remedy);
+            }
+        }
+    }
+
+    /// Reports text where only elements may stand.
+    pub fn no_text(&mut self, element: &Element) {
+        if let Some(text) = element.stray_text() {
+            let message = format!("text may not stand in `{}`", element.name);
+            self.faults.push(Fault::new(text.place(), message).mend("take it out"));
+        }
+    }
+}
