@@ -107,6 +107,11 @@ impl Sources {
         self.0.get(file)
     }
 
+    /// Every file and its text.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        self.0.iter()
+    }
+
     /// Line `line` (from 1) of `file`, without its end.
     pub fn line(&self, file: &str, line: u32) -> Option<&str> {
         let index = usize::try_from(line).ok()?.checked_sub(1)?;

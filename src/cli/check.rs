@@ -70,7 +70,15 @@ impl Check {
         }
         let folder = Folder::at(&self.config);
         let loaded = load(&folder, &Environment::of_process());
-        let compiled = loaded.config.and_then(|config| {
+        let sources = &loaded.sources;
+        let config = loaded.config.map_err(|mut faults| {
+            // The policies are looked at too, as far as that goes without the rest.
+            faults.extend(documents::faults_in(sources));
+            faults.sort();
+            faults.dedup();
+            faults
+        });
+        let compiled = config.and_then(|config| {
             let summary = format!(
                 "{}: {} APIs, {} operations, {} products, {} subscriptions, {} backends\n",
                 self.config.display(),

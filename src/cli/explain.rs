@@ -20,6 +20,7 @@ use crate::backend::Scheme;
 use crate::cli::check::rehearsal;
 use crate::cli::{Outcome, complain, say};
 use crate::configuration::compile::{compile, nowhere};
+use crate::configuration::config::Config;
 use crate::configuration::source::{Environment, Folder};
 use crate::configuration::validate::load;
 use crate::fault::{Fault, Sources, render};
@@ -73,6 +74,7 @@ impl Explain {
             }
         };
         let loaded = load(&Folder::at(&self.config), &Environment::of_process());
+        let secrets = loaded.config.as_ref().map(secrets_of).unwrap_or_default();
         let snapshot = loaded.config.and_then(|config| compile(&config, &rehearsal()));
         let snapshot = match snapshot {
             Ok(snapshot) => snapshot,
@@ -82,13 +84,13 @@ impl Explain {
                 return Outcome::Misused;
             }
         };
-        match self.explain(&imagined, &snapshot, out) {
-            Ok(outcome) => outcome,
-            Err(message) => {
-                say(out, &format!("refused before routing, with 400: {message}\n"));
-                Outcome::Wrong
-            }
-        }
+        let mut told = Vec::new();
+        let outcome = self.explain(&imagined, &snapshot, &mut told).unwrap_or_else(|message| {
+            say(&mut told, &format!("refused before routing, with 400: {message}\n"));
+            Outcome::Wrong
+        });
+        say(out, &without(&secrets, &String::from_utf8_lossy(&told)));
+        outcome
     }
 
     fn explain(
@@ -164,6 +166,22 @@ impl Explain {
             body,
         })
     }
+}
+
+/// Everything of a configuration that may not be shown.
+fn secrets_of(config: &Config) -> Vec<String> {
+    let named = config.named_values.iter().filter(|known| known.is_secret);
+    let named = named.map(|known| known.value.expose().to_owned());
+    let keys = config
+        .subscriptions
+        .iter()
+        .flat_map(|known| [&known.primary_key, &known.secondary_key].into_iter().flatten());
+    named.chain(keys.map(|key| key.expose().to_owned())).filter(|text| !text.is_empty()).collect()
+}
+
+/// `text` with every secret in it covered.
+fn without(secrets: &[String], text: &str) -> String {
+    secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "[secret]"))
 }
 
 fn shown(faults: &[Fault], sources: &Sources) -> String {

@@ -5,6 +5,7 @@
 //! because Kubernetes mounts its volumes as links to a hidden folder (`..data`) that it swaps
 //! whole; hidden files and folders are passed over.
 
+mod mask;
 mod environment;
 mod file;
 mod fingerprint;
@@ -193,7 +194,7 @@ impl Reading {
     pub fn sources(&self) -> Sources {
         let mut sources = Sources::default();
         for (name, text) in &self.documents {
-            sources.insert(name, Arc::clone(text));
+            sources.insert(name, mask::masked(text));
         }
         for (path, text) in &self.policies {
             if let Ok(text) = text {

@@ -310,7 +310,27 @@ pub fn failure(error: &Error) -> Failure {
     if matches!(error.etype(), ErrorType::ReadTimedout) {
         return late("the backend did not answer in time");
     }
-    connection_failure(&error.to_string())
+    connection_failure(sentence(error.etype()))
+}
+
+/// What policies and clients may know of a broken connection; the log has the rest.
+const fn sentence(kind: &ErrorType) -> &'static str {
+    if matches!(kind, ErrorType::ConnectRefused) {
+        "the backend refused the connection"
+    } else if matches!(kind, ErrorType::ConnectTimedout) {
+        "the backend did not accept the connection in time"
+    } else if matches!(kind, ErrorType::ConnectNoRoute | ErrorType::ConnectError) {
+        "the backend cannot be reached"
+    } else if matches!(
+        kind,
+        ErrorType::TLSHandshakeFailure | ErrorType::TLSHandshakeTimedout | ErrorType::InvalidCert
+    ) {
+        "the TLS handshake with the backend failed"
+    } else if matches!(kind, ErrorType::InvalidHTTPHeader | ErrorType::H1Error) {
+        "the backend answered with an invalid response"
+    } else {
+        "the connection to the backend broke"
+    }
 }
 
 fn late(message: &str) -> Failure {

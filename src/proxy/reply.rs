@@ -128,7 +128,8 @@ async fn relay(session: &mut Session, mut call: crate::caller::Call) -> pingora:
             Err(error) => {
                 // The client must not take what it has for the whole: the connection breaks.
                 session.set_keepalive(None);
-                return Error::e_explain(ErrorType::ConnectionClosed, error.to_string());
+                let told = error.to_string();
+                return Err(Error::explain(ErrorType::ConnectionClosed, told).into_up());
             }
         }
     }
@@ -193,10 +194,10 @@ pub fn unreadable_body(error: &Error) -> Option<Problem> {
 }
 
 /// Whether the response can go on as the backend sends it: its body is the backend's own.
-pub const fn is_untouched(exchange: &Exchange, bodiless: bool) -> bool {
+pub fn is_untouched(exchange: &Exchange, bodiless: bool) -> bool {
     match &exchange.response {
         Some(response) => match response.body {
-            Body::Waiting => true,
+            Body::Waiting => may_have_body(response.status),
             Body::None => bodiless,
             Body::Bytes(_) | Body::Consumed => false,
         },
@@ -278,7 +279,9 @@ fn head_of(response: &Response) -> pingora::Result<ResponseHeader> {
     }
     let waiting = response.body.is_waiting();
     for (name, value) in fields {
-        let framing = name == CONTENT_LENGTH && !waiting;
+        // A 204 has no length at all; that of a 304 is the one it would have had.
+        let sized = waiting && response.status != StatusCode::NO_CONTENT;
+        let framing = name == CONTENT_LENGTH && !sized;
         if !framing && !is_hop_by_hop(name) {
             head.append_header(titled(name), value.clone())?;
         }

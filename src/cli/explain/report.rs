@@ -85,6 +85,13 @@ pub(super) fn backend(admitted: &Admitted, pretended: &Pretended, out: &mut impl
     };
     let exchange = &admitted.exchange;
     let request = &exchange.request;
+    if request.base.port == 0 {
+        say(
+            out,
+            "  none: the API has no `serviceUrl` and no policy sets a backend; this ends in 500\n",
+        );
+        return;
+    }
     let backend = exchange
         .backend
         .as_ref()

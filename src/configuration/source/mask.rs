@@ -1,0 +1,101 @@
+//! The YAML as faults may show it: what stands where a secret may stand is covered, character for
+//! character, so that places stay what they are.
+
+/// Keys whose values may be secrets.
+const SECRET_KEYS: [&str; 5] = ["primaryKey", "secondaryKey", "value", "parameter", "password"];
+/// Keys under `credentials` whose values say only where or how.
+const PLAIN_KEYS: [&str; 5] = ["env", "file", "scheme", "certificateFile", "keyFile"];
+/// The key under which every value may be one.
+const SECRET_BLOCK: &str = "credentials";
+
+/// `text` with everything covered that may be a secret.
+pub(super) fn masked(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    // How far the line with `credentials` is indented, while its block lasts.
+    let mut block: Option<usize> = None;
+    for line in text.split_inclusive('\n') {
+        let indent = line.len().saturating_sub(line.trim_start().len());
+        if !line.trim().is_empty() && block.is_some_and(|outer| indent <= outer) {
+            block = None;
+        }
+        out.push_str(&cover(line, block.is_some()));
+        if keys_of(line).any(|(key, _end)| key == SECRET_BLOCK) {
+            block = block.or(Some(indent));
+        }
+    }
+    out
+}
+
+/// The keys of a line, each with the byte after its colon.
+fn keys_of(line: &str) -> impl Iterator<Item = (&str, usize)> {
+    line.match_indices(':').filter_map(|(at, _colon)| {
+        let before = line.get(..at)?;
+        let plain = |character: char| character.is_alphanumeric() || "-_".contains(character);
+        let key = before.trim_end_matches(['"', '\'']);
+        let start = key.rfind(|character| !plain(character)).map_or(0, |found| {
+            found.saturating_add(
+                key.get(found..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8),
+            )
+        });
+        Some((key.get(start..)?, at.saturating_add(1)))
+    })
+}
+
+fn cover(line: &str, whole: bool) -> String {
+    let mut covered: Vec<char> = line.chars().collect();
+    let mut hide = |from: usize, to: usize| {
+        let first = line.get(..from).map_or(0, |before| before.chars().count());
+        let count = line.get(from..to).map_or(0, |hidden| hidden.chars().count());
+        for character in covered.iter_mut().skip(first).take(count) {
+            if !character.is_whitespace() {
+                *character = '*';
+            }
+        }
+    };
+    for (key, end) in keys_of(line) {
+        let rest = line.get(end..).unwrap_or_default();
+        let value = end.saturating_add(rest.len().saturating_sub(rest.trim_start().len()));
+        let rest = line.get(value..).unwrap_or_default();
+        // References to where a secret is are none themselves.
+        let reference = PLAIN_KEYS.contains(&key) || rest.starts_with('{');
+        let listed = rest.starts_with('[');
+        if !reference && (whole || SECRET_KEYS.contains(&key)) {
+            let ends: &[char] = if listed { &[']'] } else { &[',', '}', '\n'] };
+            let length = rest.find(ends).unwrap_or(rest.len());
+            hide(value, value.saturating_add(length));
+        }
+    }
+    // `user:password@` in a URL.
+    if let Some(scheme) = line.find("://") {
+        let from = scheme.saturating_add(3);
+        let rest = line.get(from..).unwrap_or_default();
+        let end = rest.find(['/', ' ', '"', '\'', '\n']).unwrap_or(rest.len());
+        if let Some(at) = rest.get(..end).and_then(|authority| authority.rfind('@')) {
+            hide(from, from.saturating_add(at));
+        }
+    }
+    covered.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_is_covered_in_place() {
+        let cases = [
+            ("  primaryKey: abc\n", "  primaryKey: ***\n"),
+            ("- {id: s, primaryKey: TOP, nmae: x}\n", "- {id: s, primaryKey: ***, nmae: x}\n"),
+            ("  value: {env: TOKEN}\n", "  value: {env: TOKEN}\n"),
+            ("url: http://user:pw@host/x\n", "url: http://*******@host/x\n"),
+            (
+                "credentials:\n  header:\n    X-Key: abc\nid: x\n",
+                "credentials:\n  header:\n    X-Key: ***\nid: x\n",
+            ),
+            ("name: plain\n", "name: plain\n"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(masked(text), expected);
+        }
+    }
+}
