@@ -283,3 +283,48 @@ fn collision(config: &Config, wrong: TableFault) -> Option<Fault> {
 fn status(code: u16) -> StatusCode {
     StatusCode::from_u16(code).unwrap_or(StatusCode::OK)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::configuration::source::{Environment, Folder};
+    use crate::configuration::validate::load;
+
+    fn faults(yaml: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("weir.yaml"), yaml).unwrap();
+        let config = load(&Folder::at(folder.path()), &Environment::default()).config.unwrap();
+        let making = Making {
+            generation: 1,
+            now: Timestamp::default(),
+            instance: Arc::from("test"),
+            secret: [0; 32],
+        };
+        let wrong = compile(&config, &making).err().unwrap_or_default();
+        wrong.iter().map(ToString::to_string).collect()
+    }
+
+    const REWRITES: &str = "\
+apis:
+  - id: a
+    path: a
+    serviceUrl: http://127.0.0.1:1
+    operations:
+      - id: get
+        method: GET
+        urlTemplate: /{id}
+        policy: |
+          <policies><inbound>
+            <rewrite-uri template=\"/x/{PARAMETER}\" />
+          </inbound></policies>
+";
+
+    #[test]
+    fn a_rewrite_asks_only_for_parameters_that_there_are() {
+        assert_eq!(faults(&REWRITES.replace("PARAMETER", "id")), Vec::<String>::new());
+        assert_eq!(
+            faults(&REWRITES.replace("PARAMETER", "ib")),
+            ["weir.yaml:11:13: the operation has no parameter `ib`; did you mean `{id}`?"]
+        );
+    }
+}

@@ -260,6 +260,14 @@ impl SetBackend {
 }
 
 impl RewriteUri {
+    /// The parameters that its template asks for.
+    pub fn names(&self) -> Vec<&Arc<str>> {
+        match &self.target {
+            Target::Template(template) => template.names().collect(),
+            Target::Computed(_) => Vec::new(),
+        }
+    }
+
     pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
         let computed;
         let template = match &self.target {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use crate::configuration::config::{Config, PolicyText};
-use crate::fault::{Fault, Place};
-use crate::policy::Scope;
+use crate::fault::{Fault, Place, nearest};
 use crate::policy::build::document::{self, Owner};
 use crate::policy::build::references::{Backends, References};
 use crate::policy::markup::{self, Element, NamedValue, NamedValues};
-use crate::policy::program::{Document, Program};
+use crate::policy::program::{Action, Document, Program};
+use crate::policy::{Scope, Section};
+use crate::route::template::Template;
 
 /// The documents of a configuration, built. `None`: the scope has none.
 pub(super) struct Documents {
@@ -60,7 +61,14 @@ impl Documents {
             let own = builder.document(api.policy.as_ref(), Scope::Api, &owner);
             let operations = api.operations.iter().map(|operation| {
                 let owner = format!("api {} operation {}", api.id, operation.id);
-                builder.document(operation.policy.as_ref(), Scope::Operation, &owner)
+                let document =
+                    builder.document(operation.policy.as_ref(), Scope::Operation, &owner);
+                if let (Some(document), Some(text)) = (&document, &operation.policy) {
+                    let found = unbound(document, &operation.url_template.value);
+                    let placed = found.into_iter().map(|fault| shifted(text, fault));
+                    builder.faults.extend(placed);
+                }
+                document
             });
             ApiDocuments { operations: operations.collect(), api: own }
         });
@@ -108,6 +116,29 @@ impl Builder<'_> {
         };
         self.document(Some(&text), Scope::Global, "gateway")
     }
+}
+
+/// The `rewrite-uri` policies of an operation's own document that ask for parameters which its
+/// template does not have.
+fn unbound(document: &Document, template: &Template) -> Vec<Fault> {
+    let program = Program::compose(&[document]);
+    let mut faults = Vec::new();
+    for block in program.blocks(Section::Inbound) {
+        for (step, note) in block.steps.iter().zip(&block.notes) {
+            let Action::RewriteUri(rewrite) = &step.action else { continue };
+            let known = |name: &str| template.names().any(|has| has.eq_ignore_ascii_case(name));
+            for name in rewrite.names().into_iter().filter(|name| !known(name)) {
+                let message = format!("the operation has no parameter `{name}`");
+                let fault = Fault::new(note.place.clone(), message);
+                let has: Vec<&str> = template.names().map(AsRef::as_ref).collect();
+                faults.push(match nearest(name, has.iter().copied()) {
+                    Some(right) => fault.mend(format!("did you mean `{{{right}}}`?")),
+                    None => fault.mend("use a parameter of the operation's `urlTemplate`"),
+                });
+            }
+        }
+    }
+    faults
 }
 
 fn read(
