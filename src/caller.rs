@@ -191,7 +191,7 @@ impl Call {
 }
 
 /// Whether sending it twice is as good as once (RFC 9110 §9.2.2).
-const fn may_repeat(method: &Method) -> bool {
+pub const fn may_repeat(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }
 

@@ -33,9 +33,9 @@ use pingora::{Error, ErrorSource, ErrorType};
 use crate::backend::{BaseUrl, Tls};
 use crate::cache::memory::Cache;
 use crate::caller::Call;
-use crate::caller::Caller;
 use crate::caller::resolve::Resolver;
 use crate::caller::roots::Roots;
+use crate::caller::{self, Caller};
 use crate::counters::memory::Memory;
 use crate::exchange::Exchange;
 use crate::exchange::cached::CachedResponse;
@@ -278,8 +278,7 @@ impl ProxyHttp for Gateway {
         let mut error = error.more_context(format!("peer: {peer}"));
         // A kept connection that was closed meanwhile may be replaced, if nothing was promised.
         error.retry.decide_reuse(client_reused && !session.as_ref().retry_buffer_truncated());
-        if session.response_written().is_some()
-            || !forward::may_repeat(&session.req_header().method)
+        if session.response_written().is_some() || !caller::may_repeat(&session.req_header().method)
         {
             error.set_retry(false);
         }

@@ -286,11 +286,6 @@ pub fn is_bodiless(head: &ResponseHeader, asked_for_head: bool) -> bool {
     asked_for_head || !may_have_body(head.status) || length == Some(b"0")
 }
 
-/// Whether sending it twice is as good as once (RFC 9110 §9.2.2).
-pub const fn may_repeat(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
-}
-
 fn call_failure(error: &CallError) -> Failure {
     match error {
         CallError::Late(_) => late(&error.to_string()),
