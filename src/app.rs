@@ -125,6 +125,7 @@ impl App {
         let mut server = Server::new_with_opt_and_conf(None, server_conf(settings));
         server.bootstrap();
         let conf = Arc::clone(&server.configuration);
+        let roots = Arc::new(Roots::default());
         let gateway = Gateway {
             live: Arc::clone(&live),
             clock: Arc::clone(&clock),
@@ -132,10 +133,10 @@ impl App {
             concurrency: Arc::new(Concurrency::default()),
             responses: Arc::new(Cache::new(cache_bytes(settings), ITEM_BYTES_MAX)),
             values: Arc::new(Cache::new(cache_bytes(settings), ITEM_BYTES_MAX)),
-            caller: Arc::new(caller(&conf)),
+            caller: Arc::new(caller(&conf, Arc::clone(&roots))),
             nowhere: Arc::new(nowhere()),
             resolver: Arc::new(Resolver::default()),
-            roots: Arc::new(Roots::default()),
+            roots,
             bounds: bounds(settings),
             trust: trust::of(&settings.forwarded),
             log: Arc::clone(&log),
@@ -231,8 +232,8 @@ fn server_conf(settings: &Settings) -> ServerConf {
     }
 }
 
-fn caller(conf: &ServerConf) -> Caller {
-    Caller::new(ConnectorOptions::from_server_conf(conf), IDLE_BACKEND_CONNECTIONS_MAX)
+fn caller(conf: &ServerConf, roots: Arc<Roots>) -> Caller {
+    Caller::new(ConnectorOptions::from_server_conf(conf), roots, IDLE_BACKEND_CONNECTIONS_MAX)
 }
 
 fn bounds(settings: &Settings) -> Bounds {

@@ -1,63 +1,289 @@
-//! Calls other services on behalf of a request: the collected forwards.
+//! Calls other services on behalf of a request, over connections that are kept.
 //!
-//! A call is made of plain parts: where ([`peer`]), a head, a body. What comes back is a head and
-//! a body that is read piece by piece, so that nothing is buffered here.
+//! A call is a head and a body as bytes ([`Sending`]), and what comes back: a head, and a body that
+//! is read piece by piece ([`Call`]), so that nothing is buffered here. This is the way of nearly
+//! every request to its backend, so it is written out down to the socket: Pingora's own forwarding
+//! joins two connections with two channels and a task for each idle connection, which costs more
+//! than all that a gateway does besides. TLS is still Pingora's.
 
-pub mod peer;
 pub mod resolve;
 pub mod roots;
+pub mod peer;
+mod wire;
+mod body;
+mod head;
+mod connection;
+pub mod pool;
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
-use pingora::connectors::ConnectorOptions;
-use pingora::connectors::http::Connector;
-use pingora::http::RequestHeader;
-use pingora::protocols::http::client::HttpSession;
-use pingora::upstreams::peer::{HttpPeer, Peer};
+use http::{Method, StatusCode};
+use pingora::connectors::{ConnectorOptions, TransportConnector};
+use pingora::http::ResponseHeader;
+use tokio::net::TcpStream;
 
-use crate::backend::IDLE_TIMEOUT;
+use crate::backend::CONNECT_TIMEOUT;
+use crate::caller::body::Body;
+use crate::caller::connection::{Connection, ReadError};
+use crate::caller::peer::PeerError;
+use crate::caller::pool::{Destination, Pool};
+use crate::caller::roots::Roots;
+use crate::caller::wire::Wire;
+use crate::time::Timestamp;
 
 /// Makes calls; keeps their connections for the next ones.
 pub struct Caller {
-    connector: Connector,
-}
-
-/// A call whose head has come back.
-pub struct Call {
-    caller: Arc<Caller>,
-    session: HttpSession,
-    peer: HttpPeer,
-    done: bool,
-    /// The status.
-    pub status: StatusCode,
-    /// The fields.
-    pub headers: HeaderMap,
+    options: ConnectorOptions,
+    /// Makes TLS connections; made with the first.
+    tls: Mutex<Option<Arc<TransportConnector>>>,
+    roots: Arc<Roots>,
+    pool: Pool,
 }
 
 /// A request that is on its way.
 pub struct Sending {
     caller: Arc<Caller>,
-    session: HttpSession,
-    peer: HttpPeer,
+    destination: Destination,
+    connection: Connection,
+    /// When it was begun.
+    begun: Timestamp,
     /// Whether the connection was used before.
     reused: bool,
+    /// Whether the backend stopped listening.
+    unheard: bool,
+}
+
+/// The head of a response.
+pub struct Answered {
+    head: head::Head,
+}
+
+/// A call whose head has come back.
+pub struct Call {
+    caller: Arc<Caller>,
+    destination: Destination,
+    connection: Connection,
+    body: Body,
+    begun: Timestamp,
+    /// Whether the connection may be used again.
+    keeps: bool,
+    /// The longest silence within the body.
+    silence: Duration,
+    /// The head.
+    pub head: ResponseHeader,
 }
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// The head did not come in time.
+    /// The head did not come in time, or the body stopped.
     #[error("the backend did not answer within {0:?}")]
     Late(Duration),
-    /// No connection, or it broke.
-    #[error("{0}")]
-    Broken(#[from] Box<pingora::Error>),
-    /// The head that came back cannot be passed on.
+    /// There is no connection.
+    #[error("{}", refusal(.0))]
+    Unconnected(#[source] io::Error),
+    /// There is no TLS connection.
+    #[error("{}", peer::sentence(.0.etype()))]
+    Unsecured(#[source] Box<pingora::Error>),
+    /// There is nothing to connect with.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
+    /// A connection that was idle turned out to be closed: nothing of the request was answered.
+    #[error("the connection to the backend broke")]
+    Stale,
+    /// The connection broke.
+    #[error("the connection to the backend broke")]
+    Broken(#[source] io::Error),
+    /// The request cannot be written.
+    #[error("the request cannot be sent: {0}")]
+    Unsendable(&'static str),
+    /// What came back cannot be passed on.
     #[error("the backend answered with an invalid response: {0}")]
     Invalid(&'static str),
+}
+
+fn refusal(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "the backend refused the connection",
+        io::ErrorKind::TimedOut => "the backend did not accept the connection in time",
+        _ => "the backend cannot be reached",
+    }
+}
+
+impl Caller {
+    /// A caller that keeps at most `connections_max` connections for reuse. `options` are for TLS.
+    pub fn new(options: ConnectorOptions, roots: Arc<Roots>, connections_max: usize) -> Self {
+        Self { options, tls: Mutex::default(), roots, pool: Pool::new(connections_max) }
+    }
+
+    /// A connection to `destination`: one that is idle unless `fresh` is asked for.
+    pub async fn open(
+        self: &Arc<Self>,
+        destination: Destination,
+        fresh: bool,
+        now: Timestamp,
+    ) -> Result<Sending, CallError> {
+        let idle = if fresh { None } else { self.pool.take(&destination, now) };
+        let reused = idle.is_some();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => Connection::new(Box::pin(self.connect(&destination)).await?),
+        };
+        let caller = Arc::clone(self);
+        Ok(Sending { caller, destination, connection, begun: now, reused, unheard: false })
+    }
+
+    /// Closes idle connections that were not used for long, or that the other side has closed. To
+    /// be called every few seconds.
+    pub fn sweep(&self, now: Timestamp) {
+        self.pool.sweep(now);
+    }
+
+    async fn connect(&self, destination: &Destination) -> Result<Wire, CallError> {
+        if destination.secure.is_none() {
+            let connecting = TcpStream::connect(destination.address);
+            let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
+            let late = |_elapsed| io::Error::from(io::ErrorKind::TimedOut);
+            let tcp = connected.map_err(late).flatten().map_err(CallError::Unconnected)?;
+            // Only slower without it.
+            let _ = tcp.set_nodelay(true);
+            return Ok(Wire::Plain(tcp));
+        }
+        let peer = peer::peer(destination, &self.roots, CONNECT_TIMEOUT, true)?;
+        let stream = self.tls().new_stream(&peer).await.map_err(CallError::Unsecured)?;
+        Ok(Wire::Secure(stream))
+    }
+
+    fn tls(&self) -> Arc<TransportConnector> {
+        let mut made = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || Arc::new(TransportConnector::new(Some(self.options.clone())));
+        Arc::clone(made.get_or_insert_with(make))
+    }
+}
+
+impl Sending {
+    /// Sends bytes: the head, or some of a body as its framing wants it.
+    pub async fn send(&mut self, bytes: &[u8]) -> Result<(), CallError> {
+        let sent = self.connection.write(bytes).await;
+        sent.map_err(|error| if self.reused { CallError::Stale } else { CallError::Broken(error) })
+    }
+
+    /// Sends a piece of a chunked body; the last one is empty. A backend that stopped listening may
+    /// have answered, so that is no error.
+    pub async fn send_chunk(&mut self, piece: &[u8]) {
+        let mut chunk = format!("{:x}\r\n", piece.len()).into_bytes();
+        chunk.extend_from_slice(piece);
+        chunk.extend_from_slice(b"\r\n");
+        self.send_piece(&chunk).await;
+    }
+
+    /// Sends a piece of a body whose length was said. A backend that stopped listening may have
+    /// answered, so that is no error.
+    pub async fn send_piece(&mut self, piece: &[u8]) {
+        // A piece was sent: whatever comes of it, the request does not go out a second time.
+        self.reused = false;
+        if !self.unheard {
+            self.unheard = self.connection.write(piece).await.is_err();
+        }
+    }
+
+    /// The next head, which may be an informational one. May be dropped and called again.
+    pub async fn head(&mut self) -> Result<Answered, CallError> {
+        match self.connection.head().await {
+            Ok(head) if head.head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                Err(CallError::Invalid("it switches protocols unasked"))
+            }
+            Ok(head) => Ok(Answered { head }),
+            Err(ReadError::Closed) if self.reused => Err(CallError::Stale),
+            Err(ReadError::Broken(error))
+                if self.reused && error.kind() == io::ErrorKind::ConnectionReset =>
+            {
+                Err(CallError::Stale)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The response that begins with `answered`, to a request with `method`. Its body may be silent
+    /// for as long as `silence`.
+    pub fn answered(
+        self,
+        answered: Answered,
+        method: &Method,
+        silence: Duration,
+    ) -> Result<Call, CallError> {
+        let head = answered.head;
+        let body = head::framing(&head, method).map_err(CallError::Invalid)?;
+        let keeps = !self.unheard && head::keeps(&head);
+        let Self { caller, destination, connection, begun, .. } = self;
+        let head = head.head;
+        Ok(Call { caller, destination, connection, body, begun, keeps, silence, head })
+    }
+}
+
+impl Answered {
+    /// The head, if it is only an informational one: the response is still to come.
+    pub fn informational(self) -> Result<ResponseHeader, Self> {
+        if self.head.head.status.is_informational() { Ok(self.head.head) } else { Err(self) }
+    }
+}
+
+impl Call {
+    /// The next piece of the body; `None` at its end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
+        let piece = self.connection.piece(&mut self.body);
+        let outcome = tokio::time::timeout(self.silence, piece).await;
+        Ok(outcome.map_err(|_elapsed| CallError::Late(self.silence))??)
+    }
+
+    /// The head, to be sent on; what is left has none.
+    pub fn take_head(&mut self) -> ResponseHeader {
+        std::mem::replace(
+            &mut self.head,
+            ResponseHeader::from(http::Response::new(()).into_parts().0),
+        )
+    }
+
+    /// Whether the body is at its end.
+    pub const fn is_done(&self) -> bool {
+        self.body.is_done()
+    }
+
+    /// How long the body is; `None` if that shows at its end only.
+    pub const fn length(&self) -> Option<u64> {
+        match self.body {
+            Body::Done => Some(0),
+            Body::Length(length) => Some(length),
+            Body::Chunks(_) | Body::UntilClose => None,
+        }
+    }
+
+    /// Keeps the connection for the next call if the response was read to its end.
+    pub fn release(self) {
+        let Self { caller, destination, mut connection, body, begun, keeps, .. } = self;
+        if keeps && body.is_done() && connection.is_used_up() {
+            connection.rest();
+            caller.pool.put(&destination, connection, begun);
+        }
+    }
+}
+
+impl From<ReadError> for CallError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Closed => Self::Broken(io::ErrorKind::UnexpectedEof.into()),
+            ReadError::Broken(error) => Self::Broken(error),
+            ReadError::Invalid(what) => Self::Invalid(what),
+        }
+    }
+}
+
+/// Whether sending it twice is as good as once (RFC 9110 §9.2.2).
+pub const fn may_repeat(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }
 
 impl std::fmt::Debug for Caller {
@@ -68,142 +294,6 @@ impl std::fmt::Debug for Caller {
 
 impl std::fmt::Debug for Call {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Call").field("status", &self.status).finish_non_exhaustive()
+        formatter.debug_struct("Call").field("status", &self.head.status).finish_non_exhaustive()
     }
-}
-
-/// The most informational responses (1xx) that are skipped before the real one.
-const INFORMATIONAL_MAX: usize = 8;
-
-impl Caller {
-    /// A caller that keeps at most `connections_max` connections for reuse.
-    pub fn new(mut options: ConnectorOptions, connections_max: usize) -> Self {
-        options.keepalive_pool_size = connections_max;
-        Self { connector: Connector::new(Some(options)) }
-    }
-
-    /// Connects to `peer` and sends `head`.
-    pub async fn open(
-        self: &Arc<Self>,
-        peer: HttpPeer,
-        head: RequestHeader,
-    ) -> Result<Sending, CallError> {
-        let (mut session, reused) = self.connector.get_http_session(&peer).await?;
-        session.set_write_timeout(peer.get_peer_options().and_then(|set| set.write_timeout));
-        let sent = session.write_request_header(Box::new(head)).await;
-        sent.map_err(|error| decided(error, reused))?;
-        Ok(Sending { caller: Arc::clone(self), session, peer, reused })
-    }
-
-    /// Sends a request without a body, or with one that is here, and waits for the head of the
-    /// response. A connection that turns out to have been closed while it was idle is replaced,
-    /// once, if the request may be sent twice.
-    pub async fn call(
-        self: &Arc<Self>,
-        peer: HttpPeer,
-        head: &RequestHeader,
-        body: Bytes,
-        wait: Duration,
-    ) -> Result<Call, CallError> {
-        let first = self.attempt(peer.clone(), head, body.clone(), wait).await;
-        match first {
-            Err(CallError::Broken(error)) if may_repeat(&head.method) && was_idle(&error) => {
-                self.attempt(peer, head, body, wait).await
-            }
-            outcome => outcome,
-        }
-    }
-
-    async fn attempt(
-        self: &Arc<Self>,
-        peer: HttpPeer,
-        head: &RequestHeader,
-        body: Bytes,
-        wait: Duration,
-    ) -> Result<Call, CallError> {
-        let mut sending = self.open(peer, head.clone()).await?;
-        if !body.is_empty() {
-            sending.send(body).await?;
-        }
-        sending.finish(wait).await
-    }
-}
-
-impl Sending {
-    /// Sends a piece of the body.
-    pub async fn send(&mut self, piece: Bytes) -> Result<(), CallError> {
-        let sent = self.session.write_request_body(piece, false).await;
-        Ok(sent.map_err(|error| decided(error, self.reused))?)
-    }
-
-    /// Ends the body and waits for the head of the response, at most `wait`.
-    pub async fn finish(mut self, wait: Duration) -> Result<Call, CallError> {
-        let reused = self.reused;
-        let ended = self.session.finish_request_body().await;
-        ended.map_err(|error| decided(error, reused))?;
-        let read = async {
-            for _ in 0..INFORMATIONAL_MAX {
-                let read = self.session.read_response_header().await;
-                read.map_err(|error| decided(error, reused))?;
-                let head = self.session.response_header();
-                let head = head.ok_or(CallError::Invalid("there is no head"))?;
-                if head.status == StatusCode::SWITCHING_PROTOCOLS {
-                    return Err(CallError::Invalid("it switches protocols unasked"));
-                }
-                if !head.status.is_informational() {
-                    return Ok((head.status, head.headers.clone()));
-                }
-            }
-            Err(CallError::Invalid("it has too many informational responses"))
-        };
-        let outcome = tokio::time::timeout(wait, read).await;
-        let (status, headers) = outcome.map_err(|_elapsed| CallError::Late(wait))??;
-        let Self { caller, session, peer, reused: _ } = self;
-        Ok(Call { caller, session, peer, done: false, status, headers })
-    }
-}
-
-impl Call {
-    /// The next piece of the body; `None` at its end.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
-        if self.done {
-            return Ok(None);
-        }
-        let piece = self.session.read_response_body().await?;
-        self.done = piece.is_none() || self.session.response_done();
-        Ok(piece)
-    }
-
-    /// Whether the body is at its end.
-    pub const fn is_done(&self) -> bool {
-        self.done
-    }
-
-    /// Keeps the connection for the next call if the response was read to its end.
-    pub async fn release(mut self) {
-        if self.done || self.session.response_done() {
-            let idle = Some(IDLE_TIMEOUT);
-            self.caller.connector.release_http_session(self.session, &self.peer, idle).await;
-        } else {
-            self.session.shutdown().await;
-        }
-    }
-}
-
-/// Whether sending it twice is as good as once (RFC 9110 §9.2.2).
-pub const fn may_repeat(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
-}
-
-/// The error, with its word on whether to try again: some are worth it only where the connection
-/// was used before, and Pingora panics if it is asked before that is decided.
-#[expect(clippy::unnecessary_box_returns, reason = "Pingora's errors come in boxes and stay there")]
-fn decided(mut error: Box<pingora::Error>, reused: bool) -> Box<pingora::Error> {
-    error.retry.decide_reuse(reused);
-    error
-}
-
-/// Whether the error says that a kept connection was closed before the request reached it.
-fn was_idle(error: &pingora::Error) -> bool {
-    error.retry.retry()
 }

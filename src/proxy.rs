@@ -50,7 +50,7 @@ use crate::proxy::drive::Stop;
 use crate::proxy::record::Journey;
 use crate::snapshot::{Live, Snapshot};
 use crate::telemetry::access_log::AccessLog;
-use crate::time::{Clock, SystemClock};
+use crate::time::{Clock, SystemClock, Timestamp};
 
 /// The data plane: one value for all requests.
 #[derive(Debug)]
@@ -126,6 +126,10 @@ pub struct Run {
     key_header: Option<http::HeaderName>,
     /// Informational responses that were passed on.
     informational: u32,
+    /// When the head of the backend's response was here, and its status.
+    backend_head: Option<(Timestamp, StatusCode)>,
+    /// How a connection to the backend failed.
+    transport: Option<String>,
 }
 
 /// The error that makes Pingora stop forwarding because the policies have an answer of their own.
@@ -178,10 +182,11 @@ impl ProxyHttp for Gateway {
                 match drive::begin(self, session, run, first).await {
                     Stop::Forward => return Ok(false),
                     Stop::Deliver => (),
+                    Stop::Gone(error) => return Err(error),
                 }
             }
         }
-        Box::pin(reply::deliver(session, context)).await?;
+        reply::deliver(session, context).await?;
         Ok(true)
     }
 
@@ -247,7 +252,7 @@ impl ProxyHttp for Gateway {
             forward::end_hop(head);
             reply::end_if_expecting(session);
         }
-        context.journey.backend_answered(self.clock.now(), head.status);
+        run.backend_head = Some((self.clock.now(), head.status));
         if run.machine.program().is_plain() {
             return Ok(());
         }
@@ -264,6 +269,7 @@ impl ProxyHttp for Gateway {
                 reply::edit(head, &run.exchange)
             }
             Stop::Deliver | Stop::Forward => Error::e_explain(ANSWERED, ""),
+            Stop::Gone(error) => Err(error),
         }
     }
 
@@ -361,6 +367,27 @@ impl State {
         let low = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let high = self.salt ^ low.rotate_left(32);
         (u128::from(high) << 64) | u128::from(low)
+    }
+}
+
+impl Run {
+    const fn new(
+        machine: Machine,
+        exchange: Exchange,
+        tls: Tls,
+        key_header: Option<http::HeaderName>,
+    ) -> Self {
+        Self {
+            machine,
+            exchange,
+            call: None,
+            forward: None,
+            tls,
+            key_header,
+            informational: 0,
+            backend_head: None,
+            transport: None,
+        }
     }
 }
 

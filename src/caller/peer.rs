@@ -1,15 +1,16 @@
-//! From a URL's base to the peer that Pingora connects to: address, TLS, time-outs.
+//! From a destination to the peer that Pingora connects to: address, TLS, time-outs.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use openssl::pkey::PKey;
 use openssl::x509::X509;
+use pingora::ErrorType;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::utils::tls::CertKey;
 
-use crate::backend::{BaseUrl, CONNECT_TIMEOUT, IDLE_TIMEOUT, Identity, Scheme, Tls};
+use crate::backend::{CONNECT_TIMEOUT, IDLE_TIMEOUT, Identity};
+use crate::caller::pool::Destination;
 use crate::caller::roots::Roots;
 
 /// The most a backend may be silent while it takes the body of a request.
@@ -26,20 +27,17 @@ pub enum PeerError {
     Roots,
 }
 
-/// The peer at `address`, which is where `base` resolved to. `read_timeout` is the longest
-/// silence while a response is awaited or read; `sends_body`: whether a body follows the head.
-#[expect(clippy::too_many_arguments, reason = "each is a fact of its own about a connection")]
+/// The peer at `destination`. `read_timeout` is the longest silence while a response is awaited or
+/// read; `sends_body`: whether a body follows the head.
 pub fn peer(
-    base: &BaseUrl,
-    address: SocketAddr,
-    tls: &Tls,
+    destination: &Destination,
     roots: &Roots,
     read_timeout: Duration,
     sends_body: bool,
 ) -> Result<HttpPeer, PeerError> {
-    let secure = base.scheme == Scheme::Https;
-    let name = if secure { base.host.clone() } else { String::new() };
-    let mut peer = HttpPeer::new(address, secure, name);
+    let secure = destination.secure.as_ref();
+    let name = secure.map_or_else(String::new, |secure| secure.host.clone());
+    let mut peer = HttpPeer::new(destination.address, secure.is_some(), name);
     let options = &mut peer.options;
     options.connection_timeout = Some(CONNECT_TIMEOUT);
     options.total_connection_timeout = Some(CONNECT_TIMEOUT);
@@ -47,17 +45,38 @@ pub fn peer(
     // A head alone fits into the buffers of the system: nobody has to be waited for.
     options.write_timeout = sends_body.then_some(WRITE_TIMEOUT);
     options.idle_timeout = Some(IDLE_TIMEOUT);
-    if secure {
-        options.verify_cert = tls.verify_chain;
-        options.verify_hostname = tls.verify_name;
-        if tls.verify_chain {
+    if let Some(secure) = secure {
+        options.verify_cert = secure.verify_chain;
+        options.verify_hostname = secure.verify_name;
+        if secure.verify_chain {
             options.ca = Some(roots.get().ok_or(PeerError::Roots)?);
         }
-        if let Some(identity) = &tls.identity {
+        if let Some(identity) = &secure.identity {
             peer.client_cert_key = Some(Arc::new(cert_key(identity)?));
         }
     }
     Ok(peer)
+}
+
+/// What policies and clients may know of a connection that was not made or broke; the log has the
+/// rest.
+pub const fn sentence(kind: &ErrorType) -> &'static str {
+    if matches!(kind, ErrorType::ConnectRefused) {
+        "the backend refused the connection"
+    } else if matches!(kind, ErrorType::ConnectTimedout) {
+        "the backend did not accept the connection in time"
+    } else if matches!(kind, ErrorType::ConnectNoRoute | ErrorType::ConnectError) {
+        "the backend cannot be reached"
+    } else if matches!(
+        kind,
+        ErrorType::TLSHandshakeFailure | ErrorType::TLSHandshakeTimedout | ErrorType::InvalidCert
+    ) {
+        "the TLS handshake with the backend failed"
+    } else if matches!(kind, ErrorType::InvalidHTTPHeader | ErrorType::H1Error) {
+        "the backend answered with an invalid response"
+    } else {
+        "the connection to the backend broke"
+    }
 }
 
 fn cert_key(identity: &Identity) -> Result<CertKey, openssl::error::ErrorStack> {

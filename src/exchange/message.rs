@@ -76,6 +76,7 @@ pub enum Body {
 pub struct Headers {
     map: HeaderMap,
     touched: Vec<HeaderName>,
+    own: bool,
 }
 
 impl Request {
@@ -117,12 +118,17 @@ impl Body {
 impl Headers {
     /// Fields as they came over the wire: none is touched.
     pub const fn received(map: HeaderMap) -> Self {
-        Self { map, touched: Vec::new() }
+        Self { map, touched: Vec::new(), own: false }
     }
 
     /// Fields of a message that the gateway makes itself.
     pub const fn own(map: HeaderMap) -> Self {
-        Self { map, touched: Vec::new() }
+        Self { map, touched: Vec::new(), own: true }
+    }
+
+    /// Whether the gateway made the message itself: nothing of what came over the wire is in it.
+    pub const fn is_own(&self) -> bool {
+        self.own
     }
 
     /// The fields.
@@ -153,6 +159,12 @@ impl Headers {
             self.touch(name);
             self.map.remove(name);
         }
+    }
+
+    /// Sees to it that `name` is not sent, whether the fields are here or still with the adapter.
+    pub fn withhold(&mut self, name: &HeaderName) {
+        self.touch(name);
+        self.map.remove(name);
     }
 
     /// The names that were set, added to or removed.

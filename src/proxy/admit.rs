@@ -79,9 +79,7 @@ pub fn admit(gateway: &Gateway, session: &mut Session, context: &Context) -> Adm
     }
     let Admitted { machine, exchange, first, tls, key_header } =
         admission::admit(&context.snapshot, &gateway.nowhere, &called);
-    let run =
-        Run { machine, exchange, call: None, forward: None, tls, key_header, informational: 0 };
-    Admission::Run(Box::new(run), first)
+    Admission::Run(Box::new(Run::new(machine, exchange, tls, key_header)), first)
 }
 
 /// Reads the head of a request.

@@ -1,4 +1,4 @@
-//! Does what the machine asks for, until only Pingora can go on.
+//! Does what the machine asks for, until the response can be sent or Pingora must go on.
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
@@ -10,16 +10,19 @@ use crate::limit::Counters;
 use crate::policy::Side;
 use crate::policy::machine::{Effect, Event};
 use crate::problem::Problem;
+use crate::proxy::forward::call::Stopped;
 use crate::proxy::{Gateway, Run, forward, reply};
 use crate::time::Clock;
 
 /// Why the machine stopped.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Debug)]
 pub enum Stop {
     /// Pingora forwards the request.
     Forward,
-    /// The response of the exchange is final.
+    /// The response is final.
     Deliver,
+    /// The client is gone: nobody wants a response.
+    Gone(Box<pingora::Error>),
 }
 
 /// Begins a run.
@@ -52,13 +55,27 @@ async fn follow(
         let event = match effect {
             Effect::Deliver => return Stop::Deliver,
             Effect::Forward(terms) => {
-                if forward::streams(run, session) {
+                if forward::needs_both_ways(run, session) {
                     run.forward = Some(terms);
                     return Stop::Forward;
                 }
-                // Boxed, as all that is rare here: what a future may hold is moved with every request.
-                Box::pin(collect(gateway, session, run, &terms)).await
+                if let Some(earlier) = run.call.take() {
+                    earlier.release();
+                }
+                match forward::call::call(gateway, session, run, &terms).await {
+                    Ok(call) => {
+                        let call = run.call.insert(call);
+                        if run.machine.program().is_plain() {
+                            // Nobody looks at the response: it goes on as it is.
+                            return Stop::Deliver;
+                        }
+                        Event::Responded(forward::call::response_of(call))
+                    }
+                    Err(Stopped::Failed(failure)) => Event::Failed(failure),
+                    Err(Stopped::Gone(error)) => return Stop::Gone(error),
+                }
             }
+            // Boxed, as all that is rare here: what a future may hold is moved with every request.
             Effect::Fetch(Side::Request) => {
                 let body = Box::pin(fetch_request(session, gateway.bounds.buffered_bytes)).await;
                 Event::Body(Side::Request, body)
@@ -95,25 +112,6 @@ async fn follow(
         };
         run.exchange.now = gateway.clock.now();
         effect = run.machine.resume(event, &mut run.exchange);
-    }
-}
-
-/// Makes the call to the backend itself.
-async fn collect(
-    gateway: &Gateway,
-    session: &mut Session,
-    run: &mut Run,
-    terms: &crate::policy::routing::Forward,
-) -> Event {
-    if let Some(earlier) = run.call.take() {
-        earlier.release().await;
-    }
-    match forward::call(gateway, session, run, terms).await {
-        Ok((call, response)) => {
-            run.call = Some(call);
-            Event::Responded(response)
-        }
-        Err(failure) => Event::Failed(failure),
     }
 }
 

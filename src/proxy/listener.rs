@@ -1,9 +1,10 @@
-//! Where clients arrive: sockets, TLS, host names and HTTP versions, as one Pingora service.
+//! Where clients arrive: sockets, TLS, host names and HTTP versions.
 //!
 //! Pingora's own listening service binds when the server already runs, and retries for half a
 //! minute before it panics; it gives a handshake a minute, and counts nothing. So [`Listener`]
 //! accepts itself: addresses are taken beforehand ([`Bound`]), each connection takes a seat before
-//! it costs anything, and is [guarded](super::guard) before Pingora reads from it.
+//! it costs anything, and is [guarded](super::guard) before Pingora reads from it. What answers is
+//! Pingora's proxy ([`Proxied`]), or another app of Pingora's kind.
 
 mod app;
 mod bind;
@@ -17,21 +18,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use pingora::apps::ServerApp;
 use pingora::protocols::{ALPN, Ssl, Stream};
 use pingora::proxy::{HttpProxy, ProxyHttp};
-use pingora::server::{ListenFds, ShutdownWatch};
-use pingora::services::Service;
+use pingora::server::ShutdownWatch;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+pub use app::Proxied;
 pub use bind::{BindError, Bound};
 pub use tls::{Certificate, Oldest, Terms, TlsError};
 
 use crate::proxy::guard::{Guarded, Rules};
 use crate::snapshot::Live;
-use app::App;
 use socket::Socket;
 
 /// The most connections of clients at a time.
@@ -51,8 +50,6 @@ pub struct Plan {
     pub connections_max: usize,
     /// How heads are judged.
     pub rules: Rules,
-    /// How many threads serve; `None`: as many as the server has for each service.
-    pub threads: Option<usize>,
 }
 
 /// What became of connections.
@@ -63,16 +60,15 @@ pub struct Connections {
     handshakes_failed: AtomicU64,
 }
 
-/// The service that serves clients. Ends when it is told to shut down and the last one has gone.
-pub struct Listener<P> {
-    app: Arc<App<P>>,
+/// Serves clients with the app `A`.
+pub struct Listener<A> {
+    app: Arc<A>,
     plain: Option<Bound>,
     secure: Option<Bound>,
     tls: Option<Arc<tls::Door>>,
     rules: Arc<Rules>,
     connections: Arc<Connections>,
     connections_max: usize,
-    threads: Option<usize>,
 }
 
 /// A place among the connections, given back when it is dropped.
@@ -110,13 +106,12 @@ impl Drop for Seat {
     }
 }
 
-impl<P> Listener<P>
+impl<P> Listener<Proxied<P>>
 where
     P: ProxyHttp + Send + Sync + 'static,
     P::CTX: Send + Sync,
 {
-    /// The service of `plan` for `proxy`; certificates are those of `live` at the time of each
-    /// handshake.
+    /// Serves `plan` with `proxy`; certificates are those of `live` at the time of each handshake.
     pub fn new(plan: Plan, proxy: HttpProxy<P>, live: Arc<Live>) -> Result<Self, TlsError> {
         Self::build(plan, proxy, tls::find_in(live))
     }
@@ -127,15 +122,29 @@ where
             None => (None, None),
         };
         Ok(Self {
-            app: Arc::new(App::new(proxy, plan.h2c, plan.rules.bounds.bytes_max)),
+            app: Arc::new(Proxied::new(proxy, plan.h2c, plan.rules.bounds.bytes_max)),
             plain: plan.http,
             secure,
             tls,
             rules: Arc::new(plan.rules),
             connections: Arc::default(),
             connections_max: plan.connections_max,
-            threads: plan.threads,
         })
+    }
+}
+
+impl<A: ServerApp + Send + Sync + 'static> Listener<A> {
+    /// Serves plain HTTP on `bound` with `app`, to at most `connections_max` connections.
+    pub fn plain(bound: Bound, app: A, rules: Rules, connections_max: usize) -> Self {
+        Self {
+            app: Arc::new(app),
+            plain: Some(bound),
+            secure: None,
+            tls: None,
+            rules: Arc::new(rules),
+            connections: Arc::default(),
+            connections_max,
+        }
     }
 
     /// What becomes of connections.
@@ -163,66 +172,10 @@ where
         };
         clients.spawn(client.serve(tcp, peer));
     }
-}
 
-/// One connection and what it needs.
-struct Client<P> {
-    app: Arc<App<P>>,
-    tls: Option<Arc<tls::Door>>,
-    rules: Arc<Rules>,
-    shutdown: ShutdownWatch,
-    seat: Seat,
-}
-
-impl<P> Client<P>
-where
-    P: ProxyHttp + Send + Sync + 'static,
-    P::CTX: Send + Sync,
-{
-    async fn serve(self, tcp: TcpStream, peer: SocketAddr) {
-        // A connection that went away meanwhile is noticed with its first read.
-        let _ = tcp.set_nodelay(true);
-        let Some(stream) = self.open(Socket::new(tcp, peer), peer.ip()).await else {
-            return;
-        };
-        let mut next = self.app.process_new(Box::new(stream), &self.shutdown).await;
-        while let Some(stream) = next {
-            next = self.app.process_new(stream, &self.shutdown).await;
-        }
-    }
-
-    async fn open(&self, socket: Socket, peer: IpAddr) -> Option<Guarded> {
-        let rules = Arc::clone(&self.rules);
-        let Some(door) = &self.tls else {
-            return Some(Guarded::new(Box::new(socket), rules, false));
-        };
-        match door.enter(socket).await {
-            Ok(stream) => {
-                let is_http2 = stream.selected_alpn_proto() == Some(ALPN::H2);
-                let stream: Stream = Box::new(stream);
-                Some(Guarded::new(stream, rules, is_http2))
-            }
-            Err(error) => {
-                self.seat.0.handshakes_failed.fetch_add(1, Ordering::Relaxed);
-                tracing::debug!(%error, %peer, "a TLS handshake failed");
-                None
-            }
-        }
-    }
-}
-
-#[async_trait]
-impl<P> Service for Listener<P>
-where
-    P: ProxyHttp + Send + Sync + 'static,
-    P::CTX: Send + Sync,
-{
-    async fn start_service(
-        &mut self,
-        _inherited: Option<ListenFds>,
-        mut shutdown: ShutdownWatch,
-        _listeners_each: usize,
-    ) {
+    /// Serves until `shutdown` is true, or has nobody any more who could say so; then nobody new is
+    /// let in, idle connections are closed, and it ends when the last one has gone.
+    pub async fn serve(mut self, mut shutdown: ShutdownWatch) {
         let served = self.plain.take().map(Bound::serve).transpose();
         let (plain, secure) = match (served, self.secure.take().map(Bound::serve).transpose()) {
             (Ok(plain), Ok(secure)) => (plain, secure),
@@ -253,18 +206,52 @@ where
             }
         }
         drop((plain, secure));
-        ServerApp::cleanup(&*self.app).await;
+        self.app.cleanup().await;
         while let Some(left) = clients.join_next().await {
             report(left);
         }
     }
+}
 
-    fn name(&self) -> &'static str {
-        "clients"
+/// One connection and what it needs.
+struct Client<A> {
+    app: Arc<A>,
+    tls: Option<Arc<tls::Door>>,
+    rules: Arc<Rules>,
+    shutdown: ShutdownWatch,
+    seat: Seat,
+}
+
+impl<A: ServerApp + Send + Sync + 'static> Client<A> {
+    async fn serve(self, tcp: TcpStream, peer: SocketAddr) {
+        // A connection that went away meanwhile is noticed with its first read.
+        let _ = tcp.set_nodelay(true);
+        let Some(stream) = self.open(Socket::new(tcp, peer), peer.ip()).await else {
+            return;
+        };
+        let mut next = self.app.process_new(Box::new(stream), &self.shutdown).await;
+        while let Some(stream) = next {
+            next = self.app.process_new(stream, &self.shutdown).await;
+        }
     }
 
-    fn threads(&self) -> Option<usize> {
-        self.threads
+    async fn open(&self, socket: Socket, peer: IpAddr) -> Option<Guarded> {
+        let rules = Arc::clone(&self.rules);
+        let Some(door) = &self.tls else {
+            return Some(Guarded::new(Box::new(socket), rules, false));
+        };
+        match door.enter(socket).await {
+            Ok(stream) => {
+                let is_http2 = stream.selected_alpn_proto() == Some(ALPN::H2);
+                let stream: Stream = Box::new(stream);
+                Some(Guarded::new(stream, rules, is_http2))
+            }
+            Err(error) => {
+                self.seat.0.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!(%error, %peer, "a TLS handshake failed");
+                None
+            }
+        }
     }
 }
 
@@ -306,7 +293,7 @@ fn report(left: Result<(), tokio::task::JoinError>) {
     }
 }
 
-impl<P> fmt::Debug for Listener<P> {
+impl<A> fmt::Debug for Listener<A> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = formatter.debug_struct("Listener");
         shown.field("plain", &self.plain).field("secure", &self.secure).finish_non_exhaustive()

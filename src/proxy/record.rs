@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use http::{StatusCode, Version};
+use http::Version;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource};
@@ -23,7 +23,6 @@ pub struct Journey {
     pub id: u128,
     /// When the head of the request was here.
     pub started: Timestamp,
-    backend: Option<(Timestamp, StatusCode)>,
     reason: Option<&'static str>,
     transport: Option<String>,
 }
@@ -33,12 +32,7 @@ impl Journey {
     pub fn begin(now: Timestamp, state: &State) -> Self {
         state.in_flight.fetch_add(1, Ordering::Relaxed);
         state.requests.fetch_add(1, Ordering::Relaxed);
-        Self { id: state.next_id(), started: now, backend: None, reason: None, transport: None }
-    }
-
-    /// The backend's head arrived.
-    pub const fn backend_answered(&mut self, now: Timestamp, status: StatusCode) {
-        self.backend = Some((now, status));
+        Self { id: state.next_id(), started: now, reason: None, transport: None }
     }
 
     /// The gateway answered without policies.
@@ -126,6 +120,7 @@ fn write(
     (status, (request_size, response_size), now): (u16, (u64, u64), Timestamp),
 ) {
     let journey = &context.journey;
+    let backend = context.run.as_ref().and_then(|run| run.backend_head);
     let head = session.req_header();
     let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     let peer = || {
@@ -137,13 +132,13 @@ fn write(
         correlation_id: format_id(journey.id),
         is_request_success: (1..400).contains(&status),
         total_time: millis(now.since(journey.started)),
-        backend_time: journey.backend.map(|(at, _status)| millis(at.since(journey.started))),
+        backend_time: backend.map(|(at, _status)| millis(at.since(journey.started))),
         caller_ip_address: peer().map(|address| address.to_string()),
         method: head.method.as_str(),
         url: url(head),
         client_protocol: protocol(head.version),
         response_code: status,
-        backend_response_code: journey.backend.map(|(_at, status)| status.as_u16()),
+        backend_response_code: backend.map(|(_at, status)| status.as_u16()),
         request_size,
         response_size,
         cache: "none",
@@ -154,6 +149,7 @@ fn write(
     };
     if let Some(run) = &context.run {
         describe(&mut line, &run.exchange);
+        line.transport_error = line.transport_error.or(run.transport.as_deref());
     }
     gateway.log.write(&line);
 }

@@ -11,6 +11,7 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use crate::cache::memory::Item;
+use crate::caller::Call;
 use crate::exchange::cached::{CacheKey, CachedResponse};
 use crate::exchange::message::{Body, Response};
 use crate::exchange::{Exchange, format_id};
@@ -18,6 +19,7 @@ use crate::expression::library::display;
 use crate::expression::value::Value;
 use crate::policy::machine::Event;
 use crate::problem::Problem;
+use crate::proxy::drive::Stop;
 use crate::proxy::{ANSWERED, Context, Gateway, Run, drive, forward};
 use crate::time::Timestamp;
 
@@ -75,7 +77,7 @@ pub fn end_if_expecting(session: &mut Session) {
     }
 }
 
-/// Sends the response of the exchange.
+/// Sends the response of the exchange, or that of its call.
 pub async fn deliver(session: &mut Session, context: &mut Context) -> pingora::Result<()> {
     let Some(run) = &mut context.run else {
         return Ok(());
@@ -84,33 +86,97 @@ pub async fn deliver(session: &mut Session, context: &mut Context) -> pingora::R
     end_if_expecting(session);
     let call = run.call.take();
     let Some(response) = &run.exchange.response else {
-        return Error::e_explain(ErrorType::InternalError, "there is no response");
+        return match call {
+            Some(call) => pass(session, &run.exchange, call).await,
+            None => Error::e_explain(ErrorType::InternalError, "there is no response"),
+        };
     };
+    match call {
+        Some(call) if is_untouched(&run.exchange, call.is_done()) => {
+            pass(session, &run.exchange, call).await
+        }
+        call => Box::pin(answer(session, &run.exchange, response, call)).await,
+    }
+}
+
+/// Sends the response of a call on as the backend made it, but for what policies changed.
+async fn pass(session: &mut Session, exchange: &Exchange, call: Call) -> pingora::Result<()> {
+    let mut call = call;
+    let mut head = call.take_head();
+    forward::end_hop(&mut head);
+    edit(&mut head, exchange)?;
+    let silent = session.req_header().method == Method::HEAD;
+    if !silent && may_have_body(head.status) {
+        frame(session, &mut head, &call)?;
+    } else if head.status != StatusCode::NO_CONTENT {
+        head.remove_header(&TRANSFER_ENCODING);
+    } else {
+        head.remove_header(&TRANSFER_ENCODING);
+        head.remove_header(&CONTENT_LENGTH);
+    }
+    let ends = silent || call.is_done() || !may_have_body(head.status);
+    session.write_response_header(Box::new(head), ends).await?;
+    if ends {
+        call.release();
+        return Ok(());
+    }
+    relay(session, call).await
+}
+
+/// Says how long the body is, as this client understands it.
+fn frame(session: &mut Session, head: &mut ResponseHeader, call: &Call) -> pingora::Result<()> {
+    if let Some(length) = call.length() {
+        if !head.headers.contains_key(CONTENT_LENGTH) {
+            head.insert_header(CONTENT_LENGTH, length)?;
+        }
+        return Ok(());
+    }
+    head.remove_header(&CONTENT_LENGTH);
+    match session.req_header().version {
+        Version::HTTP_11 => head.insert_header(TRANSFER_ENCODING, "chunked")?,
+        Version::HTTP_2 => drop(head.remove_header(&TRANSFER_ENCODING)),
+        _ => {
+            // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
+            head.remove_header(&TRANSFER_ENCODING);
+            session.set_keepalive(None);
+        }
+    }
+    Ok(())
+}
+
+/// Sends a response that is not, or not only, what the backend sent.
+async fn answer(
+    session: &mut Session,
+    exchange: &Exchange,
+    response: &Response,
+    call: Option<Call>,
+) -> pingora::Result<()> {
     let silent = session.req_header().method == Method::HEAD || !may_have_body(response.status);
-    let waiting = response.body.is_waiting();
+    let waiting = call.as_ref().filter(|_call| response.body.is_waiting());
     let mut head = head_of(response)?;
-    for (name, value) in run.exchange.final_fields.over(response.headers.map()) {
+    for (name, value) in exchange.final_fields.over(response.headers.map()) {
         head.insert_header(titled(&name), value)?;
     }
-    if !waiting {
+    if let Some(call) = waiting {
+        if !silent {
+            frame(session, &mut head, call)?;
+        }
+    } else {
         let length = response.body.bytes().map_or(0, Bytes::len);
         if may_have_body(response.status) && !(silent && length == 0) {
             head.insert_header(CONTENT_LENGTH, length)?;
         }
     }
     let body = response.body.bytes().cloned().filter(|_bytes| !silent);
-    if waiting && head.headers.get(CONTENT_LENGTH).is_none() && !silent {
-        head.insert_header(TRANSFER_ENCODING, "chunked")?;
-    }
-    let ends = silent || (body.is_none() && !waiting);
-    session.write_response_header(Box::new(head), ends).await?;
+    let relays = waiting.is_some() && !silent;
+    session.write_response_header(Box::new(head), body.is_none() && !relays).await?;
     if let Some(body) = body {
         session.write_response_body(Some(body), true).await?;
     }
     match call {
-        Some(call) if waiting && !silent => relay(session, call).await,
+        Some(call) if relays => relay(session, call).await,
         Some(call) => {
-            call.release().await;
+            call.release();
             Ok(())
         }
         None => Ok(()),
@@ -118,13 +184,27 @@ pub async fn deliver(session: &mut Session, context: &mut Context) -> pingora::R
 }
 
 /// Passes the body of a call on, piece by piece.
-async fn relay(session: &mut Session, mut call: crate::caller::Call) -> pingora::Result<()> {
+async fn relay(session: &mut Session, mut call: Call) -> pingora::Result<()> {
+    let watched = session.as_mut().is_body_done();
     loop {
-        match call.next().await {
-            Ok(Some(piece)) => {
-                session.write_response_body(Some(piece), false).await?;
+        let piece = tokio::select! {
+            biased;
+            piece = call.next() => piece,
+            gone = forward::call::gone(session, watched) => return Err(gone),
+        };
+        match piece {
+            Ok(Some(piece)) if call.is_done() => {
+                // The connection is free before the client has taken everything.
+                call.release();
+                session.write_response_body(Some(piece), true).await?;
+                return Ok(());
             }
-            Ok(None) => break,
+            Ok(Some(piece)) => session.write_response_body(Some(piece), false).await?,
+            Ok(None) => {
+                call.release();
+                session.write_response_body(None, true).await?;
+                return Ok(());
+            }
             Err(error) => {
                 // The client must not take what it has for the whole: the connection breaks.
                 session.set_keepalive(None);
@@ -133,9 +213,6 @@ async fn relay(session: &mut Session, mut call: crate::caller::Call) -> pingora:
             }
         }
     }
-    session.write_response_body(None, true).await?;
-    call.release().await;
-    Ok(())
 }
 
 /// After Pingora could not forward: runs on-error, or sends what the policies answered.
@@ -154,7 +231,11 @@ pub async fn failed(
         };
         context.journey.broken(error);
         let failure = forward::failure(error);
-        drive::resume(gateway, session, run, Event::Failed(failure)).await;
+        if let Stop::Gone(gone) = drive::resume(gateway, session, run, Event::Failed(failure)).await
+        {
+            context.journey.broken(&gone);
+            return;
+        }
     }
     // Of the request's body nobody knows how much is left on the connection.
     session.set_keepalive(None);
@@ -196,6 +277,7 @@ pub fn unreadable_body(error: &Error) -> Option<Problem> {
 /// Whether the response can go on as the backend sends it: its body is the backend's own.
 pub fn is_untouched(exchange: &Exchange, bodiless: bool) -> bool {
     match &exchange.response {
+        Some(response) if response.headers.is_own() => false,
         Some(response) => match response.body {
             Body::Waiting => may_have_body(response.status),
             Body::None => bodiless,

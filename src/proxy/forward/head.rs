@@ -1,11 +1,21 @@
 //! The head of a request as its backend gets it: where to, what for whom, and who called.
+//!
+//! [`write`] makes the bytes that the gateway sends itself; [`edit`] turns the head that Pingora
+//! sends into the same.
 
-use http::header::{COOKIE, HOST, HeaderName};
+use std::io::Write;
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, TRANSFER_ENCODING,
+};
 use http::{HeaderValue, Version};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
+use super::nominated;
+use crate::caller::CallError;
 use crate::exchange::Exchange;
+use crate::proxy::reply::is_hop_by_hop;
 use crate::proxy::{Gateway, Run};
 
 /// Fields with which a client could speak for a proxy in front: never passed on as they came.
@@ -22,6 +32,9 @@ const SPOOFABLE: [HeaderName; 8] = [
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// How much room is made for a head: most need no more.
+const HEAD_BYTES: usize = 768;
 
 /// Turns the head that the client sent into the one that the backend gets.
 pub fn edit(
@@ -50,8 +63,7 @@ pub fn edit(
     finish(gateway, session, run, head)
 }
 
-/// What every head gets, whoever sends it.
-pub(super) fn finish(
+fn finish(
     gateway: &Gateway,
     session: &Session,
     run: &Run,
@@ -110,8 +122,7 @@ fn forwarding_fields(
     head: &mut RequestHeader,
 ) -> pingora::Result<()> {
     let touched = exchange.request.headers.touched();
-    let peer =
-        session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
+    let peer = peer_of(session);
     let trusted = peer.is_some_and(|peer| gateway.trust.contains(peer));
     let chain = head.headers.get(&X_FORWARDED_FOR).filter(|_chain| trusted).cloned();
     if head.headers.keys().any(looks_spoofed) {
@@ -144,8 +155,194 @@ fn forwarding_fields(
     Ok(())
 }
 
+/// How the body that follows a head is framed.
+pub enum Framing {
+    /// There is none.
+    None,
+    /// So many bytes.
+    Length(usize),
+    /// As many as the client said.
+    Said(HeaderValue),
+    /// In chunks.
+    Chunked,
+}
+
+/// The head as bytes, for requests that the gateway sends itself.
+pub(super) fn write(
+    gateway: &Gateway,
+    session: &Session,
+    run: &Run,
+    framing: &Framing,
+) -> Result<Vec<u8>, CallError> {
+    let exchange = &run.exchange;
+    let request = &exchange.request;
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    head.extend_from_slice(request.method.as_str().as_bytes());
+    head.push(b' ');
+    let from = head.len();
+    put_target(&mut head, exchange);
+    if !head.get(from..).is_some_and(|target| target.iter().all(u8::is_ascii_graphic)) {
+        return Err(CallError::Unsendable("its target holds characters that no URL has"));
+    }
+    head.extend_from_slice(b" HTTP/1.1\r\n");
+    if !request.headers.touched().contains(&HOST) {
+        put(&mut head, b"Host", request.base.authority.as_bytes());
+    }
+    put_received(&mut head, session, run);
+    for name in request.headers.touched() {
+        if !is_framing(name) && !is_hop_by_hop(name) {
+            for value in request.headers.map().get_all(name) {
+                put_titled(&mut head, name, value.as_bytes());
+            }
+        }
+    }
+    put_forwarding_fields(&mut head, gateway, session, exchange);
+    if let Some(backend) = &exchange.backend {
+        for (name, value) in &backend.headers {
+            put_titled(&mut head, name, value.as_bytes());
+        }
+    }
+    match framing {
+        Framing::None => (),
+        Framing::Length(length) => put(&mut head, b"Content-Length", length.to_string().as_bytes()),
+        Framing::Said(length) => put(&mut head, b"Content-Length", length.as_bytes()),
+        Framing::Chunked => put(&mut head, b"Transfer-Encoding", b"chunked"),
+    }
+    head.extend_from_slice(b"\r\n");
+    Ok(head)
+}
+
+/// The fields that the client sent and nobody touched, names as it writes them.
+fn put_received(head: &mut Vec<u8>, session: &Session, run: &Run) {
+    let received = session.req_header();
+    let joins = received.version == Version::HTTP_2
+        && 1 < received.headers.get_all(COOKIE).iter().take(2).count();
+    let nominated: Vec<HeaderName> = if received.headers.contains_key(CONNECTION) {
+        nominated(&received.headers).collect()
+    } else {
+        Vec::new()
+    };
+    let goes_on = |name: &HeaderName| {
+        name != HOST
+            && !is_framing(name)
+            && !is_hop_by_hop(name)
+            && !(joins && name == COOKIE)
+            && !(looks_spoofed(name) && SPOOFABLE.contains(name))
+            && !nominated.contains(name)
+            && !is_replaced(run, name)
+    };
+    if received.has_case() {
+        let written = received.case_header_iter();
+        for ((name, value), (written, _value)) in received.headers.iter().zip(written) {
+            if goes_on(name) {
+                put(head, written.as_slice(), value.as_bytes());
+            }
+        }
+    } else {
+        for (name, value) in &received.headers {
+            if goes_on(name) {
+                put_titled(head, name, value.as_bytes());
+            }
+        }
+    }
+    if joins && !is_replaced(run, &COOKIE) {
+        // HTTP/1 has one field for all cookies (RFC 9113 §8.2.3).
+        let parts = received.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+        put(head, b"Cookie", &parts.collect::<Vec<_>>().join(&b"; "[..]));
+    }
+}
+
+/// Whether what the client sent under this name does not go on, or is written by someone else.
+fn is_replaced(run: &Run, name: &HeaderName) -> bool {
+    let backend = run.exchange.backend.as_ref();
+    run.exchange.request.headers.touched().contains(name)
+        || run.key_header.as_ref() == Some(name)
+        || backend.is_some_and(|backend| backend.headers.iter().any(|(own, _value)| own == name))
+}
+
+/// Whether the field says how the body is framed, which is said anew for each connection.
+fn is_framing(name: &HeaderName) -> bool {
+    name == CONTENT_LENGTH || name == EXPECT || name == TRANSFER_ENCODING
+}
+
+fn put(head: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    head.extend_from_slice(name);
+    head.extend_from_slice(b": ");
+    head.extend_from_slice(value);
+    head.extend_from_slice(b"\r\n");
+}
+
+fn put_titled(head: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+    let mut starts = true;
+    head.extend(name.as_str().bytes().map(|letter| {
+        let written = if starts { letter.to_ascii_uppercase() } else { letter };
+        starts = letter == b'-';
+        written
+    }));
+    put(head, b"", value);
+}
+
+fn put_target(head: &mut Vec<u8>, exchange: &Exchange) {
+    let request = &exchange.request;
+    if exchange.backend.as_ref().is_some_and(|backend| !backend.query.is_empty()) {
+        head.extend_from_slice(target(exchange).as_bytes());
+        return;
+    }
+    let from = head.len();
+    head.extend_from_slice(request.base.path.as_bytes());
+    head.extend_from_slice(request.tail.as_bytes());
+    if head.len() == from {
+        head.push(b'/');
+    }
+    if !request.query.is_empty() {
+        head.push(b'?');
+        head.extend_from_slice(request.query.as_bytes());
+    }
+}
+
+/// Says who called, from what the gateway saw itself; what policies set stays.
+fn put_forwarding_fields(
+    head: &mut Vec<u8>,
+    gateway: &Gateway,
+    session: &Session,
+    exchange: &Exchange,
+) {
+    let received = session.req_header();
+    let touched = exchange.request.headers.touched();
+    let set_by_policies = |name: &HeaderName| touched.contains(name);
+    if let Some(peer) = peer_of(session)
+        && !set_by_policies(&X_FORWARDED_FOR)
+    {
+        head.extend_from_slice(b"X-Forwarded-For: ");
+        if gateway.trust.contains(peer)
+            && let Some(chain) = received.headers.get(&X_FORWARDED_FOR)
+        {
+            head.extend_from_slice(chain.as_bytes());
+            head.extend_from_slice(b", ");
+        }
+        // A vector takes all.
+        let _ = write!(head, "{peer}\r\n");
+    }
+    if !set_by_policies(&X_FORWARDED_PROTO) {
+        put(head, b"X-Forwarded-Proto", exchange.original.scheme.as_str().as_bytes());
+    }
+    if !set_by_policies(&X_FORWARDED_HOST) {
+        if let Some(host) = received.headers.get(HOST) {
+            put(head, b"X-Forwarded-Host", host.as_bytes());
+        } else if let Some(authority) = received.uri.authority() {
+            // HTTP/2 says it with a pseudo-field.
+            put(head, b"X-Forwarded-Host", authority.as_str().as_bytes());
+        }
+    }
+}
+
+/// Who is at the other end of the connection.
+fn peer_of(session: &Session) -> Option<std::net::IpAddr> {
+    session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip)
+}
+
 /// HTTP/2 clients may send several cookie fields; HTTP/1 has one (RFC 9113 §8.2.3).
-pub(super) fn join_cookies(head: &mut RequestHeader) -> pingora::Result<()> {
+fn join_cookies(head: &mut RequestHeader) -> pingora::Result<()> {
     let parts: Vec<&[u8]> =
         head.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if 1 < parts.len()

@@ -1,5 +1,6 @@
 //! Pingora's proxy, told about each request before it is read.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,14 +22,14 @@ const HTTP2_IDLE_MAX: Duration = Duration::from_mins(1);
 /// The most bytes of one stream that wait to be sent.
 const STREAM_BYTES_MAX: usize = 256 * 1024;
 
-/// The proxy as the listener runs it.
-pub(super) struct App<P> {
+/// The proxy as a listener runs it.
+pub struct Proxied<P> {
     proxy: Arc<HttpProxy<P>>,
     options: HttpServerOptions,
     http2: H2Options,
 }
 
-impl<P> App<P> {
+impl<P> Proxied<P> {
     /// `h2c`: whether plain connections may speak HTTP/2 from the start.
     pub(super) fn new(proxy: HttpProxy<P>, h2c: bool, head_bytes_max: usize) -> Self {
         let mut options = HttpServerOptions::default();
@@ -46,7 +47,7 @@ impl<P> App<P> {
 type Reused<'f> = Pin<Box<dyn Future<Output = Option<ReusedHttpStream>> + Send + 'f>>;
 
 #[async_trait]
-impl<P> HttpServerApp for App<P>
+impl<P> HttpServerApp for Proxied<P>
 where
     P: ProxyHttp + Send + Sync + 'static,
     P::CTX: Send + Sync,
@@ -76,5 +77,11 @@ where
 
     async fn http_cleanup(&self) {
         self.proxy.http_cleanup().await;
+    }
+}
+
+impl<P> fmt::Debug for Proxied<P> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Proxied").field("options", &self.options).finish_non_exhaustive()
     }
 }

@@ -6,6 +6,7 @@ use crate::proxy::guard::Rules;
 use crate::proxy::strict::HeadBounds;
 use crate::route::host::Pattern;
 use crate::snapshot::HostCertificate;
+use async_trait::async_trait;
 use bytes::Bytes;
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
@@ -78,7 +79,6 @@ fn serve(h2c: bool, connections_max: usize, time_max: Duration, terms: Terms) ->
             time_max,
             witness: Arc::new(|_problem: &Problem, _peer| ()),
         },
-        threads: None,
     };
     let named = certificate("named.example");
     let find = Box::new(move |host: &str| {
@@ -89,12 +89,12 @@ fn serve(h2c: bool, connections_max: usize, time_max: Duration, terms: Terms) ->
         })
     });
     let proxy = http_proxy(&Arc::new(ServerConf::default()), Echo);
-    let mut listener = Listener::build(plan, proxy, find).unwrap();
+    let listener = Listener::build(plan, proxy, find).unwrap();
     let connections = Arc::clone(listener.connections());
     let (shutdown, watch) = watch::channel(false);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let task = runtime.spawn(async move { listener.start_service(None, watch, 1).await });
+    let task = runtime.spawn(listener.serve(watch));
     Served { http, https, connections, shutdown, runtime, task }
 }
 

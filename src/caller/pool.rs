@@ -1,0 +1,138 @@
+//! Idle connections, kept for the next request to the same place.
+
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::backend::{IDLE_TIMEOUT, Identity};
+use crate::caller::connection::Connection;
+use crate::time::Timestamp;
+
+/// Where a connection leads, and as whom: connections are shared only where all of it is the same.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Destination {
+    /// The address.
+    pub address: SocketAddr,
+    /// Over TLS: with whom.
+    pub secure: Option<Secure>,
+}
+
+/// With whom a TLS connection is made.
+#[derive(Clone, Debug)]
+pub struct Secure {
+    /// The host that is asked for, and that the certificate must name.
+    pub host: String,
+    /// Whether the chain must end in a trusted root.
+    pub verify_chain: bool,
+    /// Whether the certificate must name the host.
+    pub verify_name: bool,
+    /// The certificate and key shown to the backend.
+    pub identity: Option<Arc<Identity>>,
+}
+
+impl Secure {
+    // Two identities are the same if they are the same reading of the configuration: after a
+    // reload connections are made anew, and nobody compares keys.
+    fn parts(&self) -> (&str, bool, bool, Option<*const Identity>) {
+        let identity = self.identity.as_ref().map(Arc::as_ptr);
+        (&self.host, self.verify_chain, self.verify_name, identity)
+    }
+}
+
+impl PartialEq for Secure {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for Secure {}
+
+impl Hash for Secure {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+/// The idle connections of all places.
+pub(super) struct Pool {
+    shelves: Mutex<Shelves>,
+    connections_max: usize,
+}
+
+#[derive(Default)]
+struct Shelves {
+    /// Those of one place, the one that was used last at the end.
+    idle: HashMap<Destination, Vec<Idle>>,
+    count: usize,
+    swept: Timestamp,
+}
+
+struct Idle {
+    connection: Connection,
+    since: Timestamp,
+}
+
+/// How often connections are looked for that were closed or have been idle for too long.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Pool {
+    /// A pool of at most `connections_max` connections.
+    pub(super) fn new(connections_max: usize) -> Self {
+        Self { shelves: Mutex::default(), connections_max }
+    }
+
+    /// The connection to `destination` that was used last, if it still stands.
+    pub(super) fn take(&self, destination: &Destination, now: Timestamp) -> Option<Connection> {
+        let mut shelves = self.lock();
+        let Shelves { idle, count, .. } = &mut *shelves;
+        let shelf = idle.get_mut(destination)?;
+        while let Some(Idle { mut connection, since }) = shelf.pop() {
+            *count = count.saturating_sub(1);
+            if now.since(since) < IDLE_TIMEOUT && connection.is_quiet() {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps `connection` for the next one; closes it if there are enough.
+    pub(super) fn put(&self, destination: &Destination, connection: Connection, now: Timestamp) {
+        let mut shelves = self.lock();
+        if SWEEP_INTERVAL <= now.since(shelves.swept) {
+            shelves.sweep(now);
+        }
+        if self.connections_max <= shelves.count {
+            return;
+        }
+        shelves.count = shelves.count.saturating_add(1);
+        let kept = Idle { connection, since: now };
+        match shelves.idle.get_mut(destination) {
+            Some(shelf) => shelf.push(kept),
+            None => drop(shelves.idle.insert(destination.clone(), vec![kept])),
+        }
+    }
+
+    /// Closes connections that were idle for too long, or that the backend has closed.
+    pub(super) fn sweep(&self, now: Timestamp) {
+        self.lock().sweep(now);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shelves> {
+        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shelves {
+    fn sweep(&mut self, now: Timestamp) {
+        self.swept = now;
+        self.idle.retain(|_destination, shelf| {
+            shelf.retain_mut(|idle| {
+                now.since(idle.since) < IDLE_TIMEOUT && idle.connection.is_quiet()
+            });
+            !shelf.is_empty()
+        });
+        self.count = self.idle.values().map(Vec::len).sum();
+    }
+}

@@ -1,0 +1,304 @@
+//! Requests that the gateway sends itself, and what comes back.
+//!
+//! While a response is awaited the client is watched too: who is gone waits for nothing, and the
+//! backend is told by the end of the connection.
+
+use std::future::pending;
+use std::pin::pin;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, LOCATION};
+use http::{Method, StatusCode};
+use pingora::proxy::Session;
+use pingora::{Error, ErrorType};
+
+use super::head::{self, Framing};
+use super::{connection_failure, destination, end_hop, failure, late};
+use crate::backend::BaseUrl;
+use crate::caller::pool::Destination;
+use crate::caller::{Call, CallError, Sending, may_repeat};
+use crate::exchange::message::{Body, Headers, Response};
+use crate::policy::Failure;
+use crate::policy::routing::Forward;
+use crate::proxy::{Gateway, INFORMATIONAL_MAX, Run, drive};
+use crate::time::Clock;
+
+/// The most redirects that are followed for one request.
+const REDIRECTS_MAX: usize = 10;
+
+/// Why there is no response.
+pub enum Stopped {
+    /// The policies are told.
+    Failed(Failure),
+    /// The client cannot be told any more.
+    Gone(Box<Error>),
+}
+
+/// Makes the call to the backend.
+pub async fn call(
+    gateway: &Gateway,
+    session: &mut Session,
+    run: &mut Run,
+    terms: &Forward,
+) -> Result<Call, Stopped> {
+    let mut redirects = if terms.follow_redirects.is_some() { REDIRECTS_MAX } else { 0 };
+    if terms.buffer_request_body || 0 < redirects {
+        Box::pin(keep_request_body(gateway, session, run)).await?;
+    }
+    loop {
+        let call = attempt(gateway, session, run, terms).await?;
+        run.backend_head = Some((gateway.clock.now(), call.head.status));
+        if redirects == 0 || !follow_redirect(run, &call) {
+            return Ok(call);
+        }
+        redirects = redirects.saturating_sub(1);
+        call.release();
+    }
+}
+
+/// Reads the request's body, so that it can be sent more than once.
+async fn keep_request_body(
+    gateway: &Gateway,
+    session: &mut Session,
+    run: &mut Run,
+) -> Result<(), Stopped> {
+    if !run.exchange.request.body.is_waiting() {
+        return Ok(());
+    }
+    let read = drive::fetch_request(session, gateway.bounds.buffered_bytes).await;
+    let unreadable = |problem: crate::problem::Problem| Failure {
+        source: Some("forward-request"),
+        reason: "BodyUnreadable",
+        message: problem.message.to_string(),
+        problem,
+    };
+    let bytes = read.map_err(|problem| Stopped::Failed(unreadable(problem)))?;
+    run.exchange.request.body = if bytes.is_empty() { Body::None } else { Body::Bytes(bytes) };
+    Ok(())
+}
+
+async fn attempt(
+    gateway: &Gateway,
+    session: &mut Session,
+    run: &mut Run,
+    terms: &Forward,
+) -> Result<Call, Stopped> {
+    let there = match destination(gateway, run).await {
+        Ok(there) => there,
+        Err(refused) => return Err(Stopped::Failed(connection_failure(&refused.to_string()))),
+    };
+    let body = match &run.exchange.request.body {
+        Body::Waiting => {
+            return Box::pin(stream_body(gateway, session, run, (there, terms))).await;
+        }
+        Body::Bytes(bytes) => bytes.clone(),
+        Body::None | Body::Consumed => Bytes::new(),
+    };
+    let bare = matches!(run.exchange.request.method, Method::POST | Method::PUT | Method::PATCH);
+    let framing =
+        if body.is_empty() && !bare { Framing::None } else { Framing::Length(body.len()) };
+    let mut request =
+        head::write(gateway, session, run, &framing).map_err(|fault| told(run, fault))?;
+    request.extend_from_slice(&body);
+    let mut fresh = false;
+    loop {
+        match send(gateway, session, run, (&there, &request, fresh, terms)).await {
+            // A kept connection that was closed meanwhile is replaced, if the request may be sent
+            // twice.
+            Err(Cut::Call(CallError::Stale))
+                if !fresh && may_repeat(&run.exchange.request.method) =>
+            {
+                fresh = true;
+            }
+            Ok(call) => return Ok(call),
+            Err(Cut::Call(error)) => return Err(told(run, error)),
+            Err(Cut::Client(error)) => return Err(Stopped::Gone(error)),
+        }
+    }
+}
+
+/// Why an attempt came to nothing.
+enum Cut {
+    Call(CallError),
+    Client(Box<Error>),
+}
+
+impl From<CallError> for Cut {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+async fn send(
+    gateway: &Gateway,
+    session: &mut Session,
+    run: &Run,
+    (there, request, fresh, terms): (&Destination, &[u8], bool, &Forward),
+) -> Result<Call, Cut> {
+    let mut sending = gateway.caller.open(there.clone(), fresh, run.exchange.now).await?;
+    sending.send(request).await?;
+    receive(session, sending, &run.exchange.request.method, terms).await
+}
+
+/// Passes the request's body on while it arrives.
+async fn stream_body(
+    gateway: &Gateway,
+    session: &mut Session,
+    run: &mut Run,
+    (there, terms): (Destination, &Forward),
+) -> Result<Call, Stopped> {
+    let length = session.req_header().headers.get(CONTENT_LENGTH).cloned();
+    let framing = length.map_or(Framing::Chunked, Framing::Said);
+    let request = head::write(gateway, session, run, &framing).map_err(|fault| told(run, fault))?;
+    let chunked = matches!(framing, Framing::Chunked);
+    let now = run.exchange.now;
+    let sent = async {
+        let mut sending = gateway.caller.open(there.clone(), false, now).await?;
+        if matches!(sending.send(&request).await, Err(CallError::Stale)) {
+            sending = gateway.caller.open(there, true, now).await?;
+            sending.send(&request).await?;
+        }
+        drive::invite_body(session).await.map_err(client)?;
+        while let Some(piece) = session.read_request_body().await.map_err(client)? {
+            gateway.bounds.body(session).map_err(Cut::Client)?;
+            if chunked && !piece.is_empty() {
+                sending.send_chunk(&piece).await;
+            } else {
+                sending.send_piece(&piece).await;
+            }
+        }
+        if chunked {
+            sending.send_chunk(b"").await;
+        }
+        receive(session, sending, &run.exchange.request.method, terms).await
+    };
+    match sent.await {
+        Ok(call) => Ok(call),
+        Err(Cut::Call(error)) => Err(told(run, error)),
+        // What the client is told depends on what is wrong with its body.
+        Err(Cut::Client(error)) => Err(Stopped::Failed(failure(&error))),
+    }
+}
+
+fn client(error: Box<Error>) -> Cut {
+    Cut::Client(error.into_down())
+}
+
+/// Waits for the response; informational ones are passed on.
+async fn receive(
+    session: &mut Session,
+    mut sending: Sending,
+    method: &Method,
+    terms: &Forward,
+) -> Result<Call, Cut> {
+    let mut late = pin!(tokio::time::sleep(terms.wait));
+    let watched = session.as_mut().is_body_done();
+    let mut informational = 0;
+    loop {
+        let answered = tokio::select! {
+            biased;
+            answered = sending.head() => answered?,
+            gone = gone(session, watched) => return Err(Cut::Client(gone)),
+            () = late.as_mut() => return Err(CallError::Late(terms.wait).into()),
+        };
+        match answered.informational() {
+            Err(answered) => return Ok(sending.answered(answered, method, terms.wait)?),
+            Ok(_) if informational == INFORMATIONAL_MAX => {
+                let told = "it has too many informational responses";
+                return Err(CallError::Invalid(told).into());
+            }
+            Ok(mut head) => {
+                informational = informational.saturating_add(1);
+                end_hop(&mut head);
+                let passed = session.as_mut().write_response_header(Box::new(head)).await;
+                passed.map_err(client)?;
+            }
+        }
+    }
+}
+
+/// Resolves when the client is gone. To be asked only once its request is read to the end
+/// (`watched`), since it reads from the connection.
+pub async fn gone(session: &mut Session, watched: bool) -> Box<Error> {
+    if watched {
+        match session.as_mut().read_body_or_idle(true).await {
+            // It sends the next request already. That byte is lost, so the connection ends with
+            // this response, and the client sends it again (RFC 9112 §9.3.2).
+            Err(error) if error.etype() == &ErrorType::ConnectError => session.set_keepalive(None),
+            Err(error) => return error.into_down(),
+            Ok(_) => (),
+        }
+    }
+    pending().await
+}
+
+/// Turns the request to where the response sends it; false if it sends nowhere.
+fn follow_redirect(run: &mut Run, call: &Call) -> bool {
+    let status = call.head.status;
+    let redirect = matches!(
+        status,
+        StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
+    );
+    let location = call.head.headers.get(LOCATION).and_then(|value| value.to_str().ok());
+    let (true, Some(location)) = (redirect, location) else {
+        return false;
+    };
+    let request = &mut run.exchange.request;
+    let (place, query) = location.split_once('?').unwrap_or((location, ""));
+    let query = query.split('#').next().unwrap_or_default();
+    if place.starts_with('/') && !place.starts_with("//") {
+        let mut base = BaseUrl::clone(&request.base);
+        base.path = String::new();
+        request.base = std::sync::Arc::new(base);
+        place.clone_into(&mut request.tail);
+    } else if let Ok(base) = BaseUrl::parse(place) {
+        // Credentials meant for one host do not go to another one.
+        if base.host != request.base.host || base.port != request.base.port {
+            request.headers.withhold(&AUTHORIZATION);
+            request.headers.withhold(&COOKIE);
+            run.exchange.backend = None;
+        }
+        request.base = std::sync::Arc::new(base);
+        request.tail.clear();
+    } else {
+        return false;
+    }
+    query.clone_into(&mut request.query);
+    if status == StatusCode::SEE_OTHER && request.method != Method::HEAD {
+        request.method = Method::GET;
+        request.body = Body::None;
+    }
+    true
+}
+
+/// The response as policies see it.
+pub fn response_of(call: &Call) -> Response {
+    let mut head = call.head.clone();
+    end_hop(&mut head);
+    head.remove_header(&http::header::TRANSFER_ENCODING);
+    Response {
+        status: head.status,
+        phrase: None,
+        headers: Headers::received(head.headers.clone()),
+        body: if call.is_done() { Body::None } else { Body::Waiting },
+    }
+}
+
+/// The failure that policies are told of; the record has it with its cause.
+fn told(run: &mut Run, error: CallError) -> Stopped {
+    let mut told = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(why) = cause {
+        told = format!("{told}: {why}");
+        cause = why.source();
+    }
+    run.transport = Some(format!("{}: {told}", run.exchange.request.base));
+    Stopped::Failed(match error {
+        CallError::Late(_) => late(&error.to_string()),
+        _ => connection_failure(&error.to_string()),
+    })
+}
