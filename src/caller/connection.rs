@@ -16,8 +16,11 @@ pub(super) struct Connection {
     wire: Wire,
     /// What was read and not yet used.
     rest: Bytes,
-    /// Where the next bytes are read to.
+    /// Where the next bytes are read to. Once nobody holds a part of the last response, its memory
+    /// is used again: what was touched last is still near the processor.
     room: BytesMut,
+    /// Whether more room was made than an idle connection should hold.
+    is_large: bool,
 }
 
 /// Why there is no more to be read.
@@ -39,7 +42,7 @@ const ROOM_BYTES_MAX: usize = 64 * 1024;
 impl Connection {
     /// The connection over `wire`.
     pub(super) fn new(wire: Wire) -> Self {
-        Self { wire, rest: Bytes::new(), room: BytesMut::new() }
+        Self { wire, rest: Bytes::new(), room: BytesMut::new(), is_large: false }
     }
 
     /// Sends `bytes` now.
@@ -89,6 +92,7 @@ impl Connection {
 
     /// Reads what has come; 0 if the connection was closed.
     async fn fill(&mut self, room: usize) -> io::Result<usize> {
+        self.is_large |= ROOM_BYTES < room;
         self.room.reserve(room);
         let count = self.wire.read_buf(&mut self.room).await?;
         self.rest = self.room.split().freeze();
@@ -108,9 +112,11 @@ impl Connection {
         self.rest.is_empty()
     }
 
-    /// Lets go of the memory that only a response needs.
+    /// Lets go of the memory that only a large response needs.
     pub(super) fn rest(&mut self) {
         self.rest = Bytes::new();
-        self.room = BytesMut::new();
+        if std::mem::take(&mut self.is_large) {
+            self.room = BytesMut::new();
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use httparse::{ParserConfig, Status};
 use pingora::http::ResponseHeader;
@@ -17,10 +17,75 @@ const FIELDS_MAX: usize = 256;
 
 /// A head as it was read.
 pub(super) struct Head {
-    /// Status, reason phrase and fields, names as the backend writes them.
+    /// Status, reason phrase and fields, names as the backend writes them; none of those that
+    /// belong to the connection (RFC 9110 §7.6.1).
     pub(super) head: ResponseHeader,
-    /// Whether the backend speaks HTTP/1.1.
-    pub(super) version: Version,
+    /// Which HTTP the backend speaks.
+    version: Version,
+    /// What it says of the connection.
+    hop: Hop,
+}
+
+/// What the fields that belong to the connection say.
+#[derive(Default)]
+struct Hop {
+    close: bool,
+    keep_alive: bool,
+    /// Whether it names other fields.
+    nominates: bool,
+    coding: Option<Coding>,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Coding {
+    Chunked,
+    Unknown,
+}
+
+impl Hop {
+    /// Reads a field that belongs to the connection; false if it is none.
+    fn take(&mut self, name: &str, value: &[u8]) -> bool {
+        // Told apart by their lengths, most fields are compared with nothing.
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        match name.len() {
+            2 => is("te"),
+            7 => is("upgrade") || is("trailer"),
+            10 if is("keep-alive") => true,
+            10 if is("connection") => {
+                for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                    if option.eq_ignore_ascii_case(b"close") {
+                        self.close = true;
+                    } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                        self.keep_alive = true;
+                    } else {
+                        self.nominates = true;
+                    }
+                }
+                true
+            }
+            16 => is("proxy-connection"),
+            17 if is("transfer-encoding") => {
+                let chunked = value.trim_ascii().eq_ignore_ascii_case(b"chunked");
+                self.coding = Some(if chunked && self.coding.is_none() {
+                    Coding::Chunked
+                } else {
+                    Coding::Unknown
+                });
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Takes off the fields that a `Connection` field names; the framing is not for it to name.
+fn take_off_nominated(head: &mut ResponseHeader, value: &[u8]) {
+    for name in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+        let Ok(name) = HeaderName::from_bytes(name) else { continue };
+        if name != CONTENT_LENGTH {
+            head.remove_header(&name);
+        }
+    }
 }
 
 /// Takes a head from the beginning of `rest`; `None` if it is not whole.
@@ -39,16 +104,26 @@ pub(super) fn take(rest: &mut Bytes) -> Result<Option<Head>, &'static str> {
     let mut head = ResponseHeader::build(code, Some(parsed.headers.len())).map_err(invalid)?;
     // What the client gets is said again by who writes it.
     head.set_reason_phrase(parsed.reason.filter(|phrase| !phrase.is_empty())).map_err(invalid)?;
+    let mut hop = Hop::default();
     for field in parsed.headers.iter() {
+        if hop.take(field.name, field.value) {
+            continue;
+        }
         // Names and values are parts of what was read: nothing is copied.
         let name = rest.slice_ref(field.name.as_bytes());
         let value = HeaderValue::from_maybe_shared(rest.slice_ref(field.value));
         let value = value.map_err(|_refused| "a field of its head is invalid")?;
         head.append_header(name, value).map_err(invalid)?;
     }
+    if hop.nominates {
+        let nominating = |name: &str| name.eq_ignore_ascii_case("connection");
+        for field in parsed.headers.iter().filter(|field| nominating(field.name)) {
+            take_off_nominated(&mut head, field.value);
+        }
+    }
     let version = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     drop(rest.split_to(length));
-    Ok(Some(Head { head, version }))
+    Ok(Some(Head { head, version, hop }))
 }
 
 /// Gives back bytes that were not enough, to be added to.
@@ -73,26 +148,19 @@ pub(super) fn framing(head: &Head, method: &Method) -> Result<Body, &'static str
     let fields = &head.head.headers;
     let status = head.head.status;
     let length = length(fields)?;
-    let coded = fields.contains_key(TRANSFER_ENCODING);
     if *method == Method::HEAD
         || status == StatusCode::NO_CONTENT
         || status == StatusCode::NOT_MODIFIED
     {
         return Ok(Body::Done);
     }
-    if coded {
-        if head.version == Version::HTTP_10 {
+    match head.hop.coding {
+        Some(_) if head.version == Version::HTTP_10 => {
             return Err("it has a transfer coding, which HTTP/1.0 has not");
         }
-        let mut codings = fields.get_all(TRANSFER_ENCODING).iter();
-        let chunked = codings
-            .next()
-            .is_some_and(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
-        return if chunked && codings.next().is_none() {
-            Ok(Body::Chunks(Chunks::default()))
-        } else {
-            Err("its transfer coding is not known")
-        };
+        Some(Coding::Chunked) => return Ok(Body::Chunks(Chunks::default())),
+        Some(Coding::Unknown) => return Err("its transfer coding is not known"),
+        None => (),
     }
     Ok(match length {
         Some(0) => Body::Done,
@@ -129,17 +197,10 @@ fn number_of(digits: &[u8]) -> Option<u64> {
 
 /// Whether the backend keeps the connection open behind this response.
 pub(super) fn keeps(head: &Head) -> bool {
-    let fields = &head.head.headers;
-    let said = |word: &str| {
-        let values = fields.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|said| said.trim().eq_ignore_ascii_case(word))
-    };
     // With both framings somebody on the way may have believed the other one (RFC 9112 §6.1).
-    let doubtful = fields.contains_key(TRANSFER_ENCODING) && fields.contains_key(CONTENT_LENGTH);
-    if doubtful || !fields.contains_key(CONNECTION) {
-        return !doubtful && head.version == Version::HTTP_11;
-    }
-    if head.version == Version::HTTP_11 { !said("close") } else { said("keep-alive") }
+    let doubtful = head.hop.coding.is_some() && head.head.headers.contains_key(CONTENT_LENGTH);
+    let kept = if head.version == Version::HTTP_11 { !head.hop.close } else { head.hop.keep_alive };
+    kept && !doubtful
 }
 
 #[cfg(test)]
@@ -209,6 +270,16 @@ mod tests {
         ] {
             assert!(framed(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_belongs_to_the_connection_stays_on_it() {
+        let text = "HTTP/1.1 200 OK\r\nConnection: X-Own, content-length\r\nContent-Length: 1\r\nX-Own: a\r\n\
+                    Keep-Alive: timeout=5\r\nTE: trailers\r\nUpgrade: h2c\r\nX-Other: b\r\nTrailer: X\r\n\
+                    Proxy-Connection: keep-alive\r\n\r\n";
+        let head = head(text).unwrap().head;
+        let names: Vec<_> = head.headers.keys().map(http::HeaderName::as_str).collect();
+        assert_eq!(names, ["content-length", "x-other"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TRANSFER_ENCODING, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -103,15 +103,11 @@ pub async fn deliver(session: &mut Session, context: &mut Context) -> pingora::R
 async fn pass(session: &mut Session, exchange: &Exchange, call: Call) -> pingora::Result<()> {
     let mut call = call;
     let mut head = call.take_head();
-    forward::end_hop(&mut head);
     edit(&mut head, exchange)?;
     let silent = session.req_header().method == Method::HEAD;
     if !silent && may_have_body(head.status) {
         frame(session, &mut head, &call)?;
-    } else if head.status != StatusCode::NO_CONTENT {
-        head.remove_header(&TRANSFER_ENCODING);
-    } else {
-        head.remove_header(&TRANSFER_ENCODING);
+    } else if head.status == StatusCode::NO_CONTENT {
         head.remove_header(&CONTENT_LENGTH);
     }
     let ends = silent || call.is_done() || !may_have_body(head.status);
@@ -133,15 +129,14 @@ fn frame(session: &mut Session, head: &mut ResponseHeader, call: &Call) -> pingo
     }
     head.remove_header(&CONTENT_LENGTH);
     match session.req_header().version {
-        Version::HTTP_11 => head.insert_header(TRANSFER_ENCODING, "chunked")?,
-        Version::HTTP_2 => drop(head.remove_header(&TRANSFER_ENCODING)),
+        Version::HTTP_11 => head.insert_header(TRANSFER_ENCODING, "chunked"),
+        Version::HTTP_2 => Ok(()),
         _ => {
             // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
-            head.remove_header(&TRANSFER_ENCODING);
             session.set_keepalive(None);
+            Ok(())
         }
     }
-    Ok(())
 }
 
 /// Sends a response that is not, or not only, what the backend sent.
@@ -373,15 +368,19 @@ fn head_of(response: &Response) -> pingora::Result<ResponseHeader> {
 
 /// The name as people write it: HTTP/1 clients that compare names byte by byte are wrong, and
 /// there are some.
-pub fn titled(name: &HeaderName) -> String {
+pub fn titled(name: &HeaderName) -> Bytes {
+    if name == WWW_AUTHENTICATE {
+        return Bytes::from_static(b"WWW-Authenticate");
+    }
+    let mut titled = name.as_str().as_bytes().to_vec();
     let mut starts = true;
-    let letter = |letter: char| {
-        let shown = if starts { letter.to_ascii_uppercase() } else { letter };
-        starts = letter == '-';
-        shown
-    };
-    let titled: String = name.as_str().chars().map(letter).collect();
-    if titled == "Www-Authenticate" { "WWW-Authenticate".to_owned() } else { titled }
+    for letter in &mut titled {
+        if starts {
+            letter.make_ascii_uppercase();
+        }
+        starts = *letter == b'-';
+    }
+    Bytes::from(titled)
 }
 
 /// Whether the field belongs to one connection.

@@ -29,7 +29,7 @@ pub const SET_HEADER: Policy = Policy {
 };
 
 /// `set-header`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SetHeader {
     side: Side,
     name: Operand<HeaderName>,
@@ -38,7 +38,7 @@ pub struct SetHeader {
 }
 
 /// What a `set-header` changes in one exchange.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::policy) struct FieldChange {
     name: HeaderName,
     exists: Exists,
@@ -141,8 +141,14 @@ fn apply(headers: &mut Headers, name: &HeaderName, exists: Exists, values: Vec<H
     }
 }
 
-fn replace(headers: &mut Headers, name: &HeaderName, values: Vec<HeaderValue>) {
-    if values.len() <= 1 || REPEATED_FIELDS.contains(name) {
+fn replace(headers: &mut Headers, name: &HeaderName, mut values: Vec<HeaderValue>) {
+    if values.len() == 1
+        && let Some(value) = values.pop()
+    {
+        headers.set(name, value);
+        return;
+    }
+    if values.is_empty() || REPEATED_FIELDS.contains(name) {
         headers.remove(name);
         for value in values {
             headers.append(name, value);

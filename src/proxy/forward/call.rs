@@ -13,7 +13,7 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use super::head::{self, Framing};
-use super::{connection_failure, destination, end_hop, failure, late};
+use super::{connection_failure, destination, failure, late};
 use crate::backend::BaseUrl;
 use crate::caller::pool::Destination;
 use crate::caller::{Call, CallError, Sending, may_repeat};
@@ -207,9 +207,8 @@ async fn receive(
                 let told = "it has too many informational responses";
                 return Err(CallError::Invalid(told).into());
             }
-            Ok(mut head) => {
+            Ok(head) => {
                 informational = informational.saturating_add(1);
-                end_hop(&mut head);
                 let passed = session.as_mut().write_response_header(Box::new(head)).await;
                 passed.map_err(client)?;
             }
@@ -277,13 +276,10 @@ fn follow_redirect(run: &mut Run, call: &Call) -> bool {
 
 /// The response as policies see it.
 pub fn response_of(call: &Call) -> Response {
-    let mut head = call.head.clone();
-    end_hop(&mut head);
-    head.remove_header(&http::header::TRANSFER_ENCODING);
     Response {
-        status: head.status,
+        status: call.head.status,
         phrase: None,
-        headers: Headers::received(head.headers.clone()),
+        headers: Headers::received(call.head.headers.clone()),
         body: if call.is_done() { Body::None } else { Body::Waiting },
     }
 }

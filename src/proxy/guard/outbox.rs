@@ -68,8 +68,13 @@ impl Outbox {
                 *self = Self::default();
                 return Poll::Ready(Ok(0));
             }
-            let pieces = [IoSlice::new(waiting), IoSlice::new(more)];
-            let count = ready!(Pin::new(&mut *io).poll_write_vectored(cx, &pieces))?;
+            let io = Pin::new(&mut *io);
+            let sent = if more.is_empty() {
+                io.poll_write(cx, waiting)
+            } else {
+                io.poll_write_vectored(cx, &[IoSlice::new(waiting), IoSlice::new(more)])
+            };
+            let count = ready!(sent)?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
