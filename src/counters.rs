@@ -3,5 +3,6 @@
 //! `counters/scenarios.rs` is that contract as a suite; a home is one when it passes.
 
 pub mod memory;
+pub mod redis;
 #[cfg(test)]
 mod scenarios;

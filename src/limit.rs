@@ -23,6 +23,10 @@
 //! as were on their way may then go over.
 
 pub mod key;
+pub mod manner;
+pub mod order;
+pub mod engine;
+pub mod seller;
 pub mod counter;
 mod sliding;
 mod fixed;
@@ -34,6 +38,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::limit::key::CounterKey;
+use crate::limit::manner::Manner;
 use crate::time::Timestamp;
 
 /// How long until something that no amount of waiting brings.
@@ -48,6 +53,8 @@ pub struct Terms {
     pub period: Duration,
     /// Where windows begin.
     pub window: Window,
+    /// How it is held where several replicas share it.
+    pub manner: Manner,
 }
 
 /// Where windows begin.
@@ -130,12 +137,18 @@ pub trait Counters: Send + Sync + 'static {
 impl Terms {
     /// At most `limit` in every interval of length `period`.
     pub const fn sliding(limit: u64, period: Duration) -> Self {
-        Self { limit, period, window: Window::Sliding }
+        Self { limit, period, window: Window::Sliding, manner: Manner::USUAL }
     }
 
     /// At most `limit` in each window of length `period`, counted from `origin`.
     pub const fn fixed(limit: u64, period: Duration, origin: Timestamp) -> Self {
-        Self { limit, period, window: Window::Fixed { origin } }
+        Self { limit, period, window: Window::Fixed { origin }, manner: Manner::USUAL }
+    }
+
+    /// The same terms, held in this manner.
+    #[must_use]
+    pub const fn held(self, manner: Manner) -> Self {
+        Self { manner, ..self }
     }
 }
 

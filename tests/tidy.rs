@@ -31,6 +31,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("pingora", &["admin", "app", "caller", "proxy"]),
     ("quick_cache", &["cache/memory"]),
+    ("redis", &["counters/redis"]),
     ("regex", &["expression"]),
     ("rust_decimal", &["expression"]),
     ("saphyr_parser", &["configuration/yaml"]),

@@ -278,7 +278,7 @@ mod tests {
                     Keep-Alive: timeout=5\r\nTE: trailers\r\nUpgrade: h2c\r\nX-Other: b\r\nTrailer: X\r\n\
                     Proxy-Connection: keep-alive\r\n\r\n";
         let head = head(text).unwrap().head;
-        let names: Vec<_> = head.headers.keys().map(http::HeaderName::as_str).collect();
+        let names: Vec<_> = head.headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["content-length", "x-other"]);
     }
 

@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn the_next_decision_obeys_the_new_limit_and_what_was_used_stays() {
         for window in [Window::Sliding, Window::Fixed { origin: at(0) }] {
-            let terms = |limit| Terms { limit, period: MINUTE, window };
+            let terms = |limit| Terms { window, ..Terms::sliding(limit, MINUTE) };
             let mut counter = Counter::new(&terms(100), 0, at(0));
             counter.take(&terms(100), 80, at(1));
             let mut ask = |limit| counter.check(&Charge::take(key(), terms(limit), 1), at(2));

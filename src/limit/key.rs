@@ -94,6 +94,14 @@ impl CounterKey {
     pub const fn kind(&self) -> Kind {
         self.kind
     }
+
+    /// All of it, in 16 bytes: what is counted, then the digest.
+    pub fn to_bytes(&self) -> [u8; 16] {
+        let mut bytes = [self.kind.tag(); 16];
+        let (_, digest) = bytes.split_at_mut(1);
+        digest.copy_from_slice(&self.digest);
+        bytes
+    }
 }
 
 impl Hash for CounterKey {

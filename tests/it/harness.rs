@@ -11,6 +11,8 @@ pub(crate) mod backend;
 pub(crate) mod message;
 pub(crate) mod http2;
 pub(crate) mod tls;
+pub(crate) mod redis;
+pub(crate) mod linked;
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -38,6 +38,11 @@ impl Authority {
         Self { certificate: builder.build(), key }
     }
 
+    /// Its own certificate, as PEM.
+    pub(crate) fn certificate(&self) -> Vec<u8> {
+        self.certificate.to_pem().expect("text")
+    }
+
     /// A certificate for `host`.
     pub(crate) fn issue(&self, host: &str) -> Issued {
         let key = key();

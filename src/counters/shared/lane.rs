@@ -1,0 +1,231 @@
+//! A lane: its membership and its desks, and what follows from what they hear.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::counters::redis::News;
+use crate::counters::shared::Office;
+use crate::counters::shared::desk::{self, Desk, MEMBERSHIP, Round, marked, unmarked};
+use crate::counters::shared::member::Member;
+use crate::limit::engine::members::{Identity, Step};
+use crate::limit::engine::standing::Standing;
+use crate::limit::order::{Errand, Outcome, Ticket};
+use crate::time::Timestamp;
+
+/// The counters of one Redis, or of a part of a cluster.
+pub(super) struct Lane {
+    number: u16,
+    member: Mutex<Member>,
+    desks: Vec<Mutex<Desk>>,
+    /// Whether anything was heard of it in this life.
+    has_met: AtomicBool,
+}
+
+impl Lane {
+    pub(super) fn new(
+        number: u16,
+        identity: Identity,
+        keys_max: usize,
+        hasher: &RandomState,
+        now: Timestamp,
+    ) -> Self {
+        // Fewer than 255: the last number is the membership's.
+        let desks = (0..u8::try_from(identity.desks).unwrap_or(MEMBERSHIP)).map(|desk| {
+            let seed = hasher.hash_one((number, desk));
+            Mutex::new(Desk::new(number, desk, keys_max, seed, now))
+        });
+        let member = Mutex::new(Member::new(number, identity, now));
+        Self { number, member, desks: desks.collect(), has_met: AtomicBool::new(false) }
+    }
+
+    /// The desk of a key with this hash.
+    pub(super) fn desk_of(&self, hash: u64) -> Option<&Mutex<Desk>> {
+        let desks = u64::try_from(self.desks.len()).unwrap_or(1).max(1);
+        self.desks.get(usize::try_from(hash.checked_rem(desks)?).unwrap_or(0))
+    }
+
+    pub(super) fn desks(&self) -> &[Mutex<Desk>] {
+        &self.desks
+    }
+
+    /// Whether anything was heard of it in this life.
+    pub(super) fn has_met(&self) -> bool {
+        self.has_met.load(Ordering::Relaxed)
+    }
+
+    pub(super) const fn number(&self) -> u16 {
+        self.number
+    }
+
+    pub(super) fn member(&self) -> MutexGuard<'_, Member> {
+        // Nothing panics while it is held.
+        self.member.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Desks have reported, or failed to.
+    pub(super) fn rounds(&self, office: &Office, rounds: &[Round]) {
+        let mut member = self.member();
+        let now = office.clock.now();
+        member.rounds(now, rounds);
+        self.follow(office, &mut member);
+    }
+
+    /// The link has news.
+    pub(super) fn told(&self, office: &Office, news: News) {
+        match news {
+            News::Connected { connection, place, .. } => {
+                let mut member = self.member();
+                member.connection = connection;
+                member.place = Some(place);
+                member.trouble = None;
+                member.membership.connected(office.clock.now());
+                self.follow(office, &mut member);
+            }
+            News::Lost { trouble, .. } => {
+                let mut member = self.member();
+                member.trouble = Some(trouble);
+                member.membership.disconnected(office.clock.now());
+                self.follow(office, &mut member);
+            }
+            News::Trouble { trouble, .. } => {
+                self.member().suffer(trouble);
+            }
+            News::Outcomes { received, outcomes, .. } => self.outcomes(office, received, outcomes),
+        }
+    }
+
+    /// What became of orders that were answered, if they were, at `received`.
+    fn outcomes(&self, office: &Office, received: Timestamp, outcomes: Vec<(Ticket, Outcome)>) {
+        let is_heard = |(_, outcome): &(Ticket, Outcome)| matches!(outcome, Outcome::Answered(_));
+        let is_heard = outcomes.iter().any(is_heard);
+        let mut outcomes: Vec<_> = outcomes
+            .into_iter()
+            .map(|(ticket, outcome)| {
+                let (owner, ticket) = unmarked(ticket);
+                (owner, ticket, outcome)
+            })
+            .collect();
+        // Stable, so that each desk hears of its orders in their order.
+        outcomes.sort_by_key(|(owner, ..)| *owner);
+        let own = outcomes.partition_point(|(owner, ..)| *owner < MEMBERSHIP);
+        let of_member = outcomes.split_off(own);
+        let mut rounds = Vec::new();
+        let mut outcomes = outcomes.into_iter().peekable();
+        while let Some((owner, ..)) = outcomes.peek() {
+            let owner = *owner;
+            let Some(desk) = self.desks.get(usize::from(owner)) else { break };
+            let mut desk = desk::lock(desk);
+            let now = office.clock.now();
+            while let Some((_, ticket, outcome)) = outcomes.next_if(|(of, ..)| *of == owner) {
+                desk.outcome(now, ticket, outcome);
+            }
+            rounds.append(&mut desk.see_to(&office.link, now));
+            let wake = desk.wake();
+            drop(desk);
+            if let Some(wake) = wake {
+                office.alarm.set(wake);
+            }
+        }
+        let mut member = self.member();
+        let now = office.clock.now();
+        for (_, ticket, outcome) in of_member {
+            // The time at which it was received says most about the primary's clock.
+            member.outcome(received, ticket, outcome);
+        }
+        if is_heard {
+            member.membership.heard(received);
+        } else {
+            member.membership.missed(now);
+        }
+        member.rounds(now, &rounds);
+        self.follow(office, &mut member);
+    }
+
+    /// Does what is due in it; says when to come again.
+    pub(super) fn look_in(&self, office: &Office) -> Timestamp {
+        let mut wake = {
+            let mut member = self.member();
+            let now = office.clock.now();
+            if member.membership.wake() <= now {
+                member.membership.tick(now);
+                self.follow(office, &mut member);
+            }
+            member.membership.wake()
+        };
+        let mut rounds = Vec::new();
+        for desk in &self.desks {
+            let mut desk = desk::lock(desk);
+            let now = office.clock.now();
+            wake = wake.min(desk.look_in(now));
+            rounds.append(&mut desk.see_to(&office.link, now));
+        }
+        if !rounds.is_empty() {
+            self.rounds(office, &rounds);
+        }
+        wake
+    }
+
+    /// Hands in all that the desks hold, and says good-bye.
+    pub(super) fn leave(&self, office: &Office) {
+        for desk in &self.desks {
+            let mut desk = desk::lock(desk);
+            let now = office.clock.now();
+            desk.hand_in(now);
+            desk.see_to(&office.link, now);
+        }
+        let mut member = self.member();
+        member.leave(office.clock.now());
+        self.follow(office, &mut member);
+    }
+
+    /// Whether it was left.
+    pub(super) fn has_left(&self) -> bool {
+        self.member().has_left()
+    }
+
+    /// Whether its Redis has heard that it was left.
+    pub(super) fn has_said_good_bye(&self) -> bool {
+        self.member().has_said_good_bye()
+    }
+
+    /// Does what the membership wants done, in its order.
+    fn follow(&self, office: &Office, member: &mut Member) {
+        while let Some(step) = member.membership.next_step() {
+            match step {
+                Step::Stand(standing) => self.stand(office, member, &standing),
+                Step::Send(Errand { ticket, order }) => {
+                    let now = office.clock.now();
+                    let own = Ticket { place: 0, ..ticket };
+                    let Some(ticket) = marked(own, MEMBERSHIP) else { continue };
+                    let parcel = vec![Errand { ticket, order }];
+                    if office.link.send(self.number, member.connection, parcel).is_err() {
+                        member.outcome(now, own, Outcome::Unanswered);
+                    }
+                }
+                Step::Left => {
+                    member.left();
+                    office.left.notify_waiters();
+                }
+            }
+        }
+        office.alarm.set(member.membership.wake());
+    }
+
+    /// Every desk hears how the replica stands now.
+    fn stand(&self, office: &Office, member: &mut Member, standing: &Arc<Standing>) {
+        let mut rounds = Vec::new();
+        for desk in &self.desks {
+            let mut desk = desk::lock(desk);
+            let now = office.clock.now();
+            desk.stand(now, Arc::clone(standing), member.connection);
+            rounds.append(&mut desk.see_to(&office.link, now));
+        }
+        let now = office.clock.now();
+        member.rounds(now, &rounds);
+        if standing.clock.at(now).is_some() {
+            self.has_met.store(true, Ordering::Relaxed);
+        }
+        member.note(standing, now);
+    }
+}

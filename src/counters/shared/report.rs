@@ -1,0 +1,111 @@
+//! How the home is doing, for metrics and for people.
+
+use std::time::Duration;
+
+use crate::counters::memory::Usage;
+use crate::counters::shared::desk;
+use crate::counters::shared::lane::Lane;
+use crate::limit::engine::Facts;
+use crate::limit::order::Seat;
+use crate::time::Timestamp;
+
+pub use crate::limit::engine::standing::Touch;
+
+/// How the home is doing.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What all desks have done so far, in tokens.
+    pub facts: Facts,
+    /// How many counters are held.
+    pub counters: usize,
+    /// How many requests wait for an answer.
+    pub waiting: usize,
+    /// What is counted by this replica alone.
+    pub alone: Usage,
+    /// The lanes, in their order.
+    pub lanes: Vec<LaneReport>,
+}
+
+/// How one lane is doing.
+#[derive(Clone, Debug)]
+pub struct LaneReport {
+    /// Its number.
+    pub lane: u16,
+    /// Whether it is in touch.
+    pub touch: Touch,
+    /// Whether it ever was, in this life.
+    pub has_met: bool,
+    /// For how long it is in touch, or out of it.
+    pub since: Duration,
+    /// Where the primary is, or was.
+    pub place: Option<String>,
+    /// What is wrong, in one sentence.
+    pub trouble: Option<String>,
+    /// How many replicas there are, as last heard.
+    pub replicas: u32,
+    /// How many shares are held back for replicas that are missing or died.
+    pub held_back: usize,
+    /// The place of this replica in the division of limits.
+    pub seat: Option<Seat>,
+    /// How far apart the bounds of the primary's clock are.
+    pub clock_width: Option<Duration>,
+}
+
+impl Report {
+    pub(super) fn of(lanes: &[Lane], alone: Usage, now: Timestamp) -> Self {
+        let (mut facts, mut counters, mut waiting) = (Facts::default(), 0_usize, 0_usize);
+        for desk in lanes.iter().flat_map(Lane::desks) {
+            let desk = desk::lock(desk);
+            let (done, holds, waits) = desk.facts();
+            add(&mut facts, done);
+            counters = counters.saturating_add(holds);
+            waiting = waiting.saturating_add(waits);
+        }
+        let lanes = lanes.iter().map(|lane| LaneReport::of(lane, now)).collect();
+        Self { facts, counters, waiting, alone, lanes }
+    }
+}
+
+impl LaneReport {
+    fn of(lane: &Lane, now: Timestamp) -> Self {
+        let member = lane.member();
+        let standing = member.membership.standing();
+        Self {
+            lane: lane.number(),
+            touch: standing.touch,
+            has_met: lane.has_met(),
+            since: now.since(member.since),
+            place: member.place.clone(),
+            trouble: member.trouble.as_ref().map(ToString::to_string),
+            replicas: standing.members,
+            held_back: standing.holds.len(),
+            seat: standing.seat,
+            clock_width: standing.clock.width(now).map(Duration::from_micros),
+        }
+    }
+}
+
+fn add(sum: &mut Facts, facts: &Facts) {
+    let pairs = [
+        (&mut sum.bought, facts.bought),
+        (&mut sum.spent, facts.spent),
+        (&mut sum.returned, facts.returned),
+        (&mut sum.expired, facts.expired),
+        (&mut sum.forgiven, facts.forgiven),
+        (&mut sum.refunded, facts.refunded),
+        (&mut sum.shared, facts.shared),
+        (&mut sum.open, facts.open),
+        (&mut sum.refused, facts.refused),
+        (&mut sum.unavailable, facts.unavailable),
+        (&mut sum.waited, facts.waited),
+        (&mut sum.timed_out, facts.timed_out),
+        (&mut sum.orders, facts.orders),
+        (&mut sum.unanswered, facts.unanswered),
+        (&mut sum.rollbacks, facts.rollbacks),
+        (&mut sum.evicted, facts.evicted),
+    ];
+    for (sum, part) in pairs {
+        *sum = sum.saturating_add(part);
+    }
+    sum.debt_max = sum.debt_max.max(facts.debt_max);
+}

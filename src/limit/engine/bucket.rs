@@ -1,0 +1,208 @@
+//! Token buckets: tokens that were bought may be spent for a short time only, and Redis holds
+//! back from the burst what can be out on its way, so that the arrival curve holds over all
+//! replicas.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::limit::engine::buy::{Buy, What};
+use crate::limit::engine::decide::Verdict;
+use crate::limit::engine::reference::Moment;
+use crate::limit::engine::rule::{BUCKET_LIFE, Rule, Shape};
+use crate::limit::engine::sizing::{self, Supply};
+use crate::limit::engine::slot::OwnBucket;
+use crate::limit::engine::standing::Standing;
+use crate::limit::engine::{Claim, Engine, Receipt, Source};
+use crate::limit::order::{Bucket, BucketSold, Order};
+use crate::time::Timestamp;
+
+/// A bucket in numbers.
+#[derive(Clone, Copy, Debug)]
+struct Measure {
+    /// Nanoseconds in which one token is gained.
+    token_nanos: u64,
+    /// How many tokens it holds.
+    burst: u64,
+    /// How long a token that was bought may be spent, in microseconds.
+    life: u64,
+}
+
+impl Measure {
+    /// A bucket that gains `limit` tokens each period and holds `burst`.
+    fn of(rule: &Rule, limit: u64, burst: u64) -> Option<Self> {
+        let period = rule.grid().period;
+        let token_nanos = period.checked_mul(1_000)?.div_ceil(limit.max(1));
+        // At most a quarter of the burst is out on its way.
+        let quarter = token_nanos.saturating_mul(burst) / 4_000;
+        let life = quarter.min(u64::try_from(BUCKET_LIFE.as_micros()).unwrap_or(0));
+        (limit > 0 && burst > 0).then_some(Self { token_nanos, burst, life })
+    }
+
+    /// What is for sale of the whole one.
+    fn for_sale(rule: &Rule, standing: &Standing, at: u64) -> Option<Self> {
+        let Shape::Bucket { burst, .. } = rule.shape() else { return None };
+        let limit = standing.for_sale(rule, 0, at);
+        Self::of(rule, limit, standing.for_sale_of(burst, rule, 0, at))
+    }
+
+    /// What belongs to this replica.
+    fn own(rule: &Rule, standing: &Standing) -> Option<Self> {
+        let Shape::Bucket { burst, .. } = rule.shape() else { return None };
+        let grid = rule.grid();
+        let limit = standing.own_share(grid, 0, rule.limit());
+        Self::of(rule, limit, standing.own_share(grid, 0, burst))
+    }
+
+    /// The burst without what can be out on its way.
+    fn sold_burst(&self) -> u64 {
+        let out = self.life.saturating_mul(1_000).div_ceil(self.token_nanos.max(1));
+        self.burst.saturating_sub(out)
+    }
+}
+
+impl Engine {
+    /// Orders from a bucket.
+    pub(super) fn ask_bucket(
+        &mut self,
+        place: u32,
+        moment: Moment,
+        rule: &Arc<Rule>,
+        need: u64,
+    ) {
+        let now = moment.local;
+        let measure = Measure::for_sale(rule, &self.standing, moment.early);
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        if slot.flags.asking {
+            return;
+        }
+        let Some(measure) = measure.filter(|measure| measure.sold_burst() > 0) else {
+            slot.deny_bound = self.standing.for_sale(rule, 0, moment.early);
+            slot.deny_until = moment.early.saturating_add(1_000_000);
+            slot.retry_at = slot.deny_until;
+            self.waiting.alarm(now, place);
+            return;
+        };
+        let grid = rule.grid();
+        let demand = slot.demand(now.micros(), sizing::horizon(grid).saturating_mul(2));
+        let supply = Supply { for_sale: measure.sold_burst(), demand, left: measure.life };
+        // What was left when it was last seen, and what came in since.
+        let since = moment.early.saturating_sub(slot.ahead_sold).saturating_mul(1_000);
+        let gained = since.checked_div(measure.token_nanos).unwrap_or(0);
+        let left = slot.own.saturating_add(gained).min(measure.sold_burst());
+        slot.sold = measure.sold_burst().saturating_sub(left);
+        let want = sizing::want(slot, grid, supply, need).min(measure.burst.max(need));
+        let order = Order::Bucket(Bucket {
+            meter: grid.meter(slot.key.key),
+            token_nanos: measure.token_nanos,
+            burst: measure.sold_burst(),
+            want,
+            // The bucket has filled up again meanwhile with what died: to hand it back as well
+            // would count it twice.
+            back: 0,
+            charge: 0,
+        });
+        slot.flags.asking = true;
+        let bound = self.standing.for_sale(rule, 0, moment.early);
+        let rule = Arc::clone(rule);
+        let buy = Buy { place, window: measure.life, want, back: 0, bound, is_ahead: false, rule };
+        if !self.send(now, What::Buy(buy), order)
+            && let Some(slot) = self.slots.get_mut(place)
+        {
+            slot.flags.asking = false;
+        }
+    }
+
+    /// Takes what a bucket sold.
+    pub(super) fn bought_bucket(
+        &mut self,
+        now: Timestamp,
+        sent: Timestamp,
+        buy: &Buy,
+        reply: BucketSold,
+    ) {
+        let Some(moment) = self.standing.clock.at(now) else { return };
+        self.turn(buy.place, moment, buy.rule.grid(), 0);
+        let Some(slot) = self.slots.get_mut(buy.place) else { return };
+        let granted = reply.granted.min(buy.want);
+        let expires = sent.micros().saturating_add(buy.window);
+        slot.own = reply.left;
+        slot.ahead_sold = moment.early;
+        slot.window = if slot.balance > 0 { slot.window.min(expires) } else { expires };
+        slot.balance = slot.balance.saturating_add_unsigned(granted);
+        self.facts.bought = self.facts.bought.saturating_add(granted);
+        if granted < buy.want {
+            slot.deny_bound = buy.bound;
+            slot.retry_at = moment.early.saturating_add(reply.wait.max(1));
+            // Nothing is lost by letting some tokens come together.
+            slot.deny_until = slot.retry_at.max(moment.early.saturating_add(buy.window / 8));
+        }
+        slot.refill_below = i64::MAX;
+    }
+
+    /// Out of touch: from the replica's own share of the bucket, which is empty when its time
+    /// comes, because what was in it may just have been sold.
+    pub(super) fn decide_alone_by_bucket(
+        &mut self,
+        place: u32,
+        moment: Moment,
+        claim: &Claim<'_>,
+        standing: &Standing,
+    ) -> Verdict {
+        let begins = standing.share_from.max(standing.surrendered);
+        let is_over = standing.share_to <= moment.late;
+        let own = Measure::own(claim.rule, standing).filter(|_| !is_over);
+        let Some(own) = own else {
+            let unknown = standing.seat.is_none();
+            let decision =
+                if unknown { self.cannot_judge() } else { self.refuse(Duration::from_secs(1)) };
+            return Verdict::Is(decision);
+        };
+        let Some(slot) = self.slots.get_mut(place) else { return Verdict::Wait(None) };
+        let token = u128::from(own.token_nanos);
+        let burst = token.saturating_mul(u128::from(own.burst));
+        let begins = u128::from(begins).saturating_mul(1_000);
+        let now = u128::from(moment.early).saturating_mul(1_000);
+        let before = slot.extra.as_ref().and_then(|extra| extra.bucket.as_ref());
+        let full_at = before.map_or(0, |bucket| bucket.full_at).max(begins.saturating_add(burst));
+        let cost = u128::from(claim.need.max(claim.cost)).saturating_mul(token);
+        let after = full_at.max(now).saturating_add(cost);
+        let most = now.saturating_add(burst);
+        if now < begins || most < after {
+            let wait = after.saturating_sub(most).div_ceil(1_000);
+            let wait = Duration::from_micros(u64::try_from(wait).unwrap_or(u64::MAX));
+            return Verdict::Is(self.refuse(wait.max(Duration::from_millis(1))));
+        }
+        let taken = u128::from(claim.cost).saturating_mul(token);
+        let full_at = full_at.max(now).saturating_add(taken);
+        let rule = Arc::clone(claim.rule);
+        slot.extra_mut().bucket = Some(OwnBucket { full_at, rule });
+        self.facts.shared = self.facts.shared.saturating_add(claim.cost);
+        let left = most.saturating_sub(full_at).checked_div(token).unwrap_or(0);
+        Verdict::admitted(Receipt {
+            window: 0,
+            cost: claim.cost,
+            source: Source::Share,
+            remaining: u64::try_from(left).unwrap_or(u64::MAX),
+            resets_in: Duration::ZERO,
+        })
+    }
+
+    /// What is to be charged for what was admitted from the own share: what is missing in it now.
+    pub(super) fn bucket_charge(&self, place: u32, moment: Moment) -> Option<Bucket> {
+        let slot = self.slots.get(place)?;
+        let own = slot.extra.as_ref()?.bucket.as_ref()?;
+        let whole = Measure::for_sale(&own.rule, &self.standing, moment.early)?;
+        let share = Measure::own(&own.rule, &self.standing)?;
+        let missing = own.full_at.saturating_sub(u128::from(moment.early).saturating_mul(1_000));
+        let charge = missing.div_ceil(u128::from(share.token_nanos.max(1)));
+        let charge = u64::try_from(charge).unwrap_or(u64::MAX).min(share.burst);
+        Some(Bucket {
+            meter: own.rule.grid().meter(slot.key.key),
+            token_nanos: whole.token_nanos,
+            burst: whole.sold_burst(),
+            want: 0,
+            back: 0,
+            charge,
+        })
+    }
+}

@@ -1,0 +1,450 @@
+//! What is bought, when, and what comes of it.
+
+use std::sync::Arc;
+
+use crate::limit::engine::members::ORDER_LIFE;
+use crate::limit::engine::reference::Moment;
+use crate::limit::engine::rule::Rule;
+use crate::limit::engine::sizing::{self, Supply};
+use crate::limit::engine::standing::Touch;
+use crate::limit::engine::{Effect, Engine};
+use crate::limit::order::{
+    Change, Errand, Fixed, FixedSold, Floor, Mark, Order, Outcome, Raise, Reply, Ring,
+    RingSold, Ticket,
+};
+use crate::time::Timestamp;
+
+/// How many orders of one desk are on their way at most.
+const ERRANDS_MAX: usize = 65_536;
+
+/// How many returns a window may have seen before nothing more is handed back: far enough below
+/// what can be told apart that all replicas may be on their way with one.
+const RETURNS_MAX: u64 = 1_024;
+
+/// The least time for which nothing more is asked for after a refusal, in microseconds.
+const DENY_MICROS: u64 = 1_000_000;
+
+/// How often the time to look after supplies is looked at again, in microseconds.
+const LOOK_MICROS: u64 = 1_000;
+
+/// The trip of an order that is assumed at first, in microseconds.
+const TRIP_MICROS: u64 = 500;
+
+/// What is on its way.
+#[derive(Debug)]
+pub(super) struct Errands {
+    open: Vec<(u32, Option<Open>)>,
+    free: Vec<u32>,
+    /// How long an order takes, there and back, in microseconds.
+    trip: u64,
+}
+
+/// An order that is on its way.
+#[derive(Clone, Debug)]
+pub(super) struct Open {
+    pub sent: Timestamp,
+    pub round: u32,
+    pub what: What,
+}
+
+/// What an order is for.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    /// Tokens.
+    Buy(Buy),
+    /// Handing back; nothing depends on it.
+    Back,
+    /// Lifting one counter that was seen to have lost data.
+    Lift {
+        /// Whose.
+        place: u32,
+    },
+    /// Reports on the way back in touch; the places and windows whose use is charged by it.
+    Report(Vec<(u32, u64, u64)>),
+}
+
+/// What was ordered.
+#[derive(Clone, Debug)]
+pub(super) struct Buy {
+    pub place: u32,
+    pub window: u64,
+    pub want: u64,
+    pub back: u64,
+    pub bound: u64,
+    pub is_ahead: bool,
+    pub rule: Arc<Rule>,
+}
+
+/// What was sold, of whatever kind.
+struct Sold {
+    granted: u64,
+    sold: u64,
+    here: u64,
+    returns: u16,
+    /// When there may be more, by the primary's clock.
+    retry_at: u64,
+}
+
+impl Default for Errands {
+    fn default() -> Self {
+        Self { open: Vec::new(), free: Vec::new(), trip: TRIP_MICROS }
+    }
+}
+
+impl Errands {
+    pub(super) fn put(&mut self, open: Open) -> Option<Ticket> {
+        let place = match self.free.pop() {
+            Some(place) => place,
+            None if self.open.len() < ERRANDS_MAX => {
+                self.open.push((0, None));
+                u32::try_from(self.open.len()).ok()?.checked_sub(1)?
+            }
+            None => return None,
+        };
+        let cell = self.open.get_mut(usize::try_from(place).ok()?)?;
+        cell.0 = cell.0.wrapping_add(1);
+        cell.1 = Some(open);
+        Some(Ticket { place, serial: cell.0 })
+    }
+
+    fn take(&mut self, ticket: Ticket) -> Option<Open> {
+        let cell = self.open.get_mut(usize::try_from(ticket.place).ok()?)?;
+        if cell.0 != ticket.serial {
+            return None;
+        }
+        let open = cell.1.take()?;
+        self.free.push(ticket.place);
+        Some(open)
+    }
+
+    /// How long an order takes, in microseconds.
+    pub(super) const fn trip(&self) -> u64 {
+        self.trip
+    }
+}
+
+impl Engine {
+    /// What became of an order.
+    pub fn outcome(&mut self, now: Timestamp, ticket: Ticket, outcome: Outcome) {
+        let Some(open) = self.errands.take(ticket) else { return };
+        let age = now.since(open.sent);
+        let reply = match outcome {
+            Outcome::Answered(reply) if age <= ORDER_LIFE => {
+                let sample = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
+                self.errands.trip = self.errands.trip.saturating_mul(7).saturating_add(sample) / 8;
+                Some(reply)
+            }
+            Outcome::Answered(_) | Outcome::Unanswered => {
+                self.facts.unanswered = self.facts.unanswered.saturating_add(1);
+                None
+            }
+        };
+        match open.what {
+            What::Buy(buy) => {
+                // What was sold before a loss may be lost over there, and is not counted here.
+                let reply = reply.filter(|_| {
+                    open.round == self.standing.round && self.standing.touch == Touch::In
+                });
+                self.bought(now, open.sent, &buy, reply);
+                self.serve(buy.place, now);
+            }
+            What::Back => {}
+            What::Lift { place } => {
+                if let Some(slot) = self.slots.get_mut(place) {
+                    slot.flags.asking = false;
+                }
+                self.serve(place, now);
+            }
+            What::Report(charged) => {
+                let ok = reply.is_some();
+                self.reported(now, open.round, ok, &charged);
+            }
+        }
+    }
+
+    /// Sends an order, if not too many are on their way.
+    pub(super) fn send(&mut self, now: Timestamp, what: What, order: Order) -> bool {
+        let round = self.standing.round;
+        let Some(ticket) = self.errands.put(Open { sent: now, round, what }) else { return false };
+        self.facts.orders = self.facts.orders.saturating_add(1);
+        self.effects.push_back(Effect::Send(Errand { ticket, order }));
+        true
+    }
+
+    /// Buys if supplies run low, and in the next window if that is near.
+    pub(super) fn look_after(&mut self, place: u32, moment: Moment, rule: &Arc<Rule>) {
+        let grid = rule.grid();
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        let number = grid.number(moment.early);
+        if slot.window != number && !grid.is_bucket() {
+            return;
+        }
+        let span = sizing::horizon(grid).saturating_mul(2);
+        let left = if grid.is_bucket() { span } else { grid.ends(number).saturating_sub(moment.late) };
+        let demand = slot.demand(moment.local.micros(), span);
+        let ahead = sizing::ahead(grid, demand);
+        let low = sizing::tokens(demand, self.errands.trip.saturating_mul(2)).saturating_add(1);
+        let low = i64::try_from(low).unwrap_or(i64::MAX);
+        let for_sale = self.standing.for_sale(rule, number, moment.early);
+        let denied = moment.early < slot.deny_until && for_sale <= slot.deny_bound;
+        let lasts = u128::from(demand).saturating_mul(u128::from(left)) >= 500_000_000;
+        let wants = slot.balance < 0 || lasts && !sizing::is_scarce(slot, for_sale);
+        slot.refill_below = low;
+        if slot.balance < low && !(wants && !denied && !slot.flags.asking) {
+            // Not now; looked at again when half of what is there is gone.
+            slot.refill_below = if slot.balance < 0 { i64::MIN } else { slot.balance / 2 };
+        } else if slot.balance < low {
+            let owed = slot.balance.min(0).unsigned_abs();
+            self.ask(place, moment, rule, owed);
+        }
+        if !grid.is_bucket() && !grid.is_quota() {
+            self.look_ahead(place, moment, rule, ahead, demand);
+        }
+    }
+
+    fn look_ahead(
+        &mut self,
+        place: u32,
+        moment: Moment,
+        rule: &Arc<Rule>,
+        ahead: u64,
+        demand: u64,
+    ) {
+        let grid = rule.grid();
+        let number = grid.number(moment.early);
+        let next = number.saturating_add(1);
+        let for_sale = self.standing.for_sale(rule, next, moment.early);
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        let ends = grid.ends(number);
+        let begins = ends.saturating_sub(ahead);
+        if moment.early < begins {
+            slot.look_at = begins;
+            return;
+        }
+        if slot.flags.has_ahead || slot.flags.asking_ahead {
+            slot.look_at = u64::MAX;
+            return;
+        }
+        slot.look_at = moment.early.saturating_add(LOOK_MICROS);
+        let soon = u128::from(demand).saturating_mul(u128::from(sizing::horizon(grid)));
+        let enough = sizing::part(for_sale, slot.fraction) >= 2 && soon >= 1_000_000_000;
+        if !enough || !self.may_buy(moment.local) {
+            return;
+        }
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        let supply = Supply { for_sale, demand, left: grid.length };
+        let want = sizing::want_ahead(slot, grid, supply);
+        slot.flags.asking_ahead = true;
+        let (window, bound, rule) = (next, for_sale, Arc::clone(rule));
+        let buy = Buy { place, window, want, back: 0, bound, is_ahead: true, rule };
+        self.order(moment.local, buy, Vec::new());
+    }
+
+    /// Orders for those who wait.
+    pub(super) fn ask_for_waiters(&mut self, place: u32, now: Timestamp, rule: &Arc<Rule>) {
+        let Some(moment) = self.standing.clock.at(now) else { return };
+        let number = rule.grid().number(moment.early);
+        if rule.grid().ends(number) <= moment.late && !rule.grid().is_bucket() {
+            return;
+        }
+        let need = self.waiting.need(place);
+        let Some(slot) = self.slots.get(place) else { return };
+        let in_hand = u64::try_from(slot.balance).unwrap_or(0);
+        let owed = slot.balance.min(0).unsigned_abs();
+        let need = need.saturating_add(owed).saturating_sub(in_hand);
+        self.ask(place, moment, rule, need);
+    }
+
+    /// Whether anything may be bought.
+    pub(super) fn may_buy(&self, now: Timestamp) -> bool {
+        self.standing.touch == Touch::In && now <= self.standing.buys_until && self.heal.is_none()
+    }
+
+    /// Orders for the current window, unless that is under way.
+    fn ask(&mut self, place: u32, moment: Moment, rule: &Arc<Rule>, need: u64) {
+        let now = moment.local;
+        let grid = rule.grid();
+        if !self.may_buy(now) {
+            return;
+        }
+        if grid.is_bucket() {
+            self.ask_bucket(place, moment, rule, need);
+            return;
+        }
+        let number = grid.number(moment.early);
+        let for_sale = self.standing.for_sale(rule, number, moment.early);
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        if slot.flags.asking || slot.window != number {
+            return;
+        }
+        if for_sale == 0 {
+            slot.deny_bound = 0;
+            slot.deny_until = grid.ends(number).min(moment.early.saturating_add(DENY_MICROS));
+            slot.retry_at = grid.ends(number);
+            self.serve_later(place, now);
+            return;
+        }
+        let span = sizing::horizon(grid).saturating_mul(2);
+        let demand = slot.demand(now.micros(), span);
+        let left = grid.ends(number).saturating_sub(moment.late);
+        let want = sizing::want(slot, grid, Supply { for_sale, demand, left }, need);
+        let want = want.min(rule.limit().max(need));
+        let back = if u64::from(slot.returns) < RETURNS_MAX && !grid.is_ring() {
+            u64::from(std::mem::take(&mut slot.excess))
+        } else {
+            0
+        };
+        let marks = marks_of_dead(slot);
+        let died = marks.iter().map(|mark| amount(mark.change)).fold(0, u64::saturating_add);
+        self.facts.returned = self.facts.returned.saturating_add(died);
+        self.facts.expired = self.facts.expired.saturating_sub(died);
+        slot.flags.asking = true;
+        let rule = Arc::clone(rule);
+        let buy =
+            Buy { place, window: number, want, back, bound: for_sale, is_ahead: false, rule };
+        self.order(now, buy, marks);
+    }
+
+    fn order(&mut self, now: Timestamp, buy: Buy, marks: Vec<Mark>) {
+        let grid = *buy.rule.grid();
+        let Some(key) = self.slots.get(buy.place).map(|slot| slot.key.key) else { return };
+        let meter = grid.meter(key);
+        let Buy { place, window, want, back, bound, is_ahead, .. } = buy;
+        let order = if grid.is_ring() {
+            Order::Ring(Ring { meter, parts: grid.parts, at: window, want, bound, marks })
+        } else {
+            Order::Fixed(Fixed { meter, span: grid.span(window), want, back })
+        };
+        if !self.send(now, What::Buy(buy), order)
+            && let Some(slot) = self.slots.get_mut(place)
+        {
+            if is_ahead {
+                slot.flags.asking_ahead = false;
+            } else {
+                slot.flags.asking = false;
+            }
+        }
+    }
+
+    /// What was sold, or nothing if there was no answer that counts.
+    fn bought(&mut self, now: Timestamp, sent: Timestamp, buy: &Buy, reply: Option<Reply>) {
+        let Some(slot) = self.slots.get_mut(buy.place) else { return };
+        if buy.is_ahead {
+            slot.flags.asking_ahead = false;
+        } else {
+            slot.flags.asking = false;
+        }
+        let grid = buy.rule.grid();
+        let sold = match reply {
+            Some(Reply::Fixed(sold)) => self.bought_fixed(now, buy, sold),
+            Some(Reply::Ring(sold)) => Some(bought_ring(buy, sold)),
+            Some(Reply::Bucket(sold)) => {
+                self.bought_bucket(now, sent, buy, sold);
+                None
+            }
+            _ => None,
+        };
+        let (Some(sold), Some(moment)) = (sold, self.standing.clock.at(now)) else { return };
+        let number = grid.number(moment.early);
+        if moment.late < grid.ends(number) {
+            self.turn(buy.place, moment, grid, number);
+        }
+        let Some(slot) = self.slots.get_mut(buy.place) else { return };
+        let tokens = i64::try_from(sold.granted).unwrap_or(0);
+        if slot.window == buy.window {
+            self.facts.bought = self.facts.bought.saturating_add(sold.granted);
+            slot.balance = slot.balance.saturating_add(tokens);
+            slot.own = slot.own.saturating_add(sold.granted);
+            slot.sold = sold.sold;
+            slot.here = slot.here.max(sold.here);
+            slot.returns = sold.returns;
+            if sold.granted > 0 {
+                slot.top = sold.sold.min(buy.bound);
+            }
+            if !grid.is_ring() {
+                slot.fraction = sizing::fraction(slot.own, slot.sold, self.standing.members);
+            }
+            let missed = buy.want.saturating_sub(sold.granted);
+            if missed > 0 {
+                slot.deny_bound = buy.bound;
+                let least = DENY_MICROS.max(grid.period / 10);
+                slot.deny_until =
+                    grid.ends(buy.window).min(moment.early.saturating_add(least));
+                slot.retry_at = sold.retry_at;
+                if !grid.is_ring() {
+                    let missed = u32::try_from(missed).unwrap_or(u32::MAX);
+                    slot.excess = slot.excess.saturating_add(missed);
+                }
+            }
+            slot.refill_below = i64::MAX;
+        } else if slot.window.saturating_add(1) == buy.window && buy.is_ahead {
+            self.facts.bought = self.facts.bought.saturating_add(sold.granted);
+            slot.ahead = sold.granted;
+            slot.ahead_sold = sold.sold;
+            slot.ahead_returns = sold.returns;
+            slot.flags.has_ahead = true;
+            if grid.is_ring() {
+                slot.extra_mut().seen.raise(buy.window, sold.here);
+            }
+        }
+    }
+
+    /// What lies under the bound of what a fixed window has sold; none if it has lost data.
+    fn bought_fixed(&mut self, now: Timestamp, buy: &Buy, reply: FixedSold) -> Option<Sold> {
+        let slot = self.slots.get_mut(buy.place)?;
+        let returns = u16::try_from(reply.returns).unwrap_or(u16::MAX);
+        let prior = i128::from(reply.sold).saturating_sub(i128::from(buy.want));
+        let (seen, count) = if slot.window == buy.window {
+            (slot.sold, slot.returns)
+        } else {
+            (0, 0)
+        };
+        let least = i128::from(seen).saturating_sub(i128::from(buy.back));
+        let expected = count.saturating_add(u16::from(buy.back > 0));
+        if returns < expected || returns == expected && prior < least || prior < 0 {
+            self.facts.rollbacks = self.facts.rollbacks.saturating_add(1);
+            slot.flags.asking = true;
+            let span = buy.rule.grid().span(buy.window);
+            let floor = Floor { meter: buy.rule.grid().meter(slot.key.key), span, sold: seen };
+            let order = Order::Raise(Raise { floors: vec![floor] });
+            if !self.send(now, What::Lift { place: buy.place }, order)
+                && let Some(slot) = self.slots.get_mut(buy.place)
+            {
+                slot.flags.asking = false;
+            }
+            return None;
+        }
+        let room = i128::from(buy.bound).saturating_sub(prior).max(0);
+        let granted = u64::try_from(room).unwrap_or(u64::MAX).min(buy.want);
+        let sold = u64::try_from(reply.sold).unwrap_or(0);
+        let retry_at = buy.rule.grid().ends(buy.window);
+        Some(Sold { granted, sold, here: 0, returns, retry_at })
+    }
+
+    /// Has those who wait at `place` decided again at the next tick.
+    fn serve_later(&mut self, place: u32, now: Timestamp) {
+        self.waiting.alarm(now, place);
+    }
+}
+
+fn bought_ring(buy: &Buy, reply: RingSold) -> Sold {
+    let RingSold { granted, used, here, wait } = reply;
+    let retry_at = buy.rule.grid().starts(buy.window.saturating_add(wait.max(1)));
+    Sold { granted: granted.min(buy.want), sold: used, here, returns: 0, retry_at }
+}
+
+/// What a ring is told of tokens that died: at most as many marks as sub-windows are remembered.
+fn marks_of_dead(slot: &mut crate::limit::engine::slot::Slot) -> Vec<Mark> {
+    let Some(extra) = slot.extra.as_mut().filter(|extra| !extra.dead.is_empty()) else {
+        return Vec::new();
+    };
+    let marks = extra.dead.iter().map(|(at, dead)| Mark { at, change: Change::Back(dead) });
+    let marks = marks.collect();
+    extra.dead.clear();
+    marks
+}
+
+const fn amount(change: Change) -> u64 {
+    let (Change::Back(amount) | Change::Charge(amount) | Change::Floor(amount)) = change;
+    amount
+}

@@ -1,0 +1,224 @@
+//! The way back in touch, for one desk: first every counter is lifted to what this replica saw of
+//! it, then what it admitted on its own is charged, and only when all that is acknowledged is it
+//! healed. What was not acknowledged is reported again next time: counting twice is the safe side.
+
+use std::sync::Arc;
+
+use crate::limit::engine::buy::What;
+use crate::limit::engine::reference::Moment;
+use crate::limit::engine::rule::Grid;
+use crate::limit::engine::slot::Slot;
+use crate::limit::engine::standing::{Standing, Touch};
+use crate::limit::engine::{Effect, Engine};
+use crate::limit::order::{
+    Change, FLOORS_MAX, Fixed, Floor, MARKS_MAX, Mark, Order, Raise, Ring,
+};
+use crate::time::Timestamp;
+
+/// How many reports of one desk are on their way at once.
+const REPORTS_MAX: usize = 256;
+
+/// A desk on its way back.
+#[derive(Debug)]
+pub(super) struct Heal {
+    round: u32,
+    step: HealStep,
+    /// Where in the slots it is.
+    hand: u32,
+    /// How many windows of that slot are charged already.
+    charged: usize,
+    on_the_way: usize,
+    /// Floors that wait for company.
+    floors: Vec<Floor>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum HealStep {
+    Raise,
+    Charge,
+    Done,
+}
+
+/// A report, and what it charges.
+type Report = (Order, Vec<(u32, u64, u64)>);
+
+impl Engine {
+    /// Stands differently from now on.
+    pub fn stand(&mut self, now: Timestamp, standing: Arc<Standing>) {
+        let is_new_round = standing.round != self.standing.round;
+        self.standing = standing;
+        if self.standing.touch != Touch::Healing {
+            self.heal = None;
+        } else if is_new_round {
+            let round = self.standing.round;
+            let (step, floors) = (HealStep::Raise, Vec::new());
+            self.heal = Some(Heal { round, step, hand: 0, charged: 0, on_the_way: 0, floors });
+            self.report(now);
+        }
+        self.serve_all(now);
+    }
+
+    /// An outcome of a report.
+    pub(super) fn reported(
+        &mut self,
+        now: Timestamp,
+        round: u32,
+        ok: bool,
+        charged: &[(u32, u64, u64)],
+    ) {
+        if ok {
+            for (place, window, amount) in charged {
+                if let Some(extra) = self.slots.get_mut(*place).and_then(|slot| slot.extra.as_mut())
+                {
+                    extra.used.take(*window, *amount);
+                    extra.bucket = None;
+                }
+            }
+        }
+        let Some(heal) = self.heal.as_mut().filter(|heal| heal.round == round) else { return };
+        heal.on_the_way = heal.on_the_way.saturating_sub(1);
+        if ok {
+            self.report(now);
+        } else {
+            self.heal = None;
+            self.effects.push_back(Effect::Unhealed { round });
+        }
+    }
+
+    /// Sends as many reports as may be on their way.
+    fn report(&mut self, now: Timestamp) {
+        let Some(moment) = self.standing.clock.at(now) else { return };
+        let Some(mut heal) = self.heal.take() else { return };
+        let round = heal.round;
+        while heal.on_the_way < REPORTS_MAX {
+            let Some((order, charged)) = self.next_report(&mut heal, moment) else {
+                if heal.on_the_way > 0 {
+                    break;
+                }
+                // All of this step is acknowledged.
+                heal.hand = 0;
+                heal.step = match heal.step {
+                    HealStep::Raise => HealStep::Charge,
+                    HealStep::Charge | HealStep::Done => HealStep::Done,
+                };
+                if heal.step == HealStep::Done {
+                    self.effects.push_back(Effect::Healed { round });
+                    return;
+                }
+                continue;
+            };
+            if !self.send(now, What::Report(charged), order) {
+                self.effects.push_back(Effect::Unhealed { round });
+                return;
+            }
+            heal.on_the_way = heal.on_the_way.saturating_add(1);
+        }
+        self.heal = Some(heal);
+    }
+
+    fn next_report(&self, heal: &mut Heal, moment: Moment) -> Option<Report> {
+        while usize::try_from(heal.hand).unwrap_or(usize::MAX) < self.slots.end() {
+            let place = heal.hand;
+            let charged = std::mem::take(&mut heal.charged);
+            heal.hand = heal.hand.saturating_add(1);
+            let Some(slot) = self.slots.get(place) else { continue };
+            let grid = Grid::of_form(slot.key.form, slot.key.period);
+            if heal.step == HealStep::Charge {
+                let Some(report) = self.charge(place, slot, &grid, (moment, charged)) else {
+                    continue;
+                };
+                // The clock may not be sure which of two windows it is: there may be another one.
+                if !grid.is_ring() && !grid.is_bucket() {
+                    heal.hand = place;
+                    heal.charged = charged.saturating_add(1);
+                }
+                return Some(report);
+            }
+            heal.floors.extend(floors(slot, &grid, moment));
+            if heal.floors.len() >= FLOORS_MAX.saturating_sub(1) {
+                let floors = std::mem::take(&mut heal.floors);
+                return Some((Order::Raise(Raise { floors }), Vec::new()));
+            }
+        }
+        if heal.floors.is_empty() {
+            return None;
+        }
+        let floors = std::mem::take(&mut heal.floors);
+        Some((Order::Raise(Raise { floors }), Vec::new()))
+    }
+
+    /// What was admitted in `slot` without having been bought, in the windows after so many that
+    /// are charged already; of a ring everything, with what was seen.
+    fn charge(
+        &self,
+        place: u32,
+        slot: &Slot,
+        grid: &Grid,
+        (moment, charged): (Moment, usize),
+    ) -> Option<Report> {
+        if grid.is_bucket() {
+            let order = Order::Bucket(self.bucket_charge(place, moment)?);
+            return Some((order, vec![(place, 0, 0)]));
+        }
+        let meter = grid.meter(slot.key.key);
+        let number = grid.number(moment.early);
+        if grid.is_ring() {
+            return ring_report(place, slot, grid, number);
+        }
+        let used = &slot.extra.as_ref()?.used;
+        let lasting = used.iter().filter(|(window, _)| number <= *window);
+        let (window, amount) = lasting.skip(charged).next()?;
+        let span = grid.span(window);
+        let order = Order::Fixed(Fixed { meter, span, want: amount, back: 0 });
+        Some((order, vec![(place, window, amount)]))
+    }
+}
+
+/// What a fixed window and the next one were seen to have sold.
+fn floors(slot: &Slot, grid: &Grid, moment: Moment) -> Vec<Floor> {
+    if grid.is_ring() || grid.is_bucket() || grid.is_quota() {
+        return Vec::new();
+    }
+    let meter = grid.meter(slot.key.key);
+    let ahead = if slot.flags.has_ahead { slot.ahead_sold } else { 0 };
+    let seen = [(slot.window, slot.sold), (slot.window.saturating_add(1), ahead)];
+    let lasting = seen.into_iter().filter(|(window, sold)| {
+        *sold > 0 && moment.early < grid.ends(*window)
+    });
+    lasting.map(|(window, sold)| Floor { meter, span: grid.span(window), sold }).collect()
+}
+
+/// Everything about a ring in one order: what was seen of it first, then what was used.
+fn ring_report(place: u32, slot: &Slot, grid: &Grid, number: u64) -> Option<Report> {
+    let oldest = number.saturating_sub(grid.reach());
+    let counts = |at: u64| oldest <= at;
+    let mut marks = Vec::new();
+    let mut charged = Vec::new();
+    let mut floor = |at: u64, seen: u64| {
+        if counts(at) && seen > 0 {
+            marks.push(Mark { at, change: Change::Floor(seen) });
+        }
+    };
+    let extra = slot.extra.as_ref();
+    for (at, seen) in extra.into_iter().flat_map(|extra| extra.seen.iter()) {
+        floor(at, if at == slot.window { seen.max(slot.here) } else { seen });
+    }
+    if extra.is_none_or(|extra| extra.seen.of(slot.window) == 0) {
+        floor(slot.window, slot.here);
+    }
+    for (at, used) in extra.into_iter().flat_map(|extra| extra.used.iter()) {
+        if counts(at) && marks.len() < MARKS_MAX {
+            marks.push(Mark { at, change: Change::Charge(used) });
+            charged.push((place, at, used));
+        }
+    }
+    if marks.is_empty() {
+        return None;
+    }
+    // A mark far ahead of the newest sub-window would be ignored: in order, each leads the next.
+    marks.sort_by_key(|mark| mark.at);
+    let meter = grid.meter(slot.key.key);
+    let (parts, want, bound) = (grid.parts, 0, 0);
+    let order = Order::Ring(Ring { meter, parts, at: number, want, bound, marks });
+    Some((order, charged))
+}

@@ -1,0 +1,484 @@
+//! The membership of a replica in a lane: beats, loss, the way back. One for each lane, shared by
+//! all its desks.
+//!
+//! ```text
+//!          connected, probe answered         every desk has reported       nobody is awaited
+//!  out ───────────────────────────► healing ────────────────────────► settling ─────────► in
+//!   ▲                                  │                                  │                │
+//!   └── no answer for 200 ms, connection lost, clock jumped, report lost ─┴────────────────┘
+//! ```
+//!
+//! Nobody here holds a timer for anybody else. That two sides agree on who may admit what follows
+//! from the times at which windows start: a member may use its share on its own only in windows
+//! that start [`NOTICE_MICROS`] after its last beat or later, and by then nobody buys that share
+//! any more. The constants are chosen so that this holds:
+//!
+//! ```text
+//! a beat is carried out at most BEAT_LATE after it was sent
+//! + MISS           until the table says that the member is missing
+//! + MISS           until whoever heard before that it is not stops buying ([`Standing::buys_until`])
+//! + ORDER_LIFE     until an order of such a one is answered, or its answer does not count
+//! + AHEAD_MAX      how long before a window starts it may be bought in
+//! = 1,600 ms < NOTICE = 1,750 ms
+//! ```
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::limit::engine::reference::{Moment, Reference};
+use crate::limit::engine::standing::{Hold, Standing, Touch};
+use crate::limit::order::{
+    Alive, Beat, Beaten, Errand, HeldBack, Order, Outcome, ReplicaId, Reply, Ticket,
+};
+use crate::time::Timestamp;
+
+/// How often a member beats, and how often where there are many.
+const BEAT: Duration = Duration::from_millis(250);
+const BEAT_OF_MANY: Duration = Duration::from_millis(400);
+const MANY: u32 = 100;
+
+/// How late a beat may be carried out.
+const BEAT_LATE_MICROS: u64 = 100_000;
+
+/// Without a beat for so long a member is missing; and who has heard nothing for so long does not
+/// buy.
+pub const MISS: Duration = Duration::from_millis(600);
+
+/// After how long an answer does not count any more.
+pub const ORDER_LIFE: Duration = Duration::from_millis(50);
+
+/// How long before its start a window may be bought in, at most.
+pub(super) const AHEAD_MAX_MICROS: u64 = 250_000;
+
+/// How long after its last beat was sent a member may use its share on its own.
+pub const NOTICE_MICROS: u64 = 1_750_000;
+
+/// The same, counted from when the beat was carried out.
+const UNSURE_AFTER_MICROS: u64 = NOTICE_MICROS - 150_000;
+
+/// Without a beat for so long a member is expelled, and how long before that it stops.
+const MEMBER_TTL_MICROS: u64 = 300_000_000;
+const MEMBER_STOPS_MICROS: u64 = MEMBER_TTL_MICROS - 1_000_000;
+
+/// Without any answer for so long a lane is out of touch.
+const SILENCE: Duration = Duration::from_millis(200);
+
+/// How soon a beat without an answer is repeated.
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// How often a lane that is out of touch is tried.
+const PROBE: Duration = Duration::from_millis(100);
+
+/// How long one waits for the reports of the others, and how often one looks.
+const SETTLE: Duration = Duration::from_secs(1);
+const SETTLE_LOOK: Duration = Duration::from_millis(50);
+
+/// A member that was missing for so long before this replica started is not waited for, in
+/// microseconds.
+const AWAITED_MICROS: u64 = 10_000_000;
+
+/// The longest that reporting may take before it is begun again.
+const HEAL_MAX: Duration = Duration::from_secs(10);
+
+/// The membership of one replica in one lane.
+#[derive(Debug)]
+pub struct Membership {
+    identity: Identity,
+    state: State,
+    connected: bool,
+    standing: Arc<Standing>,
+    clock: Reference,
+    /// What the last answered beat said.
+    alive: Option<Alive>,
+    seat_from: u64,
+    seq: u64,
+    serial: u32,
+    flight: Option<Flight>,
+    /// When to act next.
+    wake: Timestamp,
+    /// When an answer of any kind was last heard.
+    heard: Timestamp,
+    /// The latest time at which the last beat was sent, by the primary's clock.
+    sent: u64,
+    /// The earliest time at which the last answered beat was sent, by the primary's clock; and our
+    /// time of it.
+    answered: u64,
+    answered_at: Timestamp,
+    noticed: u64,
+    surrendered: u64,
+    healing: Healing,
+    steps: VecDeque<Step>,
+}
+
+/// Who takes part.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// The replica.
+    pub replica: ReplicaId,
+    /// Which life of it: larger after each start.
+    pub incarnation: u64,
+    /// How many desks the lane's keys are divided over here.
+    pub desks: u32,
+}
+
+/// What is to be done for a [`Membership`], in this order.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Every desk of the lane is to be told, before anything that comes after.
+    Stand(Arc<Standing>),
+    /// This is to be carried to the primary.
+    Send(Errand),
+    /// It has left; nothing more will come.
+    Left,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    Out,
+    Healing,
+    Settling,
+    In,
+    Leaving,
+    Left,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    serial: u32,
+    sent: Timestamp,
+    /// The primary's time then, at the earliest.
+    early: u64,
+    is_beat: bool,
+}
+
+#[derive(Debug, Default)]
+struct Healing {
+    began: Timestamp,
+    /// The primary's time when this replica was last in touch: whoever was lost long before that
+    /// is not waited for.
+    touched: u64,
+    /// How many members there were then: if there are fewer now, the table was lost, and who is
+    /// missing in it may still have something to report.
+    members: u32,
+    reported: Vec<bool>,
+}
+
+impl Membership {
+    /// A replica that has just started and has heard of nobody.
+    pub fn new(identity: Identity, now: Timestamp) -> Self {
+        Self {
+            identity,
+            state: State::Out,
+            connected: false,
+            standing: Arc::default(),
+            clock: Reference::default(),
+            alive: None,
+            seat_from: u64::MAX,
+            seq: 0,
+            serial: 0,
+            flight: None,
+            wake: now,
+            heard: Timestamp::default(),
+            sent: 0,
+            answered: 0,
+            answered_at: Timestamp::default(),
+            noticed: 0,
+            surrendered: 0,
+            healing: Healing::default(),
+            steps: VecDeque::new(),
+        }
+    }
+
+    /// The next thing to do.
+    pub fn next_step(&mut self) -> Option<Step> {
+        self.steps.pop_front()
+    }
+
+    /// When [`Self::tick`] is due.
+    pub const fn wake(&self) -> Timestamp {
+        self.wake
+    }
+
+    /// How it stands now.
+    pub fn standing(&self) -> Arc<Standing> {
+        Arc::clone(&self.standing)
+    }
+
+    /// There is a connection to a primary, possibly another one than before: it must be told what
+    /// this replica knows before anything is bought from it.
+    pub fn connected(&mut self, now: Timestamp) {
+        self.connected = true;
+        self.flight = None;
+        if self.is_here() {
+            self.lose(now);
+            self.wake = now;
+            self.tick(now);
+        }
+    }
+
+    /// The connection is broken. What was on its way is to be reported unanswered.
+    pub fn disconnected(&mut self, now: Timestamp) {
+        self.connected = false;
+        self.flight = None;
+        if self.is_here() {
+            self.lose(now);
+        }
+    }
+
+    /// A desk had an answer from the lane.
+    pub fn heard(&mut self, now: Timestamp) {
+        self.heard = self.heard.max(now);
+    }
+
+    /// A desk waited for an answer in vain.
+    pub fn missed(&mut self, now: Timestamp) {
+        if self.state == State::In && now.since(self.heard) >= SILENCE {
+            self.lose(now);
+        }
+    }
+
+    /// A desk has reported everything in this round.
+    pub fn healed(&mut self, now: Timestamp, desk: u32, round: u32) {
+        if self.state != State::Healing || round != self.standing.round {
+            return;
+        }
+        let desk = usize::try_from(desk).unwrap_or(usize::MAX);
+        if let Some(reported) = self.healing.reported.get_mut(desk) {
+            *reported = true;
+        }
+        if self.healing.reported.iter().all(|reported| *reported) {
+            self.state = State::Settling;
+            self.wake = now;
+            self.tick(now);
+        }
+    }
+
+    /// A report of a desk was lost in this round.
+    pub fn unhealed(&mut self, now: Timestamp, round: u32) {
+        if self.state == State::Healing && round == self.standing.round {
+            self.lose(now);
+        }
+    }
+
+    /// Leaves for good: the desks have handed in what they had.
+    pub fn leave(&mut self, now: Timestamp) {
+        let was_in = matches!(self.state, State::In | State::Settling);
+        self.state = if was_in { State::Leaving } else { State::Left };
+        self.flight = None;
+        let seatless = Standing { round: self.standing.round, ..Standing::default() };
+        self.stand(seatless);
+        if was_in {
+            self.beat(now);
+        } else {
+            self.steps.push_back(Step::Left);
+        }
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, now: Timestamp) {
+        if self.state == State::In && self.standing.buys_until < now {
+            self.lose(now);
+        }
+        if now < self.wake {
+            return;
+        }
+        match self.state {
+            State::Out if self.connected => self.probe(now),
+            State::Out | State::Left => self.wake = now + PROBE,
+            State::Healing if now.since(self.healing.began) >= HEAL_MAX => self.lose(now),
+            State::Healing => self.wake = now + PROBE,
+            State::Settling | State::In => self.beat(now),
+            State::Leaving => {
+                self.state = State::Left;
+                self.steps.push_back(Step::Left);
+            }
+        }
+    }
+
+    /// What became of an errand of this membership.
+    pub fn outcome(&mut self, now: Timestamp, ticket: Ticket, outcome: Outcome) {
+        let Some(flight) = self.flight.filter(|flight| flight.serial == ticket.serial) else {
+            return;
+        };
+        self.flight = None;
+        if self.state == State::Leaving {
+            self.state = State::Left;
+            self.steps.push_back(Step::Left);
+            return;
+        }
+        match outcome {
+            Outcome::Answered(_) if now.since(flight.sent) > ORDER_LIFE => self.unanswered(now),
+            Outcome::Answered(Reply::Probe(probed)) if !flight.is_beat => {
+                self.heard(now);
+                // Another primary has another clock.
+                self.clock = Reference::default();
+                self.clock.observe(flight.sent, now, probed.now);
+                self.heal(now);
+            }
+            Outcome::Answered(Reply::Beat(beaten)) if flight.is_beat => {
+                self.heard(now);
+                self.beaten(now, flight, beaten);
+            }
+            Outcome::Answered(_) | Outcome::Unanswered => self.unanswered(now),
+        }
+    }
+
+    fn is_here(&self) -> bool {
+        !matches!(self.state, State::Leaving | State::Left)
+    }
+
+    fn unanswered(&mut self, now: Timestamp) {
+        match self.state {
+            State::In if now.since(self.heard) < SILENCE => self.wake = now + AGAIN,
+            State::In | State::Settling => self.lose(now),
+            State::Out => self.wake = now + PROBE,
+            State::Healing | State::Leaving | State::Left => {}
+        }
+    }
+
+    /// From now on out of touch.
+    fn lose(&mut self, now: Timestamp) {
+        if self.state != State::Out {
+            self.noticed = self.moment(now).late;
+        }
+        self.state = State::Out;
+        self.flight = None;
+        self.wake = now + PROBE;
+        let standing = self.stands(Touch::Out);
+        self.stand(standing);
+    }
+
+    fn probe(&mut self, now: Timestamp) {
+        self.wake = now + PROBE;
+        if self.flight.is_none() {
+            self.send(now, Order::Probe, false);
+        }
+    }
+
+    fn beat(&mut self, now: Timestamp) {
+        let many = self.standing.members > MANY;
+        self.wake = now + if many { BEAT_OF_MANY } else { BEAT };
+        if self.flight.is_some() {
+            return;
+        }
+        let late = self.moment(now).late;
+        self.sent = late;
+        self.seq = self.seq.saturating_add(1);
+        let beat = Beat {
+            replica: self.identity.replica,
+            incarnation: self.identity.incarnation,
+            seq: self.seq,
+            not_after: late.saturating_add(BEAT_LATE_MICROS),
+            miss: micros(MISS),
+            unsure_after: UNSURE_AFTER_MICROS,
+            member_ttl: MEMBER_TTL_MICROS,
+            stands: self.alive.as_ref().is_none_or(|alive| alive.seat.is_none()),
+            leave: self.state == State::Leaving,
+        };
+        self.send(now, Order::Beat(beat), true);
+    }
+
+    fn send(&mut self, now: Timestamp, order: Order, is_beat: bool) {
+        self.serial = self.serial.wrapping_add(1);
+        let early = self.moment(now).early;
+        self.flight = Some(Flight { serial: self.serial, sent: now, early, is_beat });
+        let ticket = Ticket { place: u32::MAX, serial: self.serial };
+        self.steps.push_back(Step::Send(Errand { ticket, order }));
+    }
+
+    /// The primary answers: hand in the share, then let every desk report.
+    fn heal(&mut self, now: Timestamp) {
+        if self.state != State::Out {
+            return;
+        }
+        self.state = State::Healing;
+        self.wake = now + PROBE;
+        let desks = usize::try_from(self.identity.desks).unwrap_or(0);
+        let touched = if self.alive.is_some() { self.answered } else { self.moment(now).early };
+        let (members, reported) = (self.standing.members, vec![false; desks]);
+        self.healing = Healing { began: now, touched, members, reported };
+        // Whatever has begun by now may have been used, and is used no more, even if this fails.
+        self.surrendered = self.moment(now).late.saturating_add(1);
+        let round = self.standing.round.wrapping_add(1);
+        let standing = Standing { round, ..self.stands(Touch::Healing) };
+        self.stand(standing);
+    }
+
+    fn beaten(&mut self, now: Timestamp, flight: Flight, beaten: Beaten) {
+        let (Beaten::Alive(Alive { now: time, .. }) | Beaten::Late { now: time }) = &beaten;
+        let steady = self.clock.observe(flight.sent, now, *time);
+        if !steady {
+            self.lose(now);
+            return;
+        }
+        let Beaten::Alive(alive) = beaten else {
+            self.wake = now + AGAIN;
+            return;
+        };
+        let before = self.alive.as_ref().and_then(|alive| alive.seat);
+        let fresh = self.state == State::Settling || alive.seat != before;
+        let since = self.healing.touched.saturating_sub(AWAITED_MICROS);
+        let awaited = alive.missing.iter().any(|missing| missing.since >= since)
+            || alive.members < self.healing.members;
+        self.answered = flight.early;
+        self.answered_at = flight.sent;
+        if fresh {
+            self.seat_from = self.moment(now).late.saturating_add(1);
+        }
+        // Nobody moves from one seat to another without standing in between: if that happens, the
+        // table was lost, and the counters with it.
+        let moved = before.is_some() && alive.seat.is_some() && alive.seat != before;
+        self.alive = Some(alive);
+        if self.state == State::In && moved {
+            self.lose(now);
+            return;
+        }
+        if self.state == State::Settling && awaited && now.since(self.healing.began) < SETTLE {
+            self.wake = now + SETTLE_LOOK;
+            return;
+        }
+        self.state = State::In;
+        let standing = self.stands(Touch::In);
+        self.stand(standing);
+    }
+
+    fn stands(&self, touch: Touch) -> Standing {
+        let alive = self.alive.as_ref();
+        let missing = alive.into_iter().flat_map(|alive| &alive.missing).filter_map(|missing| {
+            let from = missing.since.saturating_add(UNSURE_AFTER_MICROS);
+            let held = HeldBack { seat: missing.seat?, from, to: u64::MAX };
+            Some(Hold { held, missing_since: Some(missing.since) })
+        });
+        let dead = alive.into_iter().flat_map(|alive| &alive.held_back);
+        let dead = dead.map(|held| Hold { held: *held, missing_since: None });
+        Standing {
+            touch,
+            round: self.standing.round,
+            clock: self.clock,
+            seat: alive.and_then(|alive| alive.seat),
+            members: alive.map_or(0, |alive| alive.members),
+            holds: missing.chain(dead).collect(),
+            buys_until: self.answered_at + MISS,
+            seat_from: self.seat_from,
+            share_from: self.sent.saturating_add(NOTICE_MICROS),
+            share_to: self.answered.saturating_add(MEMBER_STOPS_MICROS),
+            noticed: self.noticed,
+            surrendered: self.surrendered,
+        }
+    }
+
+    fn stand(&mut self, standing: Standing) {
+        self.standing = Arc::new(standing);
+        self.steps.push_back(Step::Stand(Arc::clone(&self.standing)));
+    }
+
+    /// Before the first answer there is no time: then nothing depends on it.
+    fn moment(&self, now: Timestamp) -> Moment {
+        self.clock.at(now).unwrap_or(Moment { local: now, early: 0, late: 0 })
+    }
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,231 @@
+//! Faults that earlier drafts of the protocol had, each in the circumstances that brought it to
+//! light. The rules of the judge hold in all of them; some look at more.
+
+use std::time::Duration;
+
+use crate::limit::engine::rule::{Certainty, Rule, Shape};
+use crate::limit::engine::simulation::plan::{Crash, Cut, Failover, Plan, SECOND};
+use crate::limit::engine::simulation::world::World;
+
+/// In how many ways each one is tried.
+const TRIES: u64 = 40;
+
+fn fixed(limit: u64, millis: u64) -> Rule {
+    let period = Duration::from_millis(millis);
+    Rule::new(limit, Shape::Fixed { period, origin: Duration::ZERO }).unwrap()
+}
+
+fn sliding(limit: u64, millis: u64) -> Rule {
+    Rule::new(limit, Shape::Sliding { period: Duration::from_millis(millis) }).unwrap()
+}
+
+/// Runs `plan` with one seed after the other, `change`d by it.
+fn try_all(rule: &Rule, change: impl Fn(&mut Plan)) -> Vec<World> {
+    let plans = (0..TRIES).map(|seed| {
+        let mut plan = Plan::quiet(seed, rule.clone());
+        change(&mut plan);
+        plan
+    });
+    plans.map(|plan| World::new(plan).run()).collect()
+}
+
+fn cut(from: u64, to: u64, who: &[usize]) -> Cut {
+    Cut { from, to, who: who.to_vec(), breaks: false }
+}
+
+/// One that everybody gets a new connection for at once.
+fn failover(at: u64, lag: u64) -> Failover {
+    Failover { at, lag, hidden: false, swaps: true, jump: 0 }
+}
+
+/// (missed, admissible) of all.
+fn missed(worlds: &[World]) -> (u64, u64) {
+    let each = worlds.iter().map(|world| world.judge.missed(&world.plan.rule));
+    each.fold((0, 0), |sum, (missed, could)| (sum.0 + missed, sum.1 + could))
+}
+
+#[test]
+fn a_waiter_that_a_reply_wakes_spends_only_where_both_ends_of_the_clock_agree() {
+    let worlds = try_all(&fixed(30, 300), |plan| {
+        plan.delay = 4_000;
+        plan.rate = 300;
+        plan.bursts = true;
+    });
+    assert!(worlds.iter().map(|world| world.judge.waits).sum::<u64>() > 1_000);
+}
+
+#[test]
+fn healing_across_a_window_edge_leaves_no_share_that_two_may_use() {
+    for (limit, millis) in [(60, 1_000), (300, 2_000)] {
+        try_all(&fixed(limit, millis), |plan| {
+            plan.rate = 3 * limit * 1_000 / millis;
+            let to = 6 * SECOND + plan.seed * 40_000;
+            plan.cuts = vec![cut(2_600_000, to, &[0]), cut(2_900_000, to + 300_000, &[1])];
+            plan.ends = 9 * SECOND;
+        });
+    }
+}
+
+#[test]
+fn a_share_that_was_handed_in_stays_so_when_healing_fails() {
+    for rule in [fixed(60, 1_000), sliding(60, 1_000)] {
+        let worlds = try_all(&rule, |plan| {
+            plan.rate = 240;
+            // Probes come through now and then, reports hardly ever.
+            plan.cuts = (0..12)
+                .map(|part| 2_500_000 + part * 300_000)
+                .map(|from| cut(from, from + 280_000, &[0, 1]))
+                .collect();
+            plan.loses_one_in = 4;
+            plan.ends = 9 * SECOND;
+        });
+        assert!(worlds.iter().map(|world| world.judge.facts.shared).sum::<u64>() > 0);
+    }
+}
+
+#[test]
+fn a_life_that_starts_within_a_window_has_no_share_of_it() {
+    for rule in [fixed(90, 2_000), sliding(90, 2_000)] {
+        try_all(&rule, |plan| {
+            plan.rate = 200;
+            plan.cuts = vec![cut(2_500_000, 12 * SECOND, &[0, 1])];
+            let from = 6 * SECOND + plan.seed * 50_000;
+            plan.crashes = vec![Crash { who: 0, from, to: from + 200_000 }];
+            plan.ends = 13 * SECOND;
+        });
+    }
+}
+
+#[test]
+fn a_charge_whose_acknowledgement_is_lost_is_charged_again() {
+    for rule in [fixed(90, 5_000), sliding(90, 2_000)] {
+        let worlds = try_all(&rule, |plan| {
+            plan.rate = 150;
+            plan.cuts = vec![cut(2_500_000, 10_300_000, &[0, 1, 2])];
+            plan.loses_one_in = 3;
+            plan.ends = 14 * SECOND;
+        });
+        assert!(worlds.iter().map(|world| world.judge.facts.shared).sum::<u64>() > 0);
+    }
+}
+
+#[test]
+fn a_failover_that_is_shorter_than_a_beat_is_noticed() {
+    for rule in [fixed(300, 5_000), sliding(300, 5_000)] {
+        try_all(&rule, |plan| {
+            plan.rate = 300;
+            let at = 4 * SECOND + plan.seed * 17_000;
+            plan.failover = Some(failover(at, 500_000));
+        });
+    }
+}
+
+#[test]
+fn what_was_bought_ahead_is_witnessed_too() {
+    // About three are bought by each in the last quarter of a second of a window.
+    try_all(&fixed(12, 1_000), |plan| {
+        plan.rate = 60;
+        let at = 4_820_000 + plan.seed * 2_000;
+        plan.failover = Some(failover(at, 120_000));
+        plan.ends = 7 * SECOND;
+    });
+}
+
+#[test]
+fn one_late_answer_is_no_outage() {
+    let rule = fixed(300, 1_000).certainty(Certainty::Fast { over: 15 });
+    let worlds = try_all(&rule, |plan| {
+        plan.rate = 900;
+        plan.loses_one_in = 40;
+        plan.ends = 6 * SECOND;
+    });
+    for world in worlds {
+        let worst = world.judge.worst(&world.plan.rule);
+        assert!(worst <= 315, "{worst} of 315");
+    }
+}
+
+#[test]
+fn dead_tokens_of_a_sliding_window_go_back() {
+    let worlds = try_all(&sliding(1_000, 1_000), |plan| {
+        plan.replicas = 20;
+        plan.weights = vec![1; 20];
+        plan.rate = 800;
+        plan.ends = 5 * SECOND;
+    });
+    let (missed, could) = missed(&worlds);
+    assert!(missed * 100 < could, "{missed} of {could} refused wrongly");
+}
+
+#[test]
+fn a_new_window_is_bought_in_before_it_starts() {
+    let worlds = try_all(&fixed(1_000, 1_000), |plan| {
+        plan.rate = 800;
+        plan.delay = 1_000;
+        plan.ends = 6 * SECOND;
+    });
+    let waits: u64 = worlds.iter().map(|world| world.judge.waits).sum();
+    let offered: u64 = worlds.iter().map(|world| world.judge.total().1).sum();
+    assert!(waits * 200 < offered, "{waits} of {offered} waited");
+}
+
+#[test]
+fn a_tiny_limit_over_many_replicas_is_not_hoarded() {
+    let worlds = try_all(&fixed(5, 1_000), |plan| {
+        plan.replicas = 60;
+        plan.weights = vec![1; 60];
+        plan.rate = 15;
+        plan.ends = 10 * SECOND;
+    });
+    let (missed, could) = missed(&worlds);
+    assert!(missed * 50 < could, "{missed} of {could} refused wrongly");
+}
+
+#[test]
+fn what_was_admitted_alone_counts_in_sub_windows_that_the_ring_has_never_seen() {
+    let worlds = try_all(&sliding(90, 2_000), |plan| {
+        plan.rate = 400;
+        plan.cuts = vec![cut(2_500_000, 9 * SECOND + plan.seed * 30_000, &[0, 1, 2])];
+        plan.ends = 12 * SECOND;
+    });
+    assert!(worlds.iter().all(|world| world.judge.facts.shared > 0));
+}
+
+#[test]
+fn the_share_of_a_sliding_window_is_for_the_whole_of_it() {
+    let worlds = try_all(&sliding(90, 1_000), |plan| {
+        plan.rate = 600;
+        plan.cuts = vec![cut(2_500_000, 11 * SECOND, &[0, 1])];
+        plan.ends = 11 * SECOND;
+    });
+    assert!(worlds.iter().all(|world| world.judge.facts.shared > 60));
+}
+
+#[test]
+fn the_share_of_a_life_that_died_out_of_touch_is_not_sold_again() {
+    for rule in [fixed(90, 5_000), sliding(90, 4_000)] {
+        try_all(&rule, |plan| {
+            plan.rate = 300;
+            plan.cuts = vec![cut(2_500_000, 11_200_000, &[0])];
+            let from = 10_700_000 + plan.seed * 10_000;
+            plan.crashes = vec![Crash { who: 0, from, to: from + 500_000 }];
+            plan.ends = 16 * SECOND;
+        });
+    }
+}
+
+#[test]
+fn members_that_come_and_go_share_no_token_twice() {
+    for rule in [fixed(60, 1_000), sliding(60, 1_000)] {
+        try_all(&rule, |plan| {
+            plan.replicas = 4;
+            plan.weights = vec![1; 4];
+            plan.rate = 300;
+            // One joins just before all are cut off: not everybody knows of it.
+            plan.joins = vec![(3, 2_600_000 + plan.seed * 10_000)];
+            plan.leaves = vec![(0, 8 * SECOND)];
+            plan.cuts = vec![cut(2_900_000, 9 * SECOND, &[0, 1, 2, 3])];
+            plan.ends = 11 * SECOND;
+        });
+    }
+}

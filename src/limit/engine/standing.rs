@@ -1,0 +1,196 @@
+//! How this replica stands with a lane at one time: whether it is in touch, what time it is over
+//! there, and who owns which share. It never changes; a change is another one.
+
+use crate::limit::engine::reference::Reference;
+use crate::limit::engine::rule::{Grid, Rule};
+use crate::limit::order::{HeldBack, Seat};
+use crate::time::Timestamp;
+
+/// How this replica stands with a lane.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// Whether it may buy, or what it does instead.
+    pub touch: Touch,
+    /// Counts the times that the replica came back in touch, and the tries.
+    pub round: u32,
+    /// What time it is at the primary.
+    pub clock: Reference,
+    /// Its place in the division of limits.
+    pub seat: Option<Seat>,
+    /// How many members the lane has, as last heard; zero if never.
+    pub members: u32,
+    /// Shares of others (and of an earlier life of its own) that are not for sale.
+    pub holds: Vec<Hold>,
+    /// Until when (by our clock) what is known of the members may be relied on.
+    pub buys_until: Timestamp,
+    /// Windows that start before this (by the primary's clock, as all below) have no debts: the
+    /// seat may have had another holder in them.
+    pub seat_from: u64,
+    /// Windows that start at this time or later have a local share while out of touch ...
+    pub share_from: u64,
+    /// ... but not those that start at this time or later: by then others count on us no more.
+    pub share_to: u64,
+    /// When the loss was noticed.
+    pub noticed: u64,
+    /// Windows that start before this have no local share: it was handed in.
+    pub surrendered: u64,
+}
+
+/// Whether a replica is in touch with a lane.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Touch {
+    /// It buys.
+    In,
+    /// It gets no answers: it spends what it has, then its own share.
+    #[default]
+    Out,
+    /// It reports what it admitted on its own; it spends what it has, and its share no more.
+    Healing,
+}
+
+/// A share that is not for sale.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Hold {
+    /// Whose, and of which windows.
+    pub held: HeldBack,
+    /// When its owner was last seen, if it is a member that is missing now.
+    pub missing_since: Option<u64>,
+}
+
+/// For limits in the fast mode a member that is missing for longer than this, in microseconds,
+/// holds nothing back.
+pub(super) const MISSED_IN_FAST_MICROS: u64 = 10_000_000;
+
+impl Standing {
+    /// What of `rule`'s limit is for sale in window `number`; `at` is the time, for buckets, which
+    /// have no windows.
+    pub(super) fn for_sale(&self, rule: &Rule, number: u64, at: u64) -> u64 {
+        self.for_sale_of(rule.limit(), rule, number, at)
+    }
+
+    /// The same of another amount than the limit: of the burst of a bucket.
+    pub(super) fn for_sale_of(&self, amount: u64, rule: &Rule, number: u64, at: u64) -> u64 {
+        if self.holds.is_empty() {
+            return amount;
+        }
+        let grid = rule.grid();
+        let starts = if grid.is_bucket() { at } else { grid.starts(number) };
+        // What was admitted in a sliding window counts for a period more, in a bucket about so.
+        let lasts = if grid.is_ring() {
+            grid.period.saturating_add(grid.length)
+        } else if grid.is_bucket() {
+            grid.period
+        } else {
+            0
+        };
+        let held = self.holds.iter().filter(|hold| {
+            let gone = hold
+                .missing_since
+                .is_some_and(|since| since.saturating_add(MISSED_IN_FAST_MICROS) < starts);
+            hold.held.from <= starts
+                && starts < hold.held.to.saturating_add(lasts)
+                && (rule.is_exact() || !gone)
+        });
+        let held = held.map(|hold| share(hold.held.seat, grid, number, amount));
+        amount.saturating_sub(held.fold(0, u64::saturating_add))
+    }
+
+    /// How much debt this replica may have in window `number`.
+    pub(super) fn debt(&self, rule: &Rule, number: u64) -> u64 {
+        let over = rule.over();
+        if over == 0 {
+            return 0;
+        }
+        match self.seat {
+            Some(seat) if self.seat_from <= rule.grid().starts(number) => {
+                over.checked_div(u64::from(seat.of)).unwrap_or(0)
+            }
+            _ => 0,
+        }
+    }
+
+    /// How much of `amount` this replica may admit on its own in window `number`.
+    pub(super) fn own_share(&self, grid: &Grid, number: u64, amount: u64) -> u64 {
+        self.seat.map_or(0, |seat| share(seat, grid, number, amount))
+    }
+}
+
+/// The share of `seat` in `amount` tokens of window `number`: whole numbers that add up to `amount`
+/// over all seats. In fixed windows they go round, so that of 5 tokens for 20 replicas each gets
+/// one in time; in sliding ones they stay, because windows overlap.
+pub(super) fn share(seat: Seat, grid: &Grid, number: u64, amount: u64) -> u64 {
+    let of = u64::from(seat.of);
+    let turn = if grid.is_ring() || grid.is_bucket() { 0 } else { number };
+    let Some(turn) = turn.checked_rem(of) else { return 0 };
+    let place = u64::from(seat.index).saturating_add(turn).checked_rem(of).unwrap_or(0);
+    let (place, of, amount) = (u128::from(place), u128::from(of), u128::from(amount));
+    let below = |place: u128| amount.saturating_mul(place).checked_div(of).unwrap_or(0);
+    u64::try_from(below(place.saturating_add(1)).saturating_sub(below(place))).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::engine::rule::{Certainty, Shape};
+    use std::time::Duration;
+
+    fn rule(limit: u64, sliding: bool) -> Rule {
+        let period = Duration::from_secs(1);
+        let fixed = Shape::Fixed { period, origin: Duration::ZERO };
+        Rule::new(limit, if sliding { Shape::Sliding { period } } else { fixed }).unwrap()
+    }
+
+    #[test]
+    fn shares_add_up_and_go_round() {
+        for sliding in [false, true] {
+            let rule = rule(5, sliding);
+            let mut got = [0; 20];
+            for number in 100..120 {
+                let mut sum = 0;
+                for index in 0..20 {
+                    let own = share(Seat { index, of: 20 }, rule.grid(), number, 5);
+                    got[usize::try_from(index).unwrap()] += own;
+                    sum += own;
+                }
+                assert_eq!(sum, 5);
+            }
+            assert_eq!(got.iter().all(|sum| *sum == 5), !sliding, "{got:?}");
+        }
+    }
+
+    #[test]
+    fn the_share_of_a_missing_member_is_not_for_sale_in_the_windows_it_may_use_it_in() {
+        let seat = Seat { index: 1, of: 4 };
+        let held = HeldBack { seat, from: 10_500_000, to: u64::MAX };
+        let holds = vec![Hold { held, missing_since: Some(9_000_000) }];
+        let standing = Standing { holds, ..Standing::default() };
+        let exact = rule(100, false);
+        let fast = rule(100, false).certainty(Certainty::Fast { over: 8 });
+        assert_eq!(standing.for_sale(&exact, 10, 0), 100, "it started before");
+        assert_eq!(standing.for_sale(&exact, 11, 0), 75);
+        assert_eq!(standing.for_sale(&fast, 11, 0), 75);
+        assert_eq!(standing.for_sale(&exact, 20, 0), 75);
+        assert_eq!(standing.for_sale(&fast, 20, 0), 100, "the fast mode gives up on it");
+    }
+
+    #[test]
+    fn what_a_dead_life_may_have_admitted_in_a_sliding_window_is_held_for_a_period_more() {
+        let seat = Seat { index: 0, of: 2 };
+        let held = HeldBack { seat, from: 10_000_000, to: 12_000_000 };
+        let holds = vec![Hold { held, missing_since: None }];
+        let standing = Standing { holds, ..Standing::default() };
+        let fixed = |second| standing.for_sale(&rule(10, false), second, 0);
+        assert_eq!([fixed(9), fixed(10), fixed(11), fixed(12)], [10, 5, 5, 10]);
+        let sliding = |part| standing.for_sale(&rule(10, true), part, 0);
+        assert_eq!([sliding(99), sliding(100), sliding(130), sliding(131)], [10, 5, 5, 10]);
+    }
+
+    #[test]
+    fn a_seat_gives_debts_only_in_windows_that_start_after_it_was_taken() {
+        let seat = Some(Seat { index: 0, of: 4 });
+        let standing = Standing { seat, seat_from: 10_000_001, ..Standing::default() };
+        let fast = rule(100, false).certainty(Certainty::Fast { over: 8 });
+        assert_eq!([standing.debt(&fast, 10), standing.debt(&fast, 11)], [0, 2]);
+        assert_eq!(standing.debt(&rule(100, false), 11), 0);
+    }
+}

@@ -1,0 +1,488 @@
+//! What a replica asks of the one who sells tokens, and what it is told: plain data.
+//!
+//! A *lane* is the part of the counters that lives under one hash tag of Redis, so on one primary
+//! at a time: its members, its counters, its clock. A replica speaks to each lane on its own; one
+//! Redis that is no cluster has one lane. An order is carried out by the lane's primary in one
+//! step: nobody sees the middle of it.
+//!
+//! Times are microseconds of the clock of that primary (`TIME`), unless a name says otherwise.
+//! Amounts are tokens: calls, or whatever unit the limit counts.
+//!
+//! # What may happen to an order
+//! It is carried out and the reply comes in time; it is carried out, now or much later, and the
+//! reply is lost; or it is never carried out. The last two look the same from here and are both
+//! [`Outcome::Unanswered`]. So no order may do harm when it is late, and none is sent twice by
+//! whoever carries it, except [`Ledger`], which says by itself that it is a repetition.
+
+use crate::limit::key::CounterKey;
+
+/// The most that one fixed window can have sold: a counter and its number of returns
+/// ([`FixedSold::returns`]) then fit into 53 bits, which Lua's numbers hold exactly.
+pub const FIXED_SOLD_MAX: u64 = (1 << 42) - 1;
+
+/// How many returns a fixed window's counter can tell apart.
+pub const FIXED_RETURNS_MAX: u64 = (1 << 11) - 1;
+
+/// How many marks one [`Ring`] order carries at most.
+pub const MARKS_MAX: usize = 64;
+
+/// How many entries one [`Ledger`] order carries at most.
+pub const LEDGER_ENTRIES_MAX: usize = 64;
+
+/// How many floors one [`Raise`] order carries at most.
+pub const FLOORS_MAX: usize = 64;
+
+/// How long after its end a [`HeldBack`] is still told: longer than the longest window that is
+/// rate-limited from allotments.
+pub const HELD_BACK_KEPT_MICROS: u64 = 700_000_000;
+
+/// An order and the mark by which its outcome finds its way back.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Errand {
+    /// Whose it is; nobody but its maker reads it.
+    pub ticket: Ticket,
+    /// What is asked.
+    pub order: Order,
+}
+
+/// The mark of one [`Errand`].
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Ticket {
+    /// A place in the tables of the maker.
+    pub place: u32,
+    /// Tells apart what was at that place one after the other.
+    pub serial: u32,
+}
+
+/// What became of an [`Errand`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// It was carried out, and this is the answer.
+    Answered(Reply),
+    /// No answer came in time, or the connection broke: carried out or not, nobody knows.
+    Unanswered,
+}
+
+/// What a replica asks of a lane.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Order {
+    /// Says what time it is there. Changes nothing.
+    Probe,
+    /// Shows that the replica lives.
+    Beat(Beat),
+    /// Buys in a fixed window.
+    Fixed(Fixed),
+    /// Buys in a sub-window of a sliding window.
+    Ring(Ring),
+    /// Buys from a token bucket.
+    Bucket(Bucket),
+    /// Buys from, and reports to, ledgers of quotas.
+    Ledger(Ledger),
+    /// Lifts counters of fixed windows to what a replica saw.
+    Raise(Raise),
+    /// Takes, renews or gives back permits of a shared concurrency limit.
+    Permits(Permits),
+}
+
+/// The answer to an [`Order`], of the same name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reply {
+    /// To [`Order::Probe`].
+    Probe(Probed),
+    /// To [`Order::Beat`].
+    Beat(Beaten),
+    /// To [`Order::Fixed`].
+    Fixed(FixedSold),
+    /// To [`Order::Ring`].
+    Ring(RingSold),
+    /// To [`Order::Bucket`].
+    Bucket(BucketSold),
+    /// To [`Order::Ledger`].
+    Ledger(LedgerSold),
+    /// To [`Order::Raise`].
+    Raise,
+    /// To [`Order::Permits`].
+    Permits(PermitsHeld),
+}
+
+/// One replica: a digest of the name under which it comes back after a restart.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ReplicaId(pub u128);
+
+/// One counter: the same key with other periods or origins is another one.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Meter {
+    /// What is counted.
+    pub key: CounterKey,
+    /// The length of its windows in microseconds; zero: one window that never ends.
+    pub period: u64,
+}
+
+/// One window of a fixed grid.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Span {
+    /// Its first microsecond.
+    pub starts: u64,
+    /// The first microsecond that is no longer in it; [`u64::MAX`]: it never ends.
+    pub ends: u64,
+}
+
+// ---- members ---------------------------------------------------------------------------------
+
+/// The answer to [`Order::Probe`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Probed {
+    /// What time it is.
+    pub now: u64,
+}
+
+/// A sign of life. The table of members holds, for each replica that ever beat: its seat if it has
+/// one, when and to which primary (run id) it last beat, its incarnation, its held-back intervals,
+/// and whether it was expelled; and for all together how many seats there are.
+///
+/// # What one does, in this order, at `now`
+/// 1. `not_after < now`, or the own entry is of the same incarnation and has seen this `seq` or a
+///    larger one: nothing is changed, the answer is [`Beaten::Late`].
+/// 2. Every other member whose last beat is more than `member_ttl` old is *expelled*: it is no
+///    member any more; if it had a seat, the interval from its last beat `+ unsure_after` to `now`
+///    is held back for that seat, and the seat is free.
+/// 3. The own entry: if there is one of another incarnation with a seat, whose last beat is more
+///    than `unsure_after` old, the interval from that beat `+ unsure_after` to `now` is held back
+///    for that seat. The last beat (time, primary, incarnation, `seq`) is noted; who was expelled
+///    is a member again. With `leave` the replica is no member any more, at once and without
+///    anything held back; the answer then has no seat, and the rest is skipped but for 5.
+/// 4. Seats. `stands` frees the own seat. Then, with R members and S seats:
+///    * If no member has a seat, S becomes R.
+///    * If R > S or R < S/2, and nobody is missing, who beats is told to stand: the reply has no
+///      seat, but the seat stays its own in the table until it says that it stands. (So everybody
+///      stands up within two beats, and then all sit down again by the new number.)
+///    * Otherwise it keeps its seat; who has none takes the lowest below S that no member has, if
+///      there is one, and is a holder from then on, whether the reply arrives or not.
+/// 5. *Missing* is every other member whose last beat is more than `miss` old, or went to a
+///    primary with another run id than this one.
+///
+/// Held-back intervals are told until [`HELD_BACK_KEPT_MICROS`] after their end, and then forgotten
+/// (with the entry of a replica that is no member any more).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Beat {
+    /// Who beats.
+    pub replica: ReplicaId,
+    /// Which life of that replica: larger after each start of the process.
+    pub incarnation: u64,
+    /// Which beat of that life: each is larger than those before.
+    pub seq: u64,
+    /// Carried out later than this it is void, so that a beat that was held up somewhere does not
+    /// make a replica look alive which has already turned to its local share.
+    pub not_after: u64,
+    /// Without a beat for this many microseconds a member is missing.
+    pub miss: u64,
+    /// This many microseconds after its last beat a member may have begun to use its local share.
+    pub unsure_after: u64,
+    /// Without a beat for this many microseconds a member is expelled.
+    pub member_ttl: u64,
+    /// The replica knows that it has no seat: none was told to it in this life, or the last reply
+    /// that it has seen told it to stand.
+    pub stands: bool,
+    /// It leaves for good, and has handed in or used up everything.
+    pub leave: bool,
+}
+
+/// The place of a replica in the division of limits: of N tokens of a window with number w, seat i
+/// of S owns the positions from N·x/S to N·(x+1)/S, x = (i + w) mod S, rounded down.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Seat {
+    /// Which seat, from 0.
+    pub index: u32,
+    /// Of how many.
+    pub of: u32,
+}
+
+/// The answer to [`Order::Beat`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Beaten {
+    /// It counted.
+    Alive(Alive),
+    /// It came after its `not_after` and changed nothing.
+    Late {
+        /// What time it is.
+        now: u64,
+    },
+}
+
+/// What a replica learns from its beat.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Alive {
+    /// What time it is.
+    pub now: u64,
+    /// The seat of this replica; none: it stands, and owns no share.
+    pub seat: Option<Seat>,
+    /// How many members there are, this one included.
+    pub members: u32,
+    /// The other members that are missing, those without a seat too.
+    pub missing: Vec<Missing>,
+    /// Intervals whose windows are held back, this replica's own included.
+    pub held_back: Vec<HeldBack>,
+}
+
+/// A member that did not beat in time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Missing {
+    /// Its seat, if it may believe that it has one.
+    pub seat: Option<Seat>,
+    /// When it last beat.
+    pub since: u64,
+}
+
+/// The share of a life that ended out of touch: it may have used it, and cannot say so.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct HeldBack {
+    /// The seat of that life.
+    pub seat: Seat,
+    /// Windows are held back that start at this time or later ...
+    pub from: u64,
+    /// ... and before this one.
+    pub to: u64,
+}
+
+// ---- fixed windows ---------------------------------------------------------------------------
+
+/// Buys in a fixed window: the counter becomes `counter - back + want`, in one step, and lives
+/// until a while after the window. Nobody looks at a limit there: whoever ordered works out from
+/// the reply how much of `want` lies under it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Fixed {
+    /// Which counter.
+    pub meter: Meter,
+    /// Which window of it.
+    pub span: Span,
+    /// How much is asked for; or, on the way back from a loss, how much was admitted without it.
+    pub want: u64,
+    /// How much of what was bought before in this window is handed back, never to be spent.
+    pub back: u64,
+}
+
+/// The answer to [`Order::Fixed`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FixedSold {
+    /// The counter afterwards. Below zero only after a loss of data.
+    pub sold: i64,
+    /// How many orders with a `back` this window has seen, this one included; at most
+    /// [`FIXED_RETURNS_MAX`]. Who sees a counter fall while this number does not change knows that
+    /// data was lost.
+    pub returns: u64,
+}
+
+/// Lifts counters to at least what a replica has seen: `counter = max(counter, floor)`, the number
+/// of returns as it is. Up to [`FLOORS_MAX`] at once.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Raise {
+    /// Counters and their floors.
+    pub floors: Vec<Floor>,
+}
+
+/// The least that a counter of a fixed window has sold.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Floor {
+    /// Which counter.
+    pub meter: Meter,
+    /// Which window of it.
+    pub span: Span,
+    /// How much it had sold, returns taken off.
+    pub sold: u64,
+}
+
+// ---- sliding windows -------------------------------------------------------------------------
+
+/// Buys in one sub-window of a ring. With `length` = period/parts rounded up, sub-window x
+/// covers the `length` microseconds from x·length on, and an interval as long as the period touches at most `parts + 1` of them; so the sum of no
+/// `parts + 1` neighbours may pass the bound.
+///
+/// In this order: the marks are applied; then up to `want` is granted in `at` as far as every sum
+/// of `parts + 1` neighbours that contains `at` and ends no later than the newest sub-window stays
+/// within `bound`.
+///
+/// The ring keeps the newest `parts + 3` sub-windows; a mark outside of
+/// `newest - parts - 2 ..= newest + 2` is ignored, and so is a `want` in a sub-window before
+/// `newest - 2`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ring {
+    /// Which counter.
+    pub meter: Meter,
+    /// Into how many sub-windows the period is divided.
+    pub parts: u32,
+    /// The sub-window in which tokens are wanted.
+    pub at: u64,
+    /// How much is wanted.
+    pub want: u64,
+    /// The limit less what is held back.
+    pub bound: u64,
+    /// What is to be noted first, in this order; at most [`MARKS_MAX`].
+    pub marks: Vec<Mark>,
+}
+
+/// A correction of one sub-window of a ring.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Mark {
+    /// Which sub-window.
+    pub at: u64,
+    /// What about it.
+    pub change: Change,
+}
+
+/// What a [`Mark`] says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Change {
+    /// So much was bought there and will never be spent. The sum never falls below zero.
+    Back(u64),
+    /// So much was admitted there without having been bought.
+    Charge(u64),
+    /// At least so much had been sold there.
+    Floor(u64),
+}
+
+/// The answer to [`Order::Ring`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RingSold {
+    /// How much was granted.
+    pub granted: u64,
+    /// The largest of the sums that contain `at`, the grant included.
+    pub used: u64,
+    /// How much is sold in `at` itself, the grant included.
+    pub here: u64,
+    /// The fewest sub-windows after `at` in which one token could be granted if nobody bought
+    /// meanwhile: zero if one could be granted in `at`, at most `parts + 1` (also if `bound` is 0).
+    pub wait: u64,
+}
+
+// ---- token bucket ----------------------------------------------------------------------------
+
+/// Buys from a bucket that holds `burst` tokens and gains one each `token_nanos`: the generic cell
+/// rate algorithm over a theoretical arrival time (TAT), which never looks back over the largest
+/// time it has seen.
+///
+/// `tat = max(tat - back·token, now) + charge·token`, then up to `want` is granted as far as
+/// `tat + granted·token <= now + burst·token`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Bucket {
+    /// Which bucket; `meter.period` is the time in which it fills up.
+    pub meter: Meter,
+    /// Nanoseconds in which one token is gained; never zero.
+    pub token_nanos: u64,
+    /// How many tokens it holds, already without those that may be out on their way.
+    pub burst: u64,
+    /// How much is wanted.
+    pub want: u64,
+    /// How much is handed back, never to be spent.
+    pub back: u64,
+    /// How much was admitted without having been bought.
+    pub charge: u64,
+}
+
+/// The answer to [`Order::Bucket`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct BucketSold {
+    /// How much was granted.
+    pub granted: u64,
+    /// How many whole tokens are left.
+    pub left: u64,
+    /// Microseconds until there is one more; zero if there is.
+    pub wait: u64,
+}
+
+// ---- quotas ----------------------------------------------------------------------------------
+
+/// Buys from and reports to ledgers, exactly once: the primary keeps for each session the last
+/// `seq` and its reply. The same `seq` again changes nothing and is answered with that reply; a
+/// smaller one changes nothing and is answered with [`LedgerSold::Stale`].
+///
+/// A ledger holds `floor` (what was asserted since this primary took over), `added` (what came
+/// since) and the run id of the primary; its total is `floor + added`. For each entry, in order:
+/// under another run id `added` is folded into `floor` first; then `floor = max(floor, entry.floor)`;
+/// then `added += delta`; then up to `want` is granted as far as the total stays within `bound`,
+/// and the grant is added too.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ledger {
+    /// Who reports.
+    pub session: Session,
+    /// Which report of that session; each one is larger than those before.
+    pub seq: u64,
+    /// The ledgers, at most [`LEDGER_ENTRIES_MAX`], each at most once.
+    pub entries: Vec<LedgerEntry>,
+}
+
+/// A stream of reports of which at most one is on its way at any time.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Session {
+    /// Whose.
+    pub replica: ReplicaId,
+    /// Of which life. After a restart the last report of the life before is repeated as it was.
+    pub incarnation: u64,
+    /// Which of the parts into which the replica divides its keys.
+    pub desk: u32,
+}
+
+/// What is asked of one ledger.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LedgerEntry {
+    /// Which counter.
+    pub meter: Meter,
+    /// Which period of it.
+    pub span: Span,
+    /// The quota less what is held back.
+    pub bound: u64,
+    /// How much is wanted.
+    pub want: u64,
+    /// Used without having been bought (above zero), or bought and handed back (below).
+    pub delta: i64,
+    /// The least that the ledger's total had been, as far as this replica knows.
+    pub floor: u64,
+}
+
+/// The answer to [`Order::Ledger`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum LedgerSold {
+    /// One for each entry, in their order.
+    Sold(Vec<EntrySold>),
+    /// A later report of this session was carried out before.
+    Stale,
+}
+
+/// The answer to one [`LedgerEntry`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct EntrySold {
+    /// How much was granted.
+    pub granted: u64,
+    /// The total afterwards.
+    pub total: u64,
+}
+
+// ---- concurrency -----------------------------------------------------------------------------
+
+/// Takes, renews or gives back permits that expire: what a replica holds under a key becomes
+/// `want`, as far as all replicas together then hold no more than `max`; what it holds already is
+/// never taken from it by this. Holdings whose time is over are dropped first. It all expires
+/// `life` after it was last renewed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Permits {
+    /// What is limited.
+    pub key: CounterKey,
+    /// Who holds; another incarnation of a replica is another holder.
+    pub replica: ReplicaId,
+    /// Which life of it.
+    pub incarnation: u64,
+    /// How many it needs in all, those included that it holds; zero gives all back.
+    pub want: u64,
+    /// How many there are.
+    pub max: u64,
+    /// Microseconds after which they expire.
+    pub life: u64,
+}
+
+/// The answer to [`Order::Permits`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PermitsHeld {
+    /// How many the replica holds now: `want`, or fewer.
+    pub held: u64,
+    /// How many all replicas hold together.
+    pub taken: u64,
+}

@@ -1,0 +1,454 @@
+//! The scripts that Redis runs and the arithmetic in Rust are one: random orders through both, on
+//! every server that is named.
+//!
+//! `WEIR_REDIS_SERVERS` names the servers (paths with `:` between them), `WEIR_SCRIPT_STEPS` says how
+//! many orders, `WEIR_SCRIPT_SEED` which ones.
+
+use std::collections::VecDeque;
+use std::env;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use redis::{Pipeline, Value};
+use weir::counters::redis::command::{Call, Writer, read};
+use weir::counters::redis::name::Names;
+use weir::counters::redis::script::{Script, Scripts};
+use weir::limit::key::{CounterKey, KeySpace, Kind};
+use weir::limit::order::{
+    Beat, Bucket, Change, Fixed, Floor, Ledger, LedgerEntry, Mark, Meter, Order, Permits, Raise,
+    ReplicaId, Reply, Ring, Session, Span,
+};
+use weir::limit::seller::{Primary, fixed};
+
+use crate::harness::redis::{Cluster, Redis, Talk, servers, text};
+
+/// How many orders the usual run compares.
+const STEPS: u64 = 20_000;
+
+/// How many orders are sent at once.
+const BATCH: u64 = 500;
+
+/// How long the data is kept before it is lost.
+const LOSS_EVERY: u64 = 7_919;
+
+const SECOND: u64 = 1_000_000;
+
+#[test]
+fn scripts_sell_what_the_arithmetic_says() {
+    for binary in servers() {
+        let redis = Redis::of(&binary, &[]);
+        println!("{}", compare(&version(&redis), 0, steps(), &mut redis.talk()));
+    }
+}
+
+#[test]
+fn scripts_sell_the_same_on_a_cluster() {
+    for binary in servers() {
+        let cluster = Cluster::of(&binary);
+        let lanes = lanes_by_node(&cluster);
+        for (node, lane) in cluster.nodes.iter().zip(lanes) {
+            let what = format!("cluster of {}, lane {lane}", version(node));
+            println!("{}", compare(&what, lane, steps() / 3, &mut node.talk()));
+        }
+    }
+}
+
+/// What keys begin with in these tests.
+const PREFIX: &str = "t:";
+
+/// For each node a lane that lies on it.
+fn lanes_by_node(cluster: &Cluster) -> Vec<u16> {
+    let on = |node: &Redis| {
+        (0..100).find(|lane| cluster.node_of(Names::new(PREFIX, *lane).slot()).at() == node.at())
+    };
+    cluster.nodes.iter().map(|node| on(node).expect("a lane")).collect()
+}
+
+fn steps() -> u64 {
+    number("WEIR_SCRIPT_STEPS").unwrap_or(STEPS)
+}
+
+fn number(name: &str) -> Option<u64> {
+    env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
+fn version(redis: &Redis) -> String {
+    let info = text(&redis.ask(&["INFO", "server"]));
+    let line = |name: &str| {
+        let start = format!("{name}:");
+        info.lines().find_map(|line| line.strip_prefix(&start)).map(|line| line.trim().to_owned())
+    };
+    match line("valkey_version") {
+        Some(valkey) => format!("Valkey {valkey}"),
+        None => format!("Redis {}", line("redis_version").unwrap_or_default()),
+    }
+}
+
+/// Compares `steps` random orders; says what was done.
+fn compare(what: &str, lane: u16, steps: u64, talk: &mut Talk) -> String {
+    let seed = number("WEIR_SCRIPT_SEED").unwrap_or(1);
+    let mut world = World::new(seed.wrapping_add(u64::from(lane)), lane);
+    load(talk, &world.writer.scripts);
+    let (mut done, mut granted) = (0, 0_u64);
+    while done < steps {
+        if done % LOSS_EVERY < BATCH {
+            world.lose(talk);
+        }
+        let batch: Vec<_> = (0..BATCH.min(steps - done)).map(|_| world.next()).collect();
+        let mut pipeline = Pipeline::new();
+        let widths: Vec<_> = batch.iter().map(|step| world.write(&mut pipeline, step)).collect();
+        let answers = talk.send(&pipeline, widths.iter().sum()).expect("answers");
+        let mut rest = answers.as_slice();
+        for (step, width) in batch.iter().zip(widths) {
+            let (mine, others) = rest.split_at(width);
+            rest = others;
+            let expected = world.primary.carry_out(step.now, &step.order);
+            let found = read(&step.order, mine);
+            assert_eq!(
+                found.as_ref(),
+                Ok(&expected),
+                "{what}, seed {seed}, step {done}: {step:?} answered {mine:?}"
+            );
+            granted += u64::from(sells(&expected));
+            done += 1;
+        }
+    }
+    assert!(steps / 10 < granted, "too many orders that nothing comes of");
+    format!("{what}: {done} orders alike (seed {seed}), {granted} of them sold something")
+}
+
+fn sells(reply: &Reply) -> bool {
+    match reply {
+        Reply::Ring(sold) => 0 < sold.granted,
+        Reply::Bucket(sold) => 0 < sold.granted,
+        Reply::Permits(held) => 0 < held.held,
+        Reply::Fixed(_) => true,
+        Reply::Probe(_) | Reply::Beat(_) | Reply::Ledger(_) | Reply::Raise => false,
+    }
+}
+
+fn load(talk: &mut Talk, scripts: &Scripts) {
+    for script in scripts.all() {
+        let loaded = talk.ask(&["SCRIPT", "LOAD", script.text]);
+        assert_eq!(text(&loaded), script.hash);
+    }
+}
+
+/// An order and when it is carried out.
+#[derive(Debug)]
+struct Step {
+    now: u64,
+    order: Order,
+}
+
+/// Random orders, and the primary in Rust.
+struct World {
+    random: Random,
+    now: u64,
+    writer: Writer,
+    primary: Primary,
+    keys: Vec<CounterKey>,
+    seqs: [u64; 4],
+    incarnations: [u64; 5],
+    /// Times at which something that was done expires, or somebody is missed.
+    edges: VecDeque<u64>,
+}
+
+/// How many edges are kept in mind.
+const EDGES_MAX: usize = 12;
+
+impl World {
+    fn new(seed: u64, lane: u16) -> Self {
+        let keys = ["a", "b", "c"].map(|name| KeySpace::new(Kind::Rate, &[]).key(name));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_micros();
+        let run = 0xfeed;
+        Self {
+            random: Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
+            now: u64::try_from(now).expect("before the end of time"),
+            writer: Writer {
+                names: Names::new(PREFIX, lane),
+                scripts: with_given_time(),
+                run,
+                has_increx: false,
+            },
+            primary: Primary { run, ..Primary::default() },
+            keys: keys.to_vec(),
+            seqs: [0; 4],
+            incarnations: [1; 5],
+            edges: VecDeque::new(),
+        }
+    }
+
+    /// The data is lost, or another primary takes over, or both.
+    fn lose(&mut self, talk: &mut Talk) {
+        if self.random.one_in(2) {
+            assert_eq!(talk.ask(&["FLUSHALL"]), Value::Okay);
+            self.primary = Primary { run: self.primary.run, ..Primary::default() };
+        }
+        if self.random.one_in(2) {
+            self.primary.run = self.random.next();
+            self.writer.run = self.primary.run;
+        }
+        // A counter that has seen so many returns that a double cannot tell it from the next.
+        let meter = Meter { key: self.keys[0], period: 0 };
+        let span = self.span(&meter);
+        let returns = self.random.below(1 << 20) << fixed::SOLD_BITS;
+        let counter = fixed::Counter((returns + self.random.below(40)).cast_signed());
+        let name = self.writer.names.fixed(&meter, &span);
+        assert_eq!(talk.ask(&["SET", &name, &counter.0.to_string()]), Value::Okay);
+        self.primary.fixed.insert((meter, span), counter);
+    }
+
+    fn edge(&mut self, after: u64) {
+        self.edges.push_back(self.now + after);
+        if EDGES_MAX < self.edges.len() {
+            self.edges.pop_front();
+        }
+    }
+
+    /// Appends the commands of `step`, with the time where a script would ask for it.
+    fn write(&self, pipeline: &mut Pipeline, step: &Step) -> usize {
+        let width = self.writer.write(pipeline, &step.order, Call::ByHash);
+        if matches!(step.order, Order::Beat(_) | Order::Bucket(_) | Order::Permits(_)) {
+            pipeline.arg(step.now / SECOND).arg(step.now % SECOND);
+        }
+        width
+    }
+
+    fn next(&mut self) -> Step {
+        self.pass_time();
+        let order = match self.random.below(20) {
+            0..4 => Order::Beat(self.beat()),
+            4..8 => Order::Ring(self.ring()),
+            8..11 => Order::Bucket(self.bucket()),
+            11..14 => Order::Ledger(self.ledger()),
+            14..17 => Order::Fixed(self.fixed()),
+            17 => Order::Raise(self.raise()),
+            _ => Order::Permits(self.permits()),
+        };
+        Step { now: self.now, order }
+    }
+
+    /// Often none, often up to an edge or just past it, now and then a long rest or a step back.
+    fn pass_time(&mut self) {
+        let random = &mut self.random;
+        match random.below(2_000) {
+            0..900 => {}
+            900..1_200 => {
+                let edge = self.edges.get(random.index(EDGES_MAX)).copied();
+                // One before, on it, or one after.
+                let near = edge.unwrap_or(1) - 1 + random.below(3);
+                self.now = self.now.max(near);
+            }
+            1_200..1_500 => self.now += random.below(5_000),
+            1_500..1_750 => {
+                let edges = [SECOND, SECOND / 10, SECOND / 4, 60 * SECOND];
+                let edges = if random.one_in(30) { &edges[..] } else { &edges[..3] };
+                let edge = edges[random.index(edges.len())];
+                self.now = (self.now / edge + 1) * edge - 1 + random.below(3);
+            }
+            1_750..1_960 => self.now += random.below(2 * SECOND),
+            1_960..1_980 => self.now += random.below(20 * SECOND),
+            1_980..1_999 => self.now -= random.below(2 * SECOND),
+            _ => self.now += 650 * SECOND + random.below(100 * SECOND),
+        }
+    }
+
+    fn meter(&mut self, periods: &[u64]) -> Meter {
+        let key = self.keys[self.random.index(3)];
+        Meter { key, period: periods[self.random.index(periods.len())] }
+    }
+
+    fn span(&mut self, meter: &Meter) -> Span {
+        if meter.period == 0 {
+            return Span { starts: 0, ends: u64::MAX };
+        }
+        let number = self.now / meter.period + self.random.below(2);
+        Span { starts: number * meter.period, ends: (number + 1) * meter.period }
+    }
+
+    fn beat(&mut self) -> Beat {
+        let after = [600_000, 1_300_000, 3 * SECOND, 10 * SECOND][self.random.index(4)];
+        self.edge(after);
+        let random = &mut self.random;
+        let name = random.below(5);
+        let replica = usize::try_from(name).expect("small");
+        if random.one_in(25) {
+            self.incarnations[replica] += 1;
+            self.seqs[0] = random.below(3);
+        }
+        self.seqs[0] = if random.one_in(20) { random.below(50) } else { self.seqs[0] + 1 };
+        Beat {
+            replica: ReplicaId((u128::from(name) << 90) | 7),
+            incarnation: self.incarnations[replica],
+            seq: random.or_huge(self.seqs[0]),
+            not_after: if random.one_in(10) { self.now - 1 + random.below(3) } else { u64::MAX },
+            miss: 600_000,
+            unsure_after: 1_300_000,
+            member_ttl: [3 * SECOND, 10 * SECOND, u64::MAX][random.index(3)],
+            stands: random.one_in(2),
+            leave: random.one_in(40),
+        }
+    }
+
+    fn fixed(&mut self) -> Fixed {
+        let meter = self.meter(&[SECOND, 60 * SECOND, 0]);
+        let span = self.span(&meter);
+        let want = self.random.below(10);
+        let back = if self.random.one_in(3) { self.random.below(9) } else { 0 };
+        Fixed { meter, span, want, back }
+    }
+
+    fn raise(&mut self) -> Raise {
+        let count = 1 + self.random.index(3);
+        let floors = (0..count).map(|_| {
+            let meter = self.meter(&[SECOND, 60 * SECOND, 0]);
+            let span = self.span(&meter);
+            let sold = self.random.below(60);
+            Floor { meter, span, sold }
+        });
+        let mut floors: Vec<Floor> = floors.collect();
+        if self.random.one_in(100) {
+            floors[0].sold = u64::MAX;
+            // Nothing else is told apart beside a counter that is full.
+            floors[0].meter.period = 7;
+        }
+        Raise { floors }
+    }
+
+    fn ring(&mut self) -> Ring {
+        let (parts, period) =
+            [(1, 1), (2, 3), (4, 4), (8, 1), (10, 60), (30, 60)][self.random.index(6)];
+        let meter = Meter { key: self.keys[self.random.index(3)], period: period * SECOND };
+        let now = self.now / meter.period.div_ceil(u64::from(parts));
+        let random = &mut self.random;
+        let near = |random: &mut Random| now + random.below(6) - random.below(8);
+        let at = if random.one_in(3) { near(random) } else { now };
+        let count = if random.one_in(2) { 0 } else { random.below(5) };
+        let marks = (0..count).map(|_| {
+            let at = if random.one_in(4) { now - random.below(40) } else { near(random) };
+            let most = if random.one_in(50) { u64::MAX } else { 12 };
+            let tokens = random.below(most);
+            let changes = [Change::Back(tokens), Change::Charge(tokens), Change::Floor(tokens)];
+            // Huge charges would leave nothing to sell for a while: they come back at once.
+            let change = if most == 12 { changes[random.index(3)] } else { changes[0] };
+            Mark { at, change }
+        });
+        let marks = marks.collect();
+        let want = random.below(8);
+        Ring { meter, parts, at, want: random.or_huge(want), bound: random.below(40), marks }
+    }
+
+    fn bucket(&mut self) -> Bucket {
+        let meter = self.meter(&[SECOND, 30 * SECOND]);
+        let random = &mut self.random;
+        let token_nanos = [1, 999, 333_333, 50_000_000, 1_000_000_000][random.index(5)];
+        Bucket {
+            meter,
+            token_nanos: random.or_huge(token_nanos),
+            burst: random.below(30),
+            want: random.below(9),
+            back: if random.one_in(4) { random.below(5) } else { 0 },
+            charge: if random.one_in(4) { random.below(5) } else { 0 },
+        }
+    }
+
+    fn ledger(&mut self) -> Ledger {
+        let name = self.random.below(4);
+        let replica = usize::try_from(name).expect("small");
+        let seq = match self.random.below(20) {
+            // The same again; an older one; numbers that begin anew under a new life.
+            0..3 => self.seqs[replica],
+            3 => self.seqs[replica].saturating_sub(1),
+            4 => {
+                self.incarnations[replica] += 1;
+                0
+            }
+            _ => self.seqs[replica] + 1,
+        };
+        self.seqs[replica] = seq.max(self.seqs[replica] % 1_000);
+        let session = Session {
+            replica: ReplicaId(name.into()),
+            incarnation: self.incarnations[replica],
+            desk: 0,
+        };
+        let periods = [3_600 * SECOND, 86_400 * SECOND, 0];
+        let count = self.random.index(4);
+        let entries = periods.into_iter().take(count).map(|period| {
+            let meter = Meter { key: self.keys[self.random.index(3)], period };
+            let random = &mut self.random;
+            let delta = random.below(12).cast_signed() - 6;
+            let entry = LedgerEntry {
+                meter,
+                span: Span { starts: 0, ends: u64::MAX },
+                bound: random.below(4_000),
+                want: random.below(20),
+                delta,
+                floor: if random.one_in(10) { random.below(3_000) } else { 0 },
+            };
+            let span = self.span(&meter);
+            LedgerEntry { span, ..entry }
+        });
+        Ledger { session, seq, entries: entries.collect() }
+    }
+
+    fn permits(&mut self) -> Permits {
+        let life = 8 * SECOND + self.random.below(20) * SECOND;
+        self.edge(life);
+        let random = &mut self.random;
+        Permits {
+            key: self.keys[random.index(3)],
+            replica: ReplicaId(random.below(3).into()),
+            incarnation: 1 + random.below(2),
+            want: random.below(8),
+            max: random.below(12),
+            life,
+        }
+    }
+}
+
+/// The scripts, with the time as their last two arguments.
+fn with_given_time() -> Scripts {
+    let given = |script: &Script| {
+        let text = script.text.replace("redis.call('TIME')", "{ARGV[#ARGV - 1], ARGV[#ARGV]}");
+        Script::new(Box::leak(text.into_boxed_str()))
+    };
+    let scripts = Scripts::default();
+    Scripts {
+        members: given(&scripts.members),
+        ring: given(&scripts.ring),
+        bucket: given(&scripts.bucket),
+        ledger: given(&scripts.ledger),
+        raise: given(&scripts.raise),
+        permits: given(&scripts.permits),
+    }
+}
+
+/// Numbers that are the same for the same seed (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    fn index(&mut self, end: usize) -> usize {
+        let end = u64::try_from(end).expect("small");
+        usize::try_from(self.below(end)).expect("small")
+    }
+
+    fn one_in(&mut self, count: u64) -> bool {
+        self.below(count) == 0
+    }
+
+    /// Now and then as large as numbers are.
+    fn or_huge(&mut self, usual: u64) -> u64 {
+        if self.one_in(400) { u64::MAX - self.below(2) } else { usual }
+    }
+}
