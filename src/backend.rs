@@ -142,6 +142,11 @@ impl BaseUrl {
         let path = tail.trim_end_matches('/').to_owned();
         Ok(Self { scheme, host, port, path, authority })
     }
+
+    /// Whether this stands for no backend at all: port 0, which no URL has.
+    pub const fn is_nowhere(&self) -> bool {
+        self.port == 0
+    }
 }
 
 impl fmt::Display for BaseUrl {

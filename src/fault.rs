@@ -32,6 +32,26 @@ pub struct Fault {
     pub remedy: Option<String>,
 }
 
+/// Where each part of a text stands in its file, for a text that may stand there in other lines,
+/// with other indentation or with escapes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Layout {
+    file: Arc<str>,
+    /// At least one; the first has offset 0, and offsets grow.
+    runs: Vec<Run>,
+}
+
+/// A part of a text that stands in its file as it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Run {
+    /// Where it starts in the text, in bytes.
+    pub offset: usize,
+    /// Line of its first character in the file, from 1.
+    pub line: u32,
+    /// Column of its first character in the file, in characters, from 1.
+    pub column: u32,
+}
+
 /// The texts that faults point into, by file.
 #[derive(Clone, Debug, Default)]
 pub struct Sources(BTreeMap<Arc<str>, Arc<str>>);
@@ -62,6 +82,49 @@ impl Place {
 impl fmt::Display for Place {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+impl Layout {
+    /// The layout of a text that is all of `file`.
+    pub fn whole(file: &Arc<str>) -> Self {
+        Self::starting(Place::start_of(file))
+    }
+
+    /// The layout of a text that stands at `place` as it is.
+    pub fn starting(place: Place) -> Self {
+        let Place { file, line, column } = place;
+        Self { file, runs: vec![Run { offset: 0, line, column }] }
+    }
+
+    /// From byte `offset` of the text on, it stands at `line` and `column`. An offset that is no
+    /// larger than the last one takes its place.
+    pub fn push(&mut self, offset: usize, line: u32, column: u32) {
+        while self.runs.last().is_some_and(|last| last.offset >= offset) {
+            self.runs.pop();
+        }
+        self.runs.push(Run { offset, line, column });
+    }
+
+    /// The file.
+    pub const fn file(&self) -> &Arc<str> {
+        &self.file
+    }
+
+    /// The parts that stand in the file as they are, in order.
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// Where byte `offset` of `text`, which lies like this, stands in the file. Costs as much as
+    /// the part of the text is long.
+    pub fn place(&self, text: &str, offset: usize) -> Place {
+        let after = self.runs.partition_point(|run| run.offset <= offset);
+        let Some(run) = after.checked_sub(1).and_then(|index| self.runs.get(index)) else {
+            return Place::start_of(&self.file);
+        };
+        let start = Place { file: Arc::clone(&self.file), line: run.line, column: run.column };
+        start.advance(text.get(run.offset..offset).unwrap_or_default(), usize::MAX)
     }
 }
 

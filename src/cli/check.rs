@@ -11,9 +11,9 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::cli::{Outcome, say};
-use crate::configuration::compile::{Making, compile};
+use crate::configuration::compile::{Making, make};
 use crate::configuration::source::{Environment, Folder};
-use crate::configuration::validate::load;
+use crate::configuration::validate::{Loaded, load};
 use crate::fault::{Fault, Sources, render};
 use crate::time::Timestamp;
 
@@ -70,26 +70,7 @@ impl Check {
         }
         let folder = Folder::at(&self.config);
         let loaded = load(&folder, &Environment::of_process());
-        let sources = &loaded.sources;
-        let config = loaded.config.map_err(|mut faults| {
-            // The policies are looked at too, as far as that goes without the rest.
-            faults.extend(documents::faults_in(sources));
-            faults.sort();
-            faults.dedup();
-            faults
-        });
-        let compiled = config.and_then(|config| {
-            let summary = format!(
-                "{}: {} APIs, {} operations, {} products, {} subscriptions, {} backends\n",
-                self.config.display(),
-                config.apis.len(),
-                config.apis.iter().map(|api| api.operations.len()).sum::<usize>(),
-                config.products.len(),
-                config.subscriptions.len(),
-                config.backends.len(),
-            );
-            compile(&config, &rehearsal()).map(|_snapshot| summary)
-        });
+        let compiled = make(&loaded, &rehearsal()).map(|_snapshot| self.summary(&loaded));
         match (compiled, self.format) {
             (Ok(summary), Form::Text) => {
                 say(out, &summary);
@@ -110,6 +91,21 @@ impl Check {
                 Outcome::Wrong
             }
         }
+    }
+}
+
+impl Check {
+    fn summary(&self, loaded: &Loaded) -> String {
+        let Ok(config) = &loaded.config else { return String::new() };
+        format!(
+            "{}: {} APIs, {} operations, {} products, {} subscriptions, {} backends\n",
+            self.config.display(),
+            config.apis.len(),
+            config.apis.iter().map(|api| api.operations.len()).sum::<usize>(),
+            config.products.len(),
+            config.subscriptions.len(),
+            config.backends.len(),
+        )
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod facts;
 mod policies;
+mod lost;
 
 use std::sync::Arc;
 
@@ -12,9 +13,11 @@ use openssl::x509::X509;
 use crate::backend::{Backend, BaseUrl, Identity, Tls};
 use crate::configuration::compile::policies::{Documents, compose};
 use crate::configuration::config::{self, Config, SubscriptionScope, SubscriptionState};
+use crate::configuration::validate::Loaded;
 use crate::exchange::facts::Deployment;
 use crate::fault::Fault;
 use crate::policy::build::references::Backends;
+use crate::policy::program::Program;
 use crate::route::table::build::TableFault;
 use crate::route::table::{ApiRoute, Table};
 use crate::snapshot::{ApiEntry, HostCertificate, OperationEntry, OwnDemand, Snapshot, Subscriber};
@@ -33,6 +36,22 @@ pub struct Making {
     pub instance: Arc<str>,
     /// Random bytes of this process: the key of the hashes that stand for subscription keys.
     pub secret: [u8; 32],
+}
+
+/// Makes a snapshot of what came of a folder, or says everything that is wrong with it, sorted by
+/// place. The policies of a configuration that is wrong elsewhere are looked at too; what they
+/// refer to is then taken to exist.
+pub fn make(loaded: &Loaded, making: &Making) -> Result<Snapshot, Vec<Fault>> {
+    let mut faults = match &loaded.config {
+        Ok(config) => return compile(config, making),
+        Err(faults) => faults.clone(),
+    };
+    if let Some(remains) = &loaded.remains {
+        Documents::look_at(remains, &mut faults);
+    }
+    faults.sort();
+    faults.dedup();
+    Err(faults)
 }
 
 /// Makes a snapshot of `config`, or says everything that is wrong with its policies and routes,
@@ -56,6 +75,16 @@ pub fn compile(config: &Config, making: &Making) -> Result<Snapshot, Vec<Fault>>
     let Some(routes) = routes.filter(|_routes| faults.is_empty()) else {
         return Err(faults);
     };
+    let entries = (0..config.apis.len())
+        .filter_map(|api| entry(config, &documents, api, &mut faults))
+        .collect::<Vec<ApiEntry>>();
+    if faults.is_empty() {
+        // Looked for last: a policy with a fault is not in its program, and might name the backend.
+        faults = lost::lost(config, &entries);
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
     let products: Vec<_> =
         config.products.iter().map(|product| facts::product(config, product)).collect();
     Ok(Snapshot {
@@ -63,11 +92,11 @@ pub fn compile(config: &Config, making: &Making) -> Result<Snapshot, Vec<Fault>>
         compiled: making.now,
         deployment: Arc::new(deployment(config, making)),
         routes,
-        apis: (0..config.apis.len()).filter_map(|api| entry(config, &documents, api)).collect(),
+        apis: entries,
         keys,
         subscribers,
         products,
-        global: compose(&[Some(&documents.global)]),
+        global: Arc::new(Program::compose(&[&documents.global])),
         certificates,
     })
 }
@@ -100,7 +129,12 @@ pub fn nowhere() -> BaseUrl {
     }
 }
 
-fn entry(config: &Config, documents: &Documents, index: usize) -> Option<ApiEntry> {
+fn entry(
+    config: &Config,
+    documents: &Documents,
+    index: usize,
+    faults: &mut Vec<Fault>,
+) -> Option<ApiEntry> {
     let api = config.apis.get(index)?;
     let own = documents.apis.get(index)?;
     let holds = |(at, product): (usize, &config::Product)| {
@@ -112,19 +146,21 @@ fn entry(config: &Config, documents: &Documents, index: usize) -> Option<ApiEntr
     };
     let open_product = products.iter().find(open).copied();
     let global = Some(&documents.global);
-    let operations = api.operations.iter().zip(&own.operations).map(|(operation, document)| {
+    let mut operations = Vec::with_capacity(api.operations.len());
+    for (operation, document) in api.operations.iter().zip(&own.operations) {
+        let spot = &operation.spot;
         let programs = products.iter().map(|product| {
             let of_product = documents.products.get(*product).and_then(Option::as_ref);
             let wide = [document.as_ref(), own.api.as_ref(), of_product, global];
-            (*product, compose(&wide))
+            (*product, compose(&wide, spot, faults))
         });
-        OperationEntry {
+        let by_product = programs.collect();
+        operations.push(OperationEntry {
             facts: facts::operation(operation),
-            program: compose(&[document.as_ref(), own.api.as_ref(), global]),
-            by_product: programs.collect(),
-        }
-    });
-    let operations: Vec<OperationEntry> = operations.collect();
+            program: compose(&[document.as_ref(), own.api.as_ref(), global], spot, faults),
+            by_product,
+        });
+    }
     Some(ApiEntry {
         facts: facts::api(api),
         base: api.service_url.clone().unwrap_or_else(|| Arc::new(nowhere())),
@@ -139,7 +175,7 @@ fn entry(config: &Config, documents: &Documents, index: usize) -> Option<ApiEntr
             products,
             open_product,
         },
-        program: compose(&[own.api.as_ref(), global]),
+        program: compose(&[own.api.as_ref(), global], &api.spot, faults),
         operations,
     })
 }
@@ -286,22 +322,84 @@ fn status(code: u16) -> StatusCode {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+    use std::path::{Path, PathBuf};
+
     use super::*;
     use crate::configuration::source::{Environment, Folder};
     use crate::configuration::validate::load;
+    use crate::fault::{Place, Sources, render};
 
-    fn faults(yaml: &str) -> Vec<String> {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("weir.yaml"), yaml).unwrap();
-        let config = load(&Folder::at(folder.path()), &Environment::default()).config.unwrap();
-        let making = Making {
+    fn making() -> Making {
+        Making {
             generation: 1,
             now: Timestamp::default(),
             instance: Arc::from("test"),
             secret: [0; 32],
-        };
-        let wrong = compile(&config, &making).err().unwrap_or_default();
-        wrong.iter().map(ToString::to_string).collect()
+        }
+    }
+
+    /// What is wrong with `yaml` as a configuration, and its text to look places up in.
+    fn wrong_with(yaml: &str) -> (Vec<Fault>, Sources) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("weir.yaml"), yaml).unwrap();
+        let loaded = load(&Folder::at(folder.path()), &Environment::default());
+        (make(&loaded, &making()).err().unwrap_or_default(), loaded.sources)
+    }
+
+    fn faults(yaml: &str) -> Vec<String> {
+        wrong_with(yaml).0.iter().map(ToString::to_string).collect()
+    }
+
+    fn corpus() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/config")
+    }
+
+    fn folders(kind: &str) -> Vec<PathBuf> {
+        let root = corpus().join(kind);
+        let mut folders: Vec<PathBuf> =
+            root.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+        folders.sort();
+        assert!(!folders.is_empty());
+        folders
+    }
+
+    /// What is wrong with the configuration in `folder`, as a person reads it.
+    fn rendered(folder: &Path) -> String {
+        let environment = [("ORDERS_KEY", "a-key-from-the-environment"), ("HOME", "/")];
+        let loaded = load(&Folder::at(folder), &environment.into_iter().collect());
+        let wrong = make(&loaded, &making()).err().unwrap_or_default();
+        let rendered: Vec<String> =
+            wrong.iter().map(|fault| render(fault, &loaded.sources)).collect();
+        rendered.join("\n").replace(&folder.display().to_string(), "FOLDER")
+    }
+
+    #[test]
+    fn every_bad_configuration_has_exactly_its_faults() {
+        let write = std::env::vars_os().any(|(name, _)| name == "WEIR_WRITE_EXPECTED");
+        let mut wrong = String::new();
+        for folder in folders("bad") {
+            let found = rendered(&folder);
+            assert!(!found.is_empty(), "{} has no fault", folder.display());
+            let path = folder.join("faults.txt");
+            if write {
+                std::fs::write(&path, &found).unwrap();
+            }
+            let expected = std::fs::read_to_string(&path).unwrap_or_default();
+            if found != expected {
+                let name = folder.display();
+                writeln!(wrong, "{name}\nfound:\n{found}\nexpected:\n{expected}").unwrap();
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong}");
+    }
+
+    #[test]
+    fn every_good_configuration_has_no_fault() {
+        let sample = corpus().join("../../../config/sample");
+        for folder in folders("good").into_iter().chain([sample]) {
+            assert_eq!(rendered(&folder), "", "{}", folder.display());
+        }
     }
 
     const REWRITES: &str = "\
@@ -326,5 +424,103 @@ apis:
             faults(&REWRITES.replace("PARAMETER", "ib")),
             ["weir.yaml:11:13: the operation has no parameter `ib`; did you mean `{id}`?"]
         );
+    }
+
+    /// What stands under the caret of each fault of a configuration with this policy.
+    fn pointed_at(policy: &str) -> Vec<String> {
+        let yaml = format!(
+            "apis:\n  - id: a\n    path: a\n    serviceUrl: http://a\n    policy: {policy}"
+        );
+        let (wrong, sources) = wrong_with(&yaml);
+        let pointed = wrong.iter().map(|fault| {
+            let Place { file, line, column } = &fault.place;
+            let line = sources.line(file, *line).unwrap_or_default();
+            let [column, width] = [*column, fault.width].map(|it| usize::try_from(it).unwrap());
+            line.chars().skip(column - 1).take(width).collect()
+        });
+        pointed.collect()
+    }
+
+    #[test]
+    fn a_fault_of_an_inline_policy_has_the_place_of_the_yaml_file() {
+        let long = "<policies>
+        <inbound>
+          <set-body>@{
+              var known = 1;
+              return unknown;
+          }</set-body>
+          <nothing />
+        </inbound>
+      </policies>\n";
+        for indicator in ["|", ">", "|-", "# a comment\n     ", "|2"] {
+            let policy = format!("{indicator}\n      {long}");
+            assert_eq!(pointed_at(&policy), ["unknown", "<nothing"], "{indicator}");
+        }
+        for quote in ["\"", "'"] {
+            let policy = format!("{quote}{}{quote}\n", long.trim_end());
+            assert_eq!(pointed_at(&policy), ["unknown", "<nothing"], "{quote}");
+        }
+        assert_eq!(pointed_at("<policies><inbound><nothing/></inbound></policies>"), ["<nothing"]);
+        let escaped = r#""<policies>\n<inbound>\t<base\x41 id=\"\"/>\\\n</inbound></policies>""#;
+        assert_eq!(pointed_at(escaped), [r"<base\", r"\"]);
+    }
+
+    /// What is wrong with an API without a backend whose operations have these policies in
+    /// `inbound`, and whose product has `product`.
+    fn lost(inbound: &[&str], product: &str) -> Vec<String> {
+        let mut yaml = "apis:\n  - id: a\n    path: a\n    operations:\n".to_owned();
+        for (number, inbound) in inbound.iter().enumerate() {
+            writeln!(
+                yaml,
+                "      - id: o{number}\n        method: GET\n        urlTemplate: /{number}\n        \
+                 policy: '<policies><inbound>{inbound}<base /></inbound></policies>'"
+            )
+            .unwrap();
+        }
+        writeln!(
+            yaml,
+            "products:\n  - id: p\n    apis: [a]\n    policy: '<policies><inbound>{product}\
+             </inbound></policies>'"
+        )
+        .unwrap();
+        faults(&yaml)
+            .iter()
+            .map(|fault| fault.replace(&format!("; {}", lost::REMEDY), ""))
+            .collect()
+    }
+
+    #[test]
+    fn an_api_whose_every_request_would_go_nowhere_is_refused() {
+        let set = r#"<set-backend-service base-url="http://a" />"#;
+        let choose = |policy: &str, otherwise: &str| {
+            format!(
+                r#"<choose><when condition="@(context.Request.Method == ""GET"")">{policy}</when>
+                   <otherwise>{otherwise}</otherwise></choose>"#
+            )
+            .replace(r#""""#, "&quot;")
+        };
+        let api = "weir.yaml:2:9: the API `a` has no backend: all its requests would fail";
+        let second =
+            "weir.yaml:9:13: the operation `o1` has no backend: all its requests would fail";
+        let nothing: [&str; 0] = [];
+        assert_eq!(lost(&["", ""], ""), [api]);
+        assert_eq!(lost(&[set, ""], ""), [second]);
+        assert_eq!(lost(&[set, ""], set), nothing);
+        assert_eq!(lost(&[&choose(set, set)], ""), nothing);
+        assert_eq!(lost(&[&choose(set, "")], ""), nothing);
+        assert_eq!(lost(&[&choose("<return-response />", "")], ""), nothing);
+        let unread = r#"<ip-filter action="forbid"><address>10.0.0.1</address></ip-filter>"#;
+        assert_eq!(lost(&[&choose(unread, "")], ""), [api]);
+        let never = format!(r#"<choose><when condition="@(false)">{set}</when></choose>"#);
+        assert_eq!(lost(&[&never], ""), [api]);
+        assert_eq!(lost(&[&never.replace("false", "true")], ""), nothing);
+        assert_eq!(lost(&["<mock-response />", ""], ""), [second]);
+        let retried = r#"<retry condition="@(true)" count="2" interval="0">POLICY</retry>"#;
+        assert_eq!(lost(&[&retried.replace("POLICY", set)], ""), nothing);
+        assert_eq!(lost(&[&retried.replace("POLICY", "")], ""), [api]);
+        let caught = "apis:\n  - id: a\n    path: a\n    operations:\n      - {id: o, method: GET, \
+                      urlTemplate: /}\n    policy: <policies><on-error><return-response />\
+                      </on-error></policies>\n";
+        assert_eq!(faults(caught), nothing);
     }
 }

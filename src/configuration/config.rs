@@ -13,7 +13,7 @@ use std::sync::Arc;
 use http::HeaderName;
 
 use crate::backend::BaseUrl;
-use crate::fault::Place;
+use crate::fault::Layout;
 use crate::route::host::Pattern;
 use crate::time::Timestamp;
 
@@ -274,21 +274,6 @@ pub struct HostName {
 pub struct PolicyText {
     /// The text.
     pub text: Arc<str>,
-    /// The place of its first character.
-    pub start: Place,
-    /// How many columns each line after the first begins further right than the text has it: the
-    /// indentation that YAML took away from an inline document; 0 for a file.
-    pub indent: u32,
-}
-
-impl PolicyText {
-    /// The place in the file of what a reader that knows nothing of the indentation found at
-    /// `place`.
-    #[must_use]
-    pub fn shifted(&self, mut place: Place) -> Place {
-        if place.line > self.start.line {
-            place.column = place.column.saturating_add(self.indent);
-        }
-        place
-    }
+    /// Where each part of it stands in its file.
+    pub layout: Layout,
 }

@@ -8,8 +8,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::configuration::compile::{Making, compile};
-use crate::configuration::config::Config;
+use crate::configuration::compile::{Making, make};
 use crate::configuration::source::{Environment, Folder};
 use crate::configuration::validate::{Loaded, load};
 use crate::fault::{Fault, Place, Sources, render};
@@ -171,19 +170,15 @@ impl Refresh {
         );
     }
 
+    /// Makes a snapshot; a panic there is a bug of ours, and a refusal to whoever runs the gateway.
     fn make(&self, loaded: &Loaded, generation: u64) -> Result<Snapshot, Refusal> {
         let refused = |faults| Refusal { faults, sources: loaded.sources.clone() };
-        let config = match &loaded.config {
-            Ok(config) => config,
-            Err(faults) => return Err(refused(faults.clone())),
-        };
-        self.compile(config, generation).map_err(refused)
+        self.compile(loaded, generation).map_err(refused)
     }
 
-    /// Compiles; a panic there is a bug of ours, and a refusal to whoever runs the gateway.
-    fn compile(&self, config: &Config, generation: u64) -> Result<Snapshot, Vec<Fault>> {
+    fn compile(&self, loaded: &Loaded, generation: u64) -> Result<Snapshot, Vec<Fault>> {
         let making = Making { generation, now: self.clock.now(), ..self.making.clone() };
-        let compiled = panic::catch_unwind(AssertUnwindSafe(|| compile(config, &making)));
+        let compiled = panic::catch_unwind(AssertUnwindSafe(|| make(loaded, &making)));
         compiled.unwrap_or_else(|_panic| {
             let file = Arc::from(self.folder.path().display().to_string());
             let message =

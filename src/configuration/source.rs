@@ -24,7 +24,7 @@ pub use environment::Environment;
 pub use file::{Unreadable, read_text};
 pub use fingerprint::Fingerprint;
 
-use listing::list;
+use listing::{Listed, list};
 
 /// How deep folders may lie in the configuration folder.
 const FOLDER_DEPTH_MAX: usize = 16;
@@ -117,8 +117,9 @@ impl Folder {
         mut wanted: impl FnMut(&[(Arc<str>, Arc<str>)]) -> BTreeSet<Reference>,
     ) -> Result<Reading, FolderError> {
         for _ in 0..TRIES_MAX {
-            let before = Fingerprint::take(&self.path, BTreeSet::new())?;
-            let read = self.documents().and_then(|documents| {
+            let listed = list(&self.path)?;
+            let before = Fingerprint::of(&listed);
+            let read = self.documents(listed).and_then(|documents| {
                 let fingerprint = before.clone().with(&self.path, wanted(&documents));
                 self.named(documents, fingerprint)
             });
@@ -143,8 +144,7 @@ impl Folder {
         self.path.display().to_string()
     }
 
-    fn documents(&self) -> Result<Texts, FolderError> {
-        let listed = list(&self.path)?;
+    fn documents(&self, listed: Listed) -> Result<Texts, FolderError> {
         if listed.is_empty() {
             return Err(FolderError::Empty { path: self.name() });
         }

@@ -15,13 +15,14 @@ mod product;
 mod subscription;
 mod backend;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::config::{Config, Gateway, PolicyText, Spot};
 use super::document::{self, Document, is_inline, leaves_folder};
 use super::source::{Environment, Fingerprint, Folder, Reading};
-use super::yaml::{Block, FAULTS_MAX, Mark};
-use crate::fault::{Fault, Place, Sources};
+use super::yaml::{Block, FAULTS_MAX, Mark, follow};
+use crate::fault::{Fault, Layout, Sources};
 
 /// How many operations there may be in all.
 pub const OPERATIONS_MAX: usize = 20_000;
@@ -37,6 +38,10 @@ pub const ITEMS_MAX: usize = 20_000;
 pub struct Loaded {
     /// The configuration, or everything that is wrong with it, sorted by place.
     pub config: Result<Config, Vec<Fault>>,
+    /// What could be made of a configuration with faults: what is wrong or could not be read is
+    /// left out of it, or made up. Only what stands by itself, such as a policy, can be told from
+    /// it.
+    pub remains: Option<Config>,
     /// The texts that the faults point into.
     pub sources: Sources,
     /// What the folder looked like; nothing if it could not be read at all.
@@ -55,35 +60,42 @@ pub fn load(folder: &Folder, environment: &Environment) -> Loaded {
     match read {
         Err(error) => Loaded {
             config: Err(vec![error.fault()]),
+            remains: None,
             sources: Sources::default(),
             fingerprint: None,
         },
-        Ok(reading) => Loaded {
-            config: validate(&document, &reading, environment, faults),
-            sources: reading.sources(),
-            fingerprint: Some(reading.fingerprint),
-        },
+        Ok(reading) => {
+            let (config, faults) = validate(&document, &reading, environment, faults);
+            let is_good = faults.is_empty() && !document.is_torn;
+            let (config, remains) =
+                if is_good { (Ok(config), None) } else { (Err(faults), Some(config)) };
+            let sources = reading.sources();
+            Loaded { config, remains, sources, fingerprint: Some(reading.fingerprint) }
+        }
     }
 }
 
 /// Makes a configuration of `document`, which `reading` was read for and in which `faults` were
-/// found so far.
+/// found so far. Returns it with all faults, sorted by place: any of them means that parts of it
+/// are made up.
 pub fn validate(
     document: &Document,
     reading: &Reading,
     environment: &Environment,
     faults: Vec<Fault>,
-) -> Result<Config, Vec<Fault>> {
-    let mut validator = Validator { document, reading, environment, faults };
-    // What is missing because a file is torn must not be told as missing.
-    let config = if document.is_torn { None } else { Some(validator.config()) };
+) -> (Config, Vec<Fault>) {
+    let lines = BTreeMap::new();
+    let mut validator = Validator { document, reading, environment, faults, lines };
+    let found = validator.faults.len();
+    let config = validator.config();
     let mut faults = validator.faults;
+    if document.is_torn {
+        // What is missing because a file is torn must not be told as missing.
+        faults.truncate(found);
+    }
     faults.sort();
     faults.dedup();
-    match config {
-        Some(config) if faults.is_empty() => Ok(config),
-        Some(_) | None => Err(faults),
-    }
+    (config, faults)
 }
 
 /// What validating needs to know, and what it found.
@@ -92,6 +104,8 @@ struct Validator<'a> {
     reading: &'a Reading,
     environment: &'a Environment,
     faults: Vec<Fault>,
+    /// Where the lines of a file start, for those that hold inline policies.
+    lines: BTreeMap<usize, Vec<usize>>,
 }
 
 impl Validator<'_> {
@@ -140,7 +154,7 @@ impl Validator<'_> {
     fn policy(&mut self, block: Option<&Block>) -> Option<PolicyText> {
         let block = block.filter(|block| !block.mark.is_made_up())?;
         if is_inline(&block.text) {
-            return self.inline(block);
+            return Some(self.inline(block));
         }
         let path = block.text.trim();
         if let Some(why) = leaves_folder(path) {
@@ -150,8 +164,8 @@ impl Validator<'_> {
         }
         match self.reading.policies.get(path) {
             Some(Ok(text)) => {
-                let start = Place::start_of(&Arc::from(path));
-                Some(PolicyText { text: Arc::clone(text), start, indent: 0 })
+                let layout = Layout::whole(&Arc::from(path));
+                Some(PolicyText { text: Arc::clone(text), layout })
             }
             Some(Err(reason)) => {
                 self.fault(block.mark, format!("`{path}`: {reason}"), reason.remedy());
@@ -161,15 +175,20 @@ impl Validator<'_> {
         }
     }
 
-    fn inline(&mut self, block: &Block) -> Option<PolicyText> {
-        if block.is_joined {
-            let remedy = "begin the policy with `|` on a line of its own, or move it to a file";
-            self.fault(block.mark, "an inline policy whose lines YAML joins", remedy);
-            return None;
-        }
-        let place = self.spot(block.mark).place;
-        let start = Place { file: place.file, line: block.line, column: block.column };
-        Some(PolicyText { text: Arc::from(block.text.as_str()), start, indent: block.indent })
+    fn inline(&mut self, block: &Block) -> PolicyText {
+        let start = self.spot(block.mark).place;
+        let number = usize::try_from(block.mark.file).unwrap_or(usize::MAX);
+        let yaml = self.reading.documents.get(number).map_or("", |(_name, text)| text);
+        let lines = self.lines.entry(number).or_insert_with(|| line_starts(yaml));
+        let line = usize::try_from(start.line.saturating_sub(1)).ok();
+        let line = line.and_then(|line| lines.get(line)).and_then(|at| yaml.get(*at..));
+        let column = usize::try_from(start.column.saturating_sub(1)).unwrap_or(usize::MAX);
+        let scalar = line.and_then(|line| {
+            let (at, _character) = line.char_indices().nth(column)?;
+            line.get(at..)
+        });
+        let layout = follow(&block.text, block.style, scalar.unwrap_or_default(), start);
+        PolicyText { text: Arc::from(block.text.as_str()), layout }
     }
 
     fn spot(&self, mark: Mark) -> Spot {
@@ -195,71 +214,23 @@ impl Validator<'_> {
     }
 }
 
+/// Where the lines of `text` start, in bytes.
+fn line_starts(text: &str) -> Vec<usize> {
+    let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+    std::iter::once(0).chain(breaks.map(|(at, _)| at.saturating_add(1))).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fmt::Write as _;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fault::render;
     use crate::route::table::place::Version;
 
     fn environment() -> Environment {
         [("ORDERS_KEY", "a-key-from-the-environment"), ("HOME", "/")].into_iter().collect()
-    }
-
-    fn folders(kind: &str) -> Vec<PathBuf> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/config").join(kind);
-        let mut folders: Vec<PathBuf> =
-            root.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
-        folders.sort();
-        assert!(!folders.is_empty());
-        folders
-    }
-
-    fn rendered(loaded: &Loaded, folder: &Path) -> String {
-        let faults = loaded.config.as_ref().err().map(Vec::as_slice).unwrap_or_default();
-        let rendered: Vec<String> =
-            faults.iter().map(|fault| render(fault, &loaded.sources)).collect();
-        rendered.join("\n").replace(&folder.display().to_string(), "FOLDER")
-    }
-
-    #[test]
-    fn every_bad_configuration_has_exactly_its_faults() {
-        let write = std::env::vars_os().any(|(name, _)| name == "WEIR_WRITE_EXPECTED");
-        let mut wrong = String::new();
-        for folder in folders("bad") {
-            let loaded = load(&Folder::at(&folder), &environment());
-            let found = rendered(&loaded, &folder);
-            assert!(loaded.config.is_err(), "{} has no fault", folder.display());
-            let path = folder.join("faults.txt");
-            if write {
-                std::fs::write(&path, &found).unwrap();
-            }
-            let expected = std::fs::read_to_string(&path).unwrap_or_default();
-            if found != expected {
-                let name = folder.display();
-                writeln!(wrong, "{name}\nfound:\n{found}\nexpected:\n{expected}").unwrap();
-            }
-        }
-        assert!(wrong.is_empty(), "{wrong}");
-    }
-
-    #[test]
-    fn every_good_configuration_has_no_fault() {
-        for folder in folders("good") {
-            let loaded = load(&Folder::at(&folder), &environment());
-            assert!(loaded.config.is_ok(), "{}", rendered(&loaded, &folder));
-        }
-    }
-
-    #[test]
-    fn the_sample_configuration_has_no_fault() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/sample");
-        let loaded = load(&Folder::at(&folder), &Environment::default());
-        assert!(loaded.config.is_ok(), "{}", rendered(&loaded, &folder));
     }
 
     #[test]
@@ -284,7 +255,10 @@ mod tests {
         assert_eq!(key(&config.subscriptions[0].secondary_key).unwrap(), "key-from-a-file");
         let handshake = &config.apis[5].operations[0];
         let policy = handshake.policy.as_ref().unwrap();
-        assert_eq!((policy.start.line, policy.start.column, policy.indent), (52, 11, 10));
+        let place = |offset| policy.layout.place(&policy.text, offset);
+        let second = policy.text.find("\n  ").unwrap();
+        let (first, second) = (place(0), place(second + 1));
+        assert_eq!((first.line, first.column, second.column), (52, 1, 11));
         assert_eq!(policy.text.lines().nth(1), Some("<policies>"));
         let example = &config.apis[7].operations[3].responses[0].representations[0].example;
         let json = r#"{"ok":true,"count":1,"ratio":0.5,"nothing":null,"list":["a","1"]}"#;

@@ -10,12 +10,14 @@ mod read;
 mod reader;
 mod access;
 mod number;
+mod follow;
 
 use std::sync::Arc;
 
 use super::config::Spot;
 use crate::fault::{Fault, Place};
 
+pub use follow::follow;
 pub use parse::parse;
 pub use placed::{Block, Entries, OneOrMore, Placed, Plain};
 pub use read::{Later, read};
@@ -90,14 +92,31 @@ pub struct Scalar {
 /// How a text was written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Style {
-    /// Without quotes, on one line.
+    /// Without quotes.
     Plain,
-    /// In quotes, on one line.
+    /// In quotes.
     Quoted,
-    /// As `|`; the mark is that of its first line that is not empty.
-    Literal,
-    /// In any form that joins lines, so that places inside are lost.
-    Joined,
+    /// As `|` or `>`; the mark is that of its first line that is not empty.
+    Block,
+}
+
+impl Style {
+    /// Its number, for [`Block`] to be read by.
+    const fn number(self) -> u32 {
+        match self {
+            Self::Plain => 0,
+            Self::Quoted => 1,
+            Self::Block => 2,
+        }
+    }
+
+    const fn numbered(number: u32) -> Self {
+        match number {
+            0 => Self::Plain,
+            1 => Self::Quoted,
+            _ => Self::Block,
+        }
+    }
 }
 
 impl Node {
@@ -238,21 +257,6 @@ mod tests {
         assert_eq!(sample.free.get("x"), Some(&1));
         assert!(sample.inner.is_some_and(|inner| (inner.left, inner.right) == (1, 2)));
         assert_eq!(sample.any.unwrap().to_string(), r#"{"a":[1,-2,0.5,"x",true]}"#);
-    }
-
-    #[test]
-    fn a_literal_block_knows_where_its_lines_are() {
-        let place = |text: &str| {
-            let block = right(text).text.unwrap();
-            (block.line, block.column, block.indent, block.is_joined)
-        };
-        assert_eq!(place("text: |\n  <a>\n    <b/>\n"), (2, 3, 2, false));
-        assert_eq!(place("text: |2\n    <a>\n"), (2, 3, 2, false));
-        assert_eq!(place("text: |\n\n    <a>\n"), (2, 5, 4, false));
-        assert_eq!(place("text: '<a/>'\n"), (1, 8, 0, false));
-        assert_eq!(place("text: <a/>\n"), (1, 7, 0, false));
-        assert!(place("text: >\n  <a>\n  <b/>\n").3);
-        assert!(place("text: <a>\n  <b/>\n").3);
     }
 
     #[test]

@@ -39,14 +39,14 @@ pub(super) enum TypeSuffix {
 }
 
 /// An expression.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Expr {
     pub(super) kind: ExprKind,
     pub(super) span: Span,
 }
 
 /// What an expression is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum ExprKind {
     Literal(Literal),
     Bool(bool),
@@ -144,7 +144,7 @@ pub(super) enum ExprKind {
 }
 
 /// One step of a path.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Link {
     pub(super) kind: LinkKind,
     /// Whether `?` stands before it.
@@ -152,7 +152,7 @@ pub(super) struct Link {
     pub(super) span: Span,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum LinkKind {
     /// `.name`, with optional type arguments.
     Member { name: Name, types: Vec<TypeName> },
@@ -163,34 +163,34 @@ pub(super) enum LinkKind {
 }
 
 /// A part of an interpolated string.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum InterpolatedPart {
     Text(Box<str>),
     Hole { value: Box<Expr>, alignment: Option<Box<Expr>>, format: Option<Box<str>> },
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Argument {
     pub(super) name: Option<Name>,
     pub(super) value: Expr,
 }
 
 /// A lambda's or a local function's parameter.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Parameter {
     pub(super) declared: Option<TypeName>,
     pub(super) name: Name,
     pub(super) default: Option<Expr>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum LambdaBody {
     Value(Box<Expr>),
     Block(Block),
 }
 
 /// What stands in braces after `new T(…)`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Initialiser {
     /// `{ a, b }` or `{ {k, v}, … }`: each becomes an `Add`.
     Items(Vec<(Vec<Expr>, Span)>),
@@ -198,14 +198,14 @@ pub(super) enum Initialiser {
     Members(Vec<(InitialiserTarget, Expr)>),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum InitialiserTarget {
     Name(Name),
     Index(Vec<Argument>, Span),
 }
 
 /// One arm of a switch expression.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Arm {
     pub(super) pattern: Pattern,
     pub(super) guard: Option<Expr>,
@@ -213,7 +213,7 @@ pub(super) struct Arm {
 }
 
 /// What follows `is` and `case`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Pattern {
     /// A constant; also a name that could be a type.
     Value(Expr),

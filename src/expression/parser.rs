@@ -4,6 +4,7 @@ mod names;
 mod operators;
 mod path;
 mod primary;
+mod query;
 mod creation;
 mod patterns;
 mod statements;
@@ -274,6 +275,9 @@ mod tests {
             "@{ using (var x = y) { } return int.TryParse(\"1\", out var n) ? n : 0; }",
             "@{ int f(int a, int b = 2) => a + b; bool g(string s) { return true; } return f(1); }",
             "@{ (int a, string b) t = (1, \"\"); var (x, y) = t; string[] z = null; int? n = 1; return x; }",
+            "@(from x in y where x > 1 let z = x orderby x, z descending select x + z)",
+            "@(from int x in y from z in x group z by x.k into g select g.Key)",
+            "@(from + from.x + from[1])",
             "@{ Func<int, int> f = x => x; Dictionary<string, List<int>> d = null; return 1; }",
         ] {
             if let Err(wrongs) = parse(text) {

@@ -48,7 +48,7 @@ pub const IP_FILTER: Policy = Policy {
 };
 
 /// `check-header`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CheckHeader {
     name: Operand<HeaderName>,
     /// The name as the policy writes it, where it is a constant: for messages.
@@ -61,7 +61,7 @@ pub struct CheckHeader {
 }
 
 /// `ip-filter`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct IpFilter {
     action: Operand<FilterAction>,
     spans: Vec<Span>,

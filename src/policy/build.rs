@@ -38,14 +38,18 @@ pub struct Builder<'a> {
     path: Vec<String>,
     /// The fragments around it.
     fragments: Vec<Arc<str>>,
-    /// The most forwards on any way so far.
-    forwards: usize,
+    /// Policies that may run once only, and where each was met on the way here.
+    once: Vec<(&'static str, Place)>,
+    /// How often `<base/>` stands in the section.
+    bases: usize,
 }
 
 /// How deep policies may stand in each other.
 const NESTING_MAX: usize = 32;
 /// How deep fragments may include each other.
 const FRAGMENT_NESTING_MAX: usize = 8;
+/// How often `<base/>` may stand in one section.
+const BASES_MAX: usize = 32;
 /// The most steps of one block, fragments included.
 const STEPS_MAX: usize = 10_000;
 
@@ -69,26 +73,22 @@ impl<'a> Builder<'a> {
             needs: Needs { request_body: false, response_body: false },
             path: Vec::new(),
             fragments: Vec::new(),
-            forwards: 0,
+            once: Vec::new(),
+            bases: 0,
         }
     }
 
-    /// The block of all that was built.
-    pub fn finish(self) -> Block {
-        Block {
-            scope: self.scope,
-            section: self.section,
-            steps: self.steps.into_boxed_slice(),
-            notes: self.notes.into_boxed_slice(),
-            forwards: self.forwards,
-        }
+    /// The block of all that was built since the last one.
+    pub fn finish(&mut self) -> Block {
+        Block::new(self.section, mem::take(&mut self.steps), mem::take(&mut self.notes))
     }
 
     /// Builds the policy `element`, the `number`th of its name among its siblings.
     pub fn policy(&mut self, element: &Element, number: usize) {
         if element.name.as_ref() == "base" {
-            let fault = Fault::new(element.place.clone(), "`<base />` stands inside of a policy");
-            self.faults.push(fault.mend("put it directly under the section"));
+            if self.base(element) && self.scope != Scope::Global {
+                self.push_with(element, Action::Base, Needs::default());
+            }
             return;
         }
         let Some(policy) = catalog::find(&element.name) else {
@@ -110,6 +110,7 @@ impl<'a> Builder<'a> {
         self.path.push(format!("{}[{number}]", element.name));
         let faults_before = self.faults.len();
         self.placement(policy, element);
+        self.only_once(policy, element);
         self.attributes(element, policy.attributes);
         self.content(policy, element);
         if let Build::Steps(build) = policy.build {
@@ -118,6 +119,25 @@ impl<'a> Builder<'a> {
         secrets::hide(element, self.faults.get_mut(faults_before..).unwrap_or_default());
         self.path.pop();
         self.needs = Needs::default();
+    }
+
+    /// Looks at a `<base/>`; whether it may stand here.
+    pub fn base(&mut self, element: &Element) -> bool {
+        let (message, remedy) = if !self.fragments.is_empty() {
+            let message = "`<base />` stands in a fragment".to_owned();
+            (message, "put it into the documents that include the fragment")
+        } else if BASES_MAX <= self.bases {
+            let message = format!("`<base />` stands in one section more than {BASES_MAX} times");
+            (message, "put it before or after `choose`, where it need stand only once")
+        } else {
+            self.bases = self.bases.saturating_add(1);
+            self.attributes(element, &[]);
+            self.no_text(element);
+            self.only(element, &[]);
+            return true;
+        };
+        self.fault(element, message, remedy);
+        false
     }
 
     /// Builds all policies in `element`.
@@ -157,6 +177,14 @@ impl<'a> Builder<'a> {
         self.fragments.pop();
     }
 
+    /// Builds the policies of the fragment `root` that nobody may include.
+    pub fn whole_fragment(&mut self, root: &Element) {
+        self.no_text(root);
+        self.fragments.push(Arc::from(""));
+        self.policies(root);
+        self.fragments.pop();
+    }
+
     /// Adds a step of `element`; returns its index.
     pub fn push(&mut self, element: &Element, action: Action) -> usize {
         let needs = mem::take(&mut self.needs);
@@ -166,15 +194,14 @@ impl<'a> Builder<'a> {
     /// Adds a step of `element` that needs `needs` whatever its operands read.
     pub fn push_with(&mut self, element: &Element, action: Action, needs: Needs) -> usize {
         self.needs = Needs::default();
-        if matches!(action, Action::Forward(_)) {
-            self.forwards = self.forwards.saturating_add(1);
-        }
         let policy = catalog::find(&element.name).map_or("choose", |policy| policy.name);
         self.notes.push(Note {
             policy,
+            scope: self.scope,
             place: element.place.clone(),
             path: Arc::from(self.path.join("/")),
             id: element.attribute("id").map(|id| Arc::from(id.value.as_str())),
+            is_direct: is_direct(&self.path),
         });
         self.steps.push(Step { action, needs });
         self.steps.len().saturating_sub(1)
@@ -201,14 +228,14 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The most forwards so far.
-    pub const fn forwards(&self) -> usize {
-        self.forwards
+    /// The policies that may run once only, each with its place, which were met on the way here.
+    pub fn met(&self) -> Vec<(&'static str, Place)> {
+        self.once.clone()
     }
 
-    /// Corrects the most forwards so far: only one of several branches runs.
-    pub const fn set_forwards(&mut self, forwards: usize) {
-        self.forwards = forwards;
+    /// Goes on from another way, on which `met` were met.
+    pub fn set_met(&mut self, met: Vec<(&'static str, Place)>) {
+        self.once = met;
     }
 
     /// The bodies that the operands read since the last step.
@@ -244,4 +271,26 @@ fn count(counts: &mut Vec<(Arc<str>, usize)>, name: &Arc<str>) -> usize {
     }
     counts.push((Arc::clone(name), 1));
     1
+}
+
+/// Whether a policy with this path stands directly in its section. A fragment stands for its
+/// policies, so it is not between.
+fn is_direct(path: &[String]) -> bool {
+    let mut around = path.iter().rev().skip(1);
+    around.all(|part| part.starts_with("include-fragment["))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_fragment_holds_stands_where_the_fragment_is_included() {
+        let is_direct =
+            |path: &str| is_direct(&path.split('/').map(ToOwned::to_owned).collect::<Vec<_>>());
+        assert!(is_direct("cors[1]"));
+        assert!(is_direct("include-fragment[2]/include-fragment[1]/cors[1]"));
+        assert!(!is_direct("choose[1]/when[1]/cors[1]"));
+        assert!(!is_direct("choose[1]/when[1]/include-fragment[1]/cors[1]"));
+    }
 }

@@ -191,6 +191,10 @@ pub const POLICIES: &[Policy] = &[
     Policy::not_yet("xsl-transform"),
 ];
 
+/// The policies of which a section may run one only; in branches of which one is taken, each may
+/// have its own.
+pub const ONCE: &[&str] = &["cache-lookup", "cache-store", "cors", "quota", "rate-limit"];
+
 /// The policy `name`.
 pub fn find(name: &str) -> Option<&'static Policy> {
     POLICIES.iter().find(|policy| policy.name == name)
@@ -204,6 +208,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_run_once_is_known() {
+        assert!(ONCE.iter().all(|name| find(name).is_some()));
+    }
 
     #[test]
     fn every_policy_has_one_row() {

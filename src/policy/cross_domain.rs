@@ -57,7 +57,7 @@ pub const CORS: Policy = Policy {
 };
 
 /// `cors`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Cors {
     credentials: Operand<bool>,
     terminate: Operand<bool>,

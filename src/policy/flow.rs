@@ -62,7 +62,7 @@ pub const INCLUDE_FRAGMENT: Policy = Policy {
 };
 
 /// The end of a `retry`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Retry {
     condition: Operand<bool>,
     count: Operand<u64>,
@@ -73,7 +73,7 @@ pub struct Retry {
 }
 
 /// The beginning of a `limit-concurrency`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Concurrency {
     key: Operand<Arc<str>>,
     max: u32,
@@ -87,7 +87,9 @@ const PAUSE_MAX: Duration = Duration::from_mins(5);
 
 fn choose(builder: &mut Builder<'_>, element: &Element) {
     let mut ends = Vec::new();
-    let (before, mut most) = (builder.forwards(), builder.forwards());
+    // What may run once only, may stand in each branch: one of them is taken.
+    let before = builder.met();
+    let mut met = before.clone();
     let mut whens = 0_usize;
     let mut otherwise_seen = false;
     for branch in element.elements() {
@@ -96,7 +98,7 @@ fn choose(builder: &mut Builder<'_>, element: &Element) {
         if otherwise_seen {
             builder.fault(branch, "nothing may follow `otherwise`", "make it the last branch");
         }
-        builder.set_forwards(before);
+        builder.set_met(before.clone());
         if is_when {
             whens = whens.saturating_add(1);
             when(builder, branch, whens, &mut ends);
@@ -105,9 +107,9 @@ fn choose(builder: &mut Builder<'_>, element: &Element) {
             builder.child(branch, &[]);
             builder.branch(branch, 1);
         }
-        most = most.max(builder.forwards());
+        met.extend(builder.met().into_iter().skip(before.len()));
     }
-    builder.set_forwards(most);
+    builder.set_met(met);
     if whens == 0 {
         builder.fault(element, "`choose` has no `when`", "add <when condition=\"@(…)\">");
     }
@@ -132,12 +134,8 @@ fn when(builder: &mut Builder<'_>, branch: &Element, number: usize, ends: &mut V
 }
 
 fn retry(builder: &mut Builder<'_>, element: &Element) {
-    let before = builder.forwards();
     builder.push_with(element, Action::RetryEnter, Needs::default());
     builder.policies(element);
-    let inside = builder.forwards().saturating_sub(before);
-    // What is forwarded inside may be forwarded again.
-    builder.set_forwards(before.saturating_add(inside.saturating_mul(2)));
     let end = Retry {
         condition: match builder.attribute(element, "condition") {
             Some(condition) => condition,

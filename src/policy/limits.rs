@@ -112,7 +112,7 @@ pub const QUOTA_BY_KEY: Policy = Policy {
 };
 
 /// What a limit tells about itself: in fields of the final response and in variables.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Signals {
     retry_after_field: HeaderName,
     retry_after_variable: Option<Arc<str>>,

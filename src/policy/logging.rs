@@ -23,7 +23,7 @@ pub const TRACE: Policy = Policy {
 };
 
 /// `trace`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Trace {
     source: Arc<str>,
     severity: Severity,

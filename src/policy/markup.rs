@@ -28,7 +28,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::fault::{Fault, Place};
+use crate::fault::{Fault, Layout, Place};
 
 use source::Source;
 use text::TextBuilder;
@@ -108,7 +108,13 @@ pub enum Node {
 /// Reads `text`, the policy document in `file`, with `names` put in. Never fails as a whole: what
 /// is wrong stands in [`Reading::faults`], and only a document without any is good.
 pub fn read(file: &Arc<str>, text: &str, names: &NamedValues) -> Reading {
-    reader::read(file, text, names).0
+    read_at(&Layout::whole(file), text, names)
+}
+
+/// Reads `text` like [`read`]: a policy document that stands inside of another file, where
+/// `layout` says.
+pub fn read_at(layout: &Layout, text: &str, names: &NamedValues) -> Reading {
+    reader::read(layout, text, names).0
 }
 
 impl Element {

@@ -4,6 +4,9 @@
 //! policies between two `<base/>` becomes a [`Block`], and a [`Program`] only lists the blocks of
 //! all scopes in the order in which they run. Jumps never leave their block.
 
+mod compose;
+mod ways;
+
 use std::sync::Arc;
 
 use crate::exchange::message::Response;
@@ -21,6 +24,12 @@ use crate::policy::transform::header::SetHeader;
 use crate::policy::transform::{FindAndReplace, SetBody, SetMethod, SetStatus, SetVariable};
 use crate::policy::{Scope, Section};
 
+pub use ways::Unaddressed;
+
+/// The most steps of one section with the policies of all scopes put in: only a document that has
+/// `<base/>` many times comes near it.
+pub const SECTION_STEPS_MAX: usize = 50_000;
+
 /// The policies of one operation, from the first to the last.
 #[derive(Debug, Default)]
 pub struct Program {
@@ -35,8 +44,6 @@ pub struct Program {
 /// Policies of one scope and section with no `<base/>` between them.
 #[derive(Debug)]
 pub struct Block {
-    /// Whose document they stand in.
-    pub scope: Scope,
     /// The section.
     pub section: Section,
     /// The steps; jumps are indices into this list, or its length.
@@ -48,7 +55,7 @@ pub struct Block {
 }
 
 /// One step.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Step {
     /// What it does.
     pub action: Action,
@@ -70,12 +77,17 @@ pub struct Needs {
 pub struct Note {
     /// The policy's name.
     pub policy: &'static str,
+    /// Whose document it stands in.
+    pub scope: Scope,
     /// Where it stands.
     pub place: Place,
     /// Where in its section, such as `choose[3]/when[2]`.
     pub path: Arc<str>,
     /// Its `id`.
     pub id: Option<Arc<str>>,
+    /// Whether it stands directly in its section. A fragment stands for its policies, so it is not
+    /// between.
+    pub is_direct: bool,
 }
 
 /// A reason with the place that gives it.
@@ -90,10 +102,13 @@ pub struct Because {
 }
 
 /// What a step does. Policies that hold others have become jumps.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Action {
     /// Goes on at another step.
     Jump(usize),
+    /// `<base/>` inside of another policy: when scopes are put in order, the policies of the next
+    /// wider one take its place.
+    Base,
     /// `choose/when`: goes on at `otherwise` unless the condition holds.
     Unless {
         /// The condition.
@@ -210,16 +225,22 @@ impl Document {
 
 impl Program {
     /// Puts the documents of all scopes in order; `documents` goes from the narrowest scope to the
-    /// widest.
+    /// widest. Whether that is too long, [`is_too_long`](Self::is_too_long) says beforehand.
     pub fn compose(documents: &[&Document]) -> Self {
         let sections = Section::ALL.map(|section| {
             let mut blocks = Vec::new();
-            flatten(documents, section, &mut blocks);
+            compose::flatten(documents, section, &mut blocks);
             blocks.into_boxed_slice()
         });
         let collected = why_collected(&sections);
         let plain = collected.is_none() && is_plain(&sections);
         Self { sections, collected, plain }
+    }
+
+    /// The section of these documents that would have more than [`SECTION_STEPS_MAX`] steps.
+    pub fn is_too_long(documents: &[&Document]) -> Option<Section> {
+        let long = |section: &Section| compose::steps_in(documents, *section) > SECTION_STEPS_MAX;
+        Section::ALL.into_iter().find(long)
     }
 
     /// Whether it only forwards: then nobody looks at the fields of either message, and copies of
@@ -255,18 +276,6 @@ impl Program {
 impl Because {
     fn new(why: &'static str, note: &Note) -> Self {
         Self { why, policy: note.policy, place: note.place.clone() }
-    }
-}
-
-fn flatten(documents: &[&Document], section: Section, blocks: &mut Vec<Arc<Block>>) {
-    let Some((narrowest, wider)) = documents.split_first() else {
-        return;
-    };
-    for part in narrowest.parts(section) {
-        match part {
-            Part::Own(block) => blocks.push(Arc::clone(block)),
-            Part::Base => flatten(wider, section, blocks),
-        }
     }
 }
 

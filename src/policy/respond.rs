@@ -42,7 +42,7 @@ pub const MOCK_RESPONSE: Policy = Policy {
 };
 
 /// `return-response`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ReturnResponse {
     variable: Option<Arc<str>>,
     status: Option<SetStatus>,
@@ -51,7 +51,7 @@ pub struct ReturnResponse {
 }
 
 /// `mock-response`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct MockResponse {
     status: StatusCode,
     content_type: Option<Arc<str>>,

@@ -18,6 +18,7 @@ use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, Seconds};
 use crate::policy::program::Action;
 use crate::policy::transform::exists::{Exists, ExistsAction, read_exists_action, read_values};
+use crate::problem::Problem;
 use crate::route::template::rewrite::Rewrite;
 use crate::route::url::Query;
 
@@ -71,7 +72,7 @@ pub const FORWARD_REQUEST: Policy = Policy {
 };
 
 /// `set-backend-service`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum SetBackend {
     /// A URL.
     Url(Operand<Arc<str>>),
@@ -82,14 +83,14 @@ pub enum SetBackend {
 }
 
 /// `rewrite-uri`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RewriteUri {
     target: Target,
     copy_unmatched: bool,
 }
 
 /// What `rewrite-uri` writes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Target {
     /// A template, filled with the parameters of the operation's.
     Template(Rewrite),
@@ -98,7 +99,7 @@ enum Target {
 }
 
 /// `set-query-parameter`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SetQuery {
     name: Operand<Arc<str>>,
     action: ExistsAction,
@@ -120,6 +121,9 @@ pub struct Forward {
     pub fail_on_error_status: bool,
 }
 
+/// What is said when there is nowhere to forward to.
+const NO_BACKEND: &str = "there is no backend: the API has no `serviceUrl`, and no \
+                          `set-backend-service` ran before";
 /// How long a backend may take unless the policy says otherwise.
 const FORWARD_TIMEOUT: Duration = Duration::from_mins(5);
 
@@ -321,6 +325,14 @@ impl SetQuery {
 
 impl Forward {
     pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        if exchange.request.base.is_nowhere() {
+            return Err(Failure {
+                source: None,
+                reason: "BackendConnectionFailure",
+                message: NO_BACKEND.to_owned(),
+                problem: Problem::failed("no_backend"),
+            });
+        }
         let mut evaluated = self.clone();
         if let Some(timeout) = &self.timeout {
             let Seconds(span) = timeout.get(exchange)?;

@@ -71,34 +71,34 @@ pub const FIND_AND_REPLACE: Policy = Policy {
 };
 
 /// `set-variable`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SetVariable {
     name: Arc<str>,
     value: Operand<Value>,
 }
 
 /// `set-body`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SetBody {
     side: Side,
     value: Operand<Value>,
 }
 
 /// `set-method`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SetMethod {
     method: Operand<Method>,
 }
 
 /// `set-status`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SetStatus {
     code: Operand<StatusCode>,
     reason: Option<Operand<Arc<str>>>,
 }
 
 /// `find-and-replace`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FindAndReplace {
     side: Side,
     from: Operand<Arc<str>>,

@@ -143,16 +143,6 @@ fn one(path: &Path, text: &str, sources: &mut Sources, assumed: &mut Listed) -> 
     Checked { name, faults }
 }
 
-/// What is wrong with the policy documents among `sources`, whatever they refer to.
-pub(super) fn faults_in(sources: &Sources) -> Vec<Fault> {
-    let documents = sources.iter().filter(|(name, _text)| name.ends_with(".xml"));
-    let checked = documents.map(|(name, text)| {
-        let (mut unused, mut assumed) = (Sources::default(), Listed::default());
-        one(Path::new(name.as_ref()), text, &mut unused, &mut assumed).faults
-    });
-    checked.flatten().collect()
-}
-
 /// Whose document it is, is not written in it: the scope in which fewest faults are found counts.
 fn in_best_scope(root: &markup::Element, references: &References) -> Vec<Fault> {
     let scopes = [Scope::Operation, Scope::Product, Scope::Global];

@@ -8,7 +8,7 @@ use crate::cli::{Outcome, say};
 use crate::exchange::message::Body;
 use crate::policy::Section;
 use crate::policy::machine::Ran;
-use crate::policy::program::{Block, Note};
+use crate::policy::program::Note;
 use crate::route::Request;
 use crate::route::explain::{ApiVerdict, Considered};
 use crate::snapshot::Snapshot;
@@ -54,7 +54,7 @@ pub(super) fn policies(admitted: &Admitted, pretended: &Pretended, out: &mut imp
         say(out, &format!("{section}, {}\n", counted(steps, "step")));
         for block in blocks {
             for note in &block.notes {
-                step(block, note, ran, out);
+                step(section, note, ran, out);
             }
         }
     }
@@ -65,33 +65,31 @@ pub(super) fn policies(admitted: &Admitted, pretended: &Pretended, out: &mut imp
     }
 }
 
-fn step(block: &Block, note: &Note, ran: &[Ran], out: &mut impl Write) {
-    let same = |ran: &&Ran| ran.note.place == note.place && ran.section == block.section;
+fn step(section: Section, note: &Note, ran: &[Ran], out: &mut impl Write) {
+    let same = |ran: &&Ran| ran.note.place == note.place && ran.section == section;
     let times: Vec<&Ran> = ran.iter().filter(same).collect();
     let mark = if times.is_empty() { "skips" } else { "runs " };
     let outcome = times.iter().find_map(|ran| ran.outcome.as_deref());
     let outcome = outcome.map_or_else(String::new, |outcome| format!("  → {outcome}"));
-    let text =
-        format!("  {mark}  {:<24} {}  ({}){outcome}\n", note.policy, note.place, block.scope);
+    let text = format!("  {mark}  {:<24} {}  ({}){outcome}\n", note.policy, note.place, note.scope);
     say(out, &text);
 }
+
+const NOT_FORWARDED: &str = "  the request is not forwarded\n";
+const NO_BACKEND: &str = "  none: the API has no `serviceUrl`, and no `set-backend-service` ran \
+                          before `forward-request`\n";
 
 /// Where the request goes, and how.
 pub(super) fn backend(admitted: &Admitted, pretended: &Pretended, out: &mut impl Write) {
     say(out, "backend\n");
-    let Some(forward) = pretended.forwards.last() else {
-        say(out, "  the request is not forwarded\n");
-        return;
-    };
     let exchange = &admitted.exchange;
     let request = &exchange.request;
-    if request.base.port == 0 {
-        say(
-            out,
-            "  none: the API has no `serviceUrl` and no policy sets a backend; this ends in 500\n",
-        );
+    let Some(forward) = pretended.forwards.last() else {
+        let error = exchange.last_error.as_ref();
+        let lost = error.is_some_and(|error| error.source == "forward-request");
+        say(out, if lost && request.base.is_nowhere() { NO_BACKEND } else { NOT_FORWARDED });
         return;
-    }
+    };
     let backend = exchange
         .backend
         .as_ref()

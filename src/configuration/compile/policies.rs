@@ -1,13 +1,14 @@
 //! The policy documents of a configuration: read and built once each, whatever they apply to.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use crate::configuration::config::{Config, PolicyText};
-use crate::fault::{Fault, Place, nearest};
+use crate::configuration::config::{Config, PolicyText, Spot};
+use crate::fault::{Fault, Layout, nearest};
 use crate::policy::build::document::{self, Owner};
 use crate::policy::build::references::{Backends, References};
 use crate::policy::markup::{self, Element, NamedValue, NamedValues};
-use crate::policy::program::{Action, Document, Program};
+use crate::policy::program::{Action, Document, Program, SECTION_STEPS_MAX};
 use crate::policy::{Scope, Section};
 use crate::route::template::Template;
 
@@ -36,8 +37,31 @@ const DEFAULT_GLOBAL: &str = "<policies><inbound /><backend><forward-request /><
 impl Documents {
     /// Reads and builds all of them.
     pub(super) fn build(config: &Config, backends: Arc<Backends>, faults: &mut Vec<Fault>) -> Self {
-        let names = named_values(config);
-        let mut references = References { backends, ..References::default() };
+        let references = References { backends, ..References::default() };
+        let documents = Self::build_with(config, named_values(config), references, faults);
+        for (api, own) in config.apis.iter().zip(&documents.apis) {
+            for (operation, document) in api.operations.iter().zip(&own.operations) {
+                let document = document.iter();
+                faults.extend(document.flat_map(|it| unbound(it, &operation.url_template.value)));
+            }
+        }
+        documents
+    }
+
+    /// Reads and builds all of them although much else of the configuration is wrong or missing:
+    /// whatever they refer to is taken to exist.
+    pub(super) fn look_at(config: &Config, faults: &mut Vec<Fault>) {
+        let assumed = Some(RefCell::default());
+        let references = References { assumed, ..References::default() };
+        let _built = Self::build_with(config, NamedValues::assumed(), references, faults);
+    }
+
+    fn build_with(
+        config: &Config,
+        names: NamedValues,
+        mut references: References,
+        faults: &mut Vec<Fault>,
+    ) -> Self {
         for fragment in &config.fragments {
             if let Some(root) = read(&fragment.policy, &names, "fragment", faults) {
                 references.fragments.insert(Arc::clone(&fragment.id), Arc::new(root));
@@ -61,14 +85,7 @@ impl Documents {
             let own = builder.document(api.policy.as_ref(), Scope::Api, &owner);
             let operations = api.operations.iter().map(|operation| {
                 let owner = format!("api {} operation {}", api.id, operation.id);
-                let document =
-                    builder.document(operation.policy.as_ref(), Scope::Operation, &owner);
-                if let (Some(document), Some(text)) = (&document, &operation.policy) {
-                    let found = unbound(document, &operation.url_template.value);
-                    let placed = found.into_iter().map(|fault| shifted(text, fault));
-                    builder.faults.extend(placed);
-                }
-                document
+                builder.document(operation.policy.as_ref(), Scope::Operation, &owner)
             });
             ApiDocuments { operations: operations.collect(), api: own }
         });
@@ -93,10 +110,7 @@ impl Builder<'_> {
         let text = text?;
         let root = read(text, &self.names, "policies", self.faults)?;
         let owner = Owner { scope, name: owner };
-        let mut found = Vec::new();
-        let document = document::build(&root, owner, &self.references, &mut found);
-        self.faults.extend(found.into_iter().map(|fault| shifted(text, fault)));
-        Some(document)
+        Some(document::build(&root, owner, &self.references, self.faults))
     }
 
     /// A fragment that nobody includes is looked at too.
@@ -109,11 +123,7 @@ impl Builder<'_> {
 
     fn default_global(&mut self) -> Option<Document> {
         let file: Arc<str> = Arc::from("(default)");
-        let text = PolicyText {
-            text: Arc::from(DEFAULT_GLOBAL),
-            start: Place::start_of(&file),
-            indent: 0,
-        };
+        let text = PolicyText { text: Arc::from(DEFAULT_GLOBAL), layout: Layout::whole(&file) };
         self.document(Some(&text), Scope::Global, "gateway")
     }
 }
@@ -147,9 +157,9 @@ fn read(
     wanted: &str,
     faults: &mut Vec<Fault>,
 ) -> Option<Element> {
-    let reading = markup::read(&text.start.file, &in_place(text), names);
+    let reading = markup::read_at(&text.layout, &text.text, names);
     let is_whole = reading.faults.is_empty();
-    faults.extend(reading.faults.into_iter().map(|fault| shifted(text, fault)));
+    faults.extend(reading.faults);
     let root = reading.root.filter(|_root| is_whole)?;
     if root.name.as_ref() != wanted {
         let fault = root.fault(format!("`{}` stands where `{wanted}` belongs", root.name));
@@ -157,22 +167,6 @@ fn read(
         return None;
     }
     Some(root)
-}
-
-/// The text with as much empty space before it as the file has, so that the reader finds every
-/// line where it stands in the file.
-fn in_place(text: &PolicyText) -> String {
-    let before = |count: u32| usize::try_from(count.saturating_sub(1)).unwrap_or(0);
-    let (lines, columns) = (before(text.start.line), before(text.start.column));
-    ["\n".repeat(lines), " ".repeat(columns), text.text.to_string()].concat()
-}
-
-/// A fault of an inline document, moved right by what YAML took away from its lines.
-fn shifted(text: &PolicyText, mut fault: Fault) -> Fault {
-    if fault.place.file == text.start.file {
-        fault.place = text.shifted(fault.place);
-    }
-    fault
 }
 
 fn named_values(config: &Config) -> NamedValues {
@@ -186,8 +180,21 @@ fn named_values(config: &Config) -> NamedValues {
     names
 }
 
-/// The program of documents, from the narrowest scope to the widest.
-pub(super) fn compose(documents: &[Option<&Document>]) -> Arc<Program> {
+/// The program of documents, from the narrowest scope to the widest. One that would be too long is
+/// a fault at `spot`, and then empty.
+pub(super) fn compose(
+    documents: &[Option<&Document>],
+    spot: &Spot,
+    faults: &mut Vec<Fault>,
+) -> Arc<Program> {
     let written: Vec<&Document> = documents.iter().copied().flatten().collect();
+    if let Some(section) = Program::is_too_long(&written) {
+        let message = format!(
+            "with the policies of all scopes put in, section `{section}` has more than \
+             {SECTION_STEPS_MAX} steps"
+        );
+        faults.push(spot.fault(message).mend("let `<base />` stand less often in its policies"));
+        return Arc::default();
+    }
     Arc::new(Program::compose(&written))
 }

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::Reference;
 use super::listing::list;
-use super::{FolderError, Reference};
 
 /// What the files of a configuration looked like.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -28,15 +29,10 @@ struct Stamp {
 }
 
 impl Fingerprint {
-    /// Looks at the YAML files of `folder` and at what `references` name.
-    pub(super) fn take(
-        folder: &Path,
-        references: BTreeSet<Reference>,
-    ) -> Result<Self, FolderError> {
-        let listed = list(folder)?;
-        let stamps = listed.into_iter().map(|(_, path)| (path.clone(), Stamp::of(&path))).collect();
-        let fingerprint = Self { references: BTreeSet::new(), stamps };
-        Ok(fingerprint.with(folder, references))
+    /// Looks at the YAML files that were `listed`.
+    pub(super) fn of(listed: &[(Arc<str>, PathBuf)]) -> Self {
+        let stamps = listed.iter().map(|(_, path)| (path.clone(), Stamp::of(path))).collect();
+        Self { references: BTreeSet::new(), stamps }
     }
 
     /// The same, also of what `references` name.
@@ -52,7 +48,8 @@ impl Fingerprint {
 
     /// Whether everything still looks like this.
     pub(super) fn holds(&self, folder: &Path) -> bool {
-        Self::take(folder, self.references.clone()).is_ok_and(|now| now.stamps == self.stamps)
+        let now = list(folder).map(|listed| Self::of(&listed));
+        now.is_ok_and(|now| now.with(folder, self.references.clone()).stamps == self.stamps)
     }
 
     pub(super) fn references(&self) -> &BTreeSet<Reference> {

@@ -7,8 +7,11 @@ use std::sync::Arc;
 
 use super::{ENTRIES_MAX, FOLDER_DEPTH_MAX, FolderError, Unreadable};
 
-/// Names in the folder and paths of all YAML files in and under `folder`, sorted by name.
-pub(super) fn list(folder: &Path) -> Result<Vec<(Arc<str>, PathBuf)>, FolderError> {
+/// YAML files: names in the folder, and paths.
+pub(super) type Listed = Vec<(Arc<str>, PathBuf)>;
+
+/// All YAML files in and under `folder`, sorted by name.
+pub(super) fn list(folder: &Path) -> Result<Listed, FolderError> {
     let mut walk = Walk { folder, found: Vec::new(), entries: 0 };
     walk.enter(folder, &mut Vec::new())?;
     walk.found.sort();
@@ -17,7 +20,7 @@ pub(super) fn list(folder: &Path) -> Result<Vec<(Arc<str>, PathBuf)>, FolderErro
 
 struct Walk<'a> {
     folder: &'a Path,
-    found: Vec<(Arc<str>, PathBuf)>,
+    found: Listed,
     entries: usize,
 }
 
@@ -49,8 +52,13 @@ impl Walk<'_> {
                 return Err(self.too_many());
             }
             let inner = entry.path();
-            // What a broken link leads to is neither a folder nor unreadable unless it is YAML.
-            if inner.is_dir() {
+            // Only a link has to be followed to see where it leads. What a broken one leads to is
+            // neither a folder nor unreadable unless it is YAML.
+            let is_folder = match entry.file_type() {
+                Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+                _ => inner.is_dir(),
+            };
+            if is_folder {
                 self.enter(&inner, above)?;
             } else if is_yaml(&inner) {
                 let name = inner.strip_prefix(self.folder).unwrap_or(&inner);

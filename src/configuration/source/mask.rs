@@ -1,6 +1,9 @@
 //! The YAML as faults may show it: what stands where a secret may stand is covered, character for
 //! character, so that places stay what they are.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 /// Keys whose values may be secrets.
 const SECRET_KEYS: [&str; 5] = ["primaryKey", "secondaryKey", "value", "parameter", "password"];
 /// Keys under `credentials` whose values say only where or how.
@@ -41,17 +44,9 @@ fn keys_of(line: &str) -> impl Iterator<Item = (&str, usize)> {
     })
 }
 
-fn cover(line: &str, whole: bool) -> String {
-    let mut covered: Vec<char> = line.chars().collect();
-    let mut hide = |from: usize, to: usize| {
-        let first = line.get(..from).map_or(0, |before| before.chars().count());
-        let count = line.get(from..to).map_or(0, |hidden| hidden.chars().count());
-        for character in covered.iter_mut().skip(first).take(count) {
-            if !character.is_whitespace() {
-                *character = '*';
-            }
-        }
-    };
+/// `line` with what may be a secret covered; all values of it if `whole`.
+fn cover(line: &str, whole: bool) -> Cow<'_, str> {
+    let mut secrets: Vec<Range<usize>> = Vec::new();
     for (key, end) in keys_of(line) {
         let rest = line.get(end..).unwrap_or_default();
         let value = end.saturating_add(rest.len().saturating_sub(rest.trim_start().len()));
@@ -62,7 +57,7 @@ fn cover(line: &str, whole: bool) -> String {
         if !reference && (whole || SECRET_KEYS.contains(&key)) {
             let ends: &[char] = if listed { &[']'] } else { &[',', '}', '\n'] };
             let length = rest.find(ends).unwrap_or(rest.len());
-            hide(value, value.saturating_add(length));
+            secrets.push(value..value.saturating_add(length));
         }
     }
     // `user:password@` in a URL.
@@ -71,10 +66,17 @@ fn cover(line: &str, whole: bool) -> String {
         let rest = line.get(from..).unwrap_or_default();
         let end = rest.find(['/', ' ', '"', '\'', '\n']).unwrap_or(rest.len());
         if let Some(at) = rest.get(..end).and_then(|authority| authority.rfind('@')) {
-            hide(from, from.saturating_add(at));
+            secrets.push(from..from.saturating_add(at));
         }
     }
-    covered.into_iter().collect()
+    if secrets.is_empty() {
+        return Cow::Borrowed(line);
+    }
+    let covered = line.char_indices().map(|(at, character)| {
+        let is_secret = secrets.iter().any(|secret| secret.contains(&at));
+        if is_secret && !character.is_whitespace() { '*' } else { character }
+    });
+    Cow::Owned(covered.collect())
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ impl Builder<'_> {
                 if let Some(tag) = tag {
                     self.tag(mark, &tag.to_string());
                 }
-                let style = style_of(style, span);
+                let style = style_of(style);
                 self.node(mark, scalar(text, style))?;
             }
             Event::SequenceStart(_, tag) => {
@@ -196,11 +196,9 @@ impl Builder<'_> {
     }
 }
 
-fn style_of(style: ScalarStyle, span: Span) -> Style {
+const fn style_of(style: ScalarStyle) -> Style {
     match style {
-        ScalarStyle::Literal => Style::Literal,
-        ScalarStyle::Folded => Style::Joined,
-        _ if span.start.line() != span.end.line() => Style::Joined,
+        ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
         ScalarStyle::Plain => Style::Plain,
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
     }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::super::config::Secret;
-use super::Mark;
+use super::{Mark, Style};
 
 /// The name by which [`Placed`] asks for a value and a mark.
 pub(super) const PLACED: &str = "$placed";
@@ -31,21 +31,16 @@ pub struct Placed<T> {
     pub mark: Mark,
 }
 
-/// A text that may be a whole document, and how its lines lie in the file.
+/// A text that may be a whole document, with what it takes to find each part of it in the file:
+/// see [`follow`](super::follow).
 #[derive(Clone, Debug)]
 pub struct Block {
     /// The text.
     pub text: String,
     /// Where it stands.
     pub mark: Mark,
-    /// Line of its first character, from 1.
-    pub line: u32,
-    /// Column of its first character, from 1.
-    pub column: u32,
-    /// How many columns were taken away from each line after the first.
-    pub indent: u32,
-    /// Whether lines were joined, so that places inside the text are lost.
-    pub is_joined: bool,
+    /// How it was written.
+    pub style: Style,
 }
 
 /// A list, or one value that stands for a list of one.
@@ -117,10 +112,10 @@ impl<'de> Visitor<'de> for BlockVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Block, A::Error> {
         let text = next(&mut access)?;
-        let numbers: [u32; 8] = next(&mut access)?;
-        let [file, outer_line, outer_column, width, line, column, indent, joined] = numbers;
-        let mark = Mark { file, line: outer_line, column: outer_column, width };
-        Ok(Block { text, mark, line, column, indent, is_joined: joined == 1 })
+        let numbers: [u32; 5] = next(&mut access)?;
+        let [file, line, column, width, style] = numbers;
+        let mark = Mark { file, line, column, width };
+        Ok(Block { text, mark, style: Style::numbered(style) })
     }
 }
 

@@ -135,22 +135,11 @@ impl<'p, 'n> Reader<'p, 'n> {
         })
     }
 
-    /// Line and column of the first character of the text here, how much indentation its lines
-    /// lost, and whether they were joined.
-    fn layout(&self) -> (u32, u32, u32, bool) {
-        let Mark { line, column, .. } = self.mark;
-        let Some(Kind::Scalar(Scalar { text, style })) = self.node.map(|node| &node.kind) else {
-            return (line, column, 0, false);
-        };
-        match style {
-            Style::Plain => (line, column, 0, false),
-            Style::Quoted => (line, column.saturating_add(1), 0, false),
-            Style::Joined => (line, column, 0, true),
-            Style::Literal => {
-                let empty = text.bytes().take_while(|byte| *byte == b'\n').count();
-                let empty = u32::try_from(empty).unwrap_or(u32::MAX);
-                (line.saturating_sub(empty), column, column.saturating_sub(1), false)
-            }
+    /// How the text here was written.
+    fn style(&self) -> Style {
+        match self.node.map(|node| &node.kind) {
+            Some(Kind::Scalar(scalar)) => scalar.style,
+            Some(Kind::List(_) | Kind::Map(_)) | None => Style::Plain,
         }
     }
 }
@@ -276,8 +265,7 @@ impl<'n> Deserializer<'n> for Reader<'_, 'n> {
         match name {
             PLACED => self.placed("", visitor.visit_seq(Pair::new(self.pass, self, numbers))),
             BLOCK => {
-                let (inner_line, inner_column, indent, joined) = self.layout();
-                numbers.extend([inner_line, inner_column, indent, u32::from(joined)]);
+                numbers.push(self.style().number());
                 let text = Self { text_bytes_max: BLOCK_BYTES_MAX, ..self };
                 self.placed("", visitor.visit_seq(Pair::new(self.pass, text, numbers)))
             }

@@ -3,19 +3,19 @@
 use super::{DeclaredType, Expr, LambdaBody, Name, Parameter, Pattern, Span, TypeName};
 
 /// Statements in braces.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::expression) struct Block {
     pub(in crate::expression) statements: Vec<Statement>,
     pub(in crate::expression) span: Span,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::expression) struct Statement {
     pub(in crate::expression) kind: StatementKind,
     pub(in crate::expression) span: Span,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::expression) enum StatementKind {
     Empty,
     Block(Block),
@@ -64,14 +64,14 @@ pub(in crate::expression) enum StatementKind {
 }
 
 /// `var a = 1, b = 2`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::expression) struct Declaration {
     pub(in crate::expression) declared: DeclaredType,
     pub(in crate::expression) constant: bool,
     pub(in crate::expression) variables: Vec<(Name, Option<Expr>)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::expression) struct LocalFunction {
     pub(in crate::expression) result: TypeName,
     pub(in crate::expression) name: Name,
@@ -79,7 +79,7 @@ pub(in crate::expression) struct LocalFunction {
     pub(in crate::expression) body: LambdaBody,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::expression) struct For {
     pub(in crate::expression) initial: Vec<Statement>,
     pub(in crate::expression) condition: Option<Expr>,
@@ -88,20 +88,20 @@ pub(in crate::expression) struct For {
 }
 
 /// The labels of a switch section (`None` is `default`) and its statements.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::expression) struct Section {
     pub(in crate::expression) labels: Vec<(Option<Pattern>, Option<Expr>)>,
     pub(in crate::expression) body: Block,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::expression) struct Try {
     pub(in crate::expression) body: Block,
     pub(in crate::expression) catches: Vec<Catch>,
     pub(in crate::expression) finally: Option<Block>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::expression) struct Catch {
     pub(in crate::expression) of: Option<TypeName>,
     pub(in crate::expression) name: Option<Name>,

@@ -8,7 +8,9 @@ use self::overload::{is_whole_rest, matched, place_of};
 
 use super::path::only;
 use super::{Checker, Meaning, Typed};
-use crate::expression::ast::{Argument, DeclaredType, Expr, ExprKind, Name, Span};
+use crate::expression::ast::{
+    Argument, DeclaredType, Expr, ExprKind, LambdaBody, Link, LinkKind, Name, Parameter, Span,
+};
 use crate::expression::eval::node::{Access, Found, Node, NodeKind};
 use crate::expression::library::pattern;
 use crate::expression::members::{self, Candidate, Member, MemberKind, Signature};
@@ -39,6 +41,8 @@ enum Given<'e> {
     Value(Typed),
     /// A lambda takes its parameters' types from the overload.
     Lambda(&'e Expr, usize),
+    /// A method that is named and not called: a lambda that only calls it.
+    Group(&'e Expr),
     Out(&'e Expr),
 }
 
@@ -112,6 +116,7 @@ impl Checker {
         match &expr.kind {
             ExprKind::Lambda { parameters, .. } => Given::Lambda(expr, parameters.len()),
             ExprKind::Out { .. } => Given::Out(expr),
+            _ if self.is_method_group(expr) => Given::Group(expr),
             _ => Given::Value(self.value(expr)),
         }
     }
@@ -133,6 +138,11 @@ impl Checker {
             let node = match given {
                 Given::Lambda(expr, _) => {
                     let typed = self.value_for(expr, &wanted);
+                    unify(&parameter.ty, &typed.ty, &mut bound);
+                    typed.node
+                }
+                Given::Group(expr) => {
+                    let typed = self.value_for(&calling(expr, &wanted), &wanted);
                     unify(&parameter.ty, &typed.ty, &mut bound);
                     typed.node
                 }
@@ -257,11 +267,16 @@ impl Checker {
         let (Some(Value::String(_)), at) = (pattern.constant(), pattern.at) else { return access };
         let constructors = members::candidates(&ty, "new", &[MemberKind::Constructor]);
         let Some(constructor) = constructors.into_iter().next() else { return access };
-        let options = access.arguments.last().and_then(Node::constant).cloned();
-        let options = options.filter(|value| matches!(value, Value::Int(_)));
+        let signature = access.member.signature();
+        let named = signature.and_then(|it| it.parameters.iter().position(|p| p.name == "options"));
+        let options = match named.and_then(|place| access.arguments.get(place)) {
+            Some(node) => node.constant().cloned(),
+            None => Some(Value::Int(0)),
+        };
+        let Some(options) = options else { return access };
         let arguments = vec![
             Node::new(NodeKind::Constant(pattern.constant().cloned().unwrap_or_default()), at),
-            Node::new(NodeKind::Constant(options.unwrap_or(Value::Int(0))), at),
+            Node::new(NodeKind::Constant(options), at),
         ];
         let new = Access { member: constructor.member, arguments, types: Vec::new(), at };
         self.usable_pattern(&new, span);
@@ -285,4 +300,29 @@ impl Checker {
             self.wrong(span, message.trim_end_matches('.'), None);
         }
     }
+}
+
+/// The lambda that calls `method` with its own parameters, as many as the function `wanted` has.
+fn calling(method: &Expr, wanted: &Type) -> Expr {
+    let span = method.span.clone();
+    let count = if let Type::Function(parameters, _) = wanted { parameters.len() } else { 1 };
+    // No name of anybody's.
+    let named = |at: usize| Name { text: format!("<{at}>").into(), span: span.clone() };
+    let parameters =
+        (0..count).map(|at| Parameter { declared: None, name: named(at), default: None });
+    let arguments = (0..count).map(|at| {
+        let value = Expr { kind: ExprKind::Name(named(at)), span: span.clone() };
+        Argument { name: None, value }
+    });
+    let call = LinkKind::Call(arguments.collect());
+    let call = Link { kind: call, conditional: false, span: span.clone() };
+    let (first, mut links) = match &method.kind {
+        ExprKind::Path { first, links } => (first.clone(), links.clone()),
+        _ => (Box::new(method.clone()), Vec::new()),
+    };
+    links.push(call);
+    let body = Expr { kind: ExprKind::Path { first, links }, span: span.clone() };
+    let parameters = parameters.collect();
+    let kind = ExprKind::Lambda { parameters, body: LambdaBody::Value(Box::new(body)) };
+    Expr { kind, span }
 }

@@ -23,6 +23,11 @@ impl Checker {
         span: &Span,
     ) -> Typed {
         let ty = self.named_type(of);
+        if ty == Type::Unknown {
+            // That there is no such type was said.
+            self.dynamic_arguments(arguments);
+            return Typed::unknown(span);
+        }
         let name = Name { text: format!("new {ty}").into(), span: of.span.clone() };
         let kinds = [MemberKind::Constructor];
         let candidates = members::candidates(&ty, "new", &kinds);

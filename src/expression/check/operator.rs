@@ -353,12 +353,9 @@ fn ordered(one: &Type, other: &Type) -> bool {
 /// the other. `object` is compared by value, which is what writers of policies mean by it.
 fn comparable(left: &Typed, right: &Typed) -> bool {
     let (one, other) = (&left.ty, &right.ty);
-    match (one, other) {
-        (Type::Null, value) | (value, Type::Null) => {
-            return !value.is_value() || matches!(value, Type::Nullable(_));
-        }
-        (Type::Object, _) | (_, Type::Object) => return true,
-        _ => {}
+    // A value is never null, but it may be asked.
+    if [one, other].into_iter().any(|ty| matches!(ty, Type::Null | Type::Object)) {
+        return true;
     }
     let (one, other) = (one.bare(), other.bare());
     if one.is_number() && other.is_number() {

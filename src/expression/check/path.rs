@@ -82,6 +82,33 @@ impl Checker {
         (Start::Wrong, 0)
     }
 
+    /// Whether `expr` names a method without calling it: `char.IsDigit`, or a local function.
+    pub(super) fn is_method_group(&self, expr: &Expr) -> bool {
+        let (first, links) = match &expr.kind {
+            ExprKind::Name(name) => {
+                return matches!(self.lookup(&name.text), Some(Meaning::Function { .. }));
+            }
+            ExprKind::Path { first, links } => (first, links),
+            _ => return false,
+        };
+        let Some((Link { kind: LinkKind::Member { name: method, .. }, .. }, before)) =
+            links.split_last()
+        else {
+            return false;
+        };
+        let ty = match &first.kind {
+            ExprKind::TypeKeyword(name) if before.is_empty() => named(&name.text).ok(),
+            ExprKind::Name(name) if self.lookup(&name.text).is_none() => {
+                let prefix = type_prefix(name, before).filter(|(_, used)| *used == before.len());
+                prefix.map(|(ty, _)| ty)
+            }
+            _ => None,
+        };
+        ty.is_some_and(|ty| {
+            !members::candidates(&ty, &method.text, &[MemberKind::StaticMethod]).is_empty()
+        })
+    }
+
     fn walk(&mut self, mut walk: Walk, links: &[Link], span: &Span) -> Typed {
         let mut rest = links;
         while let Some((link, after)) = rest.split_first() {

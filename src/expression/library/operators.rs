@@ -106,11 +106,22 @@ fn decimal(operator: Operator, left: &Value, right: &Value) -> Result<Value, Thr
         Operator::Divide | Operator::Remainder if other.is_zero() => {
             return Err(Thrown::divide_by_zero());
         }
-        Operator::Divide => one.checked_div(other),
+        Operator::Divide => quotient(one, other),
         Operator::Remainder => one.checked_rem(other),
         _ => return Err(no_operator(operator, left, right)),
     };
     result.map(Value::Decimal).ok_or_else(|| Thrown::overflow("a Decimal"))
+}
+
+/// The quotient with the digits after the point that .NET gives it: those it needs, and at least
+/// as many as the dividend has more than the divisor.
+fn quotient(one: Decimal, other: Decimal) -> Option<Decimal> {
+    let mut quotient = one.checked_div(other)?.normalize();
+    let wanted = one.scale().saturating_sub(other.scale());
+    if quotient.scale() < wanted {
+        quotient.rescale(wanted);
+    }
+    Some(quotient)
 }
 
 fn time(operator: Operator, left: &Value, right: &Value) -> Result<Value, Thrown> {

@@ -7,6 +7,7 @@ mod text;
 mod builder;
 mod regex;
 mod number;
+mod math;
 mod moment;
 mod span;
 mod json;
@@ -157,7 +158,7 @@ fn library_members(class: Class) -> &'static [&'static [Member]] {
         Class::Uri => &[other::URI],
         Class::Convert => &[number::CONVERT],
         Class::Math => &[
-            number::MATH,
+            math::MATH,
             number::MATH_MAX,
             number::MATH_MIN,
             number::MATH_ABS,

@@ -50,6 +50,9 @@ impl Parser {
         if self.starts_lambda() {
             return self.lambda();
         }
+        if self.starts_query() {
+            return self.query();
+        }
         if self.is_word("throw") {
             return self.throw_value();
         }

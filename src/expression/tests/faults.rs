@@ -156,6 +156,7 @@ const STATEMENTS: &[Row] = &[
     ("@{ int F(int a) => a; return F(); }", "F", "argument `a` is missing", ""),
     ("@{ int F(int a) => a; return F(\"x\"); }", "\"x\"", "must be int, not string", ""),
     ("@{ Func<int, bool> f = x => x; return f(1); }", "x", "must be bool, not int", ""),
+    ("@(new UriBuilder(\"http://a\").Uri)", "UriBuilder", "there is no type `UriBuilder`", ""),
     ("@{ return new[] { 1 }.Where(x => x + 1).Count(); }", "x + 1", "must be bool, not int", ""),
     (
         "@{ return new[] { \"a\" }.Select(x => x.Foo).First(); }",

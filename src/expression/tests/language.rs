@@ -132,3 +132,101 @@ fn a_fault_at_run_time_names_its_place() {
     assert_eq!(text.get(error.offset..error.offset + 5), Some("Parse"));
     assert_eq!(outcome(text), "throws FormatException: Input string was not in a correct format.");
 }
+
+#[test]
+fn a_query_is_the_calls_that_csharp_makes_of_it() {
+    check(&[
+        (
+            "string.Join(\",\", from x in new[] { 3, 1, 2 } where x > 1 orderby x select x * 10)",
+            "20,30",
+        ),
+        ("string.Join(\",\", from x in new[] { 3, 1, 2 } orderby x descending select x)", "3,2,1"),
+        ("(from x in new[] { 3, 1, 2 } select x).First()", "3"),
+        ("(from string x in new object[] { \"a\", \"b\" } select x.ToUpper()).Last()", "B"),
+        (
+            "string.Join(\" \", from h in context.Request.Headers where h.Key.StartsWith(\"X-\") orderby h.Key select h.Key + \"=\" + string.Join(\",\", h.Value))",
+            "X-Number=42",
+        ),
+        (
+            "string.Join(\" \", from w in \"a bb cc ddd\".Split(' ') let n = w.Length where n < 3 orderby n descending, w descending select w + n)",
+            "cc2 bb2 a1",
+        ),
+        (
+            "string.Join(\" \", from x in new[] { 1, 2 } from y in new[] { \"a\", \"b\" } where x > 1 || y == \"b\" select y + x)",
+            "b1 a2 b2",
+        ),
+        (
+            "string.Join(\" \", from x in new[] { 1, 2 } let y = x * 2 from z in new[] { y, 7 } let s = x + y + z orderby s descending select $\"{x}{y}{z}{s}\")",
+            "24713 12710 24410 1225",
+        ),
+        (
+            "string.Join(\" \", from w in \"a bb cc ddd\".Split(' ') group w by w.Length into g where g.Count() > 1 select $\"{g.Key}:{string.Join(\"+\", g)}\")",
+            "2:bb+cc",
+        ),
+        (
+            "string.Join(\" \", from w in \"a bb cc\".Split(' ') group w.ToUpper() by w.Length into g orderby g.Key descending select g.Key + string.Join(\"\", g))",
+            "2BBCC 1A",
+        ),
+        (
+            "string.Join(\",\", from x in (from y in new[] { 1, 2 } select y + 1) select x * x)",
+            "4,9",
+        ),
+        (
+            "@{ var limit = 2; var q = from x in new[] { 1, 2, 3 } where x >= limit select x; return q.Sum(); }",
+            "5",
+        ),
+        ("@{ var from = 1; return from + 1; }", "2"),
+        (
+            "from x in new[] { 1 } where x",
+            "refused: expected `select` or `group`, which ends a query, found the end",
+        ),
+        (
+            "from x in new[] { 1 } where x select x",
+            "refused: the lambda's result must be bool, not int",
+        ),
+        (
+            "from x in new[] { 1 } join y in new[] { 1 } on x equals y select x",
+            "refused: `join` is not known here",
+        ),
+        ("from x in new[] { 1 } let x = 2 select x", "refused: `x` is declared twice"),
+        (
+            "(from x in new[] { 1 } let y = x select z).Count()",
+            "refused: there is nothing called `z` here",
+        ),
+        (
+            "(from x in new[] { 1 } select x.Nothing).Count()",
+            "refused: int has no member `Nothing`",
+        ),
+    ]);
+}
+
+#[test]
+fn a_method_that_is_named_is_a_lambda_that_calls_it() {
+    check(&[
+        ("\"a1\".All(char.IsLetterOrDigit) && !\"a1\".All(char.IsDigit)", "True"),
+        ("new[] { \"3\", \"4\" }.Select(int.Parse).Sum()", "7"),
+        ("string.Join(\",\", new[] { \"a b\", null }.Where(string.IsNullOrEmpty).Count())", "1"),
+        ("string.Join(\"&\", new[] { \"a b\" }.Select(Uri.EscapeDataString))", "a%20b"),
+        ("@{ int Twice(int x) => x * 2; return new[] { 1, 2 }.Select(Twice).Sum(); }", "6"),
+        ("new[] { \"b\", \"a\" }.OrderBy(System.Convert.ToString).First()", "a"),
+        (
+            "new[] { 1 }.Select(Math.Nothing).First()",
+            "refused: Math has no static member `Nothing`",
+        ),
+        (
+            "new[] { 1 }.Select(string.IsNullOrEmpty).First()",
+            "refused: argument 1 of `IsNullOrEmpty` must be string, not int",
+        ),
+        ("int.Parse", "refused: `Parse` of int is a method"),
+    ]);
+}
+
+#[test]
+fn a_value_may_be_compared_with_null() {
+    check(&[
+        ("true != null", "True"),
+        ("1 == null", "False"),
+        ("context.Variables.ContainsKey(\"x\") != null", "True"),
+        ("DateTime.UtcNow == null", "False"),
+    ]);
+}

@@ -3,6 +3,22 @@
 use super::check;
 
 const STRINGS: &[(&str, &str)] = &[
+    ("\"abcAB\".IndexOf(\"ab\", 1, StringComparison.OrdinalIgnoreCase)", "3"),
+    ("Regex.IsMatch(\"aB\", \"b$\", RegexOptions.IgnoreCase, TimeSpan.FromSeconds(1))", "True"),
+    ("Regex.Replace(\"aB\", \"b\", \"c\", RegexOptions.IgnoreCase, TimeSpan.FromSeconds(1))", "ac"),
+    ("new Regex(\"b\", RegexOptions.None, TimeSpan.FromSeconds(1)).IsMatch(\"aB\")", "False"),
+    (
+        "@{ var options = RegexOptions.IgnoreCase; return Regex.IsMatch(\"B\", \"b\", options); }",
+        "True",
+    ),
+    ("((XElement)XElement.Parse(\"<a><b/>x</a>\").FirstNode).Name", "b"),
+    ("XElement.Parse(\"<a><b/>x</a>\").LastNode", "x"),
+    ("XElement.Parse(\"<a/>\").FirstNode == null", "True"),
+    (
+        "context.Request.OriginalUrl.ToUri().AbsolutePath == context.Request.OriginalUrl.Path",
+        "True",
+    ),
+    ("context.Request.Url.ToUri().Host == context.Request.Url.Host", "True"),
     ("\"abc\".Length", "3"),
     ("\"abc\"[1]", "b"),
     ("\"abc\".Substring(1) + \"abc\".Substring(0, 1)", "bca"),

@@ -27,6 +27,21 @@ impl Builder<'_> {
         }
     }
 
+    /// Reports a policy that may stand once in a section and stood on the way here already.
+    pub(super) fn only_once(&mut self, policy: &Policy, element: &Element) {
+        if !catalog::ONCE.contains(&policy.name) {
+            return;
+        }
+        let met = self.once.iter().find(|(name, _)| *name == policy.name);
+        if let Some((name, first)) = met {
+            let message = format!("`{name}` stands in one section a second time");
+            let remedy = format!("keep one of the two; the other is at {first}");
+            self.fault(element, message, &remedy);
+        } else {
+            self.once.push((policy.name, element.place.clone()));
+        }
+    }
+
     pub(super) fn attributes(&mut self, element: &Element, known: &[catalog::Attribute]) {
         for attribute in &element.attributes {
             let name = attribute.name.as_ref();
@@ -65,6 +80,7 @@ impl Builder<'_> {
         let names = known.iter().map(|row| row.name);
         self.faults.push(match nearest(name, names.clone()) {
             Some(right) => fault.mend(format!("did you mean `{right}`?")),
+            None if known.is_empty() => fault.mend("take it out"),
             None => fault.mend(format!("it has: {}", names.collect::<Vec<_>>().join(", "))),
         });
     }

@@ -54,11 +54,8 @@ pub fn build_fragment(root: &Element, references: &References, faults: &mut Vec<
     let tries = Section::ALL.into_iter().map(|section| {
         let mut found = Vec::new();
         let owner = Owner { scope: Scope::Operation, name: "fragment" };
-        if let Some(base) = root.elements().find(|element| element.name.as_ref() == "base") {
-            let fault = Fault::new(base.place.clone(), "`<base />` stands in a fragment");
-            found.push(fault.mend("put it into the documents that include the fragment"));
-        }
-        let _ = parts(root, section, owner, references, &mut found);
+        let mut builder = Builder::new(owner.scope, owner.name, section, references, &mut found);
+        builder.whole_fragment(root);
         found
     });
     faults.extend(tries.min_by_key(Vec::len).unwrap_or_default());
@@ -74,9 +71,17 @@ fn parts(
     let mut parts = Vec::new();
     let mut numbers: Vec<(Arc<str>, usize)> = Vec::new();
     let mut builder = Builder::new(owner.scope, owner.name, section, references, faults);
+    let mut base: Option<&Element> = None;
     builder.no_text(element);
     for child in element.elements() {
-        if child.name.as_ref() == "base" {
+        if child.name.as_ref() != "base" {
+            let number = super::count(&mut numbers, &child.name);
+            builder.policy(child, number);
+        } else if let Some(first) = base {
+            let remedy = format!("keep one of the two; the other is at {}", first.place);
+            builder.fault(child, "`<base />` stands in one section a second time", &remedy);
+        } else if builder.base(child) {
+            base = Some(child);
             let block = builder.finish();
             if !block.steps.is_empty() {
                 parts.push(Part::Own(Arc::new(block)));
@@ -84,11 +89,7 @@ fn parts(
             if owner.scope != Scope::Global {
                 parts.push(Part::Base);
             }
-            builder = Builder::new(owner.scope, owner.name, section, references, faults);
-            continue;
         }
-        let number = super::count(&mut numbers, &child.name);
-        builder.policy(child, number);
     }
     let block = builder.finish();
     if !block.steps.is_empty() {

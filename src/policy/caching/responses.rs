@@ -23,7 +23,7 @@ use crate::policy::program::{Action, Needs};
 use crate::route::url::Query;
 
 /// `cache-lookup`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LookupResponse {
     by_developer: Operand<bool>,
     by_groups: Operand<bool>,
@@ -38,7 +38,7 @@ pub struct LookupResponse {
 }
 
 /// `cache-store`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StoreResponse {
     duration: Operand<Seconds>,
     condition: Option<Operand<bool>>,

@@ -14,7 +14,7 @@ use crate::policy::operand::{Operand, Seconds};
 use crate::policy::program::Action;
 
 /// `cache-lookup-value`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LookupValue {
     key: Operand<Arc<str>>,
     variable: Arc<str>,
@@ -22,7 +22,7 @@ pub struct LookupValue {
 }
 
 /// `cache-store-value`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StoreValue {
     key: Operand<Arc<str>>,
     value: Operand<Value>,
@@ -30,7 +30,7 @@ pub struct StoreValue {
 }
 
 /// `cache-remove-value`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RemoveValue {
     key: Operand<Arc<str>>,
 }

@@ -157,6 +157,9 @@ impl<'a> Sent<'a> {
                 exchange.parameters = parameters;
             }
             exchange.operation = Some(Arc::new(operation));
+            if scene.is_lost {
+                Arc::make_mut(&mut exchange.request.base).port = 0;
+            }
         }))
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Scene {
     documents: Vec<(Scope, Vec<Part>)>,
     /// The URL template of the operation, where the case gives one.
     pub(super) template: Option<Template>,
+    /// Whether the API has no backend.
+    pub(super) is_lost: bool,
     /// The responses that the operation is known to give.
     pub(super) samples: Vec<Sample>,
 }
@@ -80,6 +82,7 @@ impl Scene {
                 let new = if secret { NamedValue::secret } else { NamedValue::plain };
                 self.names.insert(name, new(value));
             }
+            "no" if rest == "backend" => self.is_lost = true,
             "backend" => {
                 let (id, url) = equation(rest)?;
                 let base = BaseUrl::parse(&url).map_err(|refused| refused.to_string())?;

@@ -34,7 +34,7 @@ pub fn preflight(program: &Program, exchange: &mut Exchange) -> bool {
     for block in program.blocks(Section::Inbound) {
         for (step, note) in block.steps.iter().zip(&block.notes) {
             let Action::Cors(cors) = &step.action else { continue };
-            if !is_direct(&note.path) {
+            if !note.is_direct {
                 continue;
             }
             has_policy = true;
@@ -56,13 +56,6 @@ pub fn preflight(program: &Program, exchange: &mut Exchange) -> bool {
         refuse(exchange);
     }
     has_policy
-}
-
-/// Whether a policy with this path stands directly in its section. A fragment stands for its
-/// policies, so it is not between.
-fn is_direct(path: &str) -> bool {
-    let mut around = path.rsplit('/').skip(1);
-    around.all(|part| part.starts_with("include-fragment["))
 }
 
 /// A policy that cannot say what it grants grants nothing; whoever inspects the request is told.
@@ -148,18 +141,5 @@ impl Cors {
         };
         let none = HeaderValue::from_static("");
         Ok(Some(joined(&granted, HeaderName::as_str).unwrap_or(none)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fragment_is_not_between_a_section_and_its_policies() {
-        assert!(is_direct("cors[1]"));
-        assert!(is_direct("include-fragment[2]/include-fragment[1]/cors[1]"));
-        assert!(!is_direct("choose[1]/when[1]/cors[1]"));
-        assert!(!is_direct("choose[1]/when[1]/include-fragment[1]/cors[1]"));
     }
 }

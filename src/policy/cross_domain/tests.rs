@@ -179,7 +179,9 @@ fn an_unmatched_request_ends_or_goes_on_ungranted() {
 
 #[test]
 fn what_one_policy_granted_another_does_not_end() {
-    let run = Run::inbound(&format!("{ANY}{}", shop("")));
+    let document = |policies: &str| format!("<policies><inbound>{policies}</inbound></policies>");
+    let (product, api) = (document(&shop("")), document(&format!("{ANY}<base />")));
+    let run = Run::scopes(&[(Scope::Api, &api), (Scope::Product, &product)]);
     let outcome = run.get("/x").header("origin", "https://other.example").go();
     assert_eq!((outcome.body(), outcome.header("access-control-allow-origin")), ("ok", Some("*")));
 }

@@ -8,7 +8,7 @@ use crate::policy::operand::{Operand, Term};
 use crate::policy::program::Needs;
 
 /// By how much a limit by key grows with one request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Increment {
     condition: Option<Operand<bool>>,
     count: Option<Operand<u64>>,

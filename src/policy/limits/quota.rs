@@ -24,13 +24,13 @@ use crate::problem::Problem;
 use crate::time::Timestamp;
 
 /// `quota`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Quota {
     parts: Vec<Part>,
 }
 
 /// One amount for one subject.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Part {
     subject: Subject,
     space: KeySpace,
@@ -39,7 +39,7 @@ struct Part {
 }
 
 /// `quota-by-key`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct QuotaByKey {
     amounts: Vec<(Amount, KeySpace)>,
     period: Duration,

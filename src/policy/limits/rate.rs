@@ -20,14 +20,14 @@ use crate::policy::program::Action;
 use crate::problem::Problem;
 
 /// `rate-limit`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RateLimit {
     parts: Vec<Part>,
     signals: Signals,
 }
 
 /// The limit for one subject.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Part {
     subject: Subject,
     space: KeySpace,
@@ -35,7 +35,7 @@ struct Part {
 }
 
 /// `rate-limit-by-key`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RateLimitByKey {
     calls: Operand<u64>,
     /// Seconds.

@@ -35,7 +35,7 @@ impl Machine {
             source: failure.source.or(note.map(|note| note.policy)).unwrap_or("gateway"),
             reason: failure.reason,
             message: failure.message,
-            scope: self.block_here().map_or("global", |block| block.scope.as_str()),
+            scope: note.map_or("global", |note| note.scope.as_str()),
             section: self.section.as_str(),
             path: note.map_or_else(|| Arc::from(""), |note| Arc::clone(&note.path)),
             policy_id: note.and_then(|note| note.id.clone()),

@@ -162,6 +162,7 @@ impl Machine {
     ) -> Result<Flow, Failure> {
         match action {
             Action::Jump(step) => Ok(Flow::Goto(*step)),
+            Action::Base => Ok(Flow::Next),
             Action::Unless { condition, otherwise } => {
                 let holds = condition.get(exchange)?;
                 Ok(if holds { Flow::Next } else { Flow::Goto(*otherwise) })

@@ -74,7 +74,7 @@ fn names() -> NamedValues {
 fn examine(text: &str) -> usize {
     let file: Arc<str> = Arc::from("f");
     let names = names();
-    let (reading, work) = reader::read(&file, text, &names);
+    let (reading, work) = reader::read(&Layout::whole(&file), text, &names);
     // The longest named value is not longer than a reference to it by more than this.
     let expanded = text.len() * 2;
     // The last step may go over the budget, by no more than the document.
@@ -328,7 +328,7 @@ proptest! {
         let mut text = String::new();
         let root = Tree { name: "fragment", attributes: Vec::new(), inside: Inside::Trees(vec![tree]) };
         root.print(&mut text);
-        let (reading, work) = reader::read(&Arc::from("f"), &text, &NamedValues::default());
+        let (reading, work) = reader::read(&Layout::whole(&Arc::from("f")), &text, &NamedValues::default());
         prop_assert!(reading.faults.is_empty(), "{text}\n{:#?}", reading.faults);
         prop_assert!(work <= 4 * text.len(), "{work} for {} bytes", text.len());
         root.check(&reading.root.expect("a root"));

@@ -8,7 +8,7 @@ use super::named::NamedValues;
 use super::source::{MissingName, Source};
 use super::tags::name_length;
 use super::{DOCUMENT_BYTES_MAX, Element, FAULTS_MAX, Node, Reading};
-use crate::fault::{Fault, Place};
+use crate::fault::{Fault, Layout, Place};
 
 /// How often each byte may be looked at, on average, when what is wrong is looked for again and
 /// again. A good document takes less than a quarter of this.
@@ -17,17 +17,17 @@ const WORK_PER_BYTE_MAX: usize = 16;
 const WORK_BASE: usize = 4096;
 
 /// Reads a document, and says how much work that was, in bytes looked at.
-pub(super) fn read(file: &Arc<str>, text: &str, names: &NamedValues) -> (Reading, usize) {
+pub(super) fn read(layout: &Layout, text: &str, names: &NamedValues) -> (Reading, usize) {
     let refused =
         |fault: Fault| (Reading { root: None, faults: vec![fault], assumed: Vec::new() }, 0);
     // An editor does not count the mark either.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > DOCUMENT_BYTES_MAX {
         let message = format!("the document is larger than {DOCUMENT_BYTES_MAX} bytes");
-        let fault = Fault::new(Place::start_of(file), message);
+        let fault = Fault::new(layout.place("", 0), message);
         return refused(fault.mend("move parts of it into policy fragments"));
     }
-    match Source::new(file, text, names) {
+    match Source::new(layout, text, names) {
         Ok(source) => Reader::new(&Arc::new(source), names).run(),
         Err(too_large) => {
             let message = "with its named values put in, the document is too large";

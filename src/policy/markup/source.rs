@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::EXPANDED_BYTES_MAX;
 use super::named::{NamedValues, reference};
 use super::text::TextBuilder;
-use crate::fault::Place;
+use crate::fault::{Layout, Place};
 
 /// What stands for a named value that is not known. As a number it is right in more places than
 /// anything else; the text it is part of says that it is there.
@@ -17,7 +17,7 @@ const MARK_EVERY_BYTES: usize = 64;
 
 /// A document with its named values put in.
 pub(super) struct Source {
-    file: Arc<str>,
+    layout: Layout,
     written: Arc<str>,
     text: Arc<str>,
     pieces: Vec<Piece>,
@@ -65,23 +65,25 @@ pub(super) struct TooLarge {
 }
 
 impl Source {
-    /// Puts `names` into `written`, the content of `file`. Linear in what comes out.
+    /// Puts `names` into `written`, which lies in its file as `layout` says. Linear in what comes
+    /// out.
     pub(super) fn new(
-        file: &Arc<str>,
+        layout: &Layout,
         written: &str,
         names: &NamedValues,
     ) -> Result<Self, TooLarge> {
         let written: Arc<str> = Arc::from(written);
-        let marks = marks(&written);
         let mut source = Self {
-            file: Arc::clone(file),
+            layout: layout.clone(),
             text: Arc::clone(&written),
-            written: Arc::clone(&written),
-            pieces: vec![Piece { at: 0, written: 0, origin: Origin::Written }],
-            marks,
+            marks: marks(&written, layout),
+            written,
+            pieces: Vec::new(),
         };
-        if written.contains("{{") {
+        if source.written.contains("{{") {
             source.expand(names)?;
+        } else {
+            source.pieces = source.pieces(0..source.written.len(), 0);
         }
         Ok(source)
     }
@@ -98,7 +100,7 @@ impl Source {
                 from = at.saturating_add(1);
                 continue;
             };
-            push(&mut text, &mut pieces, &self.written, rest_at..at);
+            self.push(&mut text, &mut pieces, rest_at..at);
             let reference = at..at.saturating_add(name.len()).saturating_add("{{}}".len());
             let value = names.find(name);
             let origin =
@@ -115,10 +117,30 @@ impl Source {
             }
             (from, rest_at) = (reference.end, reference.end);
         }
-        push(&mut text, &mut pieces, &self.written, rest_at..self.written.len());
+        self.push(&mut text, &mut pieces, rest_at..self.written.len());
         self.text = Arc::from(text);
         self.pieces = pieces;
         Ok(())
+    }
+
+    fn push(&self, text: &mut String, pieces: &mut Vec<Piece>, range: Range<usize>) {
+        pieces.extend(self.pieces(range.clone(), text.len()));
+        text.push_str(self.written.get(range).unwrap_or_default());
+    }
+
+    /// The pieces that `range` of the written document is, from byte `at` of the text on: one for
+    /// each part that stands in the file as it is.
+    fn pieces(&self, range: Range<usize>, at: usize) -> Vec<Piece> {
+        let runs = self.layout.runs();
+        let inside = runs.partition_point(|run| run.offset <= range.start)
+            ..runs.partition_point(|run| run.offset < range.end);
+        let starts = runs.get(inside).unwrap_or_default().iter().map(|run| run.offset);
+        let first = (!range.is_empty()).then_some(range.start);
+        let piece = |written: usize| {
+            let at = at.saturating_add(written.saturating_sub(range.start));
+            Piece { at, written, origin: Origin::Written }
+        };
+        first.into_iter().chain(starts).map(piece).collect()
     }
 
     /// The document with its named values put in.
@@ -128,7 +150,7 @@ impl Source {
 
     /// Where byte `at` of the text was written.
     pub(super) fn place(&self, at: usize) -> Place {
-        let Some(piece) = self.piece(at) else { return Place::start_of(&self.file) };
+        let Some(piece) = self.piece(at) else { return self.layout.place("", 0) };
         self.written_place(match piece.origin {
             Origin::Written => piece.written.saturating_add(at.saturating_sub(piece.at)),
             Origin::Value { .. } | Origin::Missing => piece.written,
@@ -198,9 +220,10 @@ impl Source {
     fn written_place(&self, offset: usize) -> Place {
         let after = self.marks.partition_point(|mark| mark.offset <= offset);
         let Some(mark) = after.checked_sub(1).and_then(|index| self.marks.get(index)) else {
-            return Place::start_of(&self.file);
+            return self.layout.place("", 0);
         };
-        let place = Place { file: Arc::clone(&self.file), line: mark.line, column: mark.column };
+        let file = Arc::clone(self.layout.file());
+        let place = Place { file, line: mark.line, column: mark.column };
         let rest = self.written.get(mark.offset..).unwrap_or_default();
         place
             .advance(rest.get(..offset.saturating_sub(mark.offset)).unwrap_or_default(), usize::MAX)
@@ -210,24 +233,21 @@ impl Source {
 impl fmt::Debug for Source {
     /// The text may hold secrets.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Source").field("file", &self.file).finish_non_exhaustive()
+        formatter.debug_struct("Source").field("file", self.layout.file()).finish_non_exhaustive()
     }
 }
 
-fn push(text: &mut String, pieces: &mut Vec<Piece>, written: &str, range: Range<usize>) {
-    let part = written.get(range.clone()).unwrap_or_default();
-    if !part.is_empty() {
-        pieces.push(Piece { at: text.len(), written: range.start, origin: Origin::Written });
-        text.push_str(part);
-    }
-}
-
-fn marks(text: &str) -> Vec<Mark> {
+fn marks(text: &str, layout: &Layout) -> Vec<Mark> {
+    let mut runs = layout.runs().iter().peekable();
     let (mut line, mut column) = (1_u32, 1_u32);
-    let mut marks = vec![Mark { offset: 0, line, column }];
+    let mut marks = Vec::new();
     let mut last = 0;
     for (offset, character) in text.char_indices() {
-        if offset.saturating_sub(last) >= MARK_EVERY_BYTES {
+        let run = runs.next_if(|run| run.offset <= offset);
+        if let Some(run) = run {
+            (line, column) = (run.line, run.column);
+        }
+        if run.is_some() || offset.saturating_sub(last) >= MARK_EVERY_BYTES {
             marks.push(Mark { offset, line, column });
             last = offset;
         }
@@ -254,7 +274,7 @@ mod tests {
         names.insert("none", NamedValue::plain(""));
         names.insert("key", NamedValue::secret("hunter2"));
         names.insert("big", NamedValue::plain("x".repeat(EXPANDED_BYTES_MAX / 2)));
-        Source::new(&Arc::from("f"), written, &names).expect("small")
+        Source::new(&Layout::whole(&Arc::from("f")), written, &names).expect("small")
     }
 
     fn columns(source: &Source) -> Vec<u32> {
@@ -305,7 +325,8 @@ mod tests {
         let mut names = NamedValues::default();
         names.insert("big", NamedValue::plain("x".repeat(EXPANDED_BYTES_MAX / 2)));
         let written = "{{big}} {{big}} {{big}}";
-        let refused = Source::new(&Arc::from("f"), written, &names).expect_err("too large");
+        let refused =
+            Source::new(&Layout::whole(&Arc::from("f")), written, &names).expect_err("too large");
         assert_eq!(refused.place.column, 9);
     }
 

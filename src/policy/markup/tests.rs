@@ -226,3 +226,26 @@ fn inner_markup_is_exact() {
     assert_eq!(place(&inner), (1, 22));
     assert_eq!(only("<set-body/>").inner_markup().as_str(), "");
 }
+
+#[test]
+fn a_document_inside_of_another_file_has_the_places_of_that_file() {
+    // As a YAML block would hold it, 4 columns to the right from line 7 on.
+    let text = "<policies>\n  <inbound a=\"@{\n    x;\n  }\">{{v}}b\nc</inbound>\n</policies>";
+    let mut layout = Layout::starting(Place { file: Arc::from("f"), line: 7, column: 5 });
+    for (number, (at, _)) in (8_u32..).zip(text.match_indices('\n')) {
+        layout.push(at + 1, number, 5);
+    }
+    let mut names = NamedValues::default();
+    names.insert("v", NamedValue::plain("value"));
+    let reading = read_at(&layout, text, &names);
+    assert_eq!(reading.faults, []);
+    let root = reading.root.unwrap();
+    let inbound = root.element("inbound").unwrap();
+    let at = |place: Place| (place.line, place.column);
+    assert_eq!((at(root.place.clone()), at(inbound.place.clone())), ((7, 5), (8, 7)));
+    let expression = inbound.value("a").unwrap();
+    assert_eq!(at(expression.place_at(expression.as_str().find('x').unwrap())), (9, 9));
+    let content = inbound.text_content().unwrap();
+    let places: Vec<_> = [0, 5, 7].into_iter().map(|offset| at(content.place_at(offset))).collect();
+    assert_eq!(places, [(10, 10), (10, 15), (11, 5)]);
+}

@@ -52,6 +52,11 @@ pub(super) fn matched(
                 Type::Function(parameters, _) => (parameters.len() == *count).then_some(0)?,
                 ty => ty.is_open().then_some(8)?,
             },
+            // Of a function with fewer parameters more is meant.
+            Given::Group(_) => match &wanted.ty {
+                Type::Function(parameters, _) => Fit::try_from(parameters.len()).ok()?,
+                _ => return None,
+            },
             Given::Out(_) => wanted.out.then_some(0)?,
         };
         cost = cost.saturating_add(one);

@@ -166,9 +166,8 @@ fn plain(text: &str, may_have_exponent: bool) -> Result<String, Thrown> {
         return Err(Thrown::format());
     }
     let exponent = exponent.map(|text| format!("e{text}")).unwrap_or_default();
-    Ok(format!("{sign}{}.{}{exponent}", or_zero(&whole), or_zero(fraction)))
-}
-
-fn or_zero(digits: &str) -> &str {
-    if digits.is_empty() { "0" } else { digits }
+    // A decimal has as many digits after the point as are written, so none may be made up.
+    let whole = if whole.is_empty() { "0" } else { &whole };
+    let point = if fraction.is_empty() { "" } else { "." };
+    Ok(format!("{sign}{whole}{point}{fraction}{exponent}"))
 }

@@ -6,6 +6,7 @@ use super::super::arguments::{
 };
 use super::lookup::{url_text, variables, whole_headers, whole_query};
 use crate::expression::library::display;
+use crate::expression::library::web::uri;
 use crate::expression::scope::{ContextMember as Part, Side, UrlSide};
 use crate::expression::value::Value;
 use crate::expression::value::collection::keyed::Map;
@@ -158,6 +159,21 @@ pub(super) const PRIVATE_ENDPOINT: &[Member] = &[
     part("MemberName", "string", Part::PrivateEndpointMemberName),
 ];
 
+/// What a URL is put together of.
+const URL_PARTS: [Part; 5] =
+    [Part::UrlScheme, Part::UrlHost, Part::UrlPort, Part::UrlPath, Part::UrlQueryString];
+const ORIGINAL_URL_PARTS: [Part; 5] = [
+    Part::OriginalUrlScheme,
+    Part::OriginalUrlHost,
+    Part::OriginalUrlPort,
+    Part::OriginalUrlPath,
+    Part::OriginalUrlQueryString,
+];
+
+fn to_uri(text: &Value) -> Outcome {
+    Ok(uri::new(text.string()?)?.into())
+}
+
 pub(super) const URL: &[Member] = &[
     part("Scheme", "string", Part::UrlScheme),
     part("Host", "string", Part::UrlHost),
@@ -165,12 +181,8 @@ pub(super) const URL: &[Member] = &[
     part("Path", "string", Part::UrlPath),
     part("QueryString", "string", Part::UrlQueryString),
     property_with("Query", "IRequestQuery", |call| whole_query(call, UrlSide::Backend)),
-    method_with("ToString", "", "string", |call| {
-        url_text(
-            call,
-            [Part::UrlScheme, Part::UrlHost, Part::UrlPort, Part::UrlPath, Part::UrlQueryString],
-        )
-    }),
+    method_with("ToString", "", "string", |call| url_text(call, URL_PARTS)),
+    method_with("ToUri", "", "Uri", |call| to_uri(&url_text(call, URL_PARTS)?)),
 ];
 
 pub(super) const ORIGINAL_URL: &[Member] = &[
@@ -182,18 +194,8 @@ pub(super) const ORIGINAL_URL: &[Member] = &[
     property_with("Query", "Dictionary<string, string[]>", |call| {
         whole_query(call, UrlSide::Original)
     }),
-    method_with("ToString", "", "string", |call| {
-        url_text(
-            call,
-            [
-                Part::OriginalUrlScheme,
-                Part::OriginalUrlHost,
-                Part::OriginalUrlPort,
-                Part::OriginalUrlPath,
-                Part::OriginalUrlQueryString,
-            ],
-        )
-    }),
+    method_with("ToString", "", "string", |call| url_text(call, ORIGINAL_URL_PARTS)),
+    method_with("ToUri", "", "Uri", |call| to_uri(&url_text(call, ORIGINAL_URL_PARTS)?)),
 ];
 
 pub(super) const RESPONSE: &[Member] = &[

@@ -191,6 +191,21 @@ pub(super) const LINQ: &[Member] = &[
     method_with("GroupBy<R>", "Func<T, R> keySelector", "IEnumerable<IGrouping<R, T>>", |call| {
         sequenced(group::group_by(&source(call)?, &mut |with| call.invoke(1, with), None)?)
     }),
+    method_with(
+        "GroupBy<R,U>",
+        "Func<T, R> keySelector, Func<T, U> elementSelector",
+        "IEnumerable<IGrouping<R, U>>",
+        |call| {
+            // As in a dictionary: elements first, then keys.
+            let items = source(call)?;
+            let elements = sequence::select(&items, &mut |with| call.invoke(2, with))?;
+            let mut elements = elements.into_iter();
+            let element: &mut sequence::Lambda<'_> =
+                &mut |_item| Ok(elements.next().unwrap_or(Value::Null));
+            let key: &mut sequence::Lambda<'_> = &mut |with| call.invoke(1, with);
+            sequenced(group::group_by(&items, key, Some(element))?)
+        },
+    ),
     method_with("ToDictionary<R>", "Func<T, R> keySelector", "Dictionary<R, T>", |call| {
         let items = source(call)?;
         ok(group::to_dictionary(&items, &mut |with| call.invoke(1, with), None, false)?)

@@ -20,11 +20,20 @@ fn regex(v: &[Value], index: usize, options: i32) -> Result<Arc<Pattern>, Thrown
     }
 }
 
+/// A match with a time-out: matching is linear here, and the bounds of the evaluation hold anyway.
+const TIMED: &str = "string input, string pattern, RegexOptions options, TimeSpan matchTimeout";
+
 pub(super) const REGEX: &[Member] = &[
     // Patterns never change, so that a constant one is compiled once.
     Member {
         pure: true,
         ..constructor("string pattern, RegexOptions options = 0", |v| {
+            Ok(Value::Regex(regex(v, 0, int(v, 1)?)?))
+        })
+    },
+    Member {
+        pure: true,
+        ..constructor("string pattern, RegexOptions options, TimeSpan matchTimeout", |v| {
             Ok(Value::Regex(regex(v, 0, int(v, 1)?)?))
         })
     },
@@ -91,6 +100,24 @@ pub(super) const REGEX: &[Member] = &[
         "string[]",
         |v| ok(Value::array(pattern::split(&*regex(v, 1, int(v, 2)?)?, text(v, 0)?)?)),
     ),
+    static_method("IsMatch", TIMED, "bool", |v| {
+        ok(pattern::is_match(&*regex(v, 1, int(v, 2)?)?, text(v, 0)?))
+    }),
+    static_method("Match", TIMED, "Match", |v| {
+        ok(pattern::first(&*regex(v, 1, int(v, 2)?)?, text(v, 0)?))
+    }),
+    static_method("Matches", TIMED, "MatchCollection", |v| {
+        ok(Value::sequence(pattern::all(&*regex(v, 1, int(v, 2)?)?, text(v, 0)?)?))
+    }),
+    static_method(
+        "Replace",
+        "string input, string pattern, string replacement, RegexOptions options, TimeSpan matchTimeout",
+        "string",
+        |v| ok(pattern::replace(&*regex(v, 1, int(v, 3)?)?, text(v, 0)?, text(v, 2)?, None)?),
+    ),
+    static_method("Split", TIMED, "string[]", |v| {
+        ok(Value::array(pattern::split(&*regex(v, 1, int(v, 2)?)?, text(v, 0)?)?))
+    }),
     static_method("Escape", "string str", "string", |v| ok(pattern::escape(text(v, 0)?)?)),
     static_method("Unescape", "string str", "string", |v| ok(pattern::unescape(text(v, 0)?)?)),
 ];

@@ -57,6 +57,12 @@ pub(super) const STRING: &[Member] = &[
         let part = character(v, 1)?.to_string();
         ok(strings::index_of(text(v, 0)?, &part, int(v, 2)?, Comparison::Ordinal)?)
     }),
+    method(
+        "IndexOf",
+        "string value, int startIndex, StringComparison comparisonType",
+        "int",
+        |v| ok(strings::index_of(text(v, 0)?, text(v, 1)?, int(v, 2)?, comparison(v, 3)?)?),
+    ),
     method("LastIndexOf", "string value", "int", |v| {
         ok(strings::last_index_of(text(v, 0)?, text(v, 1)?, Comparison::Ordinal))
     }),

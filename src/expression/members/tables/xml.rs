@@ -44,6 +44,8 @@ pub(super) const NODE: &[Member] = &[
         ok(Value::sequence(library::descendants(xml(v)?, Some(&named(v, 1)?))))
     }),
     method("Nodes", "", "IEnumerable<XNode>", |v| ok(Value::sequence(library::nodes(xml(v)?)))),
+    property("FirstNode", "XNode", |v| ok(library::nodes(xml(v)?).into_iter().next())),
+    property("LastNode", "XNode", |v| ok(library::nodes(xml(v)?).pop())),
     method("ToString", "SaveOptions options", "string", |v| {
         if int(v, 1)? & 1 == 0 {
             return ok(library::text(xml(v)?)?);

@@ -2,10 +2,18 @@
 
 use std::sync::Arc;
 
-use super::{Json, Thrown, reader_fault};
+use super::Json;
 
 /// The most digits of a number that are kept; a longer one is a mistake or an attack.
 const NUMBER_DIGITS_MAX: usize = 1024;
+
+/// What is wrong with the text at the place to which it was read.
+#[derive(Debug)]
+pub(super) struct Wrong(pub(super) String);
+
+fn wrong<T>(message: impl Into<String>) -> Result<T, Wrong> {
+    Err(Wrong(message.into()))
+}
 
 /// A text that is read from left to right.
 pub(super) struct Scan<'t> {
@@ -31,13 +39,14 @@ impl<'t> Scan<'t> {
     }
 
     /// Goes past white space and comments.
-    pub(super) fn space(&mut self) -> Result<(), Thrown> {
+    pub(super) fn space(&mut self) -> Result<(), Wrong> {
         loop {
             self.rest = self.rest.trim_start();
             if let Some(comment) = self.rest.strip_prefix("/*") {
-                let (_, after) = comment
-                    .split_once("*/")
-                    .ok_or_else(|| self.fault("Unexpected end while parsing comment."))?;
+                let Some((_, after)) = comment.split_once("*/") else {
+                    self.rest = "";
+                    return wrong("Unexpected end while parsing comment.");
+                };
                 self.rest = after;
             } else if let Some(comment) = self.rest.strip_prefix("//") {
                 self.rest = comment.find(['\n', '\r']).map_or("", |at| comment.split_at(at).1);
@@ -48,7 +57,7 @@ impl<'t> Scan<'t> {
     }
 
     /// The name of a member: in quotes or, as Newtonsoft allows, bare.
-    pub(super) fn name(&mut self) -> Result<String, Thrown> {
+    pub(super) fn name(&mut self) -> Result<String, Wrong> {
         match self.peek() {
             Some(quote @ ('"' | '\'')) => self.string(quote),
             Some(first) if first.is_alphanumeric() || matches!(first, '_' | '$') => {
@@ -59,19 +68,17 @@ impl<'t> Scan<'t> {
                 self.rest = after;
                 Ok(name.to_owned())
             }
-            Some(other) => {
-                Err(self.fault(&format!("Invalid property identifier character: {other}.")))
-            }
-            None => Err(self.fault("Unexpected end when reading JSON.")),
+            Some(other) => wrong(format!("Invalid property identifier character: {other}.")),
+            None => wrong("Unexpected end while parsing unquoted property name."),
         }
     }
 
     /// A string in `quote`s, which are next.
-    pub(super) fn string(&mut self, quote: char) -> Result<String, Thrown> {
+    pub(super) fn string(&mut self, quote: char) -> Result<String, Wrong> {
         self.skip(quote);
         let mut out = String::new();
         loop {
-            let end = self.rest.find([quote, '\\']).ok_or_else(|| self.open_string(quote))?;
+            let Some(end) = self.rest.find([quote, '\\']) else { return self.open_string(quote) };
             let (plain, from) = self.rest.split_at(end);
             out.push_str(plain);
             self.rest = from;
@@ -83,9 +90,9 @@ impl<'t> Scan<'t> {
         }
     }
 
-    fn escape(&mut self, out: &mut String, quote: char) -> Result<(), Thrown> {
+    fn escape(&mut self, out: &mut String, quote: char) -> Result<(), Wrong> {
         let mut rest = self.rest.chars();
-        let letter = rest.next().ok_or_else(|| self.open_string(quote))?;
+        let Some(letter) = rest.next() else { return self.open_string(quote) };
         self.rest = rest.as_str();
         out.push(match letter {
             'b' => '\u{8}',
@@ -98,14 +105,14 @@ impl<'t> Scan<'t> {
                 let unit = self.unit()?;
                 return self.unicode(out, unit);
             }
-            other => return Err(self.fault(&format!("Bad JSON escape sequence: \\{other}."))),
+            other => return wrong(format!("Bad JSON escape sequence: \\{other}.")),
         });
         Ok(())
     }
 
     /// A character of one or two UTF-16 units, the first of which is read; half of a pair becomes
     /// U+FFFD.
-    fn unicode(&mut self, out: &mut String, first: u16) -> Result<(), Thrown> {
+    fn unicode(&mut self, out: &mut String, first: u16) -> Result<(), Wrong> {
         let mut unit = first;
         loop {
             let is_high = (0xd800..0xdc00).contains(&unit);
@@ -126,27 +133,37 @@ impl<'t> Scan<'t> {
         }
     }
 
-    fn unit(&mut self) -> Result<u16, Thrown> {
+    fn unit(&mut self) -> Result<u16, Wrong> {
         let digits =
             self.rest.get(..4).filter(|digits| digits.bytes().all(|one| one.is_ascii_hexdigit()));
         let unit = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
-        let unit = unit.ok_or_else(|| self.fault("Invalid Unicode escape sequence."))?;
+        let Some(unit) = unit else {
+            let found: String = self.rest.chars().take(4).collect();
+            return wrong(format!("Invalid Unicode escape sequence: \\u{found}."));
+        };
         self.rest = self.rest.get(4..).unwrap_or_default();
         Ok(unit)
     }
 
     /// A number: whole ones are `long` if they fit, the rest `double`.
-    pub(super) fn number(&mut self) -> Result<Json, Thrown> {
+    pub(super) fn number(&mut self) -> Result<Json, Wrong> {
         if let Some(after) = self.rest.strip_prefix("-Infinity") {
             self.rest = after;
             return Ok(Json::Double(f64::NEG_INFINITY));
         }
-        let end = self
-            .rest
-            .find(|next: char| !next.is_ascii_alphanumeric() && !matches!(next, '-' | '+' | '.'))
-            .unwrap_or(self.rest.len());
+        let is_part =
+            |next: char| next.is_ascii_hexdigit() || matches!(next, '-' | '+' | '.' | 'x' | 'X');
+        let end = self.rest.find(|next| !is_part(next)).unwrap_or(self.rest.len());
         let (text, after) = self.rest.split_at(end);
-        let bad = || self.fault(&format!("Input string '{}' is not a valid number.", shown(text)));
+        self.rest = after;
+        if let Some(next) = after.chars().next()
+            && !(next.is_whitespace() || matches!(next, ',' | '}' | ']' | ')' | '/'))
+        {
+            return wrong(format!(
+                "Unexpected character encountered while parsing number: {next}."
+            ));
+        }
+        let bad = || Wrong(format!("Input string '{}' is not a valid number.", shown(text)));
         if text.len() > NUMBER_DIGITS_MAX {
             return Err(bad());
         }
@@ -166,65 +183,46 @@ impl<'t> Scan<'t> {
             let number: Option<f64> = text.parse().ok().filter(|_| is_number);
             Json::Double(number.ok_or_else(bad)?)
         };
-        self.rest = after;
         Ok(token)
     }
 
     /// `true`, `false`, `null` and their like.
-    pub(super) fn literal(&mut self) -> Result<Json, Thrown> {
+    pub(super) fn literal(&mut self) -> Result<Json, Wrong> {
         let literals = [
-            ("true", Json::Bool(true)),
-            ("false", Json::Bool(false)),
-            ("null", Json::Null),
-            ("undefined", Json::Null),
-            ("NaN", Json::Double(f64::NAN)),
-            ("Infinity", Json::Double(f64::INFINITY)),
+            ("true", "t", Json::Bool(true), "boolean"),
+            ("false", "f", Json::Bool(false), "boolean"),
+            ("null", "nu", Json::Null, "null"),
+            ("undefined", "u", Json::Null, "undefined"),
+            ("NaN", "N", Json::Double(f64::NAN), "NaN"),
+            ("Infinity", "I", Json::Double(f64::INFINITY), "Infinity"),
         ];
-        for (word, token) in literals {
-            if let Some(after) = self.rest.strip_prefix(word)
-                && !after.starts_with(|next: char| next.is_alphanumeric())
-            {
-                self.rest = after;
-                return Ok(token);
-            }
+        let found = literals.into_iter().find(|(_, start, ..)| self.rest.starts_with(start));
+        let Some((word, _, token, kind)) = found else {
+            let next = self.peek().unwrap_or(' ');
+            return wrong(format!("Unexpected character encountered while parsing value: {next}."));
+        };
+        let pairs = self.rest.chars().zip(word.chars());
+        let same = pairs.take_while(|(found, wanted)| found == wanted).count();
+        self.rest = self.rest.get(same..).unwrap_or_default();
+        if same < word.len() || self.rest.starts_with(|next: char| next.is_alphanumeric()) {
+            return wrong(format!("Error parsing {kind} value."));
         }
-        let next = self.peek().unwrap_or(' ');
-        Err(self.fault(&format!("Unexpected character encountered while parsing value: {next}.")))
+        Ok(token)
     }
 
-    /// What kind of token is next, as Newtonsoft names it.
-    pub(super) fn kind(&self) -> &'static str {
-        match self.peek() {
-            Some('{') => "StartObject",
-            Some('[') => "StartArray",
-            Some('"' | '\'') => "String",
-            Some('t' | 'f') => "Boolean",
-            Some('-' | '0'..='9') => "Integer",
-            Some('n') => "Null",
-            _ => "None",
-        }
+    fn open_string<T>(&mut self, quote: char) -> Result<T, Wrong> {
+        self.rest = "";
+        wrong(format!("Unterminated string. Expected delimiter: {quote}."))
     }
 
-    /// A character that does not fit; `place` says after what and what would.
-    pub(super) fn expected(&self, place: &str) -> Thrown {
-        match self.peek() {
-            Some(next) => self.fault(&format!("Invalid character {place}, but found: {next}.")),
-            None => self.fault("Unexpected end of content while loading JSON."),
-        }
-    }
-
-    fn open_string(&self, quote: char) -> Thrown {
-        self.fault(&format!("Unterminated string. Expected delimiter: {quote}."))
-    }
-
-    /// An exception at the present place.
-    pub(super) fn fault(&self, message: &str) -> Thrown {
+    /// The line to which the text was read, from 1, and how many of its characters.
+    pub(super) fn place(&self) -> (usize, usize) {
         let done = self.text.len().saturating_sub(self.rest.len());
         let before = self.text.get(..done).unwrap_or_default();
         let line = before.matches('\n').count().saturating_add(1);
         let start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
         let position = before.get(start..).unwrap_or_default().chars().count();
-        reader_fault(message, line, position)
+        (line, position)
     }
 }
 
