@@ -1,19 +1,25 @@
-//! The admin listener: liveness, readiness, status, reload. A port of its own, so that nothing of
-//! it can be reached through an API.
+//! What operators are told: liveness, readiness, status, reload. On a port of its own, so that
+//! nothing of it can be reached through an API.
+
+mod sharing;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use http::header::{CONTENT_TYPE, HOST};
-use http::{Method, Response, StatusCode};
-use pingora::apps::http_app::ServeHttp;
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, ORIGIN};
+use http::{HeaderValue, Method, Response, StatusCode};
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::ServerSession;
+use pingora::server::ShutdownWatch;
 use serde::Serialize;
 
+use crate::admin::sharing::Sharing;
 use crate::configuration::refresh::Status;
-use crate::counters::memory::Memory;
-use crate::proxy::State;
+use crate::counters::Home;
+use crate::proxy::{State, guard};
 use crate::telemetry::access_log::AccessLog;
 use crate::time::{Timestamp, date};
 
@@ -24,8 +30,8 @@ pub struct Admin {
     pub state: Arc<State>,
     /// How the configuration is doing.
     pub configuration: Arc<Status>,
-    /// How full the counters are.
-    pub counters: Arc<Memory>,
+    /// How the counters are doing.
+    pub counters: Arc<Home>,
     /// How many lines were lost.
     pub log: Arc<AccessLog>,
     /// When the process started.
@@ -62,12 +68,67 @@ struct Counters {
     keys: usize,
     keys_max: usize,
     crowded: u64,
+    /// Where limits are shared: how that is doing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared: Option<Sharing>,
 }
 
+/// The most connections of operators at a time.
+pub const CONNECTIONS_MAX: usize = 256;
+/// How long such a connection may be silent, in seconds.
+const IDLE_SECONDS_MAX: u64 = 60;
+/// How long it may be silent within a body.
+const BODY_SILENCE_MAX: Duration = Duration::from_secs(5);
+/// The longest body that is read to keep a connection; nothing here wants any.
+const BODY_BYTES_MAX: usize = 4 << 10;
+
 #[async_trait]
-impl ServeHttp for Admin {
-    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        let head = session.req_header();
+impl HttpServerApp for Admin {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        guard::expect_head(&session);
+        if !matches!(session.read_request().await, Ok(true)) {
+            return None;
+        }
+        session.set_read_timeout(Some(BODY_SILENCE_MAX));
+        let stays = !*shutdown.borrow() && is_read(&mut session).await;
+        session.set_keepalive(stays.then_some(IDLE_SECONDS_MAX));
+        let (parts, body) = self.answer(session.req_header()).into_parts();
+        let mut head = ResponseHeader::from(parts);
+        // Without it the answer would end with the connection.
+        head.insert_header(CONTENT_LENGTH, body.len()).ok()?;
+        let bodiless = session.req_header().method == Method::HEAD;
+        session.write_response_header(Box::new(head)).await.ok()?;
+        if !bodiless {
+            session.write_response_body(body.into(), true).await.ok()?;
+        }
+        let kept = HttpPersistentSettings::for_session(&session);
+        let stream = session.finish().await.ok()??;
+        Some(ReusedHttpStream::from_reusable_stream(stream, kept))
+    }
+}
+
+/// Whether the body of the request was read to its end, so that the next request can follow.
+async fn is_read(session: &mut ServerSession) -> bool {
+    // Who waits to be invited to send one is not.
+    if session.req_header().headers.contains_key(EXPECT) {
+        return false;
+    }
+    let mut left = BODY_BYTES_MAX;
+    loop {
+        match session.read_request_body().await {
+            Ok(None) => return true,
+            Ok(Some(piece)) if piece.len() <= left => left = left.saturating_sub(piece.len()),
+            Ok(Some(_)) | Err(_) => return false,
+        }
+    }
+}
+
+impl Admin {
+    fn answer(&self, head: &RequestHeader) -> Response<Vec<u8>> {
         let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
         if let Some(host) = host
             && !is_own(host)
@@ -76,25 +137,22 @@ impl ServeHttp for Admin {
             return plain(StatusCode::MISDIRECTED_REQUEST, "this is no host of the gateway\n");
         }
         match (&head.method, head.uri.path()) {
-            (&Method::GET, "/livez") => plain(StatusCode::OK, "alive\n"),
-            (&Method::GET, "/readyz") => self.ready(),
-            (&Method::GET, "/status") => self.status(),
+            (&Method::GET | &Method::HEAD, "/livez") => plain(StatusCode::OK, "alive\n"),
+            (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
+            (&Method::GET | &Method::HEAD, "/status") => self.status(),
             (&Method::POST, "/reload") => {
-                if head.headers.contains_key(http::header::ORIGIN) {
+                if head.headers.contains_key(ORIGIN) {
                     return plain(StatusCode::FORBIDDEN, "no browser may reload\n");
                 }
                 self.configuration.ask();
                 plain(StatusCode::ACCEPTED, "the folder is looked at now; see /status\n")
             }
-            (_, "/livez" | "/readyz" | "/status" | "/reload") => {
-                plain(StatusCode::METHOD_NOT_ALLOWED, "wrong method\n")
-            }
+            (_, "/livez" | "/readyz" | "/status") => wrong_method("GET, HEAD"),
+            (_, "/reload") => wrong_method("POST"),
             _ => plain(StatusCode::NOT_FOUND, "there are /livez, /readyz, /status and /reload\n"),
         }
     }
-}
 
-impl Admin {
     fn ready(&self) -> Response<Vec<u8>> {
         let state = self.configuration.now();
         let (status, mut text) = if self.state.is_ready() {
@@ -132,12 +190,13 @@ impl Admin {
                 keys: usage.keys,
                 keys_max: usage.keys_max,
                 crowded: usage.crowded,
+                shared: self.counters.shared().as_ref().map(Sharing::of),
             },
             log_lines_dropped: self.log.dropped(),
         };
         let body = serde_json::to_vec_pretty(&report).unwrap_or_default();
         let mut response = Response::new(body);
-        let kind = http::HeaderValue::from_static("application/json");
+        let kind = HeaderValue::from_static("application/json");
         response.headers_mut().insert(CONTENT_TYPE, kind);
         response
     }
@@ -157,8 +216,14 @@ fn is_own(host: &str) -> bool {
 fn plain(status: StatusCode, text: &str) -> Response<Vec<u8>> {
     let mut response = Response::new(text.as_bytes().to_vec());
     *response.status_mut() = status;
-    let kind = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+fn wrong_method(right: &'static str) -> Response<Vec<u8>> {
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "wrong method\n");
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(right));
     response
 }
 

@@ -3,36 +3,39 @@
 //! Read [`App::start`] from top to bottom: settings → parts → the first configuration →
 //! listeners. [`App::run`] serves until it is told to stop, and drains.
 
-pub mod drain;
-pub mod trust;
+mod drain;
+mod serve;
+mod shared;
+mod trust;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 use openssl::pkey::PKey;
 use openssl::x509::X509;
-use pingora::apps::http_app::HttpServer;
 use pingora::connectors::ConnectorOptions;
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
-use pingora::server::{RunArgs, Server};
-use pingora::services::listening::Service;
 
-use crate::admin::Admin;
+use crate::admin::{self, Admin};
 use crate::app::drain::Drain;
+use crate::app::serve::{Beside, Serving, Watching};
 use crate::cache::memory::{Cache, ITEM_BYTES_MAX};
 use crate::caller::Caller;
 use crate::caller::resolve::Resolver;
-use crate::caller::roots::Roots;
+use crate::caller::roots::{self, Roots};
 use crate::configuration::compile::{Making, nowhere};
+use crate::configuration::config::Secret;
 use crate::configuration::refresh::{Refresh, Refusal, Status};
 use crate::configuration::source::{Environment, Folder};
-use crate::configuration::validate::Loaded;
+use crate::counters::Home;
 use crate::counters::memory::Memory;
+use crate::counters::shared::Shared;
 use crate::limit::concurrency::Concurrency;
 use crate::proxy::admit::Bounds;
 use crate::proxy::guard::{Rules, Witness};
@@ -45,13 +48,9 @@ use crate::telemetry::access_log::{AccessLog, Which};
 use crate::telemetry::events::Format;
 use crate::time::{Clock, SystemClock};
 
-/// A gateway that listens.
+/// A gateway that listens: whoever connects waits until it [runs](Self::run).
 pub struct App {
-    server: Server,
-    drain: Drain,
-    refresh: Refresher,
-    log: Arc<AccessLog>,
-    writer: JoinHandle<()>,
+    serving: Serving,
     /// Where it listens.
     pub listening: Listening,
     /// How many APIs it serves.
@@ -67,12 +66,6 @@ pub struct Listening {
     pub https: Option<SocketAddr>,
     /// For operators.
     pub admin: Option<SocketAddr>,
-}
-
-/// Looks for changes of the configuration on a thread of its own.
-struct Refresher {
-    status: Arc<Status>,
-    thread: JoinHandle<()>,
 }
 
 /// Why a gateway does not start.
@@ -97,6 +90,9 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+    /// The Redis that limits are to be shared over cannot be used as it is named.
+    #[error("limits cannot be shared: {0}")]
+    Redis(String),
     /// No thread, no random numbers, no signals.
     #[error("the system refuses what the gateway needs: {0}")]
     System(#[from] io::Error),
@@ -108,10 +104,12 @@ const IDLE_BACKEND_CONNECTIONS_MAX: usize = 1024;
 const TRIES_MAX: usize = 2;
 
 impl App {
-    /// Joins the parts, loads the configuration, listens.
+    /// Joins the parts, loads the configuration, listens. Starts no thread.
     pub fn start(settings: &Settings, environment: Environment) -> Result<Self, StartError> {
         let clock = Arc::new(SystemClock::start());
         let started = clock.now();
+        let authorities = environment.get(roots::FILE_VARIABLE).map(Secret::expose);
+        let roots = Arc::new(Roots::of(authorities.map(PathBuf::from)));
         let refresh = refresh(settings, environment, Arc::clone(&clock))?;
         let (first, seen) = refresh.first();
         let first = first.map_err(|refusal| StartError::Configuration(Box::new(refusal)))?;
@@ -120,12 +118,21 @@ impl App {
         let state = Arc::new(State::new([random()?, random()?]));
         state.configured.store(true, Ordering::Relaxed);
         let log = Arc::new(AccessLog::new(which(settings), format(settings)));
-        let counters = Arc::new(Memory::new());
+        let steady: Arc<dyn Clock> = Arc::<SystemClock>::clone(&clock);
+        let (counters, upkeep) = match shared::plan(settings)? {
+            None => (Home::Here(Memory::new()), None),
+            Some(plan) => {
+                let shared = Shared::new(&plan, steady);
+                let (shared, upkeep) =
+                    shared.map_err(|unusable| StartError::Redis(unusable.to_string()))?;
+                (Home::Shared(shared), Some(upkeep))
+            }
+        };
+        let counters = Arc::new(counters);
 
-        let mut server = Server::new_with_opt_and_conf(None, server_conf(settings));
-        server.bootstrap();
-        let conf = Arc::clone(&server.configuration);
-        let roots = Arc::new(Roots::default());
+        let threads = threads(settings);
+        let conf = Arc::new(server_conf(threads));
+        let caller = Arc::new(caller(&conf, Arc::clone(&roots)));
         let gateway = Gateway {
             live: Arc::clone(&live),
             clock: Arc::clone(&clock),
@@ -133,7 +140,7 @@ impl App {
             concurrency: Arc::new(Concurrency::default()),
             responses: Arc::new(Cache::new(cache_bytes(settings), ITEM_BYTES_MAX)),
             values: Arc::new(Cache::new(cache_bytes(settings), ITEM_BYTES_MAX)),
-            caller: Arc::new(caller(&conf, Arc::clone(&roots))),
+            caller: Arc::clone(&caller),
             nowhere: Arc::new(nowhere()),
             resolver: Arc::new(Resolver::default()),
             roots,
@@ -142,65 +149,53 @@ impl App {
             log: Arc::clone(&log),
             state: Arc::clone(&state),
         };
-        let witness = record::witness(Arc::clone(&log), clock);
+        let witness = record::witness(Arc::clone(&log), Arc::clone(&clock));
         let mut listening = Listening::default();
         let plan = plan(settings, witness, &mut listening)?;
-        server.add_service(Listener::new(plan, http_proxy(&conf, gateway), Arc::clone(&live))?);
-        if let Some(address) = settings.listen.admin {
-            let admin = Admin {
-                state: Arc::clone(&state),
-                configuration: Arc::clone(&refresh.status),
-                counters,
-                log: Arc::clone(&log),
-                started,
-            };
-            // Taken to see that it can be, and given back at once: Pingora takes it again.
-            let address = Bound::take(address)?.address();
-            listening.admin = Some(address);
-            let mut service = Service::new("admin".to_owned(), HttpServer::new_app(admin));
-            service.add_tcp(&address.to_string());
-            server.add_service(service);
-        }
-        let drain = Drain::new(settings.drain.clone(), state, Arc::clone(&refresh.status));
-        Ok(Self {
-            server,
-            drain,
-            refresh: Refresher::start(refresh, live, settings, seen)?,
-            writer: log.run()?,
+        let clients = Listener::new(plan, http_proxy(&conf, gateway), Arc::clone(&live))?;
+        let status = Arc::clone(&refresh.status);
+        let shown = Admin {
+            state: Arc::clone(&state),
+            configuration: Arc::clone(&status),
+            counters: Arc::clone(&counters),
+            log: Arc::clone(&log),
+            started,
+        };
+        let admin = settings.listen.admin.map(|address| operators(settings, address, shown));
+        let admin = admin.transpose()?;
+        listening.admin = admin.as_ref().map(|(_listener, address)| *address);
+        let interval = settings.configuration.poll_interval;
+        let beside = Beside {
+            admin: admin.map(|(listener, _address)| listener),
+            watching: Watching { refresh, live, interval, seen },
             log,
-            listening,
-            apis,
-        })
+        };
+        let drain = Drain::new(settings.drain.clone(), state, status);
+        let serving = Serving { threads, clients, caller, clock, counters, upkeep, drain, beside };
+        Ok(Self { serving, listening, apis })
     }
 
     /// Serves until the process is signalled, then drains.
-    pub fn run(self) {
-        self.server.run(RunArgs { shutdown_signal: Box::new(self.drain) });
-        self.refresh.stop();
-        self.log.stop();
-        // Nobody is left to hear of a thread that panicked.
-        let _ = self.writer.join();
+    pub fn run(self) -> Result<(), StartError> {
+        Ok(self.serving.run()?)
     }
 }
 
-impl Refresher {
-    fn start(
-        refresh: Refresh,
-        live: Arc<Live>,
-        settings: &Settings,
-        seen: Loaded,
-    ) -> io::Result<Self> {
-        let status = Arc::clone(&refresh.status);
-        let interval = settings.configuration.poll_interval;
-        let builder = thread::Builder::new().name("configuration".to_owned());
-        let thread = builder.spawn(move || refresh.watch(&live, interval, seen))?;
-        Ok(Self { status, thread })
-    }
-
-    fn stop(self) {
-        self.status.stop();
-        let _ = self.thread.join();
-    }
+/// The listener for operators, and where it listens.
+fn operators(
+    settings: &Settings,
+    address: SocketAddr,
+    admin: Admin,
+) -> Result<(Listener<Admin>, SocketAddr), BindError> {
+    let bound = Bound::take(address)?;
+    let address = bound.address();
+    let rules = Rules {
+        bounds: HeadBounds::default(),
+        time_max: settings.timeouts.header,
+        // The log is about what clients ask for.
+        witness: Arc::new(|_problem, _peer| ()),
+    };
+    Ok((Listener::plain(bound, admin, rules, admin::CONNECTIONS_MAX), address))
 }
 
 fn refresh(
@@ -216,16 +211,15 @@ fn refresh(
     Ok(Refresh { folder, environment, clock, making, status: Arc::new(Status::default()) })
 }
 
-fn server_conf(settings: &Settings) -> ServerConf {
-    let processors = thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let threads = settings.threads.map_or(processors, std::num::NonZeroUsize::get);
+fn threads(settings: &Settings) -> NonZeroUsize {
+    let processors = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    settings.threads.unwrap_or_else(processors)
+}
+
+fn server_conf(threads: NonZeroUsize) -> ServerConf {
     ServerConf {
-        threads,
-        // With one thread there is nobody to steal work for.
-        work_stealing: 1 < threads,
-        ca_file: crate::caller::roots::no_roots(),
-        grace_period_seconds: Some(0),
-        graceful_shutdown_timeout_seconds: Some(1),
+        threads: threads.get(),
+        ca_file: roots::no_roots(),
         max_retries: TRIES_MAX,
         upstream_keepalive_pool_size: IDLE_BACKEND_CONNECTIONS_MAX,
         ..ServerConf::default()
@@ -272,7 +266,6 @@ fn plan(
         h2c: listen.h2c,
         connections_max: settings.limits.connections_max,
         rules: Rules { bounds: bounds(settings).head, time_max: settings.timeouts.header, witness },
-        threads: None,
     })
 }
 

@@ -36,7 +36,7 @@ use crate::caller::Call;
 use crate::caller::resolve::Resolver;
 use crate::caller::roots::Roots;
 use crate::caller::{self, Caller};
-use crate::counters::memory::Memory;
+use crate::counters::Home;
 use crate::exchange::Exchange;
 use crate::exchange::cached::CachedResponse;
 use crate::exchange::message::{Body, Headers, Response};
@@ -60,7 +60,7 @@ pub struct Gateway {
     /// What time it is.
     pub clock: Arc<SystemClock>,
     /// Where limits are counted.
-    pub counters: Arc<Memory>,
+    pub counters: Arc<Home>,
     /// Who is inside of `limit-concurrency`.
     pub concurrency: Arc<Concurrency>,
     /// Responses that policies stored.

@@ -46,6 +46,49 @@ pub struct Settings {
     pub log: Log,
     /// How much the cache in memory may hold, in bytes.
     pub cache_bytes_max: u64,
+    /// The Redis over which replicas share their limits.
+    pub redis: Redis,
+    /// Who this replica is.
+    pub replica: Replica,
+}
+
+/// The Redis over which replicas share their limits. Without a place of any kind there is none,
+/// and limits hold for this process alone.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Redis {
+    /// `redis://host:port` of one server, or of a name that leads to the primary; empty for none.
+    pub url: String,
+    /// `host:port` of some nodes of a cluster.
+    pub cluster: Vec<String>,
+    /// `host:port` of sentinels.
+    pub sentinels: Vec<String>,
+    /// What the sentinels call the primary.
+    pub primary: String,
+    /// The user; empty for `default`.
+    pub user: String,
+    /// A file with the password.
+    pub password_file: Option<PathBuf>,
+    /// Whether to speak TLS; an address `rediss://` says so too.
+    pub tls: bool,
+    /// PEM file of the authorities that servers are judged by; those of the machine if not set.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of our own certificate; set whenever `key_file` is.
+    pub certificate_file: Option<PathBuf>,
+    /// PEM file of its key; set whenever `certificate_file` is.
+    pub key_file: Option<PathBuf>,
+    /// What all keys begin with.
+    pub prefix: String,
+}
+
+/// Who this replica is.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Replica {
+    /// Its name, the same after a restart; empty for that of the host.
+    pub name: String,
+    /// How many replicas there are, about.
+    pub expected: usize,
+    /// A folder of its own that outlives a restart, for what is not yet reported to Redis.
+    pub journal_folder: Option<PathBuf>,
 }
 
 /// Where the configuration is.

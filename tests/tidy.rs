@@ -41,7 +41,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("strsim", &["fault", "route/explain"]),
     // Nothing below the adapters awaits, and nothing but the root spawns threads for long.
     ("tokio", &["app", "caller", "counters", "proxy"]),
-    ("tracing", &["app", "cli", "configuration/refresh", "proxy", "telemetry"]),
+    ("tracing", &["app", "cli", "configuration/refresh", "counters", "proxy", "telemetry"]),
 ];
 
 /// Lines of a file before its tests.

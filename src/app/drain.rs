@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 
@@ -15,7 +13,7 @@ use crate::proxy::State;
 use crate::settings;
 
 /// Waits for the signal that ends the gateway, and drains.
-pub struct Drain {
+pub(super) struct Drain {
     terms: settings::Drain,
     state: Arc<State>,
     configuration: Arc<Status>,
@@ -46,11 +44,9 @@ impl Drain {
             tracing::warn!(requests = cut, "the drain deadline passed: requests are cut");
         }
     }
-}
 
-#[async_trait]
-impl ShutdownSignalWatch for Drain {
-    async fn recv(&self) -> ShutdownSignal {
+    /// Waits for the signal that ends the gateway, and then until it may end.
+    pub(super) async fn wait(&self) {
         let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
         let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals.map(signal) else {
             tracing::error!("the system gives no signals: the gateway cannot be stopped gently");
@@ -64,7 +60,7 @@ impl ShutdownSignalWatch for Drain {
                     self.state.draining.store(true, Ordering::Relaxed);
                     tracing::info!("interrupted: requests in flight are finished");
                     either(self.idle(), &mut interrupt).await;
-                    return ShutdownSignal::FastShutdown;
+                    return;
                 }
                 _ = hangup.recv() => {
                     tracing::info!("SIGHUP: the configuration is looked at");
@@ -79,7 +75,6 @@ impl ShutdownSignalWatch for Drain {
             self.idle().await;
         };
         either(drained, &mut interrupt).await;
-        ShutdownSignal::FastShutdown
     }
 }
 

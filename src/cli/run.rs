@@ -71,8 +71,10 @@ fn serve(settings: &Settings, environment: Environment) -> Outcome {
                 version = env!("CARGO_PKG_VERSION"),
                 "weir serves"
             );
-            app.run();
-            Outcome::Fine
+            match app.run() {
+                Ok(()) => Outcome::Fine,
+                Err(error) => failed(&error),
+            }
         }
         Err(StartError::Configuration(refusal)) => {
             complain(&report(&refusal));
@@ -80,11 +82,13 @@ fn serve(settings: &Settings, environment: Environment) -> Outcome {
             complain(&format!("\nweir does not start: the configuration in {folder} is refused\n"));
             Outcome::Wrong
         }
-        Err(error) => {
-            complain(&format!("weir does not start: {error}\n"));
-            Outcome::Failed
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &StartError) -> Outcome {
+    complain(&format!("weir does not start: {error}\n"));
+    Outcome::Failed
 }
 
 /// `--name value` and `--name=value`, as names and values.

@@ -93,7 +93,8 @@ impl<C: Counters, P: Pace> Stage<'_, C, P> {
                 assert_eq!((tally.admitted, tally.remaining()), (true, left), "{terms:?}");
                 assert_eq!((tally.limit, tally.retry_after), (terms.limit, Duration::ZERO));
             }
-            let (_, refused) = self.charge(&[Charge::take(key, terms, 1)]).await.refusal().unwrap();
+            let (_, refused) =
+                self.charge(&[Charge::take(key, terms, 1)]).await.refusal().expect("a refusal");
             assert_eq!((refused.used, refused.remaining()), (terms.limit, 0));
             assert!(refused.retry_after > Duration::ZERO);
             assert!(refused.retry_after <= self.period + self.pace.grain(), "{refused:?}");
@@ -111,7 +112,7 @@ impl<C: Counters, P: Pace> Stage<'_, C, P> {
         let tallies = self.charge(&charges(1)).await;
         let admitted: Vec<bool> = tallies.iter().map(|tally| tally.admitted).collect();
         assert_eq!(admitted, [true, false]);
-        assert_eq!(tallies.refusal().unwrap().0, 1);
+        assert_eq!(tallies.refusal().expect("a refusal").0, 1);
         assert_eq!(self.used(wide, self.sliding(9)).await, 2);
         assert!(!self.charge(&charges(8)).await.admitted(), "both are over");
         assert_eq!(self.used(wide, self.sliding(9)).await, 2);
@@ -191,7 +192,8 @@ impl<C: Counters, P: Pace> Stage<'_, C, P> {
         self.home.add(&[Charge::take(key, terms, 9)], self.pace.now());
         assert!(self.admits(Charge::look(key, terms)).await);
         self.home.add(&[Charge::take(key, terms, 9)], self.pace.now());
-        let (_, refused) = self.charge(&[Charge::look(key, terms)]).await.refusal().unwrap();
+        let (_, refused) =
+            self.charge(&[Charge::look(key, terms)]).await.refusal().expect("a refusal");
         assert_eq!((refused.used, refused.remaining()), (18, 0));
         self.pace.pass(refused.retry_after).await;
         assert!(self.admits(Charge::look(key, terms)).await);

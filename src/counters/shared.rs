@@ -22,21 +22,23 @@
 //! # What is not shared
 //! Each replica counts alone, in memory, what is to be counted so ([`Mode::Local`]), what cannot
 //! be counted over there ([`Unfit`](crate::limit::engine::rule::Unfit): windows below 100 ms,
-//! limits of 2^42 and more), and, until Redis is heard of for the first time, limits in the fast
-//! mode that are held by local shares: of those it then admits the part that is one of
-//! [`Plan::replicas_expected`]. Limits in the exact mode wait, and are then unavailable: who was
-//! never told of the others does not know its share.
+//! limits of 2^42 and more), and, while Redis is out of touch and this replica was not told its
+//! share, limits in the fast mode that are held by local shares: of those it admits one part of as
+//! many as there are replicas, as last heard or else as expected ([`Plan::replicas_expected`]).
+//! Limits in the exact mode wait, and are then unavailable: who was not told does not guess.
 
 mod claim;
 mod desk;
+pub mod journal;
 mod lane;
 mod member;
 mod report;
 mod rules;
 mod upkeep;
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::RandomState;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -44,7 +46,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-pub use report::{LaneReport, Report, Touch};
+pub use report::{JournalReport, LaneReport, Report, Touch};
 pub use upkeep::Upkeep;
 
 use crate::counters::memory::Memory;
@@ -52,6 +54,7 @@ use crate::counters::redis::settings::{Settings, Unusable};
 use crate::counters::redis::{Customer, Link, News};
 use crate::counters::shared::claim::{charge_all, charge_one, same_counter};
 use crate::counters::shared::desk::Desk;
+use crate::counters::shared::journal::{Journal, NoJournal};
 use crate::counters::shared::lane::Lane;
 use crate::digest::digest;
 use crate::limit::engine::members::Identity;
@@ -84,6 +87,20 @@ pub struct Plan {
     pub replica: String,
     /// How many replicas there are, about; asked only until Redis is heard of.
     pub replicas_expected: NonZeroU32,
+    /// The folder for the journal of quotas; none: what was used of them out of touch is lost with
+    /// the process.
+    pub journal: Option<PathBuf>,
+}
+
+/// Why there is no home.
+#[derive(Debug, thiserror::Error)]
+pub enum NoHome {
+    /// The settings of Redis cannot be used.
+    #[error(transparent)]
+    Redis(#[from] Unusable),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] NoJournal),
 }
 
 /// The home.
@@ -95,9 +112,8 @@ pub struct Shared {
 struct Office {
     link: Link,
     clock: Arc<dyn Clock>,
+    journal: Option<Arc<Journal>>,
     lanes: Vec<Lane>,
-    /// Spreads keys over desks in a way that nobody outside can foresee.
-    hasher: RandomState,
     alone: Memory,
     replicas_expected: NonZeroU32,
     /// Whether it was said that some limits are not shared.
@@ -132,10 +148,12 @@ impl Shared {
     /// A home as `plan` says, and what keeps it going: to be run until the home is dropped.
     ///
     /// `clock` must be steady: it may not be set while the home is in use.
-    pub fn new(plan: &Plan, clock: Arc<dyn Clock>) -> Result<(Self, Upkeep), Unusable> {
+    pub fn new(plan: &Plan, clock: Arc<dyn Clock>) -> Result<(Self, Upkeep), NoHome> {
         let ear = Arc::new(Ear(Mutex::new(Weak::new())));
         let customer: Arc<dyn Customer> = Arc::<Ear>::clone(&ear);
         let (link, courier) = Link::new(&plan.redis, &clock, &customer)?;
+        let journal = plan.journal.as_deref().map(Journal::open).transpose()?;
+        let (journal, records) = journal.unzip();
         let now = clock.now();
         let lanes = link.lanes();
         let desks = DESKS.checked_div(lanes).unwrap_or(DESKS).max(DESKS_OF_LANE_MIN);
@@ -152,17 +170,23 @@ impl Shared {
         let office = Arc::new(Office {
             link,
             clock,
+            journal: journal.map(Arc::new),
             lanes: lanes.collect(),
-            hasher,
             alone: Memory::new(),
             replicas_expected: plan.replicas_expected,
             confessed: AtomicBool::new(false),
             alarm: Arc::clone(&alarm),
             left: Notify::new(),
         });
+        for (lane, record) in records.into_iter().flatten() {
+            if let Some(lane) = office.lanes.get(usize::from(lane)) {
+                lane.restore(record);
+            }
+        }
         let weak = Arc::downgrade(&office);
         *ear.0.lock().unwrap_or_else(PoisonError::into_inner) = Weak::clone(&weak);
-        Ok((Self { office }, Upkeep::new(weak, alarm, courier)))
+        let journal = office.journal.clone();
+        Ok((Self { office }, Upkeep { office: weak, alarm, courier, journal }))
     }
 
     /// Leaves: what is held goes back to Redis, and the others stop counting on this replica. To
@@ -183,12 +207,16 @@ impl Shared {
                 rung.await;
             }
         };
-        timeout(max, all_left).await.is_ok() && office.lanes.iter().all(Lane::has_said_good_bye)
+        let has_left = timeout(max, all_left).await.is_ok();
+        if let Some(journal) = &office.journal {
+            upkeep::commit_now(journal).await;
+        }
+        has_left && office.lanes.iter().all(Lane::has_said_good_bye)
     }
 
     /// How it is doing.
     pub fn report(&self) -> Report {
-        Report::of(&self.office.lanes, self.office.alone.usage(), self.office.clock.now())
+        Report::of(&self.office, self.office.clock.now())
     }
 }
 
@@ -214,6 +242,12 @@ impl Counters for Shared {
     }
 }
 
+/// Whether this replica counts `charge` alone where it does not know its share.
+fn may_be_alone(charge: &Charge) -> bool {
+    let manner = charge.terms.manner;
+    matches!(manner.mode, Mode::Fast { .. }) && manner.loss == Loss::LocalShare
+}
+
 /// Each counter of `charges` once, with the largest of the costs.
 fn merged(charges: &[Charge]) -> impl Iterator<Item = Charge> {
     let firsts = charges.iter().enumerate().filter(move |(index, charge)| {
@@ -228,11 +262,11 @@ fn merged(charges: &[Charge]) -> impl Iterator<Item = Charge> {
 impl Office {
     /// The lane and the desk of a key. All replicas must agree on the lane.
     fn place_of(&self, key: &CounterKey) -> Option<(&Lane, &Mutex<Desk>)> {
-        let [.., high, low] = key.to_bytes();
-        let lanes = self.lanes.len().max(1);
-        let lane = usize::from(u16::from_be_bytes([high, low])).checked_rem(lanes)?;
-        let lane = self.lanes.get(lane)?;
-        Some((lane, lane.desk_of(self.hasher.hash_one(key))?))
+        let key = key.to_bytes();
+        let [.., high, low] = key;
+        let part = usize::from(u16::from_be_bytes([high, low]));
+        let lane = self.lanes.get(part.checked_rem(self.lanes.len())?)?;
+        Some((lane, lane.desk_of(key)?))
     }
 
     /// Lets `act` at the desk of `key`, does what the desk then wants done, and sees to it that
@@ -247,7 +281,7 @@ impl Office {
             let mut desk = desk::lock(desk);
             let now = self.clock.now();
             let outcome = act(&mut desk, now);
-            let rounds = desk.see_to(&self.link, now);
+            let rounds = desk.see_to(self, now);
             (outcome, rounds, desk.wake())
         };
         if !rounds.is_empty() {
@@ -300,22 +334,18 @@ impl Office {
 
     /// Whether this replica counts `charge` alone for now.
     fn is_alone(&self, charge: &Charge) -> bool {
-        match charge.terms.manner.mode {
-            Mode::Local => true,
-            Mode::Exact => false,
-            Mode::Fast { .. } => {
-                charge.terms.manner.loss == Loss::LocalShare
-                    && self.place_of(&charge.key).is_none_or(|(lane, _)| !lane.has_met())
-            }
-        }
+        charge.terms.manner.mode == Mode::Local
+            || may_be_alone(charge)
+                && self.place_of(&charge.key).is_none_or(|(lane, _)| !lane.has_met())
     }
 
     /// What `charge` is where this replica counts alone: of a limit that is to be shared its part.
     fn own_part(&self, charge: &Charge) -> Charge {
         let mut own = *charge;
         if own.terms.manner.mode != Mode::Local {
-            let replicas = u64::from(self.replicas_expected.get());
-            own.terms.limit = own.terms.limit.div_ceil(replicas);
+            let known = self.place_of(&charge.key).and_then(|(lane, _)| lane.replicas());
+            let replicas = known.unwrap_or(self.replicas_expected);
+            own.terms.limit = own.terms.limit.div_ceil(u64::from(replicas.get()));
         }
         own
     }

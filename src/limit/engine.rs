@@ -32,10 +32,12 @@ mod slot;
 mod sizing;
 mod waiting;
 mod decide;
+mod errands;
 mod buy;
 mod bucket;
 mod heal;
 mod hold;
+pub mod quota;
 mod account;
 mod keep;
 #[cfg(test)]
@@ -45,15 +47,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::limit::engine::buy::Errands;
+use crate::limit::engine::errands::Errands;
 use crate::limit::engine::heal::Heal;
 use crate::limit::engine::places::Places;
+use crate::limit::engine::quota::{Books, Record};
 use crate::limit::engine::rule::Rule;
 use crate::limit::engine::slot::{Slot, SlotKey};
 use crate::limit::engine::standing::{Standing, Touch};
 use crate::limit::engine::waiting::Waiting;
 use crate::limit::key::CounterKey;
-use crate::limit::order::Errand;
+use crate::limit::order::{Errand, Session};
 use crate::time::Timestamp;
 
 /// One desk: the counters of a part of a lane's keys, as this replica holds them.
@@ -65,6 +68,7 @@ pub struct Engine {
     errands: Errands,
     waiting: Waiting,
     heal: Option<Heal>,
+    books: Books,
     /// Where the search for idle slots goes on.
     hand: u32,
     swept: Timestamp,
@@ -152,6 +156,9 @@ pub enum Effect {
         /// What.
         decision: Decision,
     },
+    /// This is to be written into the journal of the desk, if there is one, before any effect that
+    /// comes after is done.
+    Journal(Record),
     /// Everything is reported in this round.
     Healed {
         /// Which round.
@@ -207,9 +214,9 @@ pub struct Facts {
 }
 
 impl Engine {
-    /// A desk that holds at most `slots_max` counters. Keys are spread by `seed`, which nobody
-    /// outside should know.
-    pub fn new(slots_max: usize, seed: u64) -> Self {
+    /// A desk that holds at most `slots_max` counters and reports to ledgers as `session`. Keys are
+    /// spread by `seed`, which nobody outside should know.
+    pub fn new(session: Session, slots_max: usize, seed: u64) -> Self {
         Self {
             standing: Arc::default(),
             slots: Places::new(seed),
@@ -217,6 +224,7 @@ impl Engine {
             errands: Errands::default(),
             waiting: Waiting::default(),
             heal: None,
+            books: Books::new(session),
             hand: 0,
             swept: Timestamp::default(),
             round_began: Timestamp::default(),
@@ -250,14 +258,14 @@ impl Engine {
         let Some(place) = self.place(now, claim) else {
             return self.cannot_judge();
         };
-        match self.from_hand(place, now, claim) {
+        match self.spend_at_once(place, now, claim) {
             Some(receipt) => Decision::Admitted(receipt),
             None => self.decide_or_wait(place, now, claim),
         }
     }
 
     /// The fast path: from tokens in hand, if it is certain that their window is now.
-    fn from_hand(&mut self, place: u32, now: Timestamp, claim: &Claim<'_>) -> Option<Receipt> {
+    fn spend_at_once(&mut self, place: u32, now: Timestamp, claim: &Claim<'_>) -> Option<Receipt> {
         let moment = self.standing.clock.at(now)?;
         if self.standing.touch != Touch::In {
             return None;

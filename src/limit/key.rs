@@ -54,6 +54,16 @@ pub struct CounterKey {
 }
 
 impl Kind {
+    const ALL: [Self; 7] = [
+        Self::Rate,
+        Self::RateByKey,
+        Self::QuotaCalls,
+        Self::QuotaBandwidth,
+        Self::QuotaByKeyCalls,
+        Self::QuotaByKeyBandwidth,
+        Self::Concurrency,
+    ];
+
     /// Part of every key: once released, a number stays what it is.
     const fn tag(self) -> u8 {
         match self {
@@ -102,6 +112,13 @@ impl CounterKey {
         digest.copy_from_slice(&self.digest);
         bytes
     }
+
+    /// The key that these bytes are all of; none if there is no such kind.
+    pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
+        let [tag, digest @ ..] = bytes;
+        let kind = Kind::ALL.into_iter().find(|kind| kind.tag() == tag)?;
+        Some(Self { kind, digest })
+    }
 }
 
 impl Hash for CounterKey {
@@ -126,19 +143,12 @@ mod tests {
 
     #[test]
     fn kinds_never_share_a_counter() {
-        let kinds = [
-            Kind::Rate,
-            Kind::RateByKey,
-            Kind::QuotaCalls,
-            Kind::QuotaBandwidth,
-            Kind::QuotaByKeyCalls,
-            Kind::QuotaByKeyBandwidth,
-            Kind::Concurrency,
-        ];
-        let mut keys = kinds.map(|kind| KeySpace::new(kind, &[]).key("client")).to_vec();
+        let mut keys = Kind::ALL.map(|kind| KeySpace::new(kind, &[]).key("client")).to_vec();
+        assert!(keys.iter().all(|key| CounterKey::from_bytes(key.to_bytes()) == Some(*key)));
         keys.sort_unstable();
         keys.dedup();
-        assert_eq!(keys.len(), kinds.len());
+        assert_eq!(keys.len(), Kind::ALL.len());
+        assert_eq!(CounterKey::from_bytes([99; 16]), None);
     }
 
     #[test]

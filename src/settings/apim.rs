@@ -121,11 +121,11 @@ pub const TABLE: &[(&str, Treatment)] = &[
 
 /// What Weir does with the variable `name`, if it is a setting of APIM's self-hosted gateway.
 pub fn treatment(name: &str) -> Option<Treatment> {
-    let folded = fold(name);
     let row = TABLE.iter().find(|(known, _)| {
-        let known = fold(known);
-        let begins_so = known.ends_with('_') && folded.starts_with(&known);
-        known == folded || (begins_so && name.contains('.'))
+        let all_that_begin_so = known.ends_with('.') && name.contains('.');
+        is_same(known, name)
+            || (all_that_begin_so
+                && name.get(..known.len()).is_some_and(|begin| is_same(known, begin)))
     });
     row.map(|(_, treatment)| *treatment)
 }
@@ -137,8 +137,14 @@ pub fn is_meant(name: &str) -> bool {
         && TABLE.iter().any(|(known, _)| known.contains('.') && first(known) == first(name))
 }
 
-fn fold(name: &str) -> String {
-    name.replace(['.', '-'], "_").to_ascii_lowercase()
+/// Whether two names are one. Every variable of the environment is compared with every row before
+/// anything is served, so nothing is copied for it.
+fn is_same(one: &str, other: &str) -> bool {
+    let folded = |byte: u8| match byte {
+        b'.' | b'-' => b'_',
+        byte => byte.to_ascii_lowercase(),
+    };
+    one.len() == other.len() && one.bytes().map(folded).eq(other.bytes().map(folded))
 }
 
 #[cfg(test)]

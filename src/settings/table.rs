@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use super::value::{
-    Expected, address, bytes, bytes_or_off, count, flag, memory, networks, path, path_or_none,
-    span, threads, word,
+    Expected, address, bytes, bytes_or_off, count, flag, list, memory, networks, path,
+    path_or_none, span, threads, word,
 };
 use super::{
     AccessLog, Configuration, Drain, Forwarded, ForwardedProto, Limits, Listen, Log, LogColor,
-    LogFormat, LogLevel, Settings, Timeouts,
+    LogFormat, LogLevel, Redis, Replica, Settings, Timeouts,
 };
 
 /// One setting.
@@ -205,6 +205,90 @@ pub const ROWS: &[Row] = &[
         "How much the cache in memory may hold.",
         cache_bytes_max = |text| bytes(text, 0, 1 << 40)
     ),
+    row!(
+        "redis.url",
+        "",
+        "Redis that replicas share limits over, redis://host:port or rediss:// with TLS.",
+        redis.url = |text| Ok::<_, Expected>(text.to_owned())
+    ),
+    row!(
+        "redis.cluster",
+        "",
+        "Instead: host:port of some nodes of a Redis Cluster, with commas between.",
+        redis.cluster = |text| Ok::<_, Expected>(list(text))
+    ),
+    row!(
+        "redis.sentinels",
+        "",
+        "Instead: host:port of sentinels, with commas between.",
+        redis.sentinels = |text| Ok::<_, Expected>(list(text))
+    ),
+    row!(
+        "redis.primary",
+        "",
+        "What the sentinels call the primary.",
+        redis.primary = |text| Ok::<_, Expected>(text.to_owned())
+    ),
+    row!(
+        "redis.user",
+        "",
+        "User of Redis; its default user if not set.",
+        redis.user = |text| Ok::<_, Expected>(text.to_owned())
+    ),
+    row!(
+        "redis.passwordFile",
+        "",
+        "File with the password of Redis; read for each connection.",
+        redis.password_file = |text| Ok::<_, Expected>(path_or_none(text))
+    ),
+    row!(
+        "redis.tls",
+        "false",
+        "Whether to speak TLS with Redis; a rediss:// address says so too.",
+        redis.tls = |text| flag(text)
+    ),
+    row!(
+        "redis.caFile",
+        "",
+        "PEM file of the authorities for Redis; those of the machine if not set.",
+        redis.ca_file = |text| Ok::<_, Expected>(path_or_none(text))
+    ),
+    row!(
+        "redis.certificateFile",
+        "",
+        "PEM file of our certificate for Redis.",
+        redis.certificate_file = |text| Ok::<_, Expected>(path_or_none(text))
+    ),
+    row!(
+        "redis.keyFile",
+        "",
+        "PEM file of its private key.",
+        redis.key_file = |text| Ok::<_, Expected>(path_or_none(text))
+    ),
+    row!(
+        "redis.prefix",
+        "weir:",
+        "What all keys in Redis begin with; gateways with the same prefix share limits.",
+        redis.prefix = |text| Ok::<_, Expected>(text.to_owned())
+    ),
+    row!(
+        "replica.name",
+        "",
+        "Name of this replica, the same after a restart; that of the host if not set.",
+        replica.name = |text| Ok::<_, Expected>(text.to_owned())
+    ),
+    row!(
+        "replica.expected",
+        "1",
+        "How many replicas there are, about; asked only until Redis is heard of.",
+        replica.expected = |text| count(text, 1, 10_000)
+    ),
+    row!(
+        "replica.journalFolder",
+        "",
+        "Folder of this replica alone for its use of quotas that Redis has not heard of.",
+        replica.journal_folder = |text| Ok::<_, Expected>(path_or_none(text))
+    ),
 ];
 
 const FORWARDED_PROTO: [(&str, ForwardedProto); 3] = [
@@ -298,6 +382,8 @@ fn blank() -> Settings {
             access: AccessLog::Errors,
         },
         cache_bytes_max: 0,
+        redis: Redis::default(),
+        replica: Replica::default(),
     }
 }
 

@@ -40,6 +40,11 @@ pub(super) fn path_or_none(text: &str) -> Option<PathBuf> {
     if text.is_empty() { None } else { Some(PathBuf::from(text)) }
 }
 
+/// Parts with commas between.
+pub(super) fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
 /// `10.0.0.0/8, ::1`, or nothing.
 pub(super) fn networks(text: &str) -> Result<Vec<Network>, Expected> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());

@@ -34,3 +34,4 @@ mod scripts;
 mod redis_link;
 mod redis_weather;
 mod redis_topology;
+mod sharing;

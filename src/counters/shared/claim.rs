@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::counters::shared::desk::{Decided, Said};
-use crate::counters::shared::{ANSWER_MAX, Office};
+use crate::counters::shared::{ANSWER_MAX, Office, may_be_alone};
 use crate::limit::engine::Receipt;
 use crate::limit::{Answer, Charge, Counters, CountersUnavailable, Tallies, Tally, Window};
 
@@ -92,10 +92,7 @@ pub(super) fn charge_all<'a>(office: &'a Office, charges: &'a [Charge]) -> Answe
 }
 
 /// What came of `charges`, whose claims `parts` are.
-fn conclude(
-    mut parts: Vec<Part<'_>>,
-    charges: &[Charge],
-) -> Result<Tallies, CountersUnavailable> {
+fn conclude(mut parts: Vec<Part<'_>>, charges: &[Charge]) -> Result<Tallies, CountersUnavailable> {
     if parts.iter().any(|part| matches!(part.state, State::Unavailable)) {
         return Err(CountersUnavailable);
     }
@@ -132,7 +129,7 @@ impl<'a> Part<'a> {
             return;
         }
         match office.at_desk(&charge.key, |desk, now| desk.charge(now, &charge)) {
-            Some(Ok(Said::Now(decided))) => self.state = State::of(decided),
+            Some(Ok(Said::Now(decided))) => self.take(decided),
             Some(Ok(Said::Later(answer))) => self.state = State::Waiting(answer),
             Some(Err(unfit)) => {
                 office.confess(&charge.terms, unfit);
@@ -159,11 +156,23 @@ impl<'a> Part<'a> {
     async fn wait(&mut self) {
         let State::Waiting(answer) = &mut self.state else { return };
         let most = self.charge.terms.manner.max_wait.saturating_add(ANSWER_MAX);
-        self.state = match timeout(most, answer).await {
-            Ok(Ok(decided)) => State::of(decided),
+        match timeout(most, answer).await {
+            Ok(Ok(decided)) => self.take(decided),
             // The desk is gone, or nobody looks in on it.
-            Ok(Err(_)) | Err(_) => State::Unavailable,
+            Ok(Err(_)) | Err(_) => self.state = State::Unavailable,
+        }
+    }
+
+    /// What the desk says; where it cannot say, this replica may know itself.
+    fn take(&mut self, decided: Decided) {
+        self.state = match decided {
+            Decided::Taken(receipt, tally) => State::Taken(receipt, tally),
+            Decided::Refused(tally) => State::Refused(tally),
+            Decided::Unavailable => State::Unavailable,
         };
+        if matches!(decided, Decided::Unavailable) && may_be_alone(&self.charge) {
+            self.ask_alone();
+        }
     }
 
     /// From now on it is not put back.
@@ -194,24 +203,13 @@ impl<'a> Part<'a> {
         let used = known.map_or(0, |tally| tally.used);
         let back = if is_taken || self.is_refused() { 0 } else { self.charge.cost };
         let refusal = known.filter(|tally| {
-            !tally.admitted
-                && (limit == tally.limit || limit < used.saturating_add(charge.need))
+            !tally.admitted && (limit == tally.limit || limit < used.saturating_add(charge.need))
         });
         Tally {
             admitted: refusal.is_none(),
             limit: known.map_or(limit, |tally| tally.limit.min(limit)),
             used: used.saturating_sub(back),
             retry_after: refusal.map_or_else(Default::default, |tally| tally.retry_after),
-        }
-    }
-}
-
-impl State {
-    const fn of(decided: Decided) -> Self {
-        match decided {
-            Decided::Taken(receipt, tally) => Self::Taken(receipt, tally),
-            Decided::Refused(tally) => Self::Refused(tally),
-            Decided::Unavailable => Self::Unavailable,
         }
     }
 }

@@ -7,12 +7,15 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::counters::redis::Link;
+use crate::counters::shared::Office;
 use crate::counters::shared::rules::Rules;
+use crate::limit::engine::members::Identity;
+use crate::limit::engine::quota::Record;
 use crate::limit::engine::rule::{Rule, Shape, Unfit};
 use crate::limit::engine::standing::{Standing, Touch};
-use crate::limit::engine::{Claim, Decision, Effect, Engine, Facts, Receipt, WaiterId};
+use crate::limit::engine::{Claim, Decision, Effect, Engine, Facts, Receipt, Source, WaiterId};
 use crate::limit::key::CounterKey;
-use crate::limit::order::{Errand, Outcome, Ticket};
+use crate::limit::order::{Errand, Outcome, Session, Ticket};
 use crate::limit::{Charge, NEVER, Tally};
 use crate::time::Timestamp;
 
@@ -24,7 +27,7 @@ pub(super) const MEMBERSHIP: u8 = u8::MAX;
 
 /// How often a desk looks through its slots while it is in use, and otherwise.
 const SWEEP: Duration = Duration::from_millis(20);
-const SWEEP_IDLE: Duration = Duration::from_millis(250);
+const SWEEP_IDLE: Duration = Duration::from_secs(1);
 
 /// For how long a desk is in use after somebody came.
 const IN_USE: Duration = Duration::from_secs(5);
@@ -84,7 +87,7 @@ pub(super) enum Said {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Round {
     pub(super) desk: u8,
-    pub(super) round: u32,
+    pub(super) number: u32,
     pub(super) is_whole: bool,
 }
 
@@ -108,11 +111,19 @@ pub(super) fn unmarked(ticket: Ticket) -> (u8, Ticket) {
 }
 
 impl Desk {
-    pub(super) fn new(lane: u16, number: u8, keys_max: usize, seed: u64, now: Timestamp) -> Self {
+    /// Desk `number` of `lane`, for at most `keys_max` counters.
+    pub(super) fn new(
+        (lane, number): (u16, u8),
+        identity: Identity,
+        (keys_max, seed): (usize, u64),
+        now: Timestamp,
+    ) -> Self {
+        let Identity { replica, incarnation, .. } = identity;
+        let session = Session { replica, incarnation, desk: number.into() };
         Self {
             number,
             lane,
-            engine: Engine::new(keys_max, seed),
+            engine: Engine::new(session, keys_max, seed),
             rules: Rules::default(),
             waiters: HashMap::new(),
             connection: 0,
@@ -130,6 +141,9 @@ impl Desk {
         let Charge { key, need, cost, .. } = *charge;
         let rule = self.rules.of(&charge.terms)?;
         let claim = Claim { key, rule, need, cost };
+        if need == 0 && cost == 0 {
+            return Ok(Said::Now(rechecked(&self.engine, now, &claim)));
+        }
         let decision = self.engine.admit(now, &claim);
         if let Decision::Waiting(id) = decision {
             let (sender, receiver) = oneshot::channel();
@@ -175,6 +189,11 @@ impl Desk {
         Ok(())
     }
 
+    /// Takes over what an earlier life wrote down.
+    pub(super) fn restore(&mut self, record: Record) {
+        self.engine.restore([record]);
+    }
+
     /// Stands differently from now on, and sends over `connection`.
     pub(super) fn stand(&mut self, now: Timestamp, standing: Arc<Standing>, connection: u64) {
         self.touch = standing.touch;
@@ -210,23 +229,33 @@ impl Desk {
             let in_use = !self.engine.is_empty() && now.since(self.asked_at) < IN_USE;
             self.sweep_at = now + if in_use { SWEEP } else { SWEEP_IDLE };
         }
-        self.wake().map_or(self.sweep_at, |wake| wake.min(self.sweep_at))
+        let wake = self.wake().map(|wake| wake.max(now + Duration::from_millis(1)));
+        wake.map_or(self.sweep_at, |wake| wake.min(self.sweep_at))
     }
 
     /// Does what the engine wants done; says what its membership is to hear.
-    pub(super) fn see_to(&mut self, link: &Link, now: Timestamp) -> Vec<Round> {
+    pub(super) fn see_to(&mut self, office: &Office, now: Timestamp) -> Vec<Round> {
         let (mut errands, mut rounds) = (Vec::new(), Vec::new());
         let desk = self.number;
         while let Some(effect) = self.engine.next_effect() {
             match effect {
+                Effect::Journal(record) => {
+                    if let Some(journal) = &office.journal {
+                        journal.write(self.lane, record);
+                    }
+                }
                 Effect::Send(errand) => errands.push(errand),
                 Effect::Answer { waiter, decision } => self.answer(now, waiter, decision),
-                Effect::Healed { round } => rounds.push(Round { desk, round, is_whole: true }),
-                Effect::Unhealed { round } => rounds.push(Round { desk, round, is_whole: false }),
+                Effect::Healed { round } => {
+                    rounds.push(Round { desk, number: round, is_whole: true })
+                }
+                Effect::Unhealed { round } => {
+                    rounds.push(Round { desk, number: round, is_whole: false })
+                }
             }
         }
         if !errands.is_empty() {
-            self.send(link, now, errands);
+            self.send(&office.link, now, errands);
         }
         rounds
     }
@@ -264,6 +293,32 @@ impl Desk {
     }
 }
 
+/// Whether a limit is passed whose counter this request has charged before: then this desk knows
+/// of it, and no more is to be asked.
+fn rechecked(engine: &Engine, now: Timestamp, claim: &Claim<'_>) -> Decided {
+    let (limit, used) = (claim.rule.limit(), engine.used(now, claim));
+    let Claim { rule, cost, .. } = *claim;
+    if limit < used {
+        let retry_after = wait_for_all(rule);
+        return Decided::Refused(Tally { admitted: false, limit, used, retry_after });
+    }
+    let (window, source, resets_in) = (0, Source::Open, Duration::ZERO);
+    let receipt =
+        Receipt { window, cost, source, remaining: limit.saturating_sub(used), resets_in };
+    Decided::Taken(receipt, Tally { admitted: true, limit, used, retry_after: Duration::ZERO })
+}
+
+/// How long until nothing counts any more of what counts now.
+const fn wait_for_all(rule: &Rule) -> Duration {
+    match rule.shape() {
+        Shape::Quota { period: Duration::ZERO, .. } => NEVER,
+        Shape::Fixed { period, .. }
+        | Shape::Sliding { period }
+        | Shape::Bucket { period, .. }
+        | Shape::Quota { period, .. } => period,
+    }
+}
+
 /// What the engine's decision means for whoever made the claim.
 fn decided(
     engine: &Engine,
@@ -275,10 +330,6 @@ fn decided(
     let limit = claim.rule.limit();
     let tally = |admitted, used, retry_after| Tally { admitted, limit, used, retry_after };
     match decision {
-        Decision::Admitted(receipt) if claim.need == 0 && limit < engine.used(now, claim) => {
-            // It was only asked whether the limit is passed.
-            Decided::Refused(tally(false, engine.used(now, claim), receipt.resets_in))
-        }
         Decision::Admitted(receipt) => {
             let used = limit.saturating_sub(receipt.remaining);
             Decided::Taken(receipt, tally(true, used, Duration::ZERO))
@@ -287,7 +338,7 @@ fn decided(
             // What is used over all is known only while in touch; then nothing is said to be left.
             let known = touch == Touch::In && refusal.is_full;
             let used = if known { engine.used(now, claim) } else { limit };
-            let is_final = refusal.is_full && matches!(claim.rule.shape(), Shape::Quota { period: Duration::ZERO, .. });
+            let is_final = refusal.is_full && wait_for_all(claim.rule) == NEVER;
             let retry_after = if is_final { NEVER } else { refusal.retry_after };
             Decided::Refused(tally(false, used, retry_after))
         }

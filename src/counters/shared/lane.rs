@@ -1,7 +1,8 @@
 //! A lane: its membership and its desks, and what follows from what they hear.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::counters::redis::News;
@@ -9,8 +10,9 @@ use crate::counters::shared::Office;
 use crate::counters::shared::desk::{self, Desk, MEMBERSHIP, Round, marked, unmarked};
 use crate::counters::shared::member::Member;
 use crate::limit::engine::members::{Identity, Step};
+use crate::limit::engine::quota::Record;
 use crate::limit::engine::standing::Standing;
-use crate::limit::order::{Errand, Outcome, Ticket};
+use crate::limit::order::{Errand, Ledger, Outcome, Ticket};
 use crate::time::Timestamp;
 
 /// The counters of one Redis, or of a part of a cluster.
@@ -20,6 +22,8 @@ pub(super) struct Lane {
     desks: Vec<Mutex<Desk>>,
     /// Whether anything was heard of it in this life.
     has_met: AtomicBool,
+    /// How many replicas there are, as last heard; zero: never.
+    replicas: AtomicU32,
 }
 
 impl Lane {
@@ -33,16 +37,36 @@ impl Lane {
         // Fewer than 255: the last number is the membership's.
         let desks = (0..u8::try_from(identity.desks).unwrap_or(MEMBERSHIP)).map(|desk| {
             let seed = hasher.hash_one((number, desk));
-            Mutex::new(Desk::new(number, desk, keys_max, seed, now))
+            Mutex::new(Desk::new((number, desk), identity, (keys_max, seed), now))
         });
         let member = Mutex::new(Member::new(number, identity, now));
-        Self { number, member, desks: desks.collect(), has_met: AtomicBool::new(false) }
+        Self {
+            number,
+            member,
+            desks: desks.collect(),
+            has_met: AtomicBool::new(false),
+            replicas: AtomicU32::new(0),
+        }
     }
 
-    /// The desk of a key with this hash.
-    pub(super) fn desk_of(&self, hash: u64) -> Option<&Mutex<Desk>> {
-        let desks = u64::try_from(self.desks.len()).unwrap_or(1).max(1);
-        self.desks.get(usize::try_from(hash.checked_rem(desks)?).unwrap_or(0))
+    /// The desk of the key with these bytes.
+    pub(super) fn desk_of(&self, key: [u8; 16]) -> Option<&Mutex<Desk>> {
+        // Part of a digest, and another one than the lane is told by.
+        let [.., part, _, _] = key;
+        self.desks.get(usize::from(part).checked_rem(self.desks.len())?)
+    }
+
+    /// Takes over what an earlier life wrote down.
+    pub(super) fn restore(&self, record: Record) {
+        let desk = match &record {
+            Record::Sent(Ledger { session, .. }) | Record::Done { session, .. } => {
+                self.desks.get(usize::try_from(session.desk).unwrap_or(usize::MAX))
+            }
+            Record::Used { meter, .. } => self.desk_of(meter.key.to_bytes()),
+        };
+        if let Some(desk) = desk {
+            desk::lock(desk).restore(record);
+        }
     }
 
     pub(super) fn desks(&self) -> &[Mutex<Desk>] {
@@ -52,6 +76,11 @@ impl Lane {
     /// Whether anything was heard of it in this life.
     pub(super) fn has_met(&self) -> bool {
         self.has_met.load(Ordering::Relaxed)
+    }
+
+    /// How many replicas there are, as last heard; none: never.
+    pub(super) fn replicas(&self) -> Option<NonZeroU32> {
+        NonZeroU32::new(self.replicas.load(Ordering::Relaxed))
     }
 
     pub(super) const fn number(&self) -> u16 {
@@ -74,12 +103,12 @@ impl Lane {
     /// The link has news.
     pub(super) fn told(&self, office: &Office, news: News) {
         match news {
-            News::Connected { connection, place, .. } => {
+            News::Connected { connection, run, place, .. } => {
                 let mut member = self.member();
                 member.connection = connection;
                 member.place = Some(place);
                 member.trouble = None;
-                member.membership.connected(office.clock.now());
+                member.membership.connected(office.clock.now(), run);
                 self.follow(office, &mut member);
             }
             News::Lost { trouble, .. } => {
@@ -120,7 +149,7 @@ impl Lane {
             while let Some((_, ticket, outcome)) = outcomes.next_if(|(of, ..)| *of == owner) {
                 desk.outcome(now, ticket, outcome);
             }
-            rounds.append(&mut desk.see_to(&office.link, now));
+            rounds.append(&mut desk.see_to(office, now));
             let wake = desk.wake();
             drop(desk);
             if let Some(wake) = wake {
@@ -158,7 +187,7 @@ impl Lane {
             let mut desk = desk::lock(desk);
             let now = office.clock.now();
             wake = wake.min(desk.look_in(now));
-            rounds.append(&mut desk.see_to(&office.link, now));
+            rounds.append(&mut desk.see_to(office, now));
         }
         if !rounds.is_empty() {
             self.rounds(office, &rounds);
@@ -172,7 +201,7 @@ impl Lane {
             let mut desk = desk::lock(desk);
             let now = office.clock.now();
             desk.hand_in(now);
-            desk.see_to(&office.link, now);
+            desk.see_to(office, now);
         }
         let mut member = self.member();
         member.leave(office.clock.now());
@@ -219,12 +248,15 @@ impl Lane {
             let mut desk = desk::lock(desk);
             let now = office.clock.now();
             desk.stand(now, Arc::clone(standing), member.connection);
-            rounds.append(&mut desk.see_to(&office.link, now));
+            rounds.append(&mut desk.see_to(office, now));
         }
         let now = office.clock.now();
         member.rounds(now, &rounds);
         if standing.clock.at(now).is_some() {
             self.has_met.store(true, Ordering::Relaxed);
+        }
+        if standing.members > 0 {
+            self.replicas.store(standing.members, Ordering::Relaxed);
         }
         member.note(standing, now);
     }

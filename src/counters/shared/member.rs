@@ -50,11 +50,11 @@ impl Member {
 
     /// Desks have reported, or failed to.
     pub(super) fn rounds(&mut self, now: Timestamp, rounds: &[Round]) {
-        for Round { desk, round, is_whole } in rounds {
+        for Round { desk, number, is_whole } in rounds {
             if *is_whole {
-                self.membership.healed(now, u32::from(*desk), *round);
+                self.membership.healed(now, u32::from(*desk), *number);
             } else {
-                self.membership.unhealed(now, *round);
+                self.membership.unhealed(now, *number);
             }
         }
     }
@@ -114,10 +114,10 @@ impl Member {
             }
             (Some(true), Touch::Out | Touch::Healing) if self.parting.is_some() => {}
             (Some(true), Touch::Out | Touch::Healing) => {
-                let why = self.trouble.as_ref().map_or_else(
-                    || "it gives no answers in time".to_owned(),
-                    ToString::to_string,
-                );
+                let why = self
+                    .trouble
+                    .as_ref()
+                    .map_or_else(|| "it gives no answers in time".to_owned(), ToString::to_string);
                 tracing::warn!(
                     lane,
                     replicas = members,

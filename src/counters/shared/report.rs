@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::counters::memory::Usage;
+use crate::counters::shared::Office;
 use crate::counters::shared::desk;
 use crate::counters::shared::lane::Lane;
 use crate::limit::engine::Facts;
@@ -22,8 +23,19 @@ pub struct Report {
     pub waiting: usize,
     /// What is counted by this replica alone.
     pub alone: Usage,
+    /// The journal of quotas, if there is one.
+    pub journal: Option<JournalReport>,
     /// The lanes, in their order.
     pub lanes: Vec<LaneReport>,
+}
+
+/// How the journal of quotas is doing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct JournalReport {
+    /// Why it cannot be written, if it cannot.
+    pub fault: Option<String>,
+    /// How large its file is.
+    pub bytes: u64,
 }
 
 /// How one lane is doing.
@@ -52,7 +64,8 @@ pub struct LaneReport {
 }
 
 impl Report {
-    pub(super) fn of(lanes: &[Lane], alone: Usage, now: Timestamp) -> Self {
+    pub(super) fn of(office: &Office, now: Timestamp) -> Self {
+        let Office { lanes, .. } = office;
         let (mut facts, mut counters, mut waiting) = (Facts::default(), 0_usize, 0_usize);
         for desk in lanes.iter().flat_map(Lane::desks) {
             let desk = desk::lock(desk);
@@ -62,7 +75,11 @@ impl Report {
             waiting = waiting.saturating_add(waits);
         }
         let lanes = lanes.iter().map(|lane| LaneReport::of(lane, now)).collect();
-        Self { facts, counters, waiting, alone, lanes }
+        let journal = office.journal.as_ref().map(|journal| {
+            let (fault, bytes) = journal.condition();
+            JournalReport { fault, bytes }
+        });
+        Self { facts, counters, waiting, alone: office.alone.usage(), journal, lanes }
     }
 }
 

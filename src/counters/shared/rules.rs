@@ -101,7 +101,7 @@ mod tests {
     }
 
     fn held(windows: Windows, mode: Mode) -> Manner {
-        Manner { windows, mode, ..Manner::USUAL }
+        Manner { mode, windows, ..Manner::USUAL }
     }
 
     #[test]

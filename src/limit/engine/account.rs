@@ -9,7 +9,8 @@ use crate::time::Timestamp;
 
 impl Engine {
     /// How much of the counter of `claim` is used, as far as this desk knows: what it has seen
-    /// sold without what it still holds, and what it admitted on its own.
+    /// sold without what it still holds, and what it admitted on its own. No token that it spent
+    /// had a higher place among those sold than this.
     pub fn used(&self, now: Timestamp, claim: &Claim<'_>) -> u64 {
         self.standing.clock.at(now).map_or(0, |moment| {
             let place = self.known(claim);
@@ -24,7 +25,8 @@ impl Engine {
         let Some(moment) = self.standing.clock.at(at) else { return };
         let Some(place) = self.known(claim) else { return };
         let grid = claim.rule.grid();
-        let number = grid.number(moment.early);
+        // Where the clock was not sure of the window, it waited for the later one.
+        let number = grid.number(moment.late);
         let Some(slot) = self.slots.get(place) else { return };
         if grid.is_bucket() || slot.window != number {
             return;

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::limit::engine::buy::{Buy, What};
 use crate::limit::engine::decide::Verdict;
+use crate::limit::engine::errands::{Buy, What};
 use crate::limit::engine::reference::Moment;
 use crate::limit::engine::rule::{BUCKET_LIFE, Rule, Shape};
 use crate::limit::engine::sizing::{self, Supply};
@@ -41,7 +41,7 @@ impl Measure {
     /// What is for sale of the whole one.
     fn for_sale(rule: &Rule, standing: &Standing, at: u64) -> Option<Self> {
         let Shape::Bucket { burst, .. } = rule.shape() else { return None };
-        let limit = standing.for_sale(rule, 0, at);
+        let limit = standing.for_sale(rule, 0, at, 0);
         Self::of(rule, limit, standing.for_sale_of(burst, rule, 0, at))
     }
 
@@ -62,13 +62,7 @@ impl Measure {
 
 impl Engine {
     /// Orders from a bucket.
-    pub(super) fn ask_bucket(
-        &mut self,
-        place: u32,
-        moment: Moment,
-        rule: &Arc<Rule>,
-        need: u64,
-    ) {
+    pub(super) fn ask_bucket(&mut self, place: u32, moment: Moment, rule: &Arc<Rule>, need: u64) {
         let now = moment.local;
         let measure = Measure::for_sale(rule, &self.standing, moment.early);
         let Some(slot) = self.slots.get_mut(place) else { return };
@@ -76,7 +70,7 @@ impl Engine {
             return;
         }
         let Some(measure) = measure.filter(|measure| measure.sold_burst() > 0) else {
-            slot.deny_bound = self.standing.for_sale(rule, 0, moment.early);
+            slot.deny_bound = self.standing.for_sale(rule, 0, moment.early, 0);
             slot.deny_until = moment.early.saturating_add(1_000_000);
             slot.retry_at = slot.deny_until;
             self.waiting.alarm(now, place);
@@ -102,7 +96,7 @@ impl Engine {
             charge: 0,
         });
         slot.flags.asking = true;
-        let bound = self.standing.for_sale(rule, 0, moment.early);
+        let bound = self.standing.for_sale(rule, 0, moment.early, 0);
         let rule = Arc::clone(rule);
         let buy = Buy { place, window: measure.life, want, back: 0, bound, is_ahead: false, rule };
         if !self.send(now, What::Buy(buy), order)
@@ -172,8 +166,8 @@ impl Engine {
             let wait = Duration::from_micros(u64::try_from(wait).unwrap_or(u64::MAX));
             return Verdict::Is(self.refuse(wait.max(Duration::from_millis(1))));
         }
-        let taken = u128::from(claim.cost).saturating_mul(token);
-        let full_at = full_at.max(now).saturating_add(taken);
+        let drawn = u128::from(claim.cost).saturating_mul(token);
+        let full_at = full_at.max(now).saturating_add(drawn);
         let rule = Arc::clone(claim.rule);
         slot.extra_mut().bucket = Some(OwnBucket { full_at, rule });
         self.facts.shared = self.facts.shared.saturating_add(claim.cost);

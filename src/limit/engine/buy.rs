@@ -2,20 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::limit::engine::members::ORDER_LIFE;
+use crate::limit::engine::Engine;
+use crate::limit::engine::errands::{Buy, What};
 use crate::limit::engine::reference::Moment;
 use crate::limit::engine::rule::Rule;
 use crate::limit::engine::sizing::{self, Supply};
+use crate::limit::engine::slot::Slot;
 use crate::limit::engine::standing::Touch;
-use crate::limit::engine::{Effect, Engine};
 use crate::limit::order::{
-    Change, Errand, Fixed, FixedSold, Floor, Mark, Order, Outcome, Raise, Reply, Ring,
-    RingSold, Ticket,
+    Change, Fixed, FixedSold, Floor, Mark, Order, Raise, Reply, Ring, RingSold,
 };
 use crate::time::Timestamp;
-
-/// How many orders of one desk are on their way at most.
-const ERRANDS_MAX: usize = 65_536;
 
 /// How many returns a window may have seen before nothing more is handed back: far enough below
 /// what can be told apart that all replicas may be on their way with one.
@@ -27,150 +24,17 @@ const DENY_MICROS: u64 = 1_000_000;
 /// How often the time to look after supplies is looked at again, in microseconds.
 const LOOK_MICROS: u64 = 1_000;
 
-/// The trip of an order that is assumed at first, in microseconds.
-const TRIP_MICROS: u64 = 500;
-
-/// What is on its way.
-#[derive(Debug)]
-pub(super) struct Errands {
-    open: Vec<(u32, Option<Open>)>,
-    free: Vec<u32>,
-    /// How long an order takes, there and back, in microseconds.
-    trip: u64,
-}
-
-/// An order that is on its way.
-#[derive(Clone, Debug)]
-pub(super) struct Open {
-    pub sent: Timestamp,
-    pub round: u32,
-    pub what: What,
-}
-
-/// What an order is for.
-#[derive(Clone, Debug)]
-pub(super) enum What {
-    /// Tokens.
-    Buy(Buy),
-    /// Handing back; nothing depends on it.
-    Back,
-    /// Lifting one counter that was seen to have lost data.
-    Lift {
-        /// Whose.
-        place: u32,
-    },
-    /// Reports on the way back in touch; the places and windows whose use is charged by it.
-    Report(Vec<(u32, u64, u64)>),
-}
-
-/// What was ordered.
-#[derive(Clone, Debug)]
-pub(super) struct Buy {
-    pub place: u32,
-    pub window: u64,
-    pub want: u64,
-    pub back: u64,
-    pub bound: u64,
-    pub is_ahead: bool,
-    pub rule: Arc<Rule>,
-}
-
 /// What was sold, of whatever kind.
 struct Sold {
     granted: u64,
-    sold: u64,
+    total: u64,
     here: u64,
     returns: u16,
     /// When there may be more, by the primary's clock.
     retry_at: u64,
 }
 
-impl Default for Errands {
-    fn default() -> Self {
-        Self { open: Vec::new(), free: Vec::new(), trip: TRIP_MICROS }
-    }
-}
-
-impl Errands {
-    pub(super) fn put(&mut self, open: Open) -> Option<Ticket> {
-        let place = match self.free.pop() {
-            Some(place) => place,
-            None if self.open.len() < ERRANDS_MAX => {
-                self.open.push((0, None));
-                u32::try_from(self.open.len()).ok()?.checked_sub(1)?
-            }
-            None => return None,
-        };
-        let cell = self.open.get_mut(usize::try_from(place).ok()?)?;
-        cell.0 = cell.0.wrapping_add(1);
-        cell.1 = Some(open);
-        Some(Ticket { place, serial: cell.0 })
-    }
-
-    fn take(&mut self, ticket: Ticket) -> Option<Open> {
-        let cell = self.open.get_mut(usize::try_from(ticket.place).ok()?)?;
-        if cell.0 != ticket.serial {
-            return None;
-        }
-        let open = cell.1.take()?;
-        self.free.push(ticket.place);
-        Some(open)
-    }
-
-    /// How long an order takes, in microseconds.
-    pub(super) const fn trip(&self) -> u64 {
-        self.trip
-    }
-}
-
 impl Engine {
-    /// What became of an order.
-    pub fn outcome(&mut self, now: Timestamp, ticket: Ticket, outcome: Outcome) {
-        let Some(open) = self.errands.take(ticket) else { return };
-        let age = now.since(open.sent);
-        let reply = match outcome {
-            Outcome::Answered(reply) if age <= ORDER_LIFE => {
-                let sample = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
-                self.errands.trip = self.errands.trip.saturating_mul(7).saturating_add(sample) / 8;
-                Some(reply)
-            }
-            Outcome::Answered(_) | Outcome::Unanswered => {
-                self.facts.unanswered = self.facts.unanswered.saturating_add(1);
-                None
-            }
-        };
-        match open.what {
-            What::Buy(buy) => {
-                // What was sold before a loss may be lost over there, and is not counted here.
-                let reply = reply.filter(|_| {
-                    open.round == self.standing.round && self.standing.touch == Touch::In
-                });
-                self.bought(now, open.sent, &buy, reply);
-                self.serve(buy.place, now);
-            }
-            What::Back => {}
-            What::Lift { place } => {
-                if let Some(slot) = self.slots.get_mut(place) {
-                    slot.flags.asking = false;
-                }
-                self.serve(place, now);
-            }
-            What::Report(charged) => {
-                let ok = reply.is_some();
-                self.reported(now, open.round, ok, &charged);
-            }
-        }
-    }
-
-    /// Sends an order, if not too many are on their way.
-    pub(super) fn send(&mut self, now: Timestamp, what: What, order: Order) -> bool {
-        let round = self.standing.round;
-        let Some(ticket) = self.errands.put(Open { sent: now, round, what }) else { return false };
-        self.facts.orders = self.facts.orders.saturating_add(1);
-        self.effects.push_back(Effect::Send(Errand { ticket, order }));
-        true
-    }
-
     /// Buys if supplies run low, and in the next window if that is near.
     pub(super) fn look_after(&mut self, place: u32, moment: Moment, rule: &Arc<Rule>) {
         let grid = rule.grid();
@@ -180,17 +44,18 @@ impl Engine {
             return;
         }
         let span = sizing::horizon(grid).saturating_mul(2);
-        let left = if grid.is_bucket() { span } else { grid.ends(number).saturating_sub(moment.late) };
+        let left =
+            if grid.is_bucket() { span } else { grid.ends(number).saturating_sub(moment.late) };
         let demand = slot.demand(moment.local.micros(), span);
-        let ahead = sizing::ahead(grid, demand);
-        let low = sizing::tokens(demand, self.errands.trip.saturating_mul(2)).saturating_add(1);
+        let low = sizing::tokens(demand, self.errands.trip().saturating_mul(2)).saturating_add(1);
         let low = i64::try_from(low).unwrap_or(i64::MAX);
-        let for_sale = self.standing.for_sale(rule, number, moment.early);
+        let for_sale = self.standing.for_sale(rule, number, moment.early, slot.sold);
         let denied = moment.early < slot.deny_until && for_sale <= slot.deny_bound;
         let lasts = u128::from(demand).saturating_mul(u128::from(left)) >= 500_000_000;
         let wants = slot.balance < 0 || lasts && !sizing::is_scarce(slot, for_sale);
         slot.refill_below = low;
-        if slot.balance < low && !(wants && !denied && !slot.flags.asking) {
+        let is_under_way = slot.flags.asking || slot.flags.queued;
+        if slot.balance < low && !(wants && !denied && !is_under_way) {
             // Not now; looked at again when half of what is there is gone.
             slot.refill_below = if slot.balance < 0 { i64::MIN } else { slot.balance / 2 };
         } else if slot.balance < low {
@@ -198,22 +63,16 @@ impl Engine {
             self.ask(place, moment, rule, owed);
         }
         if !grid.is_bucket() && !grid.is_quota() {
-            self.look_ahead(place, moment, rule, ahead, demand);
+            self.look_ahead(place, moment, rule, demand);
         }
     }
 
-    fn look_ahead(
-        &mut self,
-        place: u32,
-        moment: Moment,
-        rule: &Arc<Rule>,
-        ahead: u64,
-        demand: u64,
-    ) {
+    fn look_ahead(&mut self, place: u32, moment: Moment, rule: &Arc<Rule>, demand: u64) {
         let grid = rule.grid();
+        let ahead = sizing::ahead(grid, demand);
         let number = grid.number(moment.early);
         let next = number.saturating_add(1);
-        let for_sale = self.standing.for_sale(rule, next, moment.early);
+        let for_sale = self.standing.for_sale(rule, next, moment.early, 0);
         let Some(slot) = self.slots.get_mut(place) else { return };
         let ends = grid.ends(number);
         let begins = ends.saturating_sub(ahead);
@@ -271,8 +130,12 @@ impl Engine {
             self.ask_bucket(place, moment, rule, need);
             return;
         }
+        if grid.is_quota() {
+            self.ask_ledger(place, moment, rule, need);
+            return;
+        }
         let number = grid.number(moment.early);
-        let for_sale = self.standing.for_sale(rule, number, moment.early);
+        let for_sale = self.standing.for_sale(rule, number, moment.early, 0);
         let Some(slot) = self.slots.get_mut(place) else { return };
         if slot.flags.asking || slot.window != number {
             return;
@@ -300,8 +163,7 @@ impl Engine {
         self.facts.expired = self.facts.expired.saturating_sub(died);
         slot.flags.asking = true;
         let rule = Arc::clone(rule);
-        let buy =
-            Buy { place, window: number, want, back, bound: for_sale, is_ahead: false, rule };
+        let buy = Buy { place, window: number, want, back, bound: for_sale, is_ahead: false, rule };
         self.order(now, buy, marks);
     }
 
@@ -327,7 +189,13 @@ impl Engine {
     }
 
     /// What was sold, or nothing if there was no answer that counts.
-    fn bought(&mut self, now: Timestamp, sent: Timestamp, buy: &Buy, reply: Option<Reply>) {
+    pub(super) fn bought(
+        &mut self,
+        now: Timestamp,
+        sent: Timestamp,
+        buy: &Buy,
+        reply: Option<&Reply>,
+    ) {
         let Some(slot) = self.slots.get_mut(buy.place) else { return };
         if buy.is_ahead {
             slot.flags.asking_ahead = false;
@@ -336,10 +204,10 @@ impl Engine {
         }
         let grid = buy.rule.grid();
         let sold = match reply {
-            Some(Reply::Fixed(sold)) => self.bought_fixed(now, buy, sold),
-            Some(Reply::Ring(sold)) => Some(bought_ring(buy, sold)),
+            Some(Reply::Fixed(sold)) => self.bought_fixed(now, buy, *sold),
+            Some(Reply::Ring(sold)) => Some(bought_ring(buy, *sold)),
             Some(Reply::Bucket(sold)) => {
-                self.bought_bucket(now, sent, buy, sold);
+                self.bought_bucket(now, sent, buy, *sold);
                 None
             }
             _ => None,
@@ -355,11 +223,11 @@ impl Engine {
             self.facts.bought = self.facts.bought.saturating_add(sold.granted);
             slot.balance = slot.balance.saturating_add(tokens);
             slot.own = slot.own.saturating_add(sold.granted);
-            slot.sold = sold.sold;
+            slot.sold = sold.total;
             slot.here = slot.here.max(sold.here);
             slot.returns = sold.returns;
             if sold.granted > 0 {
-                slot.top = sold.sold.min(buy.bound);
+                slot.top = sold.total.min(buy.bound);
             }
             if !grid.is_ring() {
                 slot.fraction = sizing::fraction(slot.own, slot.sold, self.standing.members);
@@ -368,8 +236,7 @@ impl Engine {
             if missed > 0 {
                 slot.deny_bound = buy.bound;
                 let least = DENY_MICROS.max(grid.period / 10);
-                slot.deny_until =
-                    grid.ends(buy.window).min(moment.early.saturating_add(least));
+                slot.deny_until = grid.ends(buy.window).min(moment.early.saturating_add(least));
                 slot.retry_at = sold.retry_at;
                 if !grid.is_ring() {
                     let missed = u32::try_from(missed).unwrap_or(u32::MAX);
@@ -380,7 +247,7 @@ impl Engine {
         } else if slot.window.saturating_add(1) == buy.window && buy.is_ahead {
             self.facts.bought = self.facts.bought.saturating_add(sold.granted);
             slot.ahead = sold.granted;
-            slot.ahead_sold = sold.sold;
+            slot.ahead_sold = sold.total;
             slot.ahead_returns = sold.returns;
             slot.flags.has_ahead = true;
             if grid.is_ring() {
@@ -394,11 +261,8 @@ impl Engine {
         let slot = self.slots.get_mut(buy.place)?;
         let returns = u16::try_from(reply.returns).unwrap_or(u16::MAX);
         let prior = i128::from(reply.sold).saturating_sub(i128::from(buy.want));
-        let (seen, count) = if slot.window == buy.window {
-            (slot.sold, slot.returns)
-        } else {
-            (0, 0)
-        };
+        let (seen, count) =
+            if slot.window == buy.window { (slot.sold, slot.returns) } else { (0, 0) };
         let least = i128::from(seen).saturating_sub(i128::from(buy.back));
         let expected = count.saturating_add(u16::from(buy.back > 0));
         if returns < expected || returns == expected && prior < least || prior < 0 {
@@ -416,9 +280,9 @@ impl Engine {
         }
         let room = i128::from(buy.bound).saturating_sub(prior).max(0);
         let granted = u64::try_from(room).unwrap_or(u64::MAX).min(buy.want);
-        let sold = u64::try_from(reply.sold).unwrap_or(0);
+        let total = u64::try_from(reply.sold).unwrap_or(0);
         let retry_at = buy.rule.grid().ends(buy.window);
-        Some(Sold { granted, sold, here: 0, returns, retry_at })
+        Some(Sold { granted, total, here: 0, returns, retry_at })
     }
 
     /// Has those who wait at `place` decided again at the next tick.
@@ -430,11 +294,11 @@ impl Engine {
 fn bought_ring(buy: &Buy, reply: RingSold) -> Sold {
     let RingSold { granted, used, here, wait } = reply;
     let retry_at = buy.rule.grid().starts(buy.window.saturating_add(wait.max(1)));
-    Sold { granted: granted.min(buy.want), sold: used, here, returns: 0, retry_at }
+    Sold { granted: granted.min(buy.want), total: used, here, returns: 0, retry_at }
 }
 
 /// What a ring is told of tokens that died: at most as many marks as sub-windows are remembered.
-fn marks_of_dead(slot: &mut crate::limit::engine::slot::Slot) -> Vec<Mark> {
+fn marks_of_dead(slot: &mut Slot) -> Vec<Mark> {
     let Some(extra) = slot.extra.as_mut().filter(|extra| !extra.dead.is_empty()) else {
         return Vec::new();
     };

@@ -93,8 +93,8 @@ impl Engine {
         let rule = claim.rule;
         let grid = rule.grid();
         let number = grid.number(moment.early);
-        let for_sale = standing.for_sale(rule, number, moment.early);
         let Some(slot) = self.slots.get_mut(place) else { return Verdict::Wait(None) };
+        let for_sale = standing.for_sale(rule, number, moment.early, slot.sold);
         let is_denied = moment.early < slot.deny_until && for_sale <= slot.deny_bound;
         if rule.limit() < claim.need.max(claim.cost) {
             return Verdict::Is(self.refuse(NEVER));
@@ -150,6 +150,9 @@ impl Engine {
             return Verdict::Is(self.refuse(resets_in));
         }
         slot.use_share(grid, number, claim.cost);
+        if grid.is_quota() {
+            self.note_use(place, moment.local);
+        }
         let (source, remaining) = if open {
             self.facts.open = self.facts.open.saturating_add(claim.cost);
             (Source::Open, rule.limit())
@@ -173,23 +176,26 @@ impl Engine {
         let (rule, grid) = (claim.rule, claim.rule.grid());
         let number = grid.number(moment.early);
         let starts = grid.starts(number);
-        if starts < standing.surrendered || standing.share_to <= starts {
-            return 0;
-        }
-        // In a sliding window everything that counts must be younger than the notice.
-        let lasts = if grid.is_ring() { grid.period.saturating_add(grid.length) } else { 0 };
-        if standing.share_from.saturating_add(lasts) <= starts
-            || !rule.is_exact() && standing.noticed < starts && !grid.is_ring()
-        {
-            return standing.own_share(grid, number, rule.limit());
-        }
-        if rule.is_exact() || grid.is_ring() || starts.saturating_add(grid.length) == u64::MAX {
-            return 0;
+        if !grid.is_quota() {
+            if starts < standing.surrendered || standing.share_to <= starts {
+                return 0;
+            }
+            // In a sliding window everything that counts must be younger than the notice.
+            let lasts = if grid.is_ring() { grid.period.saturating_add(grid.length) } else { 0 };
+            if standing.share_from.saturating_add(lasts) <= starts
+                || !rule.is_exact() && standing.noticed < starts && !grid.is_ring()
+            {
+                return standing.own_share(grid, number, rule.limit());
+            }
+            if rule.is_exact() || grid.is_ring() {
+                return 0;
+            }
         }
         // The window in which the loss fell: what can be left of it, were all others like us.
         let span = horizon(grid).saturating_mul(2);
+        let outage = number.wrapping_mul(1 << 32).wrapping_add(u64::from(standing.round));
         let Some(slot) = self.slots.get_mut(place) else { return 0 };
-        if let Some((_, share)) = slot.extra_mut().share.filter(|(window, _)| *window == number) {
+        if let Some((_, share)) = slot.extra_mut().share.filter(|(known, _)| *known == outage) {
             return share;
         }
         let touched = standing.share_from.saturating_sub(NOTICE_MICROS);
@@ -198,7 +204,7 @@ impl Engine {
         let all = mine.saturating_mul(u64::from(WHOLE)).checked_div(u64::from(slot.fraction));
         let left = rule.limit().saturating_sub(slot.sold).saturating_sub(all.unwrap_or(0));
         let share = standing.own_share(grid, number, left);
-        slot.extra_mut().share = Some((number, share));
+        slot.extra_mut().share = Some((outage, share));
         share
     }
 

@@ -4,15 +4,13 @@
 
 use std::sync::Arc;
 
-use crate::limit::engine::buy::What;
+use crate::limit::engine::errands::What;
 use crate::limit::engine::reference::Moment;
 use crate::limit::engine::rule::Grid;
 use crate::limit::engine::slot::Slot;
 use crate::limit::engine::standing::{Standing, Touch};
 use crate::limit::engine::{Effect, Engine};
-use crate::limit::order::{
-    Change, FLOORS_MAX, Fixed, Floor, MARKS_MAX, Mark, Order, Raise, Ring,
-};
+use crate::limit::order::{Change, FLOORS_MAX, Fixed, Floor, MARKS_MAX, Mark, Order, Raise, Ring};
 use crate::time::Timestamp;
 
 /// How many reports of one desk are on their way at once.
@@ -36,7 +34,7 @@ pub(super) struct Heal {
 enum HealStep {
     Raise,
     Charge,
-    Done,
+    Books,
 }
 
 /// A report, and what it charges.
@@ -46,7 +44,10 @@ impl Engine {
     /// Stands differently from now on.
     pub fn stand(&mut self, now: Timestamp, standing: Arc<Standing>) {
         let is_new_round = standing.round != self.standing.round;
-        self.standing = standing;
+        let before = std::mem::replace(&mut self.standing, standing);
+        if before.run != self.standing.run && before.run != 0 {
+            self.note_takeover(before.run);
+        }
         if self.standing.touch != Touch::Healing {
             self.heal = None;
         } else if is_new_round {
@@ -85,6 +86,20 @@ impl Engine {
         }
     }
 
+    /// A report to ledgers was answered, or was not.
+    pub(super) fn books_in_heal(&mut self, now: Timestamp, round: u32, ok: bool) {
+        let is_due = |heal: &Heal| heal.round == round && heal.step == HealStep::Books;
+        if !self.heal.as_ref().is_some_and(is_due) {
+            return;
+        }
+        if ok {
+            self.report(now);
+        } else {
+            self.heal = None;
+            self.effects.push_back(Effect::Unhealed { round });
+        }
+    }
+
     /// Sends as many reports as may be on their way.
     fn report(&mut self, now: Timestamp) {
         let Some(moment) = self.standing.clock.at(now) else { return };
@@ -97,13 +112,26 @@ impl Engine {
                 }
                 // All of this step is acknowledged.
                 heal.hand = 0;
-                heal.step = match heal.step {
-                    HealStep::Raise => HealStep::Charge,
-                    HealStep::Charge | HealStep::Done => HealStep::Done,
-                };
-                if heal.step == HealStep::Done {
-                    self.effects.push_back(Effect::Healed { round });
-                    return;
+                match heal.step {
+                    HealStep::Raise => heal.step = HealStep::Charge,
+                    HealStep::Charge => heal.step = HealStep::Books,
+                    HealStep::Books => {
+                        // An answered report may have been written before the last was used.
+                        if self.books.are_closed() {
+                            self.report_all_ledgers();
+                        }
+                        if self.books.are_closed() {
+                            self.effects.push_back(Effect::Healed { round });
+                            return;
+                        }
+                        if self.send_report(now) {
+                            break;
+                        }
+                        if !self.books.are_closed() {
+                            self.effects.push_back(Effect::Unhealed { round });
+                            return;
+                        }
+                    }
                 }
                 continue;
             };
@@ -117,6 +145,9 @@ impl Engine {
     }
 
     fn next_report(&self, heal: &mut Heal, moment: Moment) -> Option<Report> {
+        if heal.step == HealStep::Books {
+            return None;
+        }
         while usize::try_from(heal.hand).unwrap_or(usize::MAX) < self.slots.end() {
             let place = heal.hand;
             let charged = std::mem::take(&mut heal.charged);
@@ -156,6 +187,9 @@ impl Engine {
         grid: &Grid,
         (moment, charged): (Moment, usize),
     ) -> Option<Report> {
+        if grid.is_quota() {
+            return None;
+        }
         if grid.is_bucket() {
             let order = Order::Bucket(self.bucket_charge(place, moment)?);
             return Some((order, vec![(place, 0, 0)]));
@@ -166,8 +200,8 @@ impl Engine {
             return ring_report(place, slot, grid, number);
         }
         let used = &slot.extra.as_ref()?.used;
-        let lasting = used.iter().filter(|(window, _)| number <= *window);
-        let (window, amount) = lasting.skip(charged).next()?;
+        let mut lasting = used.iter().filter(|(window, _)| number <= *window);
+        let (window, amount) = lasting.nth(charged)?;
         let span = grid.span(window);
         let order = Order::Fixed(Fixed { meter, span, want: amount, back: 0 });
         Some((order, vec![(place, window, amount)]))
@@ -182,9 +216,8 @@ fn floors(slot: &Slot, grid: &Grid, moment: Moment) -> Vec<Floor> {
     let meter = grid.meter(slot.key.key);
     let ahead = if slot.flags.has_ahead { slot.ahead_sold } else { 0 };
     let seen = [(slot.window, slot.sold), (slot.window.saturating_add(1), ahead)];
-    let lasting = seen.into_iter().filter(|(window, sold)| {
-        *sold > 0 && moment.early < grid.ends(*window)
-    });
+    let lasting =
+        seen.into_iter().filter(|(window, sold)| *sold > 0 && moment.early < grid.ends(*window));
     lasting.map(|(window, sold)| Floor { meter, span: grid.span(window), sold }).collect()
 }
 

@@ -40,6 +40,9 @@ impl Engine {
         let in_hand = u64::try_from(slot.balance).unwrap_or(0);
         if touch == Touch::Out && in_hand < cost && !grid.is_bucket() {
             slot.use_share(grid, number, cost);
+            if grid.is_quota() {
+                self.note_use(place, now);
+            }
             self.facts.shared = self.facts.shared.saturating_add(cost);
             return;
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::limit::engine::Engine;
-use crate::limit::engine::buy::What;
+use crate::limit::engine::errands::What;
 use crate::limit::engine::reference::Moment;
 use crate::limit::engine::rule::Grid;
 use crate::limit::engine::slot::{Slot, SlotKey};
@@ -59,14 +59,21 @@ impl Engine {
         for _ in 0..ROOM_TRIES {
             let place = self.next_place();
             let Some(slot) = self.slots.get(place) else { continue };
-            let unsaid = slot.extra.as_ref().is_some_and(|extra| {
-                !extra.used.is_empty() || extra.bucket.is_some()
-            });
+            let unsaid = slot
+                .extra
+                .as_ref()
+                .is_some_and(|extra| !extra.used.is_empty() || extra.bucket.is_some());
             if is_busy(slot) || unsaid || slot.balance < 0 {
                 continue;
             }
+            let is_quota = Grid::of_form(slot.key.form, slot.key.period).is_quota();
+            let has_tokens = slot.balance > 0;
             if let Some(moment) = moment {
                 self.hand_back(place, moment);
+            }
+            // A ledger is told of it in the next report; until then the slot is needed.
+            if is_quota && has_tokens {
+                continue;
             }
             self.give_up(place);
             return true;
@@ -86,7 +93,8 @@ impl Engine {
         let Some(slot) = self.slots.get_mut(place) else { return };
         let grid = Grid::of_form(slot.key.form, slot.key.period);
         let was_used = std::mem::take(&mut slot.flags.used);
-        if was_used || is_busy(slot) {
+        let unsaid = slot.extra.as_ref().is_some_and(|extra| !extra.used.is_empty());
+        if was_used || is_busy(slot) || unsaid && grid.is_quota() {
             return;
         }
         let number = grid.number(moment.early);
@@ -121,7 +129,11 @@ impl Engine {
         }
         let Some(slot) = self.slots.get_mut(place) else { return };
         let grid = Grid::of_form(slot.key.form, slot.key.period);
-        if grid.is_bucket() || grid.is_quota() || slot.flags.asking || slot.flags.asking_ahead {
+        if grid.is_quota() {
+            self.hand_back_to_ledger(place, moment);
+            return;
+        }
+        if grid.is_bucket() || slot.flags.asking || slot.flags.asking_ahead {
             return;
         }
         let meter = grid.meter(slot.key.key);
@@ -161,5 +173,9 @@ impl Engine {
 
 /// Whether something is under way for a slot.
 const fn is_busy(slot: &Slot) -> bool {
-    slot.flags.asking || slot.flags.asking_ahead || slot.flags.awaited || slot.flags.queued
+    slot.flags.asking
+        || slot.flags.asking_ahead
+        || slot.flags.awaited
+        || slot.flags.queued
+        || slot.flags.unwritten
 }

@@ -22,15 +22,15 @@
 //! = 1,600 ms < NOTICE = 1,750 ms
 //! ```
 
+mod talk;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::limit::engine::reference::{Moment, Reference};
-use crate::limit::engine::standing::{Hold, Standing, Touch};
-use crate::limit::order::{
-    Alive, Beat, Beaten, Errand, HeldBack, Order, Outcome, ReplicaId, Reply, Ticket,
-};
+use crate::limit::engine::reference::Reference;
+use crate::limit::engine::standing::Standing;
+use crate::limit::order::{Alive, Errand, Outcome, ReplicaId, Reply, Ticket};
 use crate::time::Timestamp;
 
 /// How often a member beats, and how often where there are many.
@@ -87,6 +87,7 @@ pub struct Membership {
     identity: Identity,
     state: State,
     connected: bool,
+    run: u64,
     standing: Arc<Standing>,
     clock: Reference,
     /// What the last answered beat said.
@@ -171,6 +172,7 @@ impl Membership {
             identity,
             state: State::Out,
             connected: false,
+            run: 0,
             standing: Arc::default(),
             clock: Reference::default(),
             alive: None,
@@ -205,10 +207,11 @@ impl Membership {
         Arc::clone(&self.standing)
     }
 
-    /// There is a connection to a primary, possibly another one than before: it must be told what
-    /// this replica knows before anything is bought from it.
-    pub fn connected(&mut self, now: Timestamp) {
+    /// There is a connection to the primary `run`, possibly another one than before: it must be
+    /// told what this replica knows before anything is bought from it.
+    pub fn connected(&mut self, now: Timestamp, run: u64) {
         self.connected = true;
+        self.run = run;
         self.flight = None;
         if self.is_here() {
             self.lose(now);
@@ -285,9 +288,8 @@ impl Membership {
         }
         match self.state {
             State::Out if self.connected => self.probe(now),
-            State::Out | State::Left => self.wake = now + PROBE,
             State::Healing if now.since(self.healing.began) >= HEAL_MAX => self.lose(now),
-            State::Healing => self.wake = now + PROBE,
+            State::Out | State::Left | State::Healing => self.wake = now + PROBE,
             State::Settling | State::In => self.beat(now),
             State::Leaving => {
                 self.state = State::Left;
@@ -326,156 +328,6 @@ impl Membership {
 
     fn is_here(&self) -> bool {
         !matches!(self.state, State::Leaving | State::Left)
-    }
-
-    fn unanswered(&mut self, now: Timestamp) {
-        match self.state {
-            State::In if now.since(self.heard) < SILENCE => self.wake = now + AGAIN,
-            State::In | State::Settling => self.lose(now),
-            State::Out => self.wake = now + PROBE,
-            State::Healing | State::Leaving | State::Left => {}
-        }
-    }
-
-    /// From now on out of touch.
-    fn lose(&mut self, now: Timestamp) {
-        if self.state != State::Out {
-            self.noticed = self.moment(now).late;
-        }
-        self.state = State::Out;
-        self.flight = None;
-        self.wake = now + PROBE;
-        let standing = self.stands(Touch::Out);
-        self.stand(standing);
-    }
-
-    fn probe(&mut self, now: Timestamp) {
-        self.wake = now + PROBE;
-        if self.flight.is_none() {
-            self.send(now, Order::Probe, false);
-        }
-    }
-
-    fn beat(&mut self, now: Timestamp) {
-        let many = self.standing.members > MANY;
-        self.wake = now + if many { BEAT_OF_MANY } else { BEAT };
-        if self.flight.is_some() {
-            return;
-        }
-        let late = self.moment(now).late;
-        self.sent = late;
-        self.seq = self.seq.saturating_add(1);
-        let beat = Beat {
-            replica: self.identity.replica,
-            incarnation: self.identity.incarnation,
-            seq: self.seq,
-            not_after: late.saturating_add(BEAT_LATE_MICROS),
-            miss: micros(MISS),
-            unsure_after: UNSURE_AFTER_MICROS,
-            member_ttl: MEMBER_TTL_MICROS,
-            stands: self.alive.as_ref().is_none_or(|alive| alive.seat.is_none()),
-            leave: self.state == State::Leaving,
-        };
-        self.send(now, Order::Beat(beat), true);
-    }
-
-    fn send(&mut self, now: Timestamp, order: Order, is_beat: bool) {
-        self.serial = self.serial.wrapping_add(1);
-        let early = self.moment(now).early;
-        self.flight = Some(Flight { serial: self.serial, sent: now, early, is_beat });
-        let ticket = Ticket { place: u32::MAX, serial: self.serial };
-        self.steps.push_back(Step::Send(Errand { ticket, order }));
-    }
-
-    /// The primary answers: hand in the share, then let every desk report.
-    fn heal(&mut self, now: Timestamp) {
-        if self.state != State::Out {
-            return;
-        }
-        self.state = State::Healing;
-        self.wake = now + PROBE;
-        let desks = usize::try_from(self.identity.desks).unwrap_or(0);
-        let touched = if self.alive.is_some() { self.answered } else { self.moment(now).early };
-        let (members, reported) = (self.standing.members, vec![false; desks]);
-        self.healing = Healing { began: now, touched, members, reported };
-        // Whatever has begun by now may have been used, and is used no more, even if this fails.
-        self.surrendered = self.moment(now).late.saturating_add(1);
-        let round = self.standing.round.wrapping_add(1);
-        let standing = Standing { round, ..self.stands(Touch::Healing) };
-        self.stand(standing);
-    }
-
-    fn beaten(&mut self, now: Timestamp, flight: Flight, beaten: Beaten) {
-        let (Beaten::Alive(Alive { now: time, .. }) | Beaten::Late { now: time }) = &beaten;
-        let steady = self.clock.observe(flight.sent, now, *time);
-        if !steady {
-            self.lose(now);
-            return;
-        }
-        let Beaten::Alive(alive) = beaten else {
-            self.wake = now + AGAIN;
-            return;
-        };
-        let before = self.alive.as_ref().and_then(|alive| alive.seat);
-        let fresh = self.state == State::Settling || alive.seat != before;
-        let since = self.healing.touched.saturating_sub(AWAITED_MICROS);
-        let awaited = alive.missing.iter().any(|missing| missing.since >= since)
-            || alive.members < self.healing.members;
-        self.answered = flight.early;
-        self.answered_at = flight.sent;
-        if fresh {
-            self.seat_from = self.moment(now).late.saturating_add(1);
-        }
-        // Nobody moves from one seat to another without standing in between: if that happens, the
-        // table was lost, and the counters with it.
-        let moved = before.is_some() && alive.seat.is_some() && alive.seat != before;
-        self.alive = Some(alive);
-        if self.state == State::In && moved {
-            self.lose(now);
-            return;
-        }
-        if self.state == State::Settling && awaited && now.since(self.healing.began) < SETTLE {
-            self.wake = now + SETTLE_LOOK;
-            return;
-        }
-        self.state = State::In;
-        let standing = self.stands(Touch::In);
-        self.stand(standing);
-    }
-
-    fn stands(&self, touch: Touch) -> Standing {
-        let alive = self.alive.as_ref();
-        let missing = alive.into_iter().flat_map(|alive| &alive.missing).filter_map(|missing| {
-            let from = missing.since.saturating_add(UNSURE_AFTER_MICROS);
-            let held = HeldBack { seat: missing.seat?, from, to: u64::MAX };
-            Some(Hold { held, missing_since: Some(missing.since) })
-        });
-        let dead = alive.into_iter().flat_map(|alive| &alive.held_back);
-        let dead = dead.map(|held| Hold { held: *held, missing_since: None });
-        Standing {
-            touch,
-            round: self.standing.round,
-            clock: self.clock,
-            seat: alive.and_then(|alive| alive.seat),
-            members: alive.map_or(0, |alive| alive.members),
-            holds: missing.chain(dead).collect(),
-            buys_until: self.answered_at + MISS,
-            seat_from: self.seat_from,
-            share_from: self.sent.saturating_add(NOTICE_MICROS),
-            share_to: self.answered.saturating_add(MEMBER_STOPS_MICROS),
-            noticed: self.noticed,
-            surrendered: self.surrendered,
-        }
-    }
-
-    fn stand(&mut self, standing: Standing) {
-        self.standing = Arc::new(standing);
-        self.steps.push_back(Step::Stand(Arc::clone(&self.standing)));
-    }
-
-    /// Before the first answer there is no time: then nothing depends on it.
-    fn moment(&self, now: Timestamp) -> Moment {
-        self.clock.at(now).unwrap_or(Moment { local: now, early: 0, late: 0 })
     }
 }
 

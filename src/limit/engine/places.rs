@@ -94,16 +94,13 @@ impl<S: Placed> Places<S> {
             self.grow(&hash_of);
         }
         let hash = hash_of(&slot.key());
-        let place = match self.free.pop() {
-            Some(place) => {
-                *self.slots.get_mut(usize::try_from(place).ok()?)? = Some(slot);
-                place
-            }
-            None => {
-                let place = u32::try_from(self.slots.len()).ok().filter(|place| *place != EMPTY)?;
-                self.slots.push(Some(slot));
-                place
-            }
+        let place = if let Some(place) = self.free.pop() {
+            *self.slots.get_mut(usize::try_from(place).ok()?)? = Some(slot);
+            place
+        } else {
+            let place = u32::try_from(self.slots.len()).ok().filter(|place| *place != EMPTY)?;
+            self.slots.push(Some(slot));
+            place
         };
         self.note(hash, place);
         Some(place)
@@ -125,10 +122,10 @@ impl<S: Placed> Places<S> {
             next = next.wrapping_add(1) & mask;
             let sitting = self.cells.get(next).copied().unwrap_or(EMPTY);
             let Some(neighbour) = self.get(sitting) else { break };
-            let home = first(hash_of(&neighbour.key()), mask);
-            let from_home = next.wrapping_sub(home) & mask;
-            let from_hole = next.wrapping_sub(hole) & mask;
-            if from_hole <= from_home {
+            let own = first(hash_of(&neighbour.key()), mask);
+            // How far it sits from its own cell, and from the hole.
+            let displaced = next.wrapping_sub(own) & mask;
+            if next.wrapping_sub(hole) & mask <= displaced {
                 self.set(hole, sitting);
                 hole = next;
             }

@@ -207,13 +207,14 @@ impl Rule {
     pub fn bound_in_words(&self) -> String {
         let most = self.bound();
         let window = match self.shape {
-            Shape::Fixed { period, .. } => format!("{most} per {}", words(period)),
             Shape::Sliding { period } => format!("{most} in any {}", words(period)),
             Shape::Bucket { period, .. } => {
                 format!("{most} at once and {} per {}", self.limit, words(period))
             }
             Shape::Quota { period: Duration::ZERO, .. } => format!("{most} in all"),
-            Shape::Quota { period, .. } => format!("{most} per {}", words(period)),
+            Shape::Fixed { period, .. } | Shape::Quota { period, .. } => {
+                format!("{most} per {}", words(period))
+            }
         };
         let lost = match (self.loss, self.certainty) {
             (Loss::Open, _) => "without limit while Redis is down",
@@ -272,9 +273,7 @@ impl Grid {
                 let period = within(period, "quota", Duration::MAX)?;
                 Ok(Self::fixed(period, origin, FORM_QUOTA | FORM_FIXED))
             }
-            Shape::Sliding { period } => {
-                Ok(Self::ring(within(period, "sliding", SLIDING_MAX)?))
-            }
+            Shape::Sliding { period } => Ok(Self::ring(within(period, "sliding", SLIDING_MAX)?)),
             Shape::Bucket { period, burst } => {
                 let period = within(period, "token bucket's", FIXED_MAX)?;
                 if limit == 0 || burst == 0 || period.saturating_mul(1_000) < limit {
@@ -296,6 +295,14 @@ impl Grid {
                 Self { form, period, length: period, phase, parts: 0 }
             }
         }
+    }
+
+    /// The grid of a quota's ledger, one period of which begins at `starts`.
+    pub(super) fn of_quota(period: u64, starts: u64) -> Self {
+        if period == 0 {
+            return Self::endless(FORM_QUOTA | FORM_FIXED, 0);
+        }
+        Self::fixed(period, Duration::from_micros(starts), FORM_QUOTA | FORM_FIXED)
     }
 
     fn ring(period: u64) -> Self {
@@ -398,15 +405,13 @@ mod tests {
         assert_eq!(bucket.bound(), 20);
         let quota = Shape::Quota { period: Duration::ZERO, origin: Duration::ZERO };
         let quota = Rule::new(7, quota).unwrap().on_loss(Loss::Open);
-        assert_eq!(
-            quota.bound_in_words(),
-            "at most 7 in all, without limit while Redis is down"
-        );
+        assert_eq!(quota.bound_in_words(), "at most 7 in all, without limit while Redis is down");
     }
 
     #[test]
     fn a_window_that_cannot_be_held_is_refused() {
-        let sliding = |millis| Rule::new(1, Shape::Sliding { period: Duration::from_millis(millis) });
+        let sliding =
+            |millis| Rule::new(1, Shape::Sliding { period: Duration::from_millis(millis) });
         assert_eq!(sliding(99), Err(Unfit::TooShort));
         assert!(sliding(300_000).is_ok());
         assert!(sliding(300_001).unwrap_err().to_string().contains("at most 300 s"));

@@ -10,3 +10,4 @@ mod world;
 mod judge;
 mod cases;
 mod regressions;
+mod kinds;

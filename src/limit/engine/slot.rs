@@ -69,6 +69,7 @@ pub(super) struct Slot {
 
 /// What is under way for a slot.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub(super) struct Flags {
     /// An order for the current window, and for the next, is on its way.
     pub asking: bool,
@@ -79,6 +80,8 @@ pub(super) struct Flags {
     pub awaited: bool,
     /// It stands in the queue of the ledger.
     pub queued: bool,
+    /// What was used of it is not in the journal yet.
+    pub unwritten: bool,
     /// It was asked for since it was last looked through.
     pub used: bool,
 }
@@ -92,8 +95,10 @@ pub(super) struct Extra {
     pub dead: Tally,
     /// What was admitted without having been bought, and not yet reported.
     pub used: Tally,
-    /// The window for which the local share was worked out, and it.
+    /// For what the local share was worked out, and it.
     pub share: Option<(u64, u64)>,
+    /// Of a ledger: the total that was seen under an earlier primary, and which one that was.
+    pub floor: Option<(u64, u64)>,
     /// Of a bucket: the replica's own one, while out of touch.
     pub bucket: Option<OwnBucket>,
 }
@@ -242,7 +247,9 @@ impl Slot {
     pub(super) fn use_share(&mut self, grid: &Grid, number: u64, cost: u64) {
         let oldest = number.saturating_sub(grid.reach().saturating_add(1));
         let extra = self.extra_mut();
-        extra.used.forget_before(oldest);
+        if !grid.is_quota() {
+            extra.used.forget_before(oldest);
+        }
         extra.used.add(number, cost);
     }
 }

@@ -13,6 +13,8 @@ pub struct Standing {
     pub touch: Touch,
     /// Counts the times that the replica came back in touch, and the tries.
     pub round: u32,
+    /// Which primary it is or was connected to; zero: none yet.
+    pub run: u64,
     /// What time it is at the primary.
     pub clock: Reference,
     /// Its place in the division of limits.
@@ -62,10 +64,18 @@ pub struct Hold {
 pub(super) const MISSED_IN_FAST_MICROS: u64 = 10_000_000;
 
 impl Standing {
-    /// What of `rule`'s limit is for sale in window `number`; `at` is the time, for buckets, which
-    /// have no windows.
-    pub(super) fn for_sale(&self, rule: &Rule, number: u64, at: u64) -> u64 {
-        self.for_sale_of(rule.limit(), rule, number, at)
+    /// What of `rule`'s limit is for sale in window `number`. `at` is the time, for buckets, which
+    /// have no windows, and for quotas, whose windows are long; `sold` is what is known to be sold,
+    /// for quotas, of which a member that is missing may use its share of the rest.
+    pub(super) fn for_sale(&self, rule: &Rule, number: u64, at: u64, sold: u64) -> u64 {
+        if self.holds.is_empty() || !rule.grid().is_quota() {
+            return self.for_sale_of(rule.limit(), rule, number, at);
+        }
+        let rest = rule.limit().saturating_sub(sold);
+        let missing = self.holds.iter().filter(|hold| hold.missing_since.is_some());
+        let held = missing.filter(|hold| hold.held.from <= at);
+        let held = held.map(|hold| share(hold.held.seat, rule.grid(), number, rest));
+        rule.limit().saturating_sub(held.fold(0, u64::saturating_add))
     }
 
     /// The same of another amount than the limit: of the burst of a bucket.
@@ -101,8 +111,11 @@ impl Standing {
         if over == 0 {
             return 0;
         }
+        // In a sliding window debts of the seat's last holder count for a period more.
+        let grid = rule.grid();
+        let lasts = if grid.is_ring() { grid.period.saturating_add(grid.length) } else { 0 };
         match self.seat {
-            Some(seat) if self.seat_from <= rule.grid().starts(number) => {
+            Some(seat) if self.seat_from.saturating_add(lasts) <= rule.grid().starts(number) => {
                 over.checked_div(u64::from(seat.of)).unwrap_or(0)
             }
             _ => 0,
@@ -166,11 +179,11 @@ mod tests {
         let standing = Standing { holds, ..Standing::default() };
         let exact = rule(100, false);
         let fast = rule(100, false).certainty(Certainty::Fast { over: 8 });
-        assert_eq!(standing.for_sale(&exact, 10, 0), 100, "it started before");
-        assert_eq!(standing.for_sale(&exact, 11, 0), 75);
-        assert_eq!(standing.for_sale(&fast, 11, 0), 75);
-        assert_eq!(standing.for_sale(&exact, 20, 0), 75);
-        assert_eq!(standing.for_sale(&fast, 20, 0), 100, "the fast mode gives up on it");
+        assert_eq!(standing.for_sale(&exact, 10, 0, 0), 100, "it started before");
+        assert_eq!(standing.for_sale(&exact, 11, 0, 0), 75);
+        assert_eq!(standing.for_sale(&fast, 11, 0, 0), 75);
+        assert_eq!(standing.for_sale(&exact, 20, 0, 0), 75);
+        assert_eq!(standing.for_sale(&fast, 20, 0, 0), 100, "the fast mode gives up on it");
     }
 
     #[test]
@@ -179,9 +192,9 @@ mod tests {
         let held = HeldBack { seat, from: 10_000_000, to: 12_000_000 };
         let holds = vec![Hold { held, missing_since: None }];
         let standing = Standing { holds, ..Standing::default() };
-        let fixed = |second| standing.for_sale(&rule(10, false), second, 0);
+        let fixed = |second| standing.for_sale(&rule(10, false), second, 0, 0);
         assert_eq!([fixed(9), fixed(10), fixed(11), fixed(12)], [10, 5, 5, 10]);
-        let sliding = |part| standing.for_sale(&rule(10, true), part, 0);
+        let sliding = |part| standing.for_sale(&rule(10, true), part, 0, 0);
         assert_eq!([sliding(99), sliding(100), sliding(130), sliding(131)], [10, 5, 5, 10]);
     }
 

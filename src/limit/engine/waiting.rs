@@ -1,16 +1,14 @@
 //! Who waits for an answer, for whom, and until when.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limit::engine::decide::Verdict;
 use crate::limit::engine::rule::{Late, Loss, Rule};
 use crate::limit::engine::standing::Touch;
-use crate::limit::engine::{
-    Claim, Decision, Effect, Engine, Receipt, Refusal, Source, WaiterId,
-};
+use crate::limit::engine::{Claim, Decision, Effect, Engine, Receipt, Refusal, Source, WaiterId};
 use crate::limit::key::CounterKey;
 use crate::time::Timestamp;
 
@@ -65,9 +63,10 @@ impl Waiting {
 }
 
 impl Engine {
-    /// When [`Self::tick`] is due; none while nobody waits.
+    /// When [`Self::tick`] is due; none while there is nothing to wait for.
     pub fn wake(&self) -> Option<Timestamp> {
-        self.waiting.wake()
+        let in_touch = self.standing.touch == Touch::In;
+        self.waiting.wake().into_iter().chain(self.books.wake(in_touch)).min()
     }
 
     /// Does what is due: answers those who waited long enough, decides again where a window has
@@ -77,6 +76,7 @@ impl Engine {
         while let Some(place) = self.waiting.due(now) {
             self.serve(place, now);
         }
+        self.keep_books(now);
         self.keep(now);
     }
 
@@ -131,9 +131,7 @@ impl Engine {
             let verdict = self.decide(place, now, &claim);
             let decision = match verdict {
                 Verdict::Is(decision) => decision,
-                Verdict::Wait(_) if waiter.until <= now => {
-                    self.in_vain(rule, place, now, *cost)
-                }
+                Verdict::Wait(_) if waiter.until <= now => self.in_vain(rule, place, now, *cost),
                 Verdict::Wait(alarm) => {
                     if let Some(alarm) = alarm.filter(|alarm| *alarm < waiter.until) {
                         self.waiting.alarms.push(Reverse((alarm, place)));
@@ -160,9 +158,9 @@ impl Engine {
 
     /// Decides again for everybody who waits.
     pub(super) fn serve_all(&mut self, now: Timestamp) {
-        let places: BTreeMap<u32, ()> =
-            self.waiting.by_place.keys().map(|place| (*place, ())).collect();
-        for place in places.into_keys() {
+        // In order, so that the same events have the same effects.
+        let places: BTreeSet<u32> = self.waiting.by_place.keys().copied().collect();
+        for place in places {
             self.serve(place, now);
         }
     }

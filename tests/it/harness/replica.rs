@@ -1,12 +1,13 @@
 //! Replicas without their gateways: homes of shared counters, and load on them.
 
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use weir::counters::redis::settings::{PREFIX, Place, Settings, Topology};
-use weir::counters::shared::{Plan, Shared, Touch};
+use weir::counters::shared::{NoHome, Plan, Shared, Touch};
 use weir::limit::key::{CounterKey, KeySpace, Kind};
 use weir::limit::{Charge, Counters, Tallies, Terms};
 use weir::time::{Clock, SystemClock, Timestamp};
@@ -61,18 +62,38 @@ pub(crate) fn runtime() -> Runtime {
 }
 
 impl Replica {
-    /// A replica by this name; the others are expected to be as many as it says.
+    /// A replica by this name.
     pub(crate) fn start(settings: &Settings, name: &str, clock: &Arc<dyn Clock>) -> Self {
+        Self::try_start(settings, name, None, clock).expect("settings")
+    }
+
+    /// A replica with a journal in `folder`; none while another one uses that.
+    pub(crate) fn with_journal(
+        settings: &Settings,
+        name: &str,
+        folder: &Path,
+        clock: &Arc<dyn Clock>,
+    ) -> Option<Self> {
+        Self::try_start(settings, name, Some(folder), clock).ok()
+    }
+
+    fn try_start(
+        settings: &Settings,
+        name: &str,
+        folder: Option<&Path>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, NoHome> {
         let plan = Plan {
             redis: settings.clone(),
             replica: name.to_owned(),
             replicas_expected: NonZeroU32::new(4).expect("not zero"),
+            journal: folder.map(Path::to_owned),
         };
         let clock = Arc::clone(clock);
-        let (home, upkeep) = Shared::new(&plan, Arc::clone(&clock)).expect("settings");
+        let (home, upkeep) = Shared::new(&plan, Arc::clone(&clock))?;
         // It ends with the home.
         std::thread::spawn(move || runtime().block_on(upkeep.run()));
-        Self { home: Arc::new(home), clock }
+        Ok(Self { home: Arc::new(home), clock })
     }
 
     /// So many replicas, once all of them are in touch and know of each other.
@@ -116,7 +137,10 @@ impl Replica {
 /// Waits until all of `replicas` are in touch and know of each other.
 pub(crate) fn await_touch(replicas: &[Replica]) {
     let count = u32::try_from(replicas.len()).expect("few");
-    let is_in = |replica: &Replica| replica.stands() == (Touch::In, count);
+    let is_in = |replica: &Replica| {
+        let seat = replica.home.report().lanes[0].seat;
+        replica.stands() == (Touch::In, count) && seat.is_some_and(|seat| seat.of == count)
+    };
     let all_in = soon(|| replicas.iter().all(is_in).then_some(()));
     let stands: Vec<_> = replicas.iter().map(Replica::stands).collect();
     assert!(all_in.is_some(), "not all in touch: {stands:?}");
@@ -176,9 +200,8 @@ pub(crate) fn most_in_any(judged: &[Judged], period: Duration) -> usize {
     let admitted: Vec<_> = judged.iter().filter(|judged| judged.admitted == Some(true)).collect();
     let mut most = 0;
     for (from, first) in admitted.iter().enumerate() {
-        let near = admitted[from..].iter().take_while(|later| {
-            later.before.since(first.before) < period
-        });
+        let near =
+            admitted[from..].iter().take_while(|later| later.before.since(first.before) < period);
         most = most.max(near.filter(|later| later.after.since(first.before) < period).count());
     }
     most

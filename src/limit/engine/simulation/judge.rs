@@ -1,15 +1,20 @@
 //! What must hold in every case, whatever goes wrong.
 
+mod measure;
+
 use std::collections::BTreeMap;
 
-use crate::limit::engine::reference::Moment;
 use crate::limit::engine::rule::{Grid, Rule, Shape};
 use crate::limit::engine::simulation::cases::add;
+use crate::limit::engine::simulation::judge::measure::{
+    ideal, worst_fill, worst_interval, worst_window,
+};
 use crate::limit::engine::simulation::plan::{Plan, SECOND};
-use crate::limit::engine::simulation::world::{Asked, World};
+use crate::limit::engine::simulation::world::{Asked, DAWN, World};
 use crate::limit::engine::standing::Touch;
 use crate::limit::engine::{Engine, Facts, Receipt, Source};
 use crate::limit::order::{Order, Reply};
+use crate::limit::seller::ledger::Account;
 use crate::limit::seller::{Primary, fixed};
 
 /// How late a beat may count, and how much earlier than its notice a dead life is held back, both
@@ -34,6 +39,8 @@ pub(super) struct Judge {
     /// The number of answers that were waited for, and the longest wait.
     pub waits: u64,
     pub wait_max: u64,
+    /// The most that a life that ended had used and not written down.
+    pub unwritten_max: u64,
     /// What all desks of all lives did.
     pub facts: Facts,
 }
@@ -44,7 +51,9 @@ impl Judge {
         let had_loss = !plan.cuts.is_empty()
             || !plan.pauses.is_empty()
             || plan.failover.is_some()
-            || plan.loses_one_in > 0;
+            || plan.loses_one_in > 0
+            // Then some answers come so late that it looks like a loss.
+            || plan.delay >= 1_000;
         Self {
             seed: plan.seed,
             admitted: vec![Vec::new(); keys],
@@ -57,6 +66,7 @@ impl Judge {
             had_loss,
             waits: 0,
             wait_max: 0,
+            unwritten_max: 0,
             facts: Facts::default(),
         }
     }
@@ -88,7 +98,7 @@ impl Judge {
         if !grid.is_bucket() && !jumps && receipt.source != Source::Open {
             assert_eq!(grid.number(there), window, "seed {seed}: spent outside of its window");
         }
-        if receipt.source == Source::Share && !grid.is_bucket() && !jumps {
+        if receipt.source == Source::Share && !grid.is_bucket() && !grid.is_quota() && !jumps {
             let starts = grid.starts(window);
             let replica = &world.replicas[who];
             let standing = replica.membership.standing();
@@ -121,7 +131,7 @@ impl Judge {
         for desk in &replica.desks {
             assert!(desk.heal.is_none(), "seed {seed}: beats while it reports");
             let Some(moment) = standing.clock.at(replica_time(world, who)) else { continue };
-            assert_eq!(unreported(desk, moment), 0, "seed {seed}: beats before it reported");
+            assert_eq!(unreported(desk, moment.early), 0, "seed {seed}: beats before it reported");
         }
     }
 
@@ -137,13 +147,13 @@ impl Judge {
         let failover = world.plan.failover.as_ref();
         if failover.is_some_and(|failover| failover.hidden || failover.jump != 0)
             || world.judge.slack > 0
-            || !world.count_down(16)
+            || !world.chance.once_in(16)
         {
             return;
         }
         let grid = *world.plan.rule.grid();
-        let prior = reply.sold + i64::try_from(order.back).unwrap()
-            - i64::try_from(order.want).unwrap();
+        let prior =
+            reply.sold + i64::try_from(order.back).unwrap() - i64::try_from(order.want).unwrap();
         for replica in world.replicas.iter().filter(|replica| replica.live) {
             let standing = replica.membership.standing();
             if standing.touch != Touch::In {
@@ -156,8 +166,9 @@ impl Judge {
                         continue;
                     };
                     let same = grid.starts(slot.window) == starts
-                        && u64::from(slot.returns) == reply.returns
-                        && order.back == 0;
+                        // Returns that were lost are counted again from below.
+                        && u64::from(slot.returns) == 0
+                        && reply.returns == 0;
                     assert!(
                         !same || i64::try_from(slot.sold).unwrap() <= prior,
                         "seed {}: the counter is at {prior}, a witness saw {}",
@@ -170,12 +181,16 @@ impl Judge {
     }
 
     /// How much of what was sold the next primary does not know of.
-    pub(super) fn lost(&self, before: &Primary, after: &Primary) -> u64 {
+    pub(super) fn lost(before: &Primary, after: &Primary) -> u64 {
         let mut lost = 0;
         for (key, counter) in &before.fixed {
             let known = after.fixed.get(key).copied().unwrap_or_default();
             let gone = fixed::read(*counter).sold - fixed::read(known).sold;
             lost = lost.max(u64::try_from(gone).unwrap_or(0));
+        }
+        for (key, account) in &before.ledgers {
+            let total = |account: &Account| account.total();
+            lost += total(account).saturating_sub(after.ledgers.get(key).map_or(0, total));
         }
         for (key, ring) in &before.rings {
             let known = after.rings.get(key).cloned().unwrap_or_default();
@@ -194,12 +209,16 @@ impl Judge {
     pub(super) fn failed_over(&mut self, plan: &Plan, lost: u64) {
         let failover = plan.failover.as_ref().unwrap();
         let (from, to) = (failover.at.saturating_sub(failover.lag), failover.at + 3 * SECOND);
-        let cut = plan.cuts.iter().any(|cut| from < cut.to && cut.from < to && {
-            cut.to > failover.at + 100_000 || cut.who.len() < plan.replicas
+        let cut = plan.cuts.iter().any(|cut| {
+            from < cut.to && cut.from < to && {
+                cut.to > failover.at + 100_000 || cut.who.len() < plan.replicas
+            }
         });
         let crash = plan.crashes.iter().any(|crash| from < crash.to && crash.from < to);
         let pause = plan.pauses.iter().any(|pause| from < pause.to && pause.from < to);
-        let lossy = plan.loses_one_in > 0;
+        // Who leaves takes along what only it has seen.
+        let left = plan.leaves.iter().any(|(_, at)| from < *at && *at < to);
+        let lossy = plan.loses_one_in > 0 || left;
         if failover.hidden || cut || crash || pause || lossy || plan.rule.grid().is_bucket() {
             self.slack = lost;
         }
@@ -210,6 +229,11 @@ impl Judge {
             // Windows are those of the clock that was followed; around the change there are two.
             self.slack = self.slack.saturating_add(plan.rule.limit());
         }
+    }
+
+    /// A life ends, and with it what it has not written down.
+    pub(super) fn died(&mut self, desk: &Engine) {
+        self.unwritten_max += unreported(desk, 0);
     }
 
     /// What a desk that ends has done adds up.
@@ -223,9 +247,51 @@ impl Judge {
     }
 
     /// What can be judged only at the end.
+    /// Ledgers tell the truth: never less than what was admitted, and where nothing was lost
+    /// exactly what was sold and used.
+    pub(super) fn audit(&self, world: &World) {
+        let plan = &world.plan;
+        let (seed, grid) = (self.seed, plan.rule.grid());
+        let desks = || world.replicas.iter().filter(|one| one.live).flat_map(|one| &one.desks);
+        let unsaid: u64 = desks().map(|desk| unreported(desk, 0)).sum();
+        let total = |account: &Account| account.total();
+        let mut used: BTreeMap<(usize, u64), u64> = BTreeMap::new();
+        for (key, admitted) in self.admitted.iter().enumerate() {
+            for (_, window, cost) in admitted {
+                *used.entry((key, *window)).or_default() += cost;
+            }
+        }
+        // Without a crash nothing is forgotten; with one, what was not yet in the journal.
+        let all_stay = plan.crashes.is_empty() && plan.leaves.is_empty();
+        let forgotten = if all_stay { 0 } else { self.unwritten_max };
+        let failed_over = plan.failover.as_ref().map_or(0, |failover| DAWN + failover.at);
+        for ((key, window), used) in &used {
+            // Nobody remembers what a period had sold that was over before it could be told.
+            if grid.ends(*window) <= failed_over + SECOND {
+                continue;
+            }
+            let meter = grid.meter(world.keys[*key]);
+            let account = world.primary.ledgers.get(&(meter, grid.span(*window)));
+            let known = account.map_or(0, total) + unsaid + forgotten + self.slack;
+            let owed = plan.rule.over() * u64::try_from(plan.replicas).unwrap();
+            assert!(
+                *used <= known + owed,
+                "seed {seed}: {used} used, the ledger of window {window} says {known}"
+            );
+        }
+        let all_live = world.replicas.iter().all(|replica| replica.live);
+        let closed = desks().all(|desk| desk.books.are_closed());
+        let calm = all_stay && plan.failover.is_none();
+        if calm && all_live && closed && unsaid == 0 {
+            let sum: u64 = world.primary.ledgers.values().map(total).sum();
+            let Facts { bought, shared, returned, .. } = self.facts;
+            assert_eq!(sum, bought + shared - returned, "seed {seed}: counted exactly once");
+        }
+    }
+
     pub(super) fn conclude(&self, plan: &Plan) {
         let rule = &plan.rule;
-        let over = if self.is_fast && self.had_loss {
+        let over = if (self.is_fast || rule.grid().is_quota()) && self.had_loss {
             // The window in which the loss falls is an estimate.
             rule.limit() + rule.over()
         } else {
@@ -292,93 +358,17 @@ impl Judge {
     }
 }
 
-/// What one limiter without a network would admit.
-fn ideal(rule: &Rule, offered: &[(u64, u64)]) -> Vec<(u64, u64)> {
-    let mut admitted: Vec<(u64, u64)> = Vec::new();
-    let grid = rule.grid();
-    let (mut first, mut sum, mut level, mut last) = (0, 0, 0_u128, 0);
-    for (there, cost) in offered {
-        let fits = match rule.shape() {
-            Shape::Fixed { .. } | Shape::Quota { .. } => {
-                if admitted.last().is_none_or(|(at, _)| grid.number(*at) != grid.number(*there)) {
-                    sum = 0;
-                }
-                sum + cost <= rule.limit()
-            }
-            Shape::Sliding { .. } => {
-                while first < admitted.len() && admitted[first].0 + grid.period <= *there {
-                    sum -= admitted[first].1;
-                    first += 1;
-                }
-                sum + cost <= rule.limit()
-            }
-            Shape::Bucket { burst, .. } => {
-                let drained = u128::from(there - last) * u128::from(rule.limit());
-                level = level.saturating_sub(drained);
-                last = *there;
-                let more = u128::from(*cost) * u128::from(grid.period);
-                let fits = level + more <= u128::from(burst) * u128::from(grid.period);
-                level += if fits { more } else { 0 };
-                fits
-            }
-        };
-        if fits {
-            sum += cost;
-            admitted.push((*there, *cost));
-        }
-    }
-    admitted
-}
-
-fn worst_window(admitted: &[(u64, u64, u64)]) -> (u64, u64) {
-    let mut windows: BTreeMap<u64, u64> = BTreeMap::new();
-    for (_, window, cost) in admitted {
-        *windows.entry(*window).or_default() += cost;
-    }
-    windows.into_iter().max_by_key(|(_, sum)| *sum).unwrap_or((0, 0))
-}
-
-fn worst_interval(admitted: &[(u64, u64, u64)], period: u64) -> u64 {
-    let mut sorted = admitted.to_vec();
-    sorted.sort_unstable();
-    let (mut first, mut sum, mut worst) = (0, 0, 0);
-    for (there, _, cost) in &sorted {
-        sum += cost;
-        while sorted[first].0 + period <= *there {
-            sum -= sorted[first].2;
-            first += 1;
-        }
-        worst = worst.max(sum);
-    }
-    worst
-}
-
-/// The fullest that a bucket would have been which drains `limit` each `period`.
-fn worst_fill(admitted: &[(u64, u64, u64)], limit: u64, period: u64) -> u64 {
-    let mut sorted = admitted.to_vec();
-    sorted.sort_unstable();
-    // In parts of a token: `period` of them are one.
-    let (mut level, mut last, mut worst) = (0_u128, 0, 0_u128);
-    for (there, _, cost) in &sorted {
-        level = level.saturating_sub(u128::from(there - last) * u128::from(limit));
-        level += u128::from(*cost) * u128::from(period);
-        last = *there;
-        worst = worst.max(level);
-    }
-    u64::try_from(worst.div_ceil(u128::from(period.max(1)))).unwrap()
-}
-
 fn replica_time(world: &World, who: usize) -> crate::time::Timestamp {
     world.replicas[who].local(world.now)
 }
 
 /// What was admitted without having been bought in windows that still count.
-fn unreported(desk: &Engine, moment: Moment) -> u64 {
+fn unreported(desk: &Engine, at: u64) -> u64 {
     let mut sum = 0;
     for place in 0..desk.slots.end() {
         let Some(slot) = desk.slots.get(u32::try_from(place).unwrap()) else { continue };
         let grid = Grid::of_form(slot.key.form, slot.key.period);
-        let oldest = grid.number(moment.early).saturating_sub(grid.reach());
+        let oldest = grid.number(at).saturating_sub(grid.reach());
         sum += slot.extra.as_ref().map_or(0, |extra| extra.used.since(oldest));
     }
     sum

@@ -117,9 +117,11 @@ impl Plan {
         let millis = chance.pick(&[300, 500, 1_000, 1_000, 2_000, 5_000]);
         let period = Duration::from_millis(millis);
         let origin = Duration::from_micros(chance.below(millis * 1_000));
-        let shape = match chance.below(9) {
+        let shape = match chance.below(11) {
             0..4 => Shape::Fixed { period, origin },
             4..8 => Shape::Sliding { period },
+            8 => Shape::Quota { period, origin },
+            9 => Shape::Quota { period: Duration::ZERO, origin },
             _ => Shape::Bucket { period, burst: chance.within(1, 2 * limit) },
         };
         let mut rule = Rule::new(limit, shape).unwrap();
@@ -128,7 +130,8 @@ impl Plan {
             rule = rule.certainty(Certainty::Fast { over });
         }
         let begins = chance.within(SECOND, 3 * SECOND);
-        let ends = begins + millis * 1_000 * chance.within(2, 5) + chance.within(SECOND, 4 * SECOND);
+        let ends =
+            begins + millis * 1_000 * chance.within(2, 5) + chance.within(SECOND, 4 * SECOND);
         let ends = ends.min(begins + 12 * SECOND);
         let full = limit * 1_000 / millis;
         let rate = (full * chance.pick(&[50, 90, 150, 300, 800]) / 100).max(4);

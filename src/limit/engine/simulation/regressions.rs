@@ -115,7 +115,8 @@ fn a_failover_that_is_shorter_than_a_beat_is_noticed() {
         try_all(&rule, |plan| {
             plan.rate = 300;
             let at = 4 * SECOND + plan.seed * 17_000;
-            plan.failover = Some(failover(at, 500_000));
+            let swaps = plan.seed % 2 == 0;
+            plan.failover = Some(Failover { swaps, ..failover(at, 500_000) });
         });
     }
 }
@@ -126,7 +127,8 @@ fn what_was_bought_ahead_is_witnessed_too() {
     try_all(&fixed(12, 1_000), |plan| {
         plan.rate = 60;
         let at = 4_820_000 + plan.seed * 2_000;
-        plan.failover = Some(failover(at, 120_000));
+        let swaps = plan.seed % 3 > 0;
+        plan.failover = Some(Failover { swaps, ..failover(at, 120_000) });
         plan.ends = 7 * SECOND;
     });
 }
@@ -166,7 +168,7 @@ fn a_new_window_is_bought_in_before_it_starts() {
     });
     let waits: u64 = worlds.iter().map(|world| world.judge.waits).sum();
     let offered: u64 = worlds.iter().map(|world| world.judge.total().1).sum();
-    assert!(waits * 200 < offered, "{waits} of {offered} waited");
+    assert!(waits * 100 < offered, "{waits} of {offered} waited");
 }
 
 #[test]

@@ -1,21 +1,26 @@
 //! The world in which a case takes place: one event after the other, in the order of true time.
 
+mod replica;
+mod network;
+
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
-use crate::limit::engine::members::{Identity, Membership, Step};
+use crate::limit::engine::members::Step;
+use crate::limit::engine::quota::Record;
 use crate::limit::engine::simulation::chance::Chance;
 use crate::limit::engine::simulation::judge::Judge;
 use crate::limit::engine::simulation::plan::{Plan, SECOND};
-use crate::limit::engine::{Claim, Decision, Effect, Engine, WaiterId};
+use crate::limit::engine::simulation::world::replica::Replica;
+use crate::limit::engine::{Claim, Decision, Effect, Engine};
 use crate::limit::key::{CounterKey, KeySpace, Kind};
-use crate::limit::order::{Errand, Order, Outcome, ReplicaId, Ticket};
+use crate::limit::order::{Errand, Outcome, Ticket};
 use crate::limit::seller::Primary;
 use crate::time::Timestamp;
 
 /// True time at the beginning of a case; windows have large numbers then, as in life.
-const DAWN: u64 = 1_000_000 * SECOND;
+pub(super) const DAWN: u64 = 1_000_000 * SECOND;
 
 /// After so long the carrier of an order says that it is unanswered.
 const DEADLINE: u64 = 25_000;
@@ -39,22 +44,6 @@ pub(super) struct World {
     open_last: u64,
 }
 
-pub(super) struct Replica {
-    pub live: bool,
-    leaving: bool,
-    pub life: u64,
-    pub born: u64,
-    offset: u64,
-    ppm: i64,
-    pub membership: Membership,
-    pub desks: Vec<Engine>,
-    /// The run of the primary that it is connected to.
-    conn: Option<u64>,
-    open: BTreeSet<(usize, Ticket)>,
-    waiters: BTreeMap<(usize, WaiterId), Asked>,
-    ticks: (u64, u64),
-}
-
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
     pub at: u64,
@@ -63,10 +52,10 @@ pub(super) struct Asked {
 }
 
 /// The source of an order: a desk, or beyond the last desk the membership.
-type From = usize;
+pub(super) type From = usize;
 
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Event {
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Event {
     Arrive,
     Execute(usize, u64),
     Answer(usize, u64),
@@ -137,12 +126,10 @@ impl World {
             assert!(!waits, "seed {}: somebody still waits", self.plan.seed);
         }
         self.judge.conclude(&self.plan);
+        if self.plan.rule.grid().is_quota() {
+            self.judge.audit(&self);
+        }
         self
-    }
-
-    /// Once in so many.
-    pub(super) fn count_down(&mut self, many: u64) -> bool {
-        self.chance.once_in(many)
     }
 
     /// Time since the beginning of the case.
@@ -268,7 +255,8 @@ impl World {
         let who = who.unwrap();
         if !self.replicas[who].live
             || self.replicas[who].leaving
-            || self.paused_until(who).is_some() {
+            || self.paused_until(who).is_some()
+        {
             return;
         }
         let key = usize::try_from(self.chance.below(self.plan.keys)).unwrap();
@@ -284,7 +272,9 @@ impl World {
             Decision::Waiting(waiter) => {
                 self.replicas[who].waiters.insert((desk, waiter), asked);
             }
-            decision => self.decided(who, desk, asked, decision),
+            decision @ (Decision::Admitted(_) | Decision::Refused(_) | Decision::Unavailable) => {
+                self.decided(who, desk, asked, decision);
+            }
         }
         self.drain(who, post);
     }
@@ -306,123 +296,6 @@ impl World {
             return;
         }
         Judge::admitted(self, who, asked, receipt);
-    }
-
-    // ---- replicas ----------------------------------------------------------------------------
-
-    fn start(&mut self, who: usize, post: &mut Post) {
-        if self.replicas[who].live {
-            return;
-        }
-        let life = self.replicas[who].life + 1;
-        let now = self.local(who);
-        let born = self.now;
-        let desks = self.plan.desks;
-        let id = ReplicaId(u128::try_from(who).unwrap() + 1);
-        let replica = &mut self.replicas[who];
-        replica.live = true;
-        replica.leaving = false;
-        replica.life = life;
-        replica.born = born;
-        let identity = Identity { replica: id, incarnation: life, desks };
-        replica.membership = Membership::new(identity, now);
-        replica.desks = (0..desks).map(|desk| Engine::new(64, u64::from(desk))).collect();
-        replica.ticks = (0, 0);
-        replica.conn = None;
-        self.connect(who, post);
-    }
-
-    fn leave(&mut self, who: usize, post: &mut Post) {
-        let now = self.local(who);
-        if !self.replicas[who].live {
-            return;
-        }
-        for desk in &mut self.replicas[who].desks {
-            desk.hand_in(now);
-        }
-        self.drain(who, post);
-        self.replicas[who].leaving = true;
-        self.replicas[who].membership.leave(now);
-        self.drain(who, post);
-    }
-
-    fn crash(&mut self, who: usize) {
-        let replica = &mut self.replicas[who];
-        if !replica.live {
-            return;
-        }
-        replica.live = false;
-        replica.conn = None;
-        replica.open.clear();
-        replica.waiters.clear();
-        for desk in &replica.desks {
-            self.judge.conserved(desk);
-        }
-    }
-
-    fn connect(&mut self, who: usize, post: &mut Post) {
-        let now = self.local(who);
-        let run = self.primary.run;
-        if !self.replicas[who].live || self.replicas[who].conn == Some(run) {
-            return;
-        }
-        if let Some(until) = self.cut_until(who, self.now) {
-            let back = self.chance.within(10_000, 200_000);
-            self.at(until + back, Event::Connect(who));
-            return;
-        }
-        let swaps = self.replicas[who].conn.replace(run).is_some();
-        if swaps {
-            self.drop_orders(who, now);
-        }
-        self.replicas[who].membership.connected(now);
-        self.drain(who, post);
-    }
-
-    fn break_off(&mut self, who: usize, post: &mut Post) {
-        let now = self.local(who);
-        if self.replicas[who].conn.take().is_none() {
-            return;
-        }
-        self.replicas[who].membership.disconnected(now);
-        self.drop_orders(who, now);
-        self.drain(who, post);
-    }
-
-    /// What was on its way over a connection that is no more is unanswered.
-    fn drop_orders(&mut self, who: usize, now: Timestamp) {
-        let replica = &mut self.replicas[who];
-        for (from, ticket) in std::mem::take(&mut replica.open) {
-            if from < replica.desks.len() {
-                replica.desks[from].outcome(now, ticket, Outcome::Unanswered);
-            } else {
-                replica.membership.outcome(now, ticket, Outcome::Unanswered);
-            }
-        }
-    }
-
-    fn fail_over(&mut self) {
-        let failover = self.plan.failover.clone().unwrap();
-        let Some(saved) = self.saved.take() else { return };
-        let before = std::mem::replace(&mut self.primary, saved);
-        let lost = self.judge.lost(&before, &self.primary);
-        self.judge.failed_over(&self.plan, lost);
-        self.jump = failover.jump;
-        self.primary.run = before.run;
-        if failover.hidden {
-            return;
-        }
-        self.primary.run += 1;
-        for who in 0..self.plan.replicas {
-            let breaks = self.now + self.chance.within(1, 50_000);
-            if failover.swaps {
-                self.at(breaks, Event::Connect(who));
-                continue;
-            }
-            self.at(breaks, Event::Break(who));
-            let back = breaks + self.chance.within(10_000, 300_000);
-            self.at(back, Event::Connect(who));
-        }
     }
 
     /// Does what the membership and the desks of a replica want done.
@@ -474,6 +347,14 @@ impl World {
                 self.judge.waited(&self.plan, self.now - asked.at, who);
                 self.decided(who, desk, asked, decision);
             }
+            Effect::Journal(record) => {
+                let journal = &mut self.replicas[who].journals[desk];
+                if let Record::Done { .. } = &record {
+                    journal.retain(|known| !matches!(known, Record::Sent(_)));
+                } else {
+                    journal.push(record);
+                }
+            }
             Effect::Healed { round } => {
                 let desk = u32::try_from(desk).unwrap();
                 self.replicas[who].membership.healed(now, desk, round);
@@ -490,7 +371,7 @@ impl World {
         }
         let member = replica.true_time(now, replica.membership.wake());
         let desks = replica.desks.iter().filter_map(Engine::wake).min();
-        let desks = desks.map(|at| replica.true_time(now, at)).unwrap_or(now + 100_000);
+        let desks = desks.map_or(now + 100_000, |at| replica.true_time(now, at));
         let ticks = replica.ticks;
         if ticks.0 <= now || member < ticks.0 {
             self.replicas[who].ticks.0 = member;
@@ -501,135 +382,6 @@ impl World {
             self.at(desks, Event::Desks(who));
         }
     }
-
-    // ---- network -----------------------------------------------------------------------------
-
-    fn send(&mut self, who: usize, from: From, errand: Errand, post: &mut Post) {
-        self.judge.orders += 1;
-        let Errand { ticket, order } = errand;
-        self.replicas[who].open.insert((from, ticket));
-        let Some(conn) = self.replicas[who].conn else {
-            self.post_answer(who, from, ticket, self.now + 1, Outcome::Unanswered, post);
-            return;
-        };
-        let deadline = self.now + DEADLINE;
-        self.post_answer(who, from, ticket, deadline, Outcome::Unanswered, post);
-        let (there, back) =
-            (self.chance.tailed(self.plan.delay), self.chance.tailed(self.plan.delay));
-        let mut arrives = self.now + there;
-        if let Some(until) = self.cut_until(who, arrives) {
-            // Lost, or held up until the network is whole again.
-            if self.chance.once_in(2) {
-                return;
-            }
-            arrives = until + there;
-        }
-        let mut back = back;
-        if self.plan.loses_one_in > 0 && self.chance.once_in(self.plan.loses_one_in) {
-            match self.chance.below(3) {
-                0 => return,
-                1 => arrives += self.chance.within(1, 2 * SECOND),
-                _ => back = 10 * SECOND,
-            }
-        }
-        self.open_last += 1;
-        let life = self.replicas[who].life;
-        let errand = Errand { ticket, order };
-        post.execute.insert(self.open_last, (life, conn, from, errand, back));
-        self.at(arrives, Event::Execute(who, self.open_last));
-    }
-
-    fn post_answer(
-        &mut self,
-        who: usize,
-        from: From,
-        ticket: Ticket,
-        at: u64,
-        outcome: Outcome,
-        post: &mut Post,
-    ) {
-        self.open_last += 1;
-        let life = self.replicas[who].life;
-        post.answer.insert(self.open_last, (life, from, ticket, outcome));
-        self.at(at, Event::Answer(who, self.open_last));
-    }
-
-    fn execute(&mut self, who: usize, number: u64, post: &mut Post) {
-        let (life, conn, from, errand, back) = post.execute.remove(&number).unwrap();
-        if conn != self.primary.run {
-            return;
-        }
-        let Errand { ticket, order } = errand;
-        let now = self.there();
-        if let Order::Beat(beat) = &order {
-            if now <= beat.not_after {
-                self.judge.beats(who, now);
-            }
-        }
-        let reply = self.primary.carry_out(now, &order);
-        Judge::carried_out(self, &order, &reply);
-        let answer_at = self.now + back;
-        if self.replicas[who].life == life {
-            self.post_answer(who, from, ticket, answer_at, Outcome::Answered(reply), post);
-        }
-    }
-
-    fn answer(&mut self, who: usize, number: u64, post: &mut Post) {
-        let (life, from, ticket, outcome) = post.answer.remove(&number).unwrap();
-        if !self.replicas[who].live
-            || self.replicas[who].life != life
-            || !self.replicas[who].open.remove(&(from, ticket))
-        {
-            return;
-        }
-        let now = self.local(who);
-        let replica = &mut self.replicas[who];
-        if from == replica.desks.len() {
-            replica.membership.outcome(now, ticket, outcome);
-        } else {
-            if matches!(outcome, Outcome::Answered(_)) {
-                replica.membership.heard(now);
-            } else {
-                replica.membership.missed(now);
-            }
-            replica.desks[from].outcome(now, ticket, outcome);
-        }
-        self.drain(who, post);
-    }
-}
-
-impl Replica {
-    fn new(chance: &mut Chance, plan: &Plan) -> Self {
-        let ppm = i64::try_from(chance.below(2 * plan.drift + 1)).unwrap();
-        let ppm = ppm - i64::try_from(plan.drift).unwrap();
-        let identity = Identity { replica: ReplicaId(0), incarnation: 0, desks: 0 };
-        Self {
-            live: false,
-            leaving: false,
-            life: 0,
-            born: 0,
-            offset: chance.below(1_000_000 * SECOND),
-            ppm,
-            membership: Membership::new(identity, Timestamp::default()),
-            desks: Vec::new(),
-            conn: None,
-            open: BTreeSet::new(),
-            waiters: BTreeMap::new(),
-            ticks: (0, 0),
-        }
-    }
-
-    /// What its clock shows at a true time.
-    pub(super) fn local(&self, at: u64) -> Timestamp {
-        let drift = i64::try_from(at - DAWN).unwrap() * self.ppm / 1_000_000;
-        Timestamp::from_micros((at + self.offset).saturating_add_signed(drift))
-    }
-
-    /// When its clock will show `wake`; not before `now`.
-    fn true_time(&self, now: u64, wake: Timestamp) -> u64 {
-        let left = wake.micros().saturating_sub(self.local(now).micros());
-        now + left + left / 5_000 + 1
-    }
 }
 
 fn whose(event: &Event) -> Option<usize> {
@@ -638,6 +390,8 @@ fn whose(event: &Event) -> Option<usize> {
         Event::Break(who) | Event::Connect(who) | Event::Start(who) | Event::Leave(who) => {
             Some(*who)
         }
-        Event::Arrive | Event::Execute(..) | Event::Crash(_) | Event::Save | Event::Failover => None,
+        Event::Arrive | Event::Execute(..) | Event::Crash(_) | Event::Save | Event::Failover => {
+            None
+        }
     }
 }

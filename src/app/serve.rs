@@ -1,0 +1,177 @@
+//! What runs where: clients on as many threads as the settings say, everything else beside them on
+//! threads of its own.
+//!
+//! With one thread for clients it is the main one: nothing has to be started before the first
+//! request is served, and nothing is woken on another thread for it. What nobody waits for begins
+//! once clients are let in.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use crate::admin::Admin;
+use crate::app::drain::Drain;
+use crate::caller::Caller;
+use crate::configuration::refresh::{Refresh, Status};
+use crate::configuration::validate::Loaded;
+use crate::counters::Home;
+use crate::counters::shared::Upkeep;
+use crate::proxy::Gateway;
+use crate::proxy::listener::{Listener, Proxied};
+use crate::snapshot::Live;
+use crate::telemetry::access_log::AccessLog;
+use crate::time::{Clock, SystemClock};
+
+/// All that runs.
+pub(super) struct Serving {
+    /// How many threads serve clients.
+    pub(super) threads: NonZeroUsize,
+    /// Serves clients.
+    pub(super) clients: Listener<Proxied<Gateway>>,
+    /// Holds the idle connections to backends.
+    pub(super) caller: Arc<Caller>,
+    /// Tells when they have been idle for too long.
+    pub(super) clock: Arc<SystemClock>,
+    /// Where limits are counted.
+    pub(super) counters: Arc<Home>,
+    /// Keeps counters going that replicas share.
+    pub(super) upkeep: Option<Upkeep>,
+    /// Knows when to stop.
+    pub(super) drain: Drain,
+    /// What runs beside.
+    pub(super) beside: Beside,
+}
+
+/// What runs beside the clients.
+pub(super) struct Beside {
+    /// Serves operators.
+    pub(super) admin: Option<Listener<Admin>>,
+    /// Looks for changes of the configuration.
+    pub(super) watching: Watching,
+    /// Writes records.
+    pub(super) log: Arc<AccessLog>,
+}
+
+/// Looks for changes of the configuration.
+pub(super) struct Watching {
+    /// How it is loaded.
+    pub(super) refresh: Refresh,
+    /// Where it runs.
+    pub(super) live: Arc<Live>,
+    /// How often to look.
+    pub(super) interval: Duration,
+    /// What was loaded first.
+    pub(super) seen: Loaded,
+}
+
+/// How often idle connections to backends are looked through.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// How long Redis has to take back what this replica holds.
+const LEAVE_TIME_MAX: Duration = Duration::from_secs(1);
+/// How long only clients are served: who waits already is answered before threads are started that
+/// nobody waits for. Operators who connect meanwhile wait for their listener.
+const CLIENTS_FIRST: Duration = Duration::from_millis(5);
+/// How long idle clients have to be told goodbye.
+const GOODBYE_TIME_MAX: Duration = Duration::from_millis(500);
+
+impl Serving {
+    /// Serves until it is time to stop.
+    pub(super) fn run(self) -> io::Result<()> {
+        let Self { threads, clients, caller, clock, counters, upkeep, drain, beside } = self;
+        let runtime = runtime(threads)?;
+        let (stop, stopped) = watch::channel(false);
+        let clients = runtime.spawn(clients.serve(stopped.clone()));
+        runtime.spawn(sweep(caller, clock));
+        if let Some(upkeep) = upkeep {
+            runtime.spawn(upkeep.run());
+        }
+        let ended = runtime.block_on(async {
+            sleep(CLIENTS_FIRST).await;
+            let beside = beside.start(&stopped)?;
+            drain.wait().await;
+            stop.send_replace(true);
+            // Who is cut off after that has had its time.
+            let _ = timeout(GOODBYE_TIME_MAX, clients).await;
+            counters.leave(LEAVE_TIME_MAX).await;
+            Ok(beside)
+        });
+        runtime.shutdown_timeout(Duration::ZERO);
+        ended.map(Running::stop)
+    }
+}
+
+/// The threads for clients.
+fn runtime(threads: NonZeroUsize) -> io::Result<Runtime> {
+    let mut builder = if threads.get() == 1 {
+        Builder::new_current_thread()
+    } else {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(threads.get());
+        builder
+    };
+    builder.thread_name("clients").enable_all().build()
+}
+
+async fn sweep(caller: Arc<Caller>, clock: Arc<SystemClock>) {
+    let mut interval = interval(SWEEP_INTERVAL);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        caller.sweep(clock.now());
+    }
+}
+
+/// What runs beside the clients, running.
+struct Running {
+    status: Arc<Status>,
+    log: Arc<AccessLog>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Beside {
+    fn start(self, stopped: &watch::Receiver<bool>) -> io::Result<Running> {
+        let Self { admin, watching, log } = self;
+        let status = Arc::clone(&watching.refresh.status);
+        let mut threads = Vec::new();
+        if let Some(admin) = admin {
+            threads.push(operators(admin, stopped.clone())?);
+        }
+        let Watching { refresh, live, interval, seen } = watching;
+        let watch = move || refresh.watch(&live, interval, seen);
+        threads.push(thread::Builder::new().name("configuration".to_owned()).spawn(watch)?);
+        threads.push(log.run()?);
+        Ok(Running { status, log, threads })
+    }
+}
+
+impl Running {
+    fn stop(self) {
+        self.status.stop();
+        self.log.stop();
+        for thread in self.threads {
+            // Nobody is left to hear of a thread that panicked.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Serves operators until the clients have gone: a probe is answered however busy those are.
+fn operators(admin: Listener<Admin>, stopped: watch::Receiver<bool>) -> io::Result<JoinHandle<()>> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name("admin".to_owned()).spawn(move || {
+        let mut told = stopped.clone();
+        runtime.block_on(async {
+            tokio::select! {
+                () = admin.serve(stopped) => (),
+                // Without its sender there is nobody to wait for either.
+                _ = told.wait_for(|stop| *stop) => (),
+            }
+        });
+    })
+}

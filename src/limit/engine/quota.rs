@@ -1,0 +1,319 @@
+//! Quotas: the same allotments, from ledgers that count everything exactly once.
+//!
+//! A desk speaks to its ledgers in numbered reports, one at a time. A report without an answer is
+//! repeated as it is until it is answered, by the next life if need be: the primary answers a
+//! repetition with what it said first. So nothing is charged twice, and no grant is lost.
+//!
+//! What was admitted out of touch is part of the next report. Until then it is in the journal, if
+//! there is one; without it, it is lost with the life.
+
+mod journal;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::limit::engine::errands::What;
+use crate::limit::engine::reference::Moment;
+use crate::limit::engine::rule::{Grid, Rule};
+use crate::limit::engine::sizing::{self, Supply};
+use crate::limit::engine::{Effect, Engine};
+use crate::limit::order::{
+    EntrySold, LEDGER_ENTRIES_MAX, Ledger, LedgerEntry, LedgerSold, Meter, Order, Session, Span,
+};
+use crate::time::Timestamp;
+
+/// How soon a report without an answer is repeated.
+const REPEAT: Duration = Duration::from_millis(25);
+
+/// How often what was admitted out of touch is written down: so much is lost with a life at most.
+const JOURNAL: Duration = Duration::from_millis(50);
+
+/// What part of a quota is bought at once at most: one in so many.
+const AT_ONCE_ONE_IN: u64 = 100;
+
+/// For how long more is not asked for after a refusal, in microseconds.
+const DENY_MICROS: u64 = 1_000_000;
+
+/// What a journal holds.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Record {
+    /// A report, to be written before it is sent.
+    Sent(Ledger),
+    /// It is answered, and may be forgotten.
+    Done {
+        /// Of which session.
+        session: Session,
+        /// Which report of it.
+        seq: u64,
+    },
+    /// So much of a ledger was admitted out of touch and is in no report; replaces what was written
+    /// of it before.
+    Used {
+        /// Which counter.
+        meter: Meter,
+        /// Which period of it.
+        span: Span,
+        /// How much.
+        amount: u64,
+    },
+}
+
+/// The reports of one desk.
+#[derive(Debug)]
+pub(super) struct Books {
+    session: Session,
+    seq: u64,
+    wishes: VecDeque<Wish>,
+    flight: Option<Flight>,
+    journal_at: Timestamp,
+    /// Slots whose use is not written down yet.
+    unwritten: Vec<u32>,
+}
+
+/// What is wanted of one ledger.
+#[derive(Clone, Debug)]
+struct Wish {
+    place: u32,
+    window: u64,
+    want: u64,
+    back: u64,
+    bound: u64,
+    /// Nothing is wanted: what was used is to be told.
+    is_report: bool,
+}
+
+/// The report that is not yet answered.
+#[derive(Debug)]
+struct Flight {
+    ledger: Ledger,
+    /// None: of an earlier life, whose grants are handed back.
+    wishes: Option<Vec<Wish>>,
+    on_the_way: bool,
+    repeat_at: Timestamp,
+}
+
+impl Books {
+    pub(super) const fn new(session: Session) -> Self {
+        Self {
+            session,
+            seq: 0,
+            wishes: VecDeque::new(),
+            flight: None,
+            journal_at: Timestamp::from_micros(0),
+            unwritten: Vec::new(),
+        }
+    }
+
+    /// Whether everything is reported.
+    pub(super) fn are_closed(&self) -> bool {
+        self.flight.is_none() && self.wishes.is_empty()
+    }
+
+    /// When something is due; a report is repeated only while the replica is `in_touch`.
+    pub(super) fn wake(&self, in_touch: bool) -> Option<Timestamp> {
+        let repeat = self.flight.as_ref().filter(|flight| in_touch && !flight.on_the_way);
+        let journal = (!self.unwritten.is_empty()).then_some(self.journal_at);
+        repeat.map(|flight| flight.repeat_at).into_iter().chain(journal).min()
+    }
+}
+
+impl Engine {
+    /// Wants something of a ledger.
+    pub(super) fn ask_ledger(&mut self, place: u32, moment: Moment, rule: &Arc<Rule>, need: u64) {
+        let grid = rule.grid();
+        let number = grid.number(moment.early);
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        if slot.flags.queued || slot.window != number {
+            return;
+        }
+        let bound = self.standing.for_sale(rule, number, moment.early, slot.sold);
+        let demand = slot.demand(moment.local.micros(), sizing::horizon(grid).saturating_mul(2));
+        let left = grid.ends(number).saturating_sub(moment.late);
+        let want = sizing::want(slot, grid, Supply { for_sale: bound, demand, left }, need);
+        let most = (rule.limit() / AT_ONCE_ONE_IN).max(1).max(need);
+        slot.flags.queued = true;
+        let wish =
+            Wish { place, window: number, want: want.min(most), back: 0, bound, is_report: false };
+        self.books.wishes.push_back(wish);
+        self.open_books(moment.local);
+    }
+
+    /// Hands back what a quota's slot holds.
+    pub(super) fn hand_back_to_ledger(&mut self, place: u32, moment: Moment) {
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        let back = u64::try_from(slot.balance).unwrap_or(0);
+        if slot.flags.queued || back == 0 {
+            return;
+        }
+        slot.balance = 0;
+        slot.flags.queued = true;
+        self.facts.returned = self.facts.returned.saturating_add(back);
+        let wish = Wish { place, window: slot.window, want: 0, back, bound: 0, is_report: false };
+        self.books.wishes.push_back(wish);
+        self.open_books(moment.local);
+    }
+
+    /// On the way back in touch every ledger is to be lifted to what was seen of it and told what
+    /// was used.
+    pub(super) fn report_all_ledgers(&mut self) {
+        for place in 0..self.slots.end() {
+            let Ok(place) = u32::try_from(place) else { return };
+            self.report_to_ledger(place);
+        }
+    }
+
+    fn report_to_ledger(&mut self, place: u32) {
+        let Some(slot) = self.slots.get(place) else { return };
+        let Some(extra) = slot.extra.as_ref() else { return };
+        if !Grid::of_form(slot.key.form, slot.key.period).is_quota() {
+            return;
+        }
+        let floor = extra.floor.is_some().then_some(slot.window);
+        let used = extra.used.iter().map(|(window, _)| window);
+        let windows = used.chain(floor.filter(|window| extra.used.of(*window) == 0));
+        let wish = |window| Wish { place, window, want: 0, back: 0, bound: 0, is_report: true };
+        self.books.wishes.extend(windows.map(wish));
+    }
+
+    /// Sends the next report if the replica is in touch, or repeats the last one if it is time.
+    pub(super) fn open_books(&mut self, now: Timestamp) {
+        let flight = self.books.flight.as_ref();
+        let is_early = flight.is_some_and(|flight| now < flight.repeat_at);
+        if self.may_buy(now) && !is_early {
+            self.send_report(now);
+        }
+    }
+
+    /// Sends the next report, or repeats the last one; says whether one is on its way.
+    pub(super) fn send_report(&mut self, now: Timestamp) -> bool {
+        if self.books.flight.is_none() {
+            self.write_report();
+        }
+        let Some(flight) = self.books.flight.as_ref() else { return false };
+        if flight.on_the_way {
+            return true;
+        }
+        let order = Order::Ledger(flight.ledger.clone());
+        let sent = self.send(now, What::Books, order);
+        if let Some(flight) = self.books.flight.as_mut() {
+            flight.on_the_way = sent;
+        }
+        sent
+    }
+
+    fn write_report(&mut self) {
+        let run = self.standing.run;
+        let mut entries = Vec::new();
+        let mut wishes: Vec<Wish> = Vec::new();
+        let mut later = VecDeque::new();
+        while entries.len() < LEDGER_ENTRIES_MAX {
+            let Some(wish) = self.books.wishes.pop_front() else { break };
+            if wishes.iter().any(|other| other.place == wish.place) {
+                later.push_back(wish);
+                continue;
+            }
+            let Some(slot) = self.slots.get_mut(wish.place) else { continue };
+            let grid = Grid::of_form(slot.key.form, slot.key.period);
+            let used = slot.extra.as_ref().map_or(0, |extra| extra.used.of(wish.window));
+            if used > 0 {
+                slot.extra_mut().used.take(wish.window, used);
+                let (meter, span) = (grid.meter(slot.key.key), grid.span(wish.window));
+                let record = Record::Used { meter, span, amount: 0 };
+                self.effects.push_back(Effect::Journal(record));
+            }
+            // What was seen under this primary is in its total already.
+            let extra = slot.extra.as_mut().filter(|_| slot.window == wish.window);
+            let floor = extra.and_then(|extra| extra.floor.take());
+            let signed = |amount: u64| i64::try_from(amount).unwrap_or(i64::MAX);
+            entries.push(LedgerEntry {
+                meter: grid.meter(slot.key.key),
+                span: grid.span(wish.window),
+                bound: wish.bound,
+                want: wish.want,
+                delta: signed(used).saturating_sub(signed(wish.back)),
+                floor: floor.filter(|(seen, _)| *seen != run).map_or(0, |(_, floor)| floor),
+            });
+            wishes.push(wish);
+        }
+        self.books.wishes.extend(later);
+        if entries.is_empty() {
+            return;
+        }
+        self.books.seq = self.books.seq.saturating_add(1);
+        let (session, seq) = (self.books.session, self.books.seq);
+        let ledger = Ledger { session, seq, entries };
+        self.effects.push_back(Effect::Journal(Record::Sent(ledger.clone())));
+        let (wishes, repeat_at) = (Some(wishes), Timestamp::default());
+        self.books.flight = Some(Flight { ledger, wishes, on_the_way: false, repeat_at });
+    }
+
+    /// An answer to a report, or none.
+    pub(super) fn booked(&mut self, now: Timestamp, round: u32, reply: Option<LedgerSold>) {
+        let Some(mut flight) = self.books.flight.take() else { return };
+        let Some(reply) = reply else {
+            flight.on_the_way = false;
+            flight.repeat_at = now + REPEAT;
+            self.books.flight = Some(flight);
+            self.books_in_heal(now, round, false);
+            return;
+        };
+        let Ledger { session, seq, entries } = flight.ledger;
+        self.effects.push_back(Effect::Journal(Record::Done { session, seq }));
+        let sold = match reply {
+            LedgerSold::Sold(sold) => sold,
+            // A later report of the session was answered: nothing of this one is open.
+            LedgerSold::Stale => Vec::new(),
+        };
+        let none = EntrySold { granted: 0, total: 0 };
+        let mut places = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let sold = sold.get(index).copied().unwrap_or(none);
+            match flight.wishes.as_ref().and_then(|wishes| wishes.get(index)) {
+                Some(wish) => {
+                    self.granted(now, wish, sold);
+                    places.push(wish.place);
+                }
+                None => self.inherited(entry, sold),
+            }
+        }
+        self.open_books(now);
+        self.books_in_heal(now, round, true);
+        for place in places {
+            self.serve(place, now);
+        }
+    }
+
+    fn granted(&mut self, now: Timestamp, wish: &Wish, sold: EntrySold) {
+        let moment = self.standing.clock.at(now);
+        let Some(slot) = self.slots.get_mut(wish.place) else { return };
+        slot.flags.queued &= wish.is_report;
+        self.facts.bought = self.facts.bought.saturating_add(sold.granted);
+        if slot.window != wish.window {
+            self.facts.expired = self.facts.expired.saturating_add(sold.granted);
+            return;
+        }
+        slot.balance = slot.balance.saturating_add_unsigned(sold.granted);
+        slot.own = slot.own.saturating_add(sold.granted);
+        slot.sold = sold.total;
+        if sold.granted > 0 {
+            slot.top = sold.total;
+        }
+        slot.fraction = sizing::fraction(slot.own, slot.sold, self.standing.members);
+        slot.refill_below = i64::MAX;
+        let grid = Grid::of_form(slot.key.form, slot.key.period);
+        if let Some(moment) = moment.filter(|_| sold.granted < wish.want) {
+            let ends = grid.ends(slot.window);
+            slot.deny_bound = wish.bound;
+            slot.deny_until = ends.min(moment.early.saturating_add(DENY_MICROS));
+            slot.retry_at = ends;
+        }
+    }
+
+    /// What an earlier life was granted may have been spent just before it ended: it stays charged.
+    fn inherited(&mut self, entry: &LedgerEntry, sold: EntrySold) {
+        if let Some(slot) = self.ledger_slot(entry.meter, entry.span) {
+            slot.sold = slot.sold.max(sold.total);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What outlives a process: what the journal says is taken up again, and written down.
+
+use crate::limit::engine::quota::{Flight, JOURNAL, Record};
+use crate::limit::engine::rule::Grid;
+use crate::limit::engine::slot::{Slot, SlotKey};
+use crate::limit::engine::{Effect, Engine, sizing};
+use crate::limit::order::{Meter, Span};
+use crate::time::Timestamp;
+
+impl Engine {
+    /// What an earlier life wrote into its journal, oldest first. To be called before anything is
+    /// admitted.
+    pub fn restore(&mut self, records: impl IntoIterator<Item = Record>) {
+        for record in records {
+            match record {
+                Record::Sent(ledger) => {
+                    let (wishes, on_the_way, repeat_at) = (None, false, Timestamp::default());
+                    self.books.flight = Some(Flight { ledger, wishes, on_the_way, repeat_at });
+                }
+                Record::Done { session, seq } => {
+                    let answered = self.books.flight.take_if(|flight| {
+                        flight.ledger.session == session && flight.ledger.seq <= seq
+                    });
+                    drop(answered);
+                }
+                Record::Used { meter, span, amount } => self.restore_use(meter, span, amount),
+            }
+        }
+    }
+
+    /// The totals of the ledgers of this desk, as last seen: for a copy outside of Redis, beside
+    /// which the primary ([`Standing::run`](crate::limit::engine::standing::Standing::run)) is to be
+    /// noted.
+    pub fn totals(&self) -> impl Iterator<Item = (Meter, Span, u64)> {
+        let places = (0..self.slots.end()).filter_map(|place| u32::try_from(place).ok());
+        let slots = places.filter_map(|place| self.slots.get(place));
+        slots.filter_map(|slot| {
+            let grid = Grid::of_form(slot.key.form, slot.key.period);
+            let counts = grid.is_quota() && slot.sold > 0;
+            counts.then(|| (grid.meter(slot.key.key), grid.span(slot.window), slot.sold))
+        })
+    }
+
+    /// The total of a ledger from a copy outside of Redis: if it was made under another primary
+    /// than `run`, the ledger is lifted to that at least.
+    pub fn restore_total(&mut self, meter: Meter, span: Span, total: u64, run: u64) {
+        if let Some(slot) = self.ledger_slot(meter, span) {
+            slot.extra_mut().floor = Some((run, total));
+        }
+    }
+
+    /// Another primary has taken over: what was seen under the last one is the least there is.
+    pub(in crate::limit::engine) fn note_takeover(&mut self, before: u64) {
+        for place in 0..self.slots.end() {
+            let Ok(place) = u32::try_from(place) else { return };
+            let Some(slot) = self.slots.get_mut(place) else { continue };
+            let grid = Grid::of_form(slot.key.form, slot.key.period);
+            if grid.is_quota() && slot.sold > 0 {
+                let seen = slot.sold;
+                let floor = slot.extra_mut().floor.map_or(seen, |(_, floor)| floor.max(seen));
+                slot.extra_mut().floor = Some((before, floor));
+            }
+        }
+    }
+
+    fn restore_use(&mut self, meter: Meter, span: Span, amount: u64) {
+        if let Some(slot) = self.ledger_slot(meter, span) {
+            let window = slot.window;
+            let extra = slot.extra_mut();
+            extra.used.clear();
+            extra.used.add(window, amount);
+        }
+    }
+
+    /// The slot of a ledger, made if there is none, if it is not in a later period already.
+    pub(super) fn ledger_slot(&mut self, meter: Meter, span: Span) -> Option<&mut Slot> {
+        let grid = Grid::of_quota(meter.period, span.starts);
+        let key = SlotKey { key: meter.key, period: grid.period, form: grid.form };
+        let hash = self.slots.hash();
+        let hash_of = |key: &SlotKey| hash.of(key.key.to_bytes(), key.period ^ key.form);
+        let number = grid.number(span.starts);
+        let place = match self.slots.find(&key, hash_of(&key)) {
+            Some(place) => place,
+            None if self.slots.len() >= self.slots_max => return None,
+            None => {
+                let fraction = sizing::fraction_of_many(&grid, self.standing.members);
+                let slot = Slot { window: number, ..Slot::new(key, fraction, 0) };
+                self.slots.insert(slot, hash_of)?
+            }
+        };
+        self.slots.get_mut(place).filter(|slot| slot.window == number)
+    }
+
+    /// Notes that a slot was used out of touch.
+    pub(in crate::limit::engine) fn note_use(&mut self, place: u32, now: Timestamp) {
+        if self.books.unwritten.is_empty() {
+            self.books.journal_at = now + JOURNAL;
+        }
+        if let Some(slot) = self.slots.get_mut(place).filter(|slot| !slot.flags.unwritten) {
+            slot.flags.unwritten = true;
+            self.books.unwritten.push(place);
+        }
+    }
+
+    /// Writes down what was used, and repeats what was not answered, when it is time.
+    pub(in crate::limit::engine) fn keep_books(&mut self, now: Timestamp) {
+        if self.books.journal_at <= now {
+            for place in std::mem::take(&mut self.books.unwritten) {
+                let Some(slot) = self.slots.get_mut(place) else { continue };
+                slot.flags.unwritten = false;
+                let grid = Grid::of_form(slot.key.form, slot.key.period);
+                let used = slot.extra.as_ref().map_or(0, |extra| extra.used.of(slot.window));
+                let (meter, span) = (grid.meter(slot.key.key), grid.span(slot.window));
+                let record = Record::Used { meter, span, amount: used };
+                self.effects.push_back(Effect::Journal(record));
+            }
+        }
+        self.open_books(now);
+    }
+}

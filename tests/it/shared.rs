@@ -1,0 +1,225 @@
+//! Counters that replicas share, over a real Redis.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use weir::counters::shared::Touch;
+use weir::limit::key::{KeySpace, Kind};
+use weir::limit::manner::{Manner, Mode, Over};
+use weir::limit::order::Seat;
+use weir::limit::{Answer, Charge, Counters, Terms};
+use weir::time::{Clock, Timestamp};
+
+use crate::harness::redis::Redis;
+use crate::harness::replica::{Replica, await_touch, clock, key, runtime, settings};
+use crate::harness::soon;
+
+#[path = "../../src/counters/scenarios.rs"]
+#[expect(dead_code, reason = "some scenarios are for homes of one process")]
+mod scenarios;
+
+use scenarios::{Pace, Stage};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// Real time.
+struct RealTime {
+    clock: Arc<dyn Clock>,
+    grain: Duration,
+}
+
+impl Pace for RealTime {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    async fn pass(&mut self, span: Duration) {
+        tokio::time::sleep(span).await;
+    }
+
+    fn grain(&self) -> Duration {
+        self.grain
+    }
+}
+
+fn exact(terms: Terms) -> Terms {
+    terms.held(Manner { mode: Mode::Exact, ..Manner::USUAL })
+}
+
+#[test]
+fn shared_counters_keep_the_contract() {
+    let redis = Redis::start();
+    let clock = clock();
+    let replicas = Replica::many(&redis, 1, &clock);
+    let period = Duration::from_secs(2);
+    // A period of two seconds has twenty parts.
+    let pace = RealTime { clock, grain: period / 20 + Duration::from_millis(10) };
+    let mut stage = Stage { home: &*replicas[0].home, pace, period, run: "it" };
+    runtime().block_on(stage.play_by_period());
+}
+
+#[test]
+fn a_limit_is_one_limit_over_all_replicas() {
+    let redis = Redis::start();
+    let replicas = Replica::many(&redis, 3, &clock());
+    let origin = Timestamp::default();
+    for (name, terms, least) in [
+        // What a replica holds when a part of a sliding window ends is lost for that window.
+        ("sliding", exact(Terms::sliding(20, MINUTE)), 15),
+        ("fixed", exact(Terms::fixed(20, MINUTE, origin)), 20),
+        ("quota", exact(Terms::fixed(20, Duration::ZERO, origin)), 20),
+    ] {
+        let charge = Charge::take(key(name), terms, 1);
+        let asked = (0..60).map(|turn: usize| replicas[turn % 3].ask_one(charge));
+        let admitted = asked.filter(|admitted| *admitted == Some(true)).count();
+        assert!((least..=20).contains(&admitted), "{name}: {admitted}");
+    }
+}
+
+#[test]
+fn charges_of_one_call_are_taken_together_or_not_at_all() {
+    let redis = Redis::start();
+    let replicas = Replica::many(&redis, 2, &clock());
+    let wide = exact(Terms::fixed(30, MINUTE * 4, Timestamp::default()));
+    let narrow = exact(Terms::fixed(3, Duration::ZERO, Timestamp::default()));
+    let quota = KeySpace::new(Kind::QuotaByKeyCalls, &[]).key("narrow");
+    let charges = [Charge::take(key("wide"), wide, 1), Charge::take(quota, narrow, 1)];
+    let admitted = (0..40).filter(|turn| {
+        let replica = &replicas[turn % 2];
+        runtime().block_on(replica.ask(&charges)).is_some_and(|tallies| tallies.admitted())
+    });
+    assert_eq!(admitted.count(), 3);
+    // What the refused ones took of the wide limit was put back, by whichever replica.
+    let left = (0..80).filter(|turn| {
+        replicas[turn % 2].ask_one(Charge::take(key("wide"), wide, 1)) == Some(true)
+    });
+    assert_eq!(left.count(), 27);
+}
+
+#[test]
+fn a_call_that_is_dropped_while_it_waits_takes_nothing() {
+    let redis = Redis::start();
+    let clock = clock();
+    let replicas = Replica::many(&redis, 1, &clock);
+    let terms = exact(Terms::fixed(5, Duration::ZERO, Timestamp::default()));
+    let charges: Vec<_> =
+        (0..20).map(|number| Charge::take(key(&format!("dropped {number}")), terms, 5)).collect();
+    for charge in &charges {
+        let answer = replicas[0].home.charge(std::slice::from_ref(charge), clock.now());
+        assert!(matches!(answer, Answer::Later(_)), "nobody knows the key");
+    }
+    let settled = soon(|| (replicas[0].home.report().waiting == 0).then_some(()));
+    settled.expect("nobody waits");
+    for charge in charges {
+        assert_eq!(replicas[0].ask_one(charge), Some(true), "all of it is there");
+        assert_eq!(replicas[0].ask_one(charge), Some(false));
+    }
+}
+
+#[test]
+fn who_leaves_hands_in_what_it_held_and_its_seat() {
+    let redis = Redis::start();
+    let replicas = Replica::many(&redis, 2, &clock());
+    let terms = exact(Terms::fixed(1_000, MINUTE * 4, Timestamp::default()));
+    let charge = Charge::take(key("left"), terms, 1);
+    assert_eq!(replicas[0].ask_one(charge), Some(true));
+    let bought = replicas[0].home.report().facts.bought;
+    assert!(bought > 1, "{bought}");
+    assert!(runtime().block_on(replicas[0].home.leave(Duration::from_secs(1))));
+    let facts = replicas[0].home.report().facts;
+    assert_eq!(facts.returned, bought - 1, "{facts:?}");
+    let alone = soon(|| (replicas[1].stands() == (Touch::In, 1)).then_some(()));
+    alone.expect("the other one is alone now");
+    let rest = (0..1_100).filter(|_| replicas[1].ask_one(charge) == Some(true)).count();
+    assert_eq!(rest, 999);
+}
+
+#[test]
+fn a_replica_starts_without_redis_and_shares_once_it_is_there() {
+    let mut redis = Redis::start();
+    let settings = settings(&redis);
+    redis.kill();
+    let clock = clock();
+    let replica = Replica::start(&settings, "early", &clock);
+    let trouble = soon(|| replica.home.report().lanes[0].trouble.clone()).expect("a reason");
+    assert!(trouble.contains("cannot be reached"), "{trouble}");
+    // One of four that are expected: a quarter.
+    let fast = Charge::take(key("fast"), Terms::sliding(40, MINUTE), 1);
+    let admitted = (0..40).filter(|_| replica.ask_one(fast) == Some(true)).count();
+    assert_eq!(admitted, 10);
+    let sure = Charge::take(key("exact"), exact(Terms::sliding(40, MINUTE)), 1);
+    assert_eq!(replica.ask_one(sure), None);
+    redis.restart();
+    let replicas = [replica];
+    await_touch(&replicas);
+    let report = replicas[0].home.report();
+    assert_eq!(report.lanes[0].seat, Some(Seat { index: 0, of: 1 }));
+    assert_eq!(report.lanes[0].trouble, None);
+    assert_eq!(replicas[0].ask_one(sure), Some(true));
+}
+
+#[test]
+fn what_cannot_be_shared_is_counted_by_each_replica() {
+    let redis = Redis::start();
+    let replicas = Replica::many(&redis, 2, &clock());
+    let local = Manner { mode: Mode::Local, ..Manner::USUAL };
+    for (name, terms, admitted) in [
+        ("local", Terms::sliding(3, MINUTE).held(local), 6),
+        // Too large to be shared: each admits one half, as there are two.
+        ("large", Terms::fixed(1 << 44, MINUTE, Timestamp::default()), 16),
+    ] {
+        let cost = if terms.limit == 3 { 1 } else { 1 << 40 };
+        let charge = Charge::take(key(name), terms, cost);
+        let asked = (0..20).filter(|turn| replicas[turn % 2].ask_one(charge) == Some(true));
+        assert_eq!(asked.count(), admitted, "{name}");
+    }
+}
+
+#[test]
+fn a_warm_key_needs_few_orders() {
+    let redis = Redis::start();
+    let replicas = Replica::many(&redis, 1, &clock());
+    let over = Over::Tokens(0);
+    let manner = Manner { mode: Mode::Fast { over }, ..Manner::USUAL };
+    let terms = Terms::sliding(1_000_000, MINUTE).held(manner);
+    let charge = Charge::take(key("warm"), terms, 1);
+    runtime().block_on(async {
+        for _ in 0..20_000 {
+            assert!(replicas[0].ask(&[charge]).await.is_some_and(|tallies| tallies.admitted()));
+        }
+    });
+    let orders = replicas[0].home.report().facts.orders;
+    println!("20000 requests, {orders} orders");
+    assert!(orders < 600, "{orders}");
+}
+
+#[test]
+fn what_was_used_of_a_quota_out_of_touch_outlives_the_process() {
+    let mut redis = Redis::with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let (settings, clock) = (settings(&redis), clock());
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = || Replica::with_journal(&settings, "keeper", folder.path(), &clock);
+    let quota = exact(Terms::fixed(100, Duration::ZERO, Timestamp::default()));
+    let charge = Charge::take(key("quota"), quota, 1);
+    let ask = |replica: &Replica, count: usize| {
+        (0..count).filter(|_| replica.ask_one(charge) == Some(true)).count()
+    };
+    let replicas = [start().expect("a journal")];
+    await_touch(&replicas);
+    assert_eq!(ask(&replicas[0], 10), 10);
+    redis.kill();
+    let out = soon(|| (replicas[0].stands().0 == Touch::Out).then_some(()));
+    out.expect("it notices");
+    // Its share, which is all, begins when the others would know, were there any.
+    let alone = soon(|| (ask(&replicas[0], 1) == 1).then_some(()));
+    alone.expect("it goes on");
+    let alone = 1 + ask(&replicas[0], 39);
+    assert_eq!(alone, 40);
+    std::thread::sleep(Duration::from_millis(200));
+    drop(replicas);
+    redis.restart();
+    let replicas = [soon(start).expect("the journal is free again")];
+    await_touch(&replicas);
+    let rest = ask(&replicas[0], 100);
+    assert!((45..=50).contains(&rest), "{rest}");
+}
