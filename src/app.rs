@@ -8,7 +8,8 @@ mod serve;
 mod shared;
 mod trust;
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,6 @@ use crate::configuration::config::Secret;
 use crate::configuration::refresh::{Refresh, Refusal, Status};
 use crate::configuration::source::{Environment, Folder};
 use crate::counters::Home;
-use crate::counters::memory::Memory;
 use crate::counters::shared::Shared;
 use crate::limit::concurrency::Concurrency;
 use crate::proxy::admit::Bounds;
@@ -115,12 +115,12 @@ impl App {
         let first = first.map_err(|refusal| StartError::Configuration(Box::new(refusal)))?;
         let apis = first.apis.len();
         let live = Arc::new(Live::new(first));
-        let state = Arc::new(State::new([random()?, random()?]));
+        let state = Arc::new(State::new([random_number()?, random_number()?]));
         state.configured.store(true, Ordering::Relaxed);
         let log = Arc::new(AccessLog::new(which(settings), format(settings)));
         let steady: Arc<dyn Clock> = Arc::<SystemClock>::clone(&clock);
         let (counters, upkeep) = match shared::plan(settings)? {
-            None => (Home::Here(Memory::new()), None),
+            None => (Home::Here(Box::default()), None),
             Some(plan) => {
                 let shared = Shared::new(&plan, steady);
                 let (shared, upkeep) =
@@ -152,7 +152,8 @@ impl App {
         let witness = record::witness(Arc::clone(&log), Arc::clone(&clock));
         let mut listening = Listening::default();
         let plan = plan(settings, witness, &mut listening)?;
-        let clients = Listener::new(plan, http_proxy(&conf, gateway), Arc::clone(&live))?;
+        let make = Box::new(move |gateway| http_proxy(&conf, gateway));
+        let clients = Listener::new(plan, gateway, make, Arc::clone(&live))?;
         let status = Arc::clone(&refresh.status);
         let shown = Admin {
             state: Arc::clone(&state),
@@ -166,6 +167,7 @@ impl App {
         listening.admin = admin.as_ref().map(|(_listener, address)| *address);
         let interval = settings.configuration.poll_interval;
         let beside = Beside {
+            gateway: Arc::clone(clients.app()),
             admin: admin.map(|(listener, _address)| listener),
             watching: Watching { refresh, live, interval, seen },
             log,
@@ -203,9 +205,8 @@ fn refresh(
     environment: Environment,
     clock: Arc<SystemClock>,
 ) -> io::Result<Refresh> {
-    let mut secret = [0_u8; 32];
-    openssl::rand::rand_bytes(&mut secret)?;
-    let instance = Arc::from(format!("{:016x}", random()?));
+    let secret = random()?;
+    let instance = Arc::from(format!("{:016x}", random_number()?));
     let making = Making { generation: 0, now: clock.now(), instance, secret };
     let folder = Folder::at(&settings.configuration.folder);
     Ok(Refresh { folder, environment, clock, making, status: Arc::new(Status::default()) })
@@ -310,8 +311,14 @@ pub const fn format(settings: &Settings) -> Format {
     }
 }
 
-fn random() -> io::Result<u64> {
-    let mut bytes = [0_u8; 8];
-    openssl::rand::rand_bytes(&mut bytes)?;
-    Ok(u64::from_ne_bytes(bytes))
+fn random_number() -> io::Result<u64> {
+    Ok(u64::from_ne_bytes(random()?))
+}
+
+/// Random bytes of the system, which has them at hand: those of OpenSSL would have to be set up for
+/// nothing else.
+fn random<const BYTES: usize>() -> io::Result<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
 }

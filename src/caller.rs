@@ -106,10 +106,13 @@ pub enum CallError {
 }
 
 fn refusal(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "the backend refused the connection",
-        io::ErrorKind::TimedOut => "the backend did not accept the connection in time",
-        _ => "the backend cannot be reached",
+    let kind = error.kind();
+    if kind == io::ErrorKind::ConnectionRefused {
+        "the backend refused the connection"
+    } else if kind == io::ErrorKind::TimedOut {
+        "the backend did not accept the connection in time"
+    } else {
+        "the backend cannot be reached"
     }
 }
 
@@ -159,8 +162,8 @@ impl Caller {
 
     fn tls(&self) -> Arc<TransportConnector> {
         let mut made = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || Arc::new(TransportConnector::new(Some(self.options.clone())));
-        Arc::clone(made.get_or_insert_with(make))
+        let first = || Arc::new(TransportConnector::new(Some(self.options.clone())));
+        Arc::clone(made.get_or_insert_with(first))
     }
 }
 
@@ -193,7 +196,7 @@ impl Sending {
     /// The next head, which may be an informational one. May be dropped and called again.
     pub async fn head(&mut self) -> Result<Answered, CallError> {
         match self.connection.head().await {
-            Ok(head) if head.head.status == StatusCode::SWITCHING_PROTOCOLS => {
+            Ok(head) if head.message.status == StatusCode::SWITCHING_PROTOCOLS => {
                 Err(CallError::Invalid("it switches protocols unasked"))
             }
             Ok(head) => Ok(Answered { head }),
@@ -219,7 +222,7 @@ impl Sending {
         let body = head::framing(&head, method).map_err(CallError::Invalid)?;
         let keeps = !self.unheard && head::keeps(&head);
         let Self { caller, destination, connection, begun, .. } = self;
-        let head = head.head;
+        let head = head.message;
         Ok(Call { caller, destination, connection, body, begun, keeps, silence, head })
     }
 }
@@ -227,7 +230,7 @@ impl Sending {
 impl Answered {
     /// The head, if it is only an informational one: the response is still to come.
     pub fn informational(self) -> Result<ResponseHeader, Self> {
-        if self.head.head.status.is_informational() { Ok(self.head.head) } else { Err(self) }
+        if self.head.message.status.is_informational() { Ok(self.head.message) } else { Err(self) }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub enum Home {
     /// In this process, for it alone.
-    Here(Memory),
+    Here(Box<Memory>),
     /// Over Redis, for all replicas.
     Shared(Shared),
 }

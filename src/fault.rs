@@ -4,6 +4,9 @@
 //! that a person mends all of them in one go. What a fault looks like on a terminal is
 //! [`render`]'s business; what it says is decided where it is found.
 
+#[cfg(test)]
+pub(crate) mod damage;
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;

@@ -53,7 +53,7 @@ use crate::telemetry::access_log::AccessLog;
 use crate::time::{Clock, SystemClock, Timestamp};
 
 /// The data plane: one value for all requests.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Gateway {
     /// What runs.
     pub live: Arc<Live>,

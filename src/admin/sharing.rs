@@ -33,7 +33,7 @@ pub(super) struct Sharing {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Lane {
-    lane: u16,
+    number: u16,
     /// `in-touch`, `out-of-touch` or `healing`.
     state: &'static str,
     for_seconds: u64,
@@ -75,7 +75,7 @@ impl Lane {
     fn of(lane: &LaneReport) -> Self {
         let width = lane.clock_width.map(|width| u64::try_from(width.as_micros()));
         Self {
-            lane: lane.lane,
+            number: lane.lane,
             state: match lane.touch {
                 Touch::In => "in-touch",
                 Touch::Out => "out-of-touch",

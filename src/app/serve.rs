@@ -50,6 +50,8 @@ pub(super) struct Serving {
 
 /// What runs beside the clients.
 pub(super) struct Beside {
+    /// What serves them, to be prepared for all they may ask.
+    pub(super) gateway: Arc<Proxied<Gateway>>,
     /// Serves operators.
     pub(super) admin: Option<Listener<Admin>>,
     /// Looks for changes of the configuration.
@@ -136,14 +138,17 @@ struct Running {
 
 impl Beside {
     fn start(self, stopped: &watch::Receiver<bool>) -> io::Result<Running> {
-        let Self { admin, watching, log } = self;
+        let Self { gateway, admin, watching, log } = self;
         let status = Arc::clone(&watching.refresh.status);
         let mut threads = Vec::new();
         if let Some(admin) = admin {
             threads.push(operators(admin, stopped.clone())?);
         }
         let Watching { refresh, live, interval, seen } = watching;
-        let watch = move || refresh.watch(&live, interval, seen);
+        let watch = move || {
+            gateway.prepare();
+            refresh.watch(&live, interval, seen);
+        };
         threads.push(thread::Builder::new().name("configuration".to_owned()).spawn(watch)?);
         threads.push(log.run()?);
         Ok(Running { status, log, threads })

@@ -157,7 +157,7 @@ impl State {
             (Self::Size(size, _) | Self::Extension(size), b'\r') => Self::SizeEnd(size),
             (Self::Size(size, _), b';' | b' ' | b'\t') => Self::Extension(size),
             (Self::Extension(size), _) if byte != b'\n' => Self::Extension(size),
-            (Self::SizeEnd(0), b'\n') | (Self::TrailerLineEnd, b'\n') => Self::Trailer,
+            (Self::SizeEnd(0) | Self::TrailerLineEnd, b'\n') => Self::Trailer,
             (Self::SizeEnd(size), b'\n') => Self::Data(size),
             (Self::DataReturn, b'\r') => Self::DataEnd,
             (Self::DataEnd, b'\n') => Self::Size(0, 0),

@@ -19,7 +19,7 @@ const FIELDS_MAX: usize = 256;
 pub(super) struct Head {
     /// Status, reason phrase and fields, names as the backend writes them; none of those that
     /// belong to the connection (RFC 9110 §7.6.1).
-    pub(super) head: ResponseHeader,
+    pub(super) message: ResponseHeader,
     /// Which HTTP the backend speaks.
     version: Version,
     /// What it says of the connection.
@@ -123,7 +123,7 @@ pub(super) fn take(rest: &mut Bytes) -> Result<Option<Head>, &'static str> {
     }
     let version = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     drop(rest.split_to(length));
-    Ok(Some(Head { head, version, hop }))
+    Ok(Some(Head { message: head, version, hop }))
 }
 
 /// Gives back bytes that were not enough, to be added to.
@@ -145,8 +145,8 @@ const fn sentence(error: httparse::Error) -> &'static str {
 
 /// How the body behind a head is framed (RFC 9112 §6.3), for a request with `method`.
 pub(super) fn framing(head: &Head, method: &Method) -> Result<Body, &'static str> {
-    let fields = &head.head.headers;
-    let status = head.head.status;
+    let fields = &head.message.headers;
+    let status = head.message.status;
     let length = length(fields)?;
     if *method == Method::HEAD
         || status == StatusCode::NO_CONTENT
@@ -198,7 +198,7 @@ fn number_of(digits: &[u8]) -> Option<u64> {
 /// Whether the backend keeps the connection open behind this response.
 pub(super) fn keeps(head: &Head) -> bool {
     // With both framings somebody on the way may have believed the other one (RFC 9112 §6.1).
-    let doubtful = head.hop.coding.is_some() && head.head.headers.contains_key(CONTENT_LENGTH);
+    let doubtful = head.hop.coding.is_some() && head.message.headers.contains_key(CONTENT_LENGTH);
     let kept = if head.version == Version::HTTP_11 { !head.hop.close } else { head.hop.keep_alive };
     kept && !doubtful
 }
@@ -225,7 +225,7 @@ mod tests {
             assert_eq!(rest.len(), end);
         }
         let mut rest = Bytes::from_static(text);
-        let Head { head, .. } = take(&mut rest).unwrap().unwrap();
+        let Head { message: head, .. } = take(&mut rest).unwrap().unwrap();
         assert_eq!(rest, "body");
         assert_eq!(head.get_reason_phrase(), Some("Fine"));
         let values: Vec<_> = head.headers.get_all("x-name").iter().collect();
@@ -277,7 +277,7 @@ mod tests {
         let text = "HTTP/1.1 200 OK\r\nConnection: X-Own, content-length\r\nContent-Length: 1\r\nX-Own: a\r\n\
                     Keep-Alive: timeout=5\r\nTE: trailers\r\nUpgrade: h2c\r\nX-Other: b\r\nTrailer: X\r\n\
                     Proxy-Connection: keep-alive\r\n\r\n";
-        let head = head(text).unwrap().head;
+        let head = head(text).unwrap().message;
         let names: Vec<_> = head.headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["content-length", "x-other"]);
     }

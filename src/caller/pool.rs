@@ -87,8 +87,8 @@ impl Pool {
     pub(super) fn take(&self, destination: &Destination, now: Timestamp) -> Option<Connection> {
         let mut shelves = self.lock();
         let Shelves { idle, count, .. } = &mut *shelves;
-        let shelf = idle.get_mut(destination)?;
-        while let Some(Idle { mut connection, since }) = shelf.pop() {
+        let stack = idle.get_mut(destination)?;
+        while let Some(Idle { mut connection, since }) = stack.pop() {
             *count = count.saturating_sub(1);
             if now.since(since) < IDLE_TIMEOUT && connection.is_quiet() {
                 return Some(connection);
@@ -109,7 +109,7 @@ impl Pool {
         shelves.count = shelves.count.saturating_add(1);
         let kept = Idle { connection, since: now };
         match shelves.idle.get_mut(destination) {
-            Some(shelf) => shelf.push(kept),
+            Some(stack) => stack.push(kept),
             None => drop(shelves.idle.insert(destination.clone(), vec![kept])),
         }
     }
@@ -127,11 +127,11 @@ impl Pool {
 impl Shelves {
     fn sweep(&mut self, now: Timestamp) {
         self.swept = now;
-        self.idle.retain(|_destination, shelf| {
-            shelf.retain_mut(|idle| {
+        self.idle.retain(|_destination, stack| {
+            stack.retain_mut(|idle| {
                 now.since(idle.since) < IDLE_TIMEOUT && idle.connection.is_quiet()
             });
-            !shelf.is_empty()
+            !stack.is_empty()
         });
         self.count = self.idle.values().map(Vec::len).sum();
     }

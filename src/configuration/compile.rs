@@ -325,9 +325,14 @@ mod tests {
     use std::fmt::Write as _;
     use std::path::{Path, PathBuf};
 
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
-    use crate::configuration::source::{Environment, Folder};
-    use crate::configuration::validate::load;
+    use crate::configuration::document;
+    use crate::configuration::source::{Environment, Folder, Reading};
+    use crate::configuration::validate::{load, validate};
+    use crate::fault::damage::{damaged, damages, texts};
     use crate::fault::{Place, Sources, render};
 
     fn making() -> Making {
@@ -522,5 +527,66 @@ apis:
                       urlTemplate: /}\n    policy: <policies><on-error><return-response />\
                       </on-error></policies>\n";
         assert_eq!(faults(caught), nothing);
+    }
+
+    /// What a configuration is made of.
+    const SHARDS: &[&str] = &[
+        "\n",
+        "\r\n",
+        "  ",
+        "- ",
+        ": ",
+        "|",
+        ">",
+        "|2-",
+        "\"",
+        "'",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "#",
+        "&a",
+        "*a",
+        "!t",
+        "%",
+        "@",
+        "~",
+        "?",
+        "---\n",
+        "\t",
+        "null",
+        "true",
+        "99999999999",
+        "1e9",
+        "é",
+        "\u{85}",
+        "\\x",
+        "apis:\n",
+        "  - id: x\n",
+        "    policy: |\n      <policies>\n",
+        "<inbound>@(",
+    ];
+
+    #[test]
+    fn no_damage_to_a_configuration_makes_loading_it_panic() {
+        let seeds = [texts("tests/corpus/config", ".yaml"), texts("config", ".yaml")].concat();
+        proptest!(|(seed in select(seeds), damages in damages(SHARDS))| {
+            let text = damaged(&seed, &damages);
+            let mut faults = Vec::new();
+            let read: Vec<(Arc<str>, Arc<str>)> = vec![(Arc::from("weir.yaml"), Arc::from(text))];
+            let document = document::read(&read, &mut faults);
+            let reading = Reading::of(read);
+            let (config, mut faults) =
+                validate(&document, &reading, &Environment::default(), faults);
+            Documents::look_at(&config, &mut faults);
+            if faults.is_empty() && let Err(found) = compile(&config, &making()) {
+                faults = found;
+            }
+            for fault in faults {
+                let _ = render(&fault, &reading.sources());
+            }
+        });
     }
 }

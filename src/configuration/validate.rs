@@ -224,8 +224,6 @@ fn line_starts(text: &str) -> Vec<usize> {
 mod tests {
     use std::path::Path;
 
-    use proptest::prelude::*;
-
     use super::*;
     use crate::route::table::place::Version;
 
@@ -282,26 +280,5 @@ mod tests {
             assert!(!printed.contains(secret), "{secret}");
         }
         assert!(reading.is_ok_and(|reading| reading.secrets.len() == 3));
-    }
-
-    proptest! {
-        #[test]
-        fn no_damage_to_a_document_makes_validation_panic(
-            at in 0_usize..4_000,
-            length in 0_usize..30,
-            instead in "[-:|>\"'{}\\[\\],&*!#%@~?a0 \n]{0,6}",
-        ) {
-            let text = include_str!("../../tests/corpus/config/good/everything/weir.yaml");
-            let mut text: Vec<char> = text.chars().collect();
-            let at = at.min(text.len());
-            let end = at.saturating_add(length).min(text.len());
-            text.splice(at..end, instead.chars());
-            let text: String = text.into_iter().collect();
-            let mut faults = Vec::new();
-            let texts = vec![(Arc::from("weir.yaml"), Arc::from(text))];
-            let document = document::read(&texts, &mut faults);
-            let reading = Reading::of(texts);
-            let _ = validate(&document, &reading, &environment(), faults);
-        }
     }
 }

@@ -55,9 +55,20 @@ mod difference;
 mod scene;
 mod play;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::fault::damage::{damaged, damages};
+use crate::policy::Scope;
+use crate::policy::build::document::{Owner, build, build_fragment};
+use crate::policy::build::references::References;
 use crate::policy::catalog::{Build, POLICIES};
+use crate::policy::markup::{self, NamedValues};
+use crate::policy::program::Program;
 
 use case::{Case, File};
 
@@ -114,6 +125,86 @@ fn every_case_comes_out_as_it_is_written() {
     }
     let count = wrong.len();
     assert!(wrong.is_empty(), "{count} cases differ\n\n{}", wrong.join("\n"));
+}
+
+/// What policy documents are made of.
+const SHARDS: &[&str] = &[
+    "<",
+    ">",
+    "/>",
+    "</",
+    "\"",
+    "'",
+    "&",
+    "&quot;",
+    "@(",
+    "@{",
+    ")",
+    "}",
+    "{{",
+    "}}",
+    "<!--",
+    "-->",
+    "<![CDATA[",
+    "]]>",
+    "é",
+    "\0",
+    "<base />",
+    "<choose>",
+    "<when condition=\"@(true)\">",
+    "</choose>",
+    "<retry condition=\"true\" count=\"2\" interval=\"1\">",
+    "</retry>",
+    "<set-header name=\"a\"><value>",
+    "<include-fragment fragment-id=\"f\" />",
+    "99999999999",
+    "-1",
+    " id=\"x\"",
+    "</inbound><outbound>",
+    "from x in ",
+    ".Select(x => x)",
+];
+
+/// Every document of the corpus.
+fn documents() -> Vec<String> {
+    let cases = files().into_iter().flat_map(|(_, file)| file.cases);
+    let blocks = cases.flat_map(|case| case.blocks);
+    let documents = blocks.filter_map(|block| match block.label.rsplit(' ').next()? {
+        "inbound" | "backend" | "outbound" | "on-error" => {
+            let section = block.label.rsplit(' ').next()?;
+            Some(format!("<policies><{section}>{}</{section}></policies>", block.text))
+        }
+        "global" | "product" | "api" | "operation" => Some(block.text),
+        _ => block
+            .label
+            .starts_with("fragment ")
+            .then(|| format!("<fragment>{}</fragment>", block.text)),
+    });
+    documents.collect()
+}
+
+#[test]
+fn no_damage_to_a_document_makes_building_it_panic() {
+    let seeds = select(documents());
+    proptest!(|(seed in seeds, damages in damages(SHARDS))| {
+        let text = damaged(&seed, &damages);
+        let reading = markup::read(&Arc::from("f"), &text, &NamedValues::assumed());
+        let mut faults = reading.faults;
+        let references = References { assumed: Some(RefCell::default()), ..References::default() };
+        if let Some(root) = reading.root {
+            let owner = Owner { scope: Scope::Operation, name: "any" };
+            let document = build(&root, owner, &references, &mut faults);
+            build_fragment(&root, &references, &mut faults);
+            let documents = [&document, &document];
+            if Program::is_too_long(&documents).is_none() {
+                let _ = Program::compose(&documents).unaddressed();
+            }
+        }
+        let lines = text.split('\n').count();
+        for fault in faults {
+            prop_assert!(usize::try_from(fault.place.line).unwrap() <= lines, "{fault}");
+        }
+    });
 }
 
 #[test]

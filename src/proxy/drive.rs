@@ -71,7 +71,7 @@ async fn follow(
                         }
                         Event::Responded(forward::call::response_of(call))
                     }
-                    Err(Stopped::Failed(failure)) => Event::Failed(failure),
+                    Err(Stopped::Failed(failure)) => Event::Failed(*failure),
                     Err(Stopped::Gone(error)) => return Stop::Gone(error),
                 }
             }

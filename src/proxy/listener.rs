@@ -4,7 +4,7 @@
 //! minute before it panics; it gives a handshake a minute, and counts nothing. So [`Listener`]
 //! accepts itself: addresses are taken beforehand ([`Bound`]), each connection takes a seat before
 //! it costs anything, and is [guarded](super::guard) before Pingora reads from it. What answers is
-//! Pingora's proxy ([`Proxied`]), or another app of Pingora's kind.
+//! the gateway ([`Proxied`]), or another app of Pingora's kind.
 
 mod app;
 mod bind;
@@ -20,12 +20,12 @@ use std::time::Duration;
 
 use pingora::apps::ServerApp;
 use pingora::protocols::{ALPN, Ssl, Stream};
-use pingora::proxy::{HttpProxy, ProxyHttp};
+use pingora::proxy::ProxyHttp;
 use pingora::server::ShutdownWatch;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-pub use app::Proxied;
+pub use app::{Make, Proxied};
 pub use bind::{BindError, Bound};
 pub use tls::{Certificate, Oldest, Terms, TlsError};
 
@@ -108,21 +108,22 @@ impl Drop for Seat {
 
 impl<P> Listener<Proxied<P>>
 where
-    P: ProxyHttp + Send + Sync + 'static,
+    P: ProxyHttp + Clone + Send + Sync + 'static,
     P::CTX: Send + Sync,
 {
-    /// Serves `plan` with `proxy`; certificates are those of `live` at the time of each handshake.
-    pub fn new(plan: Plan, proxy: HttpProxy<P>, live: Arc<Live>) -> Result<Self, TlsError> {
-        Self::build(plan, proxy, tls::find_in(live))
+    /// Serves `plan` with `gateway`, around which `make` puts Pingora's proxy where that is needed;
+    /// certificates are those of `live` at the time of each handshake.
+    pub fn new(plan: Plan, gateway: P, make: Make<P>, live: Arc<Live>) -> Result<Self, TlsError> {
+        Self::build(plan, gateway, make, tls::find_in(live))
     }
 
-    fn build(plan: Plan, proxy: HttpProxy<P>, find: tls::Find) -> Result<Self, TlsError> {
+    fn build(plan: Plan, gateway: P, make: Make<P>, find: tls::Find) -> Result<Self, TlsError> {
         let (secure, tls) = match plan.https {
             Some((bound, terms)) => (Some(bound), Some(Arc::new(tls::Door::new(&terms, find)?))),
             None => (None, None),
         };
         Ok(Self {
-            app: Arc::new(Proxied::new(proxy, plan.h2c, plan.rules.bounds.bytes_max)),
+            app: Arc::new(Proxied::new(gateway, make, plan.h2c, plan.rules.bounds.bytes_max)),
             plain: plan.http,
             secure,
             tls,
@@ -145,6 +146,11 @@ impl<A: ServerApp + Send + Sync + 'static> Listener<A> {
             connections: Arc::default(),
             connections_max,
         }
+    }
+
+    /// What answers.
+    pub const fn app(&self) -> &Arc<A> {
+        &self.app
     }
 
     /// What becomes of connections.

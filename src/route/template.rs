@@ -506,6 +506,20 @@ mod tests {
         }
 
         #[test]
+        fn no_path_makes_a_template_stumble(
+            template in "(/|\\{[ab]\\}|\\{\\*r\\}|[a.%é-]){0,10}(\\?a=\\{q\\})?",
+            path in "[/a.%é{}*-]{0,24}",
+            query in "[a=&%2+]{0,12}",
+        ) {
+            if let Ok(template) = Template::parse(&template)
+                && let Ok(found) = template.compare(&path, &query)
+            {
+                let names = found.iter().map(|parameter| parameter.name);
+                prop_assert!(template.names().eq(names));
+            }
+        }
+
+        #[test]
         fn a_mixed_segment_matches_whenever_there_is_a_way(
             template in "a{0,2}\\{x\\}[ab]{1,2}\\{y\\}[ab]{1,2}\\{z\\}[ab]{0,2}",
             found in "[ab]{0,10}",

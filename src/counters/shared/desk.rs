@@ -247,10 +247,10 @@ impl Desk {
                 Effect::Send(errand) => errands.push(errand),
                 Effect::Answer { waiter, decision } => self.answer(now, waiter, decision),
                 Effect::Healed { round } => {
-                    rounds.push(Round { desk, number: round, is_whole: true })
+                    rounds.push(Round { desk, number: round, is_whole: true });
                 }
                 Effect::Unhealed { round } => {
-                    rounds.push(Round { desk, number: round, is_whole: false })
+                    rounds.push(Round { desk, number: round, is_whole: false });
                 }
             }
         }

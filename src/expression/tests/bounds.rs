@@ -1,7 +1,10 @@
 //! What is deep, long or endless stops at its bound.
 
 use proptest::prelude::{any, prop, prop_oneof, proptest};
+use proptest::sample::select;
 use proptest::strategy::Strategy;
+
+use crate::fault::damage::{damaged, damages, texts};
 
 use super::request::Request;
 use super::{Expected, compile, outcome};
@@ -67,7 +70,7 @@ fn a_long_chain_is_computed() {
 /// Words that make texts that are nearly expressions.
 fn words() -> impl Strategy<Value = String> {
     let word = prop_oneof![
-        prop::sample::select(vec![
+        select(vec![
             "context",
             ".",
             "Variables",
@@ -161,4 +164,92 @@ proptest! {
         let _ = compile(&format!("@({text})"), Expected::Bool);
         let _ = compile(&format!("@{{{text}}}"), Expected::Any);
     }
+}
+
+#[test]
+fn no_damage_to_an_expression_makes_it_panic_or_hang() {
+    let seeds = select(expressions());
+    proptest!(|(seed in seeds, damages in damages(SHARDS))| {
+        let text = damaged(&seed, &damages);
+        if let Ok(expression) = compile(&text, Expected::Any) {
+            let _ = expression.evaluate(&mut Request::default());
+        }
+    });
+}
+
+/// What expressions are made of.
+const SHARDS: &[&str] = &[
+    "(",
+    ")",
+    "{",
+    "}",
+    "[",
+    "]",
+    "<",
+    ">",
+    "\"",
+    "'",
+    ";",
+    ",",
+    ".",
+    "?.",
+    "??",
+    "=>",
+    "==",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "&&",
+    "||",
+    "!",
+    "<<",
+    "$\"{",
+    "@\"",
+    "\\",
+    "//",
+    "/*",
+    "new ",
+    "var x = ",
+    "return ",
+    "if (",
+    "else ",
+    "while (true)",
+    "from x in y ",
+    "select ",
+    "orderby ",
+    "let z = ",
+    "is ",
+    "as ",
+    "int ",
+    "List<",
+    "(string)",
+    "context.",
+    ".Select(x => ",
+    "2147483647",
+    "1e308",
+    "0.1m",
+    "null",
+    "throw ",
+    "out var o",
+    "JObject.Parse(",
+    "Regex.Match(",
+    "new string('x', 9999999)",
+];
+
+/// The expressions of the corpus of policies, roughly cut.
+fn expressions() -> Vec<String> {
+    let mut found = Vec::new();
+    for text in texts("tests/corpus/policies", ".txt") {
+        for (open, close) in [("@(", ')'), ("@{", '}')] {
+            for (at, _) in text.match_indices(open) {
+                let end = text[at..].find("\n---").map_or(text.len(), |length| at + length);
+                let end = text[at..end].find(['<', '\n']).map_or(end, |length| at + length);
+                let length = text[at..end].rfind(close).map_or(0, |length| length + 1);
+                found.extend((length > 0).then(|| text[at..at + length].to_owned()));
+            }
+        }
+    }
+    found
 }

@@ -29,7 +29,7 @@ const REDIRECTS_MAX: usize = 10;
 /// Why there is no response.
 pub enum Stopped {
     /// The policies are told.
-    Failed(Failure),
+    Failed(Box<Failure>),
     /// The client cannot be told any more.
     Gone(Box<Error>),
 }
@@ -72,7 +72,7 @@ async fn keep_request_body(
         message: problem.message.to_string(),
         problem,
     };
-    let bytes = read.map_err(|problem| Stopped::Failed(unreadable(problem)))?;
+    let bytes = read.map_err(|problem| Stopped::Failed(Box::new(unreadable(problem))))?;
     run.exchange.request.body = if bytes.is_empty() { Body::None } else { Body::Bytes(bytes) };
     Ok(())
 }
@@ -85,7 +85,7 @@ async fn attempt(
 ) -> Result<Call, Stopped> {
     let there = match destination(gateway, run).await {
         Ok(there) => there,
-        Err(refused) => return Err(Stopped::Failed(connection_failure(&refused.to_string()))),
+        Err(refused) => return Err(failed(connection_failure(&refused.to_string()))),
     };
     let body = match &run.exchange.request.body {
         Body::Waiting => {
@@ -98,7 +98,7 @@ async fn attempt(
     let framing =
         if body.is_empty() && !bare { Framing::None } else { Framing::Length(body.len()) };
     let mut request =
-        head::write(gateway, session, run, &framing).map_err(|fault| told(run, fault))?;
+        head::write(gateway, session, run, &framing).map_err(|fault| told(run, &fault))?;
     request.extend_from_slice(&body);
     let mut fresh = false;
     loop {
@@ -111,7 +111,7 @@ async fn attempt(
                 fresh = true;
             }
             Ok(call) => return Ok(call),
-            Err(Cut::Call(error)) => return Err(told(run, error)),
+            Err(Cut::Call(error)) => return Err(told(run, &error)),
             Err(Cut::Client(error)) => return Err(Stopped::Gone(error)),
         }
     }
@@ -149,7 +149,8 @@ async fn stream_body(
 ) -> Result<Call, Stopped> {
     let length = session.req_header().headers.get(CONTENT_LENGTH).cloned();
     let framing = length.map_or(Framing::Chunked, Framing::Said);
-    let request = head::write(gateway, session, run, &framing).map_err(|fault| told(run, fault))?;
+    let request =
+        head::write(gateway, session, run, &framing).map_err(|fault| told(run, &fault))?;
     let chunked = matches!(framing, Framing::Chunked);
     let now = run.exchange.now;
     let sent = async {
@@ -174,9 +175,9 @@ async fn stream_body(
     };
     match sent.await {
         Ok(call) => Ok(call),
-        Err(Cut::Call(error)) => Err(told(run, error)),
+        Err(Cut::Call(error)) => Err(told(run, &error)),
         // What the client is told depends on what is wrong with its body.
-        Err(Cut::Client(error)) => Err(Stopped::Failed(failure(&error))),
+        Err(Cut::Client(error)) => Err(failed(failure(&error))),
     }
 }
 
@@ -285,16 +286,21 @@ pub fn response_of(call: &Call) -> Response {
 }
 
 /// The failure that policies are told of; the record has it with its cause.
-fn told(run: &mut Run, error: CallError) -> Stopped {
+fn told(run: &mut Run, error: &CallError) -> Stopped {
     let mut told = error.to_string();
-    let mut cause = std::error::Error::source(&error);
+    let mut cause = std::error::Error::source(error);
     while let Some(why) = cause {
         told = format!("{told}: {why}");
         cause = why.source();
     }
     run.transport = Some(format!("{}: {told}", run.exchange.request.base));
-    Stopped::Failed(match error {
-        CallError::Late(_) => late(&error.to_string()),
-        _ => connection_failure(&error.to_string()),
+    failed(if matches!(error, CallError::Late(_)) {
+        late(&error.to_string())
+    } else {
+        connection_failure(&error.to_string())
     })
+}
+
+fn failed(failure: Failure) -> Stopped {
+    Stopped::Failed(Box::new(failure))
 }

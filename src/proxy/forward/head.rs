@@ -223,13 +223,14 @@ fn put_received(head: &mut Vec<u8>, session: &Session, run: &Run) {
         Vec::new()
     };
     let goes_on = |name: &HeaderName| {
-        name != HOST
-            && !is_framing(name)
-            && !is_hop_by_hop(name)
-            && !(joins && name == COOKIE)
-            && !(looks_spoofed(name) && SPOOFABLE.contains(name))
-            && !nominated.contains(name)
-            && !is_replaced(run, name)
+        let stays = name == HOST
+            || is_framing(name)
+            || is_hop_by_hop(name)
+            || (joins && name == COOKIE)
+            || (looks_spoofed(name) && SPOOFABLE.contains(name))
+            || nominated.contains(name)
+            || is_replaced(run, name);
+        !stays
     };
     if received.has_case() {
         let written = received.case_header_iter();

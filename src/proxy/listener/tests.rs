@@ -23,6 +23,7 @@ use std::net::TcpStream as Client;
 use std::time::Instant;
 use tokio::sync::watch;
 
+#[derive(Clone)]
 struct Echo;
 
 #[async_trait]
@@ -88,8 +89,8 @@ fn serve(h2c: bool, connections_max: usize, time_max: Duration, terms: Terms) ->
             key: named.key.clone(),
         })
     });
-    let proxy = http_proxy(&Arc::new(ServerConf::default()), Echo);
-    let listener = Listener::build(plan, proxy, find).unwrap();
+    let make = Box::new(|echo| http_proxy(&Arc::new(ServerConf::default()), echo));
+    let listener = Listener::build(plan, Echo, make, find).unwrap();
     let connections = Arc::clone(listener.connections());
     let (shutdown, watch) = watch::channel(false);
     let runtime =

@@ -30,8 +30,8 @@ pub(super) struct Judge {
     offered: Vec<Vec<(u64, u64)>>,
     last_beat: Vec<u64>,
     pub orders: u64,
-    /// Orders for tokens by key and window.
-    bought: BTreeMap<(u64, u64), u64>,
+    /// Orders for tokens of windows that were yet to begin.
+    pub ahead: u64,
     /// How much a failover may add: what was lost and nobody can know.
     slack: u64,
     is_fast: bool,
@@ -60,7 +60,7 @@ impl Judge {
             offered: vec![Vec::new(); keys],
             last_beat: vec![0; plan.replicas],
             orders: 0,
-            bought: BTreeMap::new(),
+            ahead: 0,
             slack: 0,
             is_fast: !plan.rule.is_exact(),
             had_loss,
@@ -142,8 +142,7 @@ impl Judge {
             return;
         }
         let starts = order.span.starts;
-        let key = world.keys.iter().position(|key| *key == order.meter.key).unwrap();
-        *world.judge.bought.entry((u64::try_from(key).unwrap(), starts)).or_default() += 1;
+        world.judge.ahead += u64::from(world.there() < starts);
         let failover = world.plan.failover.as_ref();
         if failover.is_some_and(|failover| failover.hidden || failover.jump != 0)
             || world.judge.slack > 0

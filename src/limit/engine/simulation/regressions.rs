@@ -163,12 +163,13 @@ fn dead_tokens_of_a_sliding_window_go_back() {
 fn a_new_window_is_bought_in_before_it_starts() {
     let worlds = try_all(&fixed(1_000, 1_000), |plan| {
         plan.rate = 800;
-        plan.delay = 1_000;
         plan.ends = 6 * SECOND;
     });
-    let waits: u64 = worlds.iter().map(|world| world.judge.waits).sum();
-    let offered: u64 = worlds.iter().map(|world| world.judge.total().1).sum();
-    assert!(waits * 100 < offered, "{waits} of {offered} waited");
+    for world in worlds {
+        // Three replicas, three windows that begin under load, each but the first known.
+        let ahead = world.judge.ahead;
+        assert!(ahead >= 9, "{ahead} of 9 were bought ahead");
+    }
 }
 
 #[test]
