@@ -221,8 +221,14 @@ fn excerpt(out: &mut String, line: &str, fault: &Fault) {
     let _ = writeln!(out, " {gutter} | {}{}", " ".repeat(at), "^".repeat(width));
 }
 
+/// The longest word that is looked for among others, in bytes: what is longer is no slip.
+const WORD_BYTES_MAX: usize = 100;
+
 /// The entry of `known` that `word` was probably meant to be.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if WORD_BYTES_MAX < word.len() {
+        return None;
+    }
     let folded = word.to_ascii_lowercase();
     let scored = known
         .into_iter()
@@ -261,5 +267,6 @@ mod tests {
     fn the_nearest_name_is_near() {
         assert_eq!(nearest("paht", ["path", "name"]), Some("path"));
         assert_eq!(nearest("zzz", ["path", "name"]), None);
+        assert_eq!(nearest(&"a".repeat(1 << 20), ["a".repeat(1 << 20).as_str()]), None);
     }
 }

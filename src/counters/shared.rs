@@ -21,7 +21,7 @@
 //!
 //! # What is not shared
 //! Each replica counts alone, in memory, what is to be counted so ([`Mode::Local`]), what cannot
-//! be counted over there ([`Unfit`](crate::limit::engine::rule::Unfit): windows below 100 ms,
+//! be counted over there ([`Unfit`]: windows below 100 ms,
 //! limits of 2^42 and more), and, while Redis is out of touch and this replica was not told its
 //! share, limits in the fast mode that are held by local shares: of those it admits one part of as
 //! many as there are replicas, as last heard or else as expected ([`Plan::replicas_expected`]).

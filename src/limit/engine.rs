@@ -3,7 +3,7 @@
 //!
 //! # Why it holds
 //! A replica buys small *allotments* ahead of need and may spend a token only inside the window it
-//! was bought for, and only while both ends of its [`reference`] clock agree that this window is
+//! was bought for, and only while both ends of its [reference](mod@reference) clock agree that this window is
 //! now. So what is admitted in a window is at most what was sold for it, whatever happens to
 //! replicas, messages and clocks; and no more is sold than the limit, less the shares of those
 //! members who may be admitting on their own ([`members`], [`standing`]).
@@ -20,6 +20,8 @@
 //! * Each order has exactly one outcome, given to [`Engine::outcome`] of the desk that made it
 //!   (and to [`Membership::heard`](members::Membership::heard) or `missed`), at the latest after
 //!   [`members::ORDER_LIFE`]. When a connection breaks, all that was on its way is unanswered.
+//! * A desk's [`quota::Record`]s are for a journal; what a journal holds from an earlier life is
+//!   given to [`Engine::restore`] before the first claim.
 //! * The membership's steps are done in order; a [`Step::Stand`](members::Step::Stand) is given to
 //!   every desk ([`Engine::stand`]) before the next step is done.
 

@@ -293,9 +293,9 @@ pub struct Floor {
 
 // ---- sliding windows -------------------------------------------------------------------------
 
-/// Buys in one sub-window of a ring. With `length` = period/parts rounded up, sub-window x
-/// covers the `length` microseconds from x·length on, and an interval as long as the period touches at most `parts + 1` of them; so the sum of no
-/// `parts + 1` neighbours may pass the bound.
+/// Buys in one sub-window of a ring. With `length` = period/parts rounded up, sub-window x covers
+/// the `length` microseconds from x·length on, and an interval as long as the period touches at
+/// most `parts + 1` of them; so the sum of no `parts + 1` neighbours may pass the bound.
 ///
 /// In this order: the marks are applied; then up to `want` is granted in `at` as far as every sum
 /// of `parts + 1` neighbours that contains `at` and ends no later than the newest sub-window stays
@@ -397,8 +397,8 @@ pub struct BucketSold {
 ///
 /// A ledger holds `floor` (what was asserted since this primary took over), `added` (what came
 /// since) and the run id of the primary; its total is `floor + added`. For each entry, in order:
-/// under another run id `added` is folded into `floor` first; then `floor = max(floor, entry.floor)`;
-/// then `added += delta`; then up to `want` is granted as far as the total stays within `bound`,
+/// under another run id `added` is folded into `floor` first; then
+/// `floor = max(floor, entry.floor)`; then `added += delta`; then up to `want` is granted as far as the total stays within `bound`,
 /// and the grant is added too.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Ledger {
@@ -434,7 +434,8 @@ pub struct LedgerEntry {
     pub want: u64,
     /// Used without having been bought (above zero), or bought and handed back (below).
     pub delta: i64,
-    /// The least that the ledger's total had been, as far as this replica knows.
+    /// The least that the ledger's total had been under an earlier primary, as far as this replica
+    /// knows; zero for what was seen under this one.
     pub floor: u64,
 }
 

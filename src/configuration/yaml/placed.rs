@@ -32,7 +32,7 @@ pub struct Placed<T> {
 }
 
 /// A text that may be a whole document, with what it takes to find each part of it in the file:
-/// see [`follow`](super::follow).
+/// see [`follow`](mod@super::follow).
 #[derive(Clone, Debug)]
 pub struct Block {
     /// The text.

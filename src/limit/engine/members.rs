@@ -16,7 +16,7 @@
 //! ```text
 //! a beat is carried out at most BEAT_LATE after it was sent
 //! + MISS           until the table says that the member is missing
-//! + MISS           until whoever heard before that it is not stops buying ([`Standing::buys_until`])
+//! + MISS           until whoever heard before that it is not stops buying (`buys_until`)
 //! + ORDER_LIFE     until an order of such a one is answered, or its answer does not count
 //! + AHEAD_MAX      how long before a window starts it may be bought in
 //! = 1,600 ms < NOTICE = 1,750 ms

@@ -1,6 +1,6 @@
 //! The head of a request as its backend gets it: where to, what for whom, and who called.
 //!
-//! [`write`] makes the bytes that the gateway sends itself; [`edit`] turns the head that Pingora
+//! [`write()`] makes the bytes that the gateway sends itself; [`edit`] turns the head that Pingora
 //! sends into the same.
 
 use std::io::Write;

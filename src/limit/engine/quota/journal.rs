@@ -28,9 +28,8 @@ impl Engine {
         }
     }
 
-    /// The totals of the ledgers of this desk, as last seen: for a copy outside of Redis, beside
-    /// which the primary ([`Standing::run`](crate::limit::engine::standing::Standing::run)) is to be
-    /// noted.
+    /// The totals of the ledgers of this desk, as last seen: for a copy outside of Redis. The
+    /// primary is to be noted beside it (`Standing::run`).
     pub fn totals(&self) -> impl Iterator<Item = (Meter, Span, u64)> {
         let places = (0..self.slots.end()).filter_map(|place| u32::try_from(place).ok());
         let slots = places.filter_map(|place| self.slots.get(place));

@@ -168,7 +168,7 @@ fn a_new_window_is_bought_in_before_it_starts() {
     for world in worlds {
         // Three replicas, three windows that begin under load, each but the first known.
         let ahead = world.judge.ahead;
-        assert!(ahead >= 9, "{ahead} of 9 were bought ahead");
+        assert!(ahead >= 6, "{ahead} of 9 were bought ahead");
     }
 }
 
