@@ -19,7 +19,8 @@ use serde::Serialize;
 use crate::admin::sharing::Sharing;
 use crate::configuration::refresh::Status;
 use crate::counters::Home;
-use crate::proxy::{State, guard};
+use crate::proxy::guard;
+use crate::proxy::state::State;
 use crate::telemetry::access_log::AccessLog;
 use crate::time::{Timestamp, date};
 

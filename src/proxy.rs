@@ -16,9 +16,9 @@ pub mod drive;
 pub mod forward;
 pub mod reply;
 pub mod record;
+pub mod state;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -48,6 +48,7 @@ use crate::problem::Problem;
 use crate::proxy::admit::{Admission, Bounds, Trust};
 use crate::proxy::drive::Stop;
 use crate::proxy::record::Journey;
+use crate::proxy::state::State;
 use crate::snapshot::{Live, Snapshot};
 use crate::telemetry::access_log::AccessLog;
 use crate::time::{Clock, SystemClock, Timestamp};
@@ -83,23 +84,6 @@ pub struct Gateway {
     pub log: Arc<AccessLog>,
     /// Whether the gateway takes requests, and how many are in flight.
     pub state: Arc<State>,
-}
-
-/// Whether the gateway takes requests.
-#[derive(Debug)]
-pub struct State {
-    /// Requests that have begun and not ended.
-    pub in_flight: AtomicU64,
-    /// Requests that have begun.
-    pub requests: AtomicU64,
-    /// Set once the gateway is on its way down.
-    pub draining: AtomicBool,
-    /// Whether a configuration runs; readiness asks.
-    pub configured: AtomicBool,
-    /// Makes ids of requests: a sequence that begins at random.
-    sequence: AtomicU64,
-    /// Tells this process's ids from those of others.
-    salt: u64,
 }
 
 /// Pingora's per-request context.
@@ -327,46 +311,6 @@ impl ProxyHttp for Gateway {
         _: ProxyWarnLogContext,
     ) -> bool {
         true
-    }
-}
-
-impl State {
-    /// The state of a gateway that starts. `random` is fresh for each process.
-    pub const fn new(random: [u64; 2]) -> Self {
-        let [sequence, salt] = random;
-        Self {
-            in_flight: AtomicU64::new(0),
-            requests: AtomicU64::new(0),
-            draining: AtomicBool::new(false),
-            configured: AtomicBool::new(false),
-            sequence: AtomicU64::new(sequence),
-            salt,
-        }
-    }
-
-    /// Whether the gateway is on its way down.
-    pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
-    }
-
-    /// Whether the gateway takes requests.
-    pub fn is_ready(&self) -> bool {
-        self.configured.load(Ordering::Relaxed) && !self.is_draining()
-    }
-
-    /// What load balancers are told on the data port.
-    pub fn status(&self) -> Problem {
-        if self.is_ready() { Problem::nothing() } else { Problem::unavailable("not_ready") }
-    }
-
-    /// The id of the next request.
-    pub fn next_id(&self) -> u128 {
-        let number = self.sequence.fetch_add(1, Ordering::Relaxed);
-        // Multiplying by an odd number is one-to-one: ids differ, and do not show how many there
-        // were.
-        let low = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let high = self.salt ^ low.rotate_left(32);
-        (u128::from(high) << 64) | u128::from(low)
     }
 }
 

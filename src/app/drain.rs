@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 
 use crate::configuration::refresh::Status;
-use crate::proxy::State;
+use crate::proxy::state::State;
 use crate::settings;
 
 /// Waits for the signal that ends the gateway, and drains.

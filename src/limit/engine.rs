@@ -19,7 +19,9 @@
 //!   are sent, waiters woken, reports of healing passed to the membership.
 //! * Each order has exactly one outcome, given to [`Engine::outcome`] of the desk that made it
 //!   (and to [`Membership::heard`](members::Membership::heard) or `missed`), at the latest after
-//!   [`members::ORDER_LIFE`]. When a connection breaks, all that was on its way is unanswered.
+//!   [`members::ORDER_LIFE`]. When a connection breaks or is replaced, the membership is told
+//!   first and its steps are done; then all that was on its way is unanswered, and nothing of it
+//!   goes over another connection.
 //! * A desk's [`quota::Record`]s are for a journal; what a journal holds from an earlier life is
 //!   given to [`Engine::restore`] before the first claim.
 //! * The membership's steps are done in order; a [`Step::Stand`](members::Step::Stand) is given to

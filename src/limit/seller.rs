@@ -15,9 +15,8 @@ pub mod permits;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::limit::key::CounterKey;
-use crate::limit::order::{
-    Fixed, FixedSold, Meter, Order, Probed, ReplicaId, Reply, Session, Span,
-};
+use crate::limit::order::members::Probed;
+use crate::limit::order::{Fixed, FixedSold, Meter, Order, ReplicaId, Reply, Session, Span};
 
 /// The largest amount of one order and of one number in a ring; larger ones count as this. The sum
 /// of a whole ring then stays below 2^53.

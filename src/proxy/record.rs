@@ -12,7 +12,8 @@ use crate::exchange::{CacheOutcome, Exchange, format_id};
 use crate::limit::{Charge, Counters};
 use crate::problem::Problem;
 use crate::proxy::guard::Witness;
-use crate::proxy::{Context, Gateway, State};
+use crate::proxy::state::State;
+use crate::proxy::{Context, Gateway};
 use crate::telemetry::access_log::{AccessLog, Line};
 use crate::time::{Clock, SystemClock, Timestamp, date};
 

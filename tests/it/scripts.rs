@@ -13,8 +13,9 @@ use weir::counters::redis::command::{Call, Writer, read};
 use weir::counters::redis::name::Names;
 use weir::counters::redis::script::{Script, Scripts};
 use weir::limit::key::{CounterKey, KeySpace, Kind};
+use weir::limit::order::members::Beat;
 use weir::limit::order::{
-    Beat, Bucket, Change, Fixed, Floor, Ledger, LedgerEntry, Mark, Meter, Order, Permits, Raise,
+    Bucket, Change, Fixed, Floor, Ledger, LedgerEntry, Mark, Meter, Order, Permits, Raise,
     ReplicaId, Reply, Ring, Session, Span,
 };
 use weir::limit::seller::{Primary, fixed};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use weir::counters::shared::Touch;
 use weir::limit::key::{KeySpace, Kind};
 use weir::limit::manner::{Manner, Mode, Over};
-use weir::limit::order::Seat;
+use weir::limit::order::members::Seat;
 use weir::limit::{Answer, Charge, Counters, Terms};
 use weir::time::{Clock, Timestamp};
 

@@ -7,10 +7,11 @@ use redis::{Cmd, Pipeline, Value};
 use crate::counters::redis::name::{Id, Names};
 use crate::counters::redis::script::{Script, Scripts};
 use crate::counters::redis::trouble::Trouble;
+use crate::limit::order::members::{Alive, Beat, Beaten, HeldBack, Missing, Probed, Seat};
 use crate::limit::order::{
-    Alive, Beat, Beaten, Bucket, BucketSold, Change, EntrySold, FLOORS_MAX, Fixed, FixedSold,
-    HELD_BACK_KEPT_MICROS, HeldBack, LEDGER_ENTRIES_MAX, Ledger, LedgerSold, MARKS_MAX, Missing,
-    Order, Permits, PermitsHeld, Probed, Raise, Reply, Ring, RingSold, Seat, Span,
+    Bucket, BucketSold, Change, EntrySold, FLOORS_MAX, Fixed, FixedSold, HELD_BACK_KEPT_MICROS,
+    LEDGER_ENTRIES_MAX, Ledger, LedgerSold, MARKS_MAX, Order, Permits, PermitsHeld, Raise, Reply,
+    Ring, RingSold, Span,
 };
 use crate::limit::seller::{
     PARTS_MAX, SEQ_MAX, amount, bucket::TOKEN_NANOS_MAX, fixed, ledger::delta,

@@ -7,7 +7,7 @@ use crate::counters::shared::Office;
 use crate::counters::shared::desk;
 use crate::counters::shared::lane::Lane;
 use crate::limit::engine::Facts;
-use crate::limit::order::Seat;
+use crate::limit::order::members::Seat;
 use crate::time::Timestamp;
 
 pub use crate::limit::engine::standing::Touch;

@@ -30,7 +30,8 @@ use std::time::Duration;
 
 use crate::limit::engine::reference::Reference;
 use crate::limit::engine::standing::Standing;
-use crate::limit::order::{Alive, Errand, Outcome, ReplicaId, Reply, Ticket};
+use crate::limit::order::members::Alive;
+use crate::limit::order::{Errand, Outcome, ReplicaId, Reply, Ticket};
 use crate::time::Timestamp;
 
 /// How often a member beats, and how often where there are many.

@@ -110,6 +110,13 @@ impl Books {
         self.flight.is_none() && self.wishes.is_empty()
     }
 
+    /// How much was used that is told in a report without an answer.
+    #[cfg(test)]
+    pub(super) fn on_the_way(&self) -> u64 {
+        let entries = self.flight.iter().flat_map(|flight| &flight.ledger.entries);
+        entries.map(|entry| u64::try_from(entry.delta).unwrap_or(0)).sum()
+    }
+
     /// When something is due; a report is repeated only while the replica is `in_touch`.
     pub(super) fn wake(&self, in_touch: bool) -> Option<Timestamp> {
         let repeat = self.flight.as_ref().filter(|flight| in_touch && !flight.on_the_way);

@@ -3,7 +3,7 @@
 
 use crate::limit::engine::reference::Reference;
 use crate::limit::engine::rule::{Grid, Rule};
-use crate::limit::order::{HeldBack, Seat};
+use crate::limit::order::members::{HeldBack, Seat};
 use crate::time::Timestamp;
 
 /// How this replica stands with a lane.

@@ -1,8 +1,7 @@
 //! The table of members: who lives, who has which seat, and what is held back.
 
-use crate::limit::order::{
-    Alive, Beat, Beaten, HELD_BACK_KEPT_MICROS, HeldBack, Missing, ReplicaId, Seat,
-};
+use crate::limit::order::members::{Alive, Beat, Beaten, HeldBack, Missing, Seat};
+use crate::limit::order::{HELD_BACK_KEPT_MICROS, ReplicaId};
 use crate::limit::seller::{ByReplica, SEQ_MAX};
 
 /// The table.

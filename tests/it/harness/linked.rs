@@ -8,8 +8,9 @@ use weir::counters::redis::settings::{PREFIX, Place, Settings, Topology};
 use weir::counters::redis::trouble::Trouble;
 use weir::counters::redis::{Customer, Link, News};
 use weir::limit::key::{KeySpace, Kind};
+use weir::limit::order::members::Beat;
 use weir::limit::order::{
-    Beat, Bucket, Errand, Fixed, Floor, Ledger, LedgerEntry, Meter, Order, Outcome, Permits, Raise,
+    Bucket, Errand, Fixed, Floor, Ledger, LedgerEntry, Meter, Order, Outcome, Permits, Raise,
     ReplicaId, Reply, Ring, Session, Span, Ticket,
 };
 use weir::time::{Clock, SystemClock};

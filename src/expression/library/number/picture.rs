@@ -126,7 +126,7 @@ impl Picture {
         for piece in pieces {
             match piece {
                 Piece::Digit { .. } if is_after => {
-                    out.extend(fraction.chars().nth(places_after));
+                    out.push_str(fraction.get(places_after..=places_after).unwrap_or_default());
                     places_after = places_after.saturating_add(1);
                 }
                 Piece::Digit { .. } => {

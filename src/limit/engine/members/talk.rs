@@ -9,7 +9,8 @@ use crate::limit::engine::members::{
 };
 use crate::limit::engine::reference::Moment;
 use crate::limit::engine::standing::{Hold, Standing, Touch};
-use crate::limit::order::{Alive, Beat, Beaten, Errand, HeldBack, Order, Ticket};
+use crate::limit::order::members::{Alive, Beat, Beaten, HeldBack};
+use crate::limit::order::{Errand, Order, Ticket};
 use crate::time::Timestamp;
 
 impl Membership {

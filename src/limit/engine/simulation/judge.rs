@@ -252,7 +252,7 @@ impl Judge {
         let plan = &world.plan;
         let (seed, grid) = (self.seed, plan.rule.grid());
         let desks = || world.replicas.iter().filter(|one| one.live).flat_map(|one| &one.desks);
-        let unsaid: u64 = desks().map(|desk| unreported(desk, 0)).sum();
+        let unsaid: u64 = desks().map(|desk| unreported(desk, 0) + desk.books.on_the_way()).sum();
         let total = |account: &Account| account.total();
         let mut used: BTreeMap<(usize, u64), u64> = BTreeMap::new();
         for (key, admitted) in self.admitted.iter().enumerate() {

@@ -103,12 +103,11 @@ impl World {
             self.at(until + back, Event::Connect(who));
             return;
         }
-        let swaps = self.replicas[who].conn.replace(run).is_some();
-        if swaps {
-            self.drop_orders(who, now);
-        }
+        self.replicas[who].conn = Some(run);
+        let open = std::mem::take(&mut self.replicas[who].open);
         self.replicas[who].membership.connected(now, run);
         self.drain(who, post);
+        self.drop_orders(who, open, post);
     }
 
     pub(super) fn break_off(&mut self, who: usize, post: &mut Post) {
@@ -116,21 +115,25 @@ impl World {
         if self.replicas[who].conn.take().is_none() {
             return;
         }
+        let open = std::mem::take(&mut self.replicas[who].open);
         self.replicas[who].membership.disconnected(now);
-        self.drop_orders(who, now);
         self.drain(who, post);
+        self.drop_orders(who, open, post);
     }
 
-    /// What was on its way over a connection that is no more is unanswered.
-    pub(super) fn drop_orders(&mut self, who: usize, now: Timestamp) {
+    /// What was on its way over a connection that is no more is unanswered; the membership and the
+    /// desks know by then that it is no more.
+    fn drop_orders(&mut self, who: usize, open: BTreeSet<(usize, Ticket)>, post: &mut Post) {
+        let now = self.local(who);
         let replica = &mut self.replicas[who];
-        for (from, ticket) in std::mem::take(&mut replica.open) {
+        for (from, ticket) in open {
             if from < replica.desks.len() {
                 replica.desks[from].outcome(now, ticket, Outcome::Unanswered);
             } else {
                 replica.membership.outcome(now, ticket, Outcome::Unanswered);
             }
         }
+        self.drain(who, post);
     }
 
     pub(super) fn fail_over(&mut self) {
