@@ -90,7 +90,7 @@ impl<C: Counters, P: Pace> Stage<'_, C, P> {
             for left in (0..3).rev() {
                 let tallies = self.charge(&[Charge::take(key, terms, 1)]).await;
                 let tally = *tallies.iter().next().expect("one charge has one tally");
-                assert_eq!((tally.admitted, tally.remaining()), (true, left), "{terms:?}");
+                assert_eq!((tally.admitted, tally.remaining()), (true, left), "{name}: {tally:?}");
                 assert_eq!((tally.limit, tally.retry_after), (terms.limit, Duration::ZERO));
             }
             let (_, refused) =
