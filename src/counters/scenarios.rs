@@ -21,6 +21,10 @@ pub(crate) trait Pace {
     fn grain(&self) -> Duration {
         Duration::ZERO
     }
+    /// The terms as they are to be held.
+    fn held(&self, terms: Terms) -> Terms {
+        terms
+    }
 }
 
 /// One home under test.
@@ -65,7 +69,12 @@ impl<C: Counters, P: Pace> Stage<'_, C, P> {
     }
 
     fn sliding(&self, limit: u64) -> Terms {
-        Terms::sliding(limit, self.period)
+        self.pace.held(Terms::sliding(limit, self.period))
+    }
+
+    /// A window of them begins now.
+    fn fixed(&self, limit: u64, period: Duration) -> Terms {
+        self.pace.held(Terms::fixed(limit, period, self.pace.now()))
     }
 
     async fn charge(&self, charges: &[Charge]) -> Tallies {
@@ -164,7 +173,7 @@ impl<C: Counters, P: Pace> Stage<'_, C, P> {
     }
 
     async fn a_fixed_window_comes_back_whole(&mut self) {
-        let terms = Terms::fixed(2, self.period, self.pace.now());
+        let terms = self.fixed(2, self.period);
         let charge = Charge::take(self.key(Kind::QuotaCalls, "whole"), terms, 1);
         self.pace.pass(self.period.mul_f64(0.7)).await;
         assert!(self.admits(charge).await && self.admits(charge).await);
@@ -176,7 +185,7 @@ impl<C: Counters, P: Pace> Stage<'_, C, P> {
     }
 
     async fn what_never_resets_never_resets(&mut self) {
-        let terms = Terms::fixed(1, Duration::ZERO, self.pace.now());
+        let terms = self.fixed(1, Duration::ZERO);
         let charge = Charge::take(self.key(Kind::QuotaCalls, "never"), terms, 1);
         assert!(self.admits(charge).await);
         self.pace.pass(self.period * 3).await;
@@ -201,7 +210,7 @@ impl<C: Counters, P: Pace> Stage<'_, C, P> {
 
     async fn a_refund_gives_back_and_never_more_than_there_was(&mut self) {
         let key = self.key(Kind::RateByKey, "refund");
-        for terms in [self.sliding(2), Terms::fixed(2, self.period, self.pace.now())] {
+        for terms in [self.sliding(2), self.fixed(2, self.period)] {
             let hold = Charge::take(key, terms, 2);
             let at = self.pace.now();
             assert!(self.admits(hold).await);
@@ -231,7 +240,7 @@ impl<C: Counters, P: Pace> Stage<'_, C, P> {
         assert!(self.admits(Charge::take(key, self.sliding(100), 81)).await);
         assert_eq!(self.used(key, other_period(100)).await, 81);
         assert!(!self.admits(Charge::take(key, other_period(81), 1)).await);
-        let fixed = Terms::fixed(100, self.period, self.pace.now());
+        let fixed = self.fixed(100, self.period);
         assert_eq!(self.used(key, fixed).await, 81);
     }
 

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use openssl::memcmp;
-use openssl::sha::{Sha256, sha256};
+use openssl::sha::Sha256;
 
 use super::Subscription;
 use super::key::KEY_BYTES_MAX;
@@ -136,7 +136,11 @@ struct KeyedHash {
 impl KeyedHash {
     fn new(secret: &[u8]) -> Self {
         let mut block = [0; BLOCK_BYTES];
-        let short = sha256(secret);
+        // Piece by piece: the function for whole texts would set up all of OpenSSL first, which
+        // is most of what a start would cost.
+        let mut short = Sha256::new();
+        short.update(secret);
+        let short = short.finish();
         let secret = if secret.len() <= BLOCK_BYTES { secret } else { &short };
         for (byte, secret) in block.iter_mut().zip(secret) {
             *byte = *secret;

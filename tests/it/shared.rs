@@ -40,6 +40,11 @@ impl Pace for RealTime {
     fn grain(&self) -> Duration {
         self.grain
     }
+
+    fn held(&self, terms: Terms) -> Terms {
+        // However busy this machine is.
+        terms.held(Manner { max_wait: Duration::from_secs(2), ..Manner::USUAL })
+    }
 }
 
 fn exact(terms: Terms) -> Terms {

@@ -200,6 +200,25 @@ fn a_body_that_nobody_read_is_not_taken_for_a_head() {
 }
 
 #[test]
+fn a_request_that_is_read_twice_is_whole_however_it_comes_in_pieces() {
+    let served = served();
+    let mut client = connect(served.http);
+    client.set_nodelay(true).unwrap();
+    let chunked = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n\n\0 \n\r\n0\r\n\r\n";
+    for request in [POST, chunked] {
+        for cut in 1..request.len() {
+            let (begin, rest) = request.split_at(cut);
+            client.write_all(begin).unwrap();
+            std::thread::sleep(Duration::from_millis(1));
+            let answer = exchange(&mut client, rest);
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{cut}: {answer}");
+            assert!(answer.ends_with("\r\n\r\n\n\0 \n"), "{cut}: {answer}");
+            assert!(exchange(&mut client, GET).starts_with("HTTP/1.1 200 OK\r\n"), "{cut}");
+        }
+    }
+}
+
+#[test]
 fn the_host_asked_for_decides_the_certificate() {
     let served = served();
     for (host, wanted) in [("named.example", "named.example"), ("other.example", "default.example")]
