@@ -91,10 +91,9 @@ impl<C: Counters, P: Pace> Stage<'_, C, P> {
     }
 
     async fn takes_up_to_the_limit_and_says_what_is_left(&mut self) {
-        for (name, terms) in [
-            ("takes: sliding", self.sliding(3)),
-            ("takes: fixed", Terms::fixed(3, self.period, self.pace.now())),
-        ] {
+        for (name, terms) in
+            [("takes: sliding", self.sliding(3)), ("takes: fixed", self.fixed(3, self.period))]
+        {
             let key = self.key(Kind::Rate, name);
             for left in (0..3).rev() {
                 let tallies = self.charge(&[Charge::take(key, terms, 1)]).await;
