@@ -13,8 +13,9 @@ use crate::limit::engine::{Effect, Engine};
 use crate::limit::order::{Change, FLOORS_MAX, Fixed, Floor, MARKS_MAX, Mark, Order, Raise, Ring};
 use crate::time::Timestamp;
 
-/// How many reports of one desk are on their way at once.
-const REPORTS_MAX: usize = 256;
+/// How many reports of one desk are on their way at once: few enough that those of all desks are
+/// answered within their deadline, for one that is late starts the round over.
+const REPORTS_MAX: usize = 4;
 
 /// A desk on its way back.
 #[derive(Debug)]
