@@ -1,29 +1,31 @@
 //! Digests that stand for lists of parts: keys that say nothing a client wrote and never meet by
 //! accident.
 
-use openssl::sha::Sha256;
-
-/// How many bytes a digest keeps of SHA-256: two of 2^40 keys meet with a chance below 2^-48.
+/// How many bytes a digest keeps of BLAKE3: two of 2^40 keys meet with a chance below 2^-48.
 pub const DIGEST_BYTES: usize = 16;
 
 /// A digest that differs whenever the list of parts does: each part is preceded by its length, so
 /// no two lists run together.
 pub fn digest(parts: impl IntoIterator<Item: AsRef<[u8]>>) -> [u8; DIGEST_BYTES] {
-    let mut hash = Sha256::new();
+    beginning(&whole_digest(parts))
+}
+
+/// All of it, which is also a key for other digests.
+pub fn whole_digest(parts: impl IntoIterator<Item: AsRef<[u8]>>) -> [u8; blake3::KEY_LEN] {
+    let mut hash = blake3::Hasher::new();
     for part in parts {
         let part = part.as_ref();
         hash.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
         hash.update(part);
     }
-    kept(hash)
+    hash.finalize().into()
 }
 
-/// The first bytes of a finished hash.
-pub fn kept<const BYTES: usize>(hash: Sha256) -> [u8; BYTES] {
-    let whole = hash.finish();
+/// The first bytes of a whole digest.
+pub fn beginning<const BYTES: usize>(whole: &[u8; blake3::OUT_LEN]) -> [u8; BYTES] {
     let mut kept = [0; BYTES];
     for (to, from) in kept.iter_mut().zip(whole) {
-        *to = from;
+        *to = *from;
     }
     kept
 }

@@ -238,7 +238,7 @@ mod tests {
             Subscription { start: Some(NOW), ..active(Scope::AllApis) },
             active(Scope::Product(OPEN)),
         ];
-        let mut registry = Subscriptions::new(b"a secret of the process");
+        let mut registry = Subscriptions::new([7; 32]);
         for (at, subscription) in all.into_iter().enumerate() {
             let (first, second) = (format!("a{at}"), format!("b{at}"));
             let keys = [Some(first.as_bytes()), Some(second.as_bytes())];

@@ -234,7 +234,7 @@ fn subscriptions(
     making: &Making,
     faults: &mut Vec<Fault>,
 ) -> (Subscriptions, Vec<Subscriber>) {
-    let mut keys = Subscriptions::new(&making.secret);
+    let mut keys = Subscriptions::new(making.secret);
     let mut subscribers = Vec::with_capacity(config.subscriptions.len());
     for known in &config.subscriptions {
         let scope = match &known.scope {

@@ -12,9 +12,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use openssl::sha::Sha256;
-
-use crate::digest::{DIGEST_BYTES, digest, kept};
+use crate::digest::{beginning, whole_digest};
 
 /// How many of them are in a key, beside its kind: 2^-40 for two of 2^40.
 const IDENTITY_BYTES: usize = 15;
@@ -42,7 +40,8 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct KeySpace {
     kind: Kind,
-    digest: [u8; DIGEST_BYTES],
+    /// The key of the digests of its counters.
+    seed: [u8; blake3::KEY_LEN],
 }
 
 /// The identity of one counter, 16 bytes: beside the kind a digest, so nothing of a client's is in
@@ -86,16 +85,13 @@ impl KeySpace {
         let tag = [kind.tag()];
         let parts =
             std::iter::once(tag.as_slice()).chain(location.iter().map(|name| name.as_bytes()));
-        Self { kind, digest: digest(parts) }
+        Self { kind, seed: whole_digest(parts) }
     }
 
     /// The counter of `identity` in this space.
     pub fn key(&self, identity: &str) -> CounterKey {
-        // The space has a fixed length, so the rest can only be read as the identity.
-        let mut hash = Sha256::new();
-        hash.update(&self.digest);
-        hash.update(identity.as_bytes());
-        CounterKey { kind: self.kind, digest: kept(hash) }
+        let whole = blake3::keyed_hash(&self.seed, identity.as_bytes());
+        CounterKey { kind: self.kind, digest: beginning(whole.as_bytes()) }
     }
 }
 
@@ -131,6 +127,7 @@ impl Hash for CounterKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::digest;
     use proptest::prelude::*;
 
     #[test]

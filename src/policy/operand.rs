@@ -5,6 +5,7 @@
     reason = "what no term takes as it is, it takes by its text"
 )]
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,13 +54,18 @@ pub trait Term: Clone + Sized {
 impl<T: Term> Operand<T> {
     /// The value for this exchange.
     pub fn get(&self, exchange: &mut Exchange) -> Result<T, Failure> {
+        self.look(exchange).map(Cow::into_owned)
+    }
+
+    /// The same, lent where it is known: for who only looks at it.
+    pub fn look(&self, exchange: &mut Exchange) -> Result<Cow<'_, T>, Failure> {
         match self {
-            Self::Constant(value) => Ok(value.clone()),
+            Self::Constant(value) => Ok(Cow::Borrowed(value)),
             Self::Computed(computed) => {
-                let value = computed.evaluate(exchange)?;
-                T::from_value(value).map_err(|expected| {
+                let value = T::from_value(computed.evaluate(exchange)?).map_err(|expected| {
                     Failure::value(format!("the value of {} is not {expected}", computed.named()))
-                })
+                })?;
+                Ok(Cow::Owned(value))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! All subscriptions, to be found by a key that is nowhere kept.
 //!
-//! Of each key only its HMAC-SHA-256 under a secret of the process is kept. A key that is presented
+//! Of each key only its BLAKE3 hash, keyed with a secret of the process, is kept. A key that is presented
 //! is hashed the same way, whether it is known or not; what the time of a lookup can tell is
 //! something about that hash, which says nothing about any key to one who lacks the secret. The
 //! whole hash is then compared in constant time. Nothing is kept of keys that are not known, so
@@ -9,14 +9,10 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use openssl::memcmp;
-use openssl::sha::Sha256;
+use blake3::Hash;
 
 use super::Subscription;
 use super::key::KEY_BYTES_MAX;
-
-/// The bytes that SHA-256 takes at a time (FIPS 180-4).
-const BLOCK_BYTES: usize = 64;
 
 /// Which of the two keys of a subscription.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -52,22 +48,23 @@ pub struct Subscriptions {
     all: Vec<Subscription>,
     /// By the beginning of the hash.
     keys: HashMap<u64, Vec<Known>>,
-    hash: KeyedHash,
+    secret: [u8; blake3::KEY_LEN],
+    /// The hash of nothing, which no key has.
+    decoy: Hash,
 }
 
 #[derive(Clone)]
 struct Known {
-    digest: Digest,
+    digest: Hash,
     subscription: usize,
     slot: Slot,
 }
 
-type Digest = [u8; 32];
-
 impl Subscriptions {
-    /// None yet. The `secret` is at least 16 random bytes that do not leave the process.
-    pub fn new(secret: &[u8]) -> Self {
-        Self { all: Vec::new(), keys: HashMap::new(), hash: KeyedHash::new(secret) }
+    /// None yet. The `secret` is random and does not leave the process.
+    pub fn new(secret: [u8; blake3::KEY_LEN]) -> Self {
+        let decoy = blake3::keyed_hash(&secret, b"");
+        Self { all: Vec::new(), keys: HashMap::new(), secret, decoy }
     }
 
     /// Adds a subscription and gives its index: the first has 0. Its keys are not kept, only
@@ -91,7 +88,7 @@ impl Subscriptions {
         }
         for (slot, key) in both {
             let Some(key) = key else { continue };
-            let digest = self.hash.digest(key);
+            let digest = blake3::keyed_hash(&self.secret, key);
             let known = Known { digest, subscription: at, slot };
             self.keys.entry(beginning(&digest)).or_default().push(known);
         }
@@ -106,13 +103,14 @@ impl Subscriptions {
 
     /// Whose key this is. The key has at most [`KEY_BYTES_MAX`] bytes.
     pub(super) fn find(&self, key: &[u8]) -> Option<(usize, Slot)> {
-        let digest = self.hash.digest(key);
+        let digest = blake3::keyed_hash(&self.secret, key);
         let Some(alike) = self.keys.get(&beginning(&digest)) else {
             // An unknown key pays for a comparison too.
-            let _ = memcmp::eq(&digest, &self.hash.decoy);
+            let _ = digest == self.decoy;
             return None;
         };
-        let known = alike.iter().find(|known| memcmp::eq(&known.digest, &digest))?;
+        // Hashes compare in constant time.
+        let known = alike.iter().find(|known| known.digest == digest)?;
         Some((known.subscription, known.slot))
     }
 }
@@ -123,55 +121,12 @@ impl fmt::Debug for Subscriptions {
     }
 }
 
-/// HMAC-SHA-256 (RFC 2104) with the two blocks that the secret fills hashed beforehand, which is
-/// half of the work for a key of usual length.
-#[derive(Clone)]
-struct KeyedHash {
-    inner: Sha256,
-    outer: Sha256,
-    /// The hash of nothing, which no key has.
-    decoy: Digest,
-}
-
-impl KeyedHash {
-    fn new(secret: &[u8]) -> Self {
-        let mut block = [0; BLOCK_BYTES];
-        // Piece by piece: the function for whole texts would set up all of OpenSSL first, which
-        // is most of what a start would cost.
-        let mut short = Sha256::new();
-        short.update(secret);
-        let short = short.finish();
-        let secret = if secret.len() <= BLOCK_BYTES { secret } else { &short };
-        for (byte, secret) in block.iter_mut().zip(secret) {
-            *byte = *secret;
-        }
-        let (mut inner, mut outer) = (Sha256::new(), Sha256::new());
-        inner.update(&block.map(|byte| byte ^ 0x36));
-        outer.update(&block.map(|byte| byte ^ 0x5c));
-        let mut hash = Self { inner, outer, decoy: Digest::default() };
-        hash.decoy = hash.digest(&[]);
-        hash
-    }
-
-    fn digest(&self, key: &[u8]) -> Digest {
-        let mut inner = self.inner.clone();
-        inner.update(key);
-        let mut outer = self.outer.clone();
-        outer.update(&inner.finish());
-        outer.finish()
-    }
-}
-
-fn beginning(digest: &Digest) -> u64 {
-    digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+fn beginning(digest: &Hash) -> u64 {
+    digest.as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]
 mod tests {
-    use openssl::hash::MessageDigest;
-    use openssl::pkey::PKey;
-    use openssl::sign::Signer;
-
     use super::*;
     use crate::subscription::{Scope, State};
 
@@ -180,20 +135,8 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_hmac_sha_256() {
-        for secret in [&b"k"[..], &[7; BLOCK_BYTES], &[9; BLOCK_BYTES + 1]] {
-            let key = PKey::hmac(secret).unwrap();
-            for text in [&b""[..], b"0123456789abcdef", &[1; KEY_BYTES_MAX]] {
-                let mut signer = Signer::new(MessageDigest::sha256(), &key).unwrap();
-                let expected = signer.sign_oneshot_to_vec(text).unwrap();
-                assert_eq!(KeyedHash::new(secret).digest(text).to_vec(), expected);
-            }
-        }
-    }
-
-    #[test]
     fn either_key_finds_its_subscription_and_nothing_else_does() {
-        let mut all = Subscriptions::new(b"secret");
+        let mut all = Subscriptions::new([7; 32]);
         assert_eq!(all.insert(subscription(), [Some(b"one"), Some(b"two")]), Ok(0));
         assert_eq!(all.insert(subscription(), [None, Some(b"three")]), Ok(1));
         assert_eq!(all.insert(subscription(), [None, None]), Ok(2));
@@ -207,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_key_belongs_to_one_subscription_only() {
-        let mut all = Subscriptions::new(b"secret");
+        let mut all = Subscriptions::new([7; 32]);
         assert_eq!(all.insert(subscription(), [Some(b"one"), Some(b"one")]), Ok(0));
         let shared = KeyFault::Shared { slot: Slot::Secondary, with: 0 };
         assert_eq!(all.insert(subscription(), [Some(b"two"), Some(b"one")]), Err(shared));
@@ -221,9 +164,14 @@ mod tests {
 
     #[test]
     fn keys_are_kept_nowhere() {
-        let mut all = Subscriptions::new(b"secret");
+        let mut all = Subscriptions::new([7; 32]);
         all.insert(subscription(), [Some(b"sesame"), None]).unwrap();
         assert!(!format!("{all:?}").contains("sesame"));
-        assert!(all.keys.values().flatten().all(|known| !known.digest.starts_with(b"sesame")));
+        assert!(
+            all.keys
+                .values()
+                .flatten()
+                .all(|known| !known.digest.as_bytes().starts_with(b"sesame"))
+        );
     }
 }

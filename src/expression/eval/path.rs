@@ -56,13 +56,30 @@ impl<'s> Machine<'s> {
         access: &'s Access,
         receiver: Option<Value>,
     ) -> Result<Value, Thrown> {
-        let mut arguments = Vec::with_capacity(access.arguments.len().saturating_add(1));
-        arguments.extend(receiver);
-        for argument in &access.arguments {
-            arguments.push(self.value(argument)?);
-        }
-        let run = self.run_member(access.member, &arguments, &access.types);
+        // Most members take few arguments: those need no allocation.
+        let run = match (receiver, access.arguments.as_slice()) {
+            (Some(receiver), []) => self.run_member(access.member, &[receiver], &access.types),
+            (Some(receiver), [one]) => {
+                let arguments = [receiver, self.value(one)?];
+                self.run_member(access.member, &arguments, &access.types)
+            }
+            (Some(receiver), [one, two]) => {
+                let arguments = [receiver, self.value(one)?, self.value(two)?];
+                self.run_member(access.member, &arguments, &access.types)
+            }
+            (receiver, rest) => {
+                let mut arguments = Vec::with_capacity(rest.len().saturating_add(1));
+                arguments.extend(receiver);
+                for argument in rest {
+                    arguments.push(self.value(argument)?);
+                }
+                self.run_member(access.member, &arguments, &access.types)
+            }
+        };
         let (result, outs) = self.placed(run, access.at)?;
+        if outs.is_empty() {
+            return Ok(result);
+        }
         // What a member gives out is stored where `out` says.
         let mut outs = outs.into_iter();
         for argument in &access.arguments {

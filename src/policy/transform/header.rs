@@ -97,12 +97,25 @@ pub(in crate::policy) fn read_header(
 
 impl SetHeader {
     pub(in crate::policy) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        // What most of them are takes the short way: one value in the place of all others.
+        if let (Operand::Constant(name), ExistsAction::Fixed(Exists::Override), [value]) =
+            (&self.name, &self.action, self.values.as_slice())
+        {
+            let value = value.get(exchange)?;
+            self.headers(exchange).set(name, value);
+            return Ok(Flow::Next);
+        }
         let change = self.evaluate(exchange)?;
-        change.apply(match self.side {
+        change.apply(self.headers(exchange));
+        Ok(Flow::Next)
+    }
+
+    /// The fields that it changes.
+    fn headers<'e>(&self, exchange: &'e mut Exchange) -> &'e mut Headers {
+        match self.side {
             Side::Request => &mut exchange.request.headers,
             Side::Response => &mut exchange.response_or(StatusCode::OK).headers,
-        });
-        Ok(Flow::Next)
+        }
     }
 
     /// What it changes, wherever that is applied.
