@@ -1,5 +1,7 @@
 //! Answers: one writer for every response that does not stream through Pingora.
 
+mod relay;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ use crate::expression::value::Value;
 use crate::policy::machine::Event;
 use crate::problem::Problem;
 use crate::proxy::drive::Stop;
+use crate::proxy::reply::relay::{Unopened, opening, relay};
 use crate::proxy::{ANSWERED, Context, Gateway, Run, drive, forward};
 use crate::time::Timestamp;
 
@@ -84,24 +87,42 @@ pub async fn deliver(session: &mut Session, context: &mut Context) -> pingora::R
     };
     context.journey.answered(&run.exchange);
     end_if_expecting(session);
-    let call = run.call.take();
-    let Some(response) = &run.exchange.response else {
-        return match call {
-            Some(call) => pass(session, &run.exchange, call).await,
-            None => Error::e_explain(ErrorType::InternalError, "there is no response"),
-        };
-    };
-    match call {
-        Some(call) if is_untouched(&run.exchange, call.is_done()) => {
-            pass(session, &run.exchange, call).await
+    let mut call = run.call.take();
+    let mut first = None;
+    let response = run.exchange.response.as_ref();
+    let untouched = response.is_none()
+        || call.as_ref().is_some_and(|call| is_untouched(&run.exchange, call.is_done()));
+    if let Some(open) = &mut call
+        && open.length().is_some()
+        && !open.is_done()
+        && response.is_none_or(|response| response.body.is_waiting())
+    {
+        match opening(session, open).await {
+            Ok(piece) => first = piece,
+            Err(Unopened::Gone(error)) => return Err(error),
+            Err(Unopened::Broken(error)) => {
+                context.journey.broken(&error);
+                let problem = Problem::failed("backend_body_broken");
+                return Box::pin(refuse(session, context, &problem)).await;
+            }
         }
-        call => Box::pin(answer(session, &run.exchange, response, call)).await,
+    }
+    match (call, response) {
+        (Some(call), _) if untouched => pass(session, &run.exchange, call, first).await,
+        (call, Some(response)) => {
+            Box::pin(answer(session, &run.exchange, response, call, first)).await
+        }
+        (_, None) => Error::e_explain(ErrorType::InternalError, "there is no response"),
     }
 }
 
 /// Sends the response of a call on as the backend made it, but for what policies changed.
-async fn pass(session: &mut Session, exchange: &Exchange, call: Call) -> pingora::Result<()> {
-    let mut call = call;
+async fn pass(
+    session: &mut Session,
+    exchange: &Exchange,
+    mut call: Call,
+    first: Option<Bytes>,
+) -> pingora::Result<()> {
     let mut head = call.take_head();
     edit(&mut head, exchange)?;
     let silent = session.req_header().method == Method::HEAD;
@@ -110,13 +131,14 @@ async fn pass(session: &mut Session, exchange: &Exchange, call: Call) -> pingora
     } else if head.status == StatusCode::NO_CONTENT {
         head.remove_header(&CONTENT_LENGTH);
     }
-    let ends = silent || call.is_done() || !may_have_body(head.status);
+    let whole = first.is_none() && call.is_done();
+    let ends = silent || whole || !may_have_body(head.status);
     session.write_response_header(Box::new(head), ends).await?;
     if ends {
         call.release();
         return Ok(());
     }
-    relay(session, call).await
+    relay(session, call, first).await
 }
 
 /// Says how long the body is, as this client understands it.
@@ -145,6 +167,7 @@ async fn answer(
     exchange: &Exchange,
     response: &Response,
     call: Option<Call>,
+    first: Option<Bytes>,
 ) -> pingora::Result<()> {
     let silent = session.req_header().method == Method::HEAD || !may_have_body(response.status);
     let waiting = call.as_ref().filter(|_call| response.body.is_waiting());
@@ -169,44 +192,12 @@ async fn answer(
         session.write_response_body(Some(body), true).await?;
     }
     match call {
-        Some(call) if relays => relay(session, call).await,
+        Some(call) if relays => relay(session, call, first).await,
         Some(call) => {
             call.release();
             Ok(())
         }
         None => Ok(()),
-    }
-}
-
-/// Passes the body of a call on, piece by piece.
-async fn relay(session: &mut Session, mut call: Call) -> pingora::Result<()> {
-    let watched = session.as_mut().is_body_done();
-    loop {
-        let piece = tokio::select! {
-            biased;
-            piece = call.next() => piece,
-            gone = forward::call::gone(session, watched) => return Err(gone),
-        };
-        match piece {
-            Ok(Some(piece)) if call.is_done() => {
-                // The connection is free before the client has taken everything.
-                call.release();
-                session.write_response_body(Some(piece), true).await?;
-                return Ok(());
-            }
-            Ok(Some(piece)) => session.write_response_body(Some(piece), false).await?,
-            Ok(None) => {
-                call.release();
-                session.write_response_body(None, true).await?;
-                return Ok(());
-            }
-            Err(error) => {
-                // The client must not take what it has for the whole: the connection breaks.
-                session.set_keepalive(None);
-                let told = error.to_string();
-                return Err(Error::explain(ErrorType::ConnectionClosed, told).into_up());
-            }
-        }
     }
 }
 

@@ -138,6 +138,24 @@ fn a_body_that_breaks_off_does_not_look_whole_to_the_client() {
 }
 
 #[test]
+fn a_body_that_never_begins_is_a_500() {
+    let backend = bad(|_seen, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")?;
+        Ok(Then::Close)
+    });
+    let gateway = both(&backend.url());
+    for path in ["/echo/bad", "/held/bad"] {
+        let mut client = gateway.client();
+        let answer = client.ask(&Request::get(path));
+        assert_eq!((answer.status, answer.end), (500, End::Whole), "{path}");
+        assert_eq!(gateway.record(path)["reason"], "backend_body_broken");
+        if let Some(kept) = again(&mut client) {
+            assert_eq!(kept, (200, "fine".to_owned()), "{path}");
+        }
+    }
+}
+
+#[test]
 fn an_answer_that_is_no_http_is_a_500_and_its_connection_is_not_used_again() {
     let wrong: [&[u8]; 8] = [
         b"this is no HTTP\r\n\r\n",

@@ -1,0 +1,73 @@
+//! Bodies that go on as the backend sends them.
+
+use bytes::Bytes;
+use pingora::proxy::Session;
+use pingora::{Error, ErrorType};
+
+use crate::caller::{Call, CallError};
+use crate::proxy::forward;
+
+/// Why a body has no first piece.
+pub(super) enum Unopened {
+    /// The client does not want it any more.
+    Gone(Box<Error>),
+    /// The backend did not send it.
+    Broken(Box<Error>),
+}
+
+/// The first piece of a body whose length is known. Until it is here nothing goes out, so that a
+/// client can still be told that it never came. A body without a length is a stream of events
+/// more often than not: its head does not wait.
+pub(super) async fn opening(
+    session: &mut Session,
+    call: &mut Call,
+) -> Result<Option<Bytes>, Unopened> {
+    let watched = session.as_mut().is_body_done();
+    tokio::select! {
+        biased;
+        piece = call.next() => piece.map_err(|error| Unopened::Broken(broken_body(&error))),
+        gone = forward::call::gone(session, watched) => Err(Unopened::Gone(gone)),
+    }
+}
+
+fn broken_body(error: &CallError) -> Box<Error> {
+    Error::explain(ErrorType::ConnectionClosed, error.to_string()).into_up()
+}
+
+/// Passes the body of a call on, piece by piece, after the piece that is here already.
+pub(super) async fn relay(
+    session: &mut Session,
+    mut call: Call,
+    mut first: Option<Bytes>,
+) -> pingora::Result<()> {
+    let watched = session.as_mut().is_body_done();
+    loop {
+        let piece = match first.take() {
+            Some(first) => Ok(Some(first)),
+            None => tokio::select! {
+                biased;
+                piece = call.next() => piece,
+                gone = forward::call::gone(session, watched) => return Err(gone),
+            },
+        };
+        match piece {
+            Ok(Some(piece)) if call.is_done() => {
+                // The connection is free before the client has taken everything.
+                call.release();
+                session.write_response_body(Some(piece), true).await?;
+                return Ok(());
+            }
+            Ok(Some(piece)) => session.write_response_body(Some(piece), false).await?,
+            Ok(None) => {
+                call.release();
+                session.write_response_body(None, true).await?;
+                return Ok(());
+            }
+            Err(error) => {
+                // The client must not take what it has for the whole: the connection breaks.
+                session.set_keepalive(None);
+                return Err(broken_body(&error));
+            }
+        }
+    }
+}
