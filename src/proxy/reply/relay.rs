@@ -25,13 +25,14 @@ pub(super) async fn opening(
     let watched = session.as_mut().is_body_done();
     tokio::select! {
         biased;
-        piece = call.next() => piece.map_err(|error| Unopened::Broken(broken_body(&error))),
+        piece = call.next() => piece.or_else(|error| broken(&error)).map_err(Unopened::Broken),
         gone = forward::call::gone(session, watched) => Err(Unopened::Gone(gone)),
     }
 }
 
-fn broken_body(error: &CallError) -> Box<Error> {
-    Error::explain(ErrorType::ConnectionClosed, error.to_string()).into_up()
+/// Breaks off what was begun: the client must not take what it has for the whole.
+fn broken<T>(error: &CallError) -> pingora::Result<T> {
+    Err(Error::explain(ErrorType::ConnectionClosed, error.to_string()).into_up())
 }
 
 /// Passes the body of a call on, piece by piece, after the piece that is here already.
@@ -42,13 +43,14 @@ pub(super) async fn relay(
 ) -> pingora::Result<()> {
     let watched = session.as_mut().is_body_done();
     loop {
-        let piece = match first.take() {
-            Some(first) => Ok(Some(first)),
-            None => tokio::select! {
+        let piece = if let Some(first) = first.take() {
+            Ok(Some(first))
+        } else {
+            tokio::select! {
                 biased;
                 piece = call.next() => piece,
                 gone = forward::call::gone(session, watched) => return Err(gone),
-            },
+            }
         };
         match piece {
             Ok(Some(piece)) if call.is_done() => {
@@ -64,9 +66,8 @@ pub(super) async fn relay(
                 return Ok(());
             }
             Err(error) => {
-                // The client must not take what it has for the whole: the connection breaks.
                 session.set_keepalive(None);
-                return Err(broken_body(&error));
+                return broken(&error);
             }
         }
     }
