@@ -13,6 +13,7 @@ pub(crate) mod http2;
 pub(crate) mod tls;
 pub(crate) mod redis;
 pub(crate) mod linked;
+pub(crate) mod replica;
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -12,6 +12,9 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "these tests wait for processes in real time")]
 
+// The scenarios of counters name them as if they stood here.
+use weir::{limit, time};
+
 mod harness;
 
 mod answers;
@@ -34,4 +37,6 @@ mod scripts;
 mod redis_link;
 mod redis_weather;
 mod redis_topology;
+mod shared;
+mod shared_weather;
 mod sharing;

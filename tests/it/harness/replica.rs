@@ -146,49 +146,54 @@ pub(crate) fn await_touch(replicas: &[Replica]) {
     assert!(all_in.is_some(), "not all in touch: {stands:?}");
 }
 
-/// Loads `replicas` with requests under `key` while `weather` happens; returns what came of them,
-/// in the order of when they were made.
+/// Loads `replicas` with requests under each of `counters` while `weather` happens; returns what
+/// came of them, for each counter in the order of when they were made.
 pub(crate) fn under_load(
     replicas: &[Replica],
-    (key, terms): (CounterKey, Terms),
+    counters: &[(CounterKey, Terms)],
     load: Load,
     weather: impl FnOnce(),
-) -> Vec<Judged> {
-    let charge = Charge::take(key, terms, 1);
-    let mut judged = std::thread::scope(|scope| {
-        let threads: Vec<_> = replicas
-            .iter()
-            .map(|replica| {
-                scope.spawn(move || {
-                    runtime().block_on(async {
-                        let workers = (0..load.workers).map(|_| replica.work(charge, load));
-                        all_of(workers.collect()).await
-                    })
-                })
-            })
-            .collect();
+) -> Vec<Vec<Judged>> {
+    let charges: Vec<_> =
+        counters.iter().map(|(key, terms)| Charge::take(*key, *terms, 1)).collect();
+    let charges = &charges;
+    let of_replicas = std::thread::scope(|scope| {
+        let work = |replica: &Replica| {
+            let of = |charge: &Charge| {
+                let workers = (0..load.workers).map(|_| replica.work(*charge, load));
+                all_of(workers.collect())
+            };
+            runtime().block_on(all_of(charges.iter().map(of).collect()))
+        };
+        let threads: Vec<_> =
+            replicas.iter().map(|replica| scope.spawn(move || work(replica))).collect();
         weather();
-        let parts = threads.into_iter().flat_map(|thread| thread.join().expect("it ends well"));
-        parts.collect::<Vec<_>>()
+        let ended = threads.into_iter().map(|thread| thread.join().expect("it ends well"));
+        ended.collect::<Vec<_>>()
     });
-    judged.sort_by_key(|judged| judged.before);
-    judged
+    let of = |at: usize| {
+        let parts = of_replicas.iter().flat_map(|replica| &replica[at]);
+        let mut judged: Vec<Judged> = parts.flatten().copied().collect();
+        judged.sort_by_key(|judged| judged.before);
+        judged
+    };
+    (0..charges.len()).map(of).collect()
 }
 
-/// Runs all of `workers` at once.
-async fn all_of(workers: Vec<impl Future<Output = Vec<Judged>>>) -> Vec<Judged> {
-    let mut workers: Vec<_> = workers.into_iter().map(|worker| (Box::pin(worker), None)).collect();
+/// Runs all of `futures` at once.
+async fn all_of<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut futures: Vec<_> = futures.into_iter().map(|one| (Box::pin(one), None)).collect();
     std::future::poll_fn(|context| {
-        for (worker, done) in &mut workers {
+        for (future, done) in &mut futures {
             if done.is_none()
-                && let std::task::Poll::Ready(judged) = worker.as_mut().poll(context)
+                && let std::task::Poll::Ready(output) = future.as_mut().poll(context)
             {
-                *done = Some(judged);
+                *done = Some(output);
             }
         }
-        if workers.iter().all(|(_, done)| done.is_some()) {
-            let done = workers.iter_mut().filter_map(|(_, done)| done.take());
-            return std::task::Poll::Ready(done.flatten().collect());
+        if futures.iter().all(|(_, done)| done.is_some()) {
+            let done = futures.iter_mut().filter_map(|(_, done)| done.take());
+            return std::task::Poll::Ready(done.collect());
         }
         std::task::Poll::Pending
     })
