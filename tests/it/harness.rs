@@ -14,6 +14,8 @@ pub(crate) mod tls;
 pub(crate) mod redis;
 pub(crate) mod linked;
 pub(crate) mod replica;
+pub(crate) mod fleet;
+pub(crate) mod network;
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -63,7 +63,6 @@ fn in_weather(weather: impl FnOnce(&mut Redis)) -> Most {
         fixed: count(most_in_one(fixed, SECOND)),
         fast: count(most_in_one(fast, SECOND)),
     };
-    println!("{most:?}");
     // It was a load, and something came through.
     assert!(LIMIT * 9 / 10 <= most.sliding.min(most.fixed).min(most.fast), "{most:?}");
     most

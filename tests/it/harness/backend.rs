@@ -92,13 +92,31 @@ impl Backend {
         })
     }
 
+    /// The same, for whoever can reach this machine by any of its addresses.
+    pub(crate) fn reached_from_anywhere(
+        answer: impl Fn(&Seen) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("0.0.0.0:0").expect("a port");
+        Self::scripted_on(listener, move |seen, stream| {
+            stream.write_all(&answer(seen))?;
+            Ok(Then::Keep)
+        })
+    }
+
     /// Reads requests, and does what `script` says with each.
     pub(crate) fn scripted(
         script: impl Fn(&Seen, &mut TcpStream) -> io::Result<Then> + Send + Sync + 'static,
     ) -> Self {
+        Self::scripted_on(TcpListener::bind("127.0.0.1:0").expect("a port"), script)
+    }
+
+    fn scripted_on(
+        listener: TcpListener,
+        script: impl Fn(&Seen, &mut TcpStream) -> io::Result<Then> + Send + Sync + 'static,
+    ) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&seen);
-        Self::listen(seen, move |stream, connection| {
+        Self::listen(listener, seen, move |stream, connection| {
             let mut reader = Reader::new(stream);
             while let Some(asked) = next(&mut reader, connection) {
                 kept.lock().expect("the requests").push(asked.clone());
@@ -114,14 +132,14 @@ impl Backend {
     pub(crate) fn raw(
         handle: impl Fn(TcpStream, usize) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
-        Self::listen(Arc::default(), handle)
+        Self::listen(TcpListener::bind("127.0.0.1:0").expect("a port"), Arc::default(), handle)
     }
 
     fn listen(
+        listener: TcpListener,
         seen: Arc<Mutex<Vec<Seen>>>,
         handle: impl Fn(TcpStream, usize) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let (connections, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let backend =
@@ -146,6 +164,11 @@ impl Backend {
     /// Its address as a URL.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// Its address as a `Host` field.

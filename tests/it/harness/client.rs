@@ -112,7 +112,12 @@ impl Answer {
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        Self::over(Stream::Clear(tcp(address)))
+        Self::try_connect(address).expect("the gateway listens")
+    }
+
+    /// A connection, if somebody listens.
+    pub(crate) fn try_connect(address: SocketAddr) -> Option<Self> {
+        Some(Self::over(Stream::Clear(tcp(address)?)))
     }
 
     /// Over TLS: asks for `host`, trusts `authority`, offers `protocols`.
@@ -122,7 +127,8 @@ impl Client {
         authority: &tls::Authority,
         protocols: &[&str],
     ) -> Self {
-        let stream = authority.connect(tcp(address), host, protocols);
+        let stream = tcp(address).expect("the gateway listens");
+        let stream = authority.connect(stream, host, protocols);
         Self::over(Stream::Tls(Box::new(stream)))
     }
 
@@ -207,12 +213,12 @@ impl Client {
     }
 }
 
-fn tcp(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("the gateway listens");
+fn tcp(address: SocketAddr) -> Option<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     stream.set_write_timeout(Some(PATIENCE)).expect("a time-out");
     stream.set_nodelay(true).expect("no delay");
-    stream
+    Some(stream)
 }
 
 /// Status and phrase of a status line.

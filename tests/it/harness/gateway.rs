@@ -11,6 +11,7 @@ use std::thread;
 use serde_json::Value;
 
 use super::client::{Answer, Client, Request};
+use super::network;
 use super::site::Site;
 use super::soon;
 
@@ -63,7 +64,10 @@ fn command() -> Command {
 
 /// `weir run` over `site`, on ports that are free.
 fn run(site: &Site) -> Command {
-    let mut command = command();
+    let mut command = match &site.namespace {
+        None => command(),
+        Some(namespace) => network::command_in(namespace, WEIR),
+    };
     command.arg("run").arg(format!("--configuration-folder={}", site.path().display()));
     let usual = [
         ("listen-http", "127.0.0.1:0"),

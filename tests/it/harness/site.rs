@@ -13,6 +13,8 @@ pub(crate) struct Site {
     pub(crate) settings: Vec<(String, String)>,
     /// Variables of the environment.
     pub(crate) variables: Vec<(String, String)>,
+    /// The network namespace that the gateway runs in, if not in this one.
+    pub(crate) namespace: Option<String>,
     files: usize,
 }
 
@@ -44,7 +46,8 @@ impl Policies<'_> {
 impl Site {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder for temporary files");
-        Self { folder, settings: Vec::new(), variables: Vec::new(), files: 0 }
+        let (settings, variables) = (Vec::new(), Vec::new());
+        Self { folder, settings, variables, namespace: None, files: 0 }
     }
 
     pub(crate) fn path(&self) -> &Path {
