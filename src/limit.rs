@@ -16,6 +16,10 @@
 //!   the largest of the costs. A request that meets the same key again later does not pay again,
 //!   see [`Charge::recheck`].
 //!
+//! A home that several replicas share cannot keep a counter for all terms of a key. There a counter
+//! belongs to a key, a period and a kind of window ([`same_counter`]), and a request counts once
+//! in each that it meets, see [`Charge::again`].
+//!
 //! # Counting that depends on the response
 //! Either hold first and settle later: [`Counters::charge`] before, then [`Counters::refund`] if
 //! it is not to count, or [`Counters::add`] for what it cost beyond that; never more than `limit`
@@ -30,6 +34,7 @@ pub mod seller;
 pub mod counter;
 mod sliding;
 mod fixed;
+mod bucket;
 pub mod concurrency;
 
 use std::future::Future;
@@ -80,6 +85,9 @@ pub struct Charge {
     pub need: u64,
     /// How much is taken once all charges of the call are admitted.
     pub cost: u64,
+    /// Whether this request has charged the key before, under terms with another period or kind
+    /// of window: see [`again`](Self::again).
+    pub is_again: bool,
 }
 
 /// What came of one [`Charge`].
@@ -165,19 +173,38 @@ pub fn window_origin(seconds: i64, period: Duration) -> Timestamp {
 impl Charge {
     /// Takes `cost` if as much is left.
     pub const fn take(key: CounterKey, terms: Terms, cost: u64) -> Self {
-        Self { key, terms, need: cost, cost }
+        Self { key, terms, need: cost, cost, is_again: false }
     }
 
     /// Takes nothing, and is admitted if anything is left: for what is counted later.
     pub const fn look(key: CounterKey, terms: Terms) -> Self {
-        Self { key, terms, need: 1, cost: 0 }
+        Self { key, terms, need: 1, cost: 0, is_again: false }
     }
 
     /// Takes nothing, and is admitted if the limit is not passed: for a counter that this request
     /// has charged before, under other terms.
     pub const fn recheck(key: CounterKey, terms: Terms) -> Self {
-        Self { key, terms, need: 0, cost: 0 }
+        Self { key, terms, need: 0, cost: 0, is_again: false }
     }
+
+    /// Takes `cost` if as much is left, of a key that this request has charged before under terms
+    /// with another period or kind of window: where that is the same counter it is a
+    /// [`recheck`](Self::recheck).
+    pub const fn again(key: CounterKey, terms: Terms, cost: u64) -> Self {
+        Self { key, terms, need: cost, cost, is_again: true }
+    }
+
+    /// The same charge where a counter belongs to its key alone.
+    #[must_use]
+    pub const fn by_key(self) -> Self {
+        if self.is_again { Self::recheck(self.key, self.terms) } else { self }
+    }
+}
+
+/// Whether two charges are claims on one counter where a counter belongs to a key, a period and a
+/// kind of window.
+pub fn same_counter(one: &Charge, other: &Charge) -> bool {
+    one.key == other.key && one.terms.counts_with(&other.terms)
 }
 
 /// What is taken for `charges`: each key once, at its first charge, with the largest of its costs.

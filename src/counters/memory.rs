@@ -145,22 +145,23 @@ impl Counters for Memory {
     fn charge<'a>(&'a self, charges: &'a [Charge], now: Timestamp) -> Answer<'a> {
         let tallies = if let [charge] = charges {
             let mut tallies = Tallies::default();
-            tallies.push(self.shard_of(&charge.key).charge(charge, now));
+            tallies.push(self.shard_of(&charge.key).charge(&charge.by_key(), now));
             tallies
         } else {
-            self.charge_all(charges, now)
+            let charges: Vec<Charge> = charges.iter().map(|charge| charge.by_key()).collect();
+            self.charge_all(&charges, now)
         };
         Answer::Now(Ok(tallies))
     }
 
     fn add(&self, charges: &[Charge], now: Timestamp) {
-        for (charge, cost) in taken(charges) {
+        for (charge, cost) in taken(charges).filter(|(charge, _)| !charge.is_again) {
             self.shard_of(&charge.key).take(charge, cost, now);
         }
     }
 
     fn refund(&self, charges: &[Charge], at: Timestamp) {
-        for (charge, cost) in taken(charges) {
+        for (charge, cost) in taken(charges).filter(|(charge, _)| !charge.is_again) {
             // What was taken from a shared counter stays taken: it is no longer known by whom.
             if let Some(counter) = self.shard_of(&charge.key).counters.get_mut(&charge.key) {
                 counter.refund(cost, at);

@@ -54,6 +54,7 @@ impl<C: Counters, P: Pace> Stage<'_, C, P> {
         self.a_refusal_takes_nothing().await;
         self.a_key_that_is_named_twice_is_charged_once().await;
         self.a_key_that_was_charged_before_is_only_checked().await;
+        self.a_request_counts_once_in_each_counter_that_it_meets().await;
         self.keys_and_kinds_do_not_disturb_each_other().await;
         self.sliding_room_comes_back_step_by_step().await;
         self.a_fixed_window_comes_back_whole().await;
@@ -145,6 +146,20 @@ impl<C: Counters, P: Pace> Stage<'_, C, P> {
         assert!(self.admits(Charge::recheck(key, self.sliding(3))).await);
         assert!(!self.admits(Charge::recheck(key, self.sliding(2))).await);
         assert_eq!(self.used(key, self.sliding(9)).await, 3);
+    }
+
+    async fn a_request_counts_once_in_each_counter_that_it_meets(&mut self) {
+        let key = self.key(Kind::RateByKey, "again");
+        let other = |limit| self.pace.held(Terms::sliding(limit, self.period * 2));
+        for used in [3, 6] {
+            assert!(self.admits(Charge::take(key, self.sliding(9), 3)).await);
+            assert!(self.admits(Charge::again(key, other(9), 3)).await);
+            assert_eq!(self.used(key, self.sliding(9)).await, used);
+            assert_eq!(self.used(key, other(9)).await, used);
+        }
+        assert!(self.admits(Charge::take(key, self.sliding(9), 1)).await);
+        assert!(!self.admits(Charge::again(key, other(6), 1)).await);
+        assert!(self.used(key, other(9)).await <= 7, "a refusal takes nothing");
     }
 
     async fn keys_and_kinds_do_not_disturb_each_other(&mut self) {

@@ -16,7 +16,7 @@
 //!
 //! # What is one counter
 //! A key, a period and a kind of window: the same key under another period, or with fixed instead
-//! of sliding windows, is another counter here. A limit that changes finds what was used; a period
+//! of sliding windows, is another counter here, and a request that meets both counts in both. A limit that changes finds what was used; a period
 //! that changes begins again.
 //!
 //! # What is not shared
@@ -52,7 +52,7 @@ pub use upkeep::Upkeep;
 use crate::counters::memory::Memory;
 use crate::counters::redis::settings::{Settings, Unusable};
 use crate::counters::redis::{Customer, Link, News};
-use crate::counters::shared::claim::{charge_all, charge_one, same_counter};
+use crate::counters::shared::claim::{charge_all, charge_one};
 use crate::counters::shared::desk::Desk;
 use crate::counters::shared::journal::{Journal, NoJournal};
 use crate::counters::shared::lane::Lane;
@@ -60,9 +60,9 @@ use crate::digest::digest;
 use crate::limit::engine::members::Identity;
 use crate::limit::engine::rule::{Loss, Unfit};
 use crate::limit::key::CounterKey;
-use crate::limit::manner::Mode;
+use crate::limit::manner::{Mode, Windows};
 use crate::limit::order::ReplicaId;
-use crate::limit::{Answer, Charge, Counters, Terms};
+use crate::limit::{Answer, Charge, Counters, Terms, same_counter};
 use crate::time::{Clock, Timestamp};
 
 /// How many desks there are, over all lanes: so many requests can be judged at once.
@@ -345,7 +345,11 @@ impl Office {
         if own.terms.manner.mode != Mode::Local {
             let known = self.place_of(&charge.key).and_then(|(lane, _)| lane.replicas());
             let replicas = known.unwrap_or(self.replicas_expected);
-            own.terms.limit = own.terms.limit.div_ceil(u64::from(replicas.get()));
+            let part = |whole: u64| whole.div_ceil(u64::from(replicas.get()));
+            own.terms.limit = part(own.terms.limit);
+            if let Windows::Bucket { burst } = &mut own.terms.manner.windows {
+                *burst = part(*burst);
+            }
         }
         own
     }

@@ -6,13 +6,12 @@ use http::HeaderValue;
 
 use crate::exchange::cached::CacheKey;
 use crate::limit::Charge;
-use crate::limit::key::CounterKey;
 
 /// What the steps of one exchange leave for later ones.
 #[derive(Clone, Debug, Default)]
 pub struct Pending {
-    /// The counters that this request has charged: it does not pay twice under one key.
-    pub charged: Vec<CounterKey>,
+    /// What this request was charged with: it pays once in each counter.
+    pub charged: Vec<Charge>,
     /// Counters that are charged once the response is there, in the order of their steps.
     pub late: VecDeque<Charge>,
     /// Quotas that get the bytes of this exchange if the step that asks now admits it.

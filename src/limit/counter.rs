@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use crate::limit::bucket::{Bucket, Flow};
 use crate::limit::fixed::{Grid, Windows};
+use crate::limit::manner::Course;
 use crate::limit::sliding::Log;
-use crate::limit::{Charge, NEVER, Tally, Terms, Window, micros};
+use crate::limit::{Charge, NEVER, Tally, Terms, micros};
 use crate::time::Timestamp;
 
 /// What was used under one key. It keeps nothing of any limit, so that terms may change.
@@ -15,15 +17,23 @@ pub struct Counter(State);
 enum State {
     Sliding(Log),
     Fixed(Windows),
+    Bucket(Bucket),
 }
 
-/// How terms count, the limit itself apart.
+/// How terms count.
 #[derive(Clone, Copy)]
 struct Shape {
+    limit: u64,
     /// Microseconds.
     period: u64,
-    /// None: sliding.
-    origin: Option<u64>,
+    course: Course,
+}
+
+/// A counter that is ready to be asked at a time, in microseconds.
+enum Turned<'a> {
+    Sliding(&'a mut Log, u64),
+    Fixed(&'a mut Windows, u64),
+    Bucket(&'a mut Bucket, u64),
 }
 
 impl Counter {
@@ -36,26 +46,24 @@ impl Counter {
     pub fn check(&mut self, charge: &Charge, now: Timestamp) -> Tally {
         let Charge { terms, need, .. } = charge;
         let shape = Shape::of(terms);
-        self.fit(shape, now.micros());
-        let (used, now) = match &mut self.0 {
-            State::Sliding(log) => {
-                let now = log.turn(shape.period, now.micros());
-                (log.used(shape.period, now), now)
-            }
-            State::Fixed(windows) => {
-                windows.turn(shape.grid(), now.micros());
-                (windows.current().0, now.micros())
-            }
+        let (limit, most) = (shape.limit, shape.most());
+        let (used, now) = match self.turn(shape, now.micros()) {
+            Turned::Sliding(log, now) => (log.used(shape.period, now), now),
+            Turned::Fixed(windows, now) => (windows.current().0, now),
+            Turned::Bucket(bucket, now) => (bucket.used(), now),
         };
-        let excess = used.saturating_add(*need).saturating_sub(terms.limit);
+        let excess = used.saturating_add(*need).saturating_sub(most);
         let retry_after = if excess == 0 {
             Duration::ZERO
-        } else if *need > terms.limit {
+        } else if *need > most {
             NEVER
         } else {
-            self.wait(shape, excess, now).map_or(NEVER, Duration::from_micros)
+            self.wait(terms, (excess, *need), now).map_or(NEVER, Duration::from_micros)
         };
-        Tally { admitted: excess == 0, limit: terms.limit, used, retry_after }
+        // What is left of a bucket is told as what is left of the limit: never more than that.
+        let left = most.saturating_sub(used);
+        let used = if most == limit { used } else { limit.saturating_sub(left) };
+        Tally { admitted: excess == 0, limit, used, retry_after }
     }
 
     /// Takes `charge.cost` at `now` if `charge.need` fits.
@@ -70,17 +78,10 @@ impl Counter {
 
     /// Takes `cost` at `now`, whether it fits or not.
     pub fn take(&mut self, terms: &Terms, cost: u64, now: Timestamp) {
-        let shape = Shape::of(terms);
-        self.fit(shape, now.micros());
-        match &mut self.0 {
-            State::Sliding(log) => {
-                let now = log.turn(shape.period, now.micros());
-                log.take(cost, now);
-            }
-            State::Fixed(windows) => {
-                windows.turn(shape.grid(), now.micros());
-                windows.take(cost, now.micros());
-            }
+        match self.turn(Shape::of(terms), now.micros()) {
+            Turned::Sliding(log, now) => log.take(cost, now),
+            Turned::Fixed(windows, now) => windows.take(cost, now),
+            Turned::Bucket(bucket, _) => bucket.take(cost),
         }
     }
 
@@ -89,6 +90,7 @@ impl Counter {
         match &mut self.0 {
             State::Sliding(log) => log.refund(cost, taken.micros()),
             State::Fixed(windows) => windows.refund(cost, taken.micros()),
+            State::Bucket(bucket) => bucket.refund(cost, taken.micros()),
         }
     }
 
@@ -97,6 +99,7 @@ impl Counter {
         let ends = match &self.0 {
             State::Sliding(log) => log.ends(),
             State::Fixed(windows) => windows.ends(),
+            State::Bucket(bucket) => bucket.ends(),
         };
         ends <= now.micros()
     }
@@ -105,63 +108,90 @@ impl Counter {
     #[must_use]
     pub fn heir(&mut self, terms: &Terms, now: Timestamp) -> Self {
         let shape = Shape::of(terms);
-        self.fit(shape, now.micros());
-        let (used, at) = match &mut self.0 {
-            State::Sliding(log) => {
-                let now = log.turn(shape.period, now.micros());
-                (log.used(shape.period, now), log.newest_at())
-            }
-            State::Fixed(windows) => {
-                windows.turn(shape.grid(), now.micros());
-                (windows.current().0, now.micros())
-            }
+        let (used, at) = match self.turn(shape, now.micros()) {
+            Turned::Sliding(log, now) => (log.used(shape.period, now), log.newest_at()),
+            Turned::Fixed(windows, now) => (windows.current().0, now),
+            Turned::Bucket(bucket, now) => (bucket.used(), now),
         };
         Self(State::new(shape, used, at))
     }
 
-    /// Counts the way `shape` wants from here on; what was used stays used.
-    fn fit(&mut self, shape: Shape, now: u64) {
-        if matches!(self.0, State::Fixed(_)) != shape.origin.is_some() {
-            let (used, at) = match &self.0 {
-                State::Sliding(log) => (log.total(), log.newest_at()),
-                State::Fixed(windows) => (windows.most(now), now),
-            };
+    /// Counts the way `shape` wants from here on, at `now`; what was used stays used.
+    fn turn(&mut self, shape: Shape, now: u64) -> Turned<'_> {
+        let used = match (&self.0, shape.course) {
+            (State::Sliding(_), Course::Sliding)
+            | (State::Fixed(_), Course::Fixed { .. })
+            | (State::Bucket(_), Course::Bucket { .. }) => None,
+            (State::Sliding(log), _) => Some((log.total(), log.newest_at())),
+            (State::Fixed(windows), _) => Some((windows.most(now), now)),
+            (State::Bucket(bucket), _) => Some((bucket.used(), bucket.at())),
+        };
+        if let Some((used, at)) = used {
             self.0 = State::new(shape, used, at);
+        }
+        match &mut self.0 {
+            State::Sliding(log) => {
+                let now = log.turn(shape.period, now);
+                Turned::Sliding(log, now)
+            }
+            State::Fixed(windows) => {
+                windows.turn(shape.grid(), now);
+                Turned::Fixed(windows, now)
+            }
+            State::Bucket(bucket) => {
+                let now = bucket.turn(shape.flow(), now);
+                Turned::Bucket(bucket, now)
+            }
         }
     }
 
-    fn wait(&self, shape: Shape, excess: u64, now: u64) -> Option<u64> {
+    /// How long after `now` there is room, `excess` being too much where `need` is asked for; none
+    /// if never. To be asked after a turn for `terms`.
+    fn wait(&self, terms: &Terms, (excess, need): (u64, u64), now: u64) -> Option<u64> {
         match &self.0 {
-            State::Sliding(log) => log.wait(shape.period, excess, now),
+            State::Sliding(log) => log.wait(micros(terms.period), excess, now),
             State::Fixed(windows) => {
                 let ends = windows.current().1;
                 (ends != u64::MAX).then_some(ends.saturating_sub(now))
             }
+            State::Bucket(bucket) => Some(bucket.wait(need)),
         }
     }
 }
 
 impl State {
     fn new(shape: Shape, used: u64, at: u64) -> Self {
-        match shape.origin {
-            None => Self::Sliding(Log::new(shape.period, used, at)),
-            Some(_) => Self::Fixed(Windows::new(shape.grid(), used, at)),
+        match shape.course {
+            Course::Sliding => Self::Sliding(Log::new(shape.period, used, at)),
+            Course::Fixed { .. } => Self::Fixed(Windows::new(shape.grid(), used, at)),
+            Course::Bucket { .. } => Self::Bucket(Bucket::new(shape.flow(), used, at)),
         }
     }
 }
 
 impl Shape {
     fn of(terms: &Terms) -> Self {
-        let origin = match terms.window {
-            // What never comes back has no window that could slide.
-            Window::Sliding => terms.period.is_zero().then_some(0),
-            Window::Fixed { origin } => Some(origin.micros()),
-        };
-        Self { period: micros(terms.period), origin }
+        Self { limit: terms.limit, period: micros(terms.period), course: terms.course() }
     }
 
     fn grid(self) -> Grid {
-        Grid::new(self.period, self.origin.unwrap_or(0))
+        let origin = match self.course {
+            Course::Fixed { origin } => origin.micros(),
+            Course::Sliding | Course::Bucket { .. } => 0,
+        };
+        Grid::new(self.period, origin)
+    }
+
+    fn flow(self) -> Flow {
+        Flow::new(self.limit, self.period, self.most())
+    }
+
+    /// The most that may be used at any time.
+    fn most(self) -> u64 {
+        match self.course {
+            Course::Bucket { burst } if 0 < self.limit => burst,
+            Course::Bucket { .. } | Course::Sliding | Course::Fixed { .. } => self.limit,
+        }
     }
 }
 
@@ -170,7 +200,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::limit::Window;
     use crate::limit::key::{CounterKey, KeySpace, Kind};
+    use crate::limit::manner::{Manner, Windows};
 
     fn key() -> CounterKey {
         KeySpace::new(Kind::Rate, &[]).key("")
@@ -217,6 +249,45 @@ mod tests {
         counter.take(&endless, 5, at(0));
         assert_eq!(counter.check(&Charge::look(key(), endless), at(1_000_000)).retry_after, NEVER);
         assert!(!counter.is_over(Timestamp::from_micros(u64::MAX - 1)));
+    }
+
+    #[test]
+    fn a_bucket_holds_its_burst_and_fills_at_the_rate_of_the_limit() {
+        let manner = Manner { windows: Windows::Bucket { burst: 3 }, ..Manner::USUAL };
+        let terms = Terms::sliding(60, MINUTE).held(manner);
+        let take = |cost| Charge::take(key(), terms, cost);
+        let mut counter = Counter::new(&terms, 0, at(0));
+        assert_eq!(counter.check(&take(3), at(0)).remaining(), 3, "never more than it holds");
+        assert_eq!(counter.check(&take(4), at(0)).retry_after, NEVER);
+        assert!(counter.charge(&take(3), at(0)).admitted);
+        let refused = counter.charge(&take(2), at(0));
+        assert_eq!((refused.admitted, refused.remaining()), (false, 0));
+        assert_eq!(refused.retry_after, Duration::from_secs(2));
+        assert!(counter.charge(&take(2), at(2)).admitted && !counter.is_over(at(4)));
+        counter.refund(1, at(2));
+        assert_eq!(counter.check(&take(1), at(2)).remaining(), 1);
+        assert!(counter.is_over(at(4)));
+        let wide = Manner { windows: Windows::Bucket { burst: 100 }, ..Manner::USUAL };
+        let wide = Terms::sliding(60, MINUTE).held(wide);
+        let tally = counter.check(&Charge::take(key(), wide, 99), at(4));
+        assert_eq!((tally.admitted, tally.limit, tally.remaining()), (true, 60, 60));
+        let nothing = Terms { limit: 0, ..terms };
+        assert!(!counter.check(&Charge::take(key(), nothing, 1), at(9)).admitted);
+    }
+
+    #[test]
+    fn what_was_used_stays_used_in_a_bucket_and_after_it() {
+        let sliding = Terms::sliding(9, MINUTE);
+        let bucket = Manner { windows: Windows::Bucket { burst: 9 }, ..Manner::USUAL };
+        let mut counter = Counter::new(&sliding, 0, at(0));
+        counter.take(&sliding, 5, at(10));
+        for terms in [sliding.held(bucket), sliding, sliding.held(bucket)] {
+            assert_eq!(counter.check(&Charge::look(key(), terms), at(10)).used, 5);
+        }
+        assert_eq!(
+            counter.heir(&sliding, at(10)).check(&Charge::look(key(), sliding), at(10)).used,
+            5
+        );
     }
 
     #[test]

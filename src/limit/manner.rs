@@ -1,9 +1,10 @@
-//! How a limit is held where several replicas share it: how sure it must be, and what holds while
-//! the counters cannot be reached. One process alone needs none of it.
+//! How a limit is held: in which windows, and where several replicas share it how sure it must be
+//! and what holds while the counters cannot be reached.
 
 use std::time::Duration;
 
-use crate::limit::engine::rule::{Late, Loss};
+use crate::limit::engine::rule::{Certainty, Late, Loss, Rule, Shape, Unfit};
+use crate::limit::{Terms, Window};
 use crate::time::Timestamp;
 
 /// How long a request may wait for the counters unless somebody wants it otherwise.
@@ -74,6 +75,98 @@ pub enum Windows {
     },
 }
 
+/// How terms count, with the [`Windows`] of their manner.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Course {
+    /// In every interval of the period.
+    Sliding,
+    /// In windows one after the other, both ways from `origin`; in one that never ends where the
+    /// period is nothing.
+    Fixed {
+        /// The beginning of any one window.
+        origin: Timestamp,
+    },
+    /// Tokens that are gained all the time, the limit of them in each period.
+    Bucket {
+        /// How many are kept at most.
+        burst: u64,
+    },
+}
+
+/// Fixed windows from this length on, and those that never end, are quotas where they are shared.
+const QUOTA_FROM: Duration = Duration::from_mins(5);
+
+impl Terms {
+    /// How they count.
+    pub const fn course(&self) -> Course {
+        let course = match (self.manner.windows, self.window) {
+            (Windows::Bucket { burst }, _) => Course::Bucket { burst },
+            (Windows::Fixed { origin }, _) | (Windows::OfTerms, Window::Fixed { origin }) => {
+                Course::Fixed { origin }
+            }
+            (Windows::Sliding, _) | (Windows::OfTerms, Window::Sliding) => Course::Sliding,
+        };
+        match course {
+            // What never comes back slides nowhere and drips nowhere.
+            Course::Sliding | Course::Bucket { .. } if self.period.is_zero() => {
+                Course::Fixed { origin: Timestamp::from_micros(0) }
+            }
+            known => known,
+        }
+    }
+
+    /// Whether what is counted under one key is counted together with what is counted under these
+    /// other terms, where a counter belongs to a period and a kind of window.
+    pub fn counts_with(&self, other: &Self) -> bool {
+        let begins = |origin: Timestamp| {
+            let micros = u128::from(origin.micros());
+            micros.checked_rem(self.period.as_micros()).unwrap_or(0)
+        };
+        self.period == other.period
+            && self.is_local() == other.is_local()
+            && match (self.course(), other.course()) {
+                (Course::Sliding, Course::Sliding)
+                | (Course::Bucket { .. }, Course::Bucket { .. }) => true,
+                (Course::Fixed { origin }, Course::Fixed { origin: other }) => {
+                    begins(origin) == begins(other)
+                }
+                _ => false,
+            }
+    }
+
+    /// Whether each replica counts for itself.
+    pub const fn is_local(&self) -> bool {
+        matches!(self.manner.mode, Mode::Local)
+    }
+
+    /// The rule of the engine that holds them over all replicas, or why there is none.
+    pub fn rule(&self) -> Result<Rule, Unfit> {
+        let manner = self.manner;
+        let certainty = match manner.mode {
+            Mode::Fast { over } => Certainty::Fast { over: over.of(self.limit) },
+            Mode::Exact | Mode::Local => Certainty::Exact,
+        };
+        let rule = Rule::new(self.limit, self.shape())?;
+        Ok(rule.certainty(certainty).on_loss(manner.loss).on_timeout(manner.max_wait, manner.late))
+    }
+
+    fn shape(&self) -> Shape {
+        let period = self.period;
+        match self.course() {
+            Course::Bucket { burst } => Shape::Bucket { period, burst },
+            Course::Sliding => Shape::Sliding { period },
+            Course::Fixed { origin } => {
+                let origin = origin.since(Timestamp::default());
+                if period.is_zero() || QUOTA_FROM <= period {
+                    Shape::Quota { period, origin }
+                } else {
+                    Shape::Fixed { period, origin }
+                }
+            }
+        }
+    }
+}
+
 impl Manner {
     /// Fast, one per cent, in the windows of the terms; while the counters cannot be reached each
     /// replica admits its share of the limit.
@@ -108,6 +201,55 @@ impl Over {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn in_words(terms: &Terms) -> String {
+        terms.rule().map_or_else(|unfit| unfit.to_string(), |rule| rule.bound_in_words())
+    }
+
+    fn held(windows: Windows, mode: Mode) -> Manner {
+        Manner { mode, windows, ..Manner::USUAL }
+    }
+
+    #[test]
+    fn terms_become_the_rule_they_mean() {
+        let sliding = Terms::sliding(1_000, MINUTE);
+        let fixed = |period| Terms::fixed(1_000, period, Timestamp::from_micros(7));
+        let exact = held(Windows::OfTerms, Mode::Exact);
+        assert!(in_words(&sliding).starts_with("at most 1010 in any 60 s, "));
+        assert!(in_words(&sliding.held(exact)).starts_with("at most 1000 in any 60 s, "));
+        let five = Mode::Fast { over: Over::Tokens(5) };
+        let grid = Windows::Fixed { origin: Timestamp::default() };
+        assert!(in_words(&sliding.held(held(grid, five))).starts_with("at most 1005 per 60 s"));
+        let bucket = held(Windows::Bucket { burst: 50 }, Mode::Exact);
+        assert!(in_words(&sliding.held(bucket)).starts_with("at most 50 at once and 1000 per"));
+        assert!(matches!(fixed(MINUTE).shape(), Shape::Fixed { .. }));
+        assert!(matches!(fixed(QUOTA_FROM).shape(), Shape::Quota { .. }));
+        assert!(in_words(&fixed(Duration::ZERO).held(exact)).starts_with("at most 1000 in all"));
+        for windows in [Windows::OfTerms, Windows::Sliding, Windows::Bucket { burst: 2 }] {
+            let ever = Terms::sliding(1, Duration::ZERO).held(held(windows, Mode::Exact));
+            assert!(matches!(ever.shape(), Shape::Quota { .. }));
+        }
+        assert!(in_words(&Terms::sliding(1, Duration::from_mins(6))).contains("300 s"));
+    }
+
+    #[test]
+    fn a_period_and_a_kind_of_window_are_a_counter() {
+        let sliding = Terms::sliding(5, MINUTE);
+        let bucket = |burst| sliding.held(held(Windows::Bucket { burst }, Mode::Exact));
+        let fixed = |origin| Terms::fixed(5, MINUTE, Timestamp::from_micros(origin));
+        let other = Terms::sliding(9, MINUTE).held(held(Windows::Sliding, Mode::Exact));
+        assert!(sliding.counts_with(&other));
+        assert!(!sliding.counts_with(&Terms::sliding(5, MINUTE * 2)));
+        assert!(bucket(2).counts_with(&bucket(3)) && !bucket(2).counts_with(&sliding));
+        assert!(fixed(1).counts_with(&fixed(60_000_001)) && !fixed(1).counts_with(&fixed(2)));
+        assert!(!fixed(0).counts_with(&sliding));
+        let ever = |origin| Terms::fixed(5, Duration::ZERO, Timestamp::from_micros(origin));
+        assert!(ever(1).counts_with(&ever(2)));
+        let local = sliding.held(held(Windows::OfTerms, Mode::Local));
+        assert!(!local.counts_with(&sliding));
+    }
 
     #[test]
     fn one_per_cent_is_rounded_down() {

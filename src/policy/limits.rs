@@ -10,7 +10,8 @@
 //! Each step asks for its charges in one go ([`Effect::Charge`]) and judges the tallies. What holds
 //! for all four:
 //!
-//! * A request pays once under one key, however many steps meet it; the later ones only check.
+//! * A request pays once in one counter, however many steps meet it; the later ones only check.
+//!   One process alone has one counter for a key; shared counters have a period and a kind of window.
 //! * A refusal takes nothing.
 //! * An increment that reads the response is checked before and counted after it; so many requests
 //!   as are on their way then may go over the limit.
@@ -171,16 +172,22 @@ fn number(count: u64) -> Value {
     }
 }
 
-/// A claim of `cost` on `key`, or less: who has paid under it does not pay again, and who pays
-/// nothing only sees whether something is left.
+/// A claim of `cost` on `key`, or less: who has paid in its counter does not pay again, and who
+/// pays nothing only sees whether something is left.
 fn claim(key: CounterKey, terms: Terms, cost: u64, pending: &Pending) -> Charge {
-    if pending.charged.contains(&key) {
-        Charge::recheck(key, terms)
-    } else if cost == 0 {
-        Charge::look(key, terms)
-    } else {
-        Charge::take(key, terms, cost)
+    let mut paid = pending.charged.iter().filter(|charge| charge.key == key);
+    if cost == 0 {
+        let is_paid = paid.any(|charge| charge.terms.counts_with(&terms));
+        return if is_paid { Charge::recheck(key, terms) } else { Charge::look(key, terms) };
     }
+    let mut is_again = false;
+    for charge in paid {
+        if charge.terms.counts_with(&terms) {
+            return Charge::recheck(key, terms);
+        }
+        is_again |= charge.terms.is_local() == terms.is_local();
+    }
+    if is_again { Charge::again(key, terms, cost) } else { Charge::take(key, terms, cost) }
 }
 
 /// Asks for `charges`, and remembers what this request pays for. Who is refused comes to no other
@@ -189,7 +196,7 @@ fn ask(charges: Vec<Charge>, exchange: &mut Exchange) -> Flow {
     if charges.is_empty() {
         return Flow::Next;
     }
-    let paid = charges.iter().filter(|charge| 0 < charge.cost).map(|charge| charge.key);
+    let paid = charges.iter().filter(|charge| 0 < charge.cost).copied();
     exchange.pending.charged.extend(paid);
     Flow::Ask(Effect::Charge(charges))
 }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::counters::shared::desk::{Decided, Said};
 use crate::counters::shared::{ANSWER_MAX, Office, may_be_alone};
 use crate::limit::engine::Receipt;
-use crate::limit::{Answer, Charge, Counters, CountersUnavailable, Tallies, Tally, Window};
+use crate::limit::{Answer, Charge, Counters, CountersUnavailable, Tallies, Tally, same_counter};
 
 /// What is claimed of one counter.
 struct Part<'a> {
@@ -31,17 +31,6 @@ enum State {
     Refused(Tally),
     Unavailable,
     Waiting(oneshot::Receiver<Decided>),
-}
-
-/// Whether two charges are claims on one counter.
-pub(super) fn same_counter(one: &Charge, other: &Charge) -> bool {
-    one.key == other.key
-        && one.terms.period == other.terms.period
-        && one.terms.manner.windows == other.terms.manner.windows
-        && matches!(
-            (one.terms.window, other.terms.window),
-            (Window::Sliding, Window::Sliding) | (Window::Fixed { .. }, Window::Fixed { .. })
-        )
 }
 
 /// One charge: the usual case, for which nothing is allocated if the answer is known.

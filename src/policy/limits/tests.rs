@@ -170,6 +170,26 @@ fn one_request_pays_once_under_a_key_however_many_policies_meet_it() {
 }
 
 #[test]
+fn a_policy_with_another_period_has_its_own_count_where_counters_have_periods() {
+    let run = Run::inbound(
+        r#"<rate-limit-by-key calls="9" renewal-period="10" counter-key="k" />
+           <rate-limit-by-key calls="2" renewal-period="60" counter-key="k" />
+           <rate-limit-by-key calls="8" renewal-period="60" counter-key="k" />"#,
+    );
+    let first = run.get("/x").go();
+    let asked: Vec<_> = first.log.iter().filter(|line| line.contains("rate-limit")).collect();
+    assert_eq!(
+        asked,
+        [
+            "charge rate-limit-by-key 1, at most 9 in any 10s: 1 used",
+            "charge rate-limit-by-key 1 in another counter, at most 2 in any 60s: 1 used",
+            "check rate-limit-by-key again, at most 8 in any 60s: 1 used",
+        ]
+    );
+    assert_eq!([run.get("/x").go().status(), run.get("/x").go().status()], [200, 429]);
+}
+
+#[test]
 fn an_increment_may_be_larger_or_nothing() {
     let attributes = r#"increment-count="@(int.Parse(context.Request.Headers.GetValueOrDefault("x-cost","1")))""#;
     let run = by_caller(attributes);

@@ -67,6 +67,9 @@ pub(super) fn charged(
 fn claim(charge: &Charge) -> String {
     let subject = subject(charge.key.kind());
     let terms = terms(&charge.terms);
+    if charge.is_again {
+        return format!("charge {subject} {} in another counter, {terms}", charge.cost);
+    }
     match (charge.cost, charge.need) {
         (0, 0) => format!("check {subject} again, {terms}"),
         (0, _) => format!("look at {subject}, {terms}"),
