@@ -39,7 +39,7 @@ use crate::caller::{self, Caller};
 use crate::counters::Home;
 use crate::exchange::Exchange;
 use crate::exchange::cached::CachedResponse;
-use crate::exchange::message::{Body, Headers, Response};
+use crate::exchange::message::Response;
 use crate::expression::value::Value;
 use crate::limit::concurrency::Concurrency;
 use crate::policy::machine::{Event, Machine};
@@ -242,12 +242,8 @@ impl ProxyHttp for Gateway {
         }
         let bodiless =
             forward::is_bodiless(head, session.req_header().method == http::Method::HEAD);
-        let response = Response {
-            status: head.status,
-            phrase: None,
-            headers: Headers::received(head.headers.clone()),
-            body: if bodiless { Body::None } else { Body::Waiting },
-        };
+        let is_looked_at = run.machine.program().looks_at_response();
+        let response = Response::received(head.status, &head.headers, bodiless, is_looked_at);
         match drive::resume(self, session, run, Event::Responded(response)).await {
             Stop::Deliver if reply::is_untouched(&run.exchange, bodiless) => {
                 reply::edit(head, &run.exchange)

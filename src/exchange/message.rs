@@ -77,6 +77,8 @@ pub struct Headers {
     map: HeaderMap,
     touched: Vec<HeaderName>,
     own: bool,
+    /// Whether fields may be with the adapter that are not in `map`.
+    unseen: bool,
 }
 
 impl Request {
@@ -100,6 +102,22 @@ impl Request {
     }
 }
 
+impl Response {
+    /// What a backend sent: a body that is `bodiless` has ended with its head. Where policies do
+    /// not look at it (`is_looked_at`), its fields are not copied.
+    pub fn received(
+        status: StatusCode,
+        fields: &HeaderMap,
+        bodiless: bool,
+        is_looked_at: bool,
+    ) -> Self {
+        let headers =
+            if is_looked_at { Headers::received(fields.clone()) } else { Headers::unseen() };
+        let body = if bodiless { Body::None } else { Body::Waiting };
+        Self { status, phrase: None, headers, body }
+    }
+}
+
 impl Body {
     /// Whether it has to be fetched before it can be read.
     pub const fn is_waiting(&self) -> bool {
@@ -118,12 +136,18 @@ impl Body {
 impl Headers {
     /// Fields as they came over the wire: none is touched.
     pub const fn received(map: HeaderMap) -> Self {
-        Self { map, touched: Vec::new(), own: false }
+        Self { map, touched: Vec::new(), own: false, unseen: false }
     }
 
     /// Fields of a message that the gateway makes itself.
     pub const fn own(map: HeaderMap) -> Self {
-        Self { map, touched: Vec::new(), own: true }
+        Self { map, touched: Vec::new(), own: true, unseen: false }
+    }
+
+    /// Fields that stay with the adapter: they may be replaced and removed, but nobody is to look
+    /// at those that are there.
+    pub fn unseen() -> Self {
+        Self { map: HeaderMap::new(), touched: Vec::new(), own: false, unseen: true }
     }
 
     /// Whether the gateway made the message itself: nothing of what came over the wire is in it.
@@ -155,7 +179,7 @@ impl Headers {
 
     /// Removes every value of `name`.
     pub fn remove(&mut self, name: &HeaderName) {
-        if self.map.contains_key(name) {
+        if self.unseen || self.map.contains_key(name) {
             self.touch(name);
             self.map.remove(name);
         }
@@ -193,6 +217,15 @@ mod tests {
         headers.append(&HeaderName::from_static("a"), HeaderValue::from_static("2"));
         headers.set(&HeaderName::from_static("a"), HeaderValue::from_static("3"));
         assert_eq!(headers.touched(), ["a"]);
+    }
+
+    #[test]
+    fn what_nobody_sees_can_still_be_replaced_and_removed() {
+        let mut headers = Headers::unseen();
+        headers.set(&HeaderName::from_static("a"), HeaderValue::from_static("1"));
+        headers.remove(&HeaderName::from_static("b"));
+        assert_eq!(headers.touched(), ["a", "b"]);
+        assert_eq!(headers.map().len(), 1);
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl<'a> Builder<'a> {
             faults,
             steps: Vec::new(),
             notes: Vec::new(),
-            needs: Needs { request_body: false, response_body: false },
+            needs: Needs { request_body: false, response_body: false, response: false },
             path: Vec::new(),
             fragments: Vec::new(),
             once: Vec::new(),

@@ -39,6 +39,8 @@ pub struct Program {
     collected: Option<Because>,
     /// Whether there is nothing in it but one `forward-request`.
     plain: bool,
+    /// Whether a step may look at the response of a backend.
+    looks_at_response: bool,
 }
 
 /// Policies of one scope and section with no `<base/>` between them.
@@ -63,13 +65,15 @@ pub struct Step {
     pub needs: Needs,
 }
 
-/// Which bodies a step reads: they are fetched before it runs.
+/// What a step reads: bodies are fetched before it runs.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Needs {
     /// The request's.
     pub request_body: bool,
     /// The response's.
     pub response_body: bool,
+    /// Anything of the response.
+    pub response: bool,
 }
 
 /// What people want to know about a step.
@@ -201,6 +205,50 @@ impl Needs {
         Self {
             request_body: self.request_body || other.request_body,
             response_body: self.response_body || other.response_body,
+            response: self.response || other.response,
+        }
+    }
+}
+
+impl Step {
+    /// Whether what it does depends on the response of a backend, or makes another one of it.
+    const fn looks_at_response(&self) -> bool {
+        if self.needs.response || self.needs.response_body {
+            return true;
+        }
+        match &self.action {
+            Action::SetHeader(policy) => policy.looks_at_response(),
+            Action::SetBody(_)
+            | Action::SetStatus(_)
+            | Action::FindAndReplace(_)
+            | Action::Cors(_)
+            | Action::LookupResponse(_)
+            | Action::StoreResponse(_) => true,
+            Action::Jump(_)
+            | Action::Base
+            | Action::Unless { .. }
+            | Action::RetryEnter
+            | Action::RetryAgain(_)
+            | Action::ConcurrencyEnter(_)
+            | Action::ConcurrencyLeave
+            | Action::SetVariable(_)
+            | Action::SetQuery(_)
+            | Action::SetMethod(_)
+            | Action::RewriteUri(_)
+            | Action::SetBackend(_)
+            | Action::Forward(_)
+            | Action::ReturnResponse(_)
+            | Action::MockResponse(_)
+            | Action::CheckHeader(_)
+            | Action::IpFilter(_)
+            | Action::RateLimit(_)
+            | Action::RateLimitByKey(_)
+            | Action::Quota(_)
+            | Action::QuotaByKey(_)
+            | Action::LookupValue(_)
+            | Action::StoreValue(_)
+            | Action::RemoveValue(_)
+            | Action::Trace(_) => false,
         }
     }
 }
@@ -234,7 +282,12 @@ impl Program {
         });
         let collected = why_collected(&sections);
         let plain = collected.is_none() && is_plain(&sections);
-        Self { sections, collected, plain }
+        let looks_at_response = sections
+            .iter()
+            .flat_map(|blocks| blocks.iter())
+            .flat_map(|block| &block.steps)
+            .any(Step::looks_at_response);
+        Self { sections, collected, plain, looks_at_response }
     }
 
     /// The section of these documents that would have more than [`SECTION_STEPS_MAX`] steps.
@@ -247,6 +300,12 @@ impl Program {
     /// them need not be made.
     pub const fn is_plain(&self) -> bool {
         self.plain
+    }
+
+    /// Whether a step may look at the fields of a response; else it goes on with those that are
+    /// replaced, and none of the others need be copied.
+    pub const fn looks_at_response(&self) -> bool {
+        self.looks_at_response
     }
 
     /// The blocks of `section`, in the order in which they run.

@@ -180,8 +180,8 @@ fn find_and_replace(builder: &mut Builder<'_>, element: &Element) {
     let side = builder.section.side();
     if let (Some(from), Some(to)) = (from, to) {
         let reads = match side {
-            Side::Request => Needs { request_body: true, response_body: false },
-            Side::Response => Needs { request_body: false, response_body: true },
+            Side::Request => Needs { request_body: true, ..Needs::default() },
+            Side::Response => Needs { response_body: true, ..Needs::default() },
         };
         let needs = builder.needs().and(reads);
         let policy = FindAndReplace { side, from, to };

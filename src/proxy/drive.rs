@@ -65,11 +65,15 @@ async fn follow(
                 match forward::call::call(gateway, session, run, &terms).await {
                     Ok(call) => {
                         let call = run.call.insert(call);
-                        if run.machine.program().is_plain() {
+                        let program = run.machine.program();
+                        if program.is_plain() {
                             // Nobody looks at the response: it goes on as it is.
                             return Stop::Deliver;
                         }
-                        Event::Responded(forward::call::response_of(call))
+                        Event::Responded(forward::call::response_of(
+                            call,
+                            program.looks_at_response(),
+                        ))
                     }
                     Err(Stopped::Failed(failure)) => Event::Failed(*failure),
                     Err(Stopped::Gone(error)) => return Stop::Gone(error),

@@ -30,6 +30,40 @@ fn a_response_may_be_replaced_while_the_backends_streams() {
 }
 
 #[test]
+fn fields_of_a_response_are_changed_whether_or_not_policies_look_at_it() {
+    let backend = Backend::replying(|_seen| {
+        reply(200, &[("X-Gone", "1"), ("X-New", "1"), ("X-Stays", "1"), ("X-Stays", "2")], "body")
+    });
+    let header = |name: &str, action: &str, value: &str| {
+        format!(
+            "<set-header name=\"{name}\" exists-action=\"{action}\"><value>{value}</value>\
+             </set-header>"
+        )
+    };
+    let replaced = [header("X-Gone", "delete", ""), header("X-New", "override", "2")].concat();
+    let looked = [header("X-Stays", "append", "3"), header("X-New", "skip", "9")].concat();
+    let gateway = Gateway::start(|site| {
+        let blind = Policies { outbound: &replaced, ..Policies::default() };
+        site.open_api("blind", &backend.url(), blind);
+        let both = [replaced.as_str(), &looked].concat();
+        let sees = Policies { outbound: &both, ..Policies::default() };
+        site.open_api("sees", &backend.url(), sees);
+    });
+    for (path, stays) in [("/blind/a", &["1", "2"][..]), ("/sees/a", &["1,2,3"][..])] {
+        for request in [Request::get(path), Request::post(path, "sent")] {
+            let answer = gateway.ask(&request);
+            assert_eq!((answer.text(), answer.field("X-Gone")), ("body", None), "{path}");
+            let lines = |wanted: &str| -> Vec<&str> {
+                let fields = answer.fields.iter();
+                let named = fields.filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+                named.map(|(_, value)| value.as_str()).collect()
+            };
+            assert_eq!((lines("X-New"), lines("X-Stays")), (vec!["2"], stays.to_vec()), "{path}");
+        }
+    }
+}
+
+#[test]
 fn on_error_sees_what_went_wrong_and_has_the_last_word() {
     let on_error = "<set-header name=\"X-Error\" exists-action=\"override\"><value>@(\
                     context.LastError.Source + \"|\" + context.LastError.Reason + \"|\" + \

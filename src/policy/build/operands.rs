@@ -126,8 +126,12 @@ impl Builder<'_> {
     }
 }
 
-/// Which bodies an expression reads.
+/// What an expression reads.
 fn reads(expression: &Expression) -> Needs {
     let reads = expression.reads();
-    Needs { request_body: reads.request_body, response_body: reads.response_body }
+    Needs {
+        request_body: reads.request_body,
+        response_body: reads.response_body,
+        response: reads.response,
+    }
 }

@@ -104,7 +104,7 @@ pub(super) fn cache_store(builder: &mut Builder<'_>, element: &Element) {
     let duration = builder.attribute(element, "duration");
     let condition = builder.attribute(element, "cache-response");
     if let Some(duration) = duration {
-        let needs = builder.needs().and(Needs { request_body: false, response_body: true });
+        let needs = builder.needs().and(Needs { response_body: true, ..Needs::default() });
         let policy = StoreResponse { duration, condition };
         builder.push_with(element, Action::StoreResponse(policy), needs);
     }

@@ -118,6 +118,13 @@ impl SetHeader {
         }
     }
 
+    /// Whether what it does depends on what the response holds already.
+    pub(in crate::policy) const fn looks_at_response(&self) -> bool {
+        let only_replaces =
+            matches!(self.action, ExistsAction::Fixed(Exists::Override | Exists::Delete));
+        matches!(self.side, Side::Response) && !only_replaces
+    }
+
     /// What it changes, wherever that is applied.
     pub(in crate::policy) fn evaluate(
         &self,

@@ -17,7 +17,7 @@ use super::{connection_failure, destination, failure, late};
 use crate::backend::BaseUrl;
 use crate::caller::pool::Destination;
 use crate::caller::{Call, CallError, Sending, may_repeat};
-use crate::exchange::message::{Body, Headers, Response};
+use crate::exchange::message::{Body, Response};
 use crate::policy::Failure;
 use crate::policy::routing::Forward;
 use crate::proxy::{Gateway, INFORMATIONAL_MAX, Run, drive};
@@ -276,13 +276,8 @@ fn follow_redirect(run: &mut Run, call: &Call) -> bool {
 }
 
 /// The response as policies see it.
-pub fn response_of(call: &Call) -> Response {
-    Response {
-        status: call.head.status,
-        phrase: None,
-        headers: Headers::received(call.head.headers.clone()),
-        body: if call.is_done() { Body::None } else { Body::Waiting },
-    }
+pub fn response_of(call: &Call, is_looked_at: bool) -> Response {
+    Response::received(call.head.status, &call.head.headers, call.is_done(), is_looked_at)
 }
 
 /// The failure that policies are told of; the record has it with its cause.
