@@ -13,12 +13,13 @@ use crate::contestant::{Addresses, Contestant, filled, free_addresses, nginx, pr
 use crate::failure::{Failure, during};
 use crate::process::{Cores, Invocation, Process};
 use crate::programs::{Named, Places, Program, Programs};
+use crate::redis::Redis;
 
 /// What the upstream answers: 43 bytes.
 pub(crate) const BODY: &str = "An upstream of the load test answers this.\n";
 
 /// Enough to be asked about the upstream's counter.
-const COUNTED: Request = Request { path: "/counted", header: None };
+const COUNTED: Request<'_> = Request { path: "/counted", header: None };
 
 /// The time a proxy has from its start to its first right answer.
 const START_TIME: Duration = Duration::from_secs(30);
@@ -52,6 +53,8 @@ pub(crate) struct Bench {
     upstream_address: SocketAddr,
     /// Ends before its directory goes.
     _upstream: Process,
+    /// The Redis of those that share limits.
+    pub(crate) redis: Option<Redis>,
     directory: TempDir,
 }
 
@@ -95,7 +98,7 @@ impl Bench {
         let directory = TempDir::with_prefix("weir-loadtest-")
             .map_err(during("making a temporary directory"))?;
         let [address, admin] = free_addresses()?;
-        let addresses = Addresses { listen: address, admin, upstream: address };
+        let addresses = Addresses { listen: address, admin, upstream: address, redis: None };
         let template = include_str!("../peers/upstream.nginx.conf").replace("{{body}}", BODY);
         let text = filled(&template, directory.path(), addresses);
         let upstream = nginx(programs.invocation(Program::Nginx)?, directory.path(), &text)?;
@@ -103,8 +106,11 @@ impl Bench {
         let mut upstream = Process::start_beside("the upstream", upstream, &log)?;
         let request = Contestant::Nginx.request();
         wait_until_serving("the upstream", &mut upstream, (address, request), START_TIME)?;
+        let redis = needed.contains(&Program::Redis);
+        let redis = redis.then(|| Redis::start(&programs, directory.path(), None)).transpose()?;
         Ok(Self {
             programs,
+            redis,
             places: setting.places.clone(),
             cores: setting.cores,
             upstream_address: address,
@@ -138,7 +144,9 @@ impl Bench {
         let directory = TempDir::with_prefix_in(contestant.name(), self.directory.path())
             .map_err(during("making a temporary directory"))?;
         let [address, admin] = free_addresses()?;
-        let addresses = Addresses { listen: address, admin, upstream: self.upstream_address };
+        let redis = self.redis.as_ref().map(|redis| redis.address);
+        let addresses =
+            Addresses { listen: address, admin, upstream: self.upstream_address, redis };
         let invocation =
             contestant.invocation(&self.programs, &self.places, directory.path(), addresses)?;
         Ok(Prepared { invocation, address, log: directory.path().join("log"), directory })
@@ -175,7 +183,7 @@ impl Prepared {
 fn wait_until_serving(
     name: &str,
     process: &mut Process,
-    (address, request): (SocketAddr, Request),
+    (address, request): (SocketAddr, Request<'_>),
     time: Duration,
 ) -> Result<(), Failure> {
     let deadline = Deadline::after(time);
@@ -197,7 +205,7 @@ fn wait_until_serving(
 }
 
 /// One request on a connection of its own; what was wrong with the answer, if anything.
-pub(crate) fn first_answer(address: SocketAddr, request: Request) -> Result<(), String> {
+pub(crate) fn first_answer(address: SocketAddr, request: Request<'_>) -> Result<(), String> {
     let answer = Connection::open(address)
         .and_then(|mut connection| connection.ask(request))
         .map_err(|error| error.to_string())?;

@@ -14,11 +14,11 @@ const ANSWER_BYTES: u64 = 64 * 1024;
 
 /// What is asked for, the same on every connection.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Request {
+pub(crate) struct Request<'a> {
     /// The path, from `/`.
-    pub(crate) path: &'static str,
+    pub(crate) path: &'a str,
     /// One more header line, `Name: value`.
-    pub(crate) header: Option<&'static str>,
+    pub(crate) header: Option<&'a str>,
 }
 
 /// What came back.
@@ -47,7 +47,7 @@ impl Connection {
     }
 
     /// Sends one request and reads the whole answer.
-    pub(crate) fn ask(&mut self, request: Request) -> io::Result<Answer> {
+    pub(crate) fn ask(&mut self, request: Request<'_>) -> io::Result<Answer> {
         let mut text = format!("GET {} HTTP/1.1\r\nHost: {}\r\n", request.path, self.address);
         if let Some(header) = request.header {
             text.push_str(header);

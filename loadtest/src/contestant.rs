@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,11 @@ const KEY_HEADER: &str = "Ocp-Apim-Subscription-Key: load-test-key-0123456789abc
 /// What everybody is asked for.
 const PATH: &str = "/bench/hello";
 
+/// The limit of each key where keys are limited: it is never reached.
+const KEY_CALLS: u64 = 100_000_000;
+/// Its period in seconds.
+const KEY_PERIOD: u64 = 60;
+
 /// Files of a scenario are a few; a folder named by mistake must not be copied whole.
 const SCENARIO_FILES_MAX: usize = 100;
 
@@ -36,6 +41,19 @@ pub(crate) struct Addresses {
     pub(crate) admin: SocketAddr,
     /// Where it forwards to.
     pub(crate) upstream: SocketAddr,
+    /// The Redis that it shares limits over, if it does.
+    pub(crate) redis: Option<SocketAddr>,
+}
+
+/// A configuration of Weir: a scenario, with what is filled in, and more settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Site<'a> {
+    /// The folder below `scenarios`.
+    pub(crate) scenario: &'a str,
+    /// What stands for what in its files.
+    pub(crate) fill: Vec<(&'a str, String)>,
+    /// Flags with their values.
+    pub(crate) flags: Vec<(&'a str, String)>,
 }
 
 /// A proxy on trial.
@@ -54,10 +72,19 @@ pub(crate) enum Contestant {
     WeirPlain,
     /// Weir with a subscription key, header policies, a choice and a rate limit.
     WeirPolicies,
+    /// Weir with a limit for each key, in its own memory.
+    #[value(skip)]
+    WeirLimitMemory,
+    /// The same limit, shared over Redis.
+    #[value(skip)]
+    WeirLimitRedis,
+    /// nginx with a limit for each key, counted in Redis.
+    #[value(skip)]
+    NginxRedis,
 }
 
 impl Contestant {
-    /// Everybody, in the order of the reports.
+    /// Everybody in the comparison of proxies, in the order of the reports.
     pub(crate) const ALL: [Self; 6] = [
         Self::BarePingora,
         Self::Nginx,
@@ -76,6 +103,9 @@ impl Contestant {
             Self::Envoy => "envoy",
             Self::WeirPlain => "weir-plain",
             Self::WeirPolicies => "weir-policies",
+            Self::WeirLimitMemory => "weir-limit-memory",
+            Self::WeirLimitRedis => "weir-limit-redis",
+            Self::NginxRedis => "nginx-redis",
         }
     }
 
@@ -86,12 +116,15 @@ impl Contestant {
             Self::Nginx => Program::Nginx,
             Self::Haproxy => Program::Haproxy,
             Self::Envoy => Program::Envoy,
-            Self::WeirPlain | Self::WeirPolicies => Program::Weir,
+            Self::WeirPlain | Self::WeirPolicies | Self::WeirLimitMemory | Self::WeirLimitRedis => {
+                Program::Weir
+            }
+            Self::NginxRedis => Program::NginxLua,
         }
     }
 
     /// What it is asked.
-    pub(crate) fn request(self) -> Request {
+    pub(crate) fn request(self) -> Request<'static> {
         let header = (self == Self::WeirPolicies).then_some(KEY_HEADER);
         Request { path: PATH, header }
     }
@@ -125,9 +158,44 @@ impl Contestant {
                 let program = program.with("-c").with(file).with("--concurrency").with("1");
                 program.with("-l").with("error").with("--disable-hot-restart")
             }
-            Self::WeirPlain => weir(program, "plain", places, directory, addresses)?,
-            Self::WeirPolicies => weir(program, "policies", places, directory, addresses)?,
+            Self::WeirPlain => weir(program, &Site::of("plain"), places, (directory, addresses))?,
+            Self::WeirPolicies => {
+                weir(program, &Site::of("policies"), places, (directory, addresses))?
+            }
+            Self::WeirLimitMemory | Self::WeirLimitRedis => {
+                let site = self.site_with_keys(addresses);
+                weir(program, &site, places, (directory, addresses))?
+            }
+            Self::NginxRedis => {
+                let text = text_of(include_str!("../peers/nginx-redis.conf"));
+                let limit = [("calls", KEY_CALLS), ("period", KEY_PERIOD)];
+                let text = with_limit(&text, places, limit.map(|(n, v)| (n, v.to_string())));
+                nginx_with_lua(program, places, directory, &text)?
+            }
         })
+    }
+}
+
+impl Contestant {
+    /// Its configuration with a limit that is never reached.
+    fn site_with_keys(self, addresses: Addresses) -> Site<'static> {
+        let mut site = Site::of("keys");
+        site.fill = vec![
+            ("{{calls}}", KEY_CALLS.to_string()),
+            ("{{period}}", KEY_PERIOD.to_string()),
+            ("{{manner}}", String::new()),
+        ];
+        if let (Self::WeirLimitRedis, Some(redis)) = (self, addresses.redis) {
+            site.flags = vec![("--redis-url", format!("redis://{redis}"))];
+        }
+        site
+    }
+}
+
+impl<'a> Site<'a> {
+    /// The scenario as it is written.
+    pub(crate) fn of(scenario: &'a str) -> Self {
+        Self { scenario, fill: Vec::new(), flags: Vec::new() }
     }
 }
 
@@ -143,22 +211,48 @@ pub(crate) fn programs_of(contestants: &[Contestant]) -> BTreeSet<Program> {
 }
 
 /// The one place that knows Weir's command line. Its worker takes the core it is given.
-fn weir(
+pub(crate) fn weir(
     program: Invocation,
-    scenario: &str,
+    site: &Site<'_>,
     places: &Places,
-    directory: &Path,
-    addresses: Addresses,
+    (directory, addresses): (&Path, Addresses),
 ) -> Result<Invocation, Failure> {
     let folder = directory.join("configuration");
-    copy_scenario(
-        &places.crate_folder.join("scenarios").join(scenario),
-        &folder,
-        addresses.upstream,
-    )?;
-    let program = program.with("run").with("--config").with(folder);
+    let mut fill = vec![(WRITTEN_UPSTREAM, addresses.upstream.to_string())];
+    fill.extend(site.fill.iter().cloned());
+    copy_scenario(&places.crate_folder.join("scenarios").join(site.scenario), &folder, &fill)?;
+    let program = program.with("run").with("--config").with(folder).with("--threads").with("1");
     let program = program.with("--listen-http").with(addresses.listen.to_string());
-    Ok(program.with("--threads").with("1").with("--listen-admin").with(addresses.admin.to_string()))
+    let program = program.with("--listen-admin").with(addresses.admin.to_string());
+    let flags = site.flags.iter();
+    Ok(flags.fold(program, |program, (flag, value)| program.with(flag).with(value)))
+}
+
+/// `nginx` with the modules and libraries that [`crate::programs`] unpacked.
+pub(crate) fn nginx_with_lua(
+    program: Invocation,
+    places: &Places,
+    directory: &Path,
+    configuration: &str,
+) -> Result<Invocation, Failure> {
+    let modules = lua_folder(places);
+    let libraries = ["usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu"];
+    let libraries = libraries.iter().chain(&["lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu"]);
+    let paths: Vec<_> = libraries.map(|path| modules.join(path).display().to_string()).collect();
+    let set = format!("LD_LIBRARY_PATH={}", paths.join(":"));
+    let program = nginx(program, directory, configuration)?;
+    Ok(program.under(Invocation::of("env").with(set)))
+}
+
+/// The configuration of nginx with a limit, its modules and its limit filled in.
+pub(crate) fn with_limit(text: &str, places: &Places, limit: [(&str, String); 2]) -> String {
+    let text = text.replace("{{modules}}", &lua_folder(places).display().to_string());
+    limit.iter().fold(text, |text, (name, value)| text.replace(&format!("{{{{{name}}}}}"), value))
+}
+
+/// Where nginx's modules for Lua are.
+pub(crate) fn lua_folder(places: &Places) -> PathBuf {
+    places.output.join("nginx-lua")
 }
 
 /// nginx with everything it writes inside `directory`, so that it needs no rights.
@@ -174,8 +268,11 @@ pub(crate) fn nginx(
 
 /// `template` with addresses and its own directory filled in.
 pub(crate) fn filled(template: &str, directory: &Path, addresses: Addresses) -> String {
-    let Addresses { listen, upstream, .. } = addresses;
+    let Addresses { listen, upstream, redis, .. } = addresses;
+    let redis = redis.unwrap_or(listen);
     [
+        ("{{redis_host}}", redis.ip().to_string()),
+        ("{{redis_port}}", redis.port().to_string()),
         ("{{directory}}", directory.display().to_string()),
         ("{{listen}}", listen.to_string()),
         ("{{listen_host}}", listen.ip().to_string()),
@@ -198,19 +295,20 @@ pub(crate) fn free_addresses() -> Result<[SocketAddr; 2], Failure> {
     Ok([address(first)?, address(second)?])
 }
 
-/// Copies a scenario's folder, its backends pointed at `upstream`.
-fn copy_scenario(from: &Path, to: &Path, upstream: SocketAddr) -> Result<(), Failure> {
+/// Copies a scenario's folder, with what stands for something else in it replaced.
+fn copy_scenario(from: &Path, to: &Path, fill: &[(&str, String)]) -> Result<(), Failure> {
     fs::create_dir(to).map_err(during(format!("making {}", to.display())))?;
     let reading = || during(format!("reading {}", from.display()));
     for entry in fs::read_dir(from).map_err(reading())?.take(SCENARIO_FILES_MAX) {
         let entry = entry.map_err(reading())?;
         let (from, to) = (entry.path(), to.join(entry.file_name()));
         if from.is_dir() {
-            copy_scenario(&from, &to, upstream)?;
+            copy_scenario(&from, &to, fill)?;
         } else {
             let text = fs::read_to_string(&from);
             let text = text.map_err(during(format!("reading {}", from.display())))?;
-            write(&to, &text.replace(WRITTEN_UPSTREAM, &upstream.to_string()))?;
+            let filled = fill.iter().fold(text, |text, (name, value)| text.replace(name, value));
+            write(&to, &filled)?;
         }
     }
     Ok(())

@@ -73,6 +73,21 @@ pub(crate) enum Failure {
     /// Measured, but not to be believed.
     #[error("this run is not valid: {0}")]
     NotValid(String),
+    /// Measured, and something that is promised was not kept.
+    #[error("not kept: {0}")]
+    NotKept(String),
+    /// A namespace of the network could not be made.
+    #[error(
+        "`{command}` failed: {said}\nthe weather `gateway-cut-off` makes network namespaces: run it as \
+         root, in a container with the capabilities NET_ADMIN and SYS_ADMIN, or leave it away with \
+         --weather"
+    )]
+    NoNetwork {
+        /// What was tried.
+        command: String,
+        /// Why it could not be.
+        said: String,
+    },
     /// The instruction gauge and the measurement differ by more than the tolerance.
     #[error("instructions per request have moved:\n{0}")]
     GaugeMoved(String),

@@ -5,7 +5,18 @@ mod side_by_side;
 mod cold_start;
 mod idle_connections;
 mod instructions;
+mod admission;
+mod trial;
+mod weather;
+mod fleet;
 mod contestant;
+mod redis;
+mod detour;
+mod network;
+mod witness;
+mod load;
+mod judge;
+mod manner;
 mod bench;
 mod wrk;
 mod client;
@@ -24,9 +35,11 @@ use clap::{Parser, Subcommand};
 use crate::bench::Setting;
 use crate::contestant::Contestant;
 use crate::failure::Failure;
+use crate::manner::Manner;
 use crate::process::Cores;
 use crate::programs::{Named, Places};
 use crate::side_by_side::Plan;
+use crate::weather::Weather;
 use crate::wrk::Load;
 
 /// Those whose starts and memory are promised.
@@ -104,6 +117,42 @@ enum Scenario {
         #[arg(long, value_delimiter = ',', default_values_t = WEIR_AND_YARDSTICK)]
         only: Vec<Contestant>,
     },
+    /// How much several gateways admit together in every weather, judged by what the backend got
+    Admission {
+        /// The weathers, in turn
+        #[arg(long, value_delimiter = ',', default_values_t = [
+            Weather::Fair,
+            Weather::GatewaysKilled,
+            Weather::GatewayStopped,
+            Weather::GatewayCutOff,
+            Weather::RedisRestarted,
+            Weather::RedisStopped,
+            Weather::RedisEmptied,
+            Weather::RedisReplaced,
+            Weather::RedisLost,
+        ])]
+        weather: Vec<Weather>,
+        /// How many gateways
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=16))]
+        gateways: u32,
+        /// What each rate limit admits
+        #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+        calls: u64,
+        /// In so many seconds
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=300))]
+        period: u64,
+        /// The time before each weather, and after it
+        #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=600))]
+        seconds: u64,
+        /// How long a weather lasts
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+        fault_seconds: u64,
+        /// How long Redis stays away in `redis-lost`
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+        lost_seconds: u64,
+        #[command(flatten)]
+        manner: Manner,
+    },
     /// Half a minute of side-by-side without the peers: does it run without an error
     Smoke,
 }
@@ -136,6 +185,28 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             idle_connections::run(&setting, &only, connections)
         }
         Scenario::Instructions { check, only } => instructions::run(&setting, &only, check),
+        Scenario::Admission {
+            weather,
+            gateways,
+            calls,
+            period,
+            seconds,
+            fault_seconds,
+            lost_seconds,
+            manner,
+        } => {
+            let wanted = admission::Wanted {
+                weathers: weather,
+                gateways,
+                calls,
+                period_seconds: period,
+                seconds,
+                fault_seconds,
+                lost_seconds,
+                manner,
+            };
+            admission::run(&setting, &wanted)
+        }
         Scenario::Smoke => {
             let load = Load { connections: 64, seconds: 2 };
             let contestants = WEIR_AND_YARDSTICK.to_vec();

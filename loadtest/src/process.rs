@@ -183,8 +183,19 @@ impl Process {
 
     /// Asks it to end, as Ctrl-C does.
     pub(crate) fn interrupt(&self) -> Result<(), Failure> {
-        kill_process(Pid::from_child(&self.child), Signal::INT)
-            .map_err(|e| during(format!("interrupting {}", self.name))(e.into()))
+        self.signal(Signal::INT)
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<(), Failure> {
+        kill_process(Pid::from_child(&self.child), signal)
+            .map_err(|e| during(format!("signalling {}", self.name))(e.into()))
+    }
+
+    /// Ends it as a power failure would.
+    pub(crate) fn kill(&mut self) -> Result<(), Failure> {
+        self.child.kill().map_err(during(format!("ending {}", self.name)))?;
+        self.child.wait().map(drop).map_err(during(format!("waiting for {}", self.name)))
     }
 
     /// Everything it has printed so far, both streams.

