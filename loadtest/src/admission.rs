@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::bench::{Setting, keep_report};
 use crate::clock::micros;
 use crate::failure::Failure;
-use crate::fleet::{self, Fleet, Kind, Plan, Terms};
+use crate::fleet::{self, Fleet, Gateway, Kind, Plan, Terms};
 use crate::judge::{most_in_any, most_in_one, most_seen, over};
 use crate::load::{Load, Pace};
 use crate::machine::Machine;
@@ -76,10 +77,14 @@ pub(crate) struct Row {
     /// Of the quota: what was not admitted of it though it was asked for.
     quota_unused: f64,
     server_errors: u64,
+    /// Whether a gateway was out of touch for a while, whatever the weather.
+    lost_touch: bool,
     /// Admitted by gateways that were out of touch, from their shares.
     from_share: u64,
     in_touch_after_seconds: Option<f64>,
     phases: [Phases; 3],
+    /// What each gateway that lives says of its counters in the end.
+    counters: Vec<Value>,
 }
 
 /// How a limit was held.
@@ -90,7 +95,7 @@ pub(crate) struct Judged {
     /// The most that were surely admitted in one window.
     pub(crate) most: usize,
     /// The most that the backend got in any interval of a window's length.
-    seen: usize,
+    pub(crate) seen: usize,
 }
 
 /// Runs it, prints the report and keeps it; an error if a bound was passed.
@@ -176,7 +181,10 @@ pub(crate) fn in_weather(
     let used = u64::try_from(fleet.witness.log("quota").len()).unwrap_or(u64::MAX);
     let asked_enough = 0 < quota.sum(|told| told.refused);
     let unused = if asked_enough { plan.terms.quota.saturating_sub(used) } else { 0 };
-    let judge = |api: &str| judge(&fleet, api, plan, weather);
+    let whole = Duration::from_micros(trial.ended.saturating_sub(trial.begun));
+    let lost_touch = fleet.gateways.iter().any(|gateway| gateway.lost_touch_within(whole));
+    let lost = lost_touch || weather.loses_touch();
+    let judge = |api: &str| judge(&fleet, api, plan, lost);
     Ok(Row {
         weather,
         terms: plan.terms,
@@ -186,16 +194,17 @@ pub(crate) fn in_weather(
         refused_wrongly: [few.before, few.during, few.after].map(wrongly),
         quota_unused: fraction(unused, plan.terms.quota),
         server_errors: phases.iter().map(|one| one.sum(|told| told.server_errors)).sum(),
+        lost_touch,
         from_share: fleet.gateways.iter().map(|gateway| gateway.shared("fromShare")).sum(),
         in_touch_after_seconds: trial.in_touch_after.map(|after| after.as_secs_f64()),
         phases,
+        counters: fleet.gateways.iter().filter_map(Gateway::counters).collect(),
     })
 }
 
-fn judge(fleet: &Fleet, api: &str, plan: &Plan, weather: Weather) -> Judged {
+fn judge(fleet: &Fleet, api: &str, plan: &Plan, lost: bool) -> Judged {
     let (log, terms) = (fleet.witness.log(api), plan.terms);
     let bound = |limit, lost| terms.manner.bound(limit, plan.gateways.into(), lost);
-    let lost = weather.loses_touch();
     if api == "quota" {
         let (limit, most) = (terms.quota, log.len());
         return Judged { limit, bound: bound(limit, lost), most, seen: most };
@@ -269,12 +278,13 @@ fn markdown(report: &Report) -> String {
         }
     }
     text.push_str(
-        "\n| weather | 5xx | admitted from shares | all in touch after |\n|---|---|---|---|\n",
+        "\n| weather | 5xx | lost touch | admitted from shares | all in touch after |\n|---|---|---|---|---|\n",
     );
     for row in &report.rows {
         let after = row.in_touch_after_seconds.map_or("not".to_owned(), |s| format!("{s:.1} s"));
-        let (errors, shares) = (row.server_errors, row.from_share);
-        let _ = writeln!(text, "| {} | {errors} | {shares} | {after} |", row.weather.name());
+        let lost = if row.lost_touch { "yes" } else { "no" };
+        let (errors, shares, name) = (row.server_errors, row.from_share, row.weather.name());
+        let _ = writeln!(text, "| {name} | {errors} | {lost} | {shares} | {after} |");
     }
     for broken in &report.broken_promises {
         let _ = writeln!(text, "\n**Not kept:** {broken}");

@@ -38,6 +38,15 @@ pub(crate) enum Kind {
     NginxRedis,
 }
 
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Weir => "weir",
+            Self::NginxRedis => "nginx-redis",
+        })
+    }
+}
+
 /// The limits.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
 pub(crate) struct Terms {
@@ -282,13 +291,22 @@ impl Gateway {
         lane.get("replicas")?.as_u64().filter(|_| in_touch)
     }
 
+    /// Whether it is in touch for less than `time`.
+    pub(crate) fn lost_touch_within(&self, time: Duration) -> bool {
+        let counters = self.counters();
+        let since = counters.as_ref().and_then(|all| all.pointer("/lanes/0/forSeconds")?.as_u64());
+        since.is_some_and(|seconds| seconds < time.as_secs())
+    }
+
     /// What it did over Redis so far.
     pub(crate) fn shared(&self, figure: &str) -> u64 {
-        let status = self.status();
-        let figure = status
-            .as_ref()
-            .and_then(|status| status.pointer(&format!("/counters/shared/{figure}"))?.as_u64());
-        figure.unwrap_or(0)
+        let counters = self.counters();
+        counters.and_then(|counters| counters.get(figure)?.as_u64()).unwrap_or(0)
+    }
+
+    /// Everything that it says of its shared counters.
+    pub(crate) fn counters(&self) -> Option<Value> {
+        self.status()?.pointer("/counters/shared").cloned()
     }
 
     fn status(&self) -> Option<Value> {

@@ -175,6 +175,11 @@ impl Told {
         told
     }
 
+    /// How much was not answered 200.
+    pub(crate) fn not_admitted(&self) -> u64 {
+        [self.refused, self.server_errors, self.others, self.broken].iter().sum()
+    }
+
     /// How much was answered.
     pub(crate) fn answered(&self) -> u64 {
         [self.admitted, self.refused, self.server_errors, self.others].iter().sum()

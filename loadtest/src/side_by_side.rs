@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::programs::Program;
 use crate::statistics::Spread;
-use crate::wrk::{Load, Sample, measure};
+use crate::wrk::{Keys, Load, Sample, measure};
 
 /// Connections, allocators and branch predictors are warm after a second.
 const WARM_UP_SECONDS: u32 = 1;
@@ -128,7 +128,7 @@ fn all_rounds(
     let mut wrong = Vec::new();
     for one in serving {
         let warm_up = Load { seconds: WARM_UP_SECONDS, ..plan.load };
-        let sample = measure(bench, one, warm_up, 0)?;
+        let sample = measure(bench, one, (warm_up, Keys::Hot), 0)?;
         let name = one.contestant.name();
         wrong.extend(sample.wrong.iter().map(|what| format!("{name}, warm-up: {what}")));
     }
@@ -136,7 +136,7 @@ fn all_rounds(
     let mut order: Vec<&Serving> = serving.iter().collect();
     for round in 1..=plan.rounds {
         for one in &order {
-            let sample = measure(bench, one, plan.load, round)?;
+            let sample = measure(bench, one, (plan.load, Keys::Hot), round)?;
             eprintln!(
                 "round {round}/{}: {:<13} {:>7.0} requests/s, {:>5.1} us of processor time each",
                 plan.rounds,

@@ -24,6 +24,21 @@ pub(crate) struct Load {
     pub(crate) seconds: u32,
 }
 
+/// Which keys are asked with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Keys {
+    /// None, or always the same.
+    Hot,
+    /// Every request names another one.
+    Cold,
+}
+
+impl Keys {
+    /// Both.
+    pub(crate) const ALL: [Self; 2] = [Self::Hot, Self::Cold];
+}
+
 /// One run of one proxy.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Sample {
@@ -67,14 +82,14 @@ struct Printed {
 pub(crate) fn measure(
     bench: &Bench,
     serving: &Serving,
-    load: Load,
+    (load, keys): (Load, Keys),
     round: u32,
 ) -> Result<Sample, Failure> {
     let counted = bench.upstream_count()?;
     let before = serving.process.scheduled()?;
     let started = clock::now();
     let time = Duration::from_secs(load.seconds.into()) + EXTRA_TIME;
-    let invocation = invocation(bench, serving, load)?;
+    let invocation = invocation(bench, serving, (load, keys), round)?;
     let said = Process::run("wrk", invocation, &bench.file("wrk.log"), time)?;
     let nanos = started.elapsed().as_secs_f64() * 1e9;
     let after = serving.process.scheduled()?;
@@ -96,11 +111,21 @@ pub(crate) fn measure(
     })
 }
 
-fn invocation(bench: &Bench, serving: &Serving, load: Load) -> Result<Invocation, Failure> {
-    let script = bench.file("report.lua");
-    std::fs::write(&script, include_str!("../wrk/report.lua"))
-        .map_err(during("writing wrk's script"))?;
+fn invocation(
+    bench: &Bench,
+    serving: &Serving,
+    (load, keys): (Load, Keys),
+    round: u32,
+) -> Result<Invocation, Failure> {
     let Request { path, header } = serving.contestant.request();
+    let mut text = include_str!("../wrk/report.lua").to_owned();
+    if keys == Keys::Cold {
+        let prefix = format!("{}-{round}-", serving.contestant.name());
+        let cold = include_str!("../wrk/keys.lua").replace("{{path}}", path);
+        text.push_str(&cold.replace("{{prefix}}", &prefix));
+    }
+    let script = bench.file("report.lua");
+    std::fs::write(&script, text).map_err(during("writing wrk's script"))?;
     let mut invocation = bench.programs.invocation(Program::Wrk)?;
     for argument in [
         "--threads=1".to_owned(),

@@ -1,0 +1,184 @@
+//! What a million keys cost: memory of a gateway and of Redis, and what a hot key notices.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::bench::{Setting, keep_report};
+use crate::clock::Deadline;
+use crate::failure::Failure;
+use crate::fleet::{self, Fleet, Kind, Plan, Terms};
+use crate::load::{Clients, Load, Pace, Told};
+use crate::machine::Machine;
+use crate::manner::Manner;
+use crate::statistics::count;
+
+/// The promise: so much more memory at most, in MiB, for a million keys.
+const MORE_MIB_MAX: f64 = 200.0;
+
+/// The limit of each key, far more than it is asked for, ...
+const CALLS: u64 = 1_000_000;
+/// ... and its period: long enough that no key goes before the last one comes.
+const PERIOD_SECONDS: u64 = 300;
+
+/// How often the hot key is asked for.
+const HOT_EVERY: Duration = Duration::from_millis(5);
+
+/// Connections for all other keys.
+const CONNECTIONS: u32 = 24;
+
+/// After this, what requests needed besides their keys has been given back.
+const SETTLING_TIME: Duration = Duration::from_secs(2);
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// How many keys.
+    pub(crate) keys: u32,
+    /// New keys a second.
+    pub(crate) rate: u32,
+    /// How long the hot key is watched before and after.
+    pub(crate) seconds: u64,
+    /// How limits are held.
+    pub(crate) manner: Manner,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    machine: Machine,
+    keys: u32,
+    keys_in_redis: f64,
+    keys_per_second: u32,
+    resident_mib_before: f64,
+    resident_mib_after: f64,
+    redis_bytes_per_key: f64,
+    commands_per_key: f64,
+    /// Of the hot key: few keys, while they become many, with many.
+    hot: [Told; 3],
+    others: [Told; 3],
+    broken_promises: Vec<String>,
+}
+
+/// Runs it, prints the report and keeps it; an error if a promise was not kept.
+pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
+    let terms =
+        Terms { calls: CALLS, period_seconds: PERIOD_SECONDS, quota: CALLS, manner: wanted.manner };
+    let (island, watched, detour) = (false, false, false);
+    let plan = Plan { kind: Kind::Weir, gateways: 1, terms, island, watched, detour };
+    let programs = fleet::programs(setting, &[plan])?;
+    let machine = Machine::look(setting.cores, &programs);
+    let fleet = Fleet::start(setting, &programs, &plan)?;
+    let watch = Duration::from_secs(wanted.seconds);
+    eprintln!("one key beside the hot one ({} s)", wanted.seconds);
+    let few = part(&fleet, wanted, "one", watch);
+    let (resident_before, redis) = (resident_mib(&fleet)?, fleet.counters.primary());
+    let ((bytes_before, keys_before), commands) = (redis.size()?, redis.commands()?);
+    let filling = Duration::from_secs(1).mul_f64(f64::from(wanted.keys) / f64::from(wanted.rate));
+    eprintln!("{} keys ({:.0} s)", wanted.keys, filling.as_secs_f64());
+    let growing = part(&fleet, wanted, "{n}", filling);
+    let (resident_after, (bytes_after, keys_after)) = (resident_mib(&fleet)?, redis.size()?);
+    let commands = redis.commands()? - commands;
+    eprintln!("one key beside the hot one, among many ({} s)", wanted.seconds);
+    let many = part(&fleet, wanted, "one", watch);
+    let new = (keys_after - keys_before).max(1.0);
+    let mut report = Report {
+        machine,
+        keys: wanted.keys,
+        keys_in_redis: keys_after,
+        keys_per_second: wanted.rate,
+        resident_mib_before: resident_before,
+        resident_mib_after: resident_after,
+        redis_bytes_per_key: (bytes_after - bytes_before) / new,
+        commands_per_key: commands / count(growing[1].answered()).max(1.0),
+        hot: [few, growing, many].map(|[hot, _]| hot),
+        others: [few, growing, many].map(|[_, others]| others),
+        broken_promises: Vec::new(),
+    };
+    report.broken_promises = report.judge();
+    let text = markdown(&report);
+    print!("{text}");
+    let json = serde_json::to_string_pretty(&report).unwrap_or_default();
+    keep_report(&setting.places, "million-keys.md", &text)?;
+    keep_report(&setting.places, "million-keys.json", &json)?;
+    if report.broken_promises.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::NotKept(report.broken_promises.join("; ")))
+    }
+}
+
+/// Asks for the hot key and, at the rate that is wanted, for others; what became of both.
+fn part(fleet: &Fleet, wanted: &Wanted, others: &str, lasts: Duration) -> [Told; 2] {
+    let load = |key: &str, every, connections| {
+        let load =
+            Load { path: format!("/keys/x?key={key}"), pace: Pace::Open(every), connections };
+        Clients::start(fleet.dates, &fleet.addresses(), &load)
+    };
+    let every = Duration::from_secs(1).div_f64(f64::from(wanted.rate));
+    let clients = [load("hot", HOT_EVERY, 2), load(others, every, CONNECTIONS)];
+    Deadline::pause(lasts);
+    let told = clients.map(|clients| Told::between(&clients.stop(), 0, u64::MAX));
+    Deadline::pause(SETTLING_TIME);
+    told
+}
+
+fn resident_mib(fleet: &Fleet) -> Result<f64, Failure> {
+    let gateway = fleet.gateways.first();
+    Ok(gateway.map_or(Ok(0.0), |gateway| gateway.process.resident_kib())? / 1024.0)
+}
+
+impl Report {
+    fn judge(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        let more = self.resident_mib_after - self.resident_mib_before;
+        if MORE_MIB_MAX < more {
+            broken.push(format!("{more:.0} MiB more in the gateway"));
+        }
+        if self.keys_in_redis < f64::from(self.keys) {
+            let keys = self.keys_in_redis;
+            broken.push(format!("only {keys:.0} keys are in Redis: give a higher --rate"));
+        }
+        let others: u64 = self.hot.iter().chain(&self.others).map(Told::not_admitted).sum();
+        if 0 < others {
+            broken.push(format!("{others} requests were not admitted"));
+        }
+        broken
+    }
+}
+
+fn markdown(report: &Report) -> String {
+    let more = report.resident_mib_after - report.resident_mib_before;
+    let mut text = format!(
+        "# {} keys\n\n{}\n\nOne gateway, a limit for each key over Redis; {} keys a second.\n\n\
+         | figure | value |\n|---|---|\n\
+         | resident before, MiB | {:.1} |\n| resident after, MiB | {:.1} |\n| more, MiB | {more:.1} |\n\
+         | keys in Redis | {:.0} |\n| bytes in Redis for each key | {:.0} |\n\
+         | commands for each request with a new key | {:.3} |\n\n\
+         | while | hot key p50, ms | hot key p99, ms | others p99, ms | not admitted |\n|---|---|---|---|---|\n",
+        report.keys,
+        report.machine.line(),
+        report.keys_per_second,
+        report.resident_mib_before,
+        report.resident_mib_after,
+        report.keys_in_redis,
+        report.redis_bytes_per_key,
+        report.commands_per_key,
+    );
+    let names = ["there are few keys", "keys become many", "there are many keys"];
+    for ((name, hot), others) in names.iter().zip(&report.hot).zip(&report.others) {
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(
+            text,
+            "| {name} | {:.2} | {:.2} | {:.2} | {} |",
+            hot.p50_millis,
+            hot.p99_millis,
+            others.p99_millis,
+            hot.not_admitted() + others.not_admitted(),
+        );
+    }
+    for broken in &report.broken_promises {
+        let _ = writeln!(text, "\n**Not kept:** {broken}");
+    }
+    text
+}

@@ -1,0 +1,214 @@
+//! What clients notice of Redis in bad weather: several gateways, a constant load below the limit.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::admission::percent;
+use crate::bench::{Setting, keep_report};
+use crate::failure::Failure;
+use crate::fleet::{self, Fleet, Gateway, Kind, Plan, Terms};
+use crate::load::{Load, Pace, Told};
+use crate::machine::Machine;
+use crate::manner::{Manner, OnLoss};
+use crate::programs::Programs;
+use crate::statistics::{count, fraction};
+use crate::trial::{self, Phases, Times};
+use crate::weather::Weather;
+
+/// The promises: p99 during the weather over that before, in milliseconds, at most; ...
+const P99_MORE_MILLIS_MAX: f64 = 10.0;
+/// ... and after so long everything is as before.
+const NORMAL_AFTER_MAX: Duration = Duration::from_secs(5);
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// The weathers, in turn.
+    pub(crate) weathers: Vec<Weather>,
+    /// How many gateways.
+    pub(crate) gateways: u32,
+    /// Requests a second over all of them.
+    pub(crate) rate: u32,
+    /// How much of the limit that is, in per cent.
+    pub(crate) load_percent: u32,
+    /// The period of the limit.
+    pub(crate) period_seconds: u64,
+    /// How long everything takes.
+    pub(crate) times: Times,
+    /// How the limit is held.
+    pub(crate) manner: Manner,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    machine: Machine,
+    gateways: u32,
+    requests_per_second: u32,
+    calls: u64,
+    period_seconds: u64,
+    manner: Manner,
+    times: Times,
+    rows: Vec<Row>,
+    broken_promises: Vec<String>,
+}
+
+/// One weather.
+#[derive(Debug, Serialize)]
+struct Row {
+    weather: Weather,
+    phases: Phases,
+    /// p99 while it happened, and in the seconds after it that may be odd, over that before.
+    p99_more_millis: f64,
+    refused: [f64; 3],
+    server_errors: u64,
+    broken: u64,
+    in_touch_after_seconds: Option<f64>,
+    /// After its end, until the last request that was refused, failed or late.
+    normal_after_seconds: f64,
+    /// What each gateway says of its counters in the end.
+    counters: Vec<Value>,
+}
+
+/// Runs it, prints the report and keeps it; an error if a promise was not kept.
+pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
+    let plans: Vec<Plan> = wanted.weathers.iter().map(|weather| wanted.plan(*weather)).collect();
+    let programs = fleet::programs(setting, &plans)?;
+    let machine = Machine::look(setting.cores, &programs);
+    let mut rows = Vec::new();
+    for (weather, plan) in wanted.weathers.iter().zip(&plans) {
+        eprintln!("{weather}");
+        rows.push(in_weather(setting, &programs, (plan, wanted), *weather)?);
+    }
+    let report = Report {
+        machine,
+        gateways: wanted.gateways,
+        requests_per_second: wanted.rate,
+        calls: wanted.calls(),
+        period_seconds: wanted.period_seconds,
+        manner: wanted.manner,
+        times: wanted.times,
+        broken_promises: rows.iter().flat_map(|row| row.broken_promises(wanted.manner)).collect(),
+        rows,
+    };
+    let text = markdown(&report);
+    print!("{text}");
+    let json = serde_json::to_string_pretty(&report).unwrap_or_default();
+    keep_report(&setting.places, "redis-weather.md", &text)?;
+    keep_report(&setting.places, "redis-weather.json", &json)?;
+    if report.broken_promises.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::NotKept(report.broken_promises.join("; ")))
+    }
+}
+
+impl Wanted {
+    /// What the limit is, of which the load is a part.
+    fn calls(&self) -> u64 {
+        let asked = u64::from(self.rate).saturating_mul(self.period_seconds);
+        asked.saturating_mul(100).checked_div(self.load_percent.into()).unwrap_or(asked).max(1)
+    }
+
+    fn plan(&self, weather: Weather) -> Plan {
+        let calls = self.calls();
+        let (period_seconds, manner) = (self.period_seconds, self.manner);
+        Plan {
+            kind: Kind::Weir,
+            gateways: self.gateways,
+            terms: Terms { calls, period_seconds, quota: calls, manner },
+            island: weather == Weather::GatewayCutOff,
+            watched: weather == Weather::RedisReplaced,
+            detour: weather == Weather::RedisFar,
+        }
+    }
+}
+
+fn in_weather(
+    setting: &Setting,
+    programs: &Programs,
+    (plan, wanted): (&Plan, &Wanted),
+    weather: Weather,
+) -> Result<Row, Failure> {
+    let mut fleet = Fleet::start(setting, programs, plan)?;
+    let every = Duration::from_secs(1).mul_f64(f64::from(wanted.gateways) / f64::from(wanted.rate));
+    let load = Load { path: "/rate/x".to_owned(), pace: Pace::Open(every), connections: 8 };
+    let trial = trial::run(&mut fleet, &[load], weather, wanted.times)?;
+    let phases = trial.phases(0);
+    let of = |told: Told| fraction(told.refused, told.answered());
+    let more = |told: Told| told.p99_millis - phases.before.p99_millis;
+    // What is over at once shows only afterwards.
+    let at_once = count(phases.during.answered()) < f64::from(wanted.rate);
+    let worst =
+        if at_once { more(phases.during).max(more(phases.after)) } else { more(phases.during) };
+    let late = phases.before.p99_millis + P99_MORE_MILLIS_MAX;
+    Ok(Row {
+        weather,
+        phases,
+        p99_more_millis: worst,
+        refused: [phases.before, phases.during, phases.after].map(of),
+        server_errors: phases.sum(|told| told.server_errors),
+        broken: phases.sum(|told| told.broken),
+        in_touch_after_seconds: trial.in_touch_after.map(|after| after.as_secs_f64()),
+        normal_after_seconds: trial.normal_after(0, late).as_secs_f64(),
+        counters: fleet.gateways.iter().filter_map(Gateway::counters).collect(),
+    })
+}
+
+impl Row {
+    fn broken_promises(&self, manner: Manner) -> Vec<String> {
+        let mut broken = Vec::new();
+        let mut say = |what: String| broken.push(format!("{}: {what}", self.weather));
+        if P99_MORE_MILLIS_MAX < self.p99_more_millis {
+            say(format!("p99 is {:.1} ms more", self.p99_more_millis));
+        }
+        if 0 < self.server_errors && manner.on_loss != Some(OnLoss::Closed) {
+            say(format!("{} answers 5xx", self.server_errors));
+        }
+        if NORMAL_AFTER_MAX.as_secs_f64() < self.normal_after_seconds {
+            say(format!("normal only after {:.1} s", self.normal_after_seconds));
+        }
+        broken
+    }
+}
+
+fn markdown(report: &Report) -> String {
+    let mut text = format!(
+        "# Redis weather\n\n{}\n\n{} gateways, {} requests/s in an open loop over all of them, on a limit of {} in \
+         {} s, held {}. {} s before, {} s of weather, {} s after. Latency counts from when a request was \
+         due; late is more than {P99_MORE_MILLIS_MAX} ms over the p99 before.\n\n\
+         | weather | p99 before, ms | p99 during, ms | p99 more, ms | refused (before, during, after) | 5xx | broken | all in \
+         touch after | last odd request after |\n|---|---|---|---|---|---|---|---|---|\n",
+        report.machine.line(),
+        report.gateways,
+        report.requests_per_second,
+        report.calls,
+        report.period_seconds,
+        report.manner.in_words(),
+        report.times.around.as_secs(),
+        report.times.lasts.as_secs(),
+        report.times.around.as_secs(),
+    );
+    for row in &report.rows {
+        let after = row.in_touch_after_seconds.map_or("not".to_owned(), |s| format!("{s:.1} s"));
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(
+            text,
+            "| {} | {:.1} | {:.1} | {:.1} | {} | {} | {} | {after} | {:.1} s |",
+            row.weather,
+            row.phases.before.p99_millis,
+            row.phases.during.p99_millis,
+            row.p99_more_millis,
+            row.refused.map(percent).join(", "),
+            row.server_errors,
+            row.broken,
+            row.normal_after_seconds,
+        );
+    }
+    for broken in &report.broken_promises {
+        let _ = writeln!(text, "\n**Not kept:** {broken}");
+    }
+    text
+}

@@ -1,0 +1,304 @@
+//! What a shared limit costs: the same gateway with the same limit in memory and over Redis, and a
+//! peer that counts in Redis; and what each of them admits over the limit.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::admission::{Row, in_weather, percent};
+use crate::bench::{Bench, Serving, Setting, keep_report};
+use crate::contestant::Contestant;
+use crate::failure::Failure;
+use crate::fleet::{self, Kind, Plan, Terms};
+use crate::judge::over;
+use crate::machine::Machine;
+use crate::manner::Manner;
+use crate::programs::Program;
+use crate::statistics::Spread;
+use crate::trial::Times;
+use crate::weather::Weather;
+use crate::wrk::{Keys, Load, Sample, measure};
+
+/// Who is compared, in this order.
+const CONTESTANTS: [Contestant; 3] =
+    [Contestant::WeirLimitMemory, Contestant::WeirLimitRedis, Contestant::NginxRedis];
+
+/// The weathers in which is compared what is admitted.
+const WEATHERS: [Weather; 2] = [Weather::Fair, Weather::RedisLost];
+
+/// The promises: requests/s over those in memory, at least; ...
+const RATIO_MIN: f64 = 0.9;
+/// ... p99 over that in memory, in milliseconds, less than; ...
+const P99_MILLIS_MAX: f64 = 1.0;
+/// ... and commands to Redis for each request, at most.
+const COMMANDS_HOT_MAX: f64 = 0.01;
+/// The same where every request names another key.
+const COMMANDS_COLD_MAX: f64 = 1.0;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// How often everybody's turn comes.
+    pub(crate) rounds: u32,
+    /// What a turn is.
+    pub(crate) load: Load,
+    /// How many gateways admit together in the second part.
+    pub(crate) gateways: u32,
+    /// The limit of the second part.
+    pub(crate) calls: u64,
+    /// Its period.
+    pub(crate) period_seconds: u64,
+    /// Time before and after Redis is killed, and that it stays away, in the second part.
+    pub(crate) times: Times,
+    /// How limits are held in the second part.
+    pub(crate) manner: Manner,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    machine: Machine,
+    rounds: u32,
+    load: Load,
+    costs: Vec<Cost>,
+    promises: Vec<Promise>,
+    admitted: Vec<Admitted>,
+    wrong: Vec<String>,
+    samples: Vec<(Keys, f64, Sample)>,
+}
+
+/// What one contestant's limit costs.
+#[derive(Debug, Serialize)]
+struct Cost {
+    contestant: Contestant,
+    keys: Keys,
+    requests_per_second: Spread,
+    /// Over Weir's with the limit in memory, within each round.
+    ratio: Spread,
+    p50_micros: Spread,
+    p99_micros: Spread,
+    /// More than Weir's with the limit in memory, within each round.
+    p99_more_millis: Spread,
+    cpu_micros_per_request: Spread,
+    commands_per_request: Spread,
+}
+
+#[derive(Debug, Serialize)]
+struct Promise {
+    what: &'static str,
+    wanted: String,
+    measured: Spread,
+    kept: bool,
+}
+
+/// What a fleet of one kind admitted.
+#[derive(Debug, Serialize)]
+struct Admitted {
+    kind: Kind,
+    weather: Weather,
+    row: Row,
+}
+
+/// Runs both parts, prints the report and keeps it; an error if a run went wrong.
+pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
+    let bench = Bench::open(setting, &CONTESTANTS, &[Program::Wrk, Program::Redis])?;
+    let machine = Machine::look(bench.cores, &bench.programs);
+    let samples = all_rounds(&bench, wanted)?;
+    drop(bench);
+    let admitted = all_fleets(setting, wanted)?;
+    let wrong = |(keys, _, sample): &(Keys, f64, Sample)| {
+        let place = format!("{}, {keys:?} keys, round {}", sample.contestant, sample.round);
+        sample.wrong.iter().map(move |what| format!("{place}: {what}")).collect::<Vec<_>>()
+    };
+    let wrong = samples.iter().flat_map(wrong).collect();
+    let costs: Vec<_> = Keys::ALL
+        .iter()
+        .flat_map(|keys| CONTESTANTS.iter().filter_map(|who| cost(&samples, *keys, *who)))
+        .collect();
+    let promises = promises(&costs);
+    let (rounds, load) = (wanted.rounds, wanted.load);
+    let report = Report { machine, rounds, load, costs, promises, admitted, wrong, samples };
+    let text = markdown(&report, wanted);
+    print!("{text}");
+    let json = serde_json::to_string_pretty(&report).unwrap_or_default();
+    keep_report(&setting.places, "shared-limit.md", &text)?;
+    keep_report(&setting.places, "shared-limit.json", &json)?;
+    if report.wrong.is_empty() { Ok(()) } else { Err(Failure::NotValid(report.wrong.join("; "))) }
+}
+
+/// Everybody in turn, round after round, with a hot key and with cold ones; each sample with the
+/// commands that Redis had for each of its requests.
+fn all_rounds(bench: &Bench, wanted: &Wanted) -> Result<Vec<(Keys, f64, Sample)>, Failure> {
+    let serving = CONTESTANTS.iter().map(|&who| bench.start(who)).collect::<Result<Vec<_>, _>>()?;
+    let mut order: Vec<&Serving> = serving.iter().collect();
+    for one in &order {
+        measure(bench, one, (Load { seconds: 1, ..wanted.load }, Keys::Hot), 0)?;
+    }
+    let mut samples = Vec::new();
+    for round in 1..=wanted.rounds {
+        for keys in Keys::ALL {
+            for one in &order {
+                let before = commands(bench)?;
+                let sample = measure(bench, one, (wanted.load, keys), round)?;
+                let commands = (commands(bench)? - before) / sample.requests;
+                eprintln!(
+                    "round {round}/{}: {:<17} {keys:?} {:>7.0} requests/s, {commands:.4} commands each",
+                    wanted.rounds,
+                    one.contestant.name(),
+                    sample.requests_per_second,
+                );
+                samples.push((keys, commands, sample));
+            }
+        }
+        order.rotate_left(1);
+    }
+    Ok(samples)
+}
+
+fn commands(bench: &Bench) -> Result<f64, Failure> {
+    bench.redis.as_ref().map_or(Ok(0.0), |redis| redis.commands())
+}
+
+fn all_fleets(setting: &Setting, wanted: &Wanted) -> Result<Vec<Admitted>, Failure> {
+    let plan = |kind| Plan {
+        kind,
+        gateways: wanted.gateways,
+        terms: Terms {
+            calls: wanted.calls,
+            period_seconds: wanted.period_seconds,
+            quota: wanted.calls,
+            manner: wanted.manner,
+        },
+        island: false,
+        watched: false,
+        detour: false,
+    };
+    let plans = [Kind::Weir, Kind::NginxRedis].map(plan);
+    let programs = fleet::programs(setting, &plans)?;
+    let mut admitted = Vec::new();
+    for weather in WEATHERS {
+        for plan in &plans {
+            eprintln!("{:?}, {weather}", plan.kind);
+            let row = in_weather(setting, &programs, plan, (weather, wanted.times))?;
+            admitted.push(Admitted { kind: plan.kind, weather, row });
+        }
+    }
+    Ok(admitted)
+}
+
+fn cost(samples: &[(Keys, f64, Sample)], keys: Keys, who: Contestant) -> Option<Cost> {
+    let of = |who: Contestant| {
+        samples.iter().filter(move |(of, _, sample)| *of == keys && sample.contestant == who)
+    };
+    let over = |figure: fn(&Sample) -> f64| Spread::of(of(who).map(|(_, _, one)| figure(one)));
+    let beside = |figure: fn(&Sample, &Sample) -> f64| {
+        Spread::of(of(who).filter_map(|(_, _, one)| {
+            let mut memory = of(Contestant::WeirLimitMemory);
+            let (_, _, memory) = memory.find(|(_, _, other)| other.round == one.round)?;
+            Some(figure(one, memory))
+        }))
+    };
+    Some(Cost {
+        contestant: who,
+        keys,
+        requests_per_second: over(|sample| sample.requests_per_second)?,
+        ratio: beside(|one, memory| one.requests_per_second / memory.requests_per_second)?,
+        p50_micros: over(|sample| sample.p50_micros)?,
+        p99_micros: over(|sample| sample.p99_micros)?,
+        p99_more_millis: beside(|one, memory| (one.p99_micros - memory.p99_micros) / 1e3)?,
+        cpu_micros_per_request: over(|sample| sample.cpu_micros_per_request)?,
+        commands_per_request: Spread::of(of(who).map(|(_, commands, _)| *commands))?,
+    })
+}
+
+fn promises(costs: &[Cost]) -> Vec<Promise> {
+    let of = |keys| {
+        costs
+            .iter()
+            .find(move |one| one.contestant == Contestant::WeirLimitRedis && one.keys == keys)
+    };
+    let (Some(hot), Some(cold)) = (of(Keys::Hot), of(Keys::Cold)) else { return Vec::new() };
+    let at_most = |what, measured: Spread, most: f64| Promise {
+        what,
+        wanted: format!("at most {most}"),
+        measured,
+        kept: measured.median <= most,
+    };
+    vec![
+        Promise {
+            what: "requests/s over those in memory, hot key",
+            wanted: format!("at least {RATIO_MIN}"),
+            measured: hot.ratio,
+            kept: RATIO_MIN <= hot.ratio.median,
+        },
+        at_most("p99 more than in memory, ms, hot key", hot.p99_more_millis, P99_MILLIS_MAX),
+        at_most("commands for each request, hot key", hot.commands_per_request, COMMANDS_HOT_MAX),
+        at_most(
+            "commands for each request, cold keys",
+            cold.commands_per_request,
+            COMMANDS_COLD_MAX,
+        ),
+    ]
+}
+
+fn markdown(report: &Report, wanted: &Wanted) -> String {
+    let mut text = format!(
+        "# Shared limit\n\n{}\n\nOne proxy, {} rounds of {} s with {} connections; Redis runs on the core of \
+         the load. Hot: one key; cold: every request another one. Medians, least and greatest.\n\n\
+         | who | keys | requests/s | over memory | p99 µs | p99 more, ms | CPU µs | commands for each request |\n\
+         |---|---|---|---|---|---|---|---|\n",
+        report.machine.line(),
+        report.rounds,
+        report.load.seconds,
+        report.load.connections,
+    );
+    for cost in &report.costs {
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(
+            text,
+            "| {} | {:?} | {:.0} | {} | {:.0} | {} | {:.1} | {:.4} |",
+            cost.contestant,
+            cost.keys,
+            cost.requests_per_second.median,
+            spread(cost.ratio),
+            cost.p99_micros.median,
+            spread(cost.p99_more_millis),
+            cost.cpu_micros_per_request.median,
+            cost.commands_per_request.median,
+        );
+    }
+    text.push_str("\n| promise | wanted | measured | kept |\n|---|---|---|---|\n");
+    for Promise { what, wanted, measured, kept } in &report.promises {
+        let kept = if *kept { "yes" } else { "NO" };
+        let _ = writeln!(text, "| {what} | {wanted} | {} | {kept} |", spread(*measured));
+    }
+    let _ = write!(
+        text,
+        "\n{} gateways, {} calls in {} s over all, asked for far more; held {}. A fixed window (nginx) is \
+         judged by its own windows, and besides by any interval.\n\n\
+         | who | weather | admitted at most in a window | over the limit | backend saw in any interval \
+         |\n|---|---|---|---|---|\n",
+        wanted.gateways,
+        wanted.calls,
+        wanted.period_seconds,
+        wanted.manner.in_words(),
+    );
+    for Admitted { kind, weather, row } in &report.admitted {
+        let over = percent(over(row.rate.most, wanted.calls));
+        let _ = writeln!(
+            text,
+            "| {kind} | {weather} | {} | {over} | {} |",
+            row.rate.most, row.rate.seen
+        );
+    }
+    if !report.wrong.is_empty() {
+        text.push_str("\n**This run is not valid:**\n\n");
+    }
+    for wrong in &report.wrong {
+        let _ = writeln!(text, "* {wrong}");
+    }
+    text
+}
+
+fn spread(spread: Spread) -> String {
+    format!("{:.3} ({:.3}–{:.3})", spread.median, spread.min, spread.max)
+}
