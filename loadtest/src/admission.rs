@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -32,24 +33,41 @@ const QUOTA_EVERY: Duration = Duration::from_millis(20);
 const QUOTA_TENTHS: u64 = 7;
 
 /// What is asked for.
-#[derive(Clone, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Wanted {
-    /// The weathers, in turn.
-    pub(crate) weathers: Vec<Weather>,
-    /// How many gateways.
-    pub(crate) gateways: u32,
-    /// What each rate limit admits ...
-    pub(crate) calls: u64,
-    /// ... in so many seconds.
-    pub(crate) period_seconds: u64,
-    /// Time before and after each weather.
-    pub(crate) seconds: u64,
-    /// How long a weather lasts.
-    pub(crate) fault_seconds: u64,
-    /// How long Redis stays away.
-    pub(crate) lost_seconds: u64,
-    /// How limits are held.
-    pub(crate) manner: Manner,
+    /// The weathers, in turn
+    #[arg(long, value_delimiter = ',', default_values_t = [
+        Weather::Fair,
+        Weather::GatewaysKilled,
+        Weather::GatewayStopped,
+        Weather::GatewayCutOff,
+        Weather::RedisRestarted,
+        Weather::RedisStopped,
+        Weather::RedisEmptied,
+        Weather::RedisReplaced,
+        Weather::RedisLost,
+    ])]
+    weather: Vec<Weather>,
+    /// How many gateways
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=16))]
+    gateways: u32,
+    /// What each rate limit admits
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    calls: u64,
+    /// In so many seconds
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=300))]
+    period: u64,
+    /// The time before each weather, and after it
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// How long a weather lasts
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    fault_seconds: u64,
+    /// How long Redis stays away in `redis-lost`
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+    lost_seconds: u64,
+    #[command(flatten)]
+    manner: Manner,
 }
 
 #[derive(Debug, Serialize)]
@@ -100,11 +118,11 @@ pub(crate) struct Judged {
 
 /// Runs it, prints the report and keeps it; an error if a bound was passed.
 pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
-    let plans: Vec<Plan> = wanted.weathers.iter().map(|weather| wanted.plan(*weather)).collect();
+    let plans: Vec<Plan> = wanted.weather.iter().map(|weather| wanted.plan(*weather)).collect();
     let programs = fleet::programs(setting, &plans)?;
     let machine = Machine::look(setting.cores, &programs);
     let mut rows = Vec::new();
-    for (weather, plan) in wanted.weathers.iter().zip(&plans) {
+    for (weather, plan) in wanted.weather.iter().zip(&plans) {
         eprintln!("{} ({:.0} s)", weather.name(), wanted.whole(*weather).as_secs_f64());
         rows.push(in_weather(setting, &programs, plan, (*weather, wanted.times(*weather)))?);
     }
@@ -137,12 +155,8 @@ impl Wanted {
     fn plan(&self, weather: Weather) -> Plan {
         let asked = micros(self.whole(weather)).checked_div(micros(QUOTA_EVERY)).unwrap_or(0);
         let quota = asked * u64::from(self.gateways) * QUOTA_TENTHS / 10;
-        let terms = Terms {
-            calls: self.calls,
-            period_seconds: self.period_seconds,
-            quota,
-            manner: self.manner,
-        };
+        let terms =
+            Terms { calls: self.calls, period_seconds: self.period, quota, manner: self.manner };
         Plan {
             kind: Kind::Weir,
             gateways: self.gateways,

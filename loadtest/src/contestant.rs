@@ -169,7 +169,7 @@ impl Contestant {
             Self::NginxRedis => {
                 let text = text_of(include_str!("../peers/nginx-redis.conf"));
                 let limit = [("calls", KEY_CALLS), ("period", KEY_PERIOD)];
-                let text = with_limit(&text, places, limit.map(|(n, v)| (n, v.to_string())));
+                let text = with_limit(&text, places, limit);
                 nginx_with_lua(program, places, directory, &text)?
             }
         })
@@ -245,9 +245,11 @@ pub(crate) fn nginx_with_lua(
 }
 
 /// The configuration of nginx with a limit, its modules and its limit filled in.
-pub(crate) fn with_limit(text: &str, places: &Places, limit: [(&str, String); 2]) -> String {
+pub(crate) fn with_limit(text: &str, places: &Places, limit: [(&str, u64); 2]) -> String {
     let text = text.replace("{{modules}}", &lua_folder(places).display().to_string());
-    limit.iter().fold(text, |text, (name, value)| text.replace(&format!("{{{{{name}}}}}"), value))
+    limit.iter().fold(text, |text, (name, value)| {
+        text.replace(&format!("{{{{{name}}}}}"), &value.to_string())
+    })
 }
 
 /// Where nginx's modules for Lua are.

@@ -112,7 +112,7 @@ pub(crate) struct Fleet {
     /// By which dates everything is told.
     pub(crate) dates: Dates,
     kind: Kind,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// The programs that fleets are made of.
@@ -163,10 +163,10 @@ impl Fleet {
             witness,
             dates,
             kind: plan.kind,
-            _directory: directory,
+            directory,
         };
         for number in 0..plan.gateways {
-            let folder = fleet._directory.path().join(format!("gateway-{number}"));
+            let folder = fleet.directory.path().join(format!("gateway-{number}"));
             std::fs::create_dir(&folder).map_err(during("making a folder"))?;
             let gateway = fleet.gateway(setting, programs, plan, (number, &folder))?;
             fleet.gateways.push(gateway);
@@ -332,5 +332,5 @@ impl Terms {
 fn peer(terms: &Terms, places: &Places, folder: &Path, addresses: Addresses) -> String {
     let text = filled(include_str!("../peers/nginx-redis.conf"), folder, addresses);
     let limit = [("calls", terms.calls), ("period", terms.period_seconds)];
-    with_limit(&text, places, limit.map(|(name, value)| (name, value.to_string())))
+    with_limit(&text, places, limit)
 }

@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn windows_lie_on_a_grid_and_edges_belong_to_nobody() {
-        let log = log(&[(8, 9), (9, 11), (10, 12), (13, 19), (20, 20)]);
+        let log = log(&[(8, 9), (9, 11), (10, 12), (13, 18), (20, 20)]);
         assert_eq!(most_in_one(&log, 10, 0), 2);
         assert_eq!(most_in_one(&log, 10, 1), 1);
     }

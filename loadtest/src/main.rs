@@ -32,19 +32,15 @@ mod failure;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use crate::bench::Setting;
 use crate::contestant::Contestant;
 use crate::failure::Failure;
-use crate::manner::Manner;
 use crate::process::Cores;
 use crate::programs::{Named, Places};
 use crate::side_by_side::Plan;
-use crate::trial::Times;
-use crate::weather::Weather;
 use crate::wrk::Load;
 
 /// Those whose starts and memory are promised.
@@ -123,116 +119,13 @@ enum Scenario {
         only: Vec<Contestant>,
     },
     /// How much several gateways admit together in every weather, judged by what the backend got
-    Admission {
-        /// The weathers, in turn
-        #[arg(long, value_delimiter = ',', default_values_t = [
-            Weather::Fair,
-            Weather::GatewaysKilled,
-            Weather::GatewayStopped,
-            Weather::GatewayCutOff,
-            Weather::RedisRestarted,
-            Weather::RedisStopped,
-            Weather::RedisEmptied,
-            Weather::RedisReplaced,
-            Weather::RedisLost,
-        ])]
-        weather: Vec<Weather>,
-        /// How many gateways
-        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=16))]
-        gateways: u32,
-        /// What each rate limit admits
-        #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-        calls: u64,
-        /// In so many seconds
-        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=300))]
-        period: u64,
-        /// The time before each weather, and after it
-        #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=600))]
-        seconds: u64,
-        /// How long a weather lasts
-        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
-        fault_seconds: u64,
-        /// How long Redis stays away in `redis-lost`
-        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
-        lost_seconds: u64,
-        #[command(flatten)]
-        manner: Manner,
-    },
+    Admission(admission::Wanted),
     /// What a limit over Redis costs beside the same in memory and a peer's, and what each admits over it
-    SharedLimit {
-        /// How often everybody's turn comes
-        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
-        rounds: u32,
-        /// The length of a turn
-        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
-        seconds: u32,
-        /// Kept-alive connections, each with one request in flight
-        #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1024))]
-        connections: u32,
-        /// How many gateways admit together
-        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=16))]
-        gateways: u32,
-        /// What they admit together
-        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-        calls: u64,
-        /// In so many seconds
-        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=300))]
-        period: u64,
-        /// How long Redis stays away, and the time before it and after it
-        #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
-        lost_seconds: u64,
-        #[command(flatten)]
-        manner: Manner,
-    },
+    SharedLimit(shared_limit::Wanted),
     /// What clients notice of Redis in bad weather: a constant load below the limit
-    RedisWeather {
-        /// The weathers, in turn
-        #[arg(long, value_delimiter = ',', default_values_t = [
-            Weather::Fair,
-            Weather::RedisRestarted,
-            Weather::RedisStopped,
-            Weather::RedisPaused,
-            Weather::RedisSleeps,
-            Weather::RedisFar,
-            Weather::RedisLost,
-            Weather::RedisReplaced,
-        ])]
-        weather: Vec<Weather>,
-        /// How many gateways
-        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=16))]
-        gateways: u32,
-        /// Requests a second over all gateways
-        #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=20_000))]
-        rate: u32,
-        /// How much of the limit that is, in per cent
-        #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=100))]
-        load_percent: u32,
-        /// The period of the limit, in seconds
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=300))]
-        period: u64,
-        /// The time before each weather, and after it
-        #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
-        seconds: u64,
-        /// How long a weather lasts
-        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
-        fault_seconds: u64,
-        #[command(flatten)]
-        manner: Manner,
-    },
+    RedisWeather(redis_weather::Wanted),
     /// What a million keys cost in memory, and what a hot key notices of them
-    MillionKeys {
-        /// How many
-        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-        keys: u32,
-        /// New keys a second
-        #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-        rate: u32,
-        /// How long the hot key is watched before and after
-        #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
-        seconds: u64,
-        #[command(flatten)]
-        manner: Manner,
-    },
+    MillionKeys(million_keys::Wanted),
     /// Half a minute of side-by-side without the peers: does it run without an error
     Smoke,
 }
@@ -265,78 +158,10 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             idle_connections::run(&setting, &only, connections)
         }
         Scenario::Instructions { check, only } => instructions::run(&setting, &only, check),
-        Scenario::Admission {
-            weather,
-            gateways,
-            calls,
-            period,
-            seconds,
-            fault_seconds,
-            lost_seconds,
-            manner,
-        } => {
-            let wanted = admission::Wanted {
-                weathers: weather,
-                gateways,
-                calls,
-                period_seconds: period,
-                seconds,
-                fault_seconds,
-                lost_seconds,
-                manner,
-            };
-            admission::run(&setting, &wanted)
-        }
-        Scenario::SharedLimit {
-            rounds,
-            seconds,
-            connections,
-            gateways,
-            calls,
-            period,
-            lost_seconds,
-            manner,
-        } => {
-            let lasts = Duration::from_secs(lost_seconds);
-            let wanted = shared_limit::Wanted {
-                rounds,
-                load: Load { connections, seconds },
-                gateways,
-                calls,
-                period_seconds: period,
-                times: Times { around: lasts, lasts },
-                manner,
-            };
-            shared_limit::run(&setting, &wanted)
-        }
-        Scenario::RedisWeather {
-            weather,
-            gateways,
-            rate,
-            load_percent,
-            period,
-            seconds,
-            fault_seconds,
-            manner,
-        } => {
-            let times = Times {
-                around: Duration::from_secs(seconds),
-                lasts: Duration::from_secs(fault_seconds),
-            };
-            let wanted = redis_weather::Wanted {
-                weathers: weather,
-                gateways,
-                rate,
-                load_percent,
-                period_seconds: period,
-                times,
-                manner,
-            };
-            redis_weather::run(&setting, &wanted)
-        }
-        Scenario::MillionKeys { keys, rate, seconds, manner } => {
-            million_keys::run(&setting, &million_keys::Wanted { keys, rate, seconds, manner })
-        }
+        Scenario::Admission(wanted) => admission::run(&setting, &wanted),
+        Scenario::SharedLimit(wanted) => shared_limit::run(&setting, &wanted),
+        Scenario::RedisWeather(wanted) => redis_weather::run(&setting, &wanted),
+        Scenario::MillionKeys(wanted) => million_keys::run(&setting, &wanted),
         Scenario::Smoke => {
             let load = Load { connections: 64, seconds: 2 };
             let contestants = WEIR_AND_YARDSTICK.to_vec();

@@ -55,27 +55,27 @@ pub(crate) enum OnLoss {
 
 impl Manner {
     /// The attributes of a rate limit, to be put behind the others.
-    pub(crate) fn of_rate(&self) -> String {
-        let window = self.window.map(|window| attribute("weir-window", window));
+    pub(crate) fn of_rate(self) -> String {
+        let window = self.window.map(|window| attribute("weir-window", &window));
         self.of_quota() + &window.unwrap_or_default()
     }
 
     /// The attributes of a quota, which has windows of its own.
-    pub(crate) fn of_quota(&self) -> String {
-        let mode = self.mode.map(|mode| attribute("weir-mode", mode));
-        let on_loss = self.on_loss.map(|on_loss| attribute("weir-on-loss", on_loss));
+    pub(crate) fn of_quota(self) -> String {
+        let mode = self.mode.map(|mode| attribute("weir-mode", &mode));
+        let on_loss = self.on_loss.map(|on_loss| attribute("weir-on-loss", &on_loss));
         mode.unwrap_or_default() + &on_loss.unwrap_or_default()
     }
 
     /// The same for people.
-    pub(crate) fn in_words(&self) -> String {
+    pub(crate) fn in_words(self) -> String {
         let text = self.of_rate();
         if text.is_empty() { "as policies are without attributes".to_owned() } else { text }
     }
 
     /// The most that a limit over `gateways` admits in one window, if anything is promised; `lost`:
     /// some gateway may have been out of touch.
-    pub(crate) fn bound(&self, limit: u64, gateways: u64, lost: bool) -> Option<u64> {
+    pub(crate) fn bound(self, limit: u64, gateways: u64, lost: bool) -> Option<u64> {
         let most = match self.mode {
             Some(Mode::Exact) => limit,
             // In the one window that a loss falls into, it may be twice that.
@@ -89,7 +89,7 @@ impl Manner {
     }
 }
 
-fn attribute(name: &str, value: impl ValueEnum) -> String {
+fn attribute(name: &str, value: &impl ValueEnum) -> String {
     let value = value.to_possible_value();
     value.map(|value| format!(" {name}=\"{}\"", value.get_name())).unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use clap::Args;
 use serde::Serialize;
 
 use crate::bench::{Setting, keep_report};
@@ -32,16 +33,19 @@ const CONNECTIONS: u32 = 24;
 const SETTLING_TIME: Duration = Duration::from_secs(2);
 
 /// What is asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Wanted {
-    /// How many keys.
-    pub(crate) keys: u32,
-    /// New keys a second.
-    pub(crate) rate: u32,
-    /// How long the hot key is watched before and after.
-    pub(crate) seconds: u64,
-    /// How limits are held.
-    pub(crate) manner: Manner,
+    /// How many keys
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    keys: u32,
+    /// New keys a second
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+    /// How long the hot key is watched before and after
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    #[command(flatten)]
+    manner: Manner,
 }
 
 #[derive(Debug, Serialize)]
@@ -137,7 +141,10 @@ impl Report {
         }
         if self.keys_in_redis < f64::from(self.keys) {
             let keys = self.keys_in_redis;
-            broken.push(format!("only {keys:.0} keys are in Redis: give a higher --rate"));
+            broken.push(format!(
+                "only {keys:.0} keys are in Redis: the gateway did not keep up, or the first keys went \
+                 before the last ones came"
+            ));
         }
         let others: u64 = self.hot.iter().chain(&self.others).map(Told::not_admitted).sum();
         if 0 < others {

@@ -250,7 +250,7 @@ fn modules_for_lua(places: &Places) -> Result<(), Failure> {
     let script = "cd \"$0\" && apt-get download --quiet \"$@\" && \
                   for package in *.deb; do dpkg-deb --extract \"$package\" .; done && rm -- *.deb";
     let install = Invocation::of("sh").with("-c").with(script).with(&folder);
-    let install = LUA_PACKAGES.iter().fold(install, |install, package| install.with(package));
+    let install = LUA_PACKAGES.iter().fold(install, Invocation::with);
     Process::run("apt-get download (Debian's packages)", install, &log, INSTALL_TIME).map(drop)
 }
 

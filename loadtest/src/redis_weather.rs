@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -24,22 +25,40 @@ const P99_MORE_MILLIS_MAX: f64 = 10.0;
 const NORMAL_AFTER_MAX: Duration = Duration::from_secs(5);
 
 /// What is asked for.
-#[derive(Clone, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Wanted {
-    /// The weathers, in turn.
-    pub(crate) weathers: Vec<Weather>,
-    /// How many gateways.
-    pub(crate) gateways: u32,
-    /// Requests a second over all of them.
-    pub(crate) rate: u32,
-    /// How much of the limit that is, in per cent.
-    pub(crate) load_percent: u32,
-    /// The period of the limit.
-    pub(crate) period_seconds: u64,
-    /// How long everything takes.
-    pub(crate) times: Times,
-    /// How the limit is held.
-    pub(crate) manner: Manner,
+    /// The weathers, in turn
+    #[arg(long, value_delimiter = ',', default_values_t = [
+        Weather::Fair,
+        Weather::RedisRestarted,
+        Weather::RedisStopped,
+        Weather::RedisPaused,
+        Weather::RedisSleeps,
+        Weather::RedisFar,
+        Weather::RedisLost,
+        Weather::RedisReplaced,
+    ])]
+    weather: Vec<Weather>,
+    /// How many gateways
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=16))]
+    gateways: u32,
+    /// Requests a second over all gateways
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    rate: u32,
+    /// How much of the limit that is, in per cent
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=100))]
+    load_percent: u32,
+    /// The period of the limit, in seconds
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=300))]
+    period: u64,
+    /// The time before each weather, and after it
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// How long a weather lasts
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    fault_seconds: u64,
+    #[command(flatten)]
+    manner: Manner,
 }
 
 #[derive(Debug, Serialize)]
@@ -74,11 +93,11 @@ struct Row {
 
 /// Runs it, prints the report and keeps it; an error if a promise was not kept.
 pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
-    let plans: Vec<Plan> = wanted.weathers.iter().map(|weather| wanted.plan(*weather)).collect();
+    let plans: Vec<Plan> = wanted.weather.iter().map(|weather| wanted.plan(*weather)).collect();
     let programs = fleet::programs(setting, &plans)?;
     let machine = Machine::look(setting.cores, &programs);
     let mut rows = Vec::new();
-    for (weather, plan) in wanted.weathers.iter().zip(&plans) {
+    for (weather, plan) in wanted.weather.iter().zip(&plans) {
         eprintln!("{weather}");
         rows.push(in_weather(setting, &programs, (plan, wanted), *weather)?);
     }
@@ -87,9 +106,9 @@ pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
         gateways: wanted.gateways,
         requests_per_second: wanted.rate,
         calls: wanted.calls(),
-        period_seconds: wanted.period_seconds,
+        period_seconds: wanted.period,
         manner: wanted.manner,
-        times: wanted.times,
+        times: wanted.times(),
         broken_promises: rows.iter().flat_map(|row| row.broken_promises(wanted.manner)).collect(),
         rows,
     };
@@ -108,13 +127,18 @@ pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
 impl Wanted {
     /// What the limit is, of which the load is a part.
     fn calls(&self) -> u64 {
-        let asked = u64::from(self.rate).saturating_mul(self.period_seconds);
+        let asked = u64::from(self.rate).saturating_mul(self.period);
         asked.saturating_mul(100).checked_div(self.load_percent.into()).unwrap_or(asked).max(1)
+    }
+
+    fn times(&self) -> Times {
+        let (around, lasts) = (self.seconds, self.fault_seconds);
+        Times { around: Duration::from_secs(around), lasts: Duration::from_secs(lasts) }
     }
 
     fn plan(&self, weather: Weather) -> Plan {
         let calls = self.calls();
-        let (period_seconds, manner) = (self.period_seconds, self.manner);
+        let (period_seconds, manner) = (self.period, self.manner);
         Plan {
             kind: Kind::Weir,
             gateways: self.gateways,
@@ -135,7 +159,7 @@ fn in_weather(
     let mut fleet = Fleet::start(setting, programs, plan)?;
     let every = Duration::from_secs(1).mul_f64(f64::from(wanted.gateways) / f64::from(wanted.rate));
     let load = Load { path: "/rate/x".to_owned(), pace: Pace::Open(every), connections: 8 };
-    let trial = trial::run(&mut fleet, &[load], weather, wanted.times)?;
+    let trial = trial::run(&mut fleet, &[load], weather, wanted.times())?;
     let phases = trial.phases(0);
     let of = |told: Told| fraction(told.refused, told.answered());
     let more = |told: Told| told.p99_millis - phases.before.p99_millis;

@@ -2,7 +2,9 @@
 //! peer that counts in Redis; and what each of them admits over the limit.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
+use clap::Args;
 use serde::Serialize;
 
 use crate::admission::{Row, in_weather, percent};
@@ -14,6 +16,7 @@ use crate::judge::over;
 use crate::machine::Machine;
 use crate::manner::Manner;
 use crate::programs::Program;
+use crate::redis::Redis;
 use crate::statistics::Spread;
 use crate::trial::Times;
 use crate::weather::Weather;
@@ -36,22 +39,38 @@ const COMMANDS_HOT_MAX: f64 = 0.01;
 const COMMANDS_COLD_MAX: f64 = 1.0;
 
 /// What is asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Wanted {
-    /// How often everybody's turn comes.
-    pub(crate) rounds: u32,
-    /// What a turn is.
-    pub(crate) load: Load,
-    /// How many gateways admit together in the second part.
-    pub(crate) gateways: u32,
-    /// The limit of the second part.
-    pub(crate) calls: u64,
-    /// Its period.
-    pub(crate) period_seconds: u64,
-    /// Time before and after Redis is killed, and that it stays away, in the second part.
-    pub(crate) times: Times,
-    /// How limits are held in the second part.
-    pub(crate) manner: Manner,
+    /// How often everybody's turn comes
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// The length of a turn
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
+    seconds: u32,
+    /// Kept-alive connections, each with one request in flight
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    connections: u32,
+    /// How many gateways admit together
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=16))]
+    gateways: u32,
+    /// What they admit together
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    calls: u64,
+    /// In so many seconds
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=300))]
+    period: u64,
+    /// How long Redis stays away, and the time before it and after it
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
+    lost_seconds: u64,
+    /// How the limit of several gateways is held.
+    #[command(flatten)]
+    manner: Manner,
+}
+
+impl Wanted {
+    fn load(&self) -> Load {
+        Load { connections: self.connections, seconds: self.seconds }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -115,7 +134,7 @@ pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
         .flat_map(|keys| CONTESTANTS.iter().filter_map(|who| cost(&samples, *keys, *who)))
         .collect();
     let promises = promises(&costs);
-    let (rounds, load) = (wanted.rounds, wanted.load);
+    let (rounds, load) = (wanted.rounds, wanted.load());
     let report = Report { machine, rounds, load, costs, promises, admitted, wrong, samples };
     let text = markdown(&report, wanted);
     print!("{text}");
@@ -131,14 +150,14 @@ fn all_rounds(bench: &Bench, wanted: &Wanted) -> Result<Vec<(Keys, f64, Sample)>
     let serving = CONTESTANTS.iter().map(|&who| bench.start(who)).collect::<Result<Vec<_>, _>>()?;
     let mut order: Vec<&Serving> = serving.iter().collect();
     for one in &order {
-        measure(bench, one, (Load { seconds: 1, ..wanted.load }, Keys::Hot), 0)?;
+        measure(bench, one, (Load { seconds: 1, ..wanted.load() }, Keys::Hot), 0)?;
     }
-    let mut samples = Vec::new();
+    let (load, mut samples) = (wanted.load(), Vec::new());
     for round in 1..=wanted.rounds {
         for keys in Keys::ALL {
             for one in &order {
                 let before = commands(bench)?;
-                let sample = measure(bench, one, (wanted.load, keys), round)?;
+                let sample = measure(bench, one, (load, keys), round)?;
                 let commands = (commands(bench)? - before) / sample.requests;
                 eprintln!(
                     "round {round}/{}: {:<17} {keys:?} {:>7.0} requests/s, {commands:.4} commands each",
@@ -155,7 +174,7 @@ fn all_rounds(bench: &Bench, wanted: &Wanted) -> Result<Vec<(Keys, f64, Sample)>
 }
 
 fn commands(bench: &Bench) -> Result<f64, Failure> {
-    bench.redis.as_ref().map_or(Ok(0.0), |redis| redis.commands())
+    bench.redis.as_ref().map_or(Ok(0.0), Redis::commands)
 }
 
 fn all_fleets(setting: &Setting, wanted: &Wanted) -> Result<Vec<Admitted>, Failure> {
@@ -164,7 +183,7 @@ fn all_fleets(setting: &Setting, wanted: &Wanted) -> Result<Vec<Admitted>, Failu
         gateways: wanted.gateways,
         terms: Terms {
             calls: wanted.calls,
-            period_seconds: wanted.period_seconds,
+            period_seconds: wanted.period,
             quota: wanted.calls,
             manner: wanted.manner,
         },
@@ -174,11 +193,13 @@ fn all_fleets(setting: &Setting, wanted: &Wanted) -> Result<Vec<Admitted>, Failu
     };
     let plans = [Kind::Weir, Kind::NginxRedis].map(plan);
     let programs = fleet::programs(setting, &plans)?;
+    let lasts = Duration::from_secs(wanted.lost_seconds);
+    let times = Times { around: lasts, lasts };
     let mut admitted = Vec::new();
     for weather in WEATHERS {
         for plan in &plans {
             eprintln!("{:?}, {weather}", plan.kind);
-            let row = in_weather(setting, &programs, plan, (weather, wanted.times))?;
+            let row = in_weather(setting, &programs, plan, (weather, times))?;
             admitted.push(Admitted { kind: plan.kind, weather, row });
         }
     }
@@ -279,7 +300,7 @@ fn markdown(report: &Report, wanted: &Wanted) -> String {
          |\n|---|---|---|---|---|\n",
         wanted.gateways,
         wanted.calls,
-        wanted.period_seconds,
+        wanted.period,
         wanted.manner.in_words(),
     );
     for Admitted { kind, weather, row } in &report.admitted {

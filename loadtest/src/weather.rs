@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::clock::Deadline;
 use crate::failure::{Failure, during};
 use crate::fleet::{Counters, Fleet};
+use crate::network::Island;
 
 /// One kind of weather.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ValueEnum)]
@@ -80,9 +81,9 @@ impl Weather {
             }
             Self::GatewayCutOff => {
                 let island = fleet.island.as_ref();
-                island.map(|island| island.cut()).transpose()?;
+                island.map(Island::cut).transpose()?;
                 pause();
-                island.map(|island| island.mend()).transpose()?;
+                island.map(Island::mend).transpose()?;
             }
             Self::RedisRestarted => {
                 fleet.counters.primary_mut().kill()?;
