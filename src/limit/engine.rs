@@ -168,7 +168,8 @@ pub enum Effect {
         /// Which round.
         round: u32,
     },
-    /// Something was not reported in this round.
+    /// Something was not reported in this round, or what was reported is lost: the data over there
+    /// are others by now.
     Unhealed {
         /// Which round.
         round: u32,

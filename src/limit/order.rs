@@ -17,7 +17,7 @@
 pub mod members;
 
 use crate::limit::key::CounterKey;
-use crate::limit::order::members::{Beat, Beaten, Probed};
+use crate::limit::order::members::{Beat, Beaten, Epoch, Probe, Probed};
 
 /// The most that one fixed window can have sold: a counter and its number of returns
 /// ([`FixedSold::returns`]) then fit into 53 bits, which Lua's numbers hold exactly.
@@ -69,8 +69,8 @@ pub enum Outcome {
 /// What a replica asks of a lane.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Order {
-    /// Says what time it is there. Changes nothing.
-    Probe,
+    /// Says what time it is there, and whose data are kept.
+    Probe(Probe),
     /// Shows that the replica lives.
     Beat(Beat),
     /// Buys in a fixed window.
@@ -87,7 +87,8 @@ pub enum Order {
     Permits(Permits),
 }
 
-/// The answer to an [`Order`], of the same name.
+/// The answer to an [`Order`], of the same name. Whatever sells says of which epoch the data are
+/// that it sold from, as it is after the sale: who knows of another epoch does not spend them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Reply {
     /// To [`Order::Probe`].
@@ -95,13 +96,13 @@ pub enum Reply {
     /// To [`Order::Beat`].
     Beat(Beaten),
     /// To [`Order::Fixed`].
-    Fixed(FixedSold),
+    Fixed(FixedSold, Epoch),
     /// To [`Order::Ring`].
-    Ring(RingSold),
+    Ring(RingSold, Epoch),
     /// To [`Order::Bucket`].
-    Bucket(BucketSold),
+    Bucket(BucketSold, Epoch),
     /// To [`Order::Ledger`].
-    Ledger(LedgerSold),
+    Ledger(LedgerSold, Epoch),
     /// To [`Order::Raise`].
     Raise,
     /// To [`Order::Permits`].

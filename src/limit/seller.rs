@@ -15,7 +15,7 @@ pub mod permits;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::limit::key::CounterKey;
-use crate::limit::order::members::Probed;
+use crate::limit::order::members::Epoch;
 use crate::limit::order::{Fixed, FixedSold, Meter, Order, ReplicaId, Reply, Session, Span};
 
 /// The largest amount of one order and of one number in a ring; larger ones count as this. The sum
@@ -70,21 +70,21 @@ impl Primary {
     /// Carries out `order` at `now`, in microseconds of this primary's clock.
     pub fn carry_out(&mut self, now: u64, order: &Order) -> Reply {
         match order {
-            Order::Probe => Reply::Probe(Probed { now }),
+            Order::Probe(probe) => Reply::Probe(members::probe(&mut self.members, now, *probe)),
             Order::Beat(beat) => Reply::Beat(members::beat(&mut self.members, self.run, now, beat)),
-            Order::Fixed(order) => Reply::Fixed(self.sell_fixed(order)),
-            Order::Ring(order) => Reply::Ring(ring::sell(
-                self.rings.entry((order.meter, order.parts)).or_default(),
-                order,
-            )),
-            Order::Bucket(order) => Reply::Bucket(bucket::sell(
-                self.buckets.entry(order.meter).or_default(),
-                now,
-                order,
-            )),
+            Order::Fixed(order) => Reply::Fixed(self.sell_fixed(order), self.epoch()),
+            Order::Ring(order) => {
+                let ring = self.rings.entry((order.meter, order.parts)).or_default();
+                Reply::Ring(ring::sell(ring, order), self.epoch())
+            }
+            Order::Bucket(order) => {
+                let level = self.buckets.entry(order.meter).or_default();
+                Reply::Bucket(bucket::sell(level, now, order), self.epoch())
+            }
             Order::Ledger(order) => {
                 let last = self.sessions.entry(order.session).or_default();
-                Reply::Ledger(ledger::report(last, &mut self.ledgers, self.run, order))
+                let sold = ledger::report(last, &mut self.ledgers, self.run, order);
+                Reply::Ledger(sold, self.epoch())
             }
             Order::Raise(raise) => {
                 for floor in &raise.floors {
@@ -99,6 +99,11 @@ impl Primary {
                 order,
             )),
         }
+    }
+
+    /// Whose data these are.
+    const fn epoch(&self) -> Epoch {
+        self.members.epoch
     }
 
     fn sell_fixed(&mut self, order: &Fixed) -> FixedSold {

@@ -1,8 +1,9 @@
 -- A token bucket: how long until it is full again (the generic cell rate algorithm).
 --
 -- KEYS[1]  the bucket: two doubles {debt in ns, when that was in us}
+-- KEYS[2]  the table of members, which knows the epoch of the data
 -- ARGV     ns for a token, burst, want, back, charge (admitted without being bought)
--- Reply    {granted, whole tokens left, us until there is one more}
+-- Reply    {granted, whole tokens left, us until there is one more, epoch or nothing}
 --
 -- A theoretical arrival time in ns would not fit into a double, so its distance from now is kept.
 -- The caller sees to it that a token takes 1 ns at least and DEBT_MAX at most.
@@ -33,4 +34,4 @@ if left == 0 then wait = math.max(math.ceil((debt + token - full) / 1000), 0) en
 -- One without debt is as good as none; the margin is for clocks that are set.
 local life = math.ceil(debt / 1000000) + math.max(seen - now, 0) / 1000 + 10000
 redis.call('SET', KEYS[1], struct.pack('<dd', debt, seen), 'PX', string.format('%.0f', life))
-return {granted, left, wait}
+return {granted, left, wait, redis.call('HGET', KEYS[2], 'epoch')}

@@ -7,7 +7,9 @@ use redis::{Cmd, Pipeline, Value};
 use crate::counters::redis::name::{Id, Names};
 use crate::counters::redis::script::{Script, Scripts};
 use crate::counters::redis::trouble::Trouble;
-use crate::limit::order::members::{Alive, Beat, Beaten, HeldBack, Missing, Probed, Seat};
+use crate::limit::order::members::{
+    Alive, Beat, Beaten, Epoch, HeldBack, Missing, Probe, Probed, Seat,
+};
 use crate::limit::order::{
     Bucket, BucketSold, Change, EntrySold, FLOORS_MAX, Fixed, FixedSold, HELD_BACK_KEPT_MICROS,
     LEDGER_ENTRIES_MAX, Ledger, LedgerSold, MARKS_MAX, Order, Permits, PermitsHeld, Raise, Reply,
@@ -28,6 +30,9 @@ pub const LEDGER_KEPT: Duration = Duration::from_hours(7 * 24);
 /// than that may report again what it had reported.
 pub const SESSION_KEPT: Duration = Duration::from_hours(30 * 24);
 
+/// How long an epoch is kept that no member beats in: as long as a table of members at least.
+const EPOCH_KEPT: Duration = Duration::from_mins(30);
+
 /// How orders are written on one connection.
 #[derive(Clone, Debug)]
 pub struct Writer {
@@ -40,6 +45,9 @@ pub struct Writer {
     /// Whether the server has `INCREX`, which is `INCRBY` and `PEXPIREAT` in one.
     pub has_increx: bool,
 }
+
+/// The field of the table of members that says of which epoch the data are.
+const EPOCH: &str = "epoch";
 
 /// Whether a script is called by its hash, or sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,7 +62,7 @@ impl Writer {
     /// Appends the commands of `order`; returns how many answers they have.
     pub fn write(&self, pipeline: &mut Pipeline, order: &Order, call: Call) -> usize {
         let command = match order {
-            Order::Probe => redis::cmd("TIME"),
+            Order::Probe(probe) => return self.probe(pipeline, *probe),
             Order::Beat(beat) => self.beat(beat, call),
             Order::Fixed(order) => return self.fixed(pipeline, order),
             Order::Ring(order) => self.ring(order, call),
@@ -67,12 +75,27 @@ impl Writer {
         1
     }
 
+    fn probe(&self, pipeline: &mut Pipeline, probe: Probe) -> usize {
+        let members = self.names.members();
+        pipeline.cmd("HSETNX").arg(&members).arg(EPOCH).arg(probe.begins.0);
+        pipeline.cmd("PEXPIRE").arg(&members).arg(millis(EPOCH_KEPT)).arg("NX");
+        pipeline.cmd("TIME");
+        self.epoch(pipeline);
+        4
+    }
+
+    /// Asks for the epoch: after a sale, so that one is never taken for older than it is.
+    fn epoch(&self, pipeline: &mut Pipeline) {
+        pipeline.cmd("HGET").arg(self.names.members()).arg(EPOCH);
+    }
+
     fn beat(&self, beat: &Beat, call: Call) -> Cmd {
         let mut command = script(&self.scripts.members, &[self.names.members()], call);
         command.arg(Id(beat.replica).to_string()).arg(beat.incarnation).arg(beat.seq.min(SEQ_MAX));
         command.arg(beat.not_after).arg(beat.miss).arg(beat.unsure_after).arg(beat.member_ttl);
         command.arg(u8::from(beat.stands)).arg(u8::from(beat.leave));
         command.arg(self.run()).arg(HELD_BACK_KEPT_MICROS);
+        command.arg(beat.epoch.0).arg(u8::from(beat.heals));
         command
     }
 
@@ -80,7 +103,7 @@ impl Writer {
         let name = self.names.fixed(&order.meter, &order.span);
         let step = fixed::step(order.want, order.back);
         let expires = fixed_expires(order.meter.period, &order.span);
-        match expires {
+        let sale: usize = match expires {
             Some(at) if self.has_increx => {
                 pipeline
                     .cmd("INCREX")
@@ -101,13 +124,15 @@ impl Writer {
                 pipeline.cmd("INCRBY").arg(name).arg(step);
                 1
             }
-        }
+        };
+        self.epoch(pipeline);
+        sale.saturating_add(1)
     }
 
     fn ring(&self, order: &Ring, call: Call) -> Cmd {
         let parts = order.parts.min(PARTS_MAX);
         let name = self.names.ring(&order.meter, parts);
-        let mut command = script(&self.scripts.ring, &[name], call);
+        let mut command = script(&self.scripts.ring, &[name, self.names.members()], call);
         let length = order.meter.period.div_ceil(u64::from(parts.max(1)));
         let life = length.saturating_mul(u64::from(parts).saturating_add(SLACK + 1));
         let life = Duration::from_micros(life).saturating_add(MARGIN);
@@ -125,7 +150,8 @@ impl Writer {
     }
 
     fn bucket(&self, order: &Bucket, call: Call) -> Cmd {
-        let mut command = script(&self.scripts.bucket, &[self.names.bucket(&order.meter)], call);
+        let names = [self.names.bucket(&order.meter), self.names.members()];
+        let mut command = script(&self.scripts.bucket, &names, call);
         command.arg(order.token_nanos.clamp(1, TOKEN_NANOS_MAX)).arg(amount(order.burst));
         command.arg(amount(order.want)).arg(amount(order.back)).arg(amount(order.charge));
         command
@@ -133,7 +159,7 @@ impl Writer {
 
     fn ledger(&self, order: &Ledger, call: Call) -> Cmd {
         let entries = || order.entries.iter().take(LEDGER_ENTRIES_MAX);
-        let mut names = vec![self.names.session(&order.session)];
+        let mut names = vec![self.names.session(&order.session), self.names.members()];
         names.extend(entries().map(|entry| self.names.ledger(&entry.meter, &entry.span)));
         let mut command = script(&self.scripts.ledger, &names, call);
         command.arg(order.seq.min(SEQ_MAX)).arg(self.run()).arg(millis(SESSION_KEPT));
@@ -206,24 +232,23 @@ pub fn read(order: &Order, answers: &[Value]) -> Result<Reply, Trouble> {
     }
     let mut numbers = Numbers::of(order, answers)?;
     let reply = match order {
-        Order::Probe => {
+        Order::Probe(_) => {
             let (seconds, micros) = (numbers.next()?, numbers.next()?);
-            Reply::Probe(Probed { now: seconds.saturating_mul(1_000_000).saturating_add(micros) })
+            let now = seconds.saturating_mul(1_000_000).saturating_add(micros);
+            Reply::Probe(Probed { now, epoch: numbers.epoch })
         }
         Order::Beat(_) => Reply::Beat(numbers.beaten()?),
-        Order::Fixed(_) => Reply::Fixed(numbers.fixed_sold()?),
-        Order::Ring(_) => Reply::Ring(RingSold {
-            granted: numbers.next()?,
-            used: numbers.next()?,
-            here: numbers.next()?,
-            wait: numbers.next()?,
-        }),
-        Order::Bucket(_) => Reply::Bucket(BucketSold {
-            granted: numbers.next()?,
-            left: numbers.next()?,
-            wait: numbers.next()?,
-        }),
-        Order::Ledger(_) => Reply::Ledger(numbers.ledger_sold()?),
+        Order::Fixed(_) => Reply::Fixed(numbers.fixed_sold()?, numbers.epoch),
+        Order::Ring(_) => {
+            let (granted, used) = (numbers.next()?, numbers.next()?);
+            let (here, wait) = (numbers.next()?, numbers.next()?);
+            Reply::Ring(RingSold { granted, used, here, wait }, numbers.epoch)
+        }
+        Order::Bucket(_) => {
+            let (granted, left, wait) = (numbers.next()?, numbers.next()?, numbers.next()?);
+            Reply::Bucket(BucketSold { granted, left, wait }, numbers.epoch)
+        }
+        Order::Ledger(_) => Reply::Ledger(numbers.ledger_sold()?, numbers.epoch),
         Order::Raise(_) => Reply::Raise,
         Order::Permits(_) => {
             Reply::Permits(PermitsHeld { held: numbers.next()?, taken: numbers.next()? })
@@ -238,32 +263,55 @@ pub fn error_of(value: &Value) -> Option<Trouble> {
     Some(Trouble::of_server(error.code(), error.details()))
 }
 
+/// What an answer says of the epoch; nothing: there is none.
+fn epoch_of(value: &Value) -> Result<Epoch, Trouble> {
+    if matches!(value, Value::Nil) {
+        return Ok(Epoch::NONE);
+    }
+    u64::try_from(number(value)?).map(Epoch).map_err(|_| Trouble::Garbled)
+}
+
+fn number(value: &Value) -> Result<i64, Trouble> {
+    match value {
+        Value::Int(number) => Ok(*number),
+        // `TIME` and `HGET` write numbers as text.
+        Value::BulkString(text) => std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .ok_or(Trouble::Garbled),
+        _ => Err(Trouble::Garbled),
+    }
+}
+
 /// The numbers of an answer, one after the other.
 struct Numbers<'a> {
     values: std::slice::Iter<'a, Value>,
+    /// What the last of them said, where it is the epoch of the data.
+    epoch: Epoch,
 }
 
 impl<'a> Numbers<'a> {
     fn of(order: &Order, answers: &'a [Value]) -> Result<Self, Trouble> {
-        let values = match (order, answers) {
+        let (values, epoch) = match (order, answers) {
             // `INCRBY` answers with a number, `INCREX` with the number and what was added.
-            (Order::Fixed(_) | Order::Raise(_), [Value::Int(_), ..]) => answers,
-            (_, [Value::Array(values)]) => values,
+            (Order::Fixed(_), [Value::Array(values), epoch])
+            | (Order::Probe(_), [_, _, Value::Array(values), epoch]) => {
+                (values.as_slice(), epoch_of(epoch)?)
+            }
+            (Order::Fixed(_), [Value::Int(_), .., epoch]) => (answers, epoch_of(epoch)?),
+            (Order::Raise(_), [Value::Int(_)]) => (answers, Epoch::NONE),
+            (Order::Ring(_) | Order::Bucket(_) | Order::Ledger(_), [Value::Array(values)]) => {
+                let (epoch, values) = values.split_last().ok_or(Trouble::Garbled)?;
+                (values, epoch_of(epoch)?)
+            }
+            (_, [Value::Array(values)]) => (values.as_slice(), Epoch::NONE),
             _ => return Err(Trouble::Garbled),
         };
-        Ok(Self { values: values.iter() })
+        Ok(Self { values: values.iter(), epoch })
     }
 
     fn signed(&mut self) -> Result<i64, Trouble> {
-        match self.values.next() {
-            Some(Value::Int(number)) => Ok(*number),
-            // `TIME` writes its numbers as text.
-            Some(Value::BulkString(text)) => std::str::from_utf8(text)
-                .ok()
-                .and_then(|text| text.parse().ok())
-                .ok_or(Trouble::Garbled),
-            _ => Err(Trouble::Garbled),
-        }
+        self.values.next().ok_or(Trouble::Garbled).and_then(number)
     }
 
     fn next(&mut self) -> Result<u64, Trouble> {
@@ -285,8 +333,11 @@ impl<'a> Numbers<'a> {
 
     fn beaten(&mut self) -> Result<Beaten, Trouble> {
         let (is_alive, now) = (self.next()?, self.next()?);
-        if is_alive == 0 {
-            return Ok(Beaten::Late { now });
+        match is_alive {
+            0 => return Ok(Beaten::Late { now }),
+            2 => return Ok(Beaten::Strange { now }),
+            3 => return Ok(Beaten::Noted { now }),
+            _ => {}
         }
         let (seat, of, members) = (self.seat()?, self.small()?, self.small()?);
         let at = |index: u32| Seat { index, of };
@@ -299,6 +350,8 @@ impl<'a> Numbers<'a> {
             let seat = Seat { index: self.small()?, of: self.small()? };
             alive.held_back.push(HeldBack { seat, from: self.next()?, to: self.next()? });
         }
+        alive.began = self.next()?;
+        alive.healing = self.small()?;
         Ok(Beaten::Alive(alive))
     }
 

@@ -1,25 +1,30 @@
 -- Ledgers of quotas: each report is counted exactly once, and no total is lost with a primary.
 --
--- KEYS     the session, then the ledgers
+-- KEYS     the session, the table of members (which knows the epoch of the data), the ledgers
 -- ARGV     seq, run id of this primary, life of the session in ms; then for each ledger
 --          {bound, want, delta, floor, when it expires in ms since the epoch,
 --          '' for never}
--- Reply    {1, granted, total, granted, total, ...}, or {0} if a later report was here before
+-- Reply    {1, granted, total, granted, total, ..., epoch or nothing}, or {0, epoch or nothing} if
+--          a later report was here before
 --
 -- A ledger is msgpack {floor asserted under this primary, added since, run id of it}; a session is
--- msgpack {seq of its last report, the reply to it}.
+-- msgpack {seq of its last report, the reply to it but for the epoch}.
 local TOTAL_MAX = 2 ^ 51
 local seq, run = tonumber(ARGV[1]), ARGV[2]
+local function of_epoch(reply)
+  reply[#reply + 1] = redis.call('HGET', KEYS[2], 'epoch')
+  return reply
+end
 local session = redis.call('GET', KEYS[1])
 if session then
   local last = cmsgpack.unpack(session)
-  if seq == last[1] then return last[2] end
-  if seq < last[1] then return {0} end
+  if seq == last[1] then return of_epoch(last[2]) end
+  if seq < last[1] then return of_epoch({0}) end
 end
 
 local reply = {1}
-for i = 2, #KEYS do
-  local a = 4 + (i - 2) * 5
+for i = 3, #KEYS do
+  local a = 4 + (i - 3) * 5
   local bound, want, delta = tonumber(ARGV[a]), tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2])
   local floor, added, of = 0, 0, run
   local kept = redis.call('GET', KEYS[i])
@@ -40,4 +45,4 @@ for i = 2, #KEYS do
   reply[#reply + 1] = total
 end
 redis.call('SET', KEYS[1], cmsgpack.pack({seq, reply}), 'PX', ARGV[3])
-return reply
+return of_epoch(reply)

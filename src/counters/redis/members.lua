@@ -1,12 +1,16 @@
 -- A beat: who lives, who has which seat in the division of limits, and what is held back.
 --
--- KEYS[1]  hash: 'seats' -> how many; replica -> msgpack {1 if a member, seat or -1, last beat,
+-- KEYS[1]  hash: 'epoch' -> of the data; 'began' -> when the first beat in it came; 'seats' -> how
+--          many; 'h' and replica -> when it said that it is on its way back; replica -> msgpack {1 if a member, seat or -1, last beat,
 --          run id of the primary it went to, incarnation, seq, {seat, of, from, to, ...}}
 -- ARGV     replica, incarnation, seq, not after, miss, unsure after, member ttl, stands, leaves,
---          run id of this primary, how long held-back intervals are kept (times in us, flags 0/1)
--- Reply    {0, now} if it comes too late, or {1, now, seat or -1, seats, members,
+--          run id of this primary, how long held-back intervals are kept, epoch that was reported
+--          in, whether it is still to report (times in us, flags 0/1)
+-- Reply    {0, now} if it comes too late, {2, now} if the data are of another epoch, {3, now} if it
+--          is noted that it is to report, or {1, now, seat or -1, seats, members,
 --          how many are missing, {seat or -1, last beat} of each,
---          how many intervals are held back, {seat, of, from, to} of each}
+--          how many intervals are held back, {seat, of, from, to} of each,
+--          when the first beat in this epoch came, how many others are to report}
 local PRESENT, SEAT, LAST, RUN, LIFE, SEQ, HELD = 1, 2, 3, 4, 5, 6, 7
 local HELD_BACK_MAX = 8
 local clock = redis.call('TIME')
@@ -16,16 +20,35 @@ local not_after, miss, unsure_after = tonumber(ARGV[4]), tonumber(ARGV[5]), tonu
 local ttl, stands, leaves = tonumber(ARGV[7]), ARGV[8] == '1', ARGV[9] == '1'
 local run, keep = ARGV[10], tonumber(ARGV[11])
 
-local all, ids, seats = {}, {}, 0
+local all, ids, seats, epoch, began, healing = {}, {}, 0, '0', 0, {}
 local table_of_members = redis.call('HGETALL', KEYS[1])
 for i = 1, #table_of_members, 2 do
   local field, value = table_of_members[i], table_of_members[i + 1]
   if field == 'seats' then seats = tonumber(value)
+  elseif field == 'epoch' then epoch = value
+  elseif field == 'began' then began = tonumber(value)
+  elseif string.sub(field, 1, 1) == 'h' then healing[field] = tonumber(value)
   else all[field], ids[#ids + 1] = cmsgpack.unpack(value), field end
 end
 table.sort(ids)
 local me = all[id]
 if not_after < now or (me and me[LIFE] == life and seq <= me[SEQ]) then return {0, now} end
+if epoch ~= ARGV[12] then return {2, now} end
+if ARGV[13] == '1' then
+  redis.call('HSET', KEYS[1], 'h' .. id, string.format('%.0f', now))
+  return {3, now}
+end
+
+-- Who beats has reported; and who has not said for long that it will is not waited for.
+local awaited = 0
+for field, said in pairs(healing) do
+  if field == 'h' .. id or now - said > miss then redis.call('HDEL', KEYS[1], field)
+  else awaited = awaited + 1 end
+end
+if began == 0 then
+  began = now
+  redis.call('HSET', KEYS[1], 'began', string.format('%.0f', began))
+end
 
 -- Ends a life that may have used its share: the seat is free, windows since then are held back.
 local function hold_back(member)
@@ -127,4 +150,6 @@ for _, member in ipairs(missing) do
 end
 reply[#reply + 1] = #held / 4
 for _, number in ipairs(held) do reply[#reply + 1] = number end
+reply[#reply + 1] = began
+reply[#reply + 1] = awaited
 return reply

@@ -1,10 +1,11 @@
 -- A sliding window: what was sold in each of its newest sub-windows.
 --
 -- KEYS[1]  the ring, as msgpack: {newest sub-window, sold in it, sold in the one before it, ...}
+-- KEYS[2]  the table of members, which knows the epoch of the data
 -- ARGV     parts in a period, sub-window to sell in, want, bound, life in ms; then any number of
 --          marks {sub-window, 'b', 'c' or 'f', amount}: back, charged without being bought, floor
 -- Reply    {granted, used by the fullest run that holds the sub-window, sold in it,
---           sub-windows until one more token could be had}
+--           sub-windows until one more token could be had, epoch or nothing}
 --
 -- An interval as long as a period meets at most parts + 1 sub-windows, in whatever phase: so no run
 -- of parts + 1 neighbours may sell more than the bound.
@@ -63,4 +64,4 @@ if changed then
   while #list > 1 and list[#list] == 0 do list[#list] = nil end
   redis.call('SET', KEYS[1], cmsgpack.pack(list), 'PX', ARGV[5])
 end
-return {granted, used + granted, sold_in(at), wait}
+return {granted, used + granted, sold_in(at), wait, redis.call('HGET', KEYS[2], 'epoch')}

@@ -204,9 +204,9 @@ impl Engine {
         }
         let grid = buy.rule.grid();
         let sold = match reply {
-            Some(Reply::Fixed(sold)) => self.bought_fixed(now, buy, *sold),
-            Some(Reply::Ring(sold)) => Some(bought_ring(buy, *sold)),
-            Some(Reply::Bucket(sold)) => {
+            Some(Reply::Fixed(sold, _)) => self.bought_fixed(now, buy, *sold),
+            Some(Reply::Ring(sold, _)) => Some(bought_ring(buy, *sold)),
+            Some(Reply::Bucket(sold, _)) => {
                 self.bought_bucket(now, sent, buy, *sold);
                 None
             }

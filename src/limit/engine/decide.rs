@@ -141,7 +141,7 @@ impl Engine {
         let open = rule.loss() == Loss::Open;
         let share = if open { u64::MAX } else { self.own_share(place, moment, claim, standing) };
         let Some(slot) = self.slots.get_mut(place) else { return Verdict::Wait(None) };
-        let used = slot.used(grid, number);
+        let used = slot.used_of_share(grid, number);
         let after = used.saturating_add(claim.need.max(claim.cost));
         if share < after {
             if standing.seat.is_none() {

@@ -6,6 +6,7 @@ use crate::limit::engine::members::ORDER_LIFE;
 use crate::limit::engine::rule::Rule;
 use crate::limit::engine::standing::Touch;
 use crate::limit::engine::{Effect, Engine};
+use crate::limit::order::members::Epoch;
 use crate::limit::order::{Errand, Order, Outcome, Reply, Ticket};
 use crate::time::Timestamp;
 
@@ -119,8 +120,10 @@ impl Engine {
         match open.what {
             What::Buy(buy) => {
                 // What was sold before a loss may be lost over there, and is not counted here.
-                let reply = reply.filter(|_| {
-                    open.round == self.standing.round && self.standing.touch == Touch::In
+                let reply = reply.filter(|reply| {
+                    !self.is_strange(open.round, epoch_of(reply))
+                        && open.round == self.standing.round
+                        && self.standing.touch == Touch::In
                 });
                 self.bought(now, open.sent, &buy, reply.as_ref());
                 self.serve(buy.place, now);
@@ -134,7 +137,7 @@ impl Engine {
             }
             What::Books => {
                 let reply = match reply {
-                    Some(Reply::Ledger(sold)) => Some(sold),
+                    Some(Reply::Ledger(sold, epoch)) => Some((sold, epoch)),
                     _ => None,
                 };
                 self.booked(now, open.round, reply);
@@ -146,6 +149,19 @@ impl Engine {
         }
     }
 
+    /// Whether what was ordered in `round` was sold of other data than those that this replica has
+    /// reported to. If that is news, data were lost, and the membership is told.
+    pub(super) fn is_strange(&mut self, round: u32, epoch: Epoch) -> bool {
+        if epoch == self.standing.epoch {
+            return false;
+        }
+        if round == self.standing.round && self.standing.touch == Touch::In {
+            self.facts.rollbacks = self.facts.rollbacks.saturating_add(1);
+            self.effects.push_back(Effect::Unhealed { round });
+        }
+        true
+    }
+
     /// Sends an order, if not too many are on their way.
     pub(super) fn send(&mut self, now: Timestamp, what: What, order: Order) -> bool {
         let round = self.standing.round;
@@ -153,5 +169,16 @@ impl Engine {
         self.facts.orders = self.facts.orders.saturating_add(1);
         self.effects.push_back(Effect::Send(Errand { ticket, order }));
         true
+    }
+}
+
+/// Of which data a reply tells.
+const fn epoch_of(reply: &Reply) -> Epoch {
+    match reply {
+        Reply::Fixed(_, epoch)
+        | Reply::Ring(_, epoch)
+        | Reply::Bucket(_, epoch)
+        | Reply::Ledger(_, epoch) => *epoch,
+        Reply::Probe(_) | Reply::Beat(_) | Reply::Raise | Reply::Permits(_) => Epoch::NONE,
     }
 }

@@ -70,10 +70,13 @@ impl Engine {
     ) {
         if ok {
             for (place, window, amount) in charged {
-                if let Some(extra) = self.slots.get_mut(*place).and_then(|slot| slot.extra.as_mut())
-                {
-                    extra.used.take(*window, *amount);
-                    extra.bucket = None;
+                let Some(slot) = self.slots.get_mut(*place) else { continue };
+                let is_ring = Grid::of_form(slot.key.form, slot.key.period).is_ring();
+                let Some(extra) = slot.extra.as_mut() else { continue };
+                extra.used.take(*window, *amount);
+                extra.bucket = None;
+                if is_ring {
+                    extra.told.add(*window, *amount);
                 }
             }
         }

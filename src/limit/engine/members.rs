@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use crate::limit::engine::reference::Reference;
 use crate::limit::engine::standing::Standing;
-use crate::limit::order::members::Alive;
+use crate::limit::order::members::{Alive, Epoch};
 use crate::limit::order::{Errand, Outcome, ReplicaId, Reply, Ticket};
 use crate::time::Timestamp;
 
@@ -75,12 +75,16 @@ const PROBE: Duration = Duration::from_millis(100);
 const SETTLE: Duration = Duration::from_secs(1);
 const SETTLE_LOOK: Duration = Duration::from_millis(50);
 
+/// How long after the first beat in a new epoch nobody buys: by then everybody who lives and bought
+/// in the one before has beaten, and so is known to be on its way back; in microseconds.
+const GATHER_MICROS: u64 = 500_000;
+
 /// A member that was missing for so long before this replica started is not waited for, in
 /// microseconds.
 const AWAITED_MICROS: u64 = 10_000_000;
 
 /// The longest that reporting may take before it is begun again.
-const HEAL_MAX: Duration = Duration::from_secs(10);
+const HEAL_MAX: Duration = Duration::from_mins(2);
 
 /// The membership of one replica in one lane.
 #[derive(Debug)]
@@ -89,6 +93,9 @@ pub struct Membership {
     state: State,
     connected: bool,
     run: u64,
+    epoch: Epoch,
+    /// What there was before the data were lost, as long as not everybody is heard of again.
+    lost: Option<Lost>,
     standing: Arc<Standing>,
     clock: Reference,
     /// What the last answered beat said.
@@ -154,6 +161,15 @@ struct Flight {
     is_beat: bool,
 }
 
+/// Data that were lost.
+#[derive(Clone, Copy, Debug)]
+struct Lost {
+    /// How many members there were.
+    members: u32,
+    /// When that was noticed, by the primary's clock, at the latest.
+    noticed: u64,
+}
+
 #[derive(Debug, Default)]
 struct Healing {
     began: Timestamp,
@@ -174,6 +190,8 @@ impl Membership {
             state: State::Out,
             connected: false,
             run: 0,
+            epoch: Epoch::NONE,
+            lost: None,
             standing: Arc::default(),
             clock: Reference::default(),
             alive: None,
@@ -258,10 +276,12 @@ impl Membership {
         }
     }
 
-    /// A report of a desk was lost in this round.
+    /// A report of a desk was lost in this round; or, in touch, what was bought from are other data
+    /// than those that were reported to.
     pub fn unhealed(&mut self, now: Timestamp, round: u32) {
-        if self.state == State::Healing && round == self.standing.round {
-            self.lose(now);
+        let is_there = matches!(self.state, State::Healing | State::Settling | State::In);
+        if is_there && round == self.standing.round {
+            self.again(now);
         }
     }
 
@@ -290,8 +310,8 @@ impl Membership {
         match self.state {
             State::Out if self.connected => self.probe(now),
             State::Healing if now.since(self.healing.began) >= HEAL_MAX => self.lose(now),
-            State::Out | State::Left | State::Healing => self.wake = now + PROBE,
-            State::Settling | State::In => self.beat(now),
+            State::Out | State::Left => self.wake = now + PROBE,
+            State::Healing | State::Settling | State::In => self.beat(now),
             State::Leaving => {
                 self.state = State::Left;
                 self.steps.push_back(Step::Left);
@@ -317,7 +337,12 @@ impl Membership {
                 // Another primary has another clock.
                 self.clock = Reference::default();
                 self.clock.observe(flight.sent, now, probed.now);
-                self.heal(now);
+                if probed.epoch == Epoch::NONE {
+                    // It was lost while it was asked for.
+                    self.unanswered(now);
+                } else {
+                    self.heal(now, probed.epoch);
+                }
             }
             Outcome::Answered(Reply::Beat(beaten)) if flight.is_beat => {
                 self.heard(now);

@@ -18,6 +18,7 @@ use crate::limit::engine::reference::Moment;
 use crate::limit::engine::rule::{Grid, Rule};
 use crate::limit::engine::sizing::{self, Supply};
 use crate::limit::engine::{Effect, Engine};
+use crate::limit::order::members::Epoch;
 use crate::limit::order::{
     EntrySold, LEDGER_ENTRIES_MAX, Ledger, LedgerEntry, LedgerSold, Meter, Order, Session, Span,
 };
@@ -256,9 +257,14 @@ impl Engine {
     }
 
     /// An answer to a report, or none.
-    pub(super) fn booked(&mut self, now: Timestamp, round: u32, reply: Option<LedgerSold>) {
+    pub(super) fn booked(
+        &mut self,
+        now: Timestamp,
+        round: u32,
+        reply: Option<(LedgerSold, Epoch)>,
+    ) {
         let Some(mut flight) = self.books.flight.take() else { return };
-        let Some(reply) = reply else {
+        let Some((reply, epoch)) = reply else {
             flight.on_the_way = false;
             flight.repeat_at = now + REPEAT;
             self.books.flight = Some(flight);
@@ -272,11 +278,22 @@ impl Engine {
             // A later report of the session was answered: nothing of this one is open.
             LedgerSold::Stale => Vec::new(),
         };
+        let is_strange = self.is_strange(round, epoch);
         let none = EntrySold { granted: 0, total: 0 };
         let mut places = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
             let sold = sold.get(index).copied().unwrap_or(none);
             match flight.wishes.as_ref().and_then(|wishes| wishes.get(index)) {
+                Some(wish) if is_strange => {
+                    // What is missing in that ledger was not asserted before: what it granted
+                    // stays charged, and is not spent.
+                    if let Some(slot) = self.slots.get_mut(wish.place) {
+                        slot.flags.queued &= wish.is_report;
+                    }
+                    self.facts.bought = self.facts.bought.saturating_add(sold.granted);
+                    self.facts.expired = self.facts.expired.saturating_add(sold.granted);
+                    places.push(wish.place);
+                }
                 Some(wish) => {
                     self.granted(now, wish, sold);
                     places.push(wish.place);

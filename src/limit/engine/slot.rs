@@ -95,6 +95,8 @@ pub(super) struct Extra {
     pub dead: Tally,
     /// What was admitted without having been bought, and not yet reported.
     pub used: Tally,
+    /// Of a ring: what of it was reported. It still fills the share, should the way back fail.
+    pub told: Tally,
     /// For what the local share was worked out, and it.
     pub share: Option<(u64, u64)>,
     /// Of a ledger: the total that was seen under an earlier primary, and which one that was.
@@ -237,10 +239,18 @@ impl Slot {
         before.saturating_add(fresh).checked_div(span).unwrap_or(0).min(DEMAND_MAX)
     }
 
-    /// What was admitted without having been bought in the windows that count for `number`.
+    /// What was admitted without having been bought in the windows that count for `number`, and is
+    /// not reported.
     pub(super) fn used(&self, grid: &Grid, number: u64) -> u64 {
         let oldest = number.saturating_sub(grid.reach());
         self.extra.as_ref().map_or(0, |extra| extra.used.since(oldest))
+    }
+
+    /// How much of the share is gone in the windows that count for `number`.
+    pub(super) fn used_of_share(&self, grid: &Grid, number: u64) -> u64 {
+        let oldest = number.saturating_sub(grid.reach());
+        let told = self.extra.as_ref().map_or(0, |extra| extra.told.since(oldest));
+        self.used(grid, number).saturating_add(told)
     }
 
     /// Notes that `cost` was admitted in window `number` without having been bought.
@@ -249,6 +259,7 @@ impl Slot {
         let extra = self.extra_mut();
         if !grid.is_quota() {
             extra.used.forget_before(oldest);
+            extra.told.forget_before(oldest);
         }
         extra.used.add(number, cost);
     }

@@ -1,9 +1,10 @@
 //! How this replica stands with a lane at one time: whether it is in touch, what time it is over
 //! there, and who owns which share. It never changes; a change is another one.
 
+use crate::limit::engine::members::AHEAD_MAX_MICROS;
 use crate::limit::engine::reference::Reference;
 use crate::limit::engine::rule::{Grid, Rule};
-use crate::limit::order::members::{HeldBack, Seat};
+use crate::limit::order::members::{Epoch, HeldBack, Seat};
 use crate::time::Timestamp;
 
 /// How this replica stands with a lane.
@@ -13,8 +14,14 @@ pub struct Standing {
     pub touch: Touch,
     /// Counts the times that the replica came back in touch, and the tries.
     pub round: u32,
-    /// Which primary it is or was connected to; zero: none yet.
+    /// Which primary it is or was connected to, and which life of its data that was; zero: none
+    /// yet.
     pub run: u64,
+    /// Which life of the data it bought from and reported to; what is sold from another one is not
+    /// spent.
+    pub epoch: Epoch,
+    /// Members that it knew before the data were lost and has not heard of since.
+    pub unheard: Option<Unheard>,
     /// What time it is at the primary.
     pub clock: Reference,
     /// Its place in the division of limits.
@@ -59,6 +66,18 @@ pub struct Hold {
     pub missing_since: Option<u64>,
 }
 
+/// Members that nobody has heard of since the data of a lane were lost: what they bought and have
+/// seen may be known to them only, and each of them may be using its share.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Unheard {
+    /// How many.
+    pub count: u32,
+    /// Of how many.
+    pub of: u32,
+    /// When the loss was noticed.
+    pub since: u64,
+}
+
 /// For limits in the fast mode a member that is missing for longer than this, in microseconds,
 /// holds nothing back.
 pub(super) const MISSED_IN_FAST_MICROS: u64 = 10_000_000;
@@ -68,19 +87,20 @@ impl Standing {
     /// have no windows, and for quotas, whose windows are long; `sold` is what is known to be sold,
     /// for quotas, of which a member that is missing may use its share of the rest.
     pub(super) fn for_sale(&self, rule: &Rule, number: u64, at: u64, sold: u64) -> u64 {
-        if self.holds.is_empty() || !rule.grid().is_quota() {
+        if !rule.grid().is_quota() {
             return self.for_sale_of(rule.limit(), rule, number, at);
         }
         let rest = rule.limit().saturating_sub(sold);
+        let unheard = self.unheard.map_or(0, |unheard| unheard.shares(rest));
         let missing = self.holds.iter().filter(|hold| hold.missing_since.is_some());
         let held = missing.filter(|hold| hold.held.from <= at);
         let held = held.map(|hold| share(hold.held.seat, rule.grid(), number, rest));
-        rule.limit().saturating_sub(held.fold(0, u64::saturating_add))
+        rule.limit().saturating_sub(held.fold(unheard, u64::saturating_add))
     }
 
     /// The same of another amount than the limit: of the burst of a bucket.
     pub(super) fn for_sale_of(&self, amount: u64, rule: &Rule, number: u64, at: u64) -> u64 {
-        if self.holds.is_empty() {
+        if self.holds.is_empty() && self.unheard.is_none() {
             return amount;
         }
         let grid = rule.grid();
@@ -102,7 +122,15 @@ impl Standing {
                 && (rule.is_exact() || !gone)
         });
         let held = held.map(|hold| share(hold.held.seat, grid, number, amount));
-        amount.saturating_sub(held.fold(0, u64::saturating_add))
+        let unheard = self.unheard.filter(|unheard| {
+            rule.is_exact() || starts <= unheard.since.saturating_add(MISSED_IN_FAST_MICROS)
+        });
+        let unheard = unheard.map_or(0, |unheard| {
+            // What was sold before the loss, and ahead of it, is known to nobody for sure.
+            let blind = unheard.since.saturating_add(AHEAD_MAX_MICROS).saturating_add(lasts);
+            if rule.is_exact() && starts <= blind { amount } else { unheard.shares(amount) }
+        });
+        amount.saturating_sub(held.fold(unheard, u64::saturating_add))
     }
 
     /// How much debt this replica may have in window `number`.
@@ -125,6 +153,14 @@ impl Standing {
     /// How much of `amount` this replica may admit on its own in window `number`.
     pub(super) fn own_share(&self, grid: &Grid, number: u64, amount: u64) -> u64 {
         self.seat.map_or(0, |seat| share(seat, grid, number, amount))
+    }
+}
+
+impl Unheard {
+    /// The most that their shares in `amount` can be, whichever seats they have.
+    fn shares(&self, amount: u64) -> u64 {
+        let (count, of) = (u64::from(self.count), u64::from(self.of.max(1)));
+        count.saturating_mul(amount.div_ceil(of)).min(amount)
     }
 }
 

@@ -2,21 +2,46 @@
 
 use super::ReplicaId;
 
+/// One life of the data of a lane: from when there are none until they are lost. It is kept in the
+/// table of members, so that it is lost with them, and every sale tells it: who had bought before
+/// the loss, or reported what it knew, finds another one. It lies below 2^52.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Epoch(pub u64);
+
+impl Epoch {
+    /// There are no data, or nothing is known of them.
+    pub const NONE: Self = Self(0);
+}
+
+/// Asks for the time and the epoch. Where there is none, `begins` is the epoch from now on: so
+/// reports that are made afterwards are known to be lost if the epoch is another one later.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Probe {
+    /// One that nobody else ever proposes.
+    pub begins: Epoch,
+}
+
 /// The answer to [`Order::Probe`](super::Order::Probe).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Probed {
     /// What time it is.
     pub now: u64,
+    /// Whose data are there.
+    pub epoch: Epoch,
 }
 
 /// A sign of life. The table of members holds, for each replica that ever beat: its seat if it has
 /// one, when and to which primary (run id) it last beat, its incarnation, its held-back intervals,
-/// and whether it was expelled; and for all together how many seats there are.
+/// and whether it was expelled; and for all together how many seats there are, the epoch, when its
+/// first member beat, and who is on its way back.
 ///
 /// # What one does, in this order, at `now`
 /// 1. `not_after < now`, or the own entry is of the same incarnation and has seen this `seq` or a
-///    larger one: nothing is changed, the answer is [`Beaten::Late`].
-/// 2. Every other member whose last beat is more than `member_ttl` old is *expelled*: it is no
+///    larger one: nothing is changed, the answer is [`Beaten::Late`]. The `epoch` is not that of the
+///    table: nothing is changed, the answer is [`Beaten::Strange`]. With `heals` it is noted that the
+///    replica is on its way back since `now`, and no more; the answer is [`Beaten::Noted`].
+/// 2. Who beats is on its way back no more. If nobody beat in this epoch before, it begins `now`.
+///    Every other member whose last beat is more than `member_ttl` old is *expelled*: it is no
 ///    member any more; if it had a seat, the interval from its last beat `+ unsure_after` to `now`
 ///    is held back for that seat, and the seat is free.
 /// 3. The own entry: if there is one of another incarnation with a seat, whose last beat is more
@@ -58,6 +83,10 @@ pub struct Beat {
     pub stands: bool,
     /// It leaves for good, and has handed in or used up everything.
     pub leave: bool,
+    /// In which epoch it has reported what it knew.
+    pub epoch: Epoch,
+    /// It is about to: whoever reported before waits for it.
+    pub heals: bool,
 }
 
 /// The place of a replica in the division of limits: of N tokens of a window with number w, seat i
@@ -80,6 +109,16 @@ pub enum Beaten {
         /// What time it is.
         now: u64,
     },
+    /// The data are of another epoch, and it changed nothing.
+    Strange {
+        /// What time it is.
+        now: u64,
+    },
+    /// It is noted that the replica is on its way back.
+    Noted {
+        /// What time it is.
+        now: u64,
+    },
 }
 
 /// What a replica learns from its beat.
@@ -95,6 +134,10 @@ pub struct Alive {
     pub missing: Vec<Missing>,
     /// Intervals whose windows are held back, this replica's own included.
     pub held_back: Vec<HeldBack>,
+    /// When the first member beat in this epoch.
+    pub began: u64,
+    /// How many others are on their way back.
+    pub healing: u32,
 }
 
 /// A member that did not beat in time.

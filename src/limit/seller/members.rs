@@ -1,6 +1,8 @@
 //! The table of members: who lives, who has which seat, and what is held back.
 
-use crate::limit::order::members::{Alive, Beat, Beaten, HeldBack, Missing, Seat};
+use crate::limit::order::members::{
+    Alive, Beat, Beaten, Epoch, HeldBack, Missing, Probe, Probed, Seat,
+};
 use crate::limit::order::{HELD_BACK_KEPT_MICROS, ReplicaId};
 use crate::limit::seller::{ByReplica, SEQ_MAX};
 
@@ -11,6 +13,12 @@ pub struct Members {
     pub replicas: ByReplica<Member>,
     /// How many seats there are.
     pub seats: u32,
+    /// Which life of the data this is.
+    pub epoch: Epoch,
+    /// When the first member beat in it, in microseconds; zero: none did.
+    pub began: u64,
+    /// Who is on its way back, and when it last said so.
+    pub healing: ByReplica<u64>,
 }
 
 /// What is known of one replica.
@@ -37,6 +45,14 @@ pub struct Member {
 /// when it was away for so long that another one took it.
 pub const HELD_BACK_MAX: usize = 8;
 
+/// What a primary answers to a probe: three commands, none of them a script.
+pub fn probe(members: &mut Members, now: u64, probe: Probe) -> Probed {
+    if members.epoch == Epoch::NONE {
+        members.epoch = probe.begins;
+    }
+    Probed { now, epoch: members.epoch }
+}
+
 /// `members.lua`, on the primary `run` at `now` in microseconds.
 pub fn beat(members: &mut Members, run: u64, now: u64, beat: &Beat) -> Beaten {
     let own = members.replicas.get(&beat.replica);
@@ -44,6 +60,18 @@ pub fn beat(members: &mut Members, run: u64, now: u64, beat: &Beat) -> Beaten {
     let is_old = own.is_some_and(|own| own.incarnation == beat.incarnation && seq <= own.seq);
     if beat.not_after < now || is_old {
         return Beaten::Late { now };
+    }
+    if members.epoch != beat.epoch {
+        return Beaten::Strange { now };
+    }
+    if beat.heals {
+        members.healing.insert(beat.replica, now);
+        return Beaten::Noted { now };
+    }
+    members.healing.remove(&beat.replica);
+    members.healing.retain(|_, said| now.saturating_sub(*said) <= beat.miss);
+    if members.began == 0 {
+        members.began = now;
     }
     members.expel(now, beat);
     members.note(run, now, beat);
@@ -67,6 +95,8 @@ pub fn beat(members: &mut Members, run: u64, now: u64, beat: &Beat) -> Beaten {
         members: members.count(),
         missing: missing.collect(),
         held_back: held_back.collect(),
+        began: members.began,
+        healing: u32::try_from(members.healing.len()).unwrap_or(u32::MAX),
     })
 }
 
@@ -176,13 +206,15 @@ mod tests {
             member_ttl: 10 * SECOND,
             stands: false,
             leave: false,
+            epoch: Epoch::NONE,
+            heals: false,
         }
     }
 
     fn alive(members: &mut Members, now: u64, order: Beat) -> Alive {
         match beat(members, 7, now, &order) {
             Beaten::Alive(alive) => alive,
-            Beaten::Late { .. } => panic!("late"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -284,6 +316,33 @@ mod tests {
         assert_eq!((seen.members, seen.held_back, seen.missing), (1, vec![], vec![]));
         let late = beat(&mut members, 7, SECOND, &beat_of(1, 4));
         assert_eq!(late, Beaten::Late { now: SECOND });
+    }
+
+    #[test]
+    fn who_has_reported_to_other_data_changes_nothing() {
+        let mut members = seated(2, 0);
+        let probed = probe(&mut members, 5, Probe { begins: Epoch(9) });
+        assert_eq!(probed, Probed { now: 5, epoch: Epoch(9) });
+        assert_eq!(probe(&mut members, 6, Probe { begins: Epoch(8) }).epoch, Epoch(9));
+        let before = members.clone();
+        let strange = Beat { epoch: Epoch(8), ..beat_of(0, 4) };
+        assert_eq!(beat(&mut members, 7, SECOND, &strange), Beaten::Strange { now: SECOND });
+        assert_eq!(members, before);
+    }
+
+    #[test]
+    fn who_is_on_its_way_back_is_counted_until_it_beats_or_says_no_more() {
+        let mut members = Members::default();
+        let heals = |replica, seq| Beat { heals: true, ..beat_of(replica, seq) };
+        for replica in [1, 2] {
+            let noted = beat(&mut members, 7, SECOND, &heals(replica, 1));
+            assert_eq!(noted, Beaten::Noted { now: SECOND });
+        }
+        let seen = alive(&mut members, SECOND + 1, beat_of(0, 1));
+        assert_eq!((seen.members, seen.healing, seen.began), (1, 2, SECOND + 1));
+        let seen = alive(&mut members, SECOND + 2, beat_of(1, 2));
+        assert_eq!((seen.members, seen.healing, seen.began), (2, 1, SECOND + 1));
+        assert_eq!(alive(&mut members, SECOND + 600_001, beat_of(1, 3)).healing, 0);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use weir::counters::redis::settings::{PREFIX, Place, Settings, Topology};
 use weir::counters::redis::trouble::Trouble;
 use weir::counters::redis::{Customer, Link, News};
 use weir::limit::key::{KeySpace, Kind};
-use weir::limit::order::members::Beat;
+use weir::limit::order::members::{Beat, Epoch, Probe};
 use weir::limit::order::{
     Bucket, Errand, Fixed, Floor, Ledger, LedgerEntry, Meter, Order, Outcome, Permits, Raise,
     ReplicaId, Reply, Ring, Session, Span, Ticket,
@@ -137,7 +137,7 @@ impl Linked {
     /// Buys one token; what the counter then shows, or `None` if it is unanswered.
     pub(crate) fn buy(&mut self, lane: u16) -> Option<i64> {
         match self.ask(lane, fixed(1)) {
-            Outcome::Answered(Reply::Fixed(sold)) => Some(sold.sold),
+            Outcome::Answered(Reply::Fixed(sold, _)) => Some(sold.sold),
             Outcome::Unanswered => None,
             Outcome::Answered(other) => panic!("{other:?}"),
         }
@@ -157,7 +157,7 @@ impl Linked {
 
     /// Buys one token, once that works; what the counter then shows.
     pub(crate) fn bought(&mut self, lane: u16) -> i64 {
-        let Reply::Fixed(sold) = self.answered(lane, &fixed(1)) else { panic!("another answer") };
+        let Reply::Fixed(sold, _) = self.answered(lane, &fixed(1)) else { panic!("another answer") };
         sold.sold
     }
 }
@@ -186,6 +186,9 @@ pub(crate) fn fixed(want: u64) -> Order {
     Order::Fixed(Fixed { meter: meter(), span: SPAN, want, back: 0 })
 }
 
+/// Whose data they are that [`every_kind`] writes.
+const EPOCH: Epoch = Epoch(7);
+
 /// A beat of a replica that stands.
 pub(crate) fn beat(replica: u128, seq: u64) -> Order {
     Order::Beat(Beat {
@@ -198,6 +201,8 @@ pub(crate) fn beat(replica: u128, seq: u64) -> Order {
         member_ttl: 300_000_000,
         stands: true,
         leave: false,
+        epoch: EPOCH,
+        heals: false,
     })
 }
 
@@ -222,7 +227,7 @@ pub(crate) fn every_kind() -> Vec<Order> {
         life: 5_000_000,
     };
     vec![
-        Order::Probe,
+        Order::Probe(Probe { begins: EPOCH }),
         beat(1, 1),
         fixed(4),
         Order::Ring(Ring { meter: meter(), parts: 10, at: 7, want: 3, bound: 5, marks: vec![] }),

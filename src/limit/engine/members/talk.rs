@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use crate::limit::engine::members::{
-    AGAIN, AWAITED_MICROS, BEAT, BEAT_LATE_MICROS, BEAT_OF_MANY, Flight, Healing, MANY,
+    AGAIN, AWAITED_MICROS, BEAT, BEAT_LATE_MICROS, BEAT_OF_MANY, Flight, GATHER_MICROS, HEAL_MAX,
+    Healing, Lost, MANY,
     MEMBER_STOPS_MICROS, MEMBER_TTL_MICROS, MISS, Membership, NOTICE_MICROS, PROBE, SETTLE,
     SETTLE_LOOK, SILENCE, State, Step, UNSURE_AFTER_MICROS, micros,
 };
 use crate::limit::engine::reference::Moment;
-use crate::limit::engine::standing::{Hold, Standing, Touch};
-use crate::limit::order::members::{Alive, Beat, Beaten, HeldBack};
+use crate::limit::engine::standing::{Hold, Standing, Touch, Unheard};
+use crate::limit::order::members::{Alive, Beat, Beaten, Epoch, HeldBack, Probe};
 use crate::limit::order::{Errand, Order, Ticket};
 use crate::time::Timestamp;
 
@@ -19,7 +20,9 @@ impl Membership {
             State::In if now.since(self.heard) < SILENCE => self.wake = now + AGAIN,
             State::In | State::Settling => self.lose(now),
             State::Out => self.wake = now + PROBE,
-            State::Healing | State::Leaving | State::Left => {}
+            State::Healing if now.since(self.heard) >= SILENCE.max(BEAT) => self.lose(now),
+            State::Healing => self.wake = now + AGAIN,
+            State::Leaving | State::Left => {}
         }
     }
 
@@ -35,11 +38,32 @@ impl Membership {
         self.stand(standing);
     }
 
+    /// From now on out of touch, and on the way back at once: the primary answers, but not with the
+    /// data that it had.
+    pub(super) fn again(&mut self, now: Timestamp) {
+        self.lose(now);
+        self.wake = now;
+        self.tick(now);
+    }
+
     pub(super) fn probe(&mut self, now: Timestamp) {
         self.wake = now + PROBE;
         if self.flight.is_none() {
-            self.send(now, Order::Probe, false);
+            let begins = self.proposal();
+            self.send(now, Order::Probe(Probe { begins }), false);
         }
+    }
+
+    /// An epoch that nobody else ever proposes, nor this life another time.
+    fn proposal(&self) -> Epoch {
+        let replica = self.identity.replica.0;
+        let folded = u64::try_from((replica >> 64) ^ (replica & u128::from(u64::MAX))).unwrap_or(0);
+        let life = folded ^ self.identity.incarnation.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mixed = [30, 27, 31].into_iter().fold(
+            life.wrapping_add(u64::from(self.serial).wrapping_mul(0xD1B5_4A32_D192_ED03)),
+            |mixed, shift| (mixed ^ (mixed >> shift)).wrapping_mul(0xBF58_476D_1CE4_E5B9),
+        );
+        Epoch((mixed >> 12) | 1)
     }
 
     pub(super) fn beat(&mut self, now: Timestamp) {
@@ -49,7 +73,10 @@ impl Membership {
             return;
         }
         let late = self.moment(now).late;
-        self.sent = late;
+        let heals = self.state == State::Healing;
+        if !heals {
+            self.sent = late;
+        }
         self.seq = self.seq.saturating_add(1);
         let beat = Beat {
             replica: self.identity.replica,
@@ -61,6 +88,8 @@ impl Membership {
             member_ttl: MEMBER_TTL_MICROS,
             stands: self.alive.as_ref().is_none_or(|alive| alive.seat.is_none()),
             leave: self.state == State::Leaving,
+            epoch: self.epoch,
+            heals,
         };
         self.send(now, Order::Beat(beat), true);
     }
@@ -74,12 +103,20 @@ impl Membership {
     }
 
     /// The primary answers: hand in the share, then let every desk report.
-    pub(super) fn heal(&mut self, now: Timestamp) {
+    pub(super) fn heal(&mut self, now: Timestamp, epoch: Epoch) {
         if self.state != State::Out {
             return;
         }
         self.state = State::Healing;
-        self.wake = now + PROBE;
+        // The others wait for who shows that it is about to report.
+        self.wake = now;
+        if self.epoch != epoch {
+            if self.epoch != Epoch::NONE {
+                let known = self.lost.map_or(0, |lost| lost.members).max(self.standing.members);
+                self.lost = Some(Lost { members: known, noticed: self.moment(now).late });
+            }
+            self.epoch = epoch;
+        }
         let desks = usize::try_from(self.identity.desks).unwrap_or(0);
         let touched = if self.alive.is_some() { self.answered } else { self.moment(now).early };
         let (members, reported) = (self.standing.members, vec![false; desks]);
@@ -89,24 +126,49 @@ impl Membership {
         let round = self.standing.round.wrapping_add(1);
         let standing = Standing { round, ..self.stands(Touch::Healing) };
         self.stand(standing);
+        self.tick(now);
     }
 
     pub(super) fn beaten(&mut self, now: Timestamp, flight: Flight, beaten: Beaten) {
-        let (Beaten::Alive(Alive { now: time, .. }) | Beaten::Late { now: time }) = &beaten;
+        let (Beaten::Alive(Alive { now: time, .. })
+        | Beaten::Late { now: time }
+        | Beaten::Strange { now: time }
+        | Beaten::Noted { now: time }) = &beaten;
         let steady = self.clock.observe(flight.sent, now, *time);
         if !steady {
             self.lose(now);
             return;
         }
-        let Beaten::Alive(alive) = beaten else {
-            self.wake = now + AGAIN;
-            return;
+        let alive = match beaten {
+            Beaten::Alive(alive) => alive,
+            Beaten::Late { .. } => {
+                self.wake = now + AGAIN;
+                return;
+            }
+            Beaten::Strange { .. } => {
+                self.again(now);
+                return;
+            }
+            Beaten::Noted { .. } => {
+                if self.state == State::Settling {
+                    // It has reported meanwhile.
+                    self.wake = now;
+                    self.tick(now);
+                }
+                return;
+            }
         };
         let before = self.alive.as_ref().and_then(|alive| alive.seat);
         let fresh = self.state == State::Settling || alive.seat != before;
         let since = self.healing.touched.saturating_sub(AWAITED_MICROS);
         let awaited = alive.missing.iter().any(|missing| missing.since >= since)
             || alive.members < self.healing.members;
+        let gathering = alive.now < alive.began.saturating_add(GATHER_MICROS)
+            || alive.healing > 0 && now.since(self.healing.began) < HEAL_MAX;
+        self.lost = self.lost.filter(|lost| {
+            alive.members < lost.members
+                && alive.now < lost.noticed.saturating_add(MEMBER_TTL_MICROS)
+        });
         self.answered = flight.early;
         self.answered_at = flight.sent;
         if fresh {
@@ -120,7 +182,8 @@ impl Membership {
             self.lose(now);
             return;
         }
-        if self.state == State::Settling && awaited && now.since(self.healing.began) < SETTLE {
+        let awaited = awaited && now.since(self.healing.began) < SETTLE;
+        if self.state == State::Settling && (gathering || awaited) {
             self.wake = now + SETTLE_LOOK;
             return;
         }
@@ -131,6 +194,12 @@ impl Membership {
 
     pub(super) fn stands(&self, touch: Touch) -> Standing {
         let alive = self.alive.as_ref();
+        let members = alive.map_or(0, |alive| alive.members);
+        let unheard = self.lost.map(|lost| Unheard {
+            count: lost.members.saturating_sub(members),
+            of: lost.members,
+            since: lost.noticed,
+        });
         let missing = alive.into_iter().flat_map(|alive| &alive.missing).filter_map(|missing| {
             let from = missing.since.saturating_add(UNSURE_AFTER_MICROS);
             let held = HeldBack { seat: missing.seat?, from, to: u64::MAX };
@@ -141,10 +210,12 @@ impl Membership {
         Standing {
             touch,
             round: self.standing.round,
-            run: self.run,
+            run: era(self.run, self.epoch),
+            epoch: self.epoch,
+            unheard,
             clock: self.clock,
             seat: alive.and_then(|alive| alive.seat),
-            members: alive.map_or(0, |alive| alive.members),
+            members,
             holds: missing.chain(dead).collect(),
             buys_until: self.answered_at + MISS,
             seat_from: self.seat_from,
@@ -164,4 +235,12 @@ impl Membership {
     pub(super) fn moment(&self, now: Timestamp) -> Moment {
         self.clock.at(now).unwrap_or(Moment { local: now, early: 0, late: 0 })
     }
+}
+
+/// Which data are meant: what a primary has at one time in its life. Zero is none.
+fn era(run: u64, epoch: Epoch) -> u64 {
+    if run == 0 && epoch == Epoch::NONE {
+        return 0;
+    }
+    (run ^ epoch.0.rotate_left(12)).max(1)
 }

@@ -51,6 +51,7 @@ impl Judge {
         let had_loss = !plan.cuts.is_empty()
             || !plan.pauses.is_empty()
             || plan.failover.is_some()
+            || plan.wipe.is_some()
             || plan.loses_one_in > 0
             // Then some answers come so late that it looks like a loss.
             || plan.delay >= 1_000;
@@ -124,7 +125,8 @@ impl Judge {
     pub(super) fn speaks(world: &World, who: usize, order: &Order) {
         let replica = &world.replicas[who];
         let standing = replica.membership.standing();
-        if !matches!(order, Order::Beat(_)) || standing.touch != Touch::Healing {
+        let reports = matches!(order, Order::Beat(beat) if !beat.heals);
+        if !reports || standing.touch != Touch::Healing {
             return;
         }
         let seed = world.plan.seed;
@@ -137,7 +139,7 @@ impl Judge {
 
     /// After the settling time no counter is below what a live replica knows of it.
     pub(super) fn carried_out(world: &mut World, order: &Order, reply: &Reply) {
-        let (Order::Fixed(order), Reply::Fixed(reply)) = (order, reply) else { return };
+        let (Order::Fixed(order), Reply::Fixed(reply, epoch)) = (order, reply) else { return };
         if order.want == 0 {
             return;
         }
@@ -155,7 +157,8 @@ impl Judge {
             reply.sold + i64::try_from(order.back).unwrap() - i64::try_from(order.want).unwrap();
         for replica in world.replicas.iter().filter(|replica| replica.live) {
             let standing = replica.membership.standing();
-            if standing.touch != Touch::In {
+            // Who has not noticed yet that the data are others is not lied to: it does not listen.
+            if standing.touch != Touch::In || standing.epoch != *epoch {
                 continue;
             }
             for desk in &replica.desks {
@@ -230,6 +233,24 @@ impl Judge {
         }
     }
 
+    /// Data that are lost are made good by those who saw them. Where some of them die or leave
+    /// meanwhile, or in the fast mode are cut off, what only they knew of may be sold again.
+    pub(super) fn wiped(&mut self, plan: &Plan, lost: u64) {
+        let at = plan.wipe.unwrap();
+        let (from, to) = (at.saturating_sub(SECOND), at + 3 * SECOND);
+        let dies = plan.crashes.iter().any(|crash| from < crash.to && crash.from < to)
+            || plan.leaves.iter().any(|(_, at)| from < *at && *at < to);
+        let is_away = plan.cuts.iter().any(|cut| from < cut.to && cut.from < to)
+            || plan.pauses.iter().any(|pause| from < pause.to && pause.from < to)
+            || plan.loses_one_in > 0;
+        if dies || is_away && (self.is_fast || plan.rule.grid().is_quota()) {
+            self.slack = lost;
+        }
+        if plan.rule.grid().is_bucket() {
+            self.slack = u64::MAX / 4;
+        }
+    }
+
     /// A life ends, and with it what it has not written down.
     pub(super) fn died(&mut self, desk: &Engine) {
         self.unwritten_max += unreported(desk, 0);
@@ -263,7 +284,8 @@ impl Judge {
         // Without a crash nothing is forgotten; with one, what was not yet in the journal.
         let all_stay = plan.crashes.is_empty() && plan.leaves.is_empty();
         let forgotten = if all_stay { 0 } else { self.unwritten_max };
-        let failed_over = plan.failover.as_ref().map_or(0, |failover| DAWN + failover.at);
+        let failed_over = plan.failover.as_ref().map(|failover| failover.at).or(plan.wipe);
+        let failed_over = failed_over.map_or(0, |at| DAWN + at);
         for ((key, window), used) in &used {
             // Nobody remembers what a period had sold that was over before it could be told.
             if grid.ends(*window) <= failed_over + SECOND {
@@ -280,7 +302,7 @@ impl Judge {
         }
         let all_live = world.replicas.iter().all(|replica| replica.live);
         let closed = desks().all(|desk| desk.books.are_closed());
-        let calm = all_stay && plan.failover.is_none();
+        let calm = all_stay && plan.failover.is_none() && plan.wipe.is_none();
         if calm && all_live && closed && unsaid == 0 {
             let sum: u64 = world.primary.ledgers.values().map(total).sum();
             let Facts { bought, shared, returned, .. } = self.facts;

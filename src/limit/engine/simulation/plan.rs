@@ -34,6 +34,8 @@ pub(super) struct Plan {
     pub joins: Vec<(usize, u64)>,
     pub leaves: Vec<(usize, u64)>,
     pub failover: Option<Failover>,
+    /// When all data are lost, and the connections are not.
+    pub wipe: Option<u64>,
     /// One order in so many is lost; zero: none.
     pub loses_one_in: u64,
     /// One request in so many costs two; zero: none.
@@ -102,6 +104,7 @@ impl Plan {
             joins: Vec::new(),
             leaves: Vec::new(),
             failover: None,
+            wipe: None,
             loses_one_in: 0,
             heavy_one_in: 0,
             refunds_one_in: 0,
@@ -155,6 +158,7 @@ impl Plan {
             joins: Vec::new(),
             leaves: Vec::new(),
             failover: None,
+            wipe: None,
             loses_one_in: chance.pick(&[0, 0, 300, 30]),
             heavy_one_in: chance.pick(&[0, 8]),
             refunds_one_in: chance.pick(&[0, 16]),
@@ -166,9 +170,9 @@ impl Plan {
 
     fn add_faults(&mut self, chance: &mut Chance) {
         let span = self.ends - self.begins;
-        let kind = chance.below(12);
+        let kind = chance.below(14);
         let start = |chance: &mut Chance| self.begins + chance.below(span * 2 / 3);
-        if matches!(kind, 1 | 2 | 5 | 6 | 8 | 11) {
+        if matches!(kind, 1 | 2 | 5 | 6 | 8 | 11 | 13) {
             for _ in 0..chance.within(1, 2) {
                 let from = start(chance);
                 let to = from + chance.within(50_000, (span / 2).max(100_000));
@@ -198,6 +202,9 @@ impl Plan {
             let who = self.replicas - 1;
             self.joins.push((who, chance.below(self.ends)));
             self.leaves.push((chance.pick(&[0, who]), chance.within(self.begins, self.ends)));
+        }
+        if matches!(kind, 12 | 13) {
+            self.wipe = Some(start(chance));
         }
         if matches!(kind, 4 | 8 | 10) {
             let at = self.cuts.first().map_or_else(|| start(chance), |cut| cut.to);

@@ -68,6 +68,7 @@ pub(super) enum Event {
     Leave(usize),
     Save,
     Failover,
+    Wipe,
 }
 
 /// Orders that are on their way, kept beside the events because they have no order.
@@ -165,6 +166,9 @@ impl World {
             self.at(DAWN + crash.from, Event::Crash(crash.who));
             self.at(DAWN + crash.to, Event::Start(crash.who));
         }
+        if let Some(at) = self.plan.wipe {
+            self.at(DAWN + at, Event::Wipe);
+        }
         if let Some(failover) = self.plan.failover.clone() {
             self.at(DAWN + failover.at.saturating_sub(failover.lag), Event::Save);
             self.at(DAWN + failover.at, Event::Failover);
@@ -220,6 +224,7 @@ impl World {
             Event::Leave(who) => self.leave(who, post),
             Event::Save => self.saved = Some(self.primary.clone()),
             Event::Failover => self.fail_over(),
+            Event::Wipe => self.wipe(),
         }
     }
 
@@ -390,8 +395,11 @@ fn whose(event: &Event) -> Option<usize> {
         Event::Break(who) | Event::Connect(who) | Event::Start(who) | Event::Leave(who) => {
             Some(*who)
         }
-        Event::Arrive | Event::Execute(..) | Event::Crash(_) | Event::Save | Event::Failover => {
-            None
-        }
+        Event::Arrive
+        | Event::Execute(..)
+        | Event::Crash(_)
+        | Event::Save
+        | Event::Failover
+        | Event::Wipe => None,
     }
 }

@@ -63,6 +63,7 @@ impl World {
         let now = self.there();
         if let Order::Beat(beat) = &order
             && now <= beat.not_after
+            && !beat.heals
         {
             self.judge.beats(who, now);
         }

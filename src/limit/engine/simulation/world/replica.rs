@@ -11,6 +11,7 @@ use crate::limit::engine::simulation::judge::Judge;
 use crate::limit::engine::simulation::plan::{Plan, SECOND};
 use crate::limit::engine::simulation::world::{Asked, DAWN, Event, Post, World};
 use crate::limit::order::{Outcome, ReplicaId, Session, Ticket};
+use crate::limit::seller::Primary;
 use crate::time::Timestamp;
 
 pub(in crate::limit::engine::simulation) struct Replica {
@@ -134,6 +135,14 @@ impl World {
             }
         }
         self.drain(who, post);
+    }
+
+    /// All that the primary has is lost, and nobody is told.
+    pub(super) fn wipe(&mut self) {
+        let empty = Primary { run: self.primary.run, ..Primary::default() };
+        let before = std::mem::replace(&mut self.primary, empty);
+        let lost = Judge::lost(&before, &self.primary);
+        self.judge.wiped(&self.plan, lost);
     }
 
     pub(super) fn fail_over(&mut self) {
