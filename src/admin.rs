@@ -1,14 +1,18 @@
 //! What operators are told: liveness, readiness, status, reload. On a port of its own, so that
 //! nothing of it can be reached through an API.
 
+pub mod limits;
+mod metrics;
+pub mod refusal;
 mod sharing;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, ORIGIN};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, ORIGIN, USER_AGENT};
 use http::{HeaderValue, Method, Response, StatusCode};
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -16,13 +20,17 @@ use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 use serde::Serialize;
 
+use crate::admin::refusal::Refusal;
 use crate::admin::sharing::Sharing;
 use crate::configuration::refresh::Status;
 use crate::counters::Home;
 use crate::proxy::guard;
 use crate::proxy::state::State;
+use crate::snapshot::Live;
+use crate::telemetry;
 use crate::telemetry::access_log::AccessLog;
-use crate::time::{Timestamp, date};
+use crate::telemetry::audit::Who;
+use crate::time::{Clock, SystemClock, Timestamp, date};
 
 /// What the admin listener shows.
 #[derive(Debug)]
@@ -37,6 +45,10 @@ pub struct Admin {
     pub log: Arc<AccessLog>,
     /// When the process started.
     pub started: Timestamp,
+    /// What runs.
+    pub live: Arc<Live>,
+    /// What time it is.
+    pub clock: Arc<SystemClock>,
 }
 
 #[derive(Serialize)]
@@ -74,6 +86,11 @@ struct Counters {
     shared: Option<Sharing>,
 }
 
+/// The field in which a program says for whom it asks.
+pub const OPERATOR: &str = "Weir-Operator";
+
+const THERE_ARE: &str = "there are /livez, /readyz, /status, /metrics, /reload and /limits\n";
+
 /// The most connections of operators at a time.
 pub const CONNECTIONS_MAX: usize = 256;
 /// How long such a connection may be silent, in seconds.
@@ -97,7 +114,8 @@ impl HttpServerApp for Admin {
         session.set_read_timeout(Some(BODY_SILENCE_MAX));
         let stays = !*shutdown.borrow() && is_read(&mut session).await;
         session.set_keepalive(stays.then_some(IDLE_SECONDS_MAX));
-        let (parts, body) = self.answer(session.req_header()).into_parts();
+        let peer = session.client_addr().and_then(|peer| peer.as_inet().copied());
+        let (parts, body) = self.answer(session.req_header(), peer).await.into_parts();
         let mut head = ResponseHeader::from(parts);
         // Without it the answer would end with the connection.
         head.insert_header(CONTENT_LENGTH, body.len()).ok()?;
@@ -129,7 +147,7 @@ async fn is_read(session: &mut ServerSession) -> bool {
 }
 
 impl Admin {
-    fn answer(&self, head: &RequestHeader) -> Response<Vec<u8>> {
+    async fn answer(&self, head: &RequestHeader, peer: Option<SocketAddr>) -> Response<Vec<u8>> {
         let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
         if let Some(host) = host
             && !is_own(host)
@@ -141,6 +159,12 @@ impl Admin {
             (&Method::GET | &Method::HEAD, "/livez") => plain(StatusCode::OK, "alive\n"),
             (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
             (&Method::GET | &Method::HEAD, "/status") => self.status(),
+            (&Method::GET | &Method::HEAD, "/metrics") => {
+                let mut response = Response::new(metrics::page(&self.counters).into_bytes());
+                let kind = HeaderValue::from_static(telemetry::metrics::CONTENT_TYPE);
+                response.headers_mut().insert(CONTENT_TYPE, kind);
+                response
+            }
             (&Method::POST, "/reload") => {
                 if head.headers.contains_key(ORIGIN) {
                     return plain(StatusCode::FORBIDDEN, "no browser may reload\n");
@@ -148,9 +172,44 @@ impl Admin {
                 self.configuration.ask();
                 plain(StatusCode::ACCEPTED, "the folder is looked at now; see /status\n")
             }
-            (_, "/livez" | "/readyz" | "/status") => wrong_method("GET, HEAD"),
+            (_, "/livez" | "/readyz" | "/status" | "/metrics") => wrong_method("GET, HEAD"),
             (_, "/reload") => wrong_method("POST"),
-            _ => plain(StatusCode::NOT_FOUND, "there are /livez, /readyz, /status and /reload\n"),
+            (_, path) => match path.strip_prefix("/limits") {
+                Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+                    self.limits(head, rest.trim_start_matches('/'), peer).await
+                }
+                _ => plain(StatusCode::NOT_FOUND, THERE_ARE),
+            },
+        }
+    }
+
+    /// `/limits` and what is below it; `rest` comes after the slash.
+    async fn limits(
+        &self,
+        head: &RequestHeader,
+        rest: &str,
+        peer: Option<SocketAddr>,
+    ) -> Response<Vec<u8>> {
+        let (home, now) = (&self.counters, self.clock.now());
+        let is_read = matches!(head.method, Method::GET | Method::HEAD);
+        match (rest, rest.strip_suffix("/reset")) {
+            (_, Some(key)) if head.method == Method::POST => {
+                if head.headers.contains_key(ORIGIN) {
+                    return Refusal::new(
+                        StatusCode::FORBIDDEN,
+                        "no browser may reset a limit",
+                        "the request has an `Origin`: a page in somebody's browser sent it",
+                        "use `weir limits reset`",
+                    )
+                    .answer();
+                }
+                limits::reset(home, key, &who(head, peer), now).await
+            }
+            (_, Some(_)) => wrong_method("POST"),
+            _ if !is_read => wrong_method("GET, HEAD"),
+            ("", _) => limits::top(home, head.uri.query(), now),
+            ("bound", _) => limits::bounds(home, &self.live.snapshot()),
+            (key, _) => limits::show(home, key, now),
         }
     }
 
@@ -201,6 +260,13 @@ impl Admin {
         response.headers_mut().insert(CONTENT_TYPE, kind);
         response
     }
+}
+
+/// Who asks, as far as that can be told.
+fn who(head: &RequestHeader, peer: Option<SocketAddr>) -> Who {
+    let field = |name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let agent = field(USER_AGENT.as_str()).unwrap_or_default();
+    Who::new(peer, agent, field(OPERATOR).unwrap_or_default())
 }
 
 /// Whether a `Host` field names an address or this machine, and no name of somebody's domain.

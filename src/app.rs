@@ -162,6 +162,8 @@ impl App {
             counters: Arc::clone(&counters),
             log: Arc::clone(&log),
             started,
+            live: Arc::clone(&live),
+            clock: Arc::clone(&clock),
         };
         let admin = settings.listen.admin.map(|address| operators(settings, address, shown));
         let admin = admin.transpose()?;

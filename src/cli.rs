@@ -3,13 +3,14 @@
 //! | exit code | means |
 //! |---|---|
 //! | 0 | done, and nothing is wrong |
-//! | 1 | what was looked at is wrong: faults were found, no route matched |
+//! | 1 | what was looked at is wrong: faults were found, no route matched, no such key |
 //! | 2 | the command itself is wrong: arguments, settings, files |
-//! | 3 | the gateway could not run: an address is in use, a listener failed |
+//! | 3 | the gateway could not run, or not be asked: an address is in use, nobody listens |
 
 pub mod run;
 pub mod check;
 pub mod explain;
+pub mod limits;
 pub mod schema;
 pub mod sample_backend;
 
@@ -34,6 +35,8 @@ enum Command {
     Check(check::Check),
     /// Says what would happen to one request, and why.
     Explain(explain::Explain),
+    /// Shows the limits of a running gateway, and sets them back.
+    Limits(limits::Limits),
     /// Prints the JSON Schema of the configuration's YAML.
     Schema(schema::Schema),
     /// Serves the backend that the sample configuration talks to.
@@ -49,7 +52,7 @@ pub enum Outcome {
     Wrong,
     /// The command itself is wrong.
     Misused,
-    /// The gateway could not run.
+    /// The gateway could not run, or not be asked.
     Failed,
 }
 
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
         }
         Command::Check(check) => check.run(&mut out),
         Command::Explain(explain) => explain.run(&mut out),
+        Command::Limits(limits) => limits.run(&mut out),
         Command::Schema(schema) => schema.run(&mut out),
     };
     ExitCode::from(outcome.code())

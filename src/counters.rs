@@ -3,17 +3,23 @@
 //!
 //! `counters/scenarios.rs` is that contract as a suite; a home is one when it passes.
 
+pub mod view;
 pub mod memory;
 pub mod redis;
 pub mod shared;
+pub mod reset;
 #[cfg(test)]
 mod scenarios;
 
 use std::time::Duration;
 
 use crate::counters::memory::{Memory, Usage};
+use crate::counters::reset::{CannotReset, CounterReset, Reach};
 use crate::counters::shared::{Report, Shared};
-use crate::limit::{Answer, Charge, Counters};
+use crate::counters::view::{AsOf, Found, Prefix, Row, Search, Top};
+use crate::limit::engine::rule::{Rule, Unfit};
+use crate::limit::manner::Mode;
+use crate::limit::{Answer, Charge, Counters, Terms};
 use crate::time::Timestamp;
 
 /// Where the counters are.
@@ -39,6 +45,73 @@ impl Home {
         match self {
             Self::Here(_) => None,
             Self::Shared(shared) => Some(shared.report()),
+        }
+    }
+
+    /// The `count` counters that are nearest to their limits on this replica, the nearest first.
+    pub fn top(&self, count: usize, now: Timestamp) -> Vec<Row> {
+        let mut top = Top::new(count);
+        self.look(now, |row| top.show(row));
+        top.rows()
+    }
+
+    /// The counters of the key whose digest begins with `prefix`.
+    pub fn find(&self, prefix: &Prefix, now: Timestamp) -> Found {
+        let mut search = Search::of(prefix);
+        self.look(now, |row| search.show(row));
+        search.found()
+    }
+
+    /// Sets back the counter that `row` shows.
+    pub async fn reset(&self, row: Row, now: Timestamp) -> Result<CounterReset, CannotReset> {
+        match self {
+            Self::Here(memory) => {
+                let used = memory.forget(&row.key, now).unwrap_or(0);
+                Ok(CounterReset { before: row, used, left: 0, reach: Reach::ThisReplica })
+            }
+            Self::Shared(shared) => shared.reset(row).await,
+        }
+    }
+
+    /// Its name: `memory` or `redis`.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Here(_) => "memory",
+            Self::Shared(_) => "redis",
+        }
+    }
+
+    /// How many counters it holds here.
+    pub fn counters(&self) -> usize {
+        match self {
+            Self::Here(memory) => memory.usage().keys,
+            Self::Shared(shared) => {
+                let report = shared.report();
+                report.counters.saturating_add(report.alone.keys)
+            }
+        }
+    }
+
+    /// How many replicas share, as last heard; none: nothing is shared, or nothing was heard.
+    pub fn replicas(&self) -> Option<u32> {
+        let lanes = self.shared()?.lanes;
+        lanes.iter().map(|lane| lane.replicas).max().filter(|replicas| 0 < *replicas)
+    }
+
+    /// The rule that `terms` become where they are shared, or why they cannot be; none if each
+    /// gateway counts them alone.
+    pub fn rule(&self, terms: &Terms) -> Option<Result<Rule, Unfit>> {
+        match self {
+            Self::Here(_) => None,
+            Self::Shared(_) if terms.manner.mode == Mode::Local => None,
+            Self::Shared(_) => Some(terms.rule()),
+        }
+    }
+
+    fn look(&self, now: Timestamp, show: impl FnMut(Row)) {
+        match self {
+            Self::Here(memory) => memory.look((AsOf::Memory, now), show),
+            Self::Shared(shared) => shared.look(show),
         }
     }
 

@@ -1,4 +1,6 @@
 //! What the gateway tells about itself while it runs.
 
 pub mod access_log;
+pub mod audit;
 pub mod events;
+pub mod metrics;

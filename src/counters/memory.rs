@@ -13,11 +13,14 @@
 //!
 //! What was used is lost when the process ends.
 
+mod look;
+
 use std::array;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::counters::memory::look::{Manners, Seen};
 use crate::limit::counter::Counter;
 use crate::limit::key::{CounterKey, Kind};
 use crate::limit::{Answer, Charge, Counters, Tallies, Tally, cost_of, taken};
@@ -45,7 +48,7 @@ pub struct Memory {
 }
 
 /// How full a [`Memory`] is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Usage {
     /// How many keys have a counter.
     pub keys: usize,
@@ -53,17 +56,33 @@ pub struct Usage {
     pub keys_max: usize,
     /// How many charges went to shared counters since the start because there was no room.
     pub crowded: u64,
+    /// How many charges were taken since the start.
+    pub taken: u64,
+    /// How many charges were refused since the start.
+    pub refused: u64,
 }
 
 #[derive(Debug)]
 struct Shard {
     keys_max: usize,
-    counters: HashMap<CounterKey, Counter>,
+    counters: HashMap<CounterKey, Held>,
     /// Every key of `counters` once, the next to be looked at first.
     sweep: VecDeque<CounterKey>,
     /// What keys use that found no room.
     shared: Vec<(Kind, Counter)>,
     crowded: u64,
+    /// How many charges were taken, and how many refused.
+    taken: u64,
+    refused: u64,
+    /// What counters are held against, their limits apart.
+    manners: Manners,
+}
+
+/// A counter, and what people want to know of it.
+#[derive(Debug)]
+struct Held {
+    counter: Counter,
+    seen: Seen,
 }
 
 impl Memory {
@@ -81,12 +100,14 @@ impl Memory {
 
     /// How full it is.
     pub fn usage(&self) -> Usage {
-        let mut usage = Usage { keys: 0, keys_max: 0, crowded: 0 };
+        let mut usage = Usage::default();
         for shard in &self.shards {
             let shard = lock(shard);
             usage.keys = usage.keys.saturating_add(shard.counters.len());
             usage.keys_max = usage.keys_max.saturating_add(shard.keys_max);
             usage.crowded = usage.crowded.saturating_add(shard.crowded);
+            usage.taken = usage.taken.saturating_add(shard.taken);
+            usage.refused = usage.refused.saturating_add(shard.refused);
         }
         usage
     }
@@ -112,6 +133,7 @@ impl Memory {
         for (charge, cost) in taken(charges) {
             if let Some(shard) = slot(charge).ok().and_then(|slot| held.get_mut(slot)) {
                 shard.take(charge, cost, now);
+                shard.taken = shard.taken.saturating_add(u64::from(cost > 0));
             }
         }
         for (tally, charge) in tallies.iter_mut().zip(charges) {
@@ -163,8 +185,8 @@ impl Counters for Memory {
     fn refund(&self, charges: &[Charge], at: Timestamp) {
         for (charge, cost) in taken(charges).filter(|(charge, _)| !charge.is_again) {
             // What was taken from a shared counter stays taken: it is no longer known by whom.
-            if let Some(counter) = self.shard_of(&charge.key).counters.get_mut(&charge.key) {
-                counter.refund(cost, at);
+            if let Some(held) = self.shard_of(&charge.key).counters.get_mut(&charge.key) {
+                held.counter.refund(cost, at);
             }
         }
     }
@@ -178,18 +200,37 @@ impl Shard {
             sweep: VecDeque::new(),
             shared: Vec::new(),
             crowded: 0,
+            taken: 0,
+            refused: 0,
+            manners: Manners::default(),
         }
     }
 
     fn check(&mut self, charge: &Charge, now: Timestamp) -> Tally {
-        self.visit(charge, now, |counter| (counter.check(charge, now), false))
+        let tally = self.visit(charge, now, |counter| (counter.check(charge, now), false));
+        self.note(charge, tally.admitted, now);
+        tally
     }
 
     fn charge(&mut self, charge: &Charge, now: Timestamp) -> Tally {
-        self.visit(charge, now, |counter| {
+        let tally = self.visit(charge, now, |counter| {
             let tally = counter.charge(charge, now);
             (tally, tally.admitted && charge.cost > 0)
-        })
+        });
+        self.taken = self.taken.saturating_add(u64::from(tally.admitted && charge.cost > 0));
+        self.note(charge, tally.admitted, now);
+        tally
+    }
+
+    /// Notes a refusal.
+    fn note(&mut self, charge: &Charge, admitted: bool, now: Timestamp) {
+        if admitted {
+            return;
+        }
+        self.refused = self.refused.saturating_add(1);
+        if let Some(held) = self.counters.get_mut(&charge.key) {
+            held.seen.refuse(&charge.terms, &mut self.manners, now);
+        }
     }
 
     fn take(&mut self, charge: &Charge, cost: u64, now: Timestamp) {
@@ -207,8 +248,9 @@ impl Shard {
         now: Timestamp,
         act: impl FnOnce(&mut Counter) -> (T, bool),
     ) -> T {
-        if let Some(counter) = self.counters.get_mut(&charge.key) {
-            return act(counter).0;
+        if let Some(held) = self.counters.get_mut(&charge.key) {
+            held.seen.limit = charge.terms.limit;
+            return act(&mut held.counter).0;
         }
         self.sweep(now);
         let kind = charge.key.kind();
@@ -226,7 +268,8 @@ impl Shard {
         };
         let (outcome, took) = act(&mut counter);
         if took && has_room {
-            self.counters.insert(charge.key, counter);
+            let seen = Seen::of(&charge.terms, &mut self.manners);
+            self.counters.insert(charge.key, Held { counter, seen });
             self.sweep.push_back(charge.key);
         } else if took {
             self.shared.push((kind, counter));
@@ -241,7 +284,7 @@ impl Shard {
         let is_full = self.counters.len() >= self.keys_max;
         for _ in 0..if is_full { SWEPT_WHEN_FULL } else { SWEPT_PER_KEY } {
             let Some(key) = self.sweep.pop_front() else { return };
-            if self.counters.get(&key).is_some_and(|counter| counter.is_over(now)) {
+            if self.counters.get(&key).is_some_and(|held| held.counter.is_over(now)) {
                 self.counters.remove(&key);
             } else {
                 self.sweep.push_back(key);

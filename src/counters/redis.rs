@@ -30,6 +30,7 @@ mod batch;
 mod lane;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -129,6 +130,7 @@ struct Parcel {
 pub struct Link {
     lanes: Arc<[mpsc::Sender<Parcel>]>,
     clock: Arc<dyn Clock>,
+    commands: Arc<AtomicU64>,
 }
 
 /// What moves a [`Link`]; whoever makes one runs it.
@@ -144,15 +146,23 @@ impl Link {
         customer: &Arc<dyn Customer>,
     ) -> Result<(Self, Courier), Unusable> {
         settings.check()?;
+        let commands = Arc::new(AtomicU64::new(0));
         let (senders, lanes): (Vec<_>, Vec<_>) = (0..settings.lanes())
             .map(|lane| {
                 let (sender, parcels) = mpsc::channel(PARCELS_MAX);
                 let (clock, customer) = (Arc::clone(clock), Arc::clone(customer));
-                let desk = Desk { lane, connection: 0, customer, clock };
+                let commands = Arc::clone(&commands);
+                let desk = Desk { lane, connection: 0, customer, clock, commands };
                 (sender, Lane::new(desk, Finder::new(settings.clone(), lane), parcels))
             })
             .unzip();
-        Ok((Self { lanes: senders.into(), clock: Arc::clone(clock) }, Courier { lanes }))
+        let clock = Arc::clone(clock);
+        Ok((Self { lanes: senders.into(), clock, commands }, Courier { lanes }))
+    }
+
+    /// How many commands were sent since the start.
+    pub fn commands(&self) -> u64 {
+        self.commands.load(Ordering::Relaxed)
     }
 
     /// How many lanes there are: numbers from 0.

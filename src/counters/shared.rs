@@ -29,11 +29,15 @@
 
 mod claim;
 mod desk;
+mod inquiry;
 pub mod journal;
 mod lane;
 mod member;
 mod report;
-mod rules;
+mod reset;
+pub(in crate::counters) mod rules;
+pub mod spread;
+pub mod tolls;
 mod upkeep;
 
 use std::hash::RandomState;
@@ -52,10 +56,12 @@ pub use upkeep::Upkeep;
 use crate::counters::memory::Memory;
 use crate::counters::redis::settings::{Settings, Unusable};
 use crate::counters::redis::{Customer, Link, News};
+use crate::counters::reset::{CannotReset, CounterReset, Reach};
 use crate::counters::shared::claim::{charge_all, charge_one};
 use crate::counters::shared::desk::Desk;
 use crate::counters::shared::journal::{Journal, NoJournal};
 use crate::counters::shared::lane::Lane;
+use crate::counters::view::{AsOf, Row};
 use crate::digest::digest;
 use crate::limit::engine::members::Identity;
 use crate::limit::engine::rule::{Loss, Unfit};
@@ -121,6 +127,9 @@ struct Office {
     alarm: Arc<Alarm>,
     /// Rung when a lane was left.
     left: Notify,
+    /// When this life began.
+    started: Timestamp,
+    replica: ReplicaId,
 }
 
 /// When the clock looks in next.
@@ -177,6 +186,8 @@ impl Shared {
             confessed: AtomicBool::new(false),
             alarm: Arc::clone(&alarm),
             left: Notify::new(),
+            started: now,
+            replica: identity.replica,
         });
         for (lane, record) in records.into_iter().flatten() {
             if let Some(lane) = office.lanes.get(usize::from(lane)) {
@@ -212,6 +223,21 @@ impl Shared {
             upkeep::commit_now(journal).await;
         }
         has_left && office.lanes.iter().all(Lane::has_said_good_bye)
+    }
+
+    /// Shows every counter: those that are shared, and those that this replica counts alone.
+    pub fn look(&self, mut show: impl FnMut(Row)) {
+        self.office.look(&mut show);
+        self.office.alone.look((AsOf::Memory, self.office.clock.now()), show);
+    }
+
+    /// Sets back the counter that `row` shows.
+    pub async fn reset(&self, row: Row) -> Result<CounterReset, CannotReset> {
+        if row.shared.is_some() {
+            return self.office.reset(row).await;
+        }
+        let used = self.office.alone.forget(&row.key, self.office.clock.now()).unwrap_or(0);
+        Ok(CounterReset { before: row, used, left: 0, reach: Reach::ThisReplica })
     }
 
     /// How it is doing.

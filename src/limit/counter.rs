@@ -94,6 +94,14 @@ impl Counter {
         }
     }
 
+    /// How long after `now` the current fixed window ends; none for a sliding one, and where it
+    /// never does.
+    pub fn ends_in(&self, now: Timestamp) -> Option<Duration> {
+        let State::Fixed(windows) = &self.0 else { return None };
+        let (_, ends) = windows.current();
+        (ends != u64::MAX).then(|| Timestamp::from_micros(ends).since(now))
+    }
+
     /// Whether it may be forgotten at `now`: nothing in it counts any more.
     pub fn is_over(&self, now: Timestamp) -> bool {
         let ends = match &self.0 {

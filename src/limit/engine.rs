@@ -44,6 +44,7 @@ mod hold;
 pub mod quota;
 mod account;
 mod keep;
+pub mod census;
 #[cfg(test)]
 mod simulation;
 
@@ -216,6 +217,10 @@ pub struct Facts {
     pub debt_max: u64,
     /// Slots that were given up for others.
     pub evicted: u64,
+    /// Owed when their window ended: admitted in it, and not sold in it to this desk.
+    pub unsold: u64,
+    /// The largest part of a limit that was owed when its window ended, in millionths.
+    pub unsold_max: u64,
 }
 
 impl Engine {
@@ -313,7 +318,9 @@ impl Engine {
             return None;
         }
         let fraction = sizing::fraction_of_many(grid, self.standing.members);
-        self.slots.insert(Slot::new(key, fraction, now.micros()), hash_of)
+        let mut slot = Slot::new(key, fraction, now.micros());
+        slot.under(claim.rule);
+        self.slots.insert(slot, hash_of)
     }
 
     fn cannot_judge(&mut self) -> Decision {

@@ -1,6 +1,7 @@
 //! A batch: orders that travel together, each of which has exactly one outcome.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, Value};
@@ -24,6 +25,8 @@ pub(super) struct Desk {
     pub(super) customer: Arc<dyn Customer>,
     /// The clock that tells when an order was sent.
     pub(super) clock: Arc<dyn Clock>,
+    /// How many commands were sent, over all lanes.
+    pub(super) commands: Arc<AtomicU64>,
 }
 
 /// Orders that have no outcome yet. When it is dropped, they are unanswered: nothing that can
@@ -62,6 +65,7 @@ impl Batch {
             .map(|errand| writer.write(&mut pipeline, &errand.order, Call::ByHash))
             .collect();
         let answers = widths.iter().sum();
+        self.desk.note_commands(answers);
         let mut answer = std::pin::pin!(ask(connection.clone(), &pipeline, answers));
         let left = DEADLINE.saturating_sub(sent.since(self.since));
         match timeout(left, &mut answer).await {
@@ -127,6 +131,7 @@ impl Settled {
             .map(|errand| writer.write(&mut pipeline, &errand.order, Call::ByText))
             .collect();
         let answers = widths.iter().sum();
+        batch.desk.note_commands(answers);
         let left = DEADLINE.saturating_sub(sent.since(batch.since));
         match timeout(left, ask(connection, &pipeline, answers)).await {
             Ok(Ok(values)) => {
@@ -154,6 +159,11 @@ fn worse(first: Trouble, second: Trouble) -> Trouble {
 }
 
 impl Desk {
+    /// Each command has one answer.
+    fn note_commands(&self, answers: usize) {
+        self.commands.fetch_add(u64::try_from(answers).unwrap_or(0), Ordering::Relaxed);
+    }
+
     /// Tells the outcomes of orders that were sent at `sent`.
     fn tell(&self, outcomes: Vec<(Ticket, Outcome)>, sent: Timestamp) {
         if outcomes.is_empty() {

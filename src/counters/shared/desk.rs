@@ -9,6 +9,8 @@ use tokio::sync::oneshot;
 use crate::counters::redis::Link;
 use crate::counters::shared::Office;
 use crate::counters::shared::rules::Rules;
+use crate::counters::shared::tolls::Tolls;
+use crate::limit::engine::census::{AfterReset, Sight};
 use crate::limit::engine::members::Identity;
 use crate::limit::engine::quota::Record;
 use crate::limit::engine::rule::{Rule, Shape, Unfit};
@@ -51,6 +53,8 @@ pub(super) struct Desk {
     unsent_at: Timestamp,
     asked_at: Timestamp,
     sweep_at: Timestamp,
+    looked_at: Timestamp,
+    tolls: Tolls,
 }
 
 /// Who waits, and for what.
@@ -60,6 +64,7 @@ struct Waiter {
     rule: Arc<Rule>,
     need: u64,
     cost: u64,
+    since: Timestamp,
     sender: oneshot::Sender<Decided>,
 }
 
@@ -132,12 +137,15 @@ impl Desk {
             unsent_at: now,
             asked_at: now,
             sweep_at: now,
+            looked_at: now,
+            tolls: Tolls::default(),
         }
     }
 
     /// Takes what `charge` asks for, or lets it wait.
     pub(super) fn charge(&mut self, now: Timestamp, charge: &Charge) -> Result<Said, Unfit> {
         self.asked_at = now;
+        self.tolls.claims = self.tolls.claims.saturating_add(1);
         let Charge { key, need, cost, .. } = *charge;
         let rule = self.rules.of(&charge.terms)?;
         let claim = Claim { key, rule, need, cost };
@@ -148,8 +156,11 @@ impl Desk {
         if let Decision::Waiting(id) = decision {
             let (sender, receiver) = oneshot::channel();
             let rule = Arc::clone(rule);
-            self.waiters.insert(id, Waiter { key, rule, need, cost, sender });
+            self.waiters.insert(id, Waiter { key, rule, need, cost, since: now, sender });
             return Ok(Said::Later(receiver));
+        }
+        if let Decision::Refused(_) = decision {
+            self.engine.note_refusal(now, &claim);
         }
         Ok(Said::Now(decided(&self.engine, self.touch, now, &claim, decision)))
     }
@@ -208,7 +219,12 @@ impl Desk {
 
     /// What became of an order.
     pub(super) fn outcome(&mut self, now: Timestamp, ticket: Ticket, outcome: Outcome) {
+        let before = self.engine.facts().bought;
         self.engine.outcome(now, ticket, outcome);
+        let bought = self.engine.facts().bought.saturating_sub(before);
+        if bought > 0 {
+            self.tolls.allotments.note(bought);
+        }
     }
 
     /// When it is due that somebody looks in for those who wait.
@@ -219,6 +235,8 @@ impl Desk {
 
     /// Does what is due; says when to come again.
     pub(super) fn look_in(&mut self, now: Timestamp) -> Timestamp {
+        self.tolls.hold(self.engine.facts(), self.looked_at, now);
+        self.looked_at = now;
         if !self.unsent.is_empty() && self.unsent_at <= now {
             for ticket in std::mem::take(&mut self.unsent) {
                 self.engine.outcome(now, ticket, Outcome::Unanswered);
@@ -260,14 +278,47 @@ impl Desk {
         rounds
     }
 
+    /// Shows the counters at `places`; says where to go on.
+    pub(super) fn look(
+        &self,
+        now: Timestamp,
+        places: (u32, u32),
+        show: impl FnMut(Sight),
+    ) -> Option<u32> {
+        self.engine.look(now, places, show)
+    }
+
+    /// Whether what it shows is as of Redis.
+    pub(super) fn is_in_touch(&self) -> bool {
+        self.touch == Touch::In
+    }
+
+    /// The counter of `key` under `rule` was set back.
+    pub(super) fn was_reset(
+        &mut self,
+        now: Timestamp,
+        key: CounterKey,
+        rule: &Rule,
+        after: AfterReset,
+    ) {
+        self.engine.was_reset(now, key, rule, after);
+    }
+
     /// What it has done, how many counters it holds, and how many wait.
     pub(super) fn facts(&self) -> (&Facts, usize, usize) {
         (self.engine.facts(), self.engine.len(), self.waiters.len())
     }
 
+    /// What it has counted for metrics, and the largest part of a limit that may be passed, in
+    /// millionths.
+    pub(super) const fn tolls(&self) -> (&Tolls, u64) {
+        (&self.tolls, self.rules.over_max())
+    }
+
     fn send(&mut self, link: &Link, now: Timestamp, errands: Vec<Errand>) {
         let mut parcel = Vec::with_capacity(errands.len());
         for Errand { ticket, order } in errands {
+            self.tolls.order(&order);
             match marked(ticket, self.number) {
                 Some(ticket) => parcel.push(Errand { ticket, order }),
                 None => self.unsent.push(ticket),
@@ -283,8 +334,13 @@ impl Desk {
 
     fn answer(&mut self, now: Timestamp, waiter: WaiterId, decision: Decision) {
         let Some(waiter) = self.waiters.remove(&waiter) else { return };
-        let Waiter { key, rule, need, cost, sender } = waiter;
+        let Waiter { key, rule, need, cost, since, sender } = waiter;
+        self.tolls.waits.note(u64::try_from(now.since(since).as_micros()).unwrap_or(u64::MAX));
         let claim = Claim { key, rule: &rule, need, cost };
+        if let Decision::Refused(refusal) = decision {
+            self.tolls.late = self.tolls.late.saturating_add(u64::from(!refusal.is_full));
+            self.engine.note_refusal(now, &claim);
+        }
         let decided = decided(&self.engine, self.touch, now, &claim, decision);
         if let Err(Decided::Taken(receipt, _)) = sender.send(decided) {
             // Nobody is there any more.

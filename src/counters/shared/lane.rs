@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::counters::redis::News;
 use crate::counters::shared::Office;
 use crate::counters::shared::desk::{self, Desk, MEMBERSHIP, Round, marked, unmarked};
+use crate::counters::shared::inquiry::{Inquiries, OPERATORS};
 use crate::counters::shared::member::Member;
 use crate::limit::engine::members::{Identity, Step};
 use crate::limit::engine::quota::Record;
@@ -24,6 +25,8 @@ pub(super) struct Lane {
     has_met: AtomicBool,
     /// How many replicas there are, as last heard; zero: never.
     replicas: AtomicU32,
+    /// What operators have asked of it.
+    inquiries: Inquiries,
 }
 
 impl Lane {
@@ -46,6 +49,7 @@ impl Lane {
             desks: desks.collect(),
             has_met: AtomicBool::new(false),
             replicas: AtomicU32::new(0),
+            inquiries: Inquiries::default(),
         }
     }
 
@@ -76,6 +80,10 @@ impl Lane {
     /// Whether anything was heard of it in this life.
     pub(super) fn has_met(&self) -> bool {
         self.has_met.load(Ordering::Relaxed)
+    }
+
+    pub(super) const fn inquiries(&self) -> &Inquiries {
+        &self.inquiries
     }
 
     /// How many replicas there are, as last heard; none: never.
@@ -120,12 +128,19 @@ impl Lane {
             News::Trouble { trouble, .. } => {
                 self.member().suffer(trouble);
             }
-            News::Outcomes { received, outcomes, .. } => self.outcomes(office, received, outcomes),
+            News::Outcomes { sent, received, outcomes, .. } => {
+                self.outcomes(office, (sent, received), outcomes);
+            }
         }
     }
 
-    /// What became of orders that were answered, if they were, at `received`.
-    fn outcomes(&self, office: &Office, received: Timestamp, outcomes: Vec<(Ticket, Outcome)>) {
+    /// What became of orders that were sent at `sent` and answered, if they were, at `received`.
+    fn outcomes(
+        &self,
+        office: &Office,
+        (sent, received): (Timestamp, Timestamp),
+        outcomes: Vec<(Ticket, Outcome)>,
+    ) {
         let is_heard = |(_, outcome): &(Ticket, Outcome)| matches!(outcome, Outcome::Answered(_));
         let is_heard = outcomes.iter().any(is_heard);
         let mut outcomes: Vec<_> = outcomes
@@ -143,6 +158,12 @@ impl Lane {
         let mut outcomes = outcomes.into_iter().peekable();
         while let Some((owner, ..)) = outcomes.peek() {
             let owner = *owner;
+            if owner == OPERATORS {
+                while let Some((_, ticket, outcome)) = outcomes.next_if(|(of, ..)| *of == owner) {
+                    self.inquiries.answer(ticket, outcome);
+                }
+                continue;
+            }
             let Some(desk) = self.desks.get(usize::from(owner)) else { break };
             let mut desk = desk::lock(desk);
             let now = office.clock.now();
@@ -163,6 +184,8 @@ impl Lane {
             member.outcome(received, ticket, outcome);
         }
         if is_heard {
+            let took = received.since(sent).as_micros();
+            member.latency.note(u64::try_from(took).unwrap_or(u64::MAX));
             member.membership.heard(received);
         } else {
             member.membership.missed(now);

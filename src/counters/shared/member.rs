@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::counters::redis::trouble::Trouble;
 use crate::counters::shared::desk::Round;
+use crate::counters::shared::spread::{MICROS, Spread};
 use crate::limit::engine::members::{Identity, Membership};
 use crate::limit::engine::standing::{Standing, Touch};
 use crate::limit::order::{Outcome, Ticket};
@@ -25,6 +26,8 @@ pub(super) struct Member {
     /// Whether it was in touch when that was last said; none: it never was.
     said_in: Option<bool>,
     parting: Option<Parting>,
+    /// How long answers took, in microseconds.
+    pub(super) latency: Spread,
 }
 
 /// How far a good-bye is.
@@ -45,6 +48,7 @@ impl Member {
             since: now,
             said_in: None,
             parting: None,
+            latency: Spread::new(MICROS),
         }
     }
 

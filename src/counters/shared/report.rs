@@ -6,6 +6,8 @@ use crate::counters::memory::Usage;
 use crate::counters::shared::Office;
 use crate::counters::shared::desk;
 use crate::counters::shared::lane::Lane;
+use crate::counters::shared::spread::Spread;
+use crate::counters::shared::tolls::Tolls;
 use crate::limit::engine::Facts;
 use crate::limit::order::members::Seat;
 use crate::time::Timestamp;
@@ -25,6 +27,13 @@ pub struct Report {
     pub alone: Usage,
     /// The journal of quotas, if there is one.
     pub journal: Option<JournalReport>,
+    /// What all desks have counted for metrics.
+    pub tolls: Tolls,
+    /// The largest part of a limit in use that all replicas together may admit beyond it, in
+    /// millionths.
+    pub over_max: u64,
+    /// Commands sent to Redis.
+    pub commands: u64,
     /// The lanes, in their order.
     pub lanes: Vec<LaneReport>,
 }
@@ -61,16 +70,22 @@ pub struct LaneReport {
     pub seat: Option<Seat>,
     /// How far apart the bounds of the primary's clock are.
     pub clock_width: Option<Duration>,
+    /// How long answers took, in microseconds.
+    pub latency: Spread,
 }
 
 impl Report {
     pub(super) fn of(office: &Office, now: Timestamp) -> Self {
         let Office { lanes, .. } = office;
         let (mut facts, mut counters, mut waiting) = (Facts::default(), 0_usize, 0_usize);
+        let (mut tolls, mut over_max) = (Tolls::default(), 0);
         for desk in lanes.iter().flat_map(Lane::desks) {
             let desk = desk::lock(desk);
             let (done, holds, waits) = desk.facts();
             add(&mut facts, done);
+            let (counted, over) = desk.tolls();
+            tolls.add(counted);
+            over_max = over_max.max(over);
             counters = counters.saturating_add(holds);
             waiting = waiting.saturating_add(waits);
         }
@@ -79,7 +94,8 @@ impl Report {
             let (fault, bytes) = journal.condition();
             JournalReport { fault, bytes }
         });
-        Self { facts, counters, waiting, alone: office.alone.usage(), journal, lanes }
+        let (alone, commands) = (office.alone.usage(), office.link.commands());
+        Self { facts, counters, waiting, alone, journal, tolls, over_max, commands, lanes }
     }
 }
 
@@ -98,6 +114,7 @@ impl LaneReport {
             held_back: standing.holds.len(),
             seat: standing.seat,
             clock_width: standing.clock.width(now).map(Duration::from_micros),
+            latency: member.latency.clone(),
         }
     }
 }
@@ -120,9 +137,11 @@ fn add(sum: &mut Facts, facts: &Facts) {
         (&mut sum.unanswered, facts.unanswered),
         (&mut sum.rollbacks, facts.rollbacks),
         (&mut sum.evicted, facts.evicted),
+        (&mut sum.unsold, facts.unsold),
     ];
     for (sum, part) in pairs {
         *sum = sum.saturating_add(part);
     }
     sum.debt_max = sum.debt_max.max(facts.debt_max);
+    sum.unsold_max = sum.unsold_max.max(facts.unsold_max);
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::limit::Terms;
+use crate::limit::engine::census::millionths;
 use crate::limit::engine::rule::{Rule, Unfit};
 
 /// How many rules a desk keeps.
@@ -15,6 +16,8 @@ pub(super) struct Rules {
     known: Vec<(Terms, Arc<Rule>)>,
     /// Whose place the next new one takes.
     hand: usize,
+    /// The largest part of a limit that may be passed, in millionths.
+    over_max: u64,
 }
 
 impl Rules {
@@ -33,7 +36,13 @@ impl Rules {
         self.known.get(place).map(|(_, rule)| rule).ok_or(Unfit::TooLarge)
     }
 
+    /// The largest part of a limit that may be passed, in millionths, of all that were met.
+    pub(super) const fn over_max(&self) -> u64 {
+        self.over_max
+    }
+
     fn learn(&mut self, terms: Terms, rule: Arc<Rule>) -> usize {
+        self.over_max = self.over_max.max(millionths(rule.over(), rule.limit()));
         if self.known.len() < RULES_MAX {
             self.known.push((terms, rule));
             return self.known.len().saturating_sub(1);

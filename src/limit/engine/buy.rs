@@ -39,6 +39,7 @@ impl Engine {
     pub(super) fn look_after(&mut self, place: u32, moment: Moment, rule: &Arc<Rule>) {
         let grid = rule.grid();
         let Some(slot) = self.slots.get_mut(place) else { return };
+        slot.under(rule);
         let number = grid.number(moment.early);
         if slot.window != number && !grid.is_bucket() {
             return;

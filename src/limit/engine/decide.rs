@@ -58,6 +58,7 @@ impl Engine {
                 slot.balance = 0;
             }
         } else if slot.window != number {
+            self.facts.ends(slot);
             let (died, forgiven) = slot.roll(grid, number);
             self.facts.expired = self.facts.expired.saturating_add(died);
             self.facts.forgiven = self.facts.forgiven.saturating_add(forgiven);

@@ -231,12 +231,13 @@ impl Rule {
         &self.grid
     }
 
-    pub(super) const fn is_exact(&self) -> bool {
+    /// Whether never more than the limit is admitted.
+    pub const fn is_exact(&self) -> bool {
         matches!(self.certainty, Certainty::Exact)
     }
 
     /// How much all replicas together may be in debt.
-    pub(super) const fn over(&self) -> u64 {
+    pub const fn over(&self) -> u64 {
         match self.certainty {
             Certainty::Exact => 0,
             Certainty::Fast { over } => over,

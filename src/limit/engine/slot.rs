@@ -63,6 +63,11 @@ pub(super) struct Slot {
     pub returns: u16,
     pub ahead_returns: u16,
     pub flags: Flags,
+    /// For people: how many claims were refused, and in which period.
+    pub refused: u32,
+    pub refused_in: u32,
+    /// For people: what it was held against last.
+    pub rule: Option<Arc<Rule>>,
     /// What most slots have no need of.
     pub extra: Option<Box<Extra>>,
 }
@@ -152,6 +157,9 @@ impl Slot {
             returns: 0,
             ahead_returns: 0,
             flags: Flags::default(),
+            refused: 0,
+            refused_in: 0,
+            rule: None,
             extra: None,
         }
     }

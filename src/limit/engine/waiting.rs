@@ -89,6 +89,7 @@ impl Engine {
     ) -> Decision {
         if let Some(slot) = self.slots.get_mut(place) {
             slot.count(claim.cost);
+            slot.under(claim.rule);
         }
         // Who comes later does not overtake those who wait, as long as they are served in time.
         let alarm = match self.decide(place, now, claim) {

@@ -175,6 +175,10 @@ impl Amount {
         }
     }
 
+    const fn stated(self, period: Duration, origin: Timestamp) -> (Terms, bool) {
+        (self.terms(period, origin), matches!(self, Self::Bytes(_)))
+    }
+
     const fn terms(self, period: Duration, origin: Timestamp) -> Terms {
         let (Self::Calls(limit) | Self::Bytes(limit)) = self;
         Terms::fixed(limit, period, origin)
@@ -182,6 +186,13 @@ impl Amount {
 }
 
 impl Quota {
+    /// What each of its quotas admits, for a subscription that began with the epoch; and whether
+    /// it counts bytes.
+    pub fn terms(&self) -> impl Iterator<Item = (Terms, bool)> {
+        let terms = |part: &Part| part.amount.stated(part.period, Timestamp::default());
+        self.parts.iter().map(terms)
+    }
+
     /// Asks for what the request takes of each quota that it is a subject of; goes on where no
     /// subscription was used, for then there is nobody to count for.
     #[expect(clippy::unnecessary_wraps, reason = "the machine runs every policy alike")]
@@ -215,6 +226,11 @@ impl Quota {
 }
 
 impl QuotaByKey {
+    /// What each of its quotas admits, and whether it counts bytes.
+    pub fn terms(&self) -> impl Iterator<Item = (Terms, bool)> {
+        self.amounts.iter().map(|(amount, _)| amount.stated(self.period, self.origin))
+    }
+
     /// Who is counted.
     pub fn identity(&self, exchange: &mut Exchange) -> Option<Arc<str>> {
         self.key.get(exchange).ok()

@@ -88,6 +88,11 @@ pub(super) fn build_by_key(builder: &mut Builder<'_>, element: &Element) {
 }
 
 impl RateLimit {
+    /// What each of its limits admits.
+    pub fn terms(&self) -> impl Iterator<Item = Terms> {
+        self.parts.iter().map(|part| part.terms)
+    }
+
     /// Asks for what the request takes of each limit that it is a subject of; goes on where no
     /// subscription was used, for then there is nobody to count for.
     #[expect(clippy::unnecessary_wraps, reason = "the machine runs every policy alike")]
@@ -113,6 +118,12 @@ impl RateLimit {
 }
 
 impl RateLimitByKey {
+    /// What it admits; none if that is computed for each request.
+    pub fn terms(&self) -> Option<Terms> {
+        let (calls, seconds) = (self.calls.constant()?, self.period.constant()?);
+        Some(Terms::sliding(*calls, Duration::from_secs(*seconds)))
+    }
+
     /// Who is counted.
     pub fn identity(&self, exchange: &mut Exchange) -> Option<Arc<str>> {
         self.key.get(exchange).ok()

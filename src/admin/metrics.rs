@@ -1,0 +1,151 @@
+//! The metrics of limits, read when somebody scrapes them.
+
+use std::time::Duration;
+
+use crate::counters::Home;
+use crate::counters::memory::Usage;
+use crate::counters::shared::spread::Spread;
+use crate::counters::shared::tolls::{KINDS, in_hand};
+use crate::counters::shared::{KEYS_MAX, LaneReport, Report, Touch};
+use crate::telemetry::metrics::{Metric, Page, table};
+
+/// One millionth.
+const MILLIONTH: f64 = 1e-6;
+
+/// What is scraped now.
+pub(super) fn page(home: &Home) -> String {
+    let mut page = Page::default();
+    match home.shared() {
+        Some(report) => {
+            shared(&mut page, &report);
+            in_memory(&mut page, report.alone);
+        }
+        None => in_memory(&mut page, home.usage()),
+    }
+    page.text()
+}
+
+fn in_memory(page: &mut Page, usage: Usage) {
+    let labels = [("home", "memory")];
+    page.level(&table::KEYS, &labels, number(usage.keys));
+    page.level(&table::KEYS_MAX, &labels, number(usage.keys_max));
+    page.count(&table::CLAIMS, &labels, usage.taken.saturating_add(usage.refused));
+    page.count(&table::REFUSALS, &[("home", "memory"), ("reason", "limit")], usage.refused);
+    page.count(&table::CROWDED, &[], usage.crowded);
+}
+
+fn shared(page: &mut Page, report: &Report) {
+    let facts = &report.facts;
+    let labels = [("home", "redis")];
+    page.level(&table::KEYS, &labels, number(report.counters));
+    page.level(&table::KEYS_MAX, &labels, number(KEYS_MAX));
+    page.count(&table::CLAIMS, &labels, report.tolls.claims);
+    let reasons =
+        [("limit", facts.refused), ("late", report.tolls.late), ("unavailable", facts.unavailable)];
+    for (reason, count) in reasons {
+        page.count(&table::REFUSALS, &[("home", "redis"), ("reason", reason)], count);
+    }
+    let counts = [
+        (&table::SOLD, facts.bought),
+        (&table::SPENT, facts.spent),
+        (&table::RETURNED, facts.returned),
+        (&table::EXPIRED, facts.expired),
+        (&table::FORGIVEN, facts.forgiven),
+        (&table::REFUNDED, facts.refunded),
+        (&table::SHARED, facts.shared),
+        (&table::OPEN, facts.open),
+        (&table::WAITS, facts.waited),
+        (&table::WAITED_IN_VAIN, facts.timed_out),
+        (&table::COMMANDS, report.commands),
+        (&table::UNANSWERED, facts.unanswered),
+        (&table::ROLLBACKS, facts.rollbacks),
+        (&table::EVICTED, facts.evicted),
+        (&table::OVERSHOOT_TOKENS, facts.unsold),
+    ];
+    for (metric, count) in counts {
+        page.count(metric, &[], count);
+    }
+    for (kind, count) in KINDS.into_iter().zip(report.tolls.orders) {
+        page.count(&table::ORDERS, &[("kind", kind)], count);
+    }
+    page.level(&table::STRANDED, &[], signed(in_hand(facts)));
+    page.level(&table::DEBT, &[], float(facts.debt_max));
+    page.level(&table::WAITING, &[], number(report.waiting));
+    page.level(&table::OVERSHOOT_BOUND, &[], float(report.over_max) * MILLIONTH);
+    page.level(&table::OVERSHOOT_OBSERVED, &[], float(facts.unsold_max) * MILLIONTH);
+    page.sum(&table::HELD, &[], float(report.tolls.held) * MILLIONTH);
+    spread(page, (&table::ALLOTMENT, &[]), &report.tolls.allotments, 1.0);
+    spread(page, (&table::WAIT, &[]), &report.tolls.waits, MILLIONTH);
+    if let Some(journal) = &report.journal {
+        page.level(&table::JOURNAL, &[], float(journal.bytes));
+        page.level(&table::JOURNAL_FAULT, &[], f64::from(u8::from(journal.fault.is_some())));
+    }
+    for report in &report.lanes {
+        lane(page, report);
+    }
+}
+
+fn lane(page: &mut Page, report: &LaneReport) {
+    let number_of_lane = report.lane.to_string();
+    let labels = [("lane", number_of_lane.as_str())];
+    let touches =
+        [("in-touch", Touch::In), ("out-of-touch", Touch::Out), ("healing", Touch::Healing)];
+    for (state, touch) in touches {
+        let is_so = f64::from(u8::from(report.touch == touch));
+        page.level(&table::LANE_STATE, &[("lane", &number_of_lane), ("state", state)], is_so);
+    }
+    page.level(&table::LANE_SECONDS, &labels, report.since.as_secs_f64());
+    page.level(&table::REPLICAS, &labels, f64::from(report.replicas));
+    page.level(&table::HELD_BACK, &labels, number(report.held_back));
+    let width = report.clock_width.map_or(f64::NAN, |width| width.as_secs_f64());
+    page.level(&table::CLOCK, &labels, width);
+    spread(page, (&table::LATENCY, &labels), &report.latency, MILLIONTH);
+}
+
+/// Sizes in another unit: each is `unit` times what was counted.
+fn spread(
+    page: &mut Page,
+    (metric, labels): (&Metric, &[(&'static str, &str)]),
+    spread: &Spread,
+    unit: f64,
+) {
+    let bound = |bound: Option<u64>| bound.map_or(f64::INFINITY, |bound| scaled(bound, unit));
+    let parts = spread.parts().map(|(most, count)| (bound(most), count)).collect();
+    page.spread(metric, labels, float(spread.sum) * unit, parts);
+}
+
+/// `number` times `unit`; of microseconds as exactly as a `Duration` has it.
+fn scaled(number: u64, unit: f64) -> f64 {
+    if unit < 1.0 { Duration::from_micros(number).as_secs_f64() } else { float(number) }
+}
+
+/// A whole number as metrics have them: exact up to 2^53, which is enough to look at.
+fn float(number: u64) -> f64 {
+    let high = u32::try_from(number >> 32).unwrap_or(u32::MAX);
+    let low = u32::try_from(number & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+    f64::from(high).mul_add(4_294_967_296.0, f64::from(low))
+}
+
+fn number(count: usize) -> f64 {
+    float(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+fn signed(tokens: i128) -> f64 {
+    let size = float(u64::try_from(tokens.unsigned_abs()).unwrap_or(u64::MAX));
+    if tokens < 0 { -size } else { size }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "they are whole")]
+    fn numbers_stay_what_they_are() {
+        for whole in [0, 1, 4_294_967_295, 4_294_967_296, 9_007_199_254_740_991] {
+            assert_eq!(format!("{}", float(whole)), whole.to_string());
+        }
+        assert_eq!(signed(-7), -7.0);
+        assert_eq!(scaled(100, MILLIONTH), 0.0001);
+    }
+}

@@ -1,0 +1,95 @@
+//! Every metric there is: name, kind, unit, meaning. The documentation's table comes from here.
+
+use crate::telemetry::metrics::{Kind, Metric};
+
+macro_rules! metrics {
+    ($($id:ident = $name:literal, $kind:ident, $unit:literal, $meaning:literal;)*) => {
+        $(
+            #[doc = $meaning]
+            pub const $id: Metric =
+                Metric { name: $name, kind: Kind::$kind, unit: $unit, meaning: $meaning };
+        )*
+
+        /// All metrics, in the order in which they are scraped.
+        pub const TABLE: &[Metric] = &[$($id),*];
+    };
+}
+
+metrics! {
+    CLAIMS = "weir_limit_claims", Counter, "claims",
+        "Claims on counters: one for each limit that a request met.";
+    REFUSALS = "weir_limit_refusals", Counter, "claims",
+        "Claims that were refused, by `reason`: `limit` (it was met), `late` (no answer in time), \
+         `unavailable` (nothing could be said; a limit in the fast mode then goes by this replica's part).";
+    KEYS = "weir_limit_keys", Gauge, "keys",
+        "Counters held, by `home`: `memory` (counted by this replica alone) or `redis` (shared).";
+    KEYS_MAX = "weir_limit_keys_max", Gauge, "keys",
+        "Counters that can be held, by `home`.";
+    CROWDED = "weir_limit_crowded", Counter, "claims",
+        "Claims in memory that shared a counter because there was no room for one of their own.";
+    SOLD = "weir_limit_tokens_sold", Counter, "tokens",
+        "Tokens that Redis sold to this replica.";
+    SPENT = "weir_limit_tokens_spent", Counter, "tokens",
+        "Tokens that requests took from what was bought, debts included.";
+    RETURNED = "weir_limit_tokens_returned", Counter, "tokens",
+        "Tokens that were handed back to Redis unspent.";
+    EXPIRED = "weir_limit_tokens_expired", Counter, "tokens",
+        "Tokens that died unspent with their window.";
+    FORGIVEN = "weir_limit_tokens_forgiven", Counter, "tokens",
+        "Debts of windows that are long over, never paid.";
+    REFUNDED = "weir_limit_tokens_refunded", Counter, "tokens",
+        "Tokens that requests gave back: another limit refused them, or they did not count.";
+    STRANDED = "weir_limit_tokens_stranded", Gauge, "tokens",
+        "Tokens in hand, debts taken off: sold to this replica and not spent, so nobody else can have them.";
+    SHARED = "weir_limit_tokens_from_share", Counter, "tokens",
+        "Tokens admitted from this replica's own share while Redis was out of touch.";
+    OPEN = "weir_limit_tokens_unlimited", Counter, "tokens",
+        "Tokens admitted without limit while Redis was out of touch.";
+    DEBT = "weir_limit_debt_max_tokens", Gauge, "tokens",
+        "The largest debt of one counter since the start.";
+    ALLOTMENT = "weir_limit_allotment_tokens", Histogram, "tokens",
+        "How many tokens one purchase brought.";
+    HELD = "weir_limit_allotment_held_token_seconds", Counter, "seconds",
+        "Tokens in hand, summed up over time: divided by the tokens sold it is how old one gets.";
+    WAITS = "weir_limit_waits", Counter, "claims",
+        "Claims that had to wait for an answer.";
+    WAITED_IN_VAIN = "weir_limit_waits_in_vain", Counter, "claims",
+        "Claims that waited as long as they may.";
+    WAIT = "weir_limit_wait_seconds", Histogram, "seconds",
+        "How long claims waited that had to.";
+    WAITING = "weir_limit_waiting", Gauge, "claims",
+        "Claims that wait now.";
+    COMMANDS = "weir_limit_redis_commands", Counter, "commands",
+        "Commands sent to Redis, beats included; divided by the claims it is the cost of one.";
+    ORDERS = "weir_limit_orders", Counter, "orders",
+        "Orders of counters, by `kind`: `fixed`, `ring`, `bucket`, `ledger`, `raise`.";
+    UNANSWERED = "weir_limit_orders_unanswered", Counter, "orders",
+        "Orders without an answer in time: carried out or not, what they asked for is not spent.";
+    LATENCY = "weir_limit_redis_latency_seconds", Histogram, "seconds",
+        "How long Redis took to answer a batch of orders, there and back, by `lane`.";
+    LANE_STATE = "weir_limit_lane_state", Gauge, "",
+        "1 for the `state` that a `lane` is in: `in-touch`, `out-of-touch`, `healing`.";
+    LANE_SECONDS = "weir_limit_lane_state_seconds", Gauge, "seconds",
+        "For how long a `lane` is in touch, or out of it.";
+    REPLICAS = "weir_limit_replicas", Gauge, "replicas",
+        "Replicas that share a `lane`, as last heard.";
+    HELD_BACK = "weir_limit_shares_held_back", Gauge, "replicas",
+        "Shares of missing or dead replicas that are not for sale in a `lane`.";
+    CLOCK = "weir_limit_clock_width_seconds", Gauge, "seconds",
+        "How far apart the bounds of Redis's clock are in a `lane`: requests wait that long between two windows.";
+    ROLLBACKS = "weir_limit_rollbacks", Counter, "counters",
+        "Times that a counter was seen to have lost data and was lifted again.";
+    EVICTED = "weir_limit_evicted", Counter, "counters",
+        "Counters that were given up because they were idle, or for others.";
+    JOURNAL = "weir_limit_journal_bytes", Gauge, "bytes",
+        "The journal of quotas: what is not yet acknowledged, and what is not yet cleared away.";
+    JOURNAL_FAULT = "weir_limit_journal_broken", Gauge, "",
+        "1 while the journal of quotas cannot be written.";
+    OVERSHOOT_BOUND = "weir_limit_overshoot_bound_ratio", Gauge, "ratio",
+        "The largest part of a limit that all replicas together may admit beyond it, of the limits in use.";
+    OVERSHOOT_OBSERVED = "weir_limit_overshoot_observed_ratio", Gauge, "ratio",
+        "The largest part of a limit that this replica admitted in one window and still owed when it ended; \
+         summed over replicas it stays below the bound.";
+    OVERSHOOT_TOKENS = "weir_limit_overshoot_observed_tokens", Counter, "tokens",
+        "Tokens admitted in windows that ended before they were paid for.";
+}
