@@ -30,6 +30,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("arc_swap", &["snapshot"]),
     ("clap", &["cli"]),
     ("pingora", &["admin", "app", "caller", "proxy"]),
+    ("prometheus_client", &["telemetry/metrics"]),
     ("quick_cache", &["cache/memory"]),
     ("redis", &["counters/redis"]),
     ("regex", &["expression"]),

@@ -33,6 +33,7 @@ mod reload;
 mod admin;
 mod process;
 mod commands;
+mod limits_command;
 mod scripts;
 mod redis_link;
 mod redis_weather;

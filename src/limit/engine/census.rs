@@ -224,18 +224,210 @@ fn sold(slot: &Slot, grid: &Grid, number: u64, early: u64) -> u64 {
         // What was asked for beyond the bound stands in the counter until it is handed back.
         return now.saturating_sub(u64::from(slot.excess));
     }
-    // A ring that has just turned knows what was sold before, sub-window by sub-window.
+    // What was last answered in this sub-window counts more than what was seen before it.
+    if now > 0 {
+        return now;
+    }
     let oldest = number.saturating_sub(grid.reach());
     let seen = slot.extra.as_ref().map_or(0, |extra| {
         let counts = extra.seen.iter().filter(|(at, _)| oldest <= *at && *at != slot.window);
         counts.map(|(_, seen)| seen).fold(0, u64::saturating_add)
     });
     let here = if oldest <= slot.window { slot.here } else { 0 };
-    now.max(seen.saturating_add(here))
+    seen.saturating_add(here)
 }
 
 /// The number of the period of `moment`, as far as it is told apart.
 fn period_of(grid: &Grid, moment: Moment) -> u32 {
     let number = moment.early.saturating_sub(grid.phase).checked_div(grid.period).unwrap_or(0);
     u32::try_from(number & u64::from(u32::MAX)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::engine::reference::Reference;
+    use crate::limit::engine::rule::Certainty;
+    use crate::limit::engine::standing::{Standing, Touch};
+    use crate::limit::engine::{Decision, Effect, Receipt, Source};
+    use crate::limit::key::{KeySpace, Kind};
+    use crate::limit::order::members::Seat;
+    use crate::limit::order::{Fixed, Order, Outcome, ReplicaId, Reply, Session};
+    use crate::limit::seller::Primary;
+
+    const SECOND: u64 = 1_000_000;
+
+    /// A desk and the primary that it buys from, at a time.
+    struct Scene {
+        engine: Engine,
+        primary: Primary,
+        rule: Arc<Rule>,
+        now: u64,
+    }
+
+    fn at(micros: u64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    fn key() -> CounterKey {
+        KeySpace::new(Kind::Rate, &[]).key("a")
+    }
+
+    impl Scene {
+        fn new(shape: Shape, limit: u64, over: u64) -> Self {
+            let session = Session { replica: ReplicaId(1), incarnation: 1, desk: 0 };
+            let rule = Rule::new(limit, shape).unwrap();
+            let rule = Arc::new(rule.certainty(Certainty::Fast { over }));
+            let now = 100 * SECOND + 1_000;
+            let mut clock = Reference::default();
+            assert!(clock.observe(at(now - 10), at(now), now - 5));
+            let standing = Standing {
+                touch: Touch::In,
+                clock,
+                seat: Some(Seat { index: 0, of: 1 }),
+                members: 1,
+                buys_until: at(u64::MAX),
+                ..Standing::default()
+            };
+            let mut engine = Engine::new(session, 100, 7);
+            engine.stand(at(now), Arc::new(standing));
+            Self { engine, primary: Primary::default(), rule, now }
+        }
+
+        /// One request; whether it was admitted. Nobody is `answered` if nobody is to be.
+        fn ask(&mut self, is_answered: bool) -> bool {
+            let rule = Arc::clone(&self.rule);
+            let claim = Claim { key: key(), rule: &rule, need: 1, cost: 1 };
+            let mut decision = self.engine.admit(at(self.now), &claim);
+            while let Some(effect) = self.engine.next_effect() {
+                match effect {
+                    Effect::Send(errand) if is_answered => {
+                        let reply = self.primary.carry_out(self.now, &errand.order);
+                        self.engine.outcome(at(self.now), errand.ticket, Outcome::Answered(reply));
+                    }
+                    Effect::Answer { decision: answer, .. } => decision = answer,
+                    _ => {}
+                }
+            }
+            if matches!(decision, Decision::Refused(_)) {
+                self.engine.note_refusal(at(self.now), &claim);
+            }
+            matches!(decision, Decision::Admitted(_))
+        }
+
+        fn asks(&mut self, count: usize) -> usize {
+            (0..count).filter(|_| self.ask(true)).count()
+        }
+
+        fn sight(&self) -> Sight {
+            let mut sights = Vec::new();
+            assert_eq!(
+                self.engine.look(at(self.now), (0, 1_000), |sight| sights.push(sight)),
+                None
+            );
+            assert_eq!(sights.len(), 1);
+            sights.remove(0)
+        }
+    }
+
+    fn shapes() -> [Shape; 3] {
+        let (period, origin) = (Duration::from_secs(10), Duration::ZERO);
+        [
+            Shape::Fixed { period, origin },
+            Shape::Sliding { period },
+            Shape::Quota { period, origin },
+        ]
+    }
+
+    #[test]
+    fn a_counter_is_seen_with_what_was_spent_and_refused_in_its_period() {
+        for shape in shapes() {
+            let mut scene = Scene::new(shape, 5, 0);
+            assert_eq!(scene.asks(2), 2);
+            let sight = scene.sight();
+            assert_eq!((sight.used, sight.refused, sight.denied_for), (2, 0, None), "{shape:?}");
+            assert_eq!(sight.rule.map(|rule| rule.limit()), Some(5));
+            assert_eq!(scene.asks(6), 3);
+            let sight = scene.sight();
+            assert_eq!((sight.used, sight.in_hand, sight.refused), (5, 0, 3), "{shape:?}");
+            assert!(sight.denied_for.is_some() && sight.ends_in.is_some(), "{shape:?}");
+            scene.now += 21 * SECOND;
+            let sight = scene.sight();
+            assert_eq!((sight.used, sight.refused, sight.window), (0, 0, None), "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn a_look_goes_on_where_it_stopped() {
+        let [fixed, ..] = shapes();
+        let mut scene = Scene::new(fixed, 5, 0);
+        for number in 0..10 {
+            let rule = Arc::clone(&scene.rule);
+            let key = KeySpace::new(Kind::Rate, &[]).key(&format!("{number}"));
+            scene.engine.admit(at(scene.now), &Claim { key, rule: &rule, need: 1, cost: 1 });
+        }
+        let (mut from, mut seen, mut looks) = (Some(0), 0, 0);
+        while let Some(place) = from {
+            from = scene.engine.look(at(scene.now), (place, 4), |_| seen += 1);
+            looks += 1;
+        }
+        assert_eq!((seen, looks), (10, 3));
+    }
+
+    #[test]
+    fn what_was_handed_back_for_an_operator_is_sold_again_and_is_no_loss() {
+        let [fixed, ..] = shapes();
+        let mut scene = Scene::new(fixed, 5, 0);
+        assert_eq!(scene.asks(8), 5);
+        let (meter, rule) = (scene.sight().meter, Arc::clone(&scene.rule));
+        let (_, span, _) = rule.window_at(scene.now).unwrap();
+        let mut order = |back| {
+            let order = Order::Fixed(Fixed { meter, span, want: 0, back });
+            match scene.primary.carry_out(scene.now, &order) {
+                Reply::Fixed(sold) => sold,
+                other => panic!("{other:?}"),
+            }
+        };
+        // One more was asked for than there is, and will be handed back.
+        assert_eq!(order(0).sold, 6);
+        let after = order(5);
+        let returns = u16::try_from(after.returns).unwrap();
+        let sold = u64::try_from(after.sold).unwrap();
+        scene.engine.was_reset(at(scene.now), key(), &rule, AfterReset { sold, returns });
+        assert_eq!(scene.sight().refused, 0);
+        assert_eq!(scene.asks(8), 5);
+        assert_eq!(scene.engine.facts().rollbacks, 0);
+    }
+
+    #[test]
+    fn what_is_owed_when_a_window_ends_is_observed_and_what_is_paid_before_is_not() {
+        let [fixed, ..] = shapes();
+        for (is_paid, unsold) in [(true, 0), (false, 2)] {
+            let mut scene = Scene::new(fixed, 100, 4);
+            // Nothing is answered: what is admitted is owed.
+            assert!(scene.ask(false) && scene.ask(false));
+            assert_eq!(scene.sight().in_hand, -2);
+            if is_paid {
+                let rule = Arc::clone(&scene.rule);
+                let claim = Claim { key: key(), rule: &rule, need: 1, cost: 1 };
+                scene.engine.settle(
+                    at(scene.now),
+                    &claim,
+                    Receipt {
+                        window: 10,
+                        cost: 2,
+                        source: Source::Allotment,
+                        remaining: 0,
+                        resets_in: Duration::ZERO,
+                    },
+                    0,
+                );
+            }
+            // The middle of the next window: the clock is sure of it.
+            scene.now += 15 * SECOND;
+            scene.ask(false);
+            let facts = scene.engine.facts();
+            assert_eq!((facts.unsold, facts.unsold_max), (unsold, unsold * 10_000));
+        }
+    }
 }
