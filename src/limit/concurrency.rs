@@ -1,7 +1,11 @@
-//! How many requests are inside at one time, and the permit that lets one in.
+//! How many requests are inside at one time, and the permit that lets one in: counted by this
+//! replica alone, or ([`pool`]) by all that share a Redis.
+
+pub mod pool;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::limit::key::CounterKey;
@@ -16,11 +20,16 @@ pub struct Concurrency {
     inside: Mutex<HashMap<CounterKey, u32>>,
 }
 
+/// Where those who are inside are counted.
+pub trait Door: Send + Sync + 'static {
+    /// One who was let in under `key` has left.
+    fn left(&self, key: &CounterKey);
+}
+
 /// One request that is inside. It leaves when this is dropped, on whatever path.
-#[derive(Debug)]
 #[must_use = "who drops the permit has left"]
 pub struct Permit {
-    concurrency: Arc<Concurrency>,
+    door: Arc<dyn Door>,
     key: CounterKey,
 }
 
@@ -40,7 +49,8 @@ impl Concurrency {
             }
             Entry::Occupied(_) | Entry::Vacant(_) => return None,
         }
-        Some(Permit { concurrency: Arc::clone(self), key })
+        let door: Arc<dyn Door> = Arc::<Self>::clone(self);
+        Some(Permit::new(door, key))
     }
 
     /// How many are inside under `key`.
@@ -54,16 +64,34 @@ impl Concurrency {
     }
 }
 
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let mut inside = self.concurrency.lock();
-        if let Entry::Occupied(mut count) = inside.entry(self.key) {
+impl Door for Concurrency {
+    fn left(&self, key: &CounterKey) {
+        if let Entry::Occupied(mut count) = self.lock().entry(*key) {
             if *count.get() > 1 {
                 *count.get_mut() = count.get().saturating_sub(1);
             } else {
                 count.remove();
             }
         }
+    }
+}
+
+impl Permit {
+    /// For one who was let in through `door` under `key`.
+    pub fn new(door: Arc<dyn Door>, key: CounterKey) -> Self {
+        Self { door, key }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.door.left(&self.key);
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Permit").field("key", &self.key).finish_non_exhaustive()
     }
 }
 

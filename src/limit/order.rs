@@ -348,8 +348,9 @@ pub struct EntrySold {
 
 /// Takes, renews or gives back permits that expire: what a replica holds under a key becomes
 /// `want`, as far as all replicas together then hold no more than `max`; what it holds already is
-/// never taken from it by this. Holdings whose time is over are dropped first. It all expires
-/// `life` after it was last renewed.
+/// never taken from it by this, and it never becomes less than `inside`. Holdings whose time is
+/// over are dropped first. It all expires `life` after it was last renewed. An order that comes
+/// after a later one of the same holder changes nothing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Permits {
     /// What is limited.
@@ -358,7 +359,14 @@ pub struct Permits {
     pub replica: ReplicaId,
     /// Which life of it.
     pub incarnation: u64,
-    /// How many it needs in all, those included that it holds; zero gives all back.
+    /// Which order of that life; each one is larger than those before.
+    pub seq: u64,
+    /// How many requests are inside already: these hold a permit each, whatever `max` says.
+    pub inside: u64,
+    /// How many it needs in all, at most `want`; if it gets fewer, others are told that it lacks
+    /// some.
+    pub need: u64,
+    /// How many it wants in all, those included that it holds; zero gives all back.
     pub want: u64,
     /// How many there are.
     pub max: u64,
@@ -373,4 +381,6 @@ pub struct PermitsHeld {
     pub held: u64,
     /// How many all replicas hold together.
     pub taken: u64,
+    /// Whether another one has lacked some lately.
+    pub is_wanted: bool,
 }

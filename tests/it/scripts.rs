@@ -18,6 +18,7 @@ use weir::limit::order::{
     Bucket, Change, Fixed, Floor, Ledger, LedgerEntry, Mark, Meter, Order, Permits, Raise,
     ReplicaId, Reply, Ring, Session, Span,
 };
+use weir::limit::seller::permits::PATIENCE_MICROS;
 use weir::limit::seller::{Primary, fixed};
 
 use crate::harness::redis::{Cluster, Redis, Talk, servers, text};
@@ -154,6 +155,7 @@ struct World {
     keys: Vec<CounterKey>,
     seqs: [u64; 4],
     incarnations: [u64; 5],
+    permits_seq: u64,
     /// Times at which something that was done expires, or somebody is missed.
     edges: VecDeque<u64>,
 }
@@ -179,6 +181,7 @@ impl World {
             keys: keys.to_vec(),
             seqs: [0; 4],
             incarnations: [1; 5],
+            permits_seq: 0,
             edges: VecDeque::new(),
         }
     }
@@ -405,12 +408,19 @@ impl World {
     fn permits(&mut self) -> Permits {
         let life = 8 * SECOND + self.random.below(20) * SECOND;
         self.edge(life);
+        self.edge(PATIENCE_MICROS);
+        self.permits_seq += 1;
         let random = &mut self.random;
+        let want = random.below(8);
         Permits {
             key: self.keys[random.index(3)],
             replica: ReplicaId(random.below(3).into()),
             incarnation: 1 + random.below(2),
-            want: random.below(8),
+            // Now and then one that comes late.
+            seq: self.permits_seq.saturating_sub(random.below(4) * random.below(2)),
+            inside: random.below(want + 1) * random.below(2),
+            need: random.below(want + 1),
+            want,
             max: random.below(12),
             life,
         }

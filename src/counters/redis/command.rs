@@ -17,7 +17,7 @@ use crate::limit::order::{
 };
 use crate::limit::seller::{
     PARTS_MAX, SEQ_MAX, amount, bucket::TOKEN_NANOS_MAX, fixed, ledger::delta,
-    permits::LIFE_MICROS_MAX, ring::SLACK, ring::sub_window, total,
+    permits::LIFE_MICROS_MAX, permits::PATIENCE_MICROS, ring::SLACK, ring::sub_window, total,
 };
 
 /// How long counters are kept beyond the time in which they matter, for clocks that are set.
@@ -187,7 +187,9 @@ impl Writer {
     fn permits(&self, order: &Permits, call: Call) -> Cmd {
         let mut command = script(&self.scripts.permits, &[self.names.permits(&order.key)], call);
         command.arg(format!("{}:{:x}", Id(order.replica), order.incarnation));
-        command.arg(amount(order.want)).arg(amount(order.max)).arg(order.life.min(LIFE_MICROS_MAX));
+        command.arg(order.seq.min(SEQ_MAX)).arg(amount(order.inside)).arg(amount(order.need));
+        command.arg(amount(order.want)).arg(amount(order.max));
+        command.arg(order.life.min(LIFE_MICROS_MAX)).arg(PATIENCE_MICROS);
         command
     }
 
@@ -250,9 +252,11 @@ pub fn read(order: &Order, answers: &[Value]) -> Result<Reply, Trouble> {
         }
         Order::Ledger(_) => Reply::Ledger(numbers.ledger_sold()?, numbers.epoch),
         Order::Raise(_) => Reply::Raise,
-        Order::Permits(_) => {
-            Reply::Permits(PermitsHeld { held: numbers.next()?, taken: numbers.next()? })
-        }
+        Order::Permits(_) => Reply::Permits(PermitsHeld {
+            held: numbers.next()?,
+            taken: numbers.next()?,
+            is_wanted: 0 < numbers.next()?,
+        }),
     };
     Ok(reply)
 }

@@ -1,37 +1,39 @@
--- Permits of a shared concurrency limit: who holds how many, and until when.
+-- Permits of a shared concurrency limit: who holds how many, until when, and who lacks some.
 --
--- KEYS[1]  msgpack {holder, permits, expires at in us, holder, ...}
--- ARGV     holder, want, max, life in us
--- Reply    {held by the holder, held by all}
+-- KEYS[1]  msgpack {holder, permits, expires at in us, number of its last order, lacks some until
+--          in us, holder, ...}
+-- ARGV     holder, number of the order, inside, need, want, max, life in us, patience in us
+-- Reply    {held by the holder, held by all, 1 if another holder lacks some}
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local holder, want = ARGV[1], tonumber(ARGV[2])
-local max, life = tonumber(ARGV[3]), tonumber(ARGV[4])
-local list, others, has, last = {}, 0, 0, 0
+local holder, number = ARGV[1], tonumber(ARGV[2])
+local inside, need, want = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local max, life, patience = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local list, others, has, known, wanted, last = {}, 0, 0, 0, 0, 0
 local kept = redis.call('GET', KEYS[1])
 if kept then
   local before = cmsgpack.unpack(kept)
-  for i = 1, #before, 3 do
+  for i = 1, #before, 5 do
     if now >= before[i + 2] then
       -- It expired: nobody holds it.
-    elseif before[i] == holder then has = before[i + 1]
+    elseif before[i] == holder then has, known = before[i + 1], before[i + 3]
     else
-      for field = 0, 2 do list[#list + 1] = before[i + field] end
+      for field = 0, 4 do list[#list + 1] = before[i + field] end
       others, last = others + before[i + 1], math.max(last, before[i + 2])
+      if now < before[i + 4] then wanted = 1 end
     end
   end
 end
 
--- What is held already is never taken away, not even when the limit was lowered.
-local held = math.min(want, math.max(max - others, has))
-if held > 0 then
-  list[#list + 1], list[#list + 2], list[#list + 3] = holder, held, now + life
-  last = math.max(last, now + life)
-end
-if #list == 0 then
-  redis.call('DEL', KEYS[1])
-else
-  local rest = string.format('%.0f', math.ceil((last - now) / 1000) + 1)
-  redis.call('SET', KEYS[1], cmsgpack.pack(list), 'PX', rest)
-end
-return {held, others + held}
+-- An order that comes after a later one of its holder changes nothing.
+if number <= known then return {has, others + has, wanted} end
+
+-- What is held already is never taken away, not even when the limit was lowered; and who is inside
+-- is inside.
+local held = math.max(math.min(want, math.max(max - others, has)), inside)
+local lacks = held < need and now + patience or 0
+for _, field in ipairs({holder, held, now + life, number, lacks}) do list[#list + 1] = field end
+last = math.max(last, now + life)
+local rest = string.format('%.0f', math.ceil((last - now) / 1000) + 1)
+redis.call('SET', KEYS[1], cmsgpack.pack(list), 'PX', rest)
+return {held, others + held, wanted}

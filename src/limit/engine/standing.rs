@@ -80,7 +80,7 @@ pub struct Unheard {
 
 /// For limits in the fast mode a member that is missing for longer than this, in microseconds,
 /// holds nothing back.
-pub(super) const MISSED_IN_FAST_MICROS: u64 = 10_000_000;
+pub const MISSED_IN_FAST_MICROS: u64 = 10_000_000;
 
 impl Standing {
     /// What of `rule`'s limit is for sale in window `number`. `at` is the time, for buckets, which
