@@ -1,13 +1,15 @@
 //! To the backend: where, by whom, how long; and what a failure on the way means.
 //!
-//! Requests without a body of their own on the wire are sent by the gateway itself ([`call`]);
-//! those with one, and upgrades, need both directions at once: Pingora forwards them.
+//! Requests without a body, or with a short one, are sent by the gateway itself ([`call`]); others,
+//! and upgrades, need both directions at once: Pingora forwards them.
 
 pub mod head;
 pub mod call;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
-use http::{HeaderValue, Version};
+use std::time::Duration;
+
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderName, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
@@ -22,13 +24,33 @@ use crate::problem::Problem;
 use crate::proxy::reply::{self, is_hop_by_hop, may_have_body};
 use crate::proxy::{Gateway, Run, UPGRADED_SILENCE_MAX};
 
+/// The longest body, in bytes, that is read before the request goes on. It fits into the buffers
+/// of a connection, so that nobody has to listen while it is sent.
+const SHORT_BODY_BYTES: u64 = 64 << 10;
+
+/// The longest silence within the body of a response, unless its head may take longer: streams of
+/// events are silent between them.
+pub const BODY_SILENCE_MAX: Duration = Duration::from_mins(5);
+
+/// Whether the head says of the body that it is at most [`SHORT_BODY_BYTES`] long, and on its way:
+/// a client that waits to be invited is to hear what the backend says to that.
+pub fn is_short(fields: &HeaderMap) -> bool {
+    let length = fields.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let length = length.and_then(|length| length.parse::<u64>().ok());
+    !fields.contains_key(TRANSFER_ENCODING)
+        && !fields.contains_key(EXPECT)
+        && length.is_some_and(|length| length <= SHORT_BODY_BYTES)
+}
+
 /// Whether Pingora forwards the request: it wants to be read and written at the same time.
 pub fn needs_both_ways(run: &Run, session: &Session) -> bool {
     if session.is_upgrade_req() {
         return true;
     }
     let collected = run.machine.program().collected().is_some();
-    !collected && matches!(run.exchange.request.body, Body::Waiting)
+    !collected
+        && matches!(run.exchange.request.body, Body::Waiting)
+        && !is_short(&session.req_header().headers)
 }
 
 /// Whether the request has a body, by its head.
@@ -106,7 +128,7 @@ pub fn end_hop(head: &mut ResponseHeader) {
 }
 
 /// The fields that a `Connection` field names (RFC 9110 §7.6.1).
-fn nominated(headers: &http::HeaderMap) -> impl Iterator<Item = HeaderName> {
+fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
     let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let names = values.flat_map(|value| value.split(',')).map(str::trim);
     // These say how long the connection lives, and name no field.

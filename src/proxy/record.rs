@@ -70,7 +70,7 @@ pub fn finish(
     let by_backend = error.is_some_and(|error| error.esource() == &ErrorSource::Upstream);
     let refused = context.journey.reason.is_some();
     if gateway.log.wants(refused || by_backend || 500 <= status) {
-        write(gateway, session, context, (status, sizes, now));
+        write(gateway, session, context, (status, by_backend, sizes, now));
     }
 }
 
@@ -118,7 +118,7 @@ fn write(
     gateway: &Gateway,
     session: &Session,
     context: &Context,
-    (status, (request_size, response_size), now): (u16, (u64, u64), Timestamp),
+    (status, by_backend, (request_size, response_size), now): (u16, bool, (u64, u64), Timestamp),
 ) {
     let journey = &context.journey;
     let backend = context.run.as_ref().and_then(|run| run.backend_head);
@@ -131,7 +131,7 @@ fn write(
         time_generated: date(journey.started),
         category: "GatewayLogs",
         correlation_id: format_id(journey.id),
-        is_request_success: (1..400).contains(&status),
+        is_request_success: (1..400).contains(&status) && !by_backend,
         total_time: millis(now.since(journey.started)),
         backend_time: backend.map(|(at, _status)| millis(at.since(journey.started))),
         caller_ip_address: peer().map(|address| address.to_string()),

@@ -37,7 +37,7 @@ pub struct Line<'a> {
     pub category: &'static str,
     /// The request's id.
     pub correlation_id: String,
-    /// Whether the status is none of 4xx and 5xx.
+    /// Whether the status is none of 4xx and 5xx, and the backend sent its response to the end.
     pub is_request_success: bool,
     /// Milliseconds from the head of the request to the last byte of the response.
     pub total_time: u64,

@@ -156,6 +156,40 @@ fn a_body_that_never_begins_is_a_500() {
 }
 
 #[test]
+fn what_came_of_a_body_before_it_broke_off_is_passed_on() {
+    let backend = bad(|_seen, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc")?;
+        Ok(Then::Close)
+    });
+    let gateway = both(&backend.url());
+    let answer = gateway.get("/echo/bad");
+    assert_eq!((answer.status, answer.text(), answer.end), (200, "abc", End::Broken));
+    let record = gateway.record("/echo/bad");
+    assert_eq!(record["isRequestSuccess"], false, "{record}");
+    is_fine(&gateway);
+}
+
+#[test]
+fn the_time_for_a_head_does_not_end_its_body() {
+    let backend = bad(|seen, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+        // Longer than the timeout of the policy, which is for the head.
+        thread::sleep(Duration::from_millis(1_600));
+        let body =
+            format!("{:x}\r\n{}\r\n0\r\n\r\n", seen.text().len() + 1, format!("{}!", seen.text()));
+        stream.write_all(body.as_bytes())?;
+        Ok(Then::Keep)
+    });
+    let gateway = both(&backend.url());
+    for (request, body) in
+        [(Request::get("/echo/bad"), "!"), (Request::post("/echo/bad", "sent"), "sent!")]
+    {
+        let answer = gateway.ask(&request);
+        assert_eq!((answer.status, answer.text(), answer.end), (200, body, End::Whole));
+    }
+}
+
+#[test]
 fn an_answer_that_is_no_http_is_a_500_and_its_connection_is_not_used_again() {
     let wrong: [&[u8]; 8] = [
         b"this is no HTTP\r\n\r\n",

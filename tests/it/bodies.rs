@@ -235,3 +235,25 @@ fn requests_at_the_same_time_get_their_own_answers() {
         }
     });
 }
+
+#[test]
+fn a_client_that_closes_after_its_body_gets_its_answer() {
+    let backend = Backend::replying(|seen| reply(200, &[], seen.text()));
+    let gateway = Gateway::start(|site| {
+        site.open_api("echo", &backend.url(), Policies::default());
+    });
+    let long = "x".repeat(100_000);
+    for (line, framing, body, told) in [
+        ("HTTP/1.1", "Content-Length: 5", "hello".to_owned(), "hello"),
+        ("HTTP/1.1", "Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n".to_owned(), "hello"),
+        ("HTTP/1.1", "Content-Length: 100000", long.clone(), long.as_str()),
+        ("HTTP/1.0", "Content-Length: 5", "hello".to_owned(), "hello"),
+    ] {
+        let mut client = gateway.client();
+        client.send(&format!("POST /echo/a {line}\r\nHost: a\r\nConnection: close\r\n"));
+        client.send(&format!("{framing}\r\n\r\n{body}"));
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.text()), (200, told), "{line} {framing}");
+        assert!(client.is_closed());
+    }
+}

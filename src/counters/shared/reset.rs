@@ -181,7 +181,9 @@ impl Office {
             let order = Order::Ledger(Ledger { session, seq, entries: vec![entry] });
             // It is counted once, however often it is heard.
             match self.insist(lane, order).await? {
-                Reply::Ledger(LedgerSold::Sold(sold), _epoch) => sold.first().map(|sold| sold.total),
+                Reply::Ledger(LedgerSold::Sold(sold), _epoch) => {
+                    sold.first().map(|sold| sold.total)
+                }
                 _ => None,
             }
         };

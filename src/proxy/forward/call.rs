@@ -13,7 +13,7 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use super::head::{self, Framing};
-use super::{connection_failure, destination, failure, late};
+use super::{BODY_SILENCE_MAX, connection_failure, destination, failure, is_short, late};
 use crate::backend::BaseUrl;
 use crate::caller::pool::Destination;
 use crate::caller::{Call, CallError, Sending, may_repeat};
@@ -42,7 +42,8 @@ pub async fn call(
     terms: &Forward,
 ) -> Result<Call, Stopped> {
     let mut redirects = if terms.follow_redirects.is_some() { REDIRECTS_MAX } else { 0 };
-    if terms.buffer_request_body || 0 < redirects {
+    let short = is_short(&session.req_header().headers);
+    if terms.buffer_request_body || 0 < redirects || short {
         Box::pin(keep_request_body(gateway, session, run)).await?;
     }
     loop {
@@ -194,6 +195,7 @@ async fn receive(
 ) -> Result<Call, Cut> {
     let mut late = pin!(tokio::time::sleep(terms.wait));
     let watched = session.as_mut().is_body_done();
+    let silence = terms.wait.max(BODY_SILENCE_MAX);
     let mut informational = 0;
     loop {
         let answered = tokio::select! {
@@ -203,7 +205,7 @@ async fn receive(
             () = late.as_mut() => return Err(CallError::Late(terms.wait).into()),
         };
         match answered.informational() {
-            Err(answered) => return Ok(sending.answered(answered, method, terms.wait)?),
+            Err(answered) => return Ok(sending.answered(answered, method, silence)?),
             Ok(_) if informational == INFORMATIONAL_MAX => {
                 let told = "it has too many informational responses";
                 return Err(CallError::Invalid(told).into());

@@ -2,7 +2,7 @@
 //! Pingora's proxy.
 //!
 //! Pingora's proxy is needed where a request and its response may have to move at the same time:
-//! for bodies and upgrades. Making one sets up all that TLS with backends takes, which is most of
+//! for bodies that are not short, and upgrades. Making one sets up all that TLS with backends takes, which is most of
 //! what a start costs, so it is made when the first such request comes, or when there is time
 //! ([`Proxied::prepare`]). All other requests pass through the same phases here, in the same order.
 
@@ -16,7 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::BytesMut;
 use http::Method;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
@@ -24,7 +24,7 @@ use pingora::proxy::{HttpProxy, ProxyHttp, Session};
 use pingora::server::ShutdownWatch;
 use pingora::{Error, ErrorType};
 
-use crate::proxy::guard;
+use crate::proxy::{forward, guard};
 
 /// The most streams that one HTTP/2 connection has open.
 const STREAMS_MAX: u32 = 100;
@@ -144,12 +144,13 @@ fn moves_both_ways(session: &mut ServerSession) -> bool {
     if session.is_upgrade_req() || session.req_header().method == Method::CONNECT {
         return true;
     }
-    if session.is_http2() {
-        return !session.is_body_empty();
+    if session.is_http2() && session.is_body_empty() {
+        return false;
     }
+    let framed = session.is_http2();
     let fields = &session.req_header().headers;
-    let length = fields.get(CONTENT_LENGTH).map(http::HeaderValue::as_bytes);
-    fields.contains_key(TRANSFER_ENCODING) || length.is_some_and(|length| length != b"0")
+    (framed || fields.contains_key(TRANSFER_ENCODING) || fields.contains_key(CONTENT_LENGTH))
+        && !forward::is_short(fields)
 }
 
 /// The request as it was before it was read, since Pingora's proxy reads it itself.
@@ -160,9 +161,9 @@ async fn unread(mut session: ServerSession) -> Option<ServerSession> {
     };
     let mut bytes = BytesMut::from(read.get_headers_raw_bytes());
     let carried = HttpPersistentSettings::for_session(&session);
-    // Without these the request ends with its head, so that everything after it is handed back as
-    // the beginning of the next one.
-    for name in [CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE] {
+    // Without these the request ends with its head, and its connection does not, so that everything
+    // after it is handed back as the beginning of the next one.
+    for name in [CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE, CONNECTION] {
         session.req_header_mut().remove_header(&name);
     }
     session.set_keepalive(Some(KEPT_SECONDS));

@@ -1,11 +1,18 @@
 //! Bodies that go on as the backend sends them.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use http::Version;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
+use tokio::time::timeout;
 
 use crate::caller::{Call, CallError};
 use crate::proxy::forward;
+
+/// How long a client may take what is left for it once its response has broken off.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(5);
 
 /// Why a body has no first piece.
 pub(super) enum Unopened {
@@ -42,6 +49,7 @@ pub(super) async fn relay(
     mut first: Option<Bytes>,
 ) -> pingora::Result<()> {
     let watched = session.as_mut().is_body_done();
+    let counted = call.length().is_some();
     loop {
         let piece = if let Some(first) = first.take() {
             Ok(Some(first))
@@ -67,6 +75,11 @@ pub(super) async fn relay(
             }
             Err(error) => {
                 session.set_keepalive(None);
+                if counted || session.req_header().version == Version::HTTP_11 {
+                    // What did come is on its way before the connection ends: this client sees
+                    // that it is not all.
+                    let _ = timeout(LAST_WORDS_MAX, session.as_mut().shutdown()).await;
+                }
                 return broken(&error);
             }
         }

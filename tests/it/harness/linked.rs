@@ -157,7 +157,9 @@ impl Linked {
 
     /// Buys one token, once that works; what the counter then shows.
     pub(crate) fn bought(&mut self, lane: u16) -> i64 {
-        let Reply::Fixed(sold, _) = self.answered(lane, &fixed(1)) else { panic!("another answer") };
+        let Reply::Fixed(sold, _) = self.answered(lane, &fixed(1)) else {
+            panic!("another answer")
+        };
         sold.sold
     }
 }

@@ -65,12 +65,39 @@ enum Fault {
 #[derive(Debug)]
 enum Event {
     Arrive,
-    Leave { who: usize, life: u64, request: u64 },
-    Look { who: usize, life: u64 },
-    Carry { who: usize, life: u64, connection: u64, errand: Errand, deadline: u64 },
-    Outcome { who: usize, life: u64, connection: u64, ticket: Ticket, is_pool: bool, outcome: Outcome },
-    Connect { who: usize, life: u64 },
-    Break { who: usize, life: u64, connection: u64 },
+    Leave {
+        who: usize,
+        life: u64,
+        request: u64,
+    },
+    Look {
+        who: usize,
+        life: u64,
+    },
+    Carry {
+        who: usize,
+        life: u64,
+        connection: u64,
+        errand: Errand,
+        deadline: u64,
+    },
+    Outcome {
+        who: usize,
+        life: u64,
+        connection: u64,
+        ticket: Ticket,
+        is_pool: bool,
+        outcome: Outcome,
+    },
+    Connect {
+        who: usize,
+        life: u64,
+    },
+    Break {
+        who: usize,
+        life: u64,
+        connection: u64,
+    },
     Begin(Fault),
     End(Fault),
 }
@@ -516,8 +543,7 @@ impl World {
         if !is_open {
             return;
         }
-        let (local, is_answered) =
-            (replica.local(now), matches!(outcome, Outcome::Answered(_)));
+        let (local, is_answered) = (replica.local(now), matches!(outcome, Outcome::Answered(_)));
         if is_pool {
             replica.pool.outcome(local, ticket, outcome);
         } else {
@@ -590,8 +616,7 @@ impl World {
                 self.is_down = false;
                 let run = self.primary.run + 1;
                 let before = std::mem::take(&mut self.primary);
-                self.primary =
-                    Primary { run, ..if wiped { Primary::default() } else { before } };
+                self.primary = Primary { run, ..if wiped { Primary::default() } else { before } };
                 for who in 0..self.replicas.len() {
                     self.mend(who);
                 }
@@ -602,9 +627,8 @@ impl World {
     /// Lets everybody leave, and time pass.
     fn rest(&mut self) {
         self.plan.seconds += 20;
-        self.events.retain(|Reverse((_, number))| {
-            !matches!(self.what.get(number), Some(Event::Arrive))
-        });
+        self.events
+            .retain(|Reverse((_, number))| !matches!(self.what.get(number), Some(Event::Arrive)));
         self.run();
     }
 }
@@ -674,11 +698,11 @@ fn who_lacks_permits_gets_its_part() {
 
 #[test]
 fn permits_of_a_replica_that_dies_come_back() {
-    let crash = Plan { every: MILLI, seconds: 12, ..plan(vec![(
-        3 * SECOND,
-        60 * SECOND,
-        Fault::Crash(0),
-    )]) };
+    let crash = Plan {
+        every: MILLI,
+        seconds: 12,
+        ..plan(vec![(3 * SECOND, 60 * SECOND, Fault::Crash(0))])
+    };
     let mut world = World::new(4, crash);
     world.run();
     // Its share is held back as long as it may only be cut off.

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use crate::limit::engine::members::{
     AGAIN, AWAITED_MICROS, BEAT, BEAT_LATE_MICROS, BEAT_OF_MANY, Flight, GATHER_MICROS, HEAL_MAX,
-    Healing, Lost, MANY,
-    MEMBER_STOPS_MICROS, MEMBER_TTL_MICROS, MISS, Membership, NOTICE_MICROS, PROBE, SETTLE,
-    SETTLE_LOOK, SILENCE, State, Step, UNSURE_AFTER_MICROS, micros,
+    Healing, Lost, MANY, MEMBER_STOPS_MICROS, MEMBER_TTL_MICROS, MISS, Membership, NOTICE_MICROS,
+    PROBE, SETTLE, SETTLE_LOOK, SILENCE, State, Step, UNSURE_AFTER_MICROS, micros,
 };
 use crate::limit::engine::reference::Moment;
 use crate::limit::engine::standing::{Hold, Standing, Touch, Unheard};

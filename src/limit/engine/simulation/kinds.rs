@@ -73,11 +73,8 @@ fn a_hot_key_hardly_ever_asks() {
 fn the_fast_mode_does_not_let_cold_keys_wait() {
     let [fixed, _, _] = shapes();
     let rule = Rule::new(1_000, fixed).unwrap();
-    let of_seed = |rule: &Rule, seed| Plan {
-        rate: 500,
-        ends: 8 * SECOND,
-        ..Plan::quiet(seed, rule.clone())
-    };
+    let of_seed =
+        |rule: &Rule, seed| Plan { rate: 500, ends: 8 * SECOND, ..Plan::quiet(seed, rule.clone()) };
     let waits = |rule: Rule| {
         (0..10).map(|seed| World::new(of_seed(&rule, seed)).run().judge.waits).sum::<u64>()
     };
