@@ -46,6 +46,8 @@ mod account;
 mod keep;
 pub mod census;
 #[cfg(test)]
+mod tests;
+#[cfg(test)]
 mod simulation;
 
 use std::collections::VecDeque;
@@ -73,6 +75,9 @@ pub struct Engine {
     errands: Errands,
     waiting: Waiting,
     heal: Option<Heal>,
+    /// Something was sold of other data than those that were reported to: nothing more is bought
+    /// until the membership has heard of it.
+    strange: bool,
     books: Books,
     /// Where the search for idle slots goes on.
     hand: u32,
@@ -234,6 +239,7 @@ impl Engine {
             errands: Errands::default(),
             waiting: Waiting::default(),
             heal: None,
+            strange: false,
             books: Books::new(session),
             hand: 0,
             swept: Timestamp::default(),

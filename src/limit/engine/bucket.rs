@@ -143,7 +143,7 @@ impl Engine {
         standing: &Standing,
     ) -> Verdict {
         let begins = standing.share_from.max(standing.surrendered);
-        let is_over = standing.share_to <= moment.late;
+        let is_over = claim.rule.is_exact() && standing.share_to <= moment.late;
         let own = Measure::own(claim.rule, standing).filter(|_| !is_over);
         let Some(own) = own else {
             let unknown = standing.seat.is_none();

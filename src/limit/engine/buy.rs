@@ -21,6 +21,10 @@ const RETURNS_MAX: u64 = 1_024;
 /// The least time for which nothing more is asked for after a refusal, in microseconds.
 const DENY_MICROS: u64 = 1_000_000;
 
+/// Of a ring the next sub-window is bought in only while this replica's part of what is left is as
+/// much as this.
+const RING_AHEAD_MIN: u64 = 16;
+
 /// How often the time to look after supplies is looked at again, in microseconds.
 const LOOK_MICROS: u64 = 1_000;
 
@@ -87,12 +91,19 @@ impl Engine {
         }
         slot.look_at = moment.early.saturating_add(LOOK_MICROS);
         let soon = u128::from(demand).saturating_mul(u128::from(sizing::horizon(grid)));
-        let enough = sizing::part(for_sale, slot.fraction) >= 2 && soon >= 1_000_000_000;
+        // Sub-windows share what is left of their period: of a last few nothing is hoarded for one
+        // that is yet to begin.
+        let (rest, least) = if grid.is_ring() {
+            (for_sale.saturating_sub(slot.sold), RING_AHEAD_MIN)
+        } else {
+            (for_sale, 2)
+        };
+        let enough = sizing::part(rest, slot.fraction) >= least && soon >= 1_000_000_000;
         if !enough || !self.may_buy(moment.local) {
             return;
         }
         let Some(slot) = self.slots.get_mut(place) else { return };
-        let supply = Supply { for_sale, demand, left: grid.length };
+        let supply = Supply { for_sale: rest, demand, left: grid.length };
         let want = sizing::want_ahead(slot, grid, supply);
         slot.flags.asking_ahead = true;
         let (window, bound, rule) = (next, for_sale, Arc::clone(rule));
@@ -117,7 +128,10 @@ impl Engine {
 
     /// Whether anything may be bought.
     pub(super) fn may_buy(&self, now: Timestamp) -> bool {
-        self.standing.touch == Touch::In && now <= self.standing.buys_until && self.heal.is_none()
+        self.standing.touch == Touch::In
+            && now <= self.standing.buys_until
+            && self.heal.is_none()
+            && !self.strange
     }
 
     /// Orders for the current window, unless that is under way.

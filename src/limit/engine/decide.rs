@@ -178,7 +178,9 @@ impl Engine {
         let number = grid.number(moment.early);
         let starts = grid.starts(number);
         if !grid.is_quota() {
-            if starts < standing.surrendered || standing.share_to <= starts {
+            // In the fast mode nobody counts on it for so long, and it may be used for longer.
+            let is_over = rule.is_exact() && standing.share_to <= starts;
+            if starts < standing.surrendered || is_over {
                 return 0;
             }
             // In a sliding window everything that counts must be younger than the notice.

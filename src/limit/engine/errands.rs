@@ -47,8 +47,19 @@ pub(super) enum What {
     },
     /// A report to ledgers.
     Books,
-    /// Reports on the way back in touch; the places and windows whose use is charged by it.
-    Report(Vec<(u32, u64, u64)>),
+    /// Reports on the way back in touch.
+    Report(Told),
+}
+
+/// What was reported on the way back in touch.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    /// The places and windows whose use is charged by it, and how much.
+    pub charged: Vec<(u32, u64, u64)>,
+    /// The report.
+    pub order: Order,
+    /// How often it was made before.
+    pub repeats: u8,
 }
 
 /// What was ordered.
@@ -142,10 +153,7 @@ impl Engine {
                 };
                 self.booked(now, open.round, reply);
             }
-            What::Report(charged) => {
-                let ok = reply.is_some();
-                self.reported(now, open.round, ok, &charged);
-            }
+            What::Report(told) => self.reported(now, open.round, reply.is_some(), told),
         }
     }
 
@@ -158,6 +166,7 @@ impl Engine {
         if round == self.standing.round && self.standing.touch == Touch::In {
             self.facts.rollbacks = self.facts.rollbacks.saturating_add(1);
             self.effects.push_back(Effect::Unhealed { round });
+            self.strange = true;
         }
         true
     }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::limit::engine::errands::What;
+use crate::limit::engine::errands::{Told, What};
 use crate::limit::engine::reference::Moment;
 use crate::limit::engine::rule::Grid;
 use crate::limit::engine::slot::Slot;
@@ -17,6 +17,9 @@ use crate::time::Timestamp;
 /// answered within their deadline, for one that is late starts the round over.
 const REPORTS_MAX: usize = 4;
 
+/// How often a report that was not acknowledged is repeated before the round is given up.
+const REPEATS_MAX: u8 = 5;
+
 /// A desk on its way back.
 #[derive(Debug)]
 pub(super) struct Heal {
@@ -27,6 +30,8 @@ pub(super) struct Heal {
     /// How many windows of that slot are charged already.
     charged: usize,
     on_the_way: usize,
+    /// How often the report to ledgers that is due was not acknowledged.
+    lost: u8,
     /// Floors that wait for company.
     floors: Vec<Floor>,
 }
@@ -45,6 +50,7 @@ impl Engine {
     /// Stands differently from now on.
     pub fn stand(&mut self, now: Timestamp, standing: Arc<Standing>) {
         let is_new_round = standing.round != self.standing.round;
+        self.strange = false;
         let before = std::mem::replace(&mut self.standing, standing);
         if before.run != self.standing.run && before.run != 0 {
             self.note_takeover(before.run);
@@ -54,22 +60,17 @@ impl Engine {
         } else if is_new_round {
             let round = self.standing.round;
             let (step, floors) = (HealStep::Raise, Vec::new());
-            self.heal = Some(Heal { round, step, hand: 0, charged: 0, on_the_way: 0, floors });
+            self.heal =
+                Some(Heal { round, step, hand: 0, charged: 0, on_the_way: 0, lost: 0, floors });
             self.report(now);
         }
         self.serve_all(now);
     }
 
-    /// An outcome of a report.
-    pub(super) fn reported(
-        &mut self,
-        now: Timestamp,
-        round: u32,
-        ok: bool,
-        charged: &[(u32, u64, u64)],
-    ) {
+    /// An outcome of a report: one that is lost is made again, which may charge twice.
+    pub(super) fn reported(&mut self, now: Timestamp, round: u32, ok: bool, told: Told) {
         if ok {
-            for (place, window, amount) in charged {
+            for (place, window, amount) in &told.charged {
                 let Some(slot) = self.slots.get_mut(*place) else { continue };
                 let is_ring = Grid::of_form(slot.key.form, slot.key.period).is_ring();
                 let Some(extra) = slot.extra.as_mut() else { continue };
@@ -81,27 +82,31 @@ impl Engine {
             }
         }
         let Some(heal) = self.heal.as_mut().filter(|heal| heal.round == round) else { return };
-        heal.on_the_way = heal.on_the_way.saturating_sub(1);
         if ok {
+            heal.on_the_way = heal.on_the_way.saturating_sub(1);
             self.report(now);
-        } else {
+            return;
+        }
+        let repeats = told.repeats.saturating_add(1);
+        let order = told.order.clone();
+        if REPEATS_MAX < repeats || !self.send(now, What::Report(Told { repeats, ..told }), order) {
             self.heal = None;
             self.effects.push_back(Effect::Unhealed { round });
         }
     }
 
     /// A report to ledgers was answered, or was not.
-    pub(super) fn books_in_heal(&mut self, now: Timestamp, round: u32, ok: bool) {
-        let is_due = |heal: &Heal| heal.round == round && heal.step == HealStep::Books;
-        if !self.heal.as_ref().is_some_and(is_due) {
+    pub(super) fn books_in_heal(&mut self, now: Timestamp, ok: bool) {
+        let due = self.heal.as_mut().filter(|heal| heal.step == HealStep::Books);
+        let Some(heal) = due else { return };
+        heal.lost = if ok { 0 } else { heal.lost.saturating_add(1) };
+        if heal.lost <= REPEATS_MAX {
+            self.report(now);
             return;
         }
-        if ok {
-            self.report(now);
-        } else {
-            self.heal = None;
-            self.effects.push_back(Effect::Unhealed { round });
-        }
+        let round = heal.round;
+        self.heal = None;
+        self.effects.push_back(Effect::Unhealed { round });
     }
 
     /// Sends as many reports as may be on their way.
@@ -139,7 +144,8 @@ impl Engine {
                 }
                 continue;
             };
-            if !self.send(now, What::Report(charged), order) {
+            let told = Told { charged, order: order.clone(), repeats: 0 };
+            if !self.send(now, What::Report(told), order) {
                 self.effects.push_back(Effect::Unhealed { round });
                 return;
             }

@@ -268,7 +268,7 @@ impl Engine {
             flight.on_the_way = false;
             flight.repeat_at = now + REPEAT;
             self.books.flight = Some(flight);
-            self.books_in_heal(now, round, false);
+            self.books_in_heal(now, false);
             return;
         };
         let Ledger { session, seq, entries } = flight.ledger;
@@ -302,7 +302,7 @@ impl Engine {
             }
         }
         self.open_books(now);
-        self.books_in_heal(now, round, true);
+        self.books_in_heal(now, true);
         for place in places {
             self.serve(place, now);
         }

@@ -37,7 +37,8 @@ pub struct Standing {
     pub seat_from: u64,
     /// Windows that start at this time or later have a local share while out of touch ...
     pub share_from: u64,
-    /// ... but not those that start at this time or later: by then others count on us no more.
+    /// ... but, of exact limits, not those that start at this time or later: by then others count
+    /// on us no more.
     pub share_to: u64,
     /// When the loss was noticed.
     pub noticed: u64,

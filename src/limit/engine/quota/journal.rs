@@ -1,6 +1,6 @@
 //! What outlives a process: what the journal says is taken up again, and written down.
 
-use crate::limit::engine::quota::{Flight, JOURNAL, Record};
+use crate::limit::engine::quota::{Flight, JOURNAL, REPEAT, Record};
 use crate::limit::engine::rule::Grid;
 use crate::limit::engine::slot::{Slot, SlotKey};
 use crate::limit::engine::{Effect, Engine, sizing};
@@ -115,5 +115,9 @@ impl Engine {
             }
         }
         self.open_books(now);
+        // What could not be sent is not due for ever.
+        if let Some(flight) = self.books.flight.as_mut().filter(|flight| !flight.on_the_way) {
+            flight.repeat_at = flight.repeat_at.max(now + REPEAT);
+        }
     }
 }

@@ -121,6 +121,22 @@ impl Judge {
         }
     }
 
+    /// Nobody buys who is not in touch, or whose news of the others is old.
+    pub(super) fn buys(world: &World, who: usize, desk: &Engine, order: &Order) {
+        let seed = world.plan.seed;
+        let standing = &desk.standing;
+        let is_in = standing.touch == Touch::In;
+        let wants = match order {
+            // Out of touch this is a charge.
+            Order::Fixed(order) => is_in && order.want > 0,
+            Order::Ring(order) => order.want > 0,
+            Order::Bucket(order) => order.want > 0,
+            _ => false,
+        };
+        let is_news = replica_time(world, who) <= standing.buys_until;
+        assert!(!wants || is_in && is_news, "seed {seed}: buys on old news: {order:?}");
+    }
+
     /// Whoever is on the way back and shows it must have reported everything.
     pub(super) fn speaks(world: &World, who: usize, order: &Order) {
         let replica = &world.replicas[who];

@@ -59,6 +59,23 @@ fn a_load_above_the_limit_gets_nearly_all_of_it() {
 }
 
 #[test]
+fn small_bursts_in_a_sliding_window_are_not_starved_by_what_others_hoard() {
+    // As many as there may be at once, somewhere, and again when none of them counts any more.
+    let rule = Rule::new(3, Shape::Sliding { period: PERIOD * 2 }).unwrap();
+    let (mut missed, mut could) = (0, 0);
+    for seed in 0..10 {
+        let plan = Plan {
+            in_groups: Some((3, 2_300_000)),
+            ends: 25 * SECOND,
+            ..Plan::quiet(seed, rule.clone())
+        };
+        let (did_not, all) = World::new(plan).run().judge.missed(&rule);
+        (missed, could) = (missed + did_not, could + all);
+    }
+    assert!(missed * 100 <= could, "{missed} of {could}");
+}
+
+#[test]
 fn a_hot_key_hardly_ever_asks() {
     for shape in shapes() {
         let world = even(&Rule::new(10_000, shape).unwrap(), 4, 20_000);

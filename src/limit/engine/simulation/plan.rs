@@ -24,6 +24,8 @@ pub(super) struct Plan {
     pub weights: Vec<u64>,
     /// Bursts: all of the load comes in the last and the first part of windows.
     pub bursts: bool,
+    /// Requests come so many at once at one replica, and then none for so long.
+    pub in_groups: Option<(u64, u64)>,
     /// One way through the network, in microseconds.
     pub delay: u64,
     /// Times at which replicas are cut off from the primary.
@@ -97,6 +99,7 @@ impl Plan {
             rate: 300,
             weights: vec![1; 3],
             bursts: false,
+            in_groups: None,
             delay: 150,
             cuts: Vec::new(),
             crashes: Vec::new(),
@@ -151,6 +154,7 @@ impl Plan {
             rate,
             weights,
             bursts: chance.once_in(4),
+            in_groups: None,
             delay: chance.pick(&[50, 150, 150, 1_000, 4_000]),
             cuts: Vec::new(),
             crashes: Vec::new(),

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use crate::limit::engine::Engine;
 use crate::limit::engine::rule::{Certainty, Rule, Shape};
 use crate::limit::engine::simulation::plan::{Crash, Cut, Failover, Plan, SECOND};
 use crate::limit::engine::simulation::world::World;
+use crate::limit::engine::standing::Touch;
 
 /// In how many ways each one is tried.
 const TRIES: u64 = 40;
@@ -234,6 +236,29 @@ fn data_that_are_lost_under_living_connections_are_not_sold_again() {
             noticed += world.judge.facts.rollbacks;
         }
         assert!(noticed > 0, "only beats have noticed it");
+    }
+}
+
+#[test]
+fn twenty_thousand_keys_heal_before_anything_is_sold() {
+    let plan = Plan {
+        keys: 26_000,
+        desks: 2,
+        rate: 25_000,
+        ends: 8 * SECOND,
+        failover: Some(failover(5 * SECOND, SECOND)),
+        loses_one_in: 300,
+        ..Plan::quiet(1, sliding(20, 60_000))
+    };
+    let world = World::new(plan).run();
+    for replica in &world.replicas {
+        let standing = replica.membership.standing();
+        assert_eq!(standing.touch, Touch::In);
+        assert!(standing.surrendered > 0);
+        // The first round was of nothing, the second of everything.
+        assert!(standing.round <= 4, "{} rounds", standing.round);
+        let counters: usize = replica.desks.iter().map(Engine::len).sum();
+        assert!(counters > 20_000, "{counters}");
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct World {
     pub keys: Vec<CounterKey>,
     pub judge: Judge,
     open_last: u64,
+    /// How many requests came, where they come in groups.
+    grouped: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +100,7 @@ impl World {
             keys,
             judge,
             open_last: 0,
+            grouped: 0,
         };
         world.schedule();
         world
@@ -249,6 +252,10 @@ impl World {
                 gap += length * 7 / 8 - phase;
             }
         }
+        if let Some((group, pause)) = self.plan.in_groups {
+            self.grouped += 1;
+            gap = if self.grouped.is_multiple_of(group) { pause } else { 500 };
+        }
         self.at(self.now + gap, Event::Arrive);
         let total: u64 = self.plan.weights.iter().sum();
         let mut pick = self.chance.below(total);
@@ -346,7 +353,10 @@ impl World {
     fn effect(&mut self, who: usize, desk: usize, effect: Effect, post: &mut Post) {
         let now = self.local(who);
         match effect {
-            Effect::Send(errand) => self.send(who, desk, errand, post),
+            Effect::Send(errand) => {
+                Judge::buys(self, who, &self.replicas[who].desks[desk], &errand.order);
+                self.send(who, desk, errand, post);
+            }
             Effect::Answer { waiter, decision } => {
                 let asked = self.replicas[who].waiters.remove(&(desk, waiter)).unwrap();
                 self.judge.waited(&self.plan, self.now - asked.at, who);

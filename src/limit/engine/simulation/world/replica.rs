@@ -52,7 +52,8 @@ impl World {
         replica.desks = (0..desks)
             .map(|desk| {
                 let session = Session { replica: id, incarnation: life, desk };
-                Engine::new(session, 64, u64::from(desk))
+                let slots = usize::try_from(self.plan.keys * 2).unwrap().max(64);
+                Engine::new(session, slots, u64::from(desk))
             })
             .collect();
         replica.journals.resize(replica.desks.len(), Vec::new());

@@ -1,0 +1,198 @@
+//! One desk by itself: what it may not do even once, whatever the rest of the world does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::limit::engine::members::{NOTICE_MICROS, ORDER_LIFE};
+use crate::limit::engine::quota::Record;
+use crate::limit::engine::reference::Reference;
+use crate::limit::engine::rule::{Certainty, Rule, Shape};
+use crate::limit::engine::standing::{Standing, Touch};
+use crate::limit::engine::{Claim, Decision, Effect, Engine, Source};
+use crate::limit::key::{CounterKey, KeySpace, Kind};
+use crate::limit::order::members::{Epoch, Seat};
+use crate::limit::order::{
+    Errand, FixedSold, Ledger, LedgerEntry, Order, Outcome, ReplicaId, Reply, Session, Span,
+};
+use crate::time::Timestamp;
+
+const SECOND: u64 = 1_000_000;
+
+/// When the tests begin, by all clocks.
+const NOW: u64 = 1_003 * SECOND;
+
+const EPOCH: Epoch = Epoch(5);
+
+fn at(micros: u64) -> Timestamp {
+    Timestamp::from_micros(micros)
+}
+
+fn key() -> CounterKey {
+    KeySpace::new(Kind::Rate, &[]).key("a")
+}
+
+fn session() -> Session {
+    Session { replica: ReplicaId(1), incarnation: 1, desk: 0 }
+}
+
+fn fixed(limit: u64) -> Rule {
+    let period = Duration::from_secs(10);
+    Rule::new(limit, Shape::Fixed { period, origin: Duration::ZERO }).unwrap()
+}
+
+/// In touch since before [`NOW`], the second of two members.
+fn in_touch() -> Standing {
+    let mut clock = Reference::default();
+    clock.observe(at(NOW - 100), at(NOW), NOW - 50);
+    Standing {
+        touch: Touch::In,
+        round: 1,
+        run: 7,
+        epoch: EPOCH,
+        clock,
+        seat: Some(Seat { index: 1, of: 2 }),
+        members: 2,
+        buys_until: at(NOW + SECOND),
+        ..Standing::default()
+    }
+}
+
+fn engine(standing: Standing) -> Engine {
+    let mut engine = Engine::new(session(), 16, 1);
+    engine.stand(at(NOW), Arc::new(standing));
+    engine
+}
+
+/// Asks for one at `micros`, and for which answer there is what is to be sent.
+fn ask(engine: &mut Engine, micros: u64, rule: &Arc<Rule>) -> (Decision, Vec<Errand>) {
+    let decision = engine.admit(at(micros), &Claim { key: key(), rule, need: 1, cost: 1 });
+    (decision, sent(engine))
+}
+
+fn sent(engine: &mut Engine) -> Vec<Errand> {
+    let effects = std::iter::from_fn(|| engine.next_effect());
+    effects
+        .filter_map(|effect| match effect {
+            Effect::Send(errand) => Some(errand),
+            _ => None,
+        })
+        .collect()
+}
+
+fn sold(sold: i64, epoch: Epoch) -> Outcome {
+    Outcome::Answered(Reply::Fixed(FixedSold { sold, returns: 0 }, epoch))
+}
+
+#[test]
+fn nothing_is_bought_on_old_news_of_the_members() {
+    let rule = Arc::new(fixed(100));
+    let stale = Standing { buys_until: at(NOW + 10), ..in_touch() };
+    let (decision, orders) = ask(&mut engine(stale.clone()), NOW + 11, &rule);
+    assert!(matches!(decision, Decision::Waiting(_)));
+    assert_eq!(orders, []);
+    assert_eq!(ask(&mut engine(stale), NOW + 10, &rule).1.len(), 1);
+}
+
+#[test]
+fn an_answer_that_comes_too_late_does_not_count() {
+    let rule = Arc::new(fixed(100));
+    let life = u64::try_from(ORDER_LIFE.as_micros()).unwrap();
+    for (late, bought) in [(0, 1), (1, 0)] {
+        let mut engine = engine(in_touch());
+        let (_, orders) = ask(&mut engine, NOW, &rule);
+        let Order::Fixed(order) = &orders[0].order else { panic!("{orders:?}") };
+        let want = i64::try_from(order.want).unwrap();
+        engine.outcome(at(NOW + life + late), orders[0].ticket, sold(want, EPOCH));
+        assert_eq!(u64::from(engine.facts().bought > 0), bought);
+    }
+}
+
+#[test]
+fn what_was_sold_from_other_data_is_not_spent_and_the_membership_hears_of_it() {
+    let rule = Arc::new(fixed(100));
+    let mut engine = engine(in_touch());
+    let (_, orders) = ask(&mut engine, NOW, &rule);
+    engine.outcome(at(NOW + 300), orders[0].ticket, sold(3, Epoch(6)));
+    assert_eq!((engine.facts().bought, engine.facts().rollbacks), (0, 1));
+    assert_eq!(engine.next_effect(), Some(Effect::Unhealed { round: 1 }));
+    // Until it stands anew, it buys nothing.
+    assert_eq!(ask(&mut engine, NOW + 400, &rule).1, []);
+}
+
+#[test]
+fn a_counter_that_fell_is_lifted_before_more_is_bought() {
+    let rule = Arc::new(fixed(1_000));
+    let mut engine = engine(in_touch());
+    let (_, orders) = ask(&mut engine, NOW, &rule);
+    engine.outcome(at(NOW + 300), orders[0].ticket, sold(400, EPOCH));
+    let bought = engine.facts().bought;
+    assert!(bought > 0);
+    let mut orders = Vec::new();
+    for _ in 0..=bought {
+        orders.append(&mut ask(&mut engine, NOW + 400, &rule).1);
+    }
+    let errand = orders.pop().expect("it runs low");
+    engine.outcome(at(NOW + 800), errand.ticket, sold(390, EPOCH));
+    assert_eq!((engine.facts().bought, engine.facts().rollbacks), (bought, 1));
+    let orders = sent(&mut engine);
+    let Order::Raise(raise) = &orders[0].order else { panic!("{orders:?}") };
+    assert_eq!((raise.floors[0].sold, orders.len()), (400, 1));
+}
+
+#[test]
+fn the_share_of_an_exact_limit_expires_and_that_of_a_fast_one_does_not() {
+    let exact = Arc::new(fixed(100));
+    let fast = Arc::new(fixed(100).certainty(Certainty::Fast { over: 1 }));
+    let starts = 1_310 * SECOND;
+    for (rule, over, has_share) in
+        [(&exact, 0, false), (&exact, 1, true), (&fast, 0, true), (&fast, 1, true)]
+    {
+        let out = Standing {
+            touch: Touch::Out,
+            share_from: NOW + NOTICE_MICROS,
+            share_to: starts + over,
+            ..in_touch()
+        };
+        let (decision, _) = ask(&mut engine(out), starts + SECOND, rule);
+        let source = match decision {
+            Decision::Admitted(receipt) => Some(receipt.source),
+            _ => None,
+        };
+        assert_eq!(source, has_share.then_some(Source::Share), "{over}");
+    }
+}
+
+/// The reports of an engine whose copy of a ledger was made under the primary `run`.
+fn floor_of_copy(run: u64) -> u64 {
+    let shape = Shape::Quota { period: Duration::ZERO, origin: Duration::ZERO };
+    let rule = Arc::new(Rule::new(1_000, shape).unwrap());
+    let mut engine = Engine::new(session(), 16, 1);
+    let meter = rule.grid().meter(key());
+    engine.restore_total(meter, Span { starts: 0, ends: u64::MAX }, 400, run);
+    engine.stand(at(NOW), Arc::new(in_touch()));
+    let (_, orders) = ask(&mut engine, NOW, &rule);
+    let Order::Ledger(ledger) = &orders[0].order else { panic!("{orders:?}") };
+    ledger.entries[0].floor
+}
+
+#[test]
+fn a_ledger_is_lifted_to_what_was_seen_under_another_primary_and_not_under_this_one() {
+    assert_eq!(floor_of_copy(6), 400);
+    // Its total has it already: to assert it would count twice what was added since.
+    assert_eq!(floor_of_copy(in_touch().run), 0);
+}
+
+#[test]
+fn after_a_tick_nothing_is_due() {
+    let shape = Shape::Quota { period: Duration::ZERO, origin: Duration::ZERO };
+    let meter = Rule::new(1_000, shape).unwrap().grid().meter(key());
+    let span = Span { starts: 0, ends: u64::MAX };
+    let entry = LedgerEntry { meter, span, bound: 9, want: 1, delta: 0, floor: 0 };
+    let mut engine = Engine::new(session(), 16, 1);
+    engine.restore([Record::Sent(Ledger { session: session(), seq: 1, entries: vec![entry] })]);
+    // Its news are old: it cannot repeat the report now.
+    engine.stand(at(NOW), Arc::new(Standing { buys_until: at(NOW), ..in_touch() }));
+    let now = at(NOW + 5);
+    engine.tick(now);
+    assert!(engine.wake().is_none_or(|wake| now < wake), "{:?}", engine.wake());
+}
