@@ -4,6 +4,7 @@
 pub mod limits;
 mod metrics;
 pub mod refusal;
+mod refusing;
 mod sharing;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use pingora::server::ShutdownWatch;
 use serde::Serialize;
 
 use crate::admin::refusal::Refusal;
+use crate::admin::refusing::Refusing;
 use crate::admin::sharing::Sharing;
 use crate::configuration::refresh::Status;
 use crate::counters::Home;
@@ -62,6 +64,8 @@ struct Report {
     requests_in_flight: u64,
     configuration: Configuration,
     counters: Counters,
+    /// Limits that refused, or would have.
+    limits: Vec<Refusing>,
     log_lines_dropped: u64,
 }
 
@@ -252,6 +256,13 @@ impl Admin {
                 crowded: usage.crowded,
                 shared: self.counters.shared().as_ref().map(Sharing::of),
             },
+            limits: self
+                .state
+                .refusals
+                .decisions()
+                .into_iter()
+                .map(|(site, decisions)| Refusing::of(&site, decisions))
+                .collect(),
             log_lines_dropped: self.log.dropped(),
         };
         let body = serde_json::to_vec_pretty(&report).unwrap_or_default();

@@ -36,6 +36,7 @@ mod sliding;
 mod fixed;
 mod bucket;
 pub mod concurrency;
+pub mod names;
 
 use std::future::Future;
 use std::pin::Pin;

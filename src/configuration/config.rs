@@ -14,6 +14,7 @@ use http::HeaderName;
 
 use crate::backend::BaseUrl;
 use crate::fault::Layout;
+use crate::policy::limits::holding::Holding;
 use crate::route::host::Pattern;
 use crate::time::Timestamp;
 
@@ -28,6 +29,8 @@ pub use spot::{Spot, Written};
 pub struct Config {
     /// What the gateway calls itself.
     pub gateway: Gateway,
+    /// How limits are held that do not say it themselves.
+    pub limits: Holding,
     /// Every revision of every version of every API.
     pub apis: Vec<Api>,
     /// How the versions of an API are told apart.

@@ -10,6 +10,7 @@ mod party;
 mod backend;
 mod value;
 mod later;
+mod limits;
 pub mod schema;
 
 use std::collections::BTreeSet;
@@ -24,6 +25,7 @@ pub use api::{
 };
 pub use backend::{Authorization, Backend, Certificate, Credentials, HostName, Tls};
 pub use file::{ConfigurationFile, Gateway};
+pub use limits::{Amount, LimitHolding};
 pub use party::{Group, Identity, Product, ProductState, Subscription, SubscriptionState, User};
 pub use value::{Fragment, NamedValue, SecretValue, ValueSource};
 
@@ -36,6 +38,8 @@ pub struct Document {
     pub is_torn: bool,
     /// `gateway`, wherever it was written.
     pub gateway: Option<Placed<Gateway>>,
+    /// `limits`, wherever it was written.
+    pub limits: Option<Placed<LimitHolding>>,
     /// `policy`, wherever it was written.
     pub policy: Option<Block>,
     /// `apis` of all files.
@@ -109,6 +113,13 @@ impl Document {
                 faults.push(self.twice("gateway", gateway.mark, first.mark));
             } else {
                 self.gateway = Some(gateway);
+            }
+        }
+        if let Some(limits) = file.limits {
+            if let Some(first) = &self.limits {
+                faults.push(self.twice("limits", limits.mark, first.mark));
+            } else {
+                self.limits = Some(limits);
             }
         }
         if let Some(policy) = file.policy {

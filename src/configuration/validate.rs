@@ -14,6 +14,7 @@ mod collision;
 mod product;
 mod subscription;
 mod backend;
+mod limits;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -122,6 +123,7 @@ impl Validator<'_> {
         let subscriptions = self.subscriptions(&product_ids, &api_ids, &user_ids);
         Config {
             gateway: self.gateway(),
+            limits: self.limits(),
             apis,
             version_sets,
             products,
@@ -223,8 +225,12 @@ fn line_starts(text: &str) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::time::Duration;
 
     use super::*;
+    use crate::limit::engine::rule::{Late, Loss};
+    use crate::limit::manner::Over;
+    use crate::policy::limits::holding::{Counting, Holding, Sureness, Window};
     use crate::route::table::place::Version;
 
     fn environment() -> Environment {
@@ -246,6 +252,19 @@ mod tests {
             [none, Some("v1"), Some("v1"), Some("2026-01-01"), Some("1.0"), none, none, none];
         assert_eq!(versions, written);
         assert_eq!(config.products[0].apis, [0, 1, 2]);
+        let held = Holding {
+            sureness: Sureness::Fast,
+            over: Over::Part { of_ten_thousand: 50 },
+            window: Window::Bucket,
+            burst: Some(20),
+            loss: Loss::Closed,
+            max_wait: Duration::from_millis(40),
+            late: Late::Admit,
+            counting: Counting::Reserve,
+            shadow: false,
+            headers: true,
+        };
+        assert_eq!(config.limits, held);
         assert_eq!(config.subscriptions[0].user, Some(0));
         let key = |key: &Option<crate::configuration::config::Secret>| {
             key.as_ref().map(|key| key.expose().to_owned())

@@ -1,23 +1,70 @@
 //! What a step leaves for a later one: counts that wait, responses that may be stored.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use http::HeaderValue;
 
 use crate::exchange::cached::CacheKey;
 use crate::limit::Charge;
+use crate::limit::names::Refusal;
+use crate::time::Timestamp;
 
 /// What the steps of one exchange leave for later ones.
 #[derive(Clone, Debug, Default)]
 pub struct Pending {
-    /// What this request was charged with: it pays once in each counter.
-    pub charged: Vec<Charge>,
+    /// When the limits that are asked now were asked.
+    pub asked: Timestamp,
+    /// Who they count, in the words of their key.
+    pub who: Option<Arc<str>>,
+    /// What this request paid: it pays once in each counter.
+    pub paid: Vec<Paid>,
     /// Counters that are charged once the response is there, in the order of their steps.
     pub late: VecDeque<Charge>,
+    /// What is given back before the response is delivered, and when it was taken.
+    pub refunds: Vec<(Charge, Timestamp)>,
     /// Quotas that get the bytes of this exchange if the step that asks now admits it.
     pub bandwidth: Vec<Charge>,
     /// Where the response of this exchange may be stored.
     pub store: Option<Store>,
+    /// What is told of the limits that applied, in the order in which they were asked.
+    pub told: Vec<Told>,
+    /// Limits that refused this exchange, or would have, for the record.
+    pub refusals: Vec<Refusal>,
+}
+
+/// What a request paid in one counter.
+#[derive(Clone, Debug)]
+pub struct Paid {
+    /// What was taken.
+    pub charge: Charge,
+    /// What it owes, as far as is known: the most that any of its limits wants.
+    pub due: u64,
+    /// When it was taken, if it is a hold: then what is not owed in the end is given back, and
+    /// what is owed beyond it is taken.
+    pub held: Option<Timestamp>,
+}
+
+/// What is told of one limit: see the fields `RateLimit-Policy` and `RateLimit`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Told {
+    /// What it is called in them.
+    pub name: Arc<str>,
+    /// How much it admits, and in how many seconds, if ever again.
+    pub terms: (u64, Option<u64>),
+    /// How much of it is left, and in how many seconds there is more, if ever.
+    pub left: (u64, Option<u64>),
+    /// Whether it counts bytes.
+    pub is_bytes: bool,
+}
+
+impl Pending {
+    /// The limits in shadow that would have refused this exchange: what they are, where they stand,
+    /// and for whom.
+    pub fn spared(&self) -> Vec<String> {
+        let spared = self.refusals.iter().filter(|refusal| refusal.outcome.is_spared());
+        spared.map(|refusal| format!("{} for `{}`", refusal.site, refusal.who)).collect()
+    }
 }
 
 /// Where a response may be stored, and what caches after this one are told of it.

@@ -150,6 +150,16 @@ impl Terms {
         Ok(rule.certainty(certainty).on_loss(manner.loss).on_timeout(manner.max_wait, manner.late))
     }
 
+    /// The most that is ever admitted, in words; what holds on each replica where they share
+    /// nothing.
+    pub fn bound_in_words(&self) -> String {
+        match self.rule() {
+            Ok(rule) if self.is_local() => format!("on each replica {}", rule.bound_in_words()),
+            Ok(rule) => rule.bound_in_words(),
+            Err(unfit) => format!("at most {} on each replica alone: {unfit}", self.limit),
+        }
+    }
+
     fn shape(&self) -> Shape {
         let period = self.period;
         match self.course() {
@@ -205,7 +215,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_mins(1);
 
     fn in_words(terms: &Terms) -> String {
-        terms.rule().map_or_else(|unfit| unfit.to_string(), |rule| rule.bound_in_words())
+        terms.bound_in_words()
     }
 
     fn held(windows: Windows, mode: Mode) -> Manner {
@@ -232,6 +242,8 @@ mod tests {
             assert!(matches!(ever.shape(), Shape::Quota { .. }));
         }
         assert!(in_words(&Terms::sliding(1, Duration::from_mins(6))).contains("300 s"));
+        let local = sliding.held(held(Windows::OfTerms, Mode::Local));
+        assert!(in_words(&local).starts_with("on each replica at most 1000 in any 60 s"));
     }
 
     #[test]

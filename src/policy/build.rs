@@ -199,12 +199,17 @@ impl<'a> Builder<'a> {
             policy,
             scope: self.scope,
             place: element.place.clone(),
-            path: Arc::from(self.path.join("/")),
+            path: Arc::from(self.path()),
             id: element.attribute("id").map(|id| Arc::from(id.value.as_str())),
             is_direct: is_direct(&self.path),
         });
         self.steps.push(Step { action, needs });
         self.steps.len().saturating_sub(1)
+    }
+
+    /// Where in its section the policy stands that is built, such as `choose[3]/when[2]`.
+    pub fn path(&self) -> String {
+        self.path.join("/")
     }
 
     /// The index of the step to come.

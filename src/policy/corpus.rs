@@ -74,7 +74,7 @@ use case::{Case, File};
 
 /// Files that are no policy's own.
 const TOPICS: &[&str] =
-    &["base", "expressions-in-policies", "fragments", "named-values", "on-error"];
+    &["base", "expressions-in-policies", "fragments", "limits-held", "named-values", "on-error"];
 /// The fewest cases of a file.
 const CASES_MIN: usize = 3;
 

@@ -13,12 +13,19 @@
 //! * A request pays once in one counter, however many steps meet it; the later ones only check.
 //!   One process alone has one counter for a key; shared counters have a period and a kind of window.
 //! * A refusal takes nothing.
-//! * An increment that reads the response is checked before and counted after it; so many requests
-//!   as are on their way then may go over the limit.
+//! * An increment that reads the response is checked before and counted after it, and so many
+//!   requests as are on their way may go over the limit; or, with `counting: reserve`, it is held
+//!   before and settled after it: see [`holding`].
+//! * A policy in shadow asks and decides, and lets everybody pass.
 //! * Bytes are checked before and counted after the exchange, bodies both ways.
 
+pub mod holding;
 mod subject;
 mod increment;
+mod frame;
+mod start;
+mod told;
+mod who;
 mod rate;
 mod quota;
 
@@ -29,7 +36,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, RETRY_AFTER, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue};
 
 use crate::exchange::Exchange;
-use crate::exchange::pending::Pending;
+use crate::exchange::pending::{Paid, Pending};
 use crate::expression::value::Value;
 use crate::fault::Fault;
 use crate::limit::key::CounterKey;
@@ -38,18 +45,39 @@ use crate::policy::build::Builder;
 use crate::policy::catalog::{
     BELOW_GLOBAL, Build, Content, EVERY_SCOPE, INBOUND, PRODUCT, Policy, optional, required,
 };
-use crate::policy::machine::{Effect, Flow};
 use crate::policy::markup::Element;
 
+pub(super) use frame::Asked;
 pub use quota::{Quota, QuotaByKey};
 pub use rate::{RateLimit, RateLimitByKey};
+pub use who::shown;
+
+/// The attributes of a limit: its own, and those that say how it is held.
+macro_rules! held {
+    ($($own:expr),* $(,)?) => {
+        &[
+            $($own,)*
+            optional("weir-mode"),
+            optional("weir-overshoot"),
+            optional("weir-window"),
+            optional("weir-burst"),
+            optional("weir-on-loss"),
+            optional("weir-on-timeout"),
+            optional("weir-max-wait"),
+            optional("weir-counting"),
+            optional("weir-shadow"),
+            optional("weir-headers"),
+        ]
+    };
+}
+use held;
 
 /// `rate-limit`: so many calls of a subscription in any interval of the period.
 pub const RATE_LIMIT: Policy = Policy {
     name: "rate-limit",
     sections: INBOUND,
     scopes: BELOW_GLOBAL,
-    attributes: &[
+    attributes: held![
         required("calls"),
         required("renewal-period"),
         optional("retry-after-header-name"),
@@ -67,7 +95,7 @@ pub const RATE_LIMIT_BY_KEY: Policy = Policy {
     name: "rate-limit-by-key",
     sections: INBOUND,
     scopes: EVERY_SCOPE,
-    attributes: &[
+    attributes: held![
         required("calls").computed(),
         required("renewal-period").computed(),
         required("counter-key").computed(),
@@ -89,7 +117,7 @@ pub const QUOTA: Policy = Policy {
     name: "quota",
     sections: INBOUND,
     scopes: PRODUCT,
-    attributes: &[optional("calls"), optional("bandwidth"), required("renewal-period")],
+    attributes: held![optional("calls"), optional("bandwidth"), required("renewal-period")],
     content: Content::Elements(&["api"]),
     build: Build::Steps(quota::build),
 };
@@ -99,7 +127,7 @@ pub const QUOTA_BY_KEY: Policy = Policy {
     name: "quota-by-key",
     sections: INBOUND,
     scopes: EVERY_SCOPE,
-    attributes: &[
+    attributes: held![
         optional("calls"),
         optional("bandwidth"),
         required("renewal-period"),
@@ -147,19 +175,23 @@ impl Signals {
         }
     }
 
-    /// Says what remains of the limit of which least remains.
-    fn tell(&self, tallies: &Tallies, exchange: &mut Exchange) {
+    /// Says what remains of the limit of which least remains; a policy in shadow says it to other
+    /// policies only.
+    fn tell(&self, tallies: &Tallies, shadow: bool, exchange: &mut Exchange) {
         let Some(tightest) = tallies.iter().min_by_key(|tally| tally.remaining()) else {
             return;
         };
+        if let Some(variable) = &self.remaining_variable {
+            exchange.variables.set(variable, number(tightest.remaining()));
+        }
+        if shadow {
+            return;
+        }
         if let Some(field) = &self.remaining_field {
             exchange.final_fields.set(field, HeaderValue::from(tightest.remaining()));
         }
         if let Some(field) = &self.total_field {
             exchange.final_fields.set(field, HeaderValue::from(tightest.limit));
-        }
-        if let Some(variable) = &self.remaining_variable {
-            exchange.variables.set(variable, number(tightest.remaining()));
         }
     }
 }
@@ -174,31 +206,41 @@ fn number(count: u64) -> Value {
 
 /// A claim of `cost` on `key`, or less: who has paid in its counter does not pay again, and who
 /// pays nothing only sees whether something is left.
-fn claim(key: CounterKey, terms: Terms, cost: u64, pending: &Pending) -> Charge {
-    let mut paid = pending.charged.iter().filter(|charge| charge.key == key);
-    if cost == 0 {
-        let is_paid = paid.any(|charge| charge.terms.counts_with(&terms));
-        return if is_paid { Charge::recheck(key, terms) } else { Charge::look(key, terms) };
-    }
+fn claim(key: CounterKey, terms: Terms, cost: u64, pending: &mut Pending) -> Charge {
     let mut is_again = false;
-    for charge in paid {
-        if charge.terms.counts_with(&terms) {
+    for paid in pending.paid.iter_mut().filter(|paid| paid.charge.key == key) {
+        if paid.charge.terms.counts_with(&terms) {
+            paid.due = paid.due.max(cost);
             return Charge::recheck(key, terms);
         }
-        is_again |= charge.terms.is_local() == terms.is_local();
+        is_again |= paid.charge.terms.is_local() == terms.is_local();
     }
-    if is_again { Charge::again(key, terms, cost) } else { Charge::take(key, terms, cost) }
+    match (cost, is_again) {
+        (0, _) => Charge::look(key, terms),
+        (_, false) => Charge::take(key, terms, cost),
+        (_, true) => Charge::again(key, terms, cost),
+    }
 }
 
-/// Asks for `charges`, and remembers what this request pays for. Who is refused comes to no other
-/// limit, so it need not be forgotten.
-fn ask(charges: Vec<Charge>, exchange: &mut Exchange) -> Flow {
-    if charges.is_empty() {
-        return Flow::Next;
+/// Settles what was held until the response was there: returns what is still to be taken, and
+/// leaves what is to be given back.
+pub(super) fn settle(pending: &mut Pending) -> Vec<Charge> {
+    let mut owed = Vec::new();
+    for paid in &pending.paid {
+        let Some(at) = paid.held else { continue };
+        let Paid { charge, due, .. } = *paid;
+        // Where a counter belongs to its key alone, others may count on what this one took.
+        let same_key = pending.paid.iter().filter(|other| other.charge.key == charge.key);
+        let needed = same_key.map(|other| other.due).fold(due, u64::max);
+        if charge.cost < due {
+            owed.push(Charge { cost: due.saturating_sub(charge.cost), ..charge });
+        } else if needed < charge.cost {
+            let cost = charge.cost.saturating_sub(needed);
+            pending.refunds.push((Charge { cost, ..charge }, at));
+        }
     }
-    let paid = charges.iter().filter(|charge| 0 < charge.cost).copied();
-    exchange.pending.charged.extend(paid);
-    Flow::Ask(Effect::Charge(charges))
+    pending.paid.retain(|paid| paid.held.is_none());
+    owed
 }
 
 /// Reads the attribute `name`, a whole number in `range`; `remedy` says what to write instead.

@@ -21,10 +21,12 @@ use crate::fault::Place;
 use crate::limit::concurrency::Permit;
 use crate::limit::key::CounterKey;
 use crate::limit::{Charge, CountersUnavailable, Tallies};
+use crate::policy::limits::holding::Holding;
 use crate::policy::program::{Action, Block, Note, Program, Step};
 use crate::policy::routing::Forward;
 use crate::policy::{Failure, Section, Side};
 use crate::problem::Problem;
+use crate::time::Timestamp;
 
 /// One run of a program.
 #[derive(Debug)]
@@ -84,8 +86,8 @@ pub enum Event {
     Done,
     /// A body was fetched, or it was too large or broke off.
     Body(Side, Result<Bytes, Problem>),
-    /// What the counters said.
-    Tallied(Result<Tallies, CountersUnavailable>),
+    /// The charges, and what the counters said to them.
+    Tallied(Vec<Charge>, Result<Tallies, CountersUnavailable>),
     /// Whether there was room.
     Entered(Option<Permit>),
     /// What the cache of responses had.
@@ -107,6 +109,8 @@ pub enum Effect {
     Charge(Vec<Charge>),
     /// Add these, whatever they come to; report [`Event::Done`].
     Add(Vec<Charge>),
+    /// Give this back, which was taken then; report [`Event::Done`].
+    Refund(Charge, Timestamp),
     /// Enter if fewer than `max` are inside; report [`Event::Entered`].
     Enter {
         /// Inside of what.
@@ -193,6 +197,18 @@ impl Machine {
             Action::RateLimitByKey(limit) => limit.identity(exchange),
             Action::QuotaByKey(quota) => quota.identity(exchange),
             Action::ConcurrencyEnter(limit) => limit.identity(exchange),
+            _ => None,
+        }
+    }
+
+    /// How the limit is held at which the run stands.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other step is held over replicas")]
+    pub fn holding(&self) -> Option<&Holding> {
+        match &self.block_here()?.steps.get(self.step)?.action {
+            Action::RateLimit(limit) => Some(limit.holding()),
+            Action::RateLimitByKey(limit) => Some(limit.holding()),
+            Action::Quota(quota) => Some(quota.holding()),
+            Action::QuotaByKey(quota) => Some(quota.holding()),
             _ => None,
         }
     }

@@ -78,6 +78,11 @@ impl<T: Term> Operand<T> {
         }
     }
 
+    /// Whether a secret named value is part of its expression.
+    pub fn is_secret(&self) -> bool {
+        matches!(self, Self::Computed(computed) if computed.is_secret)
+    }
+
     /// The expression, where there is one.
     pub fn expression(&self) -> Option<&Expression> {
         match self {

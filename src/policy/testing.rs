@@ -66,6 +66,7 @@ pub struct Run {
     now: Cell<Timestamp>,
     answers: RefCell<Vec<Result<Response, Failure>>>,
     exchanges: Cell<u64>,
+    is_out_of_touch: Cell<bool>,
 }
 
 /// A request to a [`Run`], before it is made.
@@ -137,6 +138,7 @@ impl Run {
             now: Cell::new(Timestamp::from_micros(1_800_000_000_000_000)),
             answers: RefCell::new(Vec::new()),
             exchanges: Cell::new(0),
+            is_out_of_touch: Cell::new(false),
         }
     }
 
@@ -223,6 +225,11 @@ impl Run {
             random: number,
         };
         Request { run: self, exchange, on_the_wire: Bytes::new() }
+    }
+
+    /// From now on nobody can ask the counters.
+    pub fn lose_touch(&self) {
+        self.is_out_of_touch.set(true);
     }
 
     /// The next answer of the backend.

@@ -89,9 +89,16 @@ async fn follow(
                 let body = Box::pin(fetch_response(run.call.as_mut(), max)).await;
                 Event::Body(Side::Response, body)
             }
-            Effect::Charge(charges) => Event::Tallied(gateway.counters.charge(&charges, now).await),
+            Effect::Charge(charges) => {
+                let answer = gateway.counters.charge(&charges, now).await;
+                Event::Tallied(charges, answer)
+            }
             Effect::Add(charges) => {
                 gateway.counters.add(&charges, now);
+                Event::Done
+            }
+            Effect::Refund(charge, taken) => {
+                gateway.counters.refund(&[charge], taken);
                 Event::Done
             }
             Effect::Enter { key, max } => Event::Entered(gateway.concurrency.enter(key, max)),

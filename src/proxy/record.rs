@@ -65,11 +65,16 @@ pub fn finish(
     let sizes = sizes(session);
     if let Some(run) = &mut context.run {
         count_bytes(gateway, &mut run.exchange, sizes, now);
+        for refusal in &run.exchange.pending.refusals {
+            gateway.state.refusals.note(refusal, now);
+        }
     }
+    let pending = context.run.as_ref().map(|run| &run.exchange.pending);
+    let spared = pending.is_some_and(|pending| !pending.spared().is_empty());
     let status = session.response_written().map_or(0, |head| head.status.as_u16());
     let by_backend = error.is_some_and(|error| error.esource() == &ErrorSource::Upstream);
     let refused = context.journey.reason.is_some();
-    if gateway.log.wants(refused || by_backend || 500 <= status) {
+    if gateway.log.wants(refused || spared || by_backend || 500 <= status) {
         write(gateway, session, context, (status, by_backend, sizes, now));
     }
 }
@@ -168,6 +173,7 @@ fn describe<'a>(line: &mut Line<'a>, exchange: &'a Exchange) {
     line.operation_id = exchange.operation.as_ref().map(|operation| operation.id.as_ref());
     line.product_id = exchange.product.as_ref().map(|product| product.id.as_ref());
     line.apim_subscription_id = exchange.subscription.as_ref().map(|known| known.id.as_ref());
+    line.shadow_refusals = exchange.pending.spared();
     line.user_id = exchange.user.as_ref().map(|user| user.id.as_ref());
     if exchange.api.is_some() && exchange.request.base.port != 0 {
         line.backend_url = Some(format!("{}{}", exchange.request.base, exchange.request.tail));

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::limit::names::Names;
 use crate::problem::Problem;
 
 /// Whether the gateway takes requests.
@@ -15,6 +16,8 @@ pub struct State {
     pub draining: AtomicBool,
     /// Whether a configuration runs; readiness asks.
     pub configured: AtomicBool,
+    /// Which limits refused, and whom.
+    pub refusals: Names,
     /// Makes ids of requests: a sequence that begins at random.
     sequence: AtomicU64,
     /// Tells this process's ids from those of others.
@@ -23,13 +26,14 @@ pub struct State {
 
 impl State {
     /// The state of a gateway that starts. `random` is fresh for each process.
-    pub const fn new(random: [u64; 2]) -> Self {
+    pub fn new(random: [u64; 2]) -> Self {
         let [sequence, salt] = random;
         Self {
             in_flight: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             configured: AtomicBool::new(false),
+            refusals: Names::default(),
             sequence: AtomicU64::new(sequence),
             salt,
         }

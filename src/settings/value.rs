@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::address::Network;
+use crate::time;
 
 /// What was expected instead.
 pub type Expected = String;
@@ -116,19 +117,8 @@ fn shown_bytes(bytes: u64) -> String {
 
 /// `250ms`, `10s`, `2m` or `1h`, from `least` to `most`.
 pub(super) fn span(text: &str, least: Duration, most: Duration) -> Result<Duration, Expected> {
-    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at_checked(at).unwrap_or((text, ""));
-    let millis = match unit.trim() {
-        "ms" => Some(1),
-        "s" => Some(1_000),
-        "m" | "min" => Some(60_000),
-        "h" => Some(3_600_000),
-        _ => None,
-    };
-    let value = digits(number).zip(millis).and_then(|(number, factor)| number.checked_mul(factor));
-    let value = value.map(Duration::from_millis);
     let expected = || format!("a time from {least:?} to {most:?}, such as 250ms, 10s, 2m or 1h");
-    value.filter(|value| (least..=most).contains(value)).ok_or_else(expected)
+    time::span(text).filter(|value| (least..=most).contains(value)).ok_or_else(expected)
 }
 
 /// One of `words`, by the name in front.

@@ -88,6 +88,9 @@ pub struct Line<'a> {
     /// The user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<&'a str>,
+    /// The limits in shadow that would have refused it: policy, place and whom they count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shadow_refusals: Vec<String>,
     /// Why the gateway answered itself: a stable word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
@@ -233,6 +236,10 @@ fn text(line: &Line<'_>) -> String {
             out.push('=');
             out.push_str(&plain(value));
         }
+    }
+    for refusal in &line.shadow_refusals {
+        out.push_str(" shadow=");
+        out.push_str(&plain(refusal));
     }
     out
 }

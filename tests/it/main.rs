@@ -41,3 +41,4 @@ mod redis_topology;
 mod shared;
 mod shared_weather;
 mod sharing;
+mod limits_held;

@@ -9,8 +9,12 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use crate::admission::{Admitted, First};
 use crate::exchange::message::{Body, Headers, Response};
 use crate::limit::concurrency::Concurrency;
-use crate::limit::{Charge, Tallies, Tally, Window};
+use crate::limit::engine::rule::Loss;
+use crate::limit::manner::{Course, Mode, Over};
+use crate::limit::{Charge, Tallies, Tally};
 use crate::policy::Side;
+use crate::policy::limits::holding::Holding;
+use crate::policy::limits::shown;
 use crate::policy::machine::{Effect, Event, Machine};
 use crate::policy::routing::Forward;
 
@@ -47,7 +51,10 @@ pub(super) fn run(admitted: &mut Admitted, body: &[u8]) -> Pretended {
         if matches!(effect, Effect::Deliver) {
             return pretended;
         }
-        let who = machine.counts(exchange);
+        let who = machine.counts(exchange).map(|who| {
+            // Who the access log and the admin port would name.
+            if machine.holding().is_some() { shown(&who, exchange) } else { who }
+        });
         let event = pretended.answer(effect, machine, who.as_deref(), body);
         effect = machine.resume(event, exchange);
     }
@@ -76,14 +83,20 @@ impl Pretended {
                 Event::Body(Side::Response, Ok(Bytes::from_static(PRETENDED_BODY)))
             }
             Effect::Charge(charges) => {
-                self.limits.extend(charges.iter().map(|charge| limit(charge, who, &by)));
-                Event::Tallied(Ok(room(&charges)))
+                let held = machine.holding();
+                self.limits.extend(charges.iter().flat_map(|charge| limit(charge, who, &by, held)));
+                let answer = Ok(room(&charges));
+                Event::Tallied(charges, answer)
             }
             Effect::Add(charges) => {
                 let counted = charges
                     .iter()
                     .map(|charge| format!("counts {} after the response", charge.cost));
                 self.limits.extend(counted);
+                Event::Done
+            }
+            Effect::Refund(charge, _) => {
+                self.limits.push(format!("gives back {} after the response", charge.cost));
                 Event::Done
             }
             Effect::Enter { key, max } => {
@@ -123,14 +136,45 @@ impl Pretended {
     }
 }
 
-fn limit(charge: &Charge, who: &str, by: &str) -> String {
+/// A limit, how it is held, and what comes of that.
+fn limit(charge: &Charge, who: &str, by: &str, held: Option<&Holding>) -> Vec<String> {
     let terms = &charge.terms;
-    let window = match (terms.window, terms.period.is_zero()) {
-        (_, true) => "for ever".to_owned(),
-        (Window::Sliding, false) => format!("in any {:?}", terms.period),
-        (Window::Fixed { .. }, false) => format!("in each period of {:?}", terms.period),
+    let period = terms.period;
+    let (window, kind) = match terms.course() {
+        Course::Fixed { .. } if period.is_zero() => ("for ever".to_owned(), "fixed".to_owned()),
+        Course::Sliding => (format!("in any {period:?}"), "sliding".to_owned()),
+        Course::Fixed { .. } => (format!("in each period of {period:?}"), "fixed".to_owned()),
+        Course::Bucket { burst } => {
+            (format!("in {period:?} as they come in"), format!("bucket of {burst}"))
+        }
     };
-    format!("at most {} {window} for `{who}`, by {by}", terms.limit)
+    let mut lines = vec![format!("at most {} {window} for `{who}`, by {by}", terms.limit)];
+    let manner = &terms.manner;
+    let over = |over: Over| match over {
+        Over::Part { of_ten_thousand } => {
+            format!("{}.{:02}%", of_ten_thousand / 100, of_ten_thousand % 100)
+        }
+        Over::Tokens(tokens) => tokens.to_string(),
+    };
+    let loss = match manner.loss {
+        Loss::LocalShare => "local-share",
+        Loss::Open => "open",
+        Loss::Closed => "closed",
+    };
+    let shared = format!("without Redis {loss}, waits at most {:?}", manner.max_wait);
+    let how = match manner.mode {
+        Mode::Exact => format!("mode exact, window {kind}, {shared}"),
+        Mode::Fast { over: more } => {
+            format!("mode fast (+{}), window {kind}, {shared}", over(more))
+        }
+        Mode::Local => format!("mode local, window {kind}"),
+    };
+    lines.push(format!("  {how}"));
+    lines.push(format!("  {}", terms.bound_in_words()));
+    if held.is_some_and(|held| held.shadow) {
+        lines.push("  in shadow: it counts, and refuses nobody".to_owned());
+    }
+    lines
 }
 
 /// Room for everything.

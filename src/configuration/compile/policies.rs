@@ -37,7 +37,8 @@ const DEFAULT_GLOBAL: &str = "<policies><inbound /><backend><forward-request /><
 impl Documents {
     /// Reads and builds all of them.
     pub(super) fn build(config: &Config, backends: Arc<Backends>, faults: &mut Vec<Fault>) -> Self {
-        let references = References { backends, ..References::default() };
+        let holding = config.limits;
+        let references = References { backends, holding, ..References::default() };
         let documents = Self::build_with(config, named_values(config), references, faults);
         for (api, own) in config.apis.iter().zip(&documents.apis) {
             for (operation, document) in api.operations.iter().zip(&own.operations) {
@@ -52,7 +53,8 @@ impl Documents {
     /// whatever they refer to is taken to exist.
     pub(super) fn look_at(config: &Config, faults: &mut Vec<Fault>) {
         let assumed = Some(RefCell::default());
-        let references = References { assumed, ..References::default() };
+        let holding = config.limits;
+        let references = References { assumed, holding, ..References::default() };
         let _built = Self::build_with(config, NamedValues::assumed(), references, faults);
     }
 

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Api, Backend, Fragment, Group, HostName, NamedValue, Product, Subscription, User, VersionSet,
+    Api, Backend, Fragment, Group, HostName, LimitHolding, NamedValue, Product, Subscription, User,
+    VersionSet,
 };
 use crate::configuration::yaml::{Block, Placed};
 
@@ -15,6 +16,8 @@ use crate::configuration::yaml::{Block, Placed};
 pub struct ConfigurationFile {
     /// What the gateway calls itself; in one file only.
     pub gateway: Option<Placed<Gateway>>,
+    /// How limits and quotas are held whose policies do not say it themselves; in one file only.
+    pub limits: Option<Placed<LimitHolding>>,
     /// The policy document of all APIs: XML inline, or the path of its file; in one file only.
     /// Without one, requests are just forwarded.
     pub policy: Option<Block>,

@@ -81,7 +81,7 @@ impl Builder<'_> {
         self.faults.push(match nearest(name, names.clone()) {
             Some(right) => fault.mend(format!("did you mean `{right}`?")),
             None if known.is_empty() => fault.mend("take it out"),
-            None => fault.mend(format!("it has: {}", names.collect::<Vec<_>>().join(", "))),
+            None => fault.mend(format!("it has: {}", listed(name, &names.collect::<Vec<_>>()))),
         });
     }
 
@@ -127,4 +127,17 @@ impl Builder<'_> {
             self.faults.push(Fault::new(text.place(), message).mend("take it out"));
         }
     }
+}
+
+/// What begins the names of attributes that API Management does not have.
+const OWN: &str = "weir-";
+
+/// The names for somebody who wrote `written`: those of Weir only for whoever looks for them.
+fn listed(written: &str, names: &[&str]) -> String {
+    let (own, known): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| name.starts_with(OWN));
+    if written.starts_with(OWN) && !own.is_empty() {
+        return own.join(", ");
+    }
+    let more = (!own.is_empty()).then_some("weir-…");
+    known.into_iter().chain(more).collect::<Vec<_>>().join(", ")
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::backend::Backend;
 use crate::fault::{Fault, Place, nearest};
+use crate::policy::limits::holding::Holding;
 use crate::policy::markup::Element;
 
 /// Every backend, by id.
@@ -16,6 +17,8 @@ pub type Backends = BTreeMap<Arc<str>, Arc<Backend>>;
 pub struct References {
     /// Every backend.
     pub backends: Arc<Backends>,
+    /// How limits are held that do not say it themselves.
+    pub holding: Holding,
     /// The `<fragment>` element of every fragment.
     pub fragments: BTreeMap<Arc<str>, Arc<Element>>,
     /// Where documents are checked by themselves: what they refer to is taken to exist, and

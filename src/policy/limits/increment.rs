@@ -12,6 +12,8 @@ use crate::policy::program::Needs;
 pub(super) struct Increment {
     condition: Option<Operand<bool>>,
     count: Option<Operand<u64>>,
+    /// Whether the count is known only when the response is there.
+    is_count_late: bool,
     /// Whether it is known only when the response is there.
     pub(super) is_late: bool,
     /// Whether it is known only when the body of the response is there.
@@ -38,6 +40,7 @@ impl Increment {
         Self {
             condition,
             count,
+            is_count_late: right.response,
             is_late: after_response == Some(true) || left.response || right.response,
             reads_response_body: left.body || right.body,
         }
@@ -53,6 +56,14 @@ impl Increment {
         match &self.count {
             Some(count) => count.get(exchange),
             None => Ok(1),
+        }
+    }
+
+    /// By how much it is likely to be, before the response is there: what is held until then.
+    pub(super) fn hold(&self, exchange: &mut Exchange) -> u64 {
+        match &self.count {
+            Some(count) if !self.is_count_late => count.get(exchange).unwrap_or(1).max(1),
+            Some(_) | None => 1,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::exchange::Exchange;
 use crate::policy::build::Builder;
 use crate::policy::catalog::Attribute;
+use crate::policy::limits::holding::{Holding, Nature};
 use crate::policy::markup::{Element, Text};
 
 /// Which requests a limit is for.
@@ -22,28 +23,42 @@ enum Called {
     Name(Arc<str>),
 }
 
-/// Calls `read` for `element` and for each `api` and `operation` in it, with whom it is for.
-/// Those inside have the attributes `attributes` beside `id` and `name`.
+/// A part of a policy: an element, whom it is for, and how it is held.
+pub(super) struct Part<'a> {
+    pub(super) element: &'a Element,
+    pub(super) subject: Subject,
+    pub(super) holding: Holding,
+}
+
+/// Calls `read` for `element` and for each `api` and `operation` in it. Those inside have the
+/// attributes `attributes` beside `id` and `name`, and are held as those around them unless they
+/// say otherwise. Returns how the whole is held.
 pub(super) fn each(
     builder: &mut Builder<'_>,
     element: &Element,
-    attributes: &[Attribute],
-    read: &mut dyn FnMut(&mut Builder<'_>, &Element, Subject),
-) {
-    read(builder, element, Subject::default());
+    (attributes, is_quota): (&[Attribute], bool),
+    read: &mut dyn FnMut(&mut Builder<'_>, Part<'_>),
+) -> Holding {
+    let nature = Nature { is_quota, is_late: false, is_nested: false };
+    let holding = builder.references.holding.read(builder, element, nature);
+    read(builder, Part { element, subject: Subject::default(), holding });
+    let nature = Nature { is_nested: true, ..nature };
     for api in element.elements().filter(|child| child.name.as_ref() == "api") {
         check(builder, api, attributes, &["operation"]);
+        let holding = holding.read(builder, api, nature);
         let Some(called) = Called::read(builder, api) else { continue };
         let whole = Subject { api: Some(called), operation: None };
-        read(builder, api, whole.clone());
+        read(builder, Part { element: api, subject: whole.clone(), holding });
         for operation in api.elements().filter(|child| child.name.as_ref() == "operation") {
             check(builder, operation, attributes, &[]);
+            let holding = holding.read(builder, operation, nature);
             if let Some(called) = Called::read(builder, operation) {
-                let part = Subject { operation: Some(called), ..whole.clone() };
-                read(builder, operation, part);
+                let subject = Subject { operation: Some(called), ..whole.clone() };
+                read(builder, Part { element: operation, subject, holding });
             }
         }
     }
+    holding
 }
 
 fn check(builder: &mut Builder<'_>, element: &Element, attributes: &[Attribute], content: &[&str]) {
@@ -92,6 +107,18 @@ impl Subject {
             called.is_some_and(|operation| wanted.is(&operation.id, &operation.name))
         });
         api && operation
+    }
+
+    /// Whom it is for, in words: nothing for everybody.
+    pub(super) fn words(&self) -> Vec<&str> {
+        let called = [("api", &self.api), ("operation", &self.operation)];
+        let called = called.into_iter().filter_map(|(kind, called)| Some((kind, called.as_ref()?)));
+        called
+            .flat_map(|(kind, called)| {
+                let (Called::Id(name) | Called::Name(name)) = called;
+                [kind, name]
+            })
+            .collect()
     }
 
     /// The names that lead here from `owner`.

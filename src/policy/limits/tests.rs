@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::exchange::facts::Subscription;
+use crate::limit::names::Outcome;
 use crate::policy::Scope;
-use crate::policy::testing::{Outcome, Run};
+use crate::policy::testing::{self, Run};
 use crate::time::Timestamp;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -141,7 +142,7 @@ fn by_caller(attributes: &str) -> Run {
     Run::inbound(&BY_CALLER.replace("ATTRIBUTES", attributes))
 }
 
-fn call(run: &Run, caller: &str) -> Outcome {
+fn call(run: &Run, caller: &str) -> testing::Outcome {
     run.get("/x").header("x-caller", caller).go()
 }
 
@@ -237,6 +238,273 @@ fn an_increment_that_reads_the_body_of_the_response_waits_for_it() {
         [answer("paid"), answer("paid"), answer("paid")],
         [(200, true), (200, true), (429, true)]
     );
+}
+
+const FAILURES: &str = r#"increment-condition="@(context.Response.StatusCode == 401)""#;
+
+#[test]
+fn what_is_held_is_given_back_if_the_response_does_not_count() {
+    let run = by_caller(&format!("{FAILURES} weir-counting=\"reserve\""));
+    for _ in 0..3 {
+        let outcome = call(&run, "a");
+        assert_eq!(outcome.status(), 200);
+        assert!(outcome.log.iter().any(|line| line == "give back rate-limit-by-key 1"));
+    }
+    for expected in [401, 401, 429, 429] {
+        run.answers(401, &[], "");
+        assert_eq!(call(&run, "a").status(), expected);
+    }
+}
+
+#[test]
+fn what_is_held_is_missing_to_others_until_the_response_is_there() {
+    for (counting, used) in
+        [(r#"weir-counting="reserve""#, 1), (r#"weir-counting="apim""#, 0), ("", 0)]
+    {
+        let outcome = call(&by_caller(&format!("{FAILURES} {counting}")), "a");
+        let asked = outcome.log.iter().find(|line| line.contains("rate-limit-by-key")).unwrap();
+        assert!(asked.ends_with(&format!(": {used} used")), "{asked}");
+    }
+}
+
+#[test]
+fn what_a_response_costs_beyond_what_was_held_is_owed() {
+    let run = by_caller(
+        r#"increment-count="@(int.Parse(context.Response.Headers.GetValueOrDefault("x-cost", "0")))"
+           weir-counting="reserve""#,
+    );
+    let cost = |cost: &str| {
+        run.answers(200, &[("x-cost", cost)], "");
+        call(&run, "a").status()
+    };
+    assert_eq!([cost("0"), cost("1"), cost("7"), cost("0")], [200, 200, 200, 429]);
+}
+
+#[test]
+fn what_another_policy_counted_on_is_not_given_back() {
+    let held = format!(
+        r#"<rate-limit-by-key calls="9" renewal-period="60" counter-key="k" {FAILURES}
+             weir-counting="reserve" />"#
+    );
+    for period in [60, 30] {
+        let plain =
+            format!(r#"<rate-limit-by-key calls="2" renewal-period="{period}" counter-key="k" />"#);
+        let run = Run::inbound(&format!("{held}{plain}"));
+        let statuses: Vec<_> = (0..3).map(|_| run.get("/x").go().status()).collect();
+        assert_eq!(statuses, [200, 200, 429], "{period}");
+    }
+}
+
+#[test]
+fn a_quota_may_hold_too_and_its_bytes_still_wait() {
+    let run = Run::inbound(&format!(
+        r#"<quota-by-key calls="1" bandwidth="1" renewal-period="300" counter-key="k" {FAILURES}
+             weir-counting="reserve" />"#
+    ));
+    run.answers(200, &[], &"x".repeat(5_000));
+    assert_eq!([run.get("/x").go().status(), run.get("/x").go().status()], [200, 200]);
+    run.answers(401, &[], "");
+    assert_eq!(run.get("/x").go().status(), 401);
+    let refused = run.get("/x").go();
+    assert!(refused.error().message.starts_with("Out of call volume"), "200s cost no bytes");
+}
+
+#[test]
+fn an_increment_that_cannot_be_known_gives_back_what_was_held() {
+    let run = by_caller(
+        r#"increment-count="@(int.Parse(context.Response.Headers.GetValueOrDefault("x-cost", "")))"
+           weir-counting="reserve""#,
+    );
+    assert_eq!((0..4).map(|_| call(&run, "a").status()).collect::<Vec<_>>(), [200; 4]);
+}
+
+#[test]
+fn a_limit_in_shadow_counts_and_refuses_nobody() {
+    let run = by_caller(
+        r#"weir-shadow="true" weir-headers="true" remaining-calls-header-name="X-Left"
+           remaining-calls-variable-name="left" retry-after-variable-name="wait""#,
+    );
+    for expected in [0, 0, 1, 1] {
+        let outcome = call(&run, "ali\tce");
+        assert_eq!((outcome.status(), outcome.forwarded.len()), (200, 1));
+        let spared = outcome.exchange.pending.spared();
+        assert_eq!(spared.len(), expected);
+        assert!(outcome.exchange.final_fields.over(&http::HeaderMap::new()).is_empty());
+        assert_eq!(outcome.variable("wait"), None);
+        if let [spared] = &spared[..] {
+            assert_eq!(spared, "rate-limit-by-key at policy.xml:1:20 for `ali\u{fffd}ce`");
+            assert_eq!(outcome.variable("left").as_deref(), Some("0"));
+            assert!(outcome.exchange.traces[0].message.contains("would have refused"));
+        }
+    }
+    run.pass(60 * SECOND);
+    assert!(
+        call(&run, "ali\tce").exchange.pending.spared().is_empty(),
+        "it took nothing meanwhile"
+    );
+}
+
+#[test]
+fn what_a_limit_in_shadow_refused_was_not_paid() {
+    let run = Run::inbound(
+        r#"<rate-limit-by-key calls="1" renewal-period="60" counter-key="k" weir-shadow="true"
+             increment-after-response="true" />
+           <rate-limit-by-key calls="3" renewal-period="60" counter-key="k"
+             increment-after-response="true" />"#,
+    );
+    let statuses: Vec<_> = (0..4).map(|_| run.get("/x").go().status()).collect();
+    assert_eq!(statuses, [200, 200, 200, 429]);
+    let unknown = Run::inbound(
+        r#"<rate-limit-by-key calls="1" renewal-period="60" weir-shadow="true"
+             counter-key="@(context.Request.Headers["none"][0])" />"#,
+    );
+    let outcome = unknown.get("/x").go();
+    assert_eq!((outcome.status(), outcome.exchange.pending.spared().len()), (200, 1));
+}
+
+#[test]
+fn who_cannot_be_counted_is_answered_with_503_unless_in_shadow() {
+    let run = Run::inbound(r#"<quota calls="9" renewal-period="60" />"#);
+    run.lose_touch();
+    let refused = run.get("/x").subscription("a").go();
+    let text = r#"{ "statusCode": 503, "message": "Service unavailable" }"#;
+    assert_eq!((refused.status(), refused.body()), (503, text));
+    assert_eq!((refused.reason(), refused.header("retry-after")), ("CountersUnavailable", None));
+    let [refusal] = &refused.exchange.pending.refusals[..] else { panic!() };
+    assert_eq!((refusal.outcome, &*refusal.who), (Outcome::Unavailable, "a"));
+    let shadow = by_caller(r#"weir-shadow="true""#);
+    shadow.lose_touch();
+    let spared = call(&shadow, "a");
+    assert_eq!(spared.status(), 200);
+    assert_eq!(spared.exchange.pending.refusals[0].outcome, Outcome::SparedUnavailable);
+}
+
+#[test]
+fn a_refusal_names_its_counter_and_no_secret() {
+    let who = |run: &Run, header: (&str, &str)| {
+        let request = || run.get("/x?code=1&api-key=shh%21").header(header.0, header.1);
+        let request = || request().subscription("starter");
+        request().go();
+        request().go();
+        let refused = request().go();
+        let [refusal] = &refused.exchange.pending.refusals[..] else { panic!() };
+        assert!(refusal.key.is_some());
+        refusal.who.to_string()
+    };
+    let by = |key: &str| {
+        Run::inbound(&format!(
+            r#"<rate-limit-by-key calls="2" renewal-period="60" counter-key="@({key})" />"#
+        ))
+    };
+    let header =
+        |name: &str| by(&format!(r#"context.Request.Headers.GetValueOrDefault("{name}","")"#));
+    assert_eq!(who(&header("x-user"), ("x-user", "alice@example.com")), "alice@example.com");
+    assert_eq!(who(&header("x-user"), ("x-user", &"é".repeat(99))), "é".repeat(64));
+    assert_eq!(who(&header("authorization"), ("authorization", "Bearer abc")), "[secret]");
+    let token = r#"context.Request.Headers.GetValueOrDefault("authorization","").Substring(7)"#;
+    assert_eq!(who(&by(token), ("authorization", "Bearer abcdefgh")), "[secret]");
+    assert_eq!(who(&header("x-api-key"), ("x-api-key", "k")), "[secret]");
+    assert_eq!(who(&by("context.Subscription.Key"), ("a", "b")), "[secret]");
+    assert_eq!(who(&by("context.Subscription.PrimaryKey + \"/\""), ("a", "b")), "[secret]");
+    assert_eq!(who(&by(r#"context.Request.Url.Query["api-key"][0]"#), ("a", "b")), "[secret]");
+    let subscribed = Run::inbound(TWO_A_MINUTE);
+    assert_eq!(who(&subscribed, ("a", "b")), "starter");
+}
+
+#[test]
+fn every_limit_that_applied_is_told_in_two_fields() {
+    let run = Run::inbound(
+        r#"<rate-limit calls="5" renewal-period="60" weir-headers="true">
+             <api id="echo" calls="3" renewal-period="30" />
+           </rate-limit>
+           <rate-limit-by-key calls="2" renewal-period="10" counter-key="k" weir-headers="true"
+             weir-window="fixed" id="gold" />
+           <rate-limit-by-key calls="9" renewal-period="10" counter-key="k" weir-headers="true"
+             id="gold" weir-window="bucket" weir-burst="20" />
+           <quota bandwidth="1" calls="7" renewal-period="0" weir-headers="true" />
+           <rate-limit-by-key calls="9" renewal-period="20" counter-key="quiet" />"#,
+    );
+    run.answers(200, &[("ratelimit", "\"backend\";r=1")], "");
+    let ask = || run.get("/x").subscription("a").go();
+    let first = ask();
+    let policies = [
+        r#""product/test/rate-limit";q=5;w=60"#,
+        r#""product/test/rate-limit/api/echo";q=3;w=30"#,
+        r#""gold";q=2;w=10"#,
+        r#""gold#2";q=9;w=10"#,
+        r#""product/test/quota/calls";q=7"#,
+        r#""product/test/quota/bandwidth";q=1024;qu="content-bytes""#,
+    ];
+    assert_eq!(first.header("ratelimit-policy"), Some(&*policies.join(", ")));
+    let left = [
+        r#""product/test/rate-limit";r=4;t=60"#,
+        r#""product/test/rate-limit/api/echo";r=2;t=30"#,
+        r#""gold";r=1;t=10"#,
+        r#""gold#2";r=9;t=0"#,
+        r#""product/test/quota/calls";r=6"#,
+        r#""product/test/quota/bandwidth";r=1024"#,
+    ];
+    assert_eq!(first.header("ratelimit"), Some(&*left.join(", ")));
+    run.pass(SECOND);
+    ask();
+    let refused = ask();
+    assert_eq!((refused.status(), refused.header("retry-after")), (429, Some("9")));
+    let left = [
+        r#""product/test/rate-limit";r=2;t=60"#,
+        r#""product/test/rate-limit/api/echo";r=0;t=30"#,
+        r#""gold";r=0;t=9"#,
+    ];
+    assert_eq!(refused.header("ratelimit"), Some(&*left.join(", ")));
+}
+
+#[test]
+fn how_a_limit_is_held_goes_into_its_terms() {
+    let run = Run::inbound(
+        r#"<rate-limit-by-key calls="60" renewal-period="60" counter-key="k"
+             weir-window="bucket" weir-burst="3" />"#,
+    );
+    let statuses = |count| (0..count).map(|_| run.get("/x").go().status()).collect::<Vec<_>>();
+    assert_eq!(statuses(4), [200, 200, 200, 429]);
+    run.pass(SECOND);
+    assert_eq!(statuses(2), [200, 429]);
+    let fixed = Run::inbound(
+        r#"<rate-limit calls="1" renewal-period="60" weir-window="fixed"><api id="echo" calls="9"
+             renewal-period="60" weir-window="as-policy" weir-mode="exact" /></rate-limit>"#,
+    );
+    fixed.pass(59 * SECOND);
+    let log = fixed.get("/x").subscription("a").go().log;
+    assert!(log[0].contains("at most 1 in each 60s") && log[1].contains("at most 9 in any 60s"));
+    fixed.pass(SECOND);
+    assert_eq!(fixed.get("/x").subscription("a").go().status(), 200, "another window");
+}
+
+#[test]
+fn a_word_without_meaning_is_a_fault_at_its_value() {
+    let faults = |policy: &str| Run::faults(policy);
+    let keyed = |attributes: &str| {
+        faults(&format!(
+            r#"<rate-limit-by-key calls="1" renewal-period="1" counter-key="k" {attributes} />"#
+        ))
+    };
+    let one = |faults: Vec<String>, expected: &str| {
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].contains(expected), "{faults:?}");
+    };
+    one(keyed(r#"weir-mode="exakt""#), "1:95: `weir-mode` is `exakt`; write `exact` or `fast`");
+    one(keyed(r#"weir-mode="@(1)""#), "`weir-mode` may not be an expression");
+    one(keyed(r#"weir-mode="exact" weir-overshoot="1%""#), "only the mode `fast`");
+    one(keyed(r#"weir-mode="local" weir-on-loss="open""#), "nobody asks Redis");
+    one(keyed(r#"weir-burst="5""#), "only the window `bucket` has a burst");
+    one(keyed(r#"weir-counting="reserve""#), "what it counts is known before the response");
+    one(keyed(r#"weir-max-wait="2s""#), "write a time from 1ms to 1s");
+    one(keyed(r#"weir-modus="exact""#), "did you mean `weir-mode`?");
+    one(keyed(r#"weir-="exact""#), "weir-mode, weir-overshoot");
+    one(keyed(r#"elsewhere="1""#), "total-calls-header-name, weir-…");
+    let quota = r#"<quota calls="1" renewal-period="60" weir-window="sliding" />"#;
+    one(faults(quota), "a quota counts in periods of its own");
+    let nested = r#"<rate-limit calls="1" renewal-period="1"><api id="a" calls="1" renewal-period="1"
+        weir-shadow="true" /></rate-limit>"#;
+    one(faults(nested), "write it on the policy around this one");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::{Effect, Machine};
 use crate::exchange::{Exchange, LastError};
 use crate::policy::program::{Action, Program};
-use crate::policy::{Failure, Section, Side};
+use crate::policy::{Failure, Section, Side, limits};
 
 impl Machine {
     /// Goes on in on-error; what the driver has to do if the failure happened there.
@@ -47,7 +47,7 @@ impl Machine {
     pub(super) fn finish(&mut self, exchange: &mut Exchange) -> Effect {
         exchange.response_or(StatusCode::OK);
         if self.deferred.is_empty() {
-            return Effect::Deliver;
+            return self.give_back(exchange);
         }
         let program = Arc::clone(&self.program);
         if self.counts_read_body(&program)
@@ -68,11 +68,21 @@ impl Machine {
             // An increment that cannot be evaluated counts nothing: the response is there already.
             charges.extend(counted.ok().flatten());
         }
+        charges.extend(limits::settle(&mut exchange.pending));
         if charges.is_empty() {
-            return Effect::Deliver;
+            return self.give_back(exchange);
         }
         self.enter_end();
         Effect::Add(charges)
+    }
+
+    /// Gives back what was held for nothing, one after the other, then delivers.
+    fn give_back(&mut self, exchange: &mut Exchange) -> Effect {
+        let Some((charge, at)) = exchange.pending.refunds.pop() else {
+            return Effect::Deliver;
+        };
+        self.enter_end();
+        Effect::Refund(charge, at)
     }
 
     /// After the last block, so that a report finds no step and the run is over.

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use super::{Effect, Event, Flow, Loop, Machine, Position};
 use crate::exchange::message::{Body, Response};
 use crate::exchange::{CacheOutcome, Exchange};
-use crate::limit::Tallies;
 use crate::policy::flow::Retry;
+use crate::policy::limits::Asked;
 use crate::policy::program::{Action, Step};
 use crate::policy::{Failure, Section, Side};
 use crate::problem::Problem;
@@ -33,7 +33,7 @@ impl Machine {
             Event::Responded(response) => return self.responded(response, exchange),
             Event::Failed(failure) => return Err(failure),
             Event::Done
-            | Event::Tallied(_)
+            | Event::Tallied(..)
             | Event::Entered(_)
             | Event::CachedResponse(_)
             | Event::CachedValue(_) => (),
@@ -65,13 +65,10 @@ impl Machine {
                 message: "Too many requests are being processed".to_owned(),
                 problem: Problem::concurrency_exceeded(),
             }),
-            (action, Event::Tallied(Ok(tallies))) => self.tallied(action, &tallies, exchange),
-            (_, Event::Tallied(Err(unavailable))) => Err(Failure {
-                source: None,
-                reason: "CountersUnavailable",
-                message: unavailable.to_string(),
-                problem: Problem::unavailable("counters_unavailable"),
-            }),
+            (action, Event::Tallied(charges, answer)) => {
+                let answer = answer.as_ref().map_err(|unavailable| *unavailable);
+                self.tallied(action, Asked { charges: &charges, answer }, exchange)
+            }
             (Action::LookupResponse(lookup), Event::CachedResponse(found)) => {
                 lookup.found(found.as_deref(), exchange);
                 if exchange.cache == CacheOutcome::Hit {
@@ -91,22 +88,19 @@ impl Machine {
     fn tallied(
         &mut self,
         action: &Action,
-        tallies: &Tallies,
+        asked: Asked<'_>,
         exchange: &mut Exchange,
     ) -> Result<Flow, Failure> {
-        match action {
-            Action::RateLimit(limit) => limit.judge(tallies, exchange),
-            Action::RateLimitByKey(limit) => {
-                self.defer(limit.is_deferred());
-                limit.judge(tallies, exchange)
-            }
-            Action::Quota(quota) => quota.judge(tallies, exchange),
-            Action::QuotaByKey(quota) => {
-                self.defer(quota.is_deferred());
-                quota.judge(tallies, exchange)
-            }
+        let waiting = exchange.pending.late.len();
+        let flow = match action {
+            Action::RateLimit(limit) => limit.judge(asked, exchange),
+            Action::RateLimitByKey(limit) => limit.judge(asked, exchange),
+            Action::Quota(quota) => quota.judge(asked, exchange),
+            Action::QuotaByKey(quota) => quota.judge(asked, exchange),
             _ => Ok(Flow::Next),
-        }
+        };
+        self.defer(waiting < exchange.pending.late.len());
+        flow
     }
 
     /// Remembers to count the step at which the run stands once there is a response.

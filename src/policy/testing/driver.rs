@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::cache::memory::Item;
 use crate::exchange::cached::CachedResponse;
 use crate::exchange::message::Body;
-use crate::limit::{Answer, Charge, Counters};
+use crate::limit::{Answer, Charge, Counters, CountersUnavailable};
 use crate::policy::Side;
 use crate::policy::caching::storable;
 use crate::policy::machine::{Effect, Event, Machine};
@@ -59,15 +59,22 @@ impl Driver<'_> {
             Effect::Fetch(Side::Response) => {
                 Event::Body(Side::Response, Ok(std::mem::take(&mut self.on_the_wire)))
             }
-            Effect::Charge(charges) => Event::Tallied(match run.counters.charge(&charges, now) {
-                Answer::Now(tallies) => {
-                    self.outcome.log.extend(words::charged(&charges, &tallies));
-                    tallies
-                }
-                Answer::Later(_) => panic!("memory answers at once"),
-            }),
+            Effect::Charge(charges) => {
+                let answer = match run.counters.charge(&charges, now) {
+                    _ if run.is_out_of_touch.get() => Err(CountersUnavailable),
+                    Answer::Now(answer) => answer,
+                    Answer::Later(_) => panic!("memory answers at once"),
+                };
+                self.outcome.log.extend(words::charged(&charges, &answer));
+                Event::Tallied(charges, answer)
+            }
             Effect::Add(charges) => {
                 self.add(&charges);
+                Event::Done
+            }
+            Effect::Refund(charge, taken) => {
+                self.say(words::refunded(&charge));
+                run.counters.refund(&[charge], taken);
                 Event::Done
             }
             Effect::Enter { key, max } => {

@@ -5,7 +5,8 @@ use http::HeaderMap;
 use crate::exchange::message::{Body, Request};
 use crate::expression::value::Value;
 use crate::limit::key::Kind;
-use crate::limit::{Charge, CountersUnavailable, NEVER, Tallies, Tally, Terms, Window};
+use crate::limit::manner::Course;
+use crate::limit::{Charge, CountersUnavailable, NEVER, Tallies, Tally, Terms};
 use crate::policy::Side;
 use crate::policy::machine::Effect;
 use crate::policy::operand::text_of;
@@ -25,6 +26,7 @@ pub(super) fn of(effect: &Effect) -> Option<String> {
         Effect::Sleep(span) => Some(format!("sleep {span:?}")),
         Effect::Charge(_)
         | Effect::Add(_)
+        | Effect::Refund(..)
         | Effect::Enter { .. }
         | Effect::LookupResponse(_)
         | Effect::LookupValue(_)
@@ -59,6 +61,9 @@ pub(super) fn charged(
     charges: &[Charge],
     tallies: &Result<Tallies, CountersUnavailable>,
 ) -> Vec<String> {
+    if tallies.is_err() {
+        return charges.iter().map(|charge| format!("{}: unknown", claim(charge))).collect();
+    }
     let tallies: Vec<_> = tallies.iter().flat_map(Tallies::iter).copied().collect();
     let pairs = charges.iter().zip(tallies);
     pairs.map(|(charge, tally)| format!("{}: {}", claim(charge), outcome(&tally))).collect()
@@ -87,16 +92,22 @@ fn outcome(tally: &Tally) -> String {
 
 fn terms(terms: &Terms) -> String {
     let (limit, period) = (terms.limit, terms.period);
-    match terms.window {
+    match terms.course() {
         _ if period.is_zero() => format!("at most {limit} ever"),
-        Window::Sliding => format!("at most {limit} in any {period:?}"),
-        Window::Fixed { .. } => format!("at most {limit} in each {period:?}"),
+        Course::Sliding => format!("at most {limit} in any {period:?}"),
+        Course::Fixed { .. } => format!("at most {limit} in each {period:?}"),
+        Course::Bucket { burst } => format!("{limit} in {period:?} and at most {burst} at once"),
     }
 }
 
 /// What is counted after the fact.
 pub(super) fn added(charge: &Charge) -> String {
     format!("add {} {}", subject(charge.key.kind()), charge.cost)
+}
+
+/// What is given back.
+pub(super) fn refunded(charge: &Charge) -> String {
+    format!("give back {} {}", subject(charge.key.kind()), charge.cost)
 }
 
 const fn subject(kind: Kind) -> &'static str {
