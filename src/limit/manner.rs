@@ -111,7 +111,7 @@ impl Terms {
             Course::Sliding | Course::Bucket { .. } if self.period.is_zero() => {
                 Course::Fixed { origin: Timestamp::from_micros(0) }
             }
-            known => known,
+            Course::Sliding | Course::Fixed { .. } | Course::Bucket { .. } => course,
         }
     }
 

@@ -215,8 +215,8 @@ mod tests {
         names.note(&refusal(3, "bob", Outcome::Spared), at(2));
         names.note(&refusal(7, "alice", Outcome::Refused), at(3));
         names.note(&refusal(3, "alice", Outcome::SparedUnavailable), at(4));
-        let named = names.of(&first.key.unwrap()).unwrap();
-        assert_eq!((&*named.who, named.site, named.at), ("alice", site(3), at(4)));
+        let alice = names.of(&first.key.unwrap()).unwrap();
+        assert_eq!((&*alice.who, alice.site, alice.at), ("alice", site(3), at(4)));
         let expected = [
             (site(3), Decisions { refused: 1, spared: 1, spared_unavailable: 1, unavailable: 0 }),
             (site(7), Decisions { refused: 1, ..Decisions::default() }),

@@ -54,7 +54,7 @@ impl Documents {
     pub(super) fn look_at(config: &Config, faults: &mut Vec<Fault>) {
         let assumed = Some(RefCell::default());
         let holding = config.limits;
-        let references = References { assumed, holding, ..References::default() };
+        let references = References { holding, assumed, ..References::default() };
         let _built = Self::build_with(config, NamedValues::assumed(), references, faults);
     }
 

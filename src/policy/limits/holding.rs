@@ -315,6 +315,7 @@ impl Holding {
 
 impl Nature {
     /// Why `word` has no meaning, and what to do about it.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others have a meaning everywhere")]
     const fn refuses(self, word: Word) -> Option<(&'static str, &'static str)> {
         match word {
             Word::Window | Word::Burst if self.is_quota => Some((
@@ -434,8 +435,8 @@ mod tests {
 
     #[test]
     fn nothing_said_means_what_api_management_does() {
-        let usual = Holding::USUAL.rate(10, Duration::from_secs(60));
-        assert_eq!(usual, Terms::sliding(10, Duration::from_secs(60)));
+        let usual = Holding::USUAL.rate(10, Duration::from_mins(1));
+        assert_eq!(usual, Terms::sliding(10, Duration::from_mins(1)));
         let origin = Timestamp::from_micros(7);
         let quota = Holding::USUAL.quota(10, Duration::from_hours(1), origin);
         assert_eq!(quota, Terms::fixed(10, Duration::from_hours(1), origin));

@@ -59,15 +59,7 @@ impl Driver<'_> {
             Effect::Fetch(Side::Response) => {
                 Event::Body(Side::Response, Ok(std::mem::take(&mut self.on_the_wire)))
             }
-            Effect::Charge(charges) => {
-                let answer = match run.counters.charge(&charges, now) {
-                    _ if run.is_out_of_touch.get() => Err(CountersUnavailable),
-                    Answer::Now(answer) => answer,
-                    Answer::Later(_) => panic!("memory answers at once"),
-                };
-                self.outcome.log.extend(words::charged(&charges, &answer));
-                Event::Tallied(charges, answer)
-            }
+            Effect::Charge(charges) => self.charge(charges),
             Effect::Add(charges) => {
                 self.add(&charges);
                 Event::Done
@@ -122,6 +114,16 @@ impl Driver<'_> {
             Effect::Forward(forward) => self.forward(&forward),
             Effect::Deliver => return None,
         })
+    }
+
+    fn charge(&mut self, charges: Vec<Charge>) -> Event {
+        let answer = match self.run.counters.charge(&charges, self.run.now.get()) {
+            _ if self.run.is_out_of_touch.get() => Err(CountersUnavailable),
+            Answer::Now(answer) => answer,
+            Answer::Later(_) => panic!("memory answers at once"),
+        };
+        self.outcome.log.extend(words::charged(&charges, &answer));
+        Event::Tallied(charges, answer)
     }
 
     fn say(&mut self, words: String) {
