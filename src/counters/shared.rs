@@ -48,7 +48,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::timeout;
 
 pub use report::{JournalReport, LaneReport, Report, Touch};
 pub use upkeep::Upkeep;
@@ -56,12 +55,11 @@ pub use upkeep::Upkeep;
 use crate::counters::memory::Memory;
 use crate::counters::redis::settings::{Settings, Unusable};
 use crate::counters::redis::{Customer, Link, News};
-use crate::counters::reset::{CannotReset, CounterReset, Reach};
 use crate::counters::shared::claim::{charge_all, charge_one};
 use crate::counters::shared::desk::Desk;
 use crate::counters::shared::journal::{Journal, NoJournal};
 use crate::counters::shared::lane::Lane;
-use crate::counters::view::{AsOf, Row};
+use crate::counters::shared::upkeep::Alarm;
 use crate::digest::digest;
 use crate::limit::engine::members::Identity;
 use crate::limit::engine::rule::{Loss, Unfit};
@@ -132,14 +130,6 @@ struct Office {
     replica: ReplicaId,
 }
 
-/// When the clock looks in next.
-#[derive(Debug)]
-struct Alarm {
-    /// Microseconds; [`u64::MAX`] while it looks.
-    at: AtomicU64,
-    bell: Notify,
-}
-
 /// Hears of the link what is for the office, as long as there is one.
 struct Ear(Mutex<Weak<Office>>);
 
@@ -198,46 +188,6 @@ impl Shared {
         *ear.0.lock().unwrap_or_else(PoisonError::into_inner) = Weak::clone(&weak);
         let journal = office.journal.clone();
         Ok((Self { office }, Upkeep { office: weak, alarm, courier, journal }))
-    }
-
-    /// Leaves: what is held goes back to Redis, and the others stop counting on this replica. To
-    /// be called when no request comes any more. Says whether Redis has heard of it within
-    /// `max`; if not, this replica's share is held back from the others until it is expelled.
-    pub async fn leave(&self, max: Duration) -> bool {
-        let office = &self.office;
-        for lane in &office.lanes {
-            lane.leave(office);
-        }
-        let has_left = || office.lanes.iter().all(Lane::has_left);
-        let all_left = async {
-            loop {
-                let rung = office.left.notified();
-                if has_left() {
-                    return;
-                }
-                rung.await;
-            }
-        };
-        let has_left = timeout(max, all_left).await.is_ok();
-        if let Some(journal) = &office.journal {
-            upkeep::commit_now(journal).await;
-        }
-        has_left && office.lanes.iter().all(Lane::has_said_good_bye)
-    }
-
-    /// Shows every counter: those that are shared, and those that this replica counts alone.
-    pub fn look(&self, mut show: impl FnMut(Row)) {
-        self.office.look(&mut show);
-        self.office.alone.look((AsOf::Memory, self.office.clock.now()), show);
-    }
-
-    /// Sets back the counter that `row` shows.
-    pub async fn reset(&self, row: Row) -> Result<CounterReset, CannotReset> {
-        if row.shared.is_some() {
-            return self.office.reset(row).await;
-        }
-        let used = self.office.alone.forget(&row.key, self.office.clock.now()).unwrap_or(0);
-        Ok(CounterReset { before: row, used, left: 0, reach: Reach::ThisReplica })
     }
 
     /// How it is doing.
@@ -399,15 +349,6 @@ impl Office {
         | News::Outcomes { lane, .. }) = &news;
         if let Some(lane) = self.lanes.get(usize::from(*lane)) {
             lane.told(self, news);
-        }
-    }
-}
-
-impl Alarm {
-    /// Has the clock look in at `wake`, if it does not before.
-    fn set(&self, wake: Timestamp) {
-        if wake.micros() < self.at.load(Ordering::SeqCst) {
-            self.bell.notify_one();
         }
     }
 }

@@ -299,7 +299,9 @@ mod tests {
         let find = |text: &str| {
             let prefix = Prefix::parse(text).unwrap();
             let mut search = Search::of(&prefix);
-            rows.iter().for_each(|row| search.show(row.clone()));
+            for row in &rows {
+                search.show(row.clone());
+            }
             search.found()
         };
         let whole = digits(&rows[7].key);

@@ -1,5 +1,5 @@
 //! Metrics as they are scraped: a table of all there are, and a page of their values in the text
-//! format of OpenMetrics, which is that of Prometheus made a standard.
+//! format of `OpenMetrics`, which is that of Prometheus made a standard.
 //!
 //! Nothing is counted here: whoever is scraped says what it has counted anyway.
 

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs}
 use std::time::Duration;
 
 use crate::admin::OPERATOR;
+use crate::configuration::config::Secret;
+use crate::configuration::source::Environment;
 
 /// How long a connection may take, and each silence after it.
 const TIME_MAX: Duration = Duration::from_secs(10);
@@ -110,9 +112,10 @@ fn carry(mut stream: &TcpStream, method: &str, target: &str) -> io::Result<Vec<u
 
 /// Who runs this command, as the system says.
 fn operator() -> String {
-    let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-    let name = name.unwrap_or_else(|| "unknown".to_owned());
-    name.chars().filter(char::is_ascii_graphic).collect()
+    let environment = Environment::of_process();
+    let names = ["SUDO_USER", "USER", "LOGNAME"];
+    let name = names.iter().find_map(|name| environment.get(name).map(Secret::expose));
+    name.unwrap_or("unknown").chars().filter(char::is_ascii_graphic).collect()
 }
 
 fn parsed(mut answer: Vec<u8>) -> Option<Asked> {

@@ -1,5 +1,7 @@
 //! A desk at work: an engine, those who wait for its answers, and the way its orders take.
 
+mod view;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,12 +12,11 @@ use crate::counters::redis::Link;
 use crate::counters::shared::Office;
 use crate::counters::shared::rules::Rules;
 use crate::counters::shared::tolls::Tolls;
-use crate::limit::engine::census::{AfterReset, Sight};
 use crate::limit::engine::members::Identity;
 use crate::limit::engine::quota::Record;
 use crate::limit::engine::rule::{Rule, Shape, Unfit};
 use crate::limit::engine::standing::{Standing, Touch};
-use crate::limit::engine::{Claim, Decision, Effect, Engine, Facts, Receipt, Source, WaiterId};
+use crate::limit::engine::{Claim, Decision, Effect, Engine, Receipt, Source, WaiterId};
 use crate::limit::key::CounterKey;
 use crate::limit::order::{Errand, Outcome, Session, Ticket};
 use crate::limit::{Charge, NEVER, Tally};
@@ -276,43 +277,6 @@ impl Desk {
             self.send(&office.link, now, errands);
         }
         rounds
-    }
-
-    /// Shows the counters at `places`; says where to go on.
-    pub(super) fn look(
-        &self,
-        now: Timestamp,
-        places: (u32, u32),
-        show: impl FnMut(Sight),
-    ) -> Option<u32> {
-        self.engine.look(now, places, show)
-    }
-
-    /// Whether what it shows is as of Redis.
-    pub(super) fn is_in_touch(&self) -> bool {
-        self.touch == Touch::In
-    }
-
-    /// The counter of `key` under `rule` was set back.
-    pub(super) fn was_reset(
-        &mut self,
-        now: Timestamp,
-        key: CounterKey,
-        rule: &Rule,
-        after: AfterReset,
-    ) {
-        self.engine.was_reset(now, key, rule, after);
-    }
-
-    /// What it has done, how many counters it holds, and how many wait.
-    pub(super) fn facts(&self) -> (&Facts, usize, usize) {
-        (self.engine.facts(), self.engine.len(), self.waiters.len())
-    }
-
-    /// What it has counted for metrics, and the largest part of a limit that may be passed, in
-    /// millionths.
-    pub(super) const fn tolls(&self) -> (&Tolls, u64) {
-        (&self.tolls, self.rules.over_max())
     }
 
     fn send(&mut self, link: &Link, now: Timestamp, errands: Vec<Errand>) {

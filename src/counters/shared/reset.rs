@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use crate::counters::reset::{CannotReset, CounterReset, Reach};
 use crate::counters::shared::lane::Lane;
-use crate::counters::shared::{Office, desk};
-use crate::counters::view::Row;
+use crate::counters::shared::{Office, Shared, desk};
+use crate::counters::view::{AsOf, Row};
 use crate::limit::engine::census::AfterReset;
 use crate::limit::engine::rule::{Rule, Shape};
 use crate::limit::engine::standing::Touch;
@@ -51,6 +51,23 @@ struct Target<'a> {
 struct Done {
     used: u64,
     after: AfterReset,
+}
+
+impl Shared {
+    /// Shows every counter: those that are shared, and those that this replica counts alone.
+    pub fn look(&self, mut show: impl FnMut(Row)) {
+        self.office.look(&mut show);
+        self.office.alone.look((AsOf::Memory, self.office.clock.now()), show);
+    }
+
+    /// Sets back the counter that `row` shows.
+    pub async fn reset(&self, row: Row) -> Result<CounterReset, CannotReset> {
+        if row.shared.is_some() {
+            return self.office.reset(row).await;
+        }
+        let used = self.office.alone.forget(&row.key, self.office.clock.now()).unwrap_or(0);
+        Ok(CounterReset { before: row, used, left: 0, reach: Reach::ThisReplica })
+    }
 }
 
 impl Office {
@@ -180,12 +197,9 @@ impl Office {
             let seq = lane.inquiries().next_report();
             let order = Order::Ledger(Ledger { session, seq, entries: vec![entry] });
             // It is counted once, however often it is heard.
-            match self.insist(lane, order).await? {
-                Reply::Ledger(LedgerSold::Sold(sold), _epoch) => {
-                    sold.first().map(|sold| sold.total)
-                }
-                _ => None,
-            }
+            let reply = self.insist(lane, order).await?;
+            let Reply::Ledger(LedgerSold::Sold(sold), _epoch) = reply else { return None };
+            sold.first().map(|sold| sold.total)
         };
         let used = report(0).await.ok_or(CannotReset::Unanswered)?;
         let all = i64::try_from(used).unwrap_or(i64::MAX);

@@ -1,15 +1,17 @@
 //! What keeps the home going: the way to Redis, and the clock that looks in on everybody.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::counters::redis::Courier;
 use crate::counters::shared::journal::{COMMIT, Journal};
-use crate::counters::shared::{Alarm, Office};
+use crate::counters::shared::lane::Lane;
+use crate::counters::shared::{Office, Shared};
 use crate::time::Timestamp;
 
 /// The longest that the clock waits before it looks in.
@@ -22,6 +24,14 @@ pub struct Upkeep {
     pub(super) alarm: Arc<Alarm>,
     pub(super) courier: Courier,
     pub(super) journal: Option<Arc<Journal>>,
+}
+
+/// When the clock looks in next.
+#[derive(Debug)]
+pub(super) struct Alarm {
+    /// Microseconds; [`u64::MAX`] while it looks.
+    pub(super) at: AtomicU64,
+    pub(super) bell: Notify,
 }
 
 impl Upkeep {
@@ -69,6 +79,42 @@ async fn watch(office: &Weak<Office>, alarm: &Alarm) {
             () = sleep(pause) => {}
             () = alarm.bell.notified() => {}
         }
+    }
+}
+
+impl Alarm {
+    /// Has the clock look in at `wake`, if it does not before.
+    pub(super) fn set(&self, wake: Timestamp) {
+        if wake.micros() < self.at.load(Ordering::SeqCst) {
+            self.bell.notify_one();
+        }
+    }
+}
+
+impl Shared {
+    /// Leaves: what is held goes back to Redis, and the others stop counting on this replica. To
+    /// be called when no request comes any more. Says whether Redis has heard of it within
+    /// `max`; if not, this replica's share is held back from the others until it is expelled.
+    pub async fn leave(&self, max: Duration) -> bool {
+        let office = &self.office;
+        for lane in &office.lanes {
+            lane.leave(office);
+        }
+        let has_left = || office.lanes.iter().all(Lane::has_left);
+        let all_left = async {
+            loop {
+                let rung = office.left.notified();
+                if has_left() {
+                    return;
+                }
+                rung.await;
+            }
+        };
+        let has_left = timeout(max, all_left).await.is_ok();
+        if let Some(journal) = &office.journal {
+            commit_now(journal).await;
+        }
+        has_left && office.lanes.iter().all(Lane::has_said_good_bye)
     }
 }
 

@@ -306,7 +306,10 @@ mod tests {
                         self.engine.outcome(at(self.now), errand.ticket, Outcome::Answered(reply));
                     }
                     Effect::Answer { decision: answer, .. } => decision = answer,
-                    _ => {}
+                    Effect::Send(_)
+                    | Effect::Journal(_)
+                    | Effect::Healed { .. }
+                    | Effect::Unhealed { .. } => {}
                 }
             }
             if matches!(decision, Decision::Refused(_)) {
@@ -383,10 +386,9 @@ mod tests {
         let (_, span, _) = rule.window_at(scene.now).unwrap();
         let mut order = |back| {
             let order = Order::Fixed(Fixed { meter, span, want: 0, back });
-            match scene.primary.carry_out(scene.now, &order) {
-                Reply::Fixed(sold) => sold,
-                other => panic!("{other:?}"),
-            }
+            let reply = scene.primary.carry_out(scene.now, &order);
+            let Reply::Fixed(sold) = reply else { panic!("{reply:?}") };
+            sold
         };
         // One more was asked for than there is, and will be handed back.
         assert_eq!(order(0).sold, 6);
