@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::limit::engine::census::Sight;
 use crate::limit::engine::rule::{Rule, Shape};
 use crate::limit::key::CounterKey;
+use crate::limit::manner::Course;
 
 /// How many keys a prefix that fits several is answered with at most.
 pub const CANDIDATES_MAX: usize = 20;
@@ -128,6 +129,15 @@ impl Windows {
             Self::Sliding => "sliding",
             Self::Bucket => "bucket",
             Self::Quota => "quota",
+        }
+    }
+
+    /// Those in which a gateway counts alone that counts like this.
+    pub const fn alone(course: Course) -> Self {
+        match course {
+            Course::Fixed { .. } => Self::Fixed,
+            Course::Sliding => Self::Sliding,
+            Course::Bucket { .. } => Self::Bucket,
         }
     }
 

@@ -7,7 +7,7 @@ use crate::admin::limits::shape::{Bound, alone_in_words};
 use crate::counters::Home;
 use crate::counters::view::Windows;
 use crate::fault::Place;
-use crate::limit::{Terms, Window};
+use crate::limit::Terms;
 use crate::policy::Section;
 use crate::policy::program::{Action, Block, Program};
 use crate::snapshot::Snapshot;
@@ -79,10 +79,7 @@ fn bound(place: &Place, policy: &'static str, stated: Stated, home: &Home) -> Bo
                 .to_owned(),
         };
     };
-    let windows = match terms.window {
-        Window::Sliding => Windows::Sliding,
-        Window::Fixed { .. } => Windows::Fixed,
-    };
+    let windows = Windows::alone(terms.course());
     let alone = || alone_in_words(terms.limit, terms.period, windows);
     let rule = home.rule(&terms);
     let (mode, window, over, words) = match rule {

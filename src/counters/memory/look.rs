@@ -4,7 +4,7 @@ use crate::counters::memory::{Held, Memory, lock};
 use crate::counters::view::{AsOf, Row, Windows};
 use crate::limit::counter::Counter;
 use crate::limit::key::CounterKey;
-use crate::limit::{Charge, Terms, Window};
+use crate::limit::{Charge, Terms};
 use crate::time::Timestamp;
 
 /// How many different terms, their limits apart, a shard tells apart. Counters under others are
@@ -102,10 +102,7 @@ fn row(key: CounterKey, held: &mut Held, terms: &Terms, (as_of, now): (AsOf, Tim
         key,
         limit: Some(terms.limit),
         period: terms.period,
-        windows: match terms.window {
-            Window::Sliding => Windows::Sliding,
-            Window::Fixed { .. } => Windows::Fixed,
-        },
+        windows: Windows::alone(terms.course()),
         as_of,
         used: tally.used,
         remaining: Some(terms.limit.saturating_sub(tally.used)),

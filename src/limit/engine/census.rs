@@ -387,7 +387,7 @@ mod tests {
         let mut order = |back| {
             let order = Order::Fixed(Fixed { meter, span, want: 0, back });
             let reply = scene.primary.carry_out(scene.now, &order);
-            let Reply::Fixed(sold) = reply else { panic!("{reply:?}") };
+            let Reply::Fixed(sold, _epoch) = reply else { panic!("{reply:?}") };
             sold
         };
         // One more was asked for than there is, and will be handed back.
