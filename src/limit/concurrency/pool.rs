@@ -41,7 +41,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limit::concurrency::pool::slot::{Slot, Start, Verdict, Waiter, in_touch};
-use crate::limit::concurrency::pool::talk::Heal;
+use crate::limit::concurrency::pool::talk::{Heal, Known};
 use crate::limit::engine::standing::Standing;
 use crate::limit::key::CounterKey;
 use crate::limit::order::Errand;
@@ -92,6 +92,7 @@ pub struct Pool {
     /// When to look after which key; those that a slot does not know of are out of date.
     alarms: BinaryHeap<Reverse<(Timestamp, CounterKey)>>,
     heal: Option<Heal>,
+    known: Option<Known>,
     waiting: usize,
     last_waiter: u64,
     effects: VecDeque<Effect>,
@@ -173,6 +174,7 @@ impl Pool {
             seq: 0,
             alarms: BinaryHeap::new(),
             heal: None,
+            known: None,
             waiting: 0,
             last_waiter: 0,
             effects: VecDeque::new(),

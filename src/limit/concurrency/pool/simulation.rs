@@ -171,6 +171,19 @@ impl Replica {
         Timestamp::from_micros(now + self.offset + now / 1_000_000 * self.drift)
     }
 
+    fn told(&self) -> String {
+        let entered = self.inside.values().map(|one| one.entered.saturating_sub(DAWN) / MILLI);
+        let standing = self.membership.standing();
+        format!(
+            "{:?} seat {:?} of {} members, {} missing, inside since {:?}",
+            standing.touch,
+            standing.seat.map(|seat| (seat.index, seat.of)),
+            standing.members,
+            standing.holds.len(),
+            entered.collect::<Vec<_>>()
+        )
+    }
+
     /// The time of the world at which its clock shows `local`, or just after.
     fn global(&self, now: u64, local: Timestamp) -> u64 {
         now + local.micros().saturating_sub(self.local(now).micros()) + 1
@@ -354,10 +367,7 @@ impl World {
             "{inside} inside, {most} may be, {} ms after the dawn; {:?}; {:#?}",
             (self.now - DAWN) / MILLI,
             self.faults,
-            self.replicas
-                .iter()
-                .map(|one| (&one.inside, one.membership.standing()))
-                .collect::<Vec<_>>()
+            self.replicas.iter().map(Replica::told).collect::<Vec<_>>(),
         );
     }
 
@@ -626,6 +636,7 @@ impl World {
 
     /// Lets everybody leave, and time pass.
     fn rest(&mut self) {
+        self.plan.lossy = false;
         self.plan.seconds += 20;
         self.events
             .retain(|Reverse((_, number))| !matches!(self.what.get(number), Some(Event::Arrive)));
@@ -779,7 +790,6 @@ fn no_more_are_inside_than_the_limit_says_whatever_happens() {
             }
             let before = world.refused;
             world.plan.stay = (SECOND, SECOND);
-            world.plan.lossy = false;
             world.see_to(0);
             world.plan.seconds += 1;
             world.run();

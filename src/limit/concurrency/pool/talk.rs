@@ -5,14 +5,25 @@ use std::sync::Arc;
 
 use crate::limit::concurrency::pool::slot::{Flight, Slot, Wish, in_touch};
 use crate::limit::concurrency::pool::{Effect, LIFE, Pool};
-use crate::limit::engine::standing::{Standing, Touch};
+use crate::limit::engine::standing::{Hold, Standing, Touch};
 use crate::limit::key::CounterKey;
+use crate::limit::order::members::{HeldBack, Seat};
 use crate::limit::order::{Errand, Order, Outcome, Permits, Reply, Ticket};
 use crate::time::Timestamp;
 
 /// How many reports are on their way at once: few enough that all are answered within their
 /// deadline, for one that is late starts the round over.
 const REPORTS_MAX: usize = 8;
+
+/// What was known of the members when this replica was last in touch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    run: u64,
+    members: u32,
+    seat: Option<Seat>,
+    /// Since when, by the primary's clock, some of them are absent from its table.
+    lost: Option<u64>,
+}
 
 /// A round of healing.
 #[derive(Debug)]
@@ -26,6 +37,7 @@ pub(super) struct Heal {
 impl Pool {
     /// Stands differently from now on.
     pub fn stand(&mut self, now: Timestamp, standing: Arc<Standing>) {
+        let standing = self.with_absent(now, standing);
         let before = std::mem::replace(&mut self.standing, standing);
         let touch = self.standing.touch;
         if touch != Touch::Healing {
@@ -45,6 +57,35 @@ impl Pool {
             }
             self.attend(now, key);
         }
+    }
+
+    /// A primary that has lost its data does not know who is not back yet: they are held to be
+    /// missing, all but as many as have come back.
+    fn with_absent(&mut self, now: Timestamp, standing: Arc<Standing>) -> Arc<Standing> {
+        if standing.touch != Touch::In {
+            return standing;
+        }
+        let known = self.known.filter(|known| standing.members < known.members);
+        let since = match known {
+            Some(known) if known.run == standing.run => known.lost,
+            Some(_) => standing.clock.at(now).map(|moment| moment.early),
+            None => None,
+        };
+        let Some((known, since)) = known.zip(since) else {
+            let (run, members, seat) = (standing.run, standing.members, standing.seat);
+            self.known = Some(Known { run, members, seat, lost: None });
+            return standing;
+        };
+        self.known = Some(Known { run: standing.run, lost: Some(since), ..known });
+        let seat = |index| Seat { index, of: known.members };
+        let others = (0..known.members).rev().map(seat).filter(|seat| known.seat != Some(*seat));
+        let absent = known.members.saturating_sub(standing.members);
+        let holds = others.take(usize::try_from(absent).unwrap_or(0)).map(|seat| {
+            let held = HeldBack { seat, from: 0, to: u64::MAX };
+            Hold { held, missing_since: Some(since) }
+        });
+        let holds = standing.holds.iter().copied().chain(holds).collect();
+        Arc::new(Standing { holds, ..Standing::clone(&standing) })
     }
 
     /// What became of an order.
