@@ -36,7 +36,6 @@ use crate::configuration::refresh::{Refresh, Refusal, Status};
 use crate::configuration::source::{Environment, Folder};
 use crate::counters::Home;
 use crate::counters::shared::Shared;
-use crate::limit::concurrency::Concurrency;
 use crate::proxy::admit::Bounds;
 use crate::proxy::guard::{Rules, Witness};
 use crate::proxy::listener::{BindError, Bound, Certificate, Listener, Plan, Terms, TlsError};
@@ -121,7 +120,7 @@ impl App {
         let log = Arc::new(AccessLog::new(which(settings), format(settings)));
         let steady: Arc<dyn Clock> = Arc::<SystemClock>::clone(&clock);
         let (counters, upkeep) = match shared::plan(settings)? {
-            None => (Home::Here(Box::default()), None),
+            None => (Home::here(), None),
             Some(plan) => {
                 let shared = Shared::new(&plan, steady);
                 let (shared, upkeep) =
@@ -138,7 +137,6 @@ impl App {
             live: Arc::clone(&live),
             clock: Arc::clone(&clock),
             counters: Arc::clone(&counters),
-            concurrency: Arc::new(Concurrency::default()),
             responses: Arc::new(Cache::new(cache_bytes(settings), ITEM_BYTES_MAX)),
             values: Arc::new(Cache::new(cache_bytes(settings), ITEM_BYTES_MAX)),
             caller: Arc::clone(&caller),

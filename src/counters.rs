@@ -11,13 +11,16 @@ pub mod reset;
 #[cfg(test)]
 mod scenarios;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::counters::memory::{Memory, Usage};
 use crate::counters::reset::{CannotReset, CounterReset, Reach};
 use crate::counters::shared::{Report, Shared};
 use crate::counters::view::{AsOf, Found, Prefix, Row, Search, Top};
+use crate::limit::concurrency::{Concurrency, Entrance};
 use crate::limit::engine::rule::{Rule, Unfit};
+use crate::limit::key::CounterKey;
 use crate::limit::manner::Mode;
 use crate::limit::{Answer, Charge, Counters, Terms};
 use crate::time::Timestamp;
@@ -26,16 +29,29 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub enum Home {
     /// In this process, for it alone.
-    Here(Box<Memory>),
+    Here(Box<Memory>, Arc<Concurrency>),
     /// Over Redis, for all replicas.
     Shared(Shared),
 }
 
 impl Home {
+    /// Counters in this process.
+    pub fn here() -> Self {
+        Self::Here(Box::default(), Arc::default())
+    }
+
+    /// Lets one in under `key` if fewer than `max` are inside.
+    pub fn enter(&self, key: CounterKey, max: u32) -> Entrance {
+        match self {
+            Self::Here(_, concurrency) => Entrance::Now(concurrency.enter(key, max)),
+            Self::Shared(shared) => shared.enter(key, max),
+        }
+    }
+
     /// How full it is, as far as this replica counts alone.
     pub fn usage(&self) -> Usage {
         match self {
-            Self::Here(memory) => memory.usage(),
+            Self::Here(memory, _) => memory.usage(),
             Self::Shared(shared) => shared.report().alone,
         }
     }
@@ -43,7 +59,7 @@ impl Home {
     /// How sharing is doing; `None` if nothing is shared.
     pub fn shared(&self) -> Option<Report> {
         match self {
-            Self::Here(_) => None,
+            Self::Here(..) => None,
             Self::Shared(shared) => Some(shared.report()),
         }
     }
@@ -65,7 +81,7 @@ impl Home {
     /// Sets back the counter that `row` shows.
     pub async fn reset(&self, row: Row, now: Timestamp) -> Result<CounterReset, CannotReset> {
         match self {
-            Self::Here(memory) => {
+            Self::Here(memory, _) => {
                 let used = memory.forget(&row.key, now).unwrap_or(0);
                 Ok(CounterReset { before: row, used, left: 0, reach: Reach::ThisReplica })
             }
@@ -76,7 +92,7 @@ impl Home {
     /// Its name: `memory` or `redis`.
     pub const fn word(&self) -> &'static str {
         match self {
-            Self::Here(_) => "memory",
+            Self::Here(..) => "memory",
             Self::Shared(_) => "redis",
         }
     }
@@ -84,7 +100,7 @@ impl Home {
     /// How many counters it holds here.
     pub fn counters(&self) -> usize {
         match self {
-            Self::Here(memory) => memory.usage().keys,
+            Self::Here(memory, _) => memory.usage().keys,
             Self::Shared(shared) => {
                 let report = shared.report();
                 report.counters.saturating_add(report.alone.keys)
@@ -102,7 +118,7 @@ impl Home {
     /// gateway counts them alone.
     pub fn rule(&self, terms: &Terms) -> Option<Result<Rule, Unfit>> {
         match self {
-            Self::Here(_) => None,
+            Self::Here(..) => None,
             Self::Shared(_) if terms.manner.mode == Mode::Local => None,
             Self::Shared(_) => Some(terms.rule()),
         }
@@ -110,7 +126,7 @@ impl Home {
 
     fn look(&self, now: Timestamp, show: impl FnMut(Row)) {
         match self {
-            Self::Here(memory) => memory.look((AsOf::Memory, now), show),
+            Self::Here(memory, _) => memory.look((AsOf::Memory, now), show),
             Self::Shared(shared) => shared.look(show),
         }
     }
@@ -131,21 +147,21 @@ impl Home {
 impl Counters for Home {
     fn charge<'a>(&'a self, charges: &'a [Charge], now: Timestamp) -> Answer<'a> {
         match self {
-            Self::Here(memory) => memory.charge(charges, now),
+            Self::Here(memory, _) => memory.charge(charges, now),
             Self::Shared(shared) => shared.charge(charges, now),
         }
     }
 
     fn add(&self, charges: &[Charge], now: Timestamp) {
         match self {
-            Self::Here(memory) => memory.add(charges, now),
+            Self::Here(memory, _) => memory.add(charges, now),
             Self::Shared(shared) => shared.add(charges, now),
         }
     }
 
     fn refund(&self, charges: &[Charge], at: Timestamp) {
         match self {
-            Self::Here(memory) => memory.refund(charges, at),
+            Self::Here(memory, _) => memory.refund(charges, at),
             Self::Shared(shared) => shared.refund(charges, at),
         }
     }

@@ -41,7 +41,6 @@ use crate::exchange::Exchange;
 use crate::exchange::cached::CachedResponse;
 use crate::exchange::message::Response;
 use crate::expression::value::Value;
-use crate::limit::concurrency::Concurrency;
 use crate::policy::machine::{Event, Machine};
 use crate::policy::routing::Forward;
 use crate::problem::Problem;
@@ -60,10 +59,8 @@ pub struct Gateway {
     pub live: Arc<Live>,
     /// What time it is.
     pub clock: Arc<SystemClock>,
-    /// Where limits are counted.
+    /// Where limits are counted, and who is inside of `limit-concurrency`.
     pub counters: Arc<Home>,
-    /// Who is inside of `limit-concurrency`.
-    pub concurrency: Arc<Concurrency>,
     /// Responses that policies stored.
     pub responses: Arc<Cache<Arc<CachedResponse>>>,
     /// Values that policies stored.

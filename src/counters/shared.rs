@@ -33,6 +33,7 @@ mod inquiry;
 pub mod journal;
 mod lane;
 mod member;
+mod permits;
 mod report;
 mod reset;
 pub(in crate::counters) mod rules;
@@ -59,6 +60,7 @@ use crate::counters::shared::claim::{charge_all, charge_one};
 use crate::counters::shared::desk::Desk;
 use crate::counters::shared::journal::{Journal, NoJournal};
 use crate::counters::shared::lane::Lane;
+use crate::counters::shared::permits::Lending;
 use crate::counters::shared::upkeep::Alarm;
 use crate::digest::digest;
 use crate::limit::engine::members::Identity;
@@ -160,11 +162,17 @@ impl Shared {
             replica: ReplicaId(u128::from_be_bytes(digest(["replica", &plan.replica]))),
             // A start is later than the one before.
             incarnation: now.micros(),
-            desks: desks.into(),
+            // The permits are one more.
+            desks: u32::from(desks).saturating_add(1),
         };
         let hasher = RandomState::new();
         let keys_max = KEYS_MAX / usize::from(desks.saturating_mul(lanes).max(1));
-        let lanes = (0..lanes).map(|lane| Lane::new(lane, identity, keys_max, &hasher, now));
+        let number = u8::try_from(desks).unwrap_or(u8::MAX);
+        let lanes = (0..lanes).map(|lane| {
+            let at = (lane, lanes);
+            let lending = Lending::new(at, number, identity, plan.replicas_expected, now);
+            Lane::new(lane, identity, lending, keys_max, &hasher, now)
+        });
         let alarm = Arc::new(Alarm { at: AtomicU64::new(0), bell: Notify::new() });
         let office = Arc::new(Office {
             link,

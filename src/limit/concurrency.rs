@@ -6,7 +6,9 @@ pub mod pool;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use crate::limit::key::CounterKey;
 
@@ -31,6 +33,15 @@ pub trait Door: Send + Sync + 'static {
 pub struct Permit {
     door: Arc<dyn Door>,
     key: CounterKey,
+}
+
+/// What one who wants in is told: at once where it is known, or a future where somebody else must
+/// be asked; none if there is no room. It is a future itself.
+pub enum Entrance {
+    /// It is known.
+    Now(Option<Permit>),
+    /// It is on its way.
+    Later(Pin<Box<dyn Future<Output = Option<Permit>> + Send>>),
 }
 
 impl Concurrency {
@@ -72,6 +83,17 @@ impl Door for Concurrency {
             } else {
                 count.remove();
             }
+        }
+    }
+}
+
+impl Future for Entrance {
+    type Output = Option<Permit>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Now(permit) => Poll::Ready(permit.take()),
+            Self::Later(future) => future.as_mut().poll(context),
         }
     }
 }

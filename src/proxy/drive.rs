@@ -101,7 +101,7 @@ async fn follow(
                 gateway.counters.refund(&[charge], taken);
                 Event::Done
             }
-            Effect::Enter { key, max } => Event::Entered(gateway.concurrency.enter(key, max)),
+            Effect::Enter { key, max } => Event::Entered(gateway.counters.enter(key, max).await),
             Effect::LookupResponse(key) => Event::CachedResponse(gateway.responses.get(&key, now)),
             Effect::StoreResponse(key, ttl) => {
                 reply::store(gateway, run, key, ttl);

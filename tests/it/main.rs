@@ -42,3 +42,4 @@ mod shared;
 mod shared_weather;
 mod sharing;
 mod limits_held;
+mod crowds;

@@ -4,23 +4,30 @@ use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::counters::redis::News;
 use crate::counters::shared::Office;
 use crate::counters::shared::desk::{self, Desk, MEMBERSHIP, Round, marked, unmarked};
 use crate::counters::shared::inquiry::{Inquiries, OPERATORS};
 use crate::counters::shared::member::Member;
+use crate::counters::shared::permits::{self, Lending};
 use crate::limit::engine::members::{Identity, Step};
 use crate::limit::engine::quota::Record;
 use crate::limit::engine::standing::Standing;
 use crate::limit::order::{Errand, Ledger, Outcome, Ticket};
 use crate::time::Timestamp;
 
+/// The shortest time after which somebody looks in again for permits.
+const SOON: Duration = Duration::from_millis(1);
+
 /// The counters of one Redis, or of a part of a cluster.
 pub(super) struct Lane {
     number: u16,
     member: Mutex<Member>,
     desks: Vec<Mutex<Desk>>,
+    /// The permits of its concurrency limits: to the membership one desk more.
+    lending: Mutex<Lending>,
     /// Whether anything was heard of it in this life.
     has_met: AtomicBool,
     /// How many replicas there are, as last heard; zero: never.
@@ -33,12 +40,13 @@ impl Lane {
     pub(super) fn new(
         number: u16,
         identity: Identity,
+        lending: Lending,
         keys_max: usize,
         hasher: &RandomState,
         now: Timestamp,
     ) -> Self {
-        // Fewer than 255: the last number is the membership's.
-        let desks = (0..u8::try_from(identity.desks).unwrap_or(MEMBERSHIP)).map(|desk| {
+        // Fewer than 255: the last number is the membership's, the one after these that of permits.
+        let desks = (0..lending.number()).map(|desk| {
             let seed = hasher.hash_one((number, desk));
             Mutex::new(Desk::new((number, desk), identity, (keys_max, seed), now))
         });
@@ -47,6 +55,7 @@ impl Lane {
             number,
             member,
             desks: desks.collect(),
+            lending: Mutex::new(lending),
             has_met: AtomicBool::new(false),
             replicas: AtomicU32::new(0),
             inquiries: Inquiries::default(),
@@ -71,6 +80,10 @@ impl Lane {
         if let Some(desk) = desk {
             desk::lock(desk).restore(record);
         }
+    }
+
+    pub(super) const fn lending(&self) -> &Mutex<Lending> {
+        &self.lending
     }
 
     pub(super) fn desks(&self) -> &[Mutex<Desk>] {
@@ -164,7 +177,14 @@ impl Lane {
                 }
                 continue;
             }
-            let Some(desk) = self.desks.get(usize::from(owner)) else { break };
+            let Some(desk) = self.desks.get(usize::from(owner)) else {
+                let mut lent = Vec::new();
+                while let Some((_, ticket, outcome)) = outcomes.next_if(|(of, ..)| *of == owner) {
+                    lent.push((ticket, outcome));
+                }
+                rounds.append(&mut self.lent(office, lent.into_iter()));
+                continue;
+            };
             let mut desk = desk::lock(desk);
             let now = office.clock.now();
             while let Some((_, ticket, outcome)) = outcomes.next_if(|(of, ..)| *of == owner) {
@@ -194,6 +214,24 @@ impl Lane {
         self.follow(office, &mut member);
     }
 
+    /// What became of orders for permits.
+    fn lent(
+        &self,
+        office: &Office,
+        outcomes: impl Iterator<Item = (Ticket, Outcome)>,
+    ) -> Vec<Round> {
+        let mut lending = permits::lock(&self.lending);
+        let now = office.clock.now();
+        for (ticket, outcome) in outcomes {
+            lending.outcome(now, ticket, outcome);
+        }
+        let rounds = lending.see_to(office, now);
+        if let Some(wake) = lending.wake() {
+            office.alarm.set(wake);
+        }
+        rounds
+    }
+
     /// Does what is due in it; says when to come again.
     pub(super) fn look_in(&self, office: &Office) -> Timestamp {
         let mut wake = {
@@ -212,6 +250,12 @@ impl Lane {
             wake = wake.min(desk.look_in(now));
             rounds.append(&mut desk.see_to(office, now));
         }
+        let mut lending = permits::lock(&self.lending);
+        let now = office.clock.now();
+        lending.look_in(now);
+        rounds.append(&mut lending.see_to(office, now));
+        wake = lending.wake().map_or(wake, |due| due.max(now + SOON).min(wake));
+        drop(lending);
         if !rounds.is_empty() {
             self.rounds(office, &rounds);
         }
@@ -226,6 +270,11 @@ impl Lane {
             desk.hand_in(now);
             desk.see_to(office, now);
         }
+        let mut lending = permits::lock(&self.lending);
+        let now = office.clock.now();
+        lending.hand_in(now);
+        lending.see_to(office, now);
+        drop(lending);
         let mut member = self.member();
         member.leave(office.clock.now());
         self.follow(office, &mut member);
@@ -273,6 +322,11 @@ impl Lane {
             desk.stand(now, Arc::clone(standing), member.connection);
             rounds.append(&mut desk.see_to(office, now));
         }
+        let mut lending = permits::lock(&self.lending);
+        let now = office.clock.now();
+        lending.stand(now, Arc::clone(standing), member.connection);
+        rounds.append(&mut lending.see_to(office, now));
+        drop(lending);
         let now = office.clock.now();
         member.rounds(now, &rounds);
         if standing.clock.at(now).is_some() {

@@ -766,7 +766,7 @@ fn no_more_are_inside_than_the_limit_says_whatever_happens() {
     let (from, to) = named
         .as_deref()
         .and_then(|text| text.split_once(".."))
-        .map_or((0, 200), |(from, to)| (from.parse().unwrap(), to.parse().unwrap()));
+        .map_or((0, 60), |(from, to)| (from.parse().unwrap(), to.parse().unwrap()));
     for seed in from..to {
         let outcome = std::panic::catch_unwind(|| {
             let mut world = World::new(seed, planned(seed));

@@ -298,6 +298,9 @@ impl Slot {
         self.free = bound.saturating_sub(reply.taken);
         self.renew_at = flight.sent + RENEW;
         self.settle_at = self.renew_at;
+        if self.spare_max(standing) < self.held.saturating_sub(self.inside) {
+            self.settle_at = now + RETURN;
+        }
         let is_met = reply.held < flight.wish.need || bound < reply.taken;
         self.denied = if is_met || self.free == 0 { (now + DENY, bound) } else { (now, 0) };
         if self.held == 0 {
