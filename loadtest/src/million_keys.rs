@@ -13,6 +13,7 @@ use crate::fleet::{self, Fleet, Kind, Plan, Terms};
 use crate::load::{Clients, Load, Pace, Told};
 use crate::machine::Machine;
 use crate::manner::Manner;
+use crate::redis::Redis;
 use crate::statistics::count;
 
 /// The promise: so much more memory at most, in MiB, for a million keys.
@@ -31,6 +32,12 @@ const CONNECTIONS: u32 = 24;
 
 /// After this, what requests needed besides their keys has been given back.
 const SETTLING_TIME: Duration = Duration::from_secs(2);
+
+/// A gateway that takes so many times longer than it should does not keep up.
+const FILLING_TIMES_MAX: u32 = 3;
+
+/// How often the keys in Redis are counted at the end.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What is asked for.
 #[derive(Args, Clone, Copy, Debug)]
@@ -56,6 +63,7 @@ struct Report {
     keys_per_second: u32,
     resident_mib_before: f64,
     resident_mib_after: f64,
+    bytes_per_key: f64,
     redis_bytes_per_key: f64,
     commands_per_key: f64,
     /// Of the hot key: few keys, while they become many, with many.
@@ -75,16 +83,16 @@ pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
     let fleet = Fleet::start(setting, &programs, &plan)?;
     let watch = Duration::from_secs(wanted.seconds);
     eprintln!("one key beside the hot one ({} s)", wanted.seconds);
-    let few = part(&fleet, wanted, "one", watch);
+    let few = part(&fleet, wanted, "one", || Deadline::pause(watch));
     let (resident_before, redis) = (resident_mib(&fleet)?, fleet.counters.primary());
     let ((bytes_before, keys_before), commands) = (redis.size()?, redis.commands()?);
     let filling = Duration::from_secs(1).mul_f64(f64::from(wanted.keys) / f64::from(wanted.rate));
     eprintln!("{} keys ({:.0} s)", wanted.keys, filling.as_secs_f64());
-    let growing = part(&fleet, wanted, "{n}", filling);
+    let growing = part(&fleet, wanted, "{n}", || await_keys(redis, wanted.keys, filling));
     let (resident_after, (bytes_after, keys_after)) = (resident_mib(&fleet)?, redis.size()?);
     let commands = redis.commands()? - commands;
     eprintln!("one key beside the hot one, among many ({} s)", wanted.seconds);
-    let many = part(&fleet, wanted, "one", watch);
+    let many = part(&fleet, wanted, "one", || Deadline::pause(watch));
     let new = (keys_after - keys_before).max(1.0);
     let mut report = Report {
         machine,
@@ -93,6 +101,7 @@ pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
         keys_per_second: wanted.rate,
         resident_mib_before: resident_before,
         resident_mib_after: resident_after,
+        bytes_per_key: (resident_after - resident_before) * 1024.0 * 1024.0 / new,
         redis_bytes_per_key: (bytes_after - bytes_before) / new,
         commands_per_key: commands / count(growing[1].answered()).max(1.0),
         hot: [few, growing, many].map(|[hot, _]| hot),
@@ -113,7 +122,7 @@ pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
 }
 
 /// Asks for the hot key and, at the rate that is wanted, for others; what became of both.
-fn part(fleet: &Fleet, wanted: &Wanted, others: &str, lasts: Duration) -> [Told; 2] {
+fn part(fleet: &Fleet, wanted: &Wanted, others: &str, lasts: impl FnOnce()) -> [Told; 2] {
     let load = |key: &str, every, connections| {
         let load =
             Load { path: format!("/keys/x?key={key}"), pace: Pace::Open(every), connections };
@@ -121,10 +130,20 @@ fn part(fleet: &Fleet, wanted: &Wanted, others: &str, lasts: Duration) -> [Told;
     };
     let every = Duration::from_secs(1).div_f64(f64::from(wanted.rate));
     let clients = [load("hot", HOT_EVERY, 2), load(others, every, CONNECTIONS)];
-    Deadline::pause(lasts);
+    lasts();
     let told = clients.map(|clients| Told::between(&clients.stop(), 0, u64::MAX));
     Deadline::pause(SETTLING_TIME);
     told
+}
+
+/// Waits until so many keys are in Redis, which takes `filling` if the gateway keeps up; not for ever.
+fn await_keys(redis: &Redis, keys: u32, filling: Duration) {
+    let end = Deadline::after(filling * FILLING_TIMES_MAX);
+    let enough = || redis.size().is_ok_and(|(_, there)| f64::from(keys) <= there);
+    Deadline::pause(filling);
+    while !end.has_passed() && !enough() {
+        Deadline::pause(LOOK_AGAIN);
+    }
 }
 
 fn resident_mib(fleet: &Fleet) -> Result<f64, Failure> {
@@ -160,7 +179,7 @@ fn markdown(report: &Report) -> String {
         "# {} keys\n\n{}\n\nOne gateway, a limit for each key over Redis; {} keys a second.\n\n\
          | figure | value |\n|---|---|\n\
          | resident before, MiB | {:.1} |\n| resident after, MiB | {:.1} |\n| more, MiB | {more:.1} |\n\
-         | keys in Redis | {:.0} |\n| bytes in Redis for each key | {:.0} |\n\
+         | bytes in the gateway for each key | {:.0} |\n| keys in Redis | {:.0} |\n| bytes in Redis for each key | {:.0} |\n\
          | commands for each request with a new key | {:.3} |\n\n\
          | while | hot key p50, ms | hot key p99, ms | others p99, ms | not admitted |\n|---|---|---|---|---|\n",
         report.keys,
@@ -168,6 +187,7 @@ fn markdown(report: &Report) -> String {
         report.keys_per_second,
         report.resident_mib_before,
         report.resident_mib_after,
+        report.bytes_per_key,
         report.keys_in_redis,
         report.redis_bytes_per_key,
         report.commands_per_key,
