@@ -92,14 +92,18 @@ impl Trial {
         }
     }
 
-    /// How long after it was over the last request of load `number` was due that was not admitted
-    /// within `millis`; zero if all of them were.
-    pub(crate) fn normal_after(&self, number: usize, millis: f64) -> Duration {
+    /// What load `number` was told from `after` its end on.
+    pub(crate) fn settled(&self, number: usize, after: Duration) -> Told {
         let asked = self.asked.get(number).map(Vec::as_slice).unwrap_or_default();
-        let odd = |one: &&Asked| {
-            (self.over..self.ended).contains(&one.due)
-                && (one.status != Some(200) || millis < one.millis())
-        };
+        Told::between(asked, self.over.saturating_add(micros(after)), self.ended)
+    }
+
+    /// How long after it was over the last request of load `number` was due that was not admitted;
+    /// zero if all of them were.
+    pub(crate) fn admitted_after(&self, number: usize) -> Duration {
+        let asked = self.asked.get(number).map(Vec::as_slice).unwrap_or_default();
+        let odd =
+            |one: &&Asked| (self.over..self.ended).contains(&one.due) && one.status != Some(200);
         let last = asked.iter().rfind(odd).map(|one| one.due.saturating_sub(self.over));
         last.map_or(Duration::ZERO, |after| Duration::from_micros(after.max(1)))
     }
@@ -126,7 +130,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn it_is_normal_after_the_last_request_that_was_odd() {
+    fn all_is_admitted_after_the_last_request_that_was_not() {
         let asked = |due, answered, status| Asked { due, answered, status: Some(status) };
         let trial = Trial {
             begun: 0,
@@ -141,8 +145,8 @@ mod tests {
             ]],
             in_touch_after: None,
         };
-        assert_eq!(trial.normal_after(0, 5.0), Duration::from_micros(30));
-        assert_eq!(trial.normal_after(0, 50.0), Duration::from_micros(10));
+        assert_eq!(trial.admitted_after(0), Duration::from_micros(10));
+        assert_eq!(trial.settled(0, Duration::from_micros(11)).answered(), 2);
         assert_eq!(trial.phases(0).during.server_errors, 1);
     }
 }
