@@ -238,7 +238,9 @@ pub(super) fn alone_in_words(limit: u64, period: Duration, windows: Windows) -> 
         _ if period.is_zero() => format!("at most {limit} in all, by each gateway alone"),
         Windows::Sliding => format!("at most {limit} in any {seconds} s, by each gateway alone"),
         Windows::Bucket => {
-            format!("what its bucket holds, and {limit} more each {seconds} s, by each gateway alone")
+            format!(
+                "what its bucket holds, and {limit} more each {seconds} s, by each gateway alone"
+            )
         }
         Windows::Fixed | Windows::Quota => {
             format!("at most {limit} per {seconds} s, by each gateway alone")

@@ -158,12 +158,7 @@ impl Amount {
         }
     }
 
-    const fn stated(
-        self,
-        holding: &Holding,
-        period: Duration,
-        origin: Timestamp,
-    ) -> (Terms, bool) {
+    const fn stated(self, holding: &Holding, period: Duration, origin: Timestamp) -> (Terms, bool) {
         (self.terms(holding, period, origin), matches!(self, Self::Bytes(_)))
     }
 
@@ -184,9 +179,8 @@ impl Quota {
     /// What each of its quotas admits, for a subscription that began with the epoch; and whether
     /// it counts bytes.
     pub fn terms(&self) -> impl Iterator<Item = (Terms, bool)> {
-        let terms = |part: &Part| {
-            part.amount.stated(&part.holding, part.period, Timestamp::default())
-        };
+        let terms =
+            |part: &Part| part.amount.stated(&part.holding, part.period, Timestamp::default());
         self.parts.iter().map(terms)
     }
 
