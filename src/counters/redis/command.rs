@@ -276,15 +276,13 @@ fn epoch_of(value: &Value) -> Result<Epoch, Trouble> {
 }
 
 fn number(value: &Value) -> Result<i64, Trouble> {
-    match value {
-        Value::Int(number) => Ok(*number),
-        // `TIME` and `HGET` write numbers as text.
-        Value::BulkString(text) => std::str::from_utf8(text)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .ok_or(Trouble::Garbled),
-        _ => Err(Trouble::Garbled),
+    if let Value::Int(number) = value {
+        return Ok(*number);
     }
+    // `TIME` and `HGET` write numbers as text.
+    let Value::BulkString(text) = value else { return Err(Trouble::Garbled) };
+    let text = std::str::from_utf8(text).map_err(|_| Trouble::Garbled)?;
+    text.parse().map_err(|_| Trouble::Garbled)
 }
 
 /// The numbers of an answer, one after the other.

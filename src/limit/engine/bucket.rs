@@ -98,7 +98,8 @@ impl Engine {
         slot.flags.asking = true;
         let bound = self.standing.for_sale(rule, 0, moment.early, 0);
         let rule = Arc::clone(rule);
-        let buy = Buy { place, window: measure.life, want, back: 0, bound, is_ahead: false, rule };
+        let (window, seen) = (measure.life, (0, 0));
+        let buy = Buy { place, window, want, back: 0, bound, seen, is_ahead: false, rule };
         if !self.send(now, What::Buy(buy), order)
             && let Some(slot) = self.slots.get_mut(place)
         {

@@ -107,7 +107,7 @@ impl Engine {
         let want = sizing::want_ahead(slot, grid, supply);
         slot.flags.asking_ahead = true;
         let (window, bound, rule) = (next, for_sale, Arc::clone(rule));
-        let buy = Buy { place, window, want, back: 0, bound, is_ahead: true, rule };
+        let buy = Buy { place, window, want, back: 0, bound, seen: (0, 0), is_ahead: true, rule };
         self.order(moment.local, buy, Vec::new());
     }
 
@@ -177,8 +177,10 @@ impl Engine {
         self.facts.returned = self.facts.returned.saturating_add(died);
         self.facts.expired = self.facts.expired.saturating_sub(died);
         slot.flags.asking = true;
+        let seen = (slot.sold, slot.returns);
         let rule = Arc::clone(rule);
-        let buy = Buy { place, window: number, want, back, bound: for_sale, is_ahead: false, rule };
+        let (window, bound, is_ahead) = (number, for_sale, false);
+        let buy = Buy { place, window, want, back, bound, seen, is_ahead, rule };
         self.order(now, buy, marks);
     }
 
@@ -238,12 +240,18 @@ impl Engine {
             self.facts.bought = self.facts.bought.saturating_add(sold.granted);
             slot.balance = slot.balance.saturating_add(tokens);
             slot.own = slot.own.saturating_add(sold.granted);
-            slot.sold = sold.total;
-            slot.here = slot.here.max(sold.here);
-            slot.returns = sold.returns;
+            // What was ordered ahead may be answered after what was ordered later.
+            let is_overtaken =
+                !grid.is_ring() && (sold.returns, sold.total) < (slot.returns, slot.sold);
+            let top = sold.total.min(buy.bound);
             if sold.granted > 0 {
-                slot.top = sold.total.min(buy.bound);
+                slot.top = if is_overtaken { slot.top.max(top) } else { top };
             }
+            if !is_overtaken {
+                slot.sold = sold.total;
+                slot.returns = sold.returns;
+            }
+            slot.here = slot.here.max(sold.here);
             if !grid.is_ring() {
                 slot.fraction = sizing::fraction(slot.own, slot.sold, self.standing.members);
             }
@@ -276,15 +284,15 @@ impl Engine {
         let slot = self.slots.get_mut(buy.place)?;
         let returns = u16::try_from(reply.returns).unwrap_or(u16::MAX);
         let prior = i128::from(reply.sold).saturating_sub(i128::from(buy.want));
-        let (seen, count) =
-            if slot.window == buy.window { (slot.sold, slot.returns) } else { (0, 0) };
+        let (seen, count) = buy.seen;
         let least = i128::from(seen).saturating_sub(i128::from(buy.back));
         let expected = count.saturating_add(u16::from(buy.back > 0));
         if returns < expected || returns == expected && prior < least || prior < 0 {
             self.facts.rollbacks = self.facts.rollbacks.saturating_add(1);
             slot.flags.asking = true;
             let span = buy.rule.grid().span(buy.window);
-            let floor = Floor { meter: buy.rule.grid().meter(slot.key.key), span, sold: seen };
+            let sold = if slot.window == buy.window { slot.sold } else { 0 };
+            let floor = Floor { meter: buy.rule.grid().meter(slot.key.key), span, sold };
             let order = Order::Raise(Raise { floors: vec![floor] });
             if !self.send(now, What::Lift { place: buy.place }, order)
                 && let Some(slot) = self.slots.get_mut(buy.place)

@@ -70,6 +70,8 @@ pub(super) struct Buy {
     pub want: u64,
     pub back: u64,
     pub bound: u64,
+    /// What the window was seen to have sold, and how many returns, when it was ordered.
+    pub seen: (u64, u16),
     pub is_ahead: bool,
     pub rule: Arc<Rule>,
 }

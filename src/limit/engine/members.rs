@@ -23,6 +23,8 @@
 //! ```
 
 mod talk;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

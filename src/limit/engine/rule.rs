@@ -16,7 +16,7 @@ pub const FIXED_MAX: Duration = Duration::from_mins(10);
 pub const PERIOD_MIN: Duration = Duration::from_millis(100);
 
 /// About how long a sub-window is.
-const PART: Duration = Duration::from_millis(100);
+const PART: Duration = Duration::from_millis(50);
 
 /// The fewest and the most sub-windows of a sliding window.
 const PARTS: (u64, u64) = (8, 30);
@@ -422,8 +422,8 @@ mod tests {
     }
 
     #[test]
-    fn sub_windows_are_about_a_tenth_of_a_second_and_cover_the_period() {
-        for (millis, parts) in [(100, 8), (1_000, 10), (1_001, 10), (3_000, 30), (60_000, 30)] {
+    fn sub_windows_are_about_a_twentieth_of_a_second_and_cover_the_period() {
+        for (millis, parts) in [(100, 8), (1_000, 20), (1_001, 20), (1_500, 30), (60_000, 30)] {
             let rule = Rule::new(1, Shape::Sliding { period: Duration::from_millis(millis) });
             let grid = *rule.unwrap().grid();
             assert_eq!(grid.parts, parts);

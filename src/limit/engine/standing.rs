@@ -232,7 +232,7 @@ mod tests {
         let fixed = |second| standing.for_sale(&rule(10, false), second, 0, 0);
         assert_eq!([fixed(9), fixed(10), fixed(11), fixed(12)], [10, 5, 5, 10]);
         let sliding = |part| standing.for_sale(&rule(10, true), part, 0, 0);
-        assert_eq!([sliding(99), sliding(100), sliding(130), sliding(131)], [10, 5, 5, 10]);
+        assert_eq!([sliding(199), sliding(200), sliding(260), sliding(261)], [10, 5, 5, 10]);
     }
 
     #[test]

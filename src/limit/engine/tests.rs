@@ -72,10 +72,7 @@ fn ask(engine: &mut Engine, micros: u64, rule: &Arc<Rule>) -> (Decision, Vec<Err
 fn sent(engine: &mut Engine) -> Vec<Errand> {
     let effects = std::iter::from_fn(|| engine.next_effect());
     effects
-        .filter_map(|effect| match effect {
-            Effect::Send(errand) => Some(errand),
-            _ => None,
-        })
+        .filter_map(|effect| if let Effect::Send(errand) = effect { Some(errand) } else { None })
         .collect()
 }
 
@@ -154,10 +151,8 @@ fn the_share_of_an_exact_limit_expires_and_that_of_a_fast_one_does_not() {
             ..in_touch()
         };
         let (decision, _) = ask(&mut engine(out), starts + SECOND, rule);
-        let source = match decision {
-            Decision::Admitted(receipt) => Some(receipt.source),
-            _ => None,
-        };
+        let source =
+            if let Decision::Admitted(receipt) = decision { Some(receipt.source) } else { None };
         assert_eq!(source, has_share.then_some(Source::Share), "{over}");
     }
 }

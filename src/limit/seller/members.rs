@@ -212,10 +212,9 @@ mod tests {
     }
 
     fn alive(members: &mut Members, now: u64, order: Beat) -> Alive {
-        match beat(members, 7, now, &order) {
-            Beaten::Alive(alive) => alive,
-            other => panic!("{other:?}"),
-        }
+        let beaten = beat(members, 7, now, &order);
+        let Beaten::Alive(alive) = beaten else { panic!("{beaten:?}") };
+        alive
     }
 
     /// Replicas 0 to `count`, each with a seat, who last beat at `now`.

@@ -1,6 +1,7 @@
 //! What must hold in every case, whatever goes wrong.
 
 mod measure;
+mod lost;
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,6 @@ use crate::limit::engine::standing::Touch;
 use crate::limit::engine::{Engine, Facts, Receipt, Source};
 use crate::limit::order::{Order, Reply};
 use crate::limit::seller::ledger::Account;
-use crate::limit::seller::{Primary, fixed};
 
 /// How late a beat may count, and how much earlier than its notice a dead life is held back, both
 /// with some room; in microseconds.
@@ -131,7 +131,11 @@ impl Judge {
             Order::Fixed(order) => is_in && order.want > 0,
             Order::Ring(order) => order.want > 0,
             Order::Bucket(order) => order.want > 0,
-            _ => false,
+            Order::Probe(_)
+            | Order::Beat(_)
+            | Order::Ledger(_)
+            | Order::Raise(_)
+            | Order::Permits(_) => false,
         };
         let is_news = replica_time(world, who) <= standing.buys_until;
         assert!(!wants || is_in && is_news, "seed {seed}: buys on old news: {order:?}");
@@ -195,75 +199,6 @@ impl Judge {
                     );
                 }
             }
-        }
-    }
-
-    /// How much of what was sold the next primary does not know of.
-    pub(super) fn lost(before: &Primary, after: &Primary) -> u64 {
-        let mut lost = 0;
-        for (key, counter) in &before.fixed {
-            let known = after.fixed.get(key).copied().unwrap_or_default();
-            let gone = fixed::read(*counter).sold - fixed::read(known).sold;
-            lost = lost.max(u64::try_from(gone).unwrap_or(0));
-        }
-        for (key, account) in &before.ledgers {
-            let total = |account: &Account| account.total();
-            lost += total(account).saturating_sub(after.ledgers.get(key).map_or(0, total));
-        }
-        for (key, ring) in &before.rings {
-            let known = after.rings.get(key).cloned().unwrap_or_default();
-            for (age, sold) in (0..).zip(&ring.back_from_newest) {
-                let at = ring.newest - age;
-                let back = known.newest.checked_sub(at).and_then(|back| usize::try_from(back).ok());
-                let kept = back.and_then(|back| known.back_from_newest.get(back));
-                lost += sold.saturating_sub(kept.copied().unwrap_or(0));
-            }
-        }
-        lost
-    }
-
-    /// A failover is made good by those who saw what was lost. If some of them are dead or cut
-    /// off, or nobody notices, what was lost may be sold again.
-    pub(super) fn failed_over(&mut self, plan: &Plan, lost: u64) {
-        let failover = plan.failover.as_ref().unwrap();
-        let (from, to) = (failover.at.saturating_sub(failover.lag), failover.at + 3 * SECOND);
-        let cut = plan.cuts.iter().any(|cut| {
-            from < cut.to && cut.from < to && {
-                cut.to > failover.at + 100_000 || cut.who.len() < plan.replicas
-            }
-        });
-        let crash = plan.crashes.iter().any(|crash| from < crash.to && crash.from < to);
-        let pause = plan.pauses.iter().any(|pause| from < pause.to && pause.from < to);
-        // Who leaves takes along what only it has seen.
-        let left = plan.leaves.iter().any(|(_, at)| from < *at && *at < to);
-        let lossy = plan.loses_one_in > 0 || left;
-        if failover.hidden || cut || crash || pause || lossy || plan.rule.grid().is_bucket() {
-            self.slack = lost;
-        }
-        if plan.rule.grid().is_bucket() {
-            self.slack = u64::MAX / 4;
-        }
-        if failover.jump != 0 {
-            // Windows are those of the clock that was followed; around the change there are two.
-            self.slack = self.slack.saturating_add(plan.rule.limit());
-        }
-    }
-
-    /// Data that are lost are made good by those who saw them. Where some of them die or leave
-    /// meanwhile, or in the fast mode are cut off, what only they knew of may be sold again.
-    pub(super) fn wiped(&mut self, plan: &Plan, lost: u64) {
-        let at = plan.wipe.unwrap();
-        let (from, to) = (at.saturating_sub(SECOND), at + 3 * SECOND);
-        let dies = plan.crashes.iter().any(|crash| from < crash.to && crash.from < to)
-            || plan.leaves.iter().any(|(_, at)| from < *at && *at < to);
-        let is_away = plan.cuts.iter().any(|cut| from < cut.to && cut.from < to)
-            || plan.pauses.iter().any(|pause| from < pause.to && pause.from < to)
-            || plan.loses_one_in > 0;
-        if dies || is_away && (self.is_fast || plan.rule.grid().is_quota()) {
-            self.slack = lost;
-        }
-        if plan.rule.grid().is_bucket() {
-            self.slack = u64::MAX / 4;
         }
     }
 

@@ -49,13 +49,35 @@ fn a_load_below_the_limit_is_not_refused() {
 #[test]
 fn a_load_above_the_limit_gets_nearly_all_of_it() {
     let [fixed, sliding, _] = shapes();
-    for (shape, limit, most) in [(fixed, 1_000, 5), (fixed, 5, 20), (sliding, 1_000, 101)] {
+    for (shape, limit, most) in [(fixed, 1_000, 5), (fixed, 5, 20), (sliding, 1_000, 58)] {
         for replicas in [4, 20] {
             let world = even(&Rule::new(limit, shape).unwrap(), replicas, 2 * limit);
             let missed = missed(&world);
             assert!(missed <= most, "{shape:?}, {replicas}: {missed} of 1000");
         }
     }
+}
+
+#[test]
+fn a_load_above_the_limit_that_nearly_all_comes_to_one_replica_gets_nearly_all_of_it() {
+    let [fixed, ..] = shapes();
+    let rule = Rule::new(1_000, fixed).unwrap();
+    let (mut missed, mut could) = (0, 0);
+    for seed in 0..3 {
+        let plan = Plan {
+            replicas: 4,
+            weights: vec![27, 1, 1, 1],
+            rate: 2_000,
+            ends: 12 * SECOND,
+            ..Plan::quiet(seed, rule.clone())
+        };
+        let world = World::new(plan).run();
+        let (did_not, all) = world.judge.missed(&rule);
+        // An answer that another one overtakes looks like a counter that fell.
+        assert_eq!(world.judge.facts.rollbacks, 0);
+        (missed, could) = (missed + did_not, could + all);
+    }
+    assert!(missed * 200 <= could, "{missed} of {could}");
 }
 
 #[test]
