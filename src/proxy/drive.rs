@@ -6,13 +6,13 @@ use pingora::proxy::Session;
 
 use crate::admission::First;
 use crate::caller::Call;
-use crate::limit::Counters;
+use crate::limit::{Charge, Counters};
 use crate::policy::Side;
 use crate::policy::machine::{Effect, Event};
 use crate::problem::Problem;
 use crate::proxy::forward::call::Stopped;
 use crate::proxy::{Gateway, Run, forward, reply};
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 
 /// Why the machine stopped.
 #[derive(Debug)]
@@ -89,18 +89,12 @@ async fn follow(
                 let body = Box::pin(fetch_response(run.call.as_mut(), max)).await;
                 Event::Body(Side::Response, body)
             }
-            Effect::Charge(charges) => {
-                let answer = gateway.counters.charge(&charges, now).await;
-                Event::Tallied(charges, answer)
-            }
+            Effect::Charge(charges) => charge(gateway, charges, now).await,
             Effect::Add(charges) => {
                 gateway.counters.add(&charges, now);
                 Event::Done
             }
-            Effect::Refund(charge, taken) => {
-                gateway.counters.refund(&[charge], taken);
-                Event::Done
-            }
+            Effect::Refund(charge, taken) => refund(gateway, charge, taken),
             Effect::Enter { key, max } => Event::Entered(gateway.counters.enter(key, max).await),
             Effect::LookupResponse(key) => Event::CachedResponse(gateway.responses.get(&key, now)),
             Effect::StoreResponse(key, ttl) => {
@@ -124,6 +118,16 @@ async fn follow(
         run.exchange.now = gateway.clock.now();
         effect = run.machine.resume(event, &mut run.exchange);
     }
+}
+
+async fn charge(gateway: &Gateway, charges: Vec<Charge>, now: Timestamp) -> Event {
+    let answer = gateway.counters.charge(&charges, now).await;
+    Event::Tallied(charges, answer)
+}
+
+fn refund(gateway: &Gateway, charge: Charge, taken: Timestamp) -> Event {
+    gateway.counters.refund(&[charge], taken);
+    Event::Done
 }
 
 /// Reads the body of the request, at most `bytes_max` bytes.

@@ -146,6 +146,25 @@ fn what_a_response_does_not_cost_is_given_back_over_redis() {
 }
 
 #[test]
+fn the_bound_of_each_limit_is_told_as_it_is_held() {
+    let backend = Backend::plain();
+    let inbound = [
+        keyed(10, r#"weir-mode="local""#),
+        keyed(20, r#"weir-window="bucket" weir-burst="5" weir-mode="exact""#),
+        keyed(30, r#"weir-window="fixed" weir-overshoot="3""#),
+    ];
+    let gateway = gateway("a", "127.0.0.1:9", &inbound.concat(), &backend);
+    let told = String::from_utf8(gateway.admin("/limits/bound").body).expect("text");
+    for bound in [
+        "at most 10 in any 60 s, by each gateway alone",
+        "at most 5 at once and 20 per 60 s, also when Redis is down",
+        "at most 33 per 60 s, ",
+    ] {
+        assert!(told.contains(bound), "no `{bound}` in {told}");
+    }
+}
+
+#[test]
 fn explain_says_how_each_limit_is_held_and_its_bound() {
     let folder = tempfile::tempdir().expect("a folder");
     write(

@@ -8,6 +8,7 @@ use crate::counters::Home;
 use crate::counters::view::Windows;
 use crate::fault::Place;
 use crate::limit::Terms;
+use crate::limit::manner::Course;
 use crate::policy::Section;
 use crate::policy::program::{Action, Block, Program};
 use crate::snapshot::Snapshot;
@@ -80,8 +81,17 @@ fn bound(place: &Place, policy: &'static str, stated: Stated, home: &Home) -> Bo
         };
     };
     let windows = Windows::alone(terms.course());
-    let alone = || alone_in_words(terms.limit, terms.period, windows);
-    let rule = home.rule(&terms);
+    let alone = || match terms.course() {
+        Course::Bucket { burst } => format!(
+            "at most {burst} at once and {} per {} s, by each gateway alone",
+            terms.limit,
+            terms.period.as_secs_f64()
+        ),
+        Course::Sliding | Course::Fixed { .. } => {
+            alone_in_words(terms.limit, terms.period, windows)
+        }
+    };
+    let rule = if terms.is_local() { None } else { home.rule(&terms) };
     let (mode, window, over, words) = match rule {
         Some(Ok(rule)) => {
             let mode = if rule.is_exact() { "exact" } else { "fast" };
