@@ -171,7 +171,7 @@ impl Shared {
         let lanes = (0..lanes).map(|lane| {
             let at = (lane, lanes);
             let lending = Lending::new(at, number, identity, plan.replicas_expected, now);
-            Lane::new(lane, identity, lending, keys_max, &hasher, now)
+            Lane::new(identity, lending, keys_max, &hasher, now)
         });
         let alarm = Arc::new(Alarm { at: AtomicU64::new(0), bell: Notify::new() });
         let office = Arc::new(Office {

@@ -201,7 +201,7 @@ fn a_place_that_nobody_uses_is_to_be_had_at_another_gateway() {
             for client in &mut clients {
                 client.send(Request::get("/api/x").bytes());
             }
-            let let_in = clients.iter_mut().filter_map(|client| client.try_answer());
+            let let_in = clients.iter_mut().filter_map(Client::try_answer);
             let let_in = let_in.filter(|answer| answer.status == 200).count();
             assert_eq!(let_in, MAX);
             // What is not in use is given back soon, for there is nothing left.

@@ -38,7 +38,6 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(
-        number: u16,
         identity: Identity,
         lending: Lending,
         keys_max: usize,
@@ -46,6 +45,7 @@ impl Lane {
         now: Timestamp,
     ) -> Self {
         // Fewer than 255: the last number is the membership's, the one after these that of permits.
+        let number = lending.lane();
         let desks = (0..lending.number()).map(|desk| {
             let seed = hasher.hash_one((number, desk));
             Mutex::new(Desk::new((number, desk), identity, (keys_max, seed), now))
@@ -223,7 +223,7 @@ impl Lane {
         let mut lending = permits::lock(&self.lending);
         let now = office.clock.now();
         for (ticket, outcome) in outcomes {
-            lending.outcome(now, ticket, outcome);
+            lending.outcome(now, ticket, &outcome);
         }
         let rounds = lending.see_to(office, now);
         if let Some(wake) = lending.wake() {

@@ -73,6 +73,11 @@ impl Lending {
         }
     }
 
+    /// Its lane.
+    pub(super) const fn lane(&self) -> u16 {
+        self.lane
+    }
+
     /// The owner of its tickets.
     pub(super) const fn number(&self) -> u8 {
         self.number
@@ -90,7 +95,7 @@ impl Lending {
     }
 
     /// What became of an order.
-    pub(super) fn outcome(&mut self, now: Timestamp, ticket: Ticket, outcome: Outcome) {
+    pub(super) fn outcome(&mut self, now: Timestamp, ticket: Ticket, outcome: &Outcome) {
         self.pool.outcome(now, ticket, outcome);
     }
 
@@ -104,7 +109,7 @@ impl Lending {
     pub(super) fn look_in(&mut self, now: Timestamp) {
         if self.unsent_at <= now {
             for ticket in std::mem::take(&mut self.unsent) {
-                self.pool.outcome(now, ticket, Outcome::Unanswered);
+                self.pool.outcome(now, ticket, &Outcome::Unanswered);
             }
         }
         self.pool.tick(now);

@@ -89,14 +89,14 @@ impl Pool {
     }
 
     /// What became of an order.
-    pub fn outcome(&mut self, now: Timestamp, ticket: Ticket, outcome: Outcome) {
+    pub fn outcome(&mut self, now: Timestamp, ticket: Ticket, outcome: &Outcome) {
         let Some(key) = self.flights.remove(&ticket.serial) else { return };
         let Some(slot) = self.slots.get_mut(&key) else { return };
         let Some(flight) = slot.flight.take_if(|flight| flight.serial == ticket.serial) else {
             return;
         };
         let is_answered = if let Outcome::Answered(Reply::Permits(reply)) = outcome {
-            slot.answered(&self.standing, now, &flight, reply);
+            slot.answered(&self.standing, now, &flight, *reply);
             true
         } else {
             slot.unanswered(now);
