@@ -194,18 +194,18 @@ fn without_redis_each_gateway_lets_in_its_share() {
 #[test]
 fn a_place_that_nobody_uses_is_to_be_had_at_another_gateway() {
     let fleet = Fleet::start(2);
-    for _ in 0..3 {
-        for gateway in &fleet.gateways {
-            let asked = || gateway.client();
-            let mut clients: Vec<_> = (0..MAX).map(|_| asked()).collect();
+    for gateway in fleet.gateways.iter().cycle().take(6) {
+        let all_at_once = || {
+            let mut clients: Vec<_> = (0..MAX).map(|_| gateway.client()).collect();
             for client in &mut clients {
                 client.send(Request::get("/api/x").bytes());
             }
-            let let_in = clients.iter_mut().filter_map(Client::try_answer);
-            let let_in = let_in.filter(|answer| answer.status == 200).count();
-            assert_eq!(let_in, MAX);
-            // What is not in use is given back soon, for there is nothing left.
-            thread::sleep(Duration::from_millis(300));
-        }
+            let answers = clients.iter_mut().filter_map(Client::try_answer);
+            let let_in = answers.filter(|answer| answer.status == 200).count();
+            assert!(fleet.crowd.since().0 <= MAX);
+            // On a machine that is busy some are refused because Redis does not answer in time.
+            (let_in == MAX).then_some(())
+        };
+        assert!(soon(all_at_once).is_some(), "some places stay where they are");
     }
 }
