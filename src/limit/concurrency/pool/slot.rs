@@ -395,3 +395,26 @@ impl Slot {
         now < self.crowded_until
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_seen_renewed_in_time_lets_nobody_in() {
+        let at = |micros| Timestamp::from_micros(micros);
+        let (touch, members, buys_until) = (Touch::In, 1, at(u64::MAX));
+        let standing = Standing { touch, members, buys_until, ..Standing::default() };
+        let start = Start { expected: NonZeroU32::MIN, waits_until: at(0) };
+        let mut slot = Slot::new(5, at(0));
+        let wish = Wish { inside: 0, need: 1, want: 2, bound: 5 };
+        let flight = Flight { serial: 1, sent: at(1_000), wish, round: None };
+        slot.send(flight);
+        let reply = PermitsHeld { held: 2, taken: 2, is_wanted: false };
+        // The answer is late; what counts is when it was asked.
+        slot.answered(&standing, at(9_000), &flight, reply);
+        let judge = |now| slot.judge(&standing, at(now), 5, start);
+        assert_eq!(judge(2_900_999), Verdict::In { ahead: false });
+        assert_eq!(judge(2_901_000), Verdict::Wait);
+    }
+}
