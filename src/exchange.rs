@@ -112,6 +112,8 @@ pub struct LastError {
 /// A line that a policy wrote for whoever inspects the request.
 #[derive(Clone, Debug)]
 pub struct Trace {
+    /// When it was said.
+    pub at: Timestamp,
     /// The `source` of the `trace` policy, or `expression`.
     pub source: Arc<str>,
     /// How much it matters.

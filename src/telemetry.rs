@@ -4,3 +4,4 @@ pub mod access_log;
 pub mod audit;
 pub mod events;
 pub mod metrics;
+pub mod policy_trace;

@@ -126,6 +126,7 @@ impl Scope for Exchange {
 
     fn trace(&mut self, message: &str) {
         let trace = Trace {
+            at: self.now,
             source: Arc::from("expression"),
             severity: Severity::Verbose,
             message: Arc::from(message),

@@ -87,7 +87,8 @@ impl Trace {
             metadata.push((Arc::clone(name), value.get(exchange)?));
         }
         let (source, severity) = (Arc::clone(&self.source), self.severity);
-        exchange.trace(exchange::Trace { source, severity, message, metadata });
+        let at = exchange.now;
+        exchange.trace(exchange::Trace { at, source, severity, message, metadata });
         Ok(Flow::Next)
     }
 }

@@ -15,6 +15,7 @@ use crate::proxy::guard::Witness;
 use crate::proxy::state::State;
 use crate::proxy::{Context, Gateway};
 use crate::telemetry::access_log::{AccessLog, Line};
+use crate::telemetry::policy_trace;
 use crate::time::{Clock, SystemClock, Timestamp, date};
 
 /// What happened on the way, for the record.
@@ -68,6 +69,7 @@ pub fn finish(
         for refusal in &run.exchange.pending.refusals {
             gateway.state.refusals.note(refusal, now);
         }
+        policy_trace::tell(&gateway.log, &run.exchange);
     }
     let pending = context.run.as_ref().map(|run| &run.exchange.pending);
     let spared = pending.is_some_and(|pending| !pending.spared().is_empty());

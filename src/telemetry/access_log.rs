@@ -1,4 +1,4 @@
-//! One line for each exchange: collected in memory, written by a thread of its own.
+//! One line for each exchange, and for what its policies tell: collected in memory, written by a thread of its own.
 //!
 //! Waking another thread for every line costs more than all the rest of a request, so lines are
 //! appended to a buffer that a timer empties. A reader of standard output that stands still
@@ -155,6 +155,11 @@ impl AccessLog {
 
     /// Appends a line.
     pub fn write(&self, line: &Line<'_>) {
+        self.append(line, text);
+    }
+
+    /// Appends `line`: as JSON, or as `text` writes it for people.
+    pub(super) fn append<L: Serialize>(&self, line: &L, text: impl FnOnce(&L) -> String) {
         let mut bytes = match self.format {
             Format::Json => serde_json::to_vec(line).unwrap_or_default(),
             Format::Text => text(line).into_bytes(),
@@ -231,10 +236,7 @@ fn text(line: &Line<'_>) -> String {
     ];
     for (name, value) in optional {
         if let Some(value) = value {
-            out.push(' ');
-            out.push_str(name);
-            out.push('=');
-            out.push_str(&plain(value));
+            pair(&mut out, name, value);
         }
     }
     for refusal in &line.shadow_refusals {
@@ -242,6 +244,14 @@ fn text(line: &Line<'_>) -> String {
         out.push_str(&plain(refusal));
     }
     out
+}
+
+/// Adds `name=value` to a line for people.
+pub(super) fn pair(out: &mut String, name: &str, value: &str) {
+    out.push(' ');
+    out.push_str(&plain(name));
+    out.push('=');
+    out.push_str(&plain(value));
 }
 
 /// `value` on one line: quoted where it has spaces, and without control characters.

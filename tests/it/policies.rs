@@ -98,6 +98,46 @@ fn on_error_sees_what_went_wrong_and_has_the_last_word() {
 }
 
 #[test]
+fn what_trace_policies_say_is_logged_from_their_severity_on() {
+    let trace = |severity: &str, message: &str| {
+        format!(
+            "<trace source=\"desk\" severity=\"{severity}\"><message>{message}</message>\
+             <metadata name=\"from\" value=\"@(context.Request.Headers.GetValueOrDefault(\
+             &quot;X-From&quot;))\" /></trace>"
+        )
+    };
+    let inbound = [
+        trace("verbose", "looks"),
+        trace("information", "@(\"a\" + '\\n' + \"b\")"),
+        trace("error", "refuses"),
+        "<return-response />".to_owned(),
+    ]
+    .concat();
+    for (level, told) in [
+        ("debug", &["looks", "a\nb", "refuses"][..]),
+        ("info", &["a\nb", "refuses"]),
+        ("error", &["refuses"]),
+    ] {
+        let gateway = Gateway::start(|site| {
+            site.set("log-level", level);
+            site.set("log-access", "off");
+            site.open_api("echo", NOBODY, Policies { inbound: &inbound, ..Policies::default() });
+        });
+        assert_eq!(gateway.ask(&Request::get("/echo/a").field("X-From", "here")).status, 200);
+        let lines = soon(|| Some(gateway.records()).filter(|lines| told.len() <= lines.len()));
+        let lines = lines.unwrap_or_else(|| panic!("{level}: {:?}", gateway.records()));
+        let said: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+        assert_eq!(said, told, "{level}");
+        for line in &lines {
+            assert_eq!(line["category"], "GatewayTraces");
+            assert_eq!((&line["source"], &line["apiId"]), (&"desk".into(), &"echo".into()));
+            assert_eq!(line["metadata"]["from"], "here");
+            assert_eq!(line["correlationId"].as_str().unwrap().len(), 36);
+        }
+    }
+}
+
+#[test]
 fn without_on_error_a_failure_has_the_usual_body_and_an_activity_id() {
     let gateway = Gateway::start(|site| site.open_api("echo", NOBODY, Policies::default()));
     let answer = gateway.get("/echo/a");

@@ -61,6 +61,7 @@ pub fn preflight(program: &Program, exchange: &mut Exchange) -> bool {
 /// A policy that cannot say what it grants grants nothing; whoever inspects the request is told.
 fn explain(exchange: &mut Exchange, failure: Failure) {
     exchange.trace(Trace {
+        at: exchange.now,
         source: "cors".into(),
         severity: Severity::Error,
         message: failure.message.into(),

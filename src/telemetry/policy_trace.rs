@@ -1,0 +1,139 @@
+//! What `trace` policies and `context.Trace` say, a line each among the records of exchanges.
+//!
+//! The level of the log decides which severities are written. The lines go the buffered way of the
+//! records and not that of events, so that a reader that stands still never holds up a request.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use tracing::Level;
+
+use crate::exchange::{Exchange, Severity, Trace, format_id};
+use crate::telemetry::access_log::{AccessLog, pair};
+use crate::time::date;
+
+/// The most characters that are written of a message.
+const MESSAGE_CHARACTERS_MAX: usize = 8192;
+/// The most characters that are written of a name or value beside it.
+const METADATA_CHARACTERS_MAX: usize = 1024;
+/// The most names and values that are written.
+const METADATA_MAX: usize = 64;
+
+/// What one policy said.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    time_generated: String,
+    category: &'static str,
+    correlation_id: String,
+    level: &'static str,
+    source: String,
+    message: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation_id: Option<&'a str>,
+}
+
+/// Writes what the policies of `exchange` said and the level of the log lets through.
+pub fn tell(log: &AccessLog, exchange: &Exchange) {
+    for trace in exchange.traces.iter().filter(|trace| is_wanted(trace.severity)) {
+        log.append(&line(trace, exchange), text);
+    }
+}
+
+/// Whether the level of the log lets `severity` through.
+fn is_wanted(severity: Severity) -> bool {
+    match severity {
+        Severity::Verbose => tracing::enabled!(Level::DEBUG),
+        Severity::Information => tracing::enabled!(Level::INFO),
+        Severity::Error => tracing::enabled!(Level::ERROR),
+    }
+}
+
+fn line<'a>(trace: &Trace, exchange: &'a Exchange) -> Line<'a> {
+    let pairs = trace.metadata.iter().take(METADATA_MAX);
+    Line {
+        time_generated: date(trace.at),
+        category: "GatewayTraces",
+        correlation_id: format_id(exchange.id),
+        level: match trace.severity {
+            Severity::Verbose => "verbose",
+            Severity::Information => "information",
+            Severity::Error => "error",
+        },
+        source: cut(&trace.source, METADATA_CHARACTERS_MAX),
+        message: cut(&trace.message, MESSAGE_CHARACTERS_MAX),
+        metadata: pairs
+            .map(|(name, value)| {
+                (cut(name, METADATA_CHARACTERS_MAX), cut(value, METADATA_CHARACTERS_MAX))
+            })
+            .collect(),
+        api_id: exchange.api.as_ref().map(|api| api.id.as_ref()),
+        operation_id: exchange.operation.as_ref().map(|operation| operation.id.as_ref()),
+    }
+}
+
+/// At most `characters_max` of `text`.
+fn cut(text: &str, characters_max: usize) -> String {
+    match text.char_indices().nth(characters_max) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// A line for people: the message, then the facts as `name=value`.
+fn text(line: &Line<'_>) -> String {
+    let mut out = format!("{} trace {}", line.time_generated, line.level);
+    pair(&mut out, "source", &line.source);
+    pair(&mut out, "message", &line.message);
+    for (name, value) in &line.metadata {
+        pair(&mut out, name, value);
+    }
+    let facts = [
+        ("api", line.api_id),
+        ("operation", line.operation_id),
+        ("id", Some(line.correlation_id.as_str())),
+    ];
+    for (name, value) in facts {
+        if let Some(value) = value {
+            pair(&mut out, name, value);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(message: &str) -> Line<'static> {
+        Line {
+            time_generated: String::new(),
+            category: "GatewayTraces",
+            correlation_id: "1".to_owned(),
+            level: "error",
+            source: "app".to_owned(),
+            message: message.to_owned(),
+            metadata: BTreeMap::from([("a b".to_owned(), "c\nd".to_owned())]),
+            api_id: Some("echo"),
+            operation_id: None,
+        }
+    }
+
+    #[test]
+    fn a_line_for_people_cannot_be_forged() {
+        let line = text(&told("x\u{1b}[2J\n2026 trace"));
+        assert_eq!(line.lines().count(), 1);
+        assert!(!line.chars().any(char::is_control), "{line}");
+        assert!(line.ends_with(r#""a b"="c\nd" api=echo id=1"#), "{line}");
+    }
+
+    #[test]
+    fn what_is_long_is_cut_between_characters() {
+        assert_eq!(cut("äöü", 2), "äö…");
+        assert_eq!(cut("äöü", 3), "äöü");
+    }
+}
