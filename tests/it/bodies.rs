@@ -250,8 +250,8 @@ fn a_client_that_closes_after_its_body_gets_its_answer() {
         ("HTTP/1.0", "Content-Length: 5", "hello".to_owned(), "hello"),
     ] {
         let mut client = gateway.client();
-        client.send(&format!("POST /echo/a {line}\r\nHost: a\r\nConnection: close\r\n"));
-        client.send(&format!("{framing}\r\n\r\n{body}"));
+        client.send(format!("POST /echo/a {line}\r\nHost: a\r\nConnection: close\r\n"));
+        client.send(format!("{framing}\r\n\r\n{body}"));
         let answer = client.answer();
         assert_eq!((answer.status, answer.text()), (200, told), "{line} {framing}");
         assert!(client.is_closed());

@@ -137,6 +137,7 @@ impl Frame {
         };
         if outcome.is_spared() {
             exchange.trace(Trace {
+                at: exchange.now,
                 source: Arc::from(self.site.policy),
                 severity: Severity::Information,
                 message: Arc::from(format!("{} would have refused `{who}`", self.site)),
