@@ -175,8 +175,8 @@ fn the_time_for_a_head_does_not_end_its_body() {
         stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
         // Longer than the timeout of the policy, which is for the head.
         thread::sleep(Duration::from_millis(1_600));
-        let body =
-            format!("{:x}\r\n{}\r\n0\r\n\r\n", seen.text().len() + 1, format!("{}!", seen.text()));
+        let (said, length) = (seen.text(), seen.text().len() + 1);
+        let body = format!("{length:x}\r\n{said}!\r\n0\r\n\r\n");
         stream.write_all(body.as_bytes())?;
         Ok(Then::Keep)
     });
