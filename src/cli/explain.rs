@@ -29,7 +29,7 @@ use crate::route::host::Authority;
 use crate::snapshot::Snapshot;
 use crate::time::{Clock, SystemClock};
 
-/// Says what would happen to one request, and why.
+/// Says what would happen to one request, and why. Secrets from 4 characters on are covered.
 #[derive(Debug, Args)]
 pub struct Explain {
     /// The configuration folder.
@@ -89,7 +89,12 @@ impl Explain {
             say(&mut told, &format!("refused before routing, with 400: {message}\n"));
             Outcome::Wrong
         });
-        say(out, &without(&secrets, &String::from_utf8_lossy(&told)));
+        let (long, short): (Vec<_>, Vec<_>) =
+            secrets.into_iter().partition(|text| SECRET_CHARACTERS_MIN <= text.chars().count());
+        say(out, &without(&long, &String::from_utf8_lossy(&told)));
+        if !short.is_empty() {
+            say(out, &uncovered(short.len()));
+        }
         outcome
     }
 
@@ -177,6 +182,19 @@ fn secrets_of(config: &Config) -> Vec<String> {
         .iter()
         .flat_map(|known| [&known.primary_key, &known.secondary_key].into_iter().flatten());
     named.chain(keys.map(|key| key.expose().to_owned())).filter(|text| !text.is_empty()).collect()
+}
+
+/// The fewest characters of a secret that is covered wherever it stands: to cover a shorter one
+/// would cover much that is none, and tell where it is.
+const SECRET_CHARACTERS_MIN: usize = 4;
+
+/// What is said where secrets are too short to be covered.
+fn uncovered(short: usize) -> String {
+    let secrets = if short == 1 { "secret is" } else { "secrets are" };
+    format!(
+        "note: {short} {secrets} shorter than {SECRET_CHARACTERS_MIN} characters and not covered \
+         above\n"
+    )
 }
 
 /// `text` with every secret in it covered.

@@ -16,7 +16,7 @@ use crate::policy::build::Builder;
 use crate::policy::catalog::{Build, Content, EVERY_SCOPE, INBOUND, Policy, required};
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
-use crate::policy::operand::{Operand, Term, text_of};
+use crate::policy::operand::{HIDDEN, Operand, Term, text_of};
 use crate::policy::program::Action;
 use crate::problem::Problem;
 
@@ -51,7 +51,8 @@ pub const IP_FILTER: Policy = Policy {
 #[derive(Clone, Debug)]
 pub struct CheckHeader {
     name: Operand<HeaderName>,
-    /// The name as the policy writes it, where it is a constant: for messages.
+    /// The name as messages show it: as the policy writes it, where it is a constant, and not at
+    /// all where a secret is part of it.
     written: Option<Arc<str>>,
     status: Operand<StatusCode>,
     message: Operand<Arc<str>>,
@@ -83,8 +84,11 @@ fn check_header(builder: &mut Builder<'_>, element: &Element) {
     }
     let name = builder.attribute::<HeaderName>(element, "name");
     let is_constant = name.as_ref().is_some_and(|name| name.constant().is_some());
-    let written = element.value("name").filter(|text| is_constant && !text.is_expression());
-    let written = written.map(|text| Arc::from(text.as_str().trim()));
+    let written = element.value("name").and_then(|text| {
+        let shown = if text.is_secret() { HIDDEN } else { text.as_str().trim() };
+        let is_written = text.is_secret() || is_constant && !text.is_expression();
+        is_written.then(|| Arc::from(shown))
+    });
     let status = builder.attribute(element, "failed-check-httpcode");
     let message = builder.attribute(element, "failed-check-error-message");
     let ignore_case = builder.attribute(element, "ignore-case");

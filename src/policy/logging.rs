@@ -7,8 +7,8 @@ use crate::policy::Failure;
 use crate::policy::build::Builder;
 use crate::policy::catalog::{ANYWHERE, Build, Content, EVERY_SCOPE, Policy, optional, required};
 use crate::policy::machine::Flow;
-use crate::policy::markup::Element;
-use crate::policy::operand::Operand;
+use crate::policy::markup::{Element, Text};
+use crate::policy::operand::{HIDDEN, Operand};
 use crate::policy::program::Action;
 
 /// `trace`: a line for whoever inspects the request.
@@ -39,19 +39,26 @@ fn trace(builder: &mut Builder<'_>, element: &Element) {
         match child.name.as_ref() {
             "message" => {
                 builder.child(child, &[]);
-                message = builder.content_operand(child, "`message`");
+                let text = builder.content_operand(child, "`message`");
+                let is_secret = child.text_content().is_some_and(|text| text.is_secret());
+                message = text.map(|text| covered(text, is_secret));
             }
             "metadata" => {
                 builder.child(child, &[required("name"), required("value").computed()]);
                 let name = builder.literal(child, "name");
-                metadata.extend(name.zip(builder.attribute(child, "value")));
+                let value = builder.attribute(child, "value");
+                let is_secret = child.value("value").is_some_and(Text::is_secret);
+                metadata.extend(name.zip(value.map(|value| covered(value, is_secret))));
             }
             _ => builder.only(element, &["message", "metadata"]),
         }
     }
     if element.element("message").is_none() {
         if element.stray_text().is_some() {
-            message = element.texts().next().and_then(|text| builder.operand(text, "the message"));
+            message = element.texts().next().and_then(|text| {
+                let message = builder.operand(text, "the message")?;
+                Some(covered(message, text.is_secret()))
+            });
         } else {
             builder.fault(element, "`trace` has no `message`", "add <message>…</message>");
         }
@@ -61,6 +68,11 @@ fn trace(builder: &mut Builder<'_>, element: &Element) {
         let policy = Trace { source, severity, message, metadata };
         builder.push(element, Action::Trace(Box::new(policy)));
     }
+}
+
+/// What is told in the place of `operand`: nothing that a secret is part of.
+fn covered(operand: Operand<Arc<str>>, is_secret: bool) -> Operand<Arc<str>> {
+    if is_secret { Operand::Constant(Arc::from(HIDDEN)) } else { operand }
 }
 
 fn severity(builder: &mut Builder<'_>, element: &Element) -> Severity {

@@ -6,6 +6,7 @@
 )]
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,9 @@ pub struct Computed {
     /// Whether a secret named value is part of it: then nothing may show it.
     pub is_secret: bool,
 }
+
+/// What stands in a message for a value that a secret is part of.
+pub const HIDDEN: &str = "(secret)";
 
 /// What an attribute can hold.
 pub trait Term: Clone + Sized {
@@ -83,6 +87,14 @@ impl<T: Term> Operand<T> {
         matches!(self, Self::Computed(computed) if computed.is_secret)
     }
 
+    /// How a message shows `value`, which this operand gave: not where a secret is part of it.
+    pub fn shown(&self, value: impl fmt::Display) -> String {
+        match self {
+            Self::Computed(computed) if computed.is_secret => HIDDEN.to_owned(),
+            Self::Constant(_) | Self::Computed(_) => format!("`{value}`"),
+        }
+    }
+
     /// The expression, where there is one.
     pub fn expression(&self) -> Option<&Expression> {
         match self {
@@ -101,9 +113,19 @@ impl Computed {
         format!("`{}`", brief(self.expression.source()))
     }
 
-    /// What the expression gives for this exchange.
+    /// What the expression gives for this exchange. What it traces, or why it fails, is not shown
+    /// where a secret is part of it.
     pub fn evaluate(&self, exchange: &mut Exchange) -> Result<Value, Failure> {
-        self.expression.evaluate(exchange).map_err(|error| Failure::expression(error.message))
+        if !self.is_secret {
+            let outcome = self.expression.evaluate(exchange);
+            return outcome.map_err(|error| Failure::expression(error.message));
+        }
+        let traces_before = exchange.traces.len();
+        let outcome = self.expression.evaluate(exchange);
+        for trace in exchange.traces.iter_mut().skip(traces_before) {
+            trace.message = Arc::from(HIDDEN);
+        }
+        outcome.map_err(|_error| Failure::expression(format!("{} failed", self.named())))
     }
 }
 

@@ -243,16 +243,17 @@ impl SetBackend {
         match self {
             Self::FixedUrl(base) => exchange.request.base = Arc::clone(base),
             Self::Url(url) => {
-                let url = url.get(exchange)?;
-                let base = BaseUrl::parse(&url)
-                    .map_err(|refused| Failure::value(format!("`{url}`: {refused}")))?;
+                let text = url.get(exchange)?;
+                let base = BaseUrl::parse(&text).map_err(|refused| {
+                    Failure::value(format!("{}: {refused}", url.shown(&text)))
+                })?;
                 exchange.request.base = Arc::new(base);
             }
             Self::Backend(id, backends) => {
-                let id = id.get(exchange)?;
-                let backend = backends
-                    .get(&id)
-                    .ok_or_else(|| Failure::value(format!("there is no backend `{id}`")))?;
+                let wanted = id.get(exchange)?;
+                let backend = backends.get(&wanted).ok_or_else(|| {
+                    Failure::value(format!("there is no backend {}", id.shown(&wanted)))
+                })?;
                 exchange.request.base = Arc::clone(&backend.base);
                 exchange.backend = Some(Arc::clone(backend));
                 return Ok(Flow::Next);

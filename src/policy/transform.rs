@@ -218,7 +218,8 @@ impl SetMethod {
     pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
         let method = self.method.get(exchange)?;
         if is_never_sent(&method) {
-            return Err(Failure::value(format!("the method {method} is never sent")));
+            let shown = self.method.shown(&method);
+            return Err(Failure::value(format!("the method {shown} is never sent")));
         }
         exchange.request.method = method;
         Ok(Flow::Next)

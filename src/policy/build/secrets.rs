@@ -2,9 +2,7 @@
 
 use crate::fault::{Fault, Place};
 use crate::policy::markup::{Element, Node, Text};
-
-/// What stands in a message for a secret.
-const HIDDEN: &str = "(secret)";
+use crate::policy::operand::HIDDEN;
 
 /// Takes the secret texts of `element`, and of all that is in it, out of `faults`.
 pub(super) fn hide(element: &Element, faults: &mut [Fault]) {

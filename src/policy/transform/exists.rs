@@ -65,9 +65,10 @@ impl ExistsAction {
         match self {
             Self::Fixed(exists) => Ok(*exists),
             Self::Computed(word) => {
-                let word = word.get(exchange)?;
-                Exists::parse(&word)
-                    .ok_or_else(|| Failure::value(format!("`{word}` is no `exists-action`")))
+                let given = word.get(exchange)?;
+                Exists::parse(&given).ok_or_else(|| {
+                    Failure::value(format!("{} is no `exists-action`", word.shown(&given)))
+                })
             }
         }
     }

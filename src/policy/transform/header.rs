@@ -132,7 +132,7 @@ impl SetHeader {
     ) -> Result<FieldChange, Failure> {
         let name = self.name.get(exchange)?;
         if FRAMING_FIELDS.contains(&name) {
-            return Err(Failure::value(format!("`{name}` cannot be changed")));
+            return Err(Failure::value(format!("{} cannot be changed", self.name.shown(&name))));
         }
         let exists = self.action.get(exchange)?;
         let mut values = Vec::with_capacity(self.values.len());
