@@ -17,6 +17,7 @@ use crate::expression::library::web::uri;
 use crate::expression::scope::{BodyRead, ContextMember, Scope, Side, UrlSide};
 use crate::expression::value::Value;
 use crate::expression::value::collection::Record;
+use crate::expression::value::collection::keyed::Map;
 use crate::expression::value::moment::{DateTime, TimeSpan};
 use crate::route::url;
 use crate::time::Timestamp;
@@ -43,8 +44,9 @@ impl Scope for Exchange {
             | M::PrivateEndpointMemberName
             | M::Workspace
             | M::WorkspaceId
-            | M::WorkspaceName
-            | M::DeploymentCertificates => Value::Null,
+            | M::WorkspaceName => Value::Null,
+            // Certificates of a configuration belong to backends and host names, not to policies.
+            M::DeploymentCertificates => Value::from(Map::new(false)),
             _ => self
                 .url_member(member)
                 .or_else(|| self.api_member(member))

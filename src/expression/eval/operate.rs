@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::expression::ast::{BinaryOperator, UnaryOperator};
+use crate::expression::library::json::convert as json;
 use crate::expression::library::operators::{self, Operator};
 use crate::expression::library::xml;
 use crate::expression::value::Value;
@@ -18,6 +19,22 @@ pub(in crate::expression) fn binary(
     use BinaryOperator as Op;
     if let Some(result) = usual(operator, left, right) {
         return Ok(result);
+    }
+    // Tokens come here only where nothing is known of them before: they stand for what they hold.
+    let is_equality = matches!(operator, Op::Equal | Op::NotEqual);
+    match (left, right) {
+        (Value::Json(_), Value::Json(_)) if is_equality => {}
+        (Value::Json(token), other) => {
+            if let Some(held) = json::simple(token) {
+                return binary(operator, &held, other);
+            }
+        }
+        (other, Value::Json(token)) => {
+            if let Some(held) = json::simple(token) {
+                return binary(operator, other, &held);
+            }
+        }
+        _ => {}
     }
     let operator = match operator {
         Op::Equal => return Ok(Value::Bool(operators::equal(left, right))),

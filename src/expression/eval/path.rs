@@ -2,9 +2,11 @@
 
 use super::node::{Access, How, Link, Node, NodeKind, Step};
 use super::{Machine, weight};
+use crate::expression::library::json::access;
 use crate::expression::members::{self, Call, Member, Run};
 use crate::expression::types::{Type, type_of};
 use crate::expression::value::Value;
+use crate::expression::value::json::Json;
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
 
 impl<'s> Machine<'s> {
@@ -130,6 +132,14 @@ impl<'s> Machine<'s> {
             && let Some(value) = record.get(name)
         {
             return Ok(value.clone());
+        }
+        if let (Value::Json(token @ Json::Object(_)), How::Get | How::Set) = (receiver, how) {
+            // The members of an object come before those of its class, as Json.NET has it.
+            let key = Value::text(name);
+            return match (how, all.get(1)) {
+                (How::Set, Some(value)) => access::set(token, &key, value).map(|()| Value::Null),
+                _ => access::get(token, &key),
+            };
         }
         let receiver = type_of(receiver);
         let arguments: Vec<Type> = all.iter().skip(1).map(type_of).collect();

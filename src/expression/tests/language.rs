@@ -75,6 +75,23 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("@{ object o = 5; if (o is int n && n > 3) { return n; } return 0; }", "5"),
     ("@{ object o = \"s\"; if (!(o is string t)) { return 0; } return t; }", "s"),
     ("@{ dynamic d = \"abc\"; return d.Length + d.ToUpper(); }", "3ABC"),
+    ("@{ dynamic o = JObject.Parse(\"{\\\"a\\\":{\\\"b\\\":5}}\"); return o.a.b; }", "5"),
+    ("@{ dynamic o = JObject.Parse(\"{\\\"a\\\":2}\"); return o.a + 1; }", "3"),
+    (
+        "@{ dynamic o = JObject.Parse(\"{\\\"a\\\":2}\"); return o.a > 1 ? \"x\" + o.a : \"\"; }",
+        "x2",
+    ),
+    (
+        "@{ dynamic o = JObject.Parse(\"{\\\"a\\\":\\\"s\\\"}\"); string s = o.a; return s.Length + (o.a == \"s\" ? 1 : 0); }",
+        "2",
+    ),
+    ("@{ dynamic o = JObject.Parse(\"{\\\"Count\\\":7}\"); return o.Count; }", "7"),
+    ("@{ dynamic o = JObject.Parse(\"{}\"); return o.gone == null ? 1 : 0; }", "1"),
+    ("@{ dynamic o = new JObject(); o.a = 3; o.a += 1; return o.a * 2; }", "8"),
+    (
+        "@{ dynamic o = JObject.Parse(\"{\\\"l\\\":[1,2]}\"); int n = 0; foreach (var i in o.l) { n += (int)i; } return n + o.l.Count; }",
+        "5",
+    ),
     ("@{ var @class = 1; return @class; }", "1"),
 ];
 
