@@ -16,7 +16,7 @@ mod subscription;
 mod backend;
 mod limits;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::config::{Config, Gateway, PolicyText, Spot};
@@ -86,7 +86,9 @@ pub fn validate(
     faults: Vec<Fault>,
 ) -> (Config, Vec<Fault>) {
     let lines = BTreeMap::new();
-    let mut validator = Validator { document, reading, environment, faults, lines };
+    let doubtful = BTreeSet::new();
+    let mut validator = Validator { document, reading, environment, faults, lines, doubtful };
+    validator.doubtful = validator.torn_apis();
     let found = validator.faults.len();
     let config = validator.config();
     let mut faults = validator.faults;
@@ -107,6 +109,9 @@ struct Validator<'a> {
     faults: Vec<Fault>,
     /// Where the lines of a file start, for those that hold inline policies.
     lines: BTreeMap<usize, Vec<usize>>,
+    /// APIs of which nobody can say yet whether they are like others: something that would tell
+    /// them apart is wrong.
+    doubtful: BTreeSet<usize>,
 }
 
 impl Validator<'_> {

@@ -159,9 +159,14 @@ fn read(
     wanted: &str,
     faults: &mut Vec<Fault>,
 ) -> Option<Element> {
-    let reading = markup::read_at(&text.layout, &text.text, names);
-    let is_whole = reading.faults.is_empty();
-    faults.extend(reading.faults);
+    let mut reading = markup::read_at(&text.layout, &text.text, names);
+    let mut is_whole = reading.faults.is_empty();
+    faults.append(&mut reading.faults);
+    if !is_whole {
+        // Where nothing but a named value is missing, the rest can still be looked at.
+        reading = markup::read_at(&text.layout, &text.text, &names.assuming());
+        is_whole = reading.faults.is_empty();
+    }
     let root = reading.root.filter(|_root| is_whole)?;
     if root.name.as_ref() != wanted {
         let fault = root.fault(format!("`{}` stands where `{wanted}` belongs", root.name));

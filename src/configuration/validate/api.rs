@@ -47,7 +47,9 @@ impl Validator<'_> {
             VersioningScheme::Header => (Some("versionHeaderName"), [None, query]),
             VersioningScheme::Query => (Some("versionQueryName"), [header, None]),
         };
-        for idle in idle.into_iter().flatten() {
+        // What a scheme that nobody knows uses, nobody knows either.
+        let idle = idle.into_iter().flatten().filter(|_| !scheme.mark.is_made_up());
+        for idle in idle {
             let message = "the versioning scheme of this version set does not use this name";
             self.fault(idle.mark, message, "remove it, or correct `versioningScheme`");
         }
@@ -84,13 +86,23 @@ impl Validator<'_> {
                 self.id(&api.id, "API");
                 registry.add(&api.id.value, index);
             }
-            apis.push(self.api(api, sets, set_ids));
+            let meant = self.api(index, api, sets, set_ids);
+            if is_version_lost(api, &meant) {
+                self.doubtful.insert(index);
+            }
+            apis.push(meant);
         }
         self.revisions(&mut apis, &registry);
         (apis, registry)
     }
 
-    fn api(&mut self, api: &document::Api, sets: &[VersionSet], set_ids: &Registry) -> Api {
+    fn api(
+        &mut self,
+        index: usize,
+        api: &document::Api,
+        sets: &[VersionSet],
+        set_ids: &Registry,
+    ) -> Api {
         let kind = self.kind(api.kind.as_ref());
         let operations = match kind {
             ApiKind::Http => self.operations(&api.operations),
@@ -108,7 +120,7 @@ impl Validator<'_> {
             // Where there is only one revision, it is the current one; see `revisions`.
             is_current: api.is_current.as_ref().is_some_and(|it| it.value),
             is_online: api.is_online.unwrap_or(true),
-            version: self.version(api, sets, set_ids),
+            version: self.version(index, api, sets, set_ids),
             kind,
             policy: self.policy(api.policy.as_ref()),
             operations,
@@ -203,12 +215,14 @@ impl Validator<'_> {
 
     fn version(
         &mut self,
+        index: usize,
         api: &document::Api,
         sets: &[VersionSet],
         set_ids: &Registry,
     ) -> Option<ApiVersion> {
         let Some(set_id) = &api.version_set_id else {
-            if let Some(version) = &api.version {
+            let is_told = self.doubtful.contains(&index);
+            if let Some(version) = api.version.as_ref().filter(|_| !is_told) {
                 let remedy = "add `versionSetId: …`, which says where callers put the version";
                 self.fault(version.mark, "a version without a version set", remedy);
             }
@@ -232,6 +246,9 @@ impl Validator<'_> {
         let written = &self.document.apis;
         let mark = |index: usize| written.get(index).map_or(Mark::default(), |api| api.id.mark);
         for group in registry.iter() {
+            if group.iter().any(|index| self.doubtful.contains(index)) {
+                continue;
+            }
             let &[first, ..] = group else { continue };
             let &[only] = group else {
                 self.siblings(apis, group);
@@ -291,6 +308,13 @@ impl Validator<'_> {
             }
         }
     }
+}
+
+/// Whether a version was written that could not be made out.
+fn is_version_lost(written: &document::Api, meant: &Api) -> bool {
+    let set = meant.version.as_ref();
+    let is_set_lost = written.version_set_id.is_some() && set.is_none();
+    is_set_lost || written.version.is_some() && set.is_none_or(|set| set.version.is_none())
 }
 
 fn name(apis: &[document::Api], index: usize) -> &str {

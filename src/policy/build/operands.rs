@@ -72,12 +72,12 @@ impl Builder<'_> {
     /// Whether the value cannot be seen: an assumed named value went into it, or, where documents
     /// are checked by themselves, it is a placeholder such as `{retries}` of whoever deploys them.
     fn is_unknown(&self, text: &Text) -> bool {
-        let Some(assumed) = &self.references.assumed else {
-            return false;
-        };
         if text.is_assumed() {
             return true;
         }
+        let Some(assumed) = &self.references.assumed else {
+            return false;
+        };
         let word = text.as_str().trim();
         let Some(name) = word.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
             return false;

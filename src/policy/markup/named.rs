@@ -59,6 +59,11 @@ impl NamedValues {
         Self { known: BTreeMap::new(), assume: true }
     }
 
+    /// The same, and each that is not known is taken to exist.
+    pub fn assuming(&self) -> Self {
+        Self { known: self.known.clone(), assume: true }
+    }
+
     /// Remembers what `name` stands for.
     pub fn insert(&mut self, name: impl Into<Arc<str>>, value: NamedValue) {
         self.known.insert(name.into(), value);
