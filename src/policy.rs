@@ -9,6 +9,7 @@ pub mod markup;
 pub mod catalog;
 pub mod build;
 pub mod operand;
+pub mod coding;
 pub mod program;
 pub mod machine;
 

@@ -28,7 +28,9 @@ const FLOORS: &[&[&str]] = &[
 /// Each outside thing, and the only modules that may name it.
 const OUTSIDE: &[(&str, &[&str])] = &[
     ("arc_swap", &["snapshot"]),
+    ("brotli_decompressor", &["policy/coding"]),
     ("clap", &["cli"]),
+    ("flate2", &["policy/coding"]),
     ("pingora", &["admin", "app", "caller", "proxy"]),
     ("prometheus_client", &["telemetry/metrics"]),
     ("quick_cache", &["cache/memory"]),
@@ -38,7 +40,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("saphyr_parser", &["configuration/yaml"]),
     ("schemars", &["configuration/document", "configuration/yaml"]),
     // Where something is written or read; policies and expressions have JSON of their own.
-    ("serde", &["admin", "cli", "configuration", "telemetry/access_log"]),
+    ("serde", &["admin", "cli", "configuration", "telemetry/access_log", "telemetry/policy_trace"]),
     ("strsim", &["fault", "route/explain"]),
     // Nothing below the adapters awaits, and nothing but the root spawns threads for long.
     ("tokio", &["app", "caller", "counters", "proxy"]),

@@ -24,7 +24,7 @@ use crate::limit::{Charge, CountersUnavailable, Tallies};
 use crate::policy::limits::holding::Holding;
 use crate::policy::program::{Action, Block, Note, Program, Step};
 use crate::policy::routing::Forward;
-use crate::policy::{Failure, Section, Side};
+use crate::policy::{Failure, Section, Side, coding};
 use crate::problem::Problem;
 use crate::time::Timestamp;
 
@@ -274,7 +274,8 @@ impl Machine {
             {
                 recorder.push(Ran { note: note.clone(), section: self.section, outcome: None });
             }
-            match self.execute(&step.action, exchange) {
+            let ready = if step.reads_response_text() { coding::decode(exchange) } else { Ok(()) };
+            match ready.and_then(|()| self.execute(&step.action, exchange)) {
                 Ok(Flow::Ask(effect)) => return effect,
                 Ok(flow) => {
                     if self.follow(&flow) {

@@ -212,6 +212,11 @@ impl Needs {
 
 impl Step {
     /// Whether what it does depends on the response of a backend, or makes another one of it.
+    /// Whether it reads what the response's body says: `cache-store` only keeps it.
+    pub const fn reads_response_text(&self) -> bool {
+        self.needs.response_body && !matches!(self.action, Action::StoreResponse(_))
+    }
+
     const fn looks_at_response(&self) -> bool {
         if self.needs.response || self.needs.response_body {
             return true;

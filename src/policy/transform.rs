@@ -18,7 +18,7 @@ use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, body_of};
 use crate::policy::program::{Action, Needs};
-use crate::policy::{Failure, Side};
+use crate::policy::{Failure, Side, coding};
 
 /// `set-variable`: remembers a value for later steps.
 pub const SET_VARIABLE: Policy = Policy {
@@ -202,7 +202,11 @@ impl SetBody {
         let body = self.evaluate(exchange)?;
         match self.side {
             Side::Request => exchange.request.body = body,
-            Side::Response => exchange.response_or(StatusCode::OK).body = body,
+            Side::Response => {
+                let response = exchange.response_or(StatusCode::OK);
+                response.body = body;
+                coding::forget_body(&mut response.headers);
+            }
         }
         Ok(Flow::Next)
     }
@@ -268,6 +272,9 @@ impl FindAndReplace {
             && text.contains(from.as_ref())
         {
             *body = Body::Bytes(Bytes::from(text.replace(from.as_ref(), &to)));
+            if let (Side::Response, Some(response)) = (self.side, &mut exchange.response) {
+                coding::forget_body(&mut response.headers);
+            }
         }
         Ok(Flow::Next)
     }

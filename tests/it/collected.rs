@@ -3,6 +3,9 @@
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 use crate::harness::backend::NOBODY;
 use crate::harness::{Backend, End, Gateway, Policies, Request, Then, reply, soon};
 
@@ -24,6 +27,40 @@ fn a_policy_reads_the_response_and_says_it_in_other_words() {
         assert_eq!((answer.status, answer.text()), (200, "its name is weir"));
         assert_eq!(answer.field("Content-Length"), Some("16"));
     }
+}
+
+#[test]
+fn a_policy_reads_a_compressed_response_and_the_client_gets_what_is_true_of_it() {
+    let backend = Backend::replying(|_seen| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(b"{\"name\": \"weir\"}").unwrap();
+        let body = encoder.finish().unwrap();
+        let fields = "Content-Encoding: gzip\r\nETag: \"z\"\r\nX-Stays: 1\r\n";
+        let mut bytes =
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{fields}\r\n", body.len())
+                .into_bytes();
+        bytes.extend(body);
+        bytes
+    });
+    let read = "<set-variable name=\"name\" value=\"@((string)context.Response.Body\
+                .As&lt;JObject&gt;(true)[&quot;name&quot;])\" /><set-header name=\"X-Name\">\
+                <value>@((string)context.Variables[\"name\"])</value></set-header>";
+    let replace = "<find-and-replace from=\"weir\" to=\"dam\" />";
+    let gateway = Gateway::start(|site| {
+        for (id, outbound) in [("read", read), ("replace", replace), ("plain", "")] {
+            let policies = Policies { outbound, ..Policies::default() };
+            site.open_api(id, &backend.url(), policies);
+        }
+    });
+    let answer = gateway.get("/read/a");
+    assert_eq!((answer.status, answer.field("X-Name")), (200, Some("weir")), "{}", answer.text());
+    assert_eq!((answer.text(), answer.field("X-Stays")), ("{\"name\": \"weir\"}", Some("1")));
+    assert_eq!((answer.field("Content-Encoding"), answer.field("ETag")), (None, None));
+    let answer = gateway.get("/replace/a");
+    assert_eq!((answer.text(), answer.field("Content-Encoding")), ("{\"name\": \"dam\"}", None));
+    let answer = gateway.get("/plain/a");
+    let coded = (answer.field("Content-Encoding"), answer.field("ETag"));
+    assert_eq!((coded, answer.body.first()), ((Some("gzip"), Some("\"z\"")), Some(&0x1f)));
 }
 
 #[test]
