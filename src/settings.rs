@@ -258,6 +258,11 @@ pub struct Ignored {
     pub reason: &'static str,
 }
 
+/// The flag that names the settings file.
+pub const FILE_FLAG: &str = "settings";
+/// The variable that names it.
+pub const FILE_VARIABLE: &str = "WEIR_SETTINGS";
+
 /// Loads the settings. `flags` are names without dashes in front (`listen-http`) with values. The
 /// settings file is the one that the flag `settings` or the variable `WEIR_SETTINGS` names;
 /// `read` reads it, at most so many bytes.
@@ -343,6 +348,18 @@ mod tests {
         assert!(!told.contains("secret"), "{told}");
         let expected = include_str!("../tests/corpus/config/settings.txt");
         assert_eq!(told, expected, "{told}");
+    }
+
+    #[test]
+    fn the_short_flag_of_the_folder_is_a_flag_too() {
+        let short = loaded(&[("config", "a")], &[], "").settings.unwrap();
+        assert_eq!(short.configuration.folder, Path::new("a"));
+        for (typed, meant) in [("confg", "--config"), ("setings", "--settings")] {
+            let told = faults(&loaded(&[(typed, "a")], &[], ""));
+            assert!(told.contains(&format!("did you mean `{meant}`?")), "{told}");
+        }
+        let told = faults(&loaded(&[("zzzzzz", "a")], &[], ""));
+        assert!(told.contains("`weir run --help-settings` lists all settings"), "{told}");
     }
 
     #[test]

@@ -1,25 +1,29 @@
 //! `weir run`: settings, the first configuration, listeners, and then requests.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 
 use clap::Args;
 
 use crate::app::{self, App, StartError};
-use crate::cli::{Outcome, complain};
+use crate::cli::{Outcome, complain, say};
 use crate::configuration::refresh::report;
 use crate::configuration::source::{Environment, read_text};
 use crate::fault::render;
 use crate::settings::{self, LogColor, LogLevel, Settings, table};
 use crate::telemetry::events;
 
-/// Serves a configuration: `weir run --config FOLDER`. Every setting is a flag; `weir run
-/// --help-settings` lists them.
+/// Serves a configuration: `weir run --config FOLDER`.
+///
+/// Every setting is a flag, a variable of the environment and a key of the settings file, which
+/// `--settings FILE` or the variable `WEIR_SETTINGS` names; a flag counts before a variable, and
+/// that before the file. `weir run --help-settings` lists them all.
 #[derive(Debug, Args)]
 pub struct Run {
     /// Prints every setting with its default, its meaning and its names, and ends.
     #[arg(long)]
     help_settings: bool,
-    /// Settings as flags: `--config config/sample`, `--listen-http 127.0.0.1:8080`.
+    /// Settings as flags: `--config config/sample`, `--settings weir.yaml`,
+    /// `--listen-http 127.0.0.1:8080`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "SETTING VALUE")]
     settings: Vec<String>,
 }
@@ -28,7 +32,7 @@ impl Run {
     /// Runs until the process is signalled.
     pub fn run(&self) -> Outcome {
         if self.help_settings {
-            complain(&described());
+            say(&mut io::stdout().lock(), &described());
             return Outcome::Fine;
         }
         let flags = match pairs(&self.settings) {
@@ -103,8 +107,6 @@ fn pairs(words: &[String]) -> Result<Vec<(String, String)>, String> {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (flag, words.next().cloned()),
         };
-        // The one that everybody types, as the other commands have it.
-        let name = if name == "config" { "configuration-folder" } else { name };
         let value = value.ok_or_else(|| format!("--{flag} has no value\n"))?;
         pairs.push((name.to_owned(), value));
     }
@@ -114,7 +116,7 @@ fn pairs(words: &[String]) -> Result<Vec<(String, String)>, String> {
 fn described() -> String {
     let row = |row: &table::Row| {
         format!(
-            "{} = {}\n    {}\n    {}  {}\n",
+            "{} = {}\n    {}\n    --{}  {}\n",
             row.name,
             row.default,
             row.meaning,
@@ -122,7 +124,13 @@ fn described() -> String {
             row.variable()
         )
     };
-    table::ROWS.iter().map(row).collect()
+    let file = format!(
+        "a settings file, with the names below as keys, is named by\n    --{}  {}\n\
+         --config FOLDER is short for --configuration-folder FOLDER\n\n",
+        settings::FILE_FLAG,
+        settings::FILE_VARIABLE,
+    );
+    file + &table::ROWS.iter().map(row).collect::<String>()
 }
 
 const fn level(settings: &Settings) -> &'static str {
@@ -146,6 +154,15 @@ fn color(settings: &Settings) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_list_of_settings_names_the_settings_file_and_every_flag() {
+        let text = described();
+        assert!(text.contains("--settings  WEIR_SETTINGS"), "{text}");
+        for row in table::ROWS {
+            assert!(text.contains(&format!("--{}  {}", row.flag(), row.variable())), "{text}");
+        }
+    }
 
     #[test]
     fn flags_come_with_values() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::apim::{self, TABLE, Treatment};
 use super::table::{ROWS, Row};
-use super::{ForwardedProto, Ignored, Settings};
+use super::{FILE_FLAG, FILE_VARIABLE, ForwardedProto, Ignored, Settings};
 use crate::configuration::config::{Secret, Spot};
 use crate::configuration::source::{Environment, Unreadable};
 use crate::configuration::yaml::{self, Entry, Files, Kind, Mark, Node};
@@ -16,10 +16,8 @@ use crate::fault::{Fault, Place, Sources, nearest};
 const ENVIRONMENT: &str = "environment";
 /// What faults call the flags.
 const COMMAND_LINE: &str = "command line";
-/// The name of the settings file, as a flag.
-const FILE_FLAG: &str = "settings";
-/// The name of the settings file, as a variable.
-const FILE_VARIABLE: &str = "WEIR_SETTINGS";
+/// The flag that everybody types, as the other commands have it, and the one that it stands for.
+const SHORT_FLAG: (&str, &str) = ("config", "configuration-folder");
 /// How all our variables begin.
 const PREFIX: &str = "WEIR_";
 
@@ -77,6 +75,13 @@ impl Lines {
         let after = narrow(name).saturating_add(2);
         (spot(1, narrow(name)), spot(after, narrow(value)))
     }
+}
+
+/// The setting that the flag `name` gives.
+fn row_of(name: &str) -> Option<&'static Row> {
+    let (short, long) = SHORT_FLAG;
+    let name = if name == short { long } else { name };
+    ROWS.iter().find(|row| row.flag() == name)
 }
 
 impl Gathered {
@@ -163,14 +168,14 @@ impl Gathered {
             if name == FILE_FLAG {
                 let (_, at) = lines.add(&format!("--{name}"), value);
                 self.file = Some((PathBuf::from(value), at));
-            } else if let Some(row) = ROWS.iter().find(|row| row.flag() == *name) {
+            } else if let Some(row) = row_of(name) {
                 let (_, spot) = lines.add(&format!("--{name}"), value);
                 self.candidate(Source::Flag, row, value, spot);
             } else {
                 let (at, _) = lines.add(&format!("--{name}"), value);
                 let known: Vec<String> = ROWS.iter().map(Row::flag).collect();
-                let near = nearest(name, known.iter().map(String::as_str));
-                let near = near.map(|near| format!("--{near}"));
+                let all = known.iter().map(String::as_str).chain([FILE_FLAG, SHORT_FLAG.0]);
+                let near = nearest(name, all).map(|near| format!("--{near}"));
                 self.unknown(&at, &format!("there is no flag `--{name}`"), near.as_deref());
             }
         }
@@ -260,7 +265,7 @@ impl Gathered {
     fn unknown(&mut self, at: &Spot, message: &str, near: Option<&str>) {
         let remedy = match near {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "remove it; `weir run --help` lists all settings".to_owned(),
+            None => "remove it; `weir run --help-settings` lists all settings".to_owned(),
         };
         self.faults.push(at.fault(message).mend(remedy));
     }
