@@ -113,10 +113,9 @@ fn what_trace_policies_say_is_logged_from_their_severity_on() {
         "<return-response />".to_owned(),
     ]
     .concat();
-    for (level, told) in [
-        ("debug", &["looks", "a\nb", "refuses"][..]),
-        ("info", &["a\nb", "refuses"]),
-    ] {
+    for (level, told) in
+        [("debug", &["looks", "a\nb", "refuses"][..]), ("info", &["a\nb", "refuses"])]
+    {
         let gateway = Gateway::start(|site| {
             site.set("log-level", level);
             site.set("log-access", "off");
