@@ -145,7 +145,7 @@ const fn level(settings: &Settings) -> &'static str {
 
 fn color(settings: &Settings) -> bool {
     match settings.log.color {
-        LogColor::Auto => std::io::stderr().is_terminal(),
+        LogColor::Auto => io::stderr().is_terminal(),
         LogColor::Always => true,
         LogColor::Never => false,
     }

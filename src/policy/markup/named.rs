@@ -60,6 +60,7 @@ impl NamedValues {
     }
 
     /// The same, and each that is not known is taken to exist.
+    #[must_use]
     pub fn assuming(&self) -> Self {
         Self { known: self.known.clone(), assume: true }
     }
