@@ -177,7 +177,13 @@ impl Engine {
         let (rule, grid) = (claim.rule, claim.rule.grid());
         let number = grid.number(moment.early);
         let starts = grid.starts(number);
-        if !grid.is_quota() {
+        if grid.is_quota() {
+            // Its window may be a month, in which touch is lost any number of times: what must be
+            // exact is not estimated.
+            if rule.is_exact() {
+                return 0;
+            }
+        } else {
             // In the fast mode nobody counts on it for so long, and it may be used for longer.
             let is_over = rule.is_exact() && standing.share_to <= starts;
             if starts < standing.surrendered || is_over {

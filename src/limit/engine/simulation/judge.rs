@@ -99,7 +99,8 @@ impl Judge {
         if !grid.is_bucket() && !jumps && receipt.source != Source::Open {
             assert_eq!(grid.number(there), window, "seed {seed}: spent outside of its window");
         }
-        if receipt.source == Source::Share && !grid.is_bucket() && !grid.is_quota() && !jumps {
+        let is_estimate = grid.is_quota() && !plan.rule.is_exact();
+        if receipt.source == Source::Share && !grid.is_bucket() && !is_estimate && !jumps {
             let starts = grid.starts(window);
             let replica = &world.replicas[who];
             let standing = replica.membership.standing();
@@ -263,7 +264,7 @@ impl Judge {
 
     pub(super) fn conclude(&self, plan: &Plan) {
         let rule = &plan.rule;
-        let over = if (self.is_fast || rule.grid().is_quota()) && self.had_loss {
+        let over = if self.is_fast && self.had_loss {
             // The window in which the loss falls is an estimate.
             rule.limit() + rule.over()
         } else {

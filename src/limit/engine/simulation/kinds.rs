@@ -1,6 +1,7 @@
 //! Each kind of limit when all is well: how little is refused wrongly, how seldom Redis is asked;
 //! and quotas and holds when it is not.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limit::engine::rule::{Certainty, Rule, Shape};
@@ -142,8 +143,11 @@ fn a_quota_is_counted_exactly_once_through_losses_crashes_and_failovers() {
                 ends: 12 * SECOND,
                 ..Plan::quiet(seed, Rule::new(2_500, shape).unwrap())
             };
-            let world = World::new(plan).run();
+            let fast = Arc::new(Rule::clone(&plan.rule).certainty(Certainty::Fast { over: 25 }));
+            let world = World::new(Plan { rule: fast, ..plan.clone() }).run();
             assert!(world.judge.facts.shared > 0);
+            // What must be exact is not estimated.
+            assert_eq!(World::new(plan).run().judge.facts.shared, 0);
         }
     }
 }
