@@ -17,7 +17,7 @@ use crate::exchange::{CacheOutcome, Exchange, Variables};
 use crate::fault::Place;
 use crate::policy::Failure;
 use crate::policy::cross_domain;
-use crate::policy::machine::Machine;
+use crate::policy::machine::{Machine, Ran};
 use crate::policy::program::Program;
 use crate::problem::{Challenge, Problem};
 use crate::route;
@@ -78,8 +78,8 @@ pub enum First {
     Start,
     /// In on-error; the place is what in the configuration asks for what is missing.
     Interrupt(Box<Failure>, Option<Place>),
-    /// It is over: the response of the exchange is final.
-    Answered,
+    /// It is over: the response of the exchange is final. These policies were asked.
+    Answered(Vec<Ran>),
 }
 
 /// Finds the operation and the subscription of a request.
@@ -260,8 +260,12 @@ fn preflight(
         Some(operation) => operation.program(demand.open_product),
         None => &entry.program,
     };
-    if cross_domain::preflight(program, &mut exchange) {
-        return admitted(program, exchange, Some(entry), First::Answered, called);
+    if let Some(asked) = cross_domain::preflight(program, &mut exchange) {
+        return admitted(program, exchange, Some(entry), First::Answered(asked), called);
+    }
+    let mut others = entry.operations.iter().filter(|_| operation.is_none());
+    if others.any(|other| cross_domain::deny(other.program(demand.open_product), &mut exchange)) {
+        return admitted(program, exchange, Some(entry), First::Answered(Vec::new()), called);
     }
     let failure = missed(&Miss::Operation { api: 0, methods: Vec::new() });
     interrupted(program, exchange, Some(entry), failure, called)

@@ -38,7 +38,7 @@ pub struct Explain {
     /// The method.
     #[arg(value_name = "METHOD")]
     method: String,
-    /// The URL, such as `https://gateway.example/orders/7?full=true`.
+    /// The URL, such as `https://gateway.example/orders/7?full=true`; or a path, such as `/orders`.
     #[arg(value_name = "URL")]
     url: String,
     /// A header field, as `Name: value`; may be given several times.
@@ -138,7 +138,11 @@ impl Explain {
             Some(("http" | "ws", rest)) => (Scheme::Http, rest),
             Some(("https" | "wss", rest)) => (Scheme::Https, rest),
             Some((other, _rest)) => return Err(format!("`{other}` is no scheme of a gateway")),
-            None => (Scheme::Http, self.url.as_str()),
+            None if self.url.starts_with('/') => (Scheme::Http, self.url.as_str()),
+            None => {
+                let url = &self.url;
+                return Err(format!("`{url}` is no URL: write http://{url}, or the path /{url}"));
+            }
         };
         let slash = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at_checked(slash).unwrap_or((rest, ""));

@@ -36,7 +36,7 @@ use crate::policy::program::Action;
 
 use origin::Origin;
 
-pub use preflight::preflight;
+pub use preflight::{deny, preflight};
 
 /// `cors`: which web pages may call the API.
 pub const CORS: Policy = Policy {

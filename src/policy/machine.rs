@@ -176,6 +176,11 @@ impl Machine {
         self.recorder.get_or_insert_default();
     }
 
+    /// Takes for recorded what ran before the run, without it.
+    pub fn recall(&mut self, ran: Vec<Ran>) {
+        self.recorder = Some(ran);
+    }
+
     /// The steps that ran, if they are recorded.
     pub fn ran(&self) -> &[Ran] {
         self.recorder.as_deref().unwrap_or_default()

@@ -325,7 +325,7 @@ impl Request<'_> {
     /// Lets `cors` answer the request before anything else; none if it does not.
     pub fn preflight(mut self) -> Option<Outcome> {
         let answered = preflight(&self.run.program, &mut self.exchange);
-        answered.then(|| Outcome {
+        answered.map(|_asked| Outcome {
             exchange: self.exchange,
             forwarded: Vec::new(),
             slept: Vec::new(),

@@ -32,7 +32,7 @@ pub async fn begin(gateway: &Gateway, session: &mut Session, run: &mut Run, firs
         First::Interrupt(failure, place) => {
             run.machine.interrupt(*failure, place, &mut run.exchange)
         }
-        First::Answered => return Stop::Deliver,
+        First::Answered(_) => return Stop::Deliver,
     };
     follow(gateway, session, run, effect).await
 }

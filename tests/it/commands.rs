@@ -2,7 +2,9 @@
 
 use std::process::Output;
 
+use crate::harness::Policies;
 use crate::harness::gateway::weir;
+use crate::harness::site::Site;
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/sample");
 const BAD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/config/bad/unknown-keys");
@@ -45,6 +47,59 @@ fn everything_that_is_wrong_is_said_at_once_with_its_place() {
     assert_eq!(report["ok"], false);
     let first = &report["faults"][0];
     assert_eq!((&first["line"], &first["column"]), (&3.into(), &5.into()), "{first}");
+}
+
+#[test]
+fn explain_says_who_answers_a_preflight_what_a_quota_counts_and_which_hosts_are_served() {
+    let mut site = Site::new();
+    let inbound = "<cors><allowed-origins><origin>https://a.example</origin></allowed-origins>\
+                   <allowed-headers><header>*</header></allowed-headers></cors>\
+                   <quota-by-key calls=\"7\" bandwidth=\"1\" renewal-period=\"300\" counter-key=\"x\" />";
+    site.open_api("echo", "http://localhost:1", Policies { inbound, ..Policies::default() });
+    let explain = |site: &Site, arguments: &[&str]| {
+        let folder = site.path().display().to_string();
+        let output = weir(&[&["explain", "--config", &folder], arguments].concat());
+        (output.status.code(), said(&output))
+    };
+    let origin = |origin: &str| format!("Origin: https://{origin}.example");
+    let asked = "Access-Control-Request-Method: GET";
+    let (code, text) = explain(&site, &["OPTIONS", "/echo/a", "-H", &origin("a"), "-H", asked]);
+    assert_eq!(code, Some(0), "{text}");
+    has(&text, &["runs   cors", "→ grants the preflight", "skips  quota-by-key"]);
+    let (_, text) = explain(&site, &["OPTIONS", "/echo/a", "-H", &origin("b"), "-H", asked]);
+    has(&text, &["runs   cors", "→ grants nothing"]);
+    let (_, text) = explain(&site, &["GET", "/echo/a"]);
+    has(&text, &["at most 7 calls in", "at most 1024 bytes of bodies in each period of 300s"]);
+    site.yaml("hostNames: [{host: shop.example}, {host: \"*.shop.example\"}]\n");
+    let (_, text) = explain(&site, &["GET", "http://other.example/echo/a"]);
+    has(&text, &["at the host `other.example`: served are `*.shop.example`, `shop.example`"]);
+    let (_, text) = explain(&site, &["GET", "http://shop.example/echo/a"]);
+    assert!(!text.contains("served are"), "{text}");
+}
+
+#[test]
+fn a_folder_without_documents_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let output = weir(&["check", "--policies", path]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    has(&String::from_utf8(output.stderr).unwrap(), &[path, "no file *.xml"]);
+}
+
+#[test]
+fn short_secrets_do_not_cover_what_is_none() {
+    let mut site = Site::new();
+    site.variables.clear();
+    site.yaml(
+        "namedValues:\n  - {name: one, value: \"1\", secret: true}\n  - {name: long, value: \
+         hunter2, secret: true}\n",
+    );
+    let inbound = "<set-variable name=\"a\" value=\"{{one}}\" /><set-backend-service \
+                   base-url=\"https://hunter2.example\" />";
+    site.open_api("echo", "http://localhost:1", Policies { inbound, ..Policies::default() });
+    let folder = site.path().display().to_string();
+    let text = said(&weir(&["explain", "--config", &folder, "GET", "/echo/a1"]));
+    has(&text, &["https://[secret].example/a1", "note: 1 secret is shorter than 4 characters"]);
 }
 
 #[test]
@@ -114,6 +169,7 @@ fn what_is_asked_wrongly_is_told_from_what_is_wrong() {
     for arguments in [
         &["explain", "--config", SAMPLE, "GET", "ftp://localhost/"][..],
         &["explain", "--config", SAMPLE, "G T", "/orders"],
+        &["explain", "--config", SAMPLE, "GET", "notaurl"],
         &["explain", "--config", "/nowhere/at/all", "GET", "/orders"],
         &["run", "listen-http=1"],
         &["run", "--listen-http"],

@@ -62,8 +62,13 @@ struct Checked {
 pub(super) fn check(paths: &[PathBuf], form: Form, out: &mut impl Write) -> Outcome {
     let mut files = Vec::new();
     for path in paths {
+        let before = files.len();
         if let Err(error) = list(path, &mut files, DEPTH_MAX) {
             complain(&format!("{}: {error}\n", path.display()));
+            return Outcome::Misused;
+        }
+        if files.len() == before {
+            complain(&format!("{}: there is no file *.xml in this folder\n", path.display()));
             return Outcome::Misused;
         }
     }

@@ -10,6 +10,7 @@ use crate::admission::{Admitted, First};
 use crate::exchange::message::{Body, Headers, Response};
 use crate::limit::concurrency::Concurrency;
 use crate::limit::engine::rule::Loss;
+use crate::limit::key::CounterKey;
 use crate::limit::manner::{Course, Mode, Over};
 use crate::limit::{Charge, Tallies, Tally};
 use crate::policy::Side;
@@ -40,12 +41,15 @@ const EFFECTS_MAX: usize = 10_000;
 pub(super) fn run(admitted: &mut Admitted, body: &[u8]) -> Pretended {
     let mut pretended = Pretended::default();
     admitted.machine.record();
-    let first = std::mem::replace(&mut admitted.first, First::Answered);
+    let first = std::mem::replace(&mut admitted.first, First::Start);
     let Admitted { machine, exchange, .. } = admitted;
     let mut effect = match first {
         First::Start => machine.resume(Event::Start, exchange),
         First::Interrupt(failure, place) => machine.interrupt(*failure, place, exchange),
-        First::Answered => return pretended,
+        First::Answered(asked) => {
+            machine.recall(asked);
+            return pretended;
+        }
     };
     for _ in 0..EFFECTS_MAX {
         if matches!(effect, Effect::Deliver) {
@@ -55,21 +59,17 @@ pub(super) fn run(admitted: &mut Admitted, body: &[u8]) -> Pretended {
             // Who the access log and the admin port would name.
             if machine.holding().is_some() { shown(&who, exchange) } else { who }
         });
-        let event = pretended.answer(effect, machine, who.as_deref(), body);
+        let weighed: Vec<_> = exchange.pending.bandwidth.iter().map(|charge| charge.key).collect();
+        let who = Who { who: who.as_deref().unwrap_or(""), weighed: &weighed };
+        let event = pretended.answer(effect, machine, &who, body);
         effect = machine.resume(event, exchange);
     }
     pretended
 }
 
 impl Pretended {
-    fn answer(
-        &mut self,
-        effect: Effect,
-        machine: &Machine,
-        who: Option<&str>,
-        body: &[u8],
-    ) -> Event {
-        let who = who.unwrap_or("");
+    fn answer(&mut self, effect: Effect, machine: &Machine, whose: &Who<'_>, body: &[u8]) -> Event {
+        let who = whose.who;
         let by = machine
             .stands_at()
             .map_or_else(String::new, |note| format!("{} at {}", note.policy, note.place));
@@ -84,7 +84,8 @@ impl Pretended {
             }
             Effect::Charge(charges) => {
                 let held = machine.holding();
-                self.limits.extend(charges.iter().flat_map(|charge| limit(charge, who, &by, held)));
+                let lines = charges.iter().flat_map(|charge| limit(charge, whose, &by, held));
+                self.limits.extend(lines);
                 let answer = Ok(room(&charges));
                 Event::Tallied(charges, answer)
             }
@@ -136,8 +137,14 @@ impl Pretended {
     }
 }
 
+/// Who is counted, and by which counters their bytes are.
+struct Who<'w> {
+    who: &'w str,
+    weighed: &'w [CounterKey],
+}
+
 /// A limit, how it is held, and what comes of that.
-fn limit(charge: &Charge, who: &str, by: &str, held: Option<&Holding>) -> Vec<String> {
+fn limit(charge: &Charge, whose: &Who<'_>, by: &str, held: Option<&Holding>) -> Vec<String> {
     let terms = &charge.terms;
     let period = terms.period;
     let (window, kind) = match terms.course() {
@@ -148,7 +155,16 @@ fn limit(charge: &Charge, who: &str, by: &str, held: Option<&Holding>) -> Vec<St
             (format!("in {period:?} as they come in"), format!("bucket of {burst}"))
         }
     };
-    let mut lines = vec![format!("at most {} {window} for `{who}`, by {by}", terms.limit)];
+    let unit = if whose.weighed.contains(&charge.key) {
+        "bytes of bodies "
+    } else if 0 < charge.cost {
+        "calls "
+    } else {
+        // What is counted is decided with the response.
+        ""
+    };
+    let (limit, who) = (terms.limit, whose.who);
+    let mut lines = vec![format!("at most {limit} {unit}{window} for `{who}`, by {by}")];
     let manner = &terms.manner;
     let over = |over: Over| match over {
         Over::Part { of_ten_thousand } => {

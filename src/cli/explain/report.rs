@@ -29,10 +29,33 @@ pub(super) fn route(snapshot: &Snapshot, called: &Called<'_>, out: &mut impl Wri
     for candidate in &considered {
         say(out, &format!("  {}\n", named(snapshot, candidate, &mut chosen)));
     }
-    if considered.is_empty() {
+    let hosts = served(snapshot, &called.host);
+    if !hosts.is_empty() {
+        say(out, &format!("  no API answers at the host `{}`: served are {hosts}\n", called.host));
+    } else if considered.is_empty() {
         say(out, "  no API is near this host and path\n");
     }
 }
+
+/// The hosts that are served, where `host` is none of them; empty where it is one.
+fn served(snapshot: &Snapshot, host: &str) -> String {
+    let mut hosts = Vec::new();
+    for api in snapshot.routes.apis() {
+        if api.hosts.is_empty() || api.hosts.iter().any(|own| own.takes(host)) {
+            return String::new();
+        }
+        hosts.extend(api.hosts.iter().map(|own| format!("`{own}`")));
+    }
+    hosts.sort();
+    hosts.dedup();
+    let more = hosts.len().saturating_sub(HOSTS_MAX);
+    hosts.truncate(HOSTS_MAX);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    hosts.join(", ") + &more
+}
+
+/// The most hosts that are listed.
+const HOSTS_MAX: usize = 10;
 
 /// In whose name the request goes on.
 pub(super) fn caller(admitted: &Admitted, out: &mut impl Write) {

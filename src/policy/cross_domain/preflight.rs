@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::exchange::{Exchange, Severity, Trace};
 use crate::policy::cross_domain::{Cors, Wild, answer, joined, refuse, values};
+use crate::policy::machine::Ran;
 use crate::policy::program::{Action, Program};
 use crate::policy::{Failure, Section};
 
@@ -18,45 +19,69 @@ enum Said {
     Refused { ends: bool },
 }
 
-/// Answers the preflight `exchange` as the `cors` policies of `program` say; false if it is none,
-/// or there are none.
+/// Answers the preflight `exchange` as the `cors` policies of `program` say, and tells which of
+/// them were asked; `None` if it is none, or there are none.
 ///
 /// Nothing else of the program is run, and nothing of the exchange but its response is changed.
-pub fn preflight(program: &Program, exchange: &mut Exchange) -> bool {
+pub fn preflight(program: &Program, exchange: &mut Exchange) -> Option<Vec<Ran>> {
     let fields = exchange.request.headers.map();
     if exchange.original.method != Method::OPTIONS
         || !fields.contains_key(ORIGIN)
         || !fields.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
     {
-        return false;
+        return None;
     }
-    let mut has_policy = false;
+    let mut asked = Vec::new();
     for block in program.blocks(Section::Inbound) {
         for (step, note) in block.steps.iter().zip(&block.notes) {
             let Action::Cors(cors) = &step.action else { continue };
             if !note.is_direct {
                 continue;
             }
-            has_policy = true;
-            match cors.consider(exchange) {
+            let (outcome, granted, ends) = match cors.consider(exchange) {
                 Ok(Said::Granted(granted)) => {
-                    answer(exchange, granted);
-                    return true;
+                    ("grants the preflight".to_owned(), Some(granted), true)
                 }
-                Ok(Said::Refused { ends: true }) => {
-                    refuse(exchange);
-                    return true;
+                Ok(Said::Refused { ends }) => (DENIES.to_owned(), None, ends),
+                Err(failure) => {
+                    let outcome = format!("{}: {}", failure.reason, failure.message);
+                    explain(exchange, failure);
+                    (outcome, None, false)
                 }
-                Ok(Said::Refused { ends: false }) => (),
-                Err(failure) => explain(exchange, failure),
+            };
+            let (note, section) = (note.clone(), Section::Inbound);
+            asked.push(Ran { note, section, outcome: Some(outcome) });
+            if ends {
+                match granted {
+                    Some(granted) => answer(exchange, granted),
+                    None => refuse(exchange),
+                }
+                return Some(asked);
             }
         }
     }
+    if asked.is_empty() {
+        return None;
+    }
+    refuse(exchange);
+    Some(asked)
+}
+
+/// Answers a preflight for a method that no operation has, where `cors` stands in those of other
+/// methods, such as `program`: with nothing that is granted. False if there is no `cors`.
+pub fn deny(program: &Program, exchange: &mut Exchange) -> bool {
+    let inbound = program.blocks(Section::Inbound);
+    let mut steps = inbound.iter().flat_map(|block| block.steps.iter().zip(&block.notes));
+    let has_policy =
+        steps.any(|(step, note)| note.is_direct && matches!(step.action, Action::Cors(_)));
     if has_policy {
         refuse(exchange);
     }
     has_policy
 }
+
+/// What came of a policy that grants nothing.
+const DENIES: &str = "grants nothing: another origin, method or header field";
 
 /// A policy that cannot say what it grants grants nothing; whoever inspects the request is told.
 fn explain(exchange: &mut Exchange, failure: Failure) {
