@@ -39,7 +39,8 @@ pub struct ConfigurationFile {
     pub fragments: Vec<Fragment>,
     /// Backends for `set-backend-service backend-id="…"`.
     pub backends: Vec<Backend>,
-    /// Host names that have a certificate of their own.
+    /// The host names that the gateway answers at. Without any it answers at every name; with one,
+    /// requests for all others are answered 404.
     pub host_names: Vec<HostName>,
 }
 
