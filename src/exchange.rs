@@ -72,6 +72,10 @@ pub struct Exchange {
     pub pending: Pending,
     /// Quotas to charge with the bytes of this exchange once they are known.
     pub bandwidth: Vec<Charge>,
+    /// Whether it was to be sent to its backend.
+    pub is_forwarded: bool,
+    /// Whether a secret is part of where it is sent to: then nothing may show that.
+    pub is_target_secret: bool,
     /// What `trace` policies and expressions said, for whoever inspects the request.
     pub traces: Vec<Trace>,
     /// How this exchange met the cache.

@@ -192,7 +192,7 @@ impl CheckHeader {
         let shown = self.message.get(exchange);
         match (status, shown) {
             (Ok(status), Ok(shown)) => {
-                let problem = Problem::refused(status, "header-check-failed", shown.to_string());
+                let problem = Problem::refused(status, "header_check_failed", shown.to_string());
                 Failure { source: None, reason, message, problem }
             }
             (Err(failure), _) | (_, Err(failure)) => failure,

@@ -14,7 +14,7 @@ use crate::policy::catalog::{
     BACKEND, Build, Content, EVERY_SCOPE, INBOUND, Policy, REQUEST, optional, required,
 };
 use crate::policy::machine::{Effect, Flow};
-use crate::policy::markup::Element;
+use crate::policy::markup::{Element, Text};
 use crate::policy::operand::{Operand, Seconds};
 use crate::policy::program::Action;
 use crate::policy::transform::exists::{Exists, ExistsAction, read_exists_action, read_values};
@@ -73,7 +73,15 @@ pub const FORWARD_REQUEST: Policy = Policy {
 
 /// `set-backend-service`.
 #[derive(Clone, Debug)]
-pub enum SetBackend {
+pub struct SetBackend {
+    to: Choice,
+    /// Whether a secret is part of the URL.
+    is_secret: bool,
+}
+
+/// What `set-backend-service` chooses.
+#[derive(Clone, Debug)]
+enum Choice {
     /// A URL.
     Url(Operand<Arc<str>>),
     /// A URL that is known at load.
@@ -87,6 +95,8 @@ pub enum SetBackend {
 pub struct RewriteUri {
     target: Target,
     copy_unmatched: bool,
+    /// Whether a secret is part of the template.
+    is_secret: bool,
 }
 
 /// What `rewrite-uri` writes.
@@ -135,10 +145,10 @@ fn set_backend(builder: &mut Builder<'_>, element: &Element) {
             let Some(operand) = builder.attribute::<Arc<str>>(element, "base-url") else {
                 return;
             };
-            let action = match operand.constant() {
-                None => SetBackend::Url(operand),
+            let to = match operand.constant() {
+                None => Choice::Url(operand),
                 Some(text) => match BaseUrl::parse(text) {
-                    Ok(base) => SetBackend::FixedUrl(Arc::new(base)),
+                    Ok(base) => Choice::FixedUrl(Arc::new(base)),
                     Err(refused) => {
                         let fault = Fault::new(url.value.place(), refused.to_string());
                         builder.faults.push(fault.wide(url.value.width()));
@@ -146,6 +156,7 @@ fn set_backend(builder: &mut Builder<'_>, element: &Element) {
                     }
                 },
             };
+            let action = SetBackend { to, is_secret: url.value.is_secret() };
             builder.push(element, Action::SetBackend(action));
         }
         (None, Some(id)) => {
@@ -156,7 +167,7 @@ fn set_backend(builder: &mut Builder<'_>, element: &Element) {
                 builder.references.knows_backend(text, &id.value.place(), builder.faults);
             }
             let backends = Arc::clone(&builder.references.backends);
-            let action = SetBackend::Backend(operand, backends);
+            let action = SetBackend { to: Choice::Backend(operand, backends), is_secret: false };
             builder.push(element, Action::SetBackend(action));
         }
         _ => {
@@ -186,7 +197,8 @@ fn rewrite_uri(builder: &mut Builder<'_>, element: &Element) {
             }
         },
     };
-    let policy = RewriteUri { target, copy_unmatched: copy };
+    let is_secret = element.value("template").is_some_and(Text::is_secret);
+    let policy = RewriteUri { target, copy_unmatched: copy, is_secret };
     builder.push(element, Action::RewriteUri(policy));
 }
 
@@ -240,16 +252,17 @@ fn forward(builder: &mut Builder<'_>, element: &Element) {
 
 impl SetBackend {
     pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
-        match self {
-            Self::FixedUrl(base) => exchange.request.base = Arc::clone(base),
-            Self::Url(url) => {
+        exchange.is_target_secret |= self.is_secret;
+        match &self.to {
+            Choice::FixedUrl(base) => exchange.request.base = Arc::clone(base),
+            Choice::Url(url) => {
                 let text = url.get(exchange)?;
                 let base = BaseUrl::parse(&text).map_err(|refused| {
                     Failure::value(format!("{}: {refused}", url.shown(&text)))
                 })?;
                 exchange.request.base = Arc::new(base);
             }
-            Self::Backend(id, backends) => {
+            Choice::Backend(id, backends) => {
                 let wanted = id.get(exchange)?;
                 let backend = backends.get(&wanted).ok_or_else(|| {
                     Failure::value(format!("there is no backend {}", id.shown(&wanted)))
@@ -274,6 +287,7 @@ impl RewriteUri {
     }
 
     pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        exchange.is_target_secret |= self.is_secret;
         let computed;
         let template = match &self.target {
             Target::Template(template) => template,
@@ -334,6 +348,7 @@ impl Forward {
                 problem: Problem::failed("no_backend"),
             });
         }
+        exchange.is_forwarded = true;
         let mut evaluated = self.clone();
         if let Some(timeout) = &self.timeout {
             let Seconds(span) = timeout.get(exchange)?;

@@ -219,6 +219,8 @@ impl Run {
             final_fields: FinalFields::default(),
             pending: Pending::default(),
             bandwidth: Vec::new(),
+            is_forwarded: false,
+            is_target_secret: false,
             traces: Vec::new(),
             cache: CacheOutcome::None,
             refusal: None,

@@ -10,6 +10,7 @@ use pingora::{Error, ErrorSource};
 
 use crate::exchange::{CacheOutcome, Exchange, format_id};
 use crate::limit::{Charge, Counters};
+use crate::policy::operand::HIDDEN;
 use crate::problem::Problem;
 use crate::proxy::guard::Witness;
 use crate::proxy::state::State;
@@ -177,8 +178,12 @@ fn describe<'a>(line: &mut Line<'a>, exchange: &'a Exchange) {
     line.apim_subscription_id = exchange.subscription.as_ref().map(|known| known.id.as_ref());
     line.shadow_refusals = exchange.pending.spared();
     line.user_id = exchange.user.as_ref().map(|user| user.id.as_ref());
-    if exchange.api.is_some() && exchange.request.base.port != 0 {
-        line.backend_url = Some(format!("{}{}", exchange.request.base, exchange.request.tail));
+    if exchange.is_forwarded {
+        line.backend_url = Some(if exchange.is_target_secret {
+            HIDDEN.to_owned()
+        } else {
+            format!("{}{}", exchange.request.base, exchange.request.tail)
+        });
     }
     if let Some(error) = &exchange.last_error {
         line.last_error_source = Some(error.source);

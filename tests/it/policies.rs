@@ -98,6 +98,59 @@ fn on_error_sees_what_went_wrong_and_has_the_last_word() {
 }
 
 #[test]
+fn a_preflight_for_a_method_that_no_operation_has_is_told_nothing_where_cors_stands_in_others() {
+    let gateway = Gateway::start(|site| {
+        let cors = "<policies><inbound><cors><allowed-origins><origin>*</origin></allowed-origins>\
+                    <allowed-headers><header>*</header></allowed-headers></cors></inbound></policies>";
+        site.file("cors.xml", cors);
+        for (id, policy) in [("with", "policy: cors.xml, "), ("without", "")] {
+            site.yaml(format!(
+                "apis:\n  - id: {id}\n    path: {id}\n    subscriptionRequired: false\n    \
+                 serviceUrl: {NOBODY}\n    operations: [{{id: get, method: GET, {policy}urlTemplate: \
+                 /a}}]\n"
+            ));
+        }
+    });
+    let ask = |path: &str, method: &str| {
+        let request = Request::new("OPTIONS", path).field("Origin", "https://a.example");
+        let answer = gateway.ask(&request.field("Access-Control-Request-Method", method));
+        let granted = answer.field("Access-Control-Allow-Origin").map(str::to_owned);
+        (answer.status, answer.body.is_empty(), granted)
+    };
+    assert_eq!(ask("/with/a", "GET"), (200, true, Some("*".to_owned())));
+    assert_eq!(ask("/with/a", "DELETE"), (200, true, None));
+    assert_eq!(ask("/without/a", "GET"), (404, false, None));
+    assert_eq!(ask("/without/a", "DELETE"), (404, false, None));
+}
+
+#[test]
+fn a_record_names_the_backend_only_of_what_was_forwarded_and_shows_no_secret() {
+    let refuse = "<check-header name=\"X-Needed\" failed-check-httpcode=\"403\" \
+                  failed-check-error-message=\"Needed.\" ignore-case=\"true\" />";
+    let secret = "<rewrite-uri template=\"/hooks/{{word}}\" />";
+    let backend = Backend::plain();
+    let gateway = Gateway::start(|site| {
+        site.yaml("namedValues: [{name: word, value: hunter2, secret: true}]\n");
+        for (id, inbound) in [("refused", refuse), ("plain", ""), ("secret", secret)] {
+            let policies = Policies { inbound, ..Policies::default() };
+            site.open_api(id, &backend.url(), policies);
+        }
+    });
+    assert_eq!(gateway.get("/refused/a").status, 403);
+    let record = gateway.record("/refused/a");
+    assert_eq!(
+        (&record["backendUrl"], &record["reason"]),
+        (&().into(), &"header_check_failed".into())
+    );
+    assert_eq!(gateway.get("/plain/a").status, 200);
+    let url = gateway.record("/plain/a")["backendUrl"].as_str().map(str::to_owned);
+    assert!(url.as_ref().is_some_and(|url| url.ends_with("/a")), "{url:?}");
+    assert_eq!(gateway.get("/secret/a").status, 200);
+    assert_eq!(backend.last().target, "/hooks/hunter2");
+    assert_eq!(gateway.record("/secret/a")["backendUrl"], "(secret)");
+}
+
+#[test]
 fn what_trace_policies_say_is_logged_from_their_severity_on() {
     let trace = |severity: &str, message: &str| {
         format!(

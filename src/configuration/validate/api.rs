@@ -20,6 +20,9 @@ const KEY_HEADER: &str = "Ocp-Apim-Subscription-Key";
 /// The query parameter that carries a key where nothing else is written.
 const KEY_QUERY: &str = "subscription-key";
 
+/// Paths that never come to an API: probes ask there, as they do of API Management's gateway.
+const OWN_PATHS: [&str; 2] = ["status-0123456789abcdef", "internal-status-0123456789abcdef"];
+
 impl Validator<'_> {
     pub(super) fn version_sets(&mut self) -> (Vec<VersionSet>, Registry) {
         let written = &self.document.version_sets;
@@ -150,6 +153,11 @@ impl Validator<'_> {
         if let (Err(fault), false) = (&parsed, path.mark.is_made_up()) {
             let remedy = "write plain segments: `orders` or `shop/orders`";
             self.fault(path.mark, fault.to_string(), remedy);
+        }
+        let own = |text: &str| OWN_PATHS.iter().any(|own| text.eq_ignore_ascii_case(own));
+        if parsed.is_ok() && own(path.value.trim_matches('/')) {
+            let message = "the gateway answers at this path itself, and says whether it is ready";
+            self.fault(path.mark, message, "choose another path");
         }
         match parsed {
             Ok(parsed) if !path.mark.is_made_up() => parsed,
