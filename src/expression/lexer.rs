@@ -41,6 +41,7 @@ pub(super) enum Literal {
     Long(i64),
     ULong(u64),
     Double(f64),
+    Float(f32),
     /// The digits as written, without suffix.
     Decimal(Box<str>),
     Char(char),

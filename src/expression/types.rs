@@ -37,6 +37,7 @@ pub(super) enum Type {
     Long,
     ULong,
     Double,
+    Float,
     Decimal,
     String,
     Nullable(Arc<Self>),
@@ -84,7 +85,7 @@ impl Type {
 
     /// Whether it is a number or a `char`.
     pub(super) fn is_number(&self) -> bool {
-        self.is_integer() || matches!(self, Self::Double | Self::Decimal)
+        self.is_integer() || matches!(self, Self::Double | Self::Float | Self::Decimal)
     }
 
     /// Whether it is an integer or a `char`.
@@ -205,6 +206,7 @@ impl fmt::Display for Type {
             Self::Long => "long",
             Self::ULong => "ulong",
             Self::Double => "double",
+            Self::Float => "float",
             Self::Decimal => "decimal",
             Self::String => "string",
             Self::Class(class) => class.name(),

@@ -70,8 +70,10 @@ pub enum Value {
     Long(i64),
     /// `ulong`.
     ULong(u64),
-    /// `double`; also what `float` becomes.
+    /// `double`.
     Double(f64),
+    /// `float`.
+    Float(f32),
     /// `decimal`.
     Decimal(Decimal),
     /// `string`. Positions and lengths that expressions see count UTF-16 units.
@@ -188,6 +190,7 @@ impl Value {
             Self::Long(_) => "System.Int64",
             Self::ULong(_) => "System.UInt64",
             Self::Double(_) => "System.Double",
+            Self::Float(_) => "System.Single",
             Self::Decimal(_) => "System.Decimal",
             Self::String(_) => "System.String",
             Self::Bytes(_) => "System.Byte[]",
@@ -328,7 +331,7 @@ macro_rules! from {
 
 from! {
     bool => Bool, char => Char, u8 => Byte, i32 => Int, u32 => UInt, i64 => Long, u64 => ULong,
-    f64 => Double, Decimal => Decimal, &str => String, String => String, Arc<str> => String,
+    f64 => Double, f32 => Float, Decimal => Decimal, &str => String, String => String, Arc<str> => String,
     Bytes => Bytes, Vec<u8> => Bytes, DateTime => DateTime, DateTimeOffset => DateTimeOffset,
     TimeSpan => TimeSpan, Json => Json, Xml => Xml, Encoding => Encoding, IpAddr => IpAddress,
     List => List, Map => Map, Set => Set, Pair => Pair, Record => Record, StringBuilder => StringBuilder,

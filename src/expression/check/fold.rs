@@ -105,6 +105,7 @@ fn can_be_kept(value: &Value) -> bool {
         | Value::Long(_)
         | Value::ULong(_)
         | Value::Double(_)
+        | Value::Float(_)
         | Value::Decimal(_)
         | Value::DateTime(_)
         | Value::DateTimeOffset(_)

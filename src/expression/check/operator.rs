@@ -294,9 +294,9 @@ fn promoted(one: &Type, other: &Type) -> Option<Type> {
     }
     let has = |ty: &Type| one == ty || other == ty;
     if has(&Type::Decimal) {
-        return (!has(&Type::Double)).then_some(Type::Decimal);
+        return (!has(&Type::Double) && !has(&Type::Float)).then_some(Type::Decimal);
     }
-    for ty in [Type::Double, Type::ULong, Type::Long] {
+    for ty in [Type::Double, Type::Float, Type::ULong, Type::Long] {
         if has(&ty) {
             return Some(ty);
         }

@@ -85,6 +85,7 @@ impl Checker {
             Literal::Long(number) => (Value::Long(*number), Type::Long),
             Literal::ULong(number) => (Value::ULong(*number), Type::ULong),
             Literal::Double(number) => (Value::Double(*number), Type::Double),
+            Literal::Float(number) => (Value::Float(*number), Type::Float),
             Literal::Decimal(digits) => {
                 let number = decimal(digits);
                 if number.is_none() {

@@ -176,7 +176,8 @@ impl Lexer<'_, '_> {
 fn number(digits: &str, radix: u32, fraction: bool, suffix: &str) -> Option<Literal> {
     match suffix {
         "m" if radix == 10 => return Some(Literal::Decimal(Box::from(digits))),
-        "d" | "f" if radix == 10 => return digits.parse().ok().map(Literal::Double),
+        "d" if radix == 10 => return digits.parse().ok().map(Literal::Double),
+        "f" if radix == 10 => return digits.parse().ok().map(Literal::Float),
         "" if fraction => return digits.parse().ok().map(Literal::Double),
         _ if fraction => return None,
         _ => {}

@@ -26,6 +26,8 @@ pub enum Numeric {
     ULong,
     /// `double`
     Double,
+    /// `float`
+    Float,
     /// `decimal`
     Decimal,
     /// `char`
@@ -42,6 +44,7 @@ impl Numeric {
             Self::Long => "System.Int64",
             Self::ULong => "System.UInt64",
             Self::Double => "System.Double",
+            Self::Float => "System.Single",
             Self::Decimal => "System.Decimal",
             Self::Char => "System.Char",
         }
@@ -56,6 +59,7 @@ impl Numeric {
             Self::Long => "an Int64",
             Self::ULong => "a UInt64",
             Self::Double => "a Double",
+            Self::Float => "a Single",
             Self::Decimal => "a Decimal",
             Self::Char => "a character",
         }
@@ -71,6 +75,7 @@ impl Numeric {
                 | (Self::Long, Value::Long(_))
                 | (Self::ULong, Value::ULong(_))
                 | (Self::Double, Value::Double(_))
+                | (Self::Float, Value::Float(_))
                 | (Self::Decimal, Value::Decimal(_))
                 | (Self::Char, Value::Char(_))
         )
@@ -110,11 +115,16 @@ pub fn cast_number(value: &Value, target: Numeric) -> Result<Value, Thrown> {
         Numeric::Double => {
             return operators::to_double(value).map(Value::Double).ok_or_else(refused);
         }
+        Numeric::Float => {
+            let number = operators::to_double(value).ok_or_else(refused)?;
+            return Ok(Value::Float(math::to_float(number)));
+        }
         Numeric::Decimal => return to_decimal(value)?.map(Value::Decimal).ok_or_else(refused),
         _ => {}
     }
     let whole: i128 = match value {
         Value::Double(number) => *number as i128,
+        Value::Float(number) => *number as i128,
         Value::Decimal(number) => number.trunc().to_i128().ok_or_else(refused)?,
         other => operators::to_integer(other).ok_or_else(refused)?,
     };
@@ -127,7 +137,7 @@ pub fn cast_number(value: &Value, target: Numeric) -> Result<Value, Thrown> {
         Numeric::Char => Value::Char(
             char::from_u32(u32::from(whole as u16)).unwrap_or(char::REPLACEMENT_CHARACTER),
         ),
-        Numeric::Double | Numeric::Decimal => return Err(refused()),
+        Numeric::Double | Numeric::Float | Numeric::Decimal => return Err(refused()),
     })
 }
 
@@ -217,13 +227,22 @@ pub fn to_number(value: &Value, target: Numeric) -> Result<Value, Thrown> {
         }
         Value::Double(number) => match target {
             Numeric::Double => Ok(Value::Double(*number)),
+            Numeric::Float => Ok(Value::Float(math::to_float(*number))),
             Numeric::Decimal => Decimal::from_f64(*number).map(Value::Decimal).ok_or_else(overflow),
             _ => {
                 let rounded = math::to_long(number.round_ties_even()).map_err(|_| overflow())?;
                 whole_as(i128::from(rounded), target).ok_or_else(overflow)
             }
         },
+        Value::Float(number) => match target {
+            Numeric::Float => Ok(Value::Float(*number)),
+            _ => to_number(&Value::Double(f64::from(*number)), target),
+        },
         Value::Decimal(number) => match target {
+            Numeric::Float => {
+                let number = number.to_f64().ok_or_else(overflow)?;
+                Ok(Value::Float(math::to_float(number)))
+            }
             Numeric::Decimal => Ok(Value::Decimal(*number)),
             Numeric::Double => number.to_f64().map(Value::Double).ok_or_else(overflow),
             _ => {
@@ -299,6 +318,7 @@ pub fn parse(text: &str, target: Numeric) -> Result<Value, Thrown> {
         Numeric::Long => number::parse::long(text)?.into(),
         Numeric::ULong => number::parse::ulong(text)?.into(),
         Numeric::Double => number::parse::double(text)?.into(),
+        Numeric::Float => math::to_float(number::parse::double(text)?).into(),
         Numeric::Decimal => number::parse::decimal(text)?.into(),
         Numeric::Char => {
             let mut characters = text.chars();
@@ -324,6 +344,7 @@ fn whole_as(number: i128, target: Numeric) -> Option<Value> {
         Numeric::Long => Value::Long(i64::try_from(number).ok()?),
         Numeric::ULong => Value::ULong(u64::try_from(number).ok()?),
         Numeric::Double => Value::Double(math::integer_as_double(number)),
+        Numeric::Float => Value::Float(math::to_float(math::integer_as_double(number))),
         Numeric::Decimal => Value::Decimal(Decimal::try_from_i128_with_scale(number, 0).ok()?),
         Numeric::Char => Value::Char(char::from_u32(u32::from(u16::try_from(number).ok()?))?),
     })
@@ -332,6 +353,10 @@ fn whole_as(number: i128, target: Numeric) -> Option<Value> {
 /// A number as a `decimal`; none if it is not a number.
 fn to_decimal(value: &Value) -> Result<Option<Decimal>, Thrown> {
     match value {
+        Value::Float(number) => {
+            let decimal = Decimal::from_f32(*number);
+            decimal.map(Some).ok_or_else(|| Thrown::overflow("a Decimal"))
+        }
         Value::Double(number) => {
             let decimal = Decimal::from_f64(*number);
             decimal.map(Some).ok_or_else(|| Thrown::overflow("a Decimal"))

@@ -36,6 +36,7 @@ fn written(value: &Value, depth: usize) -> Result<String, Thrown> {
         Value::Long(number) => number.to_string(),
         Value::ULong(number) => number.to_string(),
         Value::Double(number) => number::double_text(*number),
+        Value::Float(number) => number::float_text(*number),
         Value::Decimal(number) => number::decimal_text(*number),
         Value::String(text) => text.to_string(),
         Value::DateTime(moment) => date::text(*moment),

@@ -75,6 +75,7 @@ pub fn number_bytes(value: &Value) -> Result<Bytes, Thrown> {
         Value::UInt(number) => Bytes::copy_from_slice(&number.to_le_bytes()),
         Value::Long(number) => Bytes::copy_from_slice(&number.to_le_bytes()),
         Value::ULong(number) => Bytes::copy_from_slice(&number.to_le_bytes()),
+        Value::Float(number) => Bytes::copy_from_slice(&number.to_le_bytes()),
         Value::Double(number) => Bytes::copy_from_slice(&number.to_le_bytes()),
         other => return Err(other.refused("System.Int32")),
     })

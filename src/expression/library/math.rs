@@ -24,7 +24,11 @@ fn pick(left: &Value, right: &Value, largest: bool) -> Result<Value, Thrown> {
     let right_wide = widened(right, left)?;
     let ordering = operators::compare(&left_wide, &right_wide)?;
     Ok(match ordering {
-        None if matches!(left_wide, Value::Double(number) if number.is_nan()) => left_wide,
+        None if matches!(left_wide, Value::Double(number) if number.is_nan())
+            || matches!(left_wide, Value::Float(number) if number.is_nan()) =>
+        {
+            left_wide
+        }
         None => right_wide,
         Some(ordering) if ordering.is_lt() == largest => right_wide,
         Some(_) => left_wide,
@@ -36,8 +40,19 @@ fn widened(value: &Value, other: &Value) -> Result<Value, Thrown> {
     match (&zero, operators::to_double(value)) {
         // Infinity less infinity is no number.
         (Value::Double(_), Some(number)) => Ok(Value::Double(number)),
+        (Value::Float(_), Some(number)) => Ok(Value::Float(to_float(number))),
         _ => operators::binary(operators::Operator::Add, value, &zero),
     }
+}
+
+/// `(float)number`: the nearest there is.
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    reason = "what a cast to `float` in C# loses is lost here too"
+)]
+pub const fn to_float(number: f64) -> f32 {
+    number as f32
 }
 
 /// `Math.Abs(value)`.
@@ -54,6 +69,7 @@ pub fn abs(value: &Value) -> Result<Value, Thrown> {
         Value::UInt(number) => Value::Long(i64::from(*number)),
         Value::Long(number) => Value::Long(number.checked_abs().ok_or_else(overflow)?),
         Value::Decimal(number) => Value::Decimal(number.abs()),
+        Value::Float(number) => Value::Float(number.abs()),
         other => Value::Double(double(other)?.abs()),
     })
 }

@@ -21,6 +21,12 @@ pub fn double_text(number: f64) -> String {
         .map_or_else(|| standard::general_shortest(&Digits::shortest(number)), Into::into)
 }
 
+/// `number.ToString()` for a `float`, in the same way.
+pub fn float_text(number: f32) -> String {
+    special(f64::from(number))
+        .map_or_else(|| standard::general_float(&Digits::shortest_float(number)), Into::into)
+}
+
 /// `number.ToString()` for a `decimal`: with all its digits after the point.
 pub fn decimal_text(number: Decimal) -> String {
     number.to_string()
@@ -38,6 +44,7 @@ enum Number {
     /// A whole one, and how many bits its type has.
     Whole(i128, u32),
     Double(f64),
+    Float(f32),
     Decimal(Decimal),
 }
 
@@ -50,15 +57,19 @@ impl Number {
             Value::Long(number) => Self::Whole(i128::from(*number), 64),
             Value::ULong(number) => Self::Whole(i128::from(*number), 64),
             Value::Double(number) => Self::Double(*number),
+            Value::Float(number) => Self::Float(*number),
             Value::Decimal(number) => Self::Decimal(*number),
             _ => return None,
         })
     }
 
     fn format(self, format: &str) -> Result<String, Thrown> {
-        if let Self::Double(number) = self
-            && let Some(text) = special(number)
-        {
+        let without_digits = match self {
+            Self::Double(number) => special(number),
+            Self::Float(number) => special(f64::from(number)),
+            Self::Whole(..) | Self::Decimal(_) => None,
+        };
+        if let Some(text) = without_digits {
             return Ok(text.to_owned());
         }
         if format.is_empty() {
@@ -75,15 +86,17 @@ impl Number {
         match self {
             Self::Whole(number, _) => number.to_string(),
             Self::Double(number) => double_text(number),
+            Self::Float(number) => float_text(number),
             Self::Decimal(number) => decimal_text(number),
         }
     }
 
-    /// The digits that a picture format works on: 15 of a `double`, all of the others.
+    /// The digits that a picture format works on: 15 of a `double`, 7 of a `float`, all of the others.
     fn significant(self) -> Digits {
         match self {
             Self::Whole(number, _) => Digits::whole(number),
             Self::Double(number) => Digits::significant(number, 15),
+            Self::Float(number) => Digits::significant(f64::from(number), 7),
             Self::Decimal(number) => Digits::decimal(number),
         }
     }
@@ -93,6 +106,7 @@ impl Number {
         match self {
             Self::Whole(number, _) => Digits::whole(number),
             Self::Double(number) => Digits::fixed(number, decimals),
+            Self::Float(number) => Digits::fixed(f64::from(number), decimals),
             Self::Decimal(number) => {
                 let mut digits = Digits::decimal(number);
                 digits.round_after_point(decimals);
@@ -105,6 +119,7 @@ impl Number {
     fn leading(self, count: usize) -> Digits {
         match self {
             Self::Double(number) => Digits::significant(number, count),
+            Self::Float(number) => Digits::significant(f64::from(number), count),
             Self::Whole(..) | Self::Decimal(_) => {
                 let mut digits = self.significant();
                 digits.round_to(count);

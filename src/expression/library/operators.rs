@@ -74,6 +74,7 @@ pub fn binary(operator: Operator, left: &Value, right: &Value) -> Result<Value, 
         (Operator::Xor, Value::Bool(left), Value::Bool(right)) => Ok((left != right).into()),
         (_, Value::Decimal(_), _) | (_, _, Value::Decimal(_)) => decimal(operator, left, right),
         (_, Value::Double(_), _) | (_, _, Value::Double(_)) => double(operator, left, right),
+        (_, Value::Float(_), _) | (_, _, Value::Float(_)) => float(operator, left, right),
         _ => match whole::binary(operator, left, right) {
             Some(result) => result,
             None => time(operator, left, right),
@@ -86,6 +87,22 @@ fn double(operator: Operator, left: &Value, right: &Value) -> Result<Value, Thro
         return time(operator, left, right);
     };
     Ok(Value::Double(match operator {
+        Operator::Add => one + other,
+        Operator::Subtract => one - other,
+        Operator::Multiply => one * other,
+        Operator::Divide => one / other,
+        Operator::Remainder => one % other,
+        _ => return Err(no_operator(operator, left, right)),
+    }))
+}
+
+/// In `float`: the result is rounded to it, and so is each operand before.
+fn float(operator: Operator, left: &Value, right: &Value) -> Result<Value, Thrown> {
+    let (Some(one), Some(other)) = (to_double(left), to_double(right)) else {
+        return time(operator, left, right);
+    };
+    let (one, other) = (super::math::to_float(one), super::math::to_float(other));
+    Ok(Value::Float(match operator {
         Operator::Add => one + other,
         Operator::Subtract => one - other,
         Operator::Multiply => one * other,
@@ -179,6 +196,7 @@ pub fn negate(value: &Value) -> Result<Value, Thrown> {
         Value::UInt(number) => Value::Long(i64::from(*number).wrapping_neg()),
         Value::Long(number) => Value::Long(number.wrapping_neg()),
         Value::Double(number) => Value::Double(-number),
+        Value::Float(number) => Value::Float(-number),
         Value::Decimal(number) => Value::Decimal(-number),
         Value::TimeSpan(span) => moment::span::negate(*span)?.into(),
         other => return Err(no_unary("-", other)),
@@ -343,6 +361,7 @@ fn numeric(left: &Value, right: &Value) -> Numbers {
 pub fn to_double(value: &Value) -> Option<f64> {
     match value {
         Value::Double(number) => Some(*number),
+        Value::Float(number) => Some(f64::from(*number)),
         Value::Decimal(number) => number.to_f64(),
         other => whole::integer(other).map(super::math::integer_as_double),
     }

@@ -70,6 +70,36 @@ const NUMBERS: &[(&str, &str)] = &[
 ];
 
 #[test]
+fn a_float_is_computed_and_written_as_one() {
+    check(&[
+        ("1.0f / 3", "0.33333334"),
+        ("0.1f + 0.2f", "0.3"),
+        ("0.1f + 0.2", "0.30000000149011613"),
+        ("(double)0.1f", "0.10000000149011612"),
+        ("(float)0.1 == 0.1", "False"),
+        ("0.1f.ToString(\"F10\")", "0.1000000015"),
+        ("1e7f", "1E+07"),
+        ("16777216f", "16777216"),
+        ("float.MaxValue", "3.4028235E+38"),
+        ("float.NaN", "NaN"),
+        ("-1f / 0", "-Infinity"),
+        ("float.Parse(\"1.5\") + 1", "2.5"),
+        ("Convert.ToSingle(\"0.1\") + 0.2f", "0.3"),
+        ("(int)2.9f", "2"),
+        ("(float)1 / 4", "0.25"),
+        ("Math.Abs(-1.5f)", "1.5"),
+        ("Math.Max(1, 1.5f)", "1.5"),
+        ("Math.Round(2.5f)", "2"),
+        ("(0.5f).GetType().Name", "Single"),
+        ("new JValue(0.1f).ToString()", "0.1"),
+        ("@{ float f = 1; f += 0.5f; return f; }", "1.5"),
+        ("@{ double d = 0.5f; return d * 2; }", "1"),
+        ("@{ object o = 0.5f; return o is float ? 1 : 0; }", "1"),
+        ("new[] { 0.1f, 0.2f }.Sum()", "0.3"),
+    ]);
+}
+
+#[test]
 fn numbers_dates_and_guids_behave_as_in_dotnet() {
     check(NUMBERS);
 }

@@ -67,12 +67,13 @@ fn is_token_value(ty: &Type) -> bool {
 
 /// The numbers that a number becomes without loss, in order of preference.
 fn widened(from: &Type, to: &Type) -> Option<Fit> {
-    use Type::{Decimal, Double, Int, Long, UInt, ULong};
+    use Type::{Decimal, Double, Float, Int, Long, UInt, ULong};
     let chain: &[Type] = match from {
-        Type::Char | Type::Byte => &[Int, UInt, Long, ULong, Double, Decimal],
-        Int => &[Long, Double, Decimal],
-        UInt => &[Long, ULong, Double, Decimal],
-        Long | ULong => &[Double, Decimal],
+        Type::Char | Type::Byte => &[Int, UInt, Long, ULong, Float, Double, Decimal],
+        Int => &[Long, Float, Double, Decimal],
+        UInt => &[Long, ULong, Float, Double, Decimal],
+        Long | ULong => &[Float, Double, Decimal],
+        Float => &[Double],
         _ => return None,
     };
     let at = chain.iter().position(|wider| wider == to)?;

@@ -21,6 +21,7 @@ pub(in crate::expression) fn type_of(value: &Value) -> Type {
         Value::Long(_) => Type::Long,
         Value::ULong(_) => Type::ULong,
         Value::Double(_) => Type::Double,
+        Value::Float(_) => Type::Float,
         Value::Decimal(_) => Type::Decimal,
         Value::String(_) => Type::String,
         Value::Bytes(_) => Type::Byte.array(),

@@ -78,6 +78,7 @@ fn form(value: &Value, ignores_case: bool, depth: usize) -> Form {
         Value::Long(number) => Form::Long(*number),
         Value::ULong(number) => Form::ULong(*number),
         Value::Double(number) => Form::Double(double_bits(*number)),
+        Value::Float(number) => Form::Double(double_bits(f64::from(*number))),
         Value::Decimal(number) => Form::Decimal(number.normalize()),
         Value::String(text) => Key::text(text, ignores_case).0,
         Value::DateTime(moment) => Form::DateTime(moment.ticks),

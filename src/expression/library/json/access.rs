@@ -149,6 +149,7 @@ pub fn default_of(target: &Target) -> Value {
         Target::Number(Numeric::Long) => Value::Long(0),
         Target::Number(Numeric::ULong) => Value::ULong(0),
         Target::Number(Numeric::Double) => Value::Double(0.0),
+        Target::Number(Numeric::Float) => Value::Float(0.0),
         Target::Number(Numeric::Decimal) => Value::Decimal(rust_decimal::Decimal::ZERO),
         Target::Number(Numeric::Char) => Value::Char('\0'),
         Target::DateTime => crate::expression::value::moment::DateTime::MIN.into(),

@@ -90,6 +90,7 @@ pub fn to_number(token: &Json, target: Numeric) -> Result<Value, Thrown> {
             value @ (Value::Bool(_)
             | Value::Long(_)
             | Value::Double(_)
+            | Value::Float(_)
             | Value::Decimal(_)
             | Value::String(_)),
         ) => convert::to_number(&value, target),
@@ -104,6 +105,7 @@ pub fn to_bool(token: &Json) -> Result<bool, Thrown> {
             value @ (Value::Bool(_)
             | Value::Long(_)
             | Value::Double(_)
+            | Value::Float(_)
             | Value::Decimal(_)
             | Value::String(_)),
         ) => convert::to_bool(&value),
@@ -245,6 +247,8 @@ fn built(value: &Value, depth: usize, tokens: &mut usize) -> Result<Json, Thrown
         Value::ULong(number) => i64::try_from(*number)
             .map_or_else(|_| Json::Big(Arc::from(number.to_string())), Json::Int),
         Value::Double(number) => Json::Double(*number),
+        // The digits that it shows, not those that its bits stand for.
+        Value::Float(number) => Json::Double(number.to_string().parse().unwrap_or_default()),
         Value::Decimal(number) => Json::Decimal(*number),
         Value::String(text) => Json::String(Arc::clone(text)),
         Value::Bytes(bytes) => Json::Bytes(bytes.clone()),

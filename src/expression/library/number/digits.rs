@@ -33,6 +33,11 @@ impl Digits {
         Self::read(&format!("{number:e}"))
     }
 
+    /// The same for a `float`.
+    pub fn shortest_float(number: f32) -> Self {
+        Self::read(&format!("{number:e}"))
+    }
+
     /// The first `count` digits of `number`.
     pub fn significant(number: f64, count: usize) -> Self {
         let precision = count.saturating_add(GUARD_DIGITS);

@@ -69,6 +69,12 @@ pub(super) fn general_shortest(digits: &Digits) -> String {
     general_digits(digits, most, 'E')
 }
 
+/// `ToString()` of a `float` with these shortest digits.
+pub(super) fn general_float(digits: &Digits) -> String {
+    let most = digits.digits.len().max(7);
+    general_digits(digits, most, 'E')
+}
+
 fn general(number: Number, letter: char, precision: Option<usize>) -> String {
     let Some(count) = precision else { return number.plain() };
     let exponent = if letter == 'g' { 'e' } else { 'E' };

@@ -42,7 +42,7 @@ pub fn average(items: &[Value]) -> Result<Value, Thrown> {
     let mut total = Value::Long(0);
     for number in numbers {
         total = match (&total, number) {
-            (Value::Long(_), Value::Double(_) | Value::Decimal(_)) => {
+            (Value::Long(_), Value::Double(_) | Value::Float(_) | Value::Decimal(_)) => {
                 operators::binary(Operator::Add, &total, number)?
             }
             (Value::Long(_), _) => added(&total, number)?,

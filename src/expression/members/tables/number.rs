@@ -56,6 +56,7 @@ pub(super) const LONG: &[Member] = numeric!(Long, "long", "long result", i64::MI
 pub(super) const ULONG: &[Member] = numeric!(ULong, "ulong", "ulong result", 0_u64, u64::MAX);
 pub(super) const DOUBLE: &[Member] =
     numeric!(Double, "double", "double result", f64::MIN, f64::MAX);
+pub(super) const FLOAT: &[Member] = numeric!(Float, "float", "float result", f32::MIN, f32::MAX);
 pub(super) const DECIMAL: &[Member] = numeric!(
     Decimal,
     "decimal",
@@ -63,6 +64,15 @@ pub(super) const DECIMAL: &[Member] = numeric!(
     rust_decimal::Decimal::MIN,
     rust_decimal::Decimal::MAX
 );
+
+pub(super) const FLOAT_MORE: &[Member] = &[
+    static_property("NaN", "float", |_| ok(f32::NAN)),
+    static_property("PositiveInfinity", "float", |_| ok(f32::INFINITY)),
+    static_property("NegativeInfinity", "float", |_| ok(f32::NEG_INFINITY)),
+    static_property("Epsilon", "float", |_| ok(f32::from_bits(1))),
+    static_method("IsNaN", "float f", "bool", |v| ok(double(v, 0)?.is_nan())),
+    static_method("IsInfinity", "float f", "bool", |v| ok(double(v, 0)?.is_infinite())),
+];
 
 pub(super) const DOUBLE_MORE: &[Member] = &[
     static_property("NaN", "double", |_| ok(f64::NAN)),
@@ -216,7 +226,7 @@ pub(super) const CONVERT: &[Member] = &[
     to_number!("ToInt64", "long", Long, base),
     to_number!("ToUInt64", "ulong", ULong),
     to_number!("ToUInt64", "ulong", ULong, base),
-    to_number!("ToSingle", "double", Double),
+    to_number!("ToSingle", "float", Float),
     to_number!("ToDouble", "double", Double),
     to_number!("ToDecimal", "decimal", Decimal),
     to_number!("ToChar", "char", Char),
