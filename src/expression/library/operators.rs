@@ -17,6 +17,7 @@ use crate::expression::value::moment::TimeSpan;
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
 use crate::expression::value::xml::Xml;
 
+mod fraction;
 mod whole;
 
 /// An operator with two operands and a result that is not a bool.
@@ -72,73 +73,18 @@ pub fn binary(operator: Operator, left: &Value, right: &Value) -> Result<Value, 
         (Operator::And, Value::Bool(left), Value::Bool(right)) => Ok((*left && *right).into()),
         (Operator::Or, Value::Bool(left), Value::Bool(right)) => Ok((*left || *right).into()),
         (Operator::Xor, Value::Bool(left), Value::Bool(right)) => Ok((left != right).into()),
-        (_, Value::Decimal(_), _) | (_, _, Value::Decimal(_)) => decimal(operator, left, right),
-        (_, Value::Double(_), _) | (_, _, Value::Double(_)) => double(operator, left, right),
-        (_, Value::Float(_), _) | (_, _, Value::Float(_)) => float(operator, left, right),
+        (_, Value::Decimal(_), _) | (_, _, Value::Decimal(_)) => {
+            fraction::decimal(operator, left, right)
+        }
+        (_, Value::Double(_), _) | (_, _, Value::Double(_)) => {
+            fraction::double(operator, left, right)
+        }
+        (_, Value::Float(_), _) | (_, _, Value::Float(_)) => fraction::float(operator, left, right),
         _ => match whole::binary(operator, left, right) {
             Some(result) => result,
             None => time(operator, left, right),
         },
     }
-}
-
-fn double(operator: Operator, left: &Value, right: &Value) -> Result<Value, Thrown> {
-    let (Some(one), Some(other)) = (to_double(left), to_double(right)) else {
-        return time(operator, left, right);
-    };
-    Ok(Value::Double(match operator {
-        Operator::Add => one + other,
-        Operator::Subtract => one - other,
-        Operator::Multiply => one * other,
-        Operator::Divide => one / other,
-        Operator::Remainder => one % other,
-        _ => return Err(no_operator(operator, left, right)),
-    }))
-}
-
-/// In `float`: the result is rounded to it, and so is each operand before.
-fn float(operator: Operator, left: &Value, right: &Value) -> Result<Value, Thrown> {
-    let (Some(one), Some(other)) = (to_double(left), to_double(right)) else {
-        return time(operator, left, right);
-    };
-    let (one, other) = (super::math::to_float(one), super::math::to_float(other));
-    Ok(Value::Float(match operator {
-        Operator::Add => one + other,
-        Operator::Subtract => one - other,
-        Operator::Multiply => one * other,
-        Operator::Divide => one / other,
-        Operator::Remainder => one % other,
-        _ => return Err(no_operator(operator, left, right)),
-    }))
-}
-
-fn decimal(operator: Operator, left: &Value, right: &Value) -> Result<Value, Thrown> {
-    let (Some(one), Some(other)) = (to_decimal(left), to_decimal(right)) else {
-        return Err(no_operator(operator, left, right));
-    };
-    let result = match operator {
-        Operator::Add => one.checked_add(other),
-        Operator::Subtract => one.checked_sub(other),
-        Operator::Multiply => one.checked_mul(other),
-        Operator::Divide | Operator::Remainder if other.is_zero() => {
-            return Err(Thrown::divide_by_zero());
-        }
-        Operator::Divide => quotient(one, other),
-        Operator::Remainder => one.checked_rem(other),
-        _ => return Err(no_operator(operator, left, right)),
-    };
-    result.map(Value::Decimal).ok_or_else(|| Thrown::overflow("a Decimal"))
-}
-
-/// The quotient with the digits after the point that .NET gives it: those it needs, and at least
-/// as many as the dividend has more than the divisor.
-fn quotient(one: Decimal, other: Decimal) -> Option<Decimal> {
-    let mut quotient = one.checked_div(other)?.normalize();
-    let wanted = one.scale().saturating_sub(other.scale());
-    if quotient.scale() < wanted {
-        quotient.rescale(wanted);
-    }
-    Some(quotient)
 }
 
 fn time(operator: Operator, left: &Value, right: &Value) -> Result<Value, Thrown> {
