@@ -58,6 +58,7 @@ use crate::counters::redis::settings::{Settings, Unusable};
 use crate::counters::redis::{Customer, Link, News};
 use crate::counters::shared::claim::{charge_all, charge_one};
 use crate::counters::shared::desk::Desk;
+use crate::counters::shared::journal::snapshot::Snapshot;
 use crate::counters::shared::journal::{Journal, NoJournal};
 use crate::counters::shared::lane::Lane;
 use crate::counters::shared::permits::Lending;
@@ -93,8 +94,9 @@ pub struct Plan {
     pub replica: String,
     /// How many replicas there are, about; asked only until Redis is heard of.
     pub replicas_expected: NonZeroU32,
-    /// The folder for the journal of quotas; none: what was used of them out of touch is lost with
-    /// the process.
+    /// The folder for the journal of quotas and the copy of their totals; none: what was used of
+    /// them out of touch is lost with the process, and all of it with the data of Redis if no
+    /// replica lives then.
     pub journal: Option<PathBuf>,
 }
 
@@ -119,6 +121,7 @@ struct Office {
     link: Link,
     clock: Arc<dyn Clock>,
     journal: Option<Arc<Journal>>,
+    snapshot: Option<Snapshot>,
     lanes: Vec<Lane>,
     alone: Memory,
     replicas_expected: NonZeroU32,
@@ -156,6 +159,10 @@ impl Shared {
         let journal = plan.journal.as_deref().map(Journal::open).transpose()?;
         let (journal, records) = journal.unzip();
         let now = clock.now();
+        // The journal keeps other processes away from it.
+        let folder = plan.journal.as_deref();
+        let snapshot = folder.map(|folder| Snapshot::open(folder, &plan.redis.prefix, now));
+        let (snapshot, totals) = snapshot.unzip();
         let lanes = link.lanes();
         let desks = DESKS.checked_div(lanes).unwrap_or(DESKS).max(DESKS_OF_LANE_MIN);
         let identity = Identity {
@@ -178,6 +185,7 @@ impl Shared {
             link,
             clock,
             journal: journal.map(Arc::new),
+            snapshot,
             lanes: lanes.collect(),
             alone: Memory::new(),
             replicas_expected: plan.replicas_expected,
@@ -192,6 +200,7 @@ impl Shared {
                 lane.restore(record);
             }
         }
+        office.restore_totals(totals.unwrap_or_default(), now);
         let weak = Arc::downgrade(&office);
         *ear.0.lock().unwrap_or_else(PoisonError::into_inner) = Weak::clone(&weak);
         let journal = office.journal.clone();

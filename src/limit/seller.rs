@@ -82,9 +82,10 @@ impl Primary {
                 Reply::Bucket(bucket::sell(level, now, order), self.epoch())
             }
             Order::Ledger(order) => {
+                let era = (self.run, self.epoch());
                 let last = self.sessions.entry(order.session).or_default();
-                let sold = ledger::report(last, &mut self.ledgers, self.run, order);
-                Reply::Ledger(sold, self.epoch())
+                let sold = ledger::report(last, &mut self.ledgers, era, order);
+                Reply::Ledger(sold, era.1)
             }
             Order::Raise(raise) => {
                 for floor in &raise.floors {

@@ -286,7 +286,7 @@ pub const ROWS: &[Row] = &[
     row!(
         "replica.journalFolder",
         "",
-        "Folder of this replica alone for its use of quotas that Redis has not heard of.",
+        "Folder of this replica alone for its use of quotas that Redis has not heard of, and a copy of their totals.",
         replica.journal_folder = |text| Ok::<_, Expected>(path_or_none(text))
     ),
 ];

@@ -4,6 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use redis::Value;
+use weir::counters::redis::name::Names;
+use weir::counters::redis::settings::PREFIX;
 use weir::counters::shared::Touch;
 use weir::limit::key::{KeySpace, Kind};
 use weir::limit::manner::{Manner, Mode, Over};
@@ -237,4 +240,52 @@ fn what_was_used_of_a_quota_out_of_touch_outlives_the_process() {
     await_touch(&replicas);
     let rest = ask(&replicas[0], 100);
     assert!((45..=50).contains(&rest), "{rest}");
+}
+
+#[test]
+fn what_was_used_of_a_quota_outlives_the_data_of_redis_and_all_replicas() {
+    let clock = clock();
+    let quota = exact(Terms::fixed(100, Duration::ZERO, Timestamp::default()));
+    let charge = Charge::take(key("quota"), quota, 1);
+    let ask = |replica: &Replica, count: usize| {
+        (0..count).filter(|_| replica.ask_one(charge) == Some(true)).count()
+    };
+    let losses: [(&str, fn(&mut Redis)); 4] = [
+        ("nothing", |_| {}),
+        ("everything, and the process", |redis| {
+            redis.kill();
+            redis.restart();
+        }),
+        ("everything", |redis| assert_eq!(redis.ask(&["FLUSHALL"]), Value::Okay)),
+        // As after half an hour in which nobody came: the ledgers are there, and count once.
+        ("the members", |redis| {
+            let table = Names::new(PREFIX, 0).members();
+            assert_eq!(redis.ask(&["DEL", &table]), Value::Int(1));
+        }),
+    ];
+    for (lost, lose) in losses {
+        let mut redis = Redis::start();
+        let settings = settings(&redis);
+        let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+        let start = || {
+            let replicas = ["one", "other"].into_iter().zip(&folders).map(|(name, folder)| {
+                soon(|| Replica::with_journal(&settings, name, folder.path(), &clock))
+                    .expect("the journal is free")
+            });
+            let replicas: Vec<_> = replicas.collect();
+            await_touch(&replicas);
+            replicas
+        };
+        let replicas = start();
+        let used: Vec<_> = replicas.iter().map(|replica| ask(replica, 25)).collect();
+        assert_eq!(used, [25, 25], "{lost}");
+        for replica in replicas {
+            assert!(runtime().block_on(replica.home.leave(Duration::from_secs(1))), "{lost}");
+        }
+        lose(&mut redis);
+        let replicas = start();
+        let rest: usize = replicas.iter().map(|replica| ask(replica, 60)).sum();
+        // Who left first saw the little as sold that the other one handed in afterwards.
+        assert!((45..=50).contains(&rest), "{lost} was lost: {rest}");
+    }
 }

@@ -4,8 +4,11 @@
 //! A record is handed to the system before what it is about happens, so that it survives the
 //! process; it is on the disk [`COMMIT`] later, so that it survives the machine. What is settled
 //! is dropped when the file is written anew: at a start, and when it has grown.
+//!
+//! Beside it lies a [`snapshot`] of what all replicas together have used, as far as this one knows.
 
 mod record;
+pub(super) mod snapshot;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::counters::memory::Usage;
 use crate::counters::shared::Office;
 use crate::counters::shared::desk;
+use crate::counters::shared::journal::snapshot::Snapshot;
 use crate::counters::shared::lane::Lane;
 use crate::counters::shared::spread::Spread;
 use crate::counters::shared::tolls::Tolls;
@@ -41,7 +42,7 @@ pub struct Report {
 /// How the journal of quotas is doing.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct JournalReport {
-    /// Why it cannot be written, if it cannot.
+    /// Why it, or the copy of totals beside it, cannot be written, if one cannot.
     pub fault: Option<String>,
     /// How large its file is.
     pub bytes: u64,
@@ -92,7 +93,8 @@ impl Report {
         let lanes = lanes.iter().map(|lane| LaneReport::of(lane, now)).collect();
         let journal = office.journal.as_ref().map(|journal| {
             let (fault, bytes) = journal.condition();
-            JournalReport { fault, bytes }
+            let of_copy = || office.snapshot.as_ref().and_then(Snapshot::fault);
+            JournalReport { fault: fault.or_else(of_copy), bytes }
         });
         let (alone, commands) = (office.alone.usage(), office.link.commands());
         Self { facts, counters, waiting, alone, journal, tolls, over_max, commands, lanes }

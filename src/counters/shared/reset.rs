@@ -236,4 +236,4 @@ impl Office {
 }
 
 /// How many places of a desk are looked at before its lock is given up: about 10 µs.
-const LOOK_AT_ONCE: u32 = 256;
+pub(super) const LOOK_AT_ONCE: u32 = 256;

@@ -11,11 +11,20 @@ use tokio::time::{sleep, timeout};
 use crate::counters::redis::Courier;
 use crate::counters::shared::journal::{COMMIT, Journal};
 use crate::counters::shared::lane::Lane;
-use crate::counters::shared::{Office, Shared};
+use crate::counters::shared::reset::LOOK_AT_ONCE;
+use crate::counters::shared::{Office, Shared, desk};
+use crate::limit::engine::quota::Total;
 use crate::time::Timestamp;
 
 /// The longest that the clock waits before it looks in.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// How often the totals of quotas are copied to the disk: so much is missing in the copy at most.
+const COPY_EVERY: Duration = Duration::from_mins(1);
+
+/// A copy of a period that is over for so long is not taken up. The clocks of replicas are not
+/// relied on for more than that.
+const OVER: Duration = Duration::from_hours(24);
 
 /// What keeps a home going.
 #[must_use = "nothing is shared until it runs"]
@@ -38,9 +47,10 @@ impl Upkeep {
     /// Keeps the home going until it is dropped.
     pub async fn run(self) {
         let Self { office, alarm, courier, journal } = self;
-        let mut commits = JoinSet::new();
+        let mut chores = JoinSet::new();
         if let Some(journal) = journal {
-            commits.spawn(commit(journal));
+            chores.spawn(commit(journal));
+            chores.spawn(copy_totals(Weak::clone(&office), COPY_EVERY));
         }
         tokio::join!(courier.run(), watch(&office, &alarm));
     }
@@ -61,6 +71,52 @@ pub(super) async fn commit_now(journal: &Arc<Journal>) {
     let journal = Arc::clone(journal);
     disk.spawn_blocking(move || journal.commit());
     disk.join_next().await;
+}
+
+/// Copies the totals of quotas to the disk, again and again.
+async fn copy_totals(office: Weak<Office>, every: Duration) {
+    loop {
+        sleep(every).await;
+        let Some(office) = office.upgrade() else { return };
+        copy_totals_now(office).await;
+    }
+}
+
+/// Copies the totals of quotas to the disk, if there is a folder for them.
+async fn copy_totals_now(office: Arc<Office>) {
+    let mut disk = JoinSet::new();
+    disk.spawn_blocking(move || office.copy_totals());
+    disk.join_next().await;
+}
+
+impl Office {
+    /// Takes over what was copied by an earlier life.
+    pub(super) fn restore_totals(&self, totals: Vec<Total>, now: Timestamp) {
+        for total in totals {
+            let ended = Timestamp::from_micros(total.span.ends);
+            if now.since(ended) < OVER
+                && let Some((_, desk)) = self.place_of(&total.meter.key)
+            {
+                desk::lock(desk).restore_total(total);
+            }
+        }
+    }
+
+    fn copy_totals(&self) {
+        let Some(snapshot) = &self.snapshot else { return };
+        snapshot.write(|| {
+            let mut totals = Vec::new();
+            for desk in self.lanes.iter().flat_map(Lane::desks) {
+                let mut from = Some(0);
+                while let Some(place) = from {
+                    let desk = desk::lock(desk);
+                    let tell = |total| totals.push(total);
+                    from = desk.totals(self.clock.now(), (place, LOOK_AT_ONCE), tell);
+                }
+            }
+            totals
+        });
+    }
 }
 
 async fn watch(office: &Weak<Office>, alarm: &Alarm) {
@@ -114,6 +170,7 @@ impl Shared {
         if let Some(journal) = &office.journal {
             commit_now(journal).await;
         }
+        copy_totals_now(Arc::clone(office)).await;
         has_left && office.lanes.iter().all(Lane::has_said_good_bye)
     }
 }
@@ -121,5 +178,69 @@ impl Shared {
 impl std::fmt::Debug for Upkeep {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Upkeep")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::path::Path;
+
+    use super::*;
+    use crate::counters::redis::settings::{PREFIX, Place, Settings, Topology};
+    use crate::counters::shared::Plan;
+    use crate::counters::shared::journal::snapshot::Snapshot;
+    use crate::limit::key::{KeySpace, Kind};
+    use crate::limit::order::{Meter, Span};
+    use crate::time::{Clock, SystemClock};
+
+    /// A home in `folder` whose Redis is never there.
+    fn home(folder: &Path, clock: &Arc<dyn Clock>) -> Shared {
+        let place = Place::of_server("127.0.0.1:1").unwrap();
+        let topology = Topology::Single(place);
+        let redis = Settings { topology, login: None, tls: None, prefix: PREFIX.to_owned() };
+        let (replica, replicas_expected) = ("one".to_owned(), NonZeroU32::MIN);
+        let plan = Plan { redis, replica, replicas_expected, journal: Some(folder.to_owned()) };
+        Shared::new(&plan, Arc::clone(clock)).unwrap().0
+    }
+
+    #[tokio::test]
+    async fn totals_are_copied_again_and_again_but_for_periods_that_are_long_over() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let folder = tempfile::tempdir().unwrap();
+        let now = clock.now();
+        let day = u64::try_from(OVER.as_micros()).unwrap();
+        let copied = |name: &str, period, ends| {
+            let key = KeySpace::new(Kind::QuotaCalls, &[]).key(name);
+            let span = Span { starts: ends - period, ends };
+            Total { meter: Meter { key, period }, span, total: 7, run: 5 }
+        };
+        let old = copied("old", day, now.micros() / day * day - day);
+        let mut lasting: Vec<_> = (0_u64..600)
+            .map(|number| copied(&number.to_string(), day, now.micros() / day * day + day))
+            .collect();
+        let (snapshot, _) = Snapshot::open(folder.path(), PREFIX, now);
+        snapshot.write(|| [&lasting[..], &[old]].concat());
+        let home = home(folder.path(), &clock);
+        let read = || {
+            let (_, mut totals) = Snapshot::open(folder.path(), PREFIX, now);
+            totals.sort_by_key(|total| total.meter.key.to_bytes());
+            totals
+        };
+        lasting.sort_by_key(|total| total.meter.key.to_bytes());
+        let office = Arc::downgrade(&home.office);
+        let copying = tokio::spawn(copy_totals(office, Duration::from_millis(10)));
+        for _ in 0..2 {
+            snapshot.write(Vec::new);
+            let found = async {
+                while read() != lasting {
+                    sleep(Duration::from_millis(1)).await;
+                }
+            };
+            timeout(Duration::from_secs(30), found).await.unwrap();
+        }
+        assert_eq!(home.report().journal.unwrap().fault, None);
+        drop(home);
+        timeout(Duration::from_secs(30), copying).await.unwrap().unwrap();
     }
 }

@@ -106,8 +106,11 @@ impl Engine {
             (slot.sold, slot.returns) = (after.sold, after.returns.max(slot.returns));
             slot.here = slot.here.min(after.sold);
         }
-        if let Some(extra) = slot.extra.as_mut().filter(|_| grid.is_ring()) {
-            extra.seen.clear();
+        if let Some(extra) = slot.extra.as_mut() {
+            extra.floor = None;
+            if grid.is_ring() {
+                extra.seen.clear();
+            }
         }
         self.waiting.alarm(now, place);
     }

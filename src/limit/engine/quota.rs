@@ -60,6 +60,19 @@ pub enum Record {
     },
 }
 
+/// What of a ledger was seen, and where: for a copy outside of Redis.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Total {
+    /// Which counter.
+    pub meter: Meter,
+    /// Which period of it.
+    pub span: Span,
+    /// How much was sold in it.
+    pub total: u64,
+    /// Which life of the data it was seen in (`Standing::run`).
+    pub run: u64,
+}
+
 /// The reports of one desk.
 #[derive(Debug)]
 pub(super) struct Books {
@@ -177,7 +190,9 @@ impl Engine {
         if !Grid::of_form(slot.key.form, slot.key.period).is_quota() {
             return;
         }
-        let floor = extra.floor.is_some().then_some(slot.window);
+        // What was seen in this life of the data need not be asserted to it.
+        let floor = extra.floor.filter(|(seen, _)| *seen != self.standing.run);
+        let floor = floor.map(|_| slot.window);
         let used = extra.used.iter().map(|(window, _)| window);
         let windows = used.chain(floor.filter(|window| extra.used.of(*window) == 0));
         let wish = |window| Wish { place, window, want: 0, back: 0, bound: 0, is_report: true };

@@ -179,6 +179,10 @@ impl Slot {
         let owed = self.balance.min(0);
         let forgiven = if near && self.window <= number { 0 } else { owed.unsigned_abs() };
         self.balance = if forgiven == 0 { owed } else { 0 };
+        if let Some(extra) = self.extra.as_mut() {
+            // It was of the period that is over.
+            extra.floor = None;
+        }
         let (tokens, sold) = if next { (self.ahead, self.ahead_sold) } else { (0, 0) };
         self.balance = self.balance.saturating_add_unsigned(tokens);
         self.own = tokens;

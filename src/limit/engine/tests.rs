@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limit::engine::members::{NOTICE_MICROS, ORDER_LIFE};
-use crate::limit::engine::quota::Record;
+use crate::limit::engine::quota::{Record, Total};
 use crate::limit::engine::reference::Reference;
 use crate::limit::engine::rule::{Certainty, Rule, Shape};
 use crate::limit::engine::standing::{Standing, Touch};
@@ -12,7 +12,8 @@ use crate::limit::engine::{Claim, Decision, Effect, Engine, Source};
 use crate::limit::key::{CounterKey, KeySpace, Kind};
 use crate::limit::order::members::{Epoch, Seat};
 use crate::limit::order::{
-    Errand, FixedSold, Ledger, LedgerEntry, Order, Outcome, ReplicaId, Reply, Session, Span,
+    EntrySold, Errand, FixedSold, Ledger, LedgerEntry, LedgerSold, Order, Outcome, ReplicaId,
+    Reply, Session, Span,
 };
 use crate::time::Timestamp;
 
@@ -163,7 +164,12 @@ fn floor_of_copy(run: u64) -> u64 {
     let rule = Arc::new(Rule::new(1_000, shape).unwrap());
     let mut engine = Engine::new(session(), 16, 1);
     let meter = rule.grid().meter(key());
-    engine.restore_total(meter, Span { starts: 0, ends: u64::MAX }, 400, run);
+    engine.restore_total(Total {
+        meter,
+        span: Span { starts: 0, ends: u64::MAX },
+        total: 400,
+        run,
+    });
     engine.stand(at(NOW), Arc::new(in_touch()));
     let (_, orders) = ask(&mut engine, NOW, &rule);
     let Order::Ledger(ledger) = &orders[0].order else { panic!("{orders:?}") };
@@ -175,6 +181,46 @@ fn a_ledger_is_lifted_to_what_was_seen_under_another_primary_and_not_under_this_
     assert_eq!(floor_of_copy(6), 400);
     // Its total has it already: to assert it would count twice what was added since.
     assert_eq!(floor_of_copy(in_touch().run), 0);
+}
+
+#[test]
+fn the_copy_of_a_period_that_is_over_is_not_asserted_to_the_next_one() {
+    let shape = Shape::Quota { period: Duration::from_secs(100), origin: Duration::ZERO };
+    let rule = Arc::new(Rule::new(1_000, shape).unwrap());
+    let meter = rule.grid().meter(key());
+    let length = 100 * SECOND;
+    for (starts, floor) in [(900 * SECOND, 0), (1_000 * SECOND, 400)] {
+        let mut engine = Engine::new(session(), 16, 1);
+        let span = Span { starts, ends: starts + length };
+        engine.restore_total(Total { meter, span, total: 400, run: 6 });
+        engine.stand(at(NOW), Arc::new(in_touch()));
+        let (_, orders) = ask(&mut engine, NOW, &rule);
+        let Order::Ledger(ledger) = &orders[0].order else { panic!("{orders:?}") };
+        assert_eq!((ledger.entries[0].floor, ledger.entries.len()), (floor, 1));
+    }
+}
+
+#[test]
+fn a_copy_is_copied_again_until_it_is_asserted() {
+    let shape = Shape::Quota { period: Duration::ZERO, origin: Duration::ZERO };
+    let rule = Arc::new(Rule::new(1_000, shape).unwrap());
+    let span = Span { starts: 0, ends: u64::MAX };
+    let mut engine = Engine::new(session(), 16, 1);
+    let restored = Total { meter: rule.grid().meter(key()), span, total: 400, run: 6 };
+    engine.restore_total(restored);
+    let totals = |engine: &Engine| {
+        let mut totals = Vec::new();
+        assert_eq!(engine.totals(at(NOW), (0, 16), |total| totals.push(total)), None);
+        totals
+    };
+    assert_eq!(totals(&engine), [restored]);
+    engine.stand(at(NOW), Arc::new(in_touch()));
+    let (_, orders) = ask(&mut engine, NOW, &rule);
+    let sold = LedgerSold::Sold(vec![EntrySold { granted: 5, total: 405 }]);
+    let reply = Reply::Ledger(sold, EPOCH);
+    engine.outcome(at(NOW + 100), orders[0].ticket, Outcome::Answered(reply));
+    let run = in_touch().run;
+    assert_eq!(totals(&engine), [Total { total: 405, run, ..restored }]);
 }
 
 #[test]

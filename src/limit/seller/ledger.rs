@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 
+use crate::limit::order::members::Epoch;
 use crate::limit::order::{EntrySold, LEDGER_ENTRIES_MAX, Ledger, LedgerEntry, LedgerSold};
 use crate::limit::order::{Meter, Span};
 use crate::limit::seller::{SEQ_MAX, total};
@@ -14,9 +15,12 @@ pub struct Account {
     pub floor: u64,
     /// What came since: sold and charged, less what was handed back.
     pub added: i64,
-    /// The primary that `added` was added under.
-    pub run: u64,
+    /// The primary that `added` was added under, and the epoch.
+    pub era: Era,
 }
+
+/// The run of a primary, and the epoch of the data, which is none as long as nobody began one.
+pub type Era = (u64, Epoch);
 
 /// The last report of a session.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -27,11 +31,11 @@ pub struct LastReport {
     pub reply: Option<Vec<EntrySold>>,
 }
 
-/// `ledger.lua`, on the primary `run`.
+/// `ledger.lua`, in `era`.
 pub fn report<S: BuildHasher>(
     last: &mut LastReport,
     accounts: &mut HashMap<(Meter, Span), Account, S>,
-    run: u64,
+    era: Era,
     order: &Ledger,
 ) -> LedgerSold {
     let seq = order.seq.min(SEQ_MAX);
@@ -45,17 +49,20 @@ pub fn report<S: BuildHasher>(
     }
     let entries = order.entries.iter().take(LEDGER_ENTRIES_MAX);
     let sold: Vec<EntrySold> = entries
-        .map(|entry| sell(accounts.entry((entry.meter, entry.span)).or_default(), run, entry))
+        .map(|entry| sell(accounts.entry((entry.meter, entry.span)).or_default(), era, entry))
         .collect();
     *last = LastReport { seq, reply: Some(sold.clone()) };
     LedgerSold::Sold(sold)
 }
 
-fn sell(account: &mut Account, run: u64, entry: &LedgerEntry) -> EntrySold {
-    if account.run != run {
-        // What another primary had is the least that this one has; what it lost is asserted next.
-        *account = Account { floor: account.total(), added: 0, run };
+fn sell(account: &mut Account, era: Era, entry: &LedgerEntry) -> EntrySold {
+    if account.era != era && account.era != (era.0, Epoch::NONE) {
+        // What another primary had, or this one in an epoch that is forgotten, is the least that
+        // there is; what was lost is asserted next. What came before there was an epoch belongs to
+        // the first.
+        (account.floor, account.added) = (account.total(), 0);
     }
+    account.era = era;
     account.floor = account.floor.max(total(entry.floor));
     account.add(delta(entry.delta));
     let granted = total(entry.want).min(total(entry.bound).saturating_sub(account.total()));
@@ -105,7 +112,8 @@ mod tests {
 
     fn ask(primary: &mut Primary, order: &Ledger) -> LedgerSold {
         let last = primary.sessions.entry(order.session).or_default();
-        report(last, &mut primary.ledgers, primary.run, order)
+        let era = (primary.run, primary.members.epoch);
+        report(last, &mut primary.ledgers, era, order)
     }
 
     fn sold(granted: u64, total: u64) -> LedgerSold {
@@ -152,6 +160,22 @@ mod tests {
         primary.run = 2;
         assert_eq!(ask(&mut primary, &order(2, 1, entry(0, 1, 60))), sold(0, 61));
         assert_eq!(ask(&mut primary, &order(1, 2, entry(0, 1, 40))), sold(0, 62));
+    }
+
+    #[test]
+    fn what_was_added_in_an_epoch_that_is_forgotten_is_in_the_floor_of_the_next() {
+        let mut primary = Primary { run: 1, ..Primary::default() };
+        // What came before there was an epoch belongs to the first.
+        ask(&mut primary, &order(1, 1, entry(0, 10, 0)));
+        primary.members.epoch = Epoch(5);
+        assert_eq!(ask(&mut primary, &order(1, 2, entry(0, 40, 20))), sold(0, 70));
+        primary.members.epoch = Epoch(7);
+        assert_eq!(ask(&mut primary, &order(1, 3, entry(0, 1, 70))), sold(0, 71));
+        // The data of that epoch are lost with it.
+        primary.ledgers.clear();
+        primary.members.epoch = Epoch(9);
+        ask(&mut primary, &order(1, 4, entry(0, 2, 0)));
+        assert_eq!(ask(&mut primary, &order(1, 5, entry(0, 0, 71))), sold(0, 73));
     }
 
     #[test]

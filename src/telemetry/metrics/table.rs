@@ -84,7 +84,7 @@ metrics! {
     JOURNAL = "weir_limit_journal_bytes", Gauge, "bytes",
         "The journal of quotas: what is not yet acknowledged, and what is not yet cleared away.";
     JOURNAL_FAULT = "weir_limit_journal_broken", Gauge, "",
-        "1 while the journal of quotas cannot be written.";
+        "1 while the journal of quotas, or the copy of their totals, cannot be written.";
     OVERSHOOT_BOUND = "weir_limit_overshoot_bound_ratio", Gauge, "ratio",
         "The largest part of a limit that all replicas together may admit beyond it, of the limits in use.";
     OVERSHOOT_OBSERVED = "weir_limit_overshoot_observed_ratio", Gauge, "ratio",

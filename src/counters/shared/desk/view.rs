@@ -1,9 +1,10 @@
-//! What people are shown of a desk, and a counter that was set back.
+//! What people are shown of a desk, what is copied of it, and a counter that was set back.
 
 use crate::counters::shared::desk::Desk;
 use crate::counters::shared::tolls::Tolls;
 use crate::limit::engine::Facts;
 use crate::limit::engine::census::{AfterReset, Sight};
+use crate::limit::engine::quota::Total;
 use crate::limit::engine::rule::Rule;
 use crate::limit::engine::standing::Touch;
 use crate::limit::key::CounterKey;
@@ -18,6 +19,21 @@ impl Desk {
         show: impl FnMut(Sight),
     ) -> Option<u32> {
         self.engine.look(now, places, show)
+    }
+
+    /// Tells the totals of quotas at `places`; says where to go on.
+    pub(in crate::counters::shared) fn totals(
+        &self,
+        now: Timestamp,
+        places: (u32, u32),
+        tell: impl FnMut(Total),
+    ) -> Option<u32> {
+        self.engine.totals(now, places, tell)
+    }
+
+    /// Takes over a total from a copy outside of Redis.
+    pub(in crate::counters::shared) fn restore_total(&mut self, total: Total) {
+        self.engine.restore_total(total);
     }
 
     /// Whether what it shows is as of Redis.

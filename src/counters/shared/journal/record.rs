@@ -83,24 +83,24 @@ fn session(body: &mut Vec<u8>, session: &Session) {
     body.extend(session.desk.to_le_bytes());
 }
 
-fn meter(body: &mut Vec<u8>, meter: &Meter, span: &Span) {
+pub(super) fn meter(body: &mut Vec<u8>, meter: &Meter, span: &Span) {
     body.extend(meter.key.to_bytes());
     for number in [meter.period, span.starts, span.ends] {
         body.extend(number.to_le_bytes());
     }
 }
 
-/// What is left to read of a record.
-struct Reader<'a>(&'a [u8]);
+/// What is left to read of a record, or of what is written like one.
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl Reader<'_> {
-    fn take<const BYTES: usize>(&mut self) -> Option<[u8; BYTES]> {
+    pub(super) fn take<const BYTES: usize>(&mut self) -> Option<[u8; BYTES]> {
         let (taken, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*taken)
     }
 
-    fn number(&mut self) -> Option<u64> {
+    pub(super) fn number(&mut self) -> Option<u64> {
         self.take().map(u64::from_le_bytes)
     }
 
@@ -112,7 +112,7 @@ impl Reader<'_> {
         })
     }
 
-    fn meter(&mut self) -> Option<(Meter, Span)> {
+    pub(super) fn meter(&mut self) -> Option<(Meter, Span)> {
         let key = CounterKey::from_bytes(self.take()?)?;
         let meter = Meter { key, period: self.number()? };
         Some((meter, Span { starts: self.number()?, ends: self.number()? }))
@@ -132,7 +132,7 @@ impl Reader<'_> {
 }
 
 /// CRC-32 (IEEE 802.3), bit by bit: a record is written for many requests.
-fn check_sum(bytes: &[u8]) -> u32 {
+pub(super) fn check_sum(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |sum, byte| {
         (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
             if sum & 1 == 0 { sum >> 1 } else { (sum >> 1) ^ 0xEDB8_8320 }

@@ -1,6 +1,6 @@
 //! What outlives a process: what the journal says is taken up again, and written down.
 
-use crate::limit::engine::quota::{Flight, JOURNAL, REPEAT, Record};
+use crate::limit::engine::quota::{Flight, JOURNAL, REPEAT, Record, Total};
 use crate::limit::engine::rule::Grid;
 use crate::limit::engine::slot::{Slot, SlotKey};
 use crate::limit::engine::{Effect, Engine, sizing};
@@ -28,23 +28,39 @@ impl Engine {
         }
     }
 
-    /// The totals of the ledgers of this desk, as last seen: for a copy outside of Redis. The
-    /// primary is to be noted beside it (`Standing::run`).
-    pub fn totals(&self) -> impl Iterator<Item = (Meter, Span, u64)> {
-        let places = (0..self.slots.end()).filter_map(|place| u32::try_from(place).ok());
-        let slots = places.filter_map(|place| self.slots.get(place));
-        slots.filter_map(|slot| {
+    /// Tells the totals of ledgers whose periods last, as last seen: for a copy outside of Redis.
+    /// Those at `places` from `from` on, at most `count` places; says where to go on.
+    pub fn totals(
+        &self,
+        now: Timestamp,
+        (from, count): (u32, u32),
+        mut tell: impl FnMut(Total),
+    ) -> Option<u32> {
+        let early = self.standing.clock.at(now).map_or(0, |moment| moment.early);
+        let end = u32::try_from(self.slots.end()).unwrap_or(u32::MAX);
+        let to = from.saturating_add(count).min(end);
+        for slot in (from..to).filter_map(|place| self.slots.get(place)) {
             let grid = Grid::of_form(slot.key.form, slot.key.period);
-            let counts = grid.is_quota() && slot.sold > 0;
-            counts.then(|| (grid.meter(slot.key.key), grid.span(slot.window), slot.sold))
-        })
+            if !grid.is_quota() || slot.window < grid.number(early) {
+                continue;
+            }
+            // What is still to be asserted was seen under that primary, not under this one.
+            let floor = slot.extra.as_ref().and_then(|extra| extra.floor);
+            let (run, total) = floor.unwrap_or((self.standing.run, slot.sold));
+            if total > 0 {
+                let (meter, span) = (grid.meter(slot.key.key), grid.span(slot.window));
+                tell(Total { meter, span, total, run });
+            }
+        }
+        (to < end).then_some(to)
     }
 
-    /// The total of a ledger from a copy outside of Redis: if it was made under another primary
-    /// than `run`, the ledger is lifted to that at least.
-    pub fn restore_total(&mut self, meter: Meter, span: Span, total: u64, run: u64) {
-        if let Some(slot) = self.ledger_slot(meter, span) {
-            slot.extra_mut().floor = Some((run, total));
+    /// The total of a ledger from a copy outside of Redis: if it was seen of other data than there
+    /// are now, the ledger is lifted to that at least. To be called after [`Self::restore`] and
+    /// before anything is admitted.
+    pub fn restore_total(&mut self, total: Total) {
+        if let Some(slot) = self.ledger_slot(total.meter, total.span) {
+            slot.extra_mut().floor = Some((total.run, total.total));
         }
     }
 
