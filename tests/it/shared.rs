@@ -250,7 +250,8 @@ fn what_was_used_of_a_quota_outlives_the_data_of_redis_and_all_replicas() {
     let ask = |replica: &Replica, count: usize| {
         (0..count).filter(|_| replica.ask_one(charge) == Some(true)).count()
     };
-    let losses: [(&str, fn(&mut Redis)); 4] = [
+    type Loss = fn(&mut Redis);
+    let losses: [(&str, Loss); 4] = [
         ("nothing", |_| {}),
         ("everything, and the process", |redis| {
             redis.kill();

@@ -229,7 +229,8 @@ mod tests {
         };
         lasting.sort_by_key(|total| total.meter.key.to_bytes());
         let office = Arc::downgrade(&home.office);
-        let copying = tokio::spawn(copy_totals(office, Duration::from_millis(10)));
+        let mut copying = tokio::task::JoinSet::new();
+        copying.spawn(copy_totals(office, Duration::from_millis(10)));
         for _ in 0..2 {
             snapshot.write(Vec::new);
             let found = async {
@@ -241,6 +242,6 @@ mod tests {
         }
         assert_eq!(home.report().journal.unwrap().fault, None);
         drop(home);
-        timeout(Duration::from_secs(30), copying).await.unwrap().unwrap();
+        timeout(Duration::from_secs(30), copying.join_next()).await.unwrap().unwrap().unwrap();
     }
 }
