@@ -242,6 +242,9 @@ fn what_was_used_of_a_quota_out_of_touch_outlives_the_process() {
     assert!((45..=50).contains(&rest), "{rest}");
 }
 
+/// Something that befalls a Redis.
+type Loss = fn(&mut Redis);
+
 #[test]
 fn what_was_used_of_a_quota_outlives_the_data_of_redis_and_all_replicas() {
     let clock = clock();
@@ -250,7 +253,6 @@ fn what_was_used_of_a_quota_outlives_the_data_of_redis_and_all_replicas() {
     let ask = |replica: &Replica, count: usize| {
         (0..count).filter(|_| replica.ask_one(charge) == Some(true)).count()
     };
-    type Loss = fn(&mut Redis);
     let losses: [(&str, Loss); 4] = [
         ("nothing", |_| {}),
         ("everything, and the process", |redis| {

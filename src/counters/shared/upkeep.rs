@@ -229,7 +229,7 @@ mod tests {
         };
         lasting.sort_by_key(|total| total.meter.key.to_bytes());
         let office = Arc::downgrade(&home.office);
-        let mut copying = tokio::task::JoinSet::new();
+        let mut copying = JoinSet::new();
         copying.spawn(copy_totals(office, Duration::from_millis(10)));
         for _ in 0..2 {
             snapshot.write(Vec::new);
