@@ -217,7 +217,8 @@ fn what_was_used_of_a_quota_out_of_touch_outlives_the_process() {
     let (settings, clock) = (settings(&redis), clock());
     let folder = tempfile::tempdir().expect("a folder");
     let start = || Replica::with_journal(&settings, "keeper", folder.path(), &clock);
-    let quota = exact(Terms::fixed(100, Duration::ZERO, Timestamp::default()));
+    // Of an exact one nothing but what is in hand is used out of touch.
+    let quota = Terms::fixed(100, Duration::ZERO, Timestamp::default());
     let charge = Charge::take(key("quota"), quota, 1);
     let ask = |replica: &Replica, count: usize| {
         (0..count).filter(|_| replica.ask_one(charge) == Some(true)).count()
