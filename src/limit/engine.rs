@@ -33,6 +33,7 @@ pub mod standing;
 pub mod members;
 mod places;
 mod slot;
+mod tally;
 mod sizing;
 mod waiting;
 mod decide;

@@ -31,7 +31,7 @@ impl Engine {
         if grid.is_bucket() || slot.window != number {
             return;
         }
-        let in_share = slot.extra.as_ref().map_or(0, |extra| extra.used.of(number));
+        let in_share = slot.extra().map_or(0, |extra| extra.used.of(number));
         let bought = u64::try_from(i128::from(slot.own).saturating_sub(slot.balance.into()));
         let of_share = back.min(in_share);
         let of_bought = back.saturating_sub(of_share).min(bought.unwrap_or(0));

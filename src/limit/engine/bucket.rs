@@ -70,9 +70,10 @@ impl Engine {
             return;
         }
         let Some(measure) = measure.filter(|measure| measure.sold_burst() > 0) else {
-            slot.deny_bound = self.standing.for_sale(rule, 0, moment.early, 0);
-            slot.deny_until = moment.early.saturating_add(1_000_000);
-            slot.retry_at = slot.deny_until;
+            let denied = slot.denied_mut();
+            denied.bound = self.standing.for_sale(rule, 0, moment.early, 0);
+            denied.until = moment.early.saturating_add(1_000_000);
+            denied.retry_at = denied.until;
             self.waiting.alarm(now, place);
             return;
         };
@@ -80,7 +81,7 @@ impl Engine {
         let demand = slot.demand(now.micros(), sizing::horizon(grid).saturating_mul(2));
         let supply = Supply { for_sale: measure.sold_burst(), demand, left: measure.life };
         // What was left when it was last seen, and what came in since.
-        let since = moment.early.saturating_sub(slot.ahead_sold).saturating_mul(1_000);
+        let since = moment.early.saturating_sub(slot.here).saturating_mul(1_000);
         let gained = since.checked_div(measure.token_nanos).unwrap_or(0);
         let left = slot.own.saturating_add(gained).min(measure.sold_burst());
         slot.sold = measure.sold_burst().saturating_sub(left);
@@ -121,15 +122,16 @@ impl Engine {
         let granted = reply.granted.min(buy.want);
         let expires = sent.micros().saturating_add(buy.window);
         slot.own = reply.left;
-        slot.ahead_sold = moment.early;
+        slot.here = moment.early;
         slot.window = if slot.balance > 0 { slot.window.min(expires) } else { expires };
         slot.balance = slot.balance.saturating_add_unsigned(granted);
         self.facts.bought = self.facts.bought.saturating_add(granted);
         if granted < buy.want {
-            slot.deny_bound = buy.bound;
-            slot.retry_at = moment.early.saturating_add(reply.wait.max(1));
+            let denied = slot.denied_mut();
+            denied.bound = buy.bound;
+            denied.retry_at = moment.early.saturating_add(reply.wait.max(1));
             // Nothing is lost by letting some tokens come together.
-            slot.deny_until = slot.retry_at.max(moment.early.saturating_add(buy.window / 8));
+            denied.until = denied.retry_at.max(moment.early.saturating_add(buy.window / 8));
         }
         slot.refill_below = i64::MAX;
     }
@@ -157,7 +159,7 @@ impl Engine {
         let burst = token.saturating_mul(u128::from(own.burst));
         let begins = u128::from(begins).saturating_mul(1_000);
         let now = u128::from(moment.early).saturating_mul(1_000);
-        let before = slot.extra.as_ref().and_then(|extra| extra.bucket.as_ref());
+        let before = slot.extra().and_then(|extra| extra.bucket.as_ref());
         let full_at = before.map_or(0, |bucket| bucket.full_at).max(begins.saturating_add(burst));
         let cost = u128::from(claim.need.max(claim.cost)).saturating_mul(token);
         let after = full_at.max(now).saturating_add(cost);
@@ -185,7 +187,7 @@ impl Engine {
     /// What is to be charged for what was admitted from the own share: what is missing in it now.
     pub(super) fn bucket_charge(&self, place: u32, moment: Moment) -> Option<Bucket> {
         let slot = self.slots.get(place)?;
-        let own = slot.extra.as_ref()?.bucket.as_ref()?;
+        let own = slot.extra()?.bucket.as_ref()?;
         let whole = Measure::for_sale(&own.rule, &self.standing, moment.early)?;
         let share = Measure::own(&own.rule, &self.standing)?;
         let missing = own.full_at.saturating_sub(u128::from(moment.early).saturating_mul(1_000));

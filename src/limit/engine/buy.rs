@@ -7,7 +7,7 @@ use crate::limit::engine::errands::{Buy, What};
 use crate::limit::engine::reference::Moment;
 use crate::limit::engine::rule::Rule;
 use crate::limit::engine::sizing::{self, Supply};
-use crate::limit::engine::slot::Slot;
+use crate::limit::engine::slot::{Ahead, Slot};
 use crate::limit::engine::standing::Touch;
 use crate::limit::order::{
     Change, Fixed, FixedSold, Floor, Mark, Order, Raise, Reply, Ring, RingSold,
@@ -55,7 +55,7 @@ impl Engine {
         let low = sizing::tokens(demand, self.errands.trip().saturating_mul(2)).saturating_add(1);
         let low = i64::try_from(low).unwrap_or(i64::MAX);
         let for_sale = self.standing.for_sale(rule, number, moment.early, slot.sold);
-        let denied = moment.early < slot.deny_until && for_sale <= slot.deny_bound;
+        let denied = slot.is_denied(moment.early, for_sale);
         let lasts = u128::from(demand).saturating_mul(u128::from(left)) >= 500_000_000;
         let wants = slot.balance < 0 || lasts && !sizing::is_scarce(slot, for_sale);
         slot.refill_below = low;
@@ -85,7 +85,7 @@ impl Engine {
             slot.look_at = begins;
             return;
         }
-        if slot.flags.has_ahead || slot.flags.asking_ahead {
+        if slot.ahead().is_known || slot.flags.asking_ahead {
             slot.look_at = u64::MAX;
             return;
         }
@@ -156,9 +156,10 @@ impl Engine {
             return;
         }
         if for_sale == 0 {
-            slot.deny_bound = 0;
-            slot.deny_until = grid.ends(number).min(moment.early.saturating_add(DENY_MICROS));
-            slot.retry_at = grid.ends(number);
+            let denied = slot.denied_mut();
+            denied.bound = 0;
+            denied.until = grid.ends(number).min(moment.early.saturating_add(DENY_MICROS));
+            denied.retry_at = grid.ends(number);
             self.serve_later(place, now);
             return;
         }
@@ -257,10 +258,11 @@ impl Engine {
             }
             let missed = buy.want.saturating_sub(sold.granted);
             if missed > 0 {
-                slot.deny_bound = buy.bound;
+                let denied = slot.denied_mut();
+                denied.bound = buy.bound;
                 let least = DENY_MICROS.max(grid.period / 10);
-                slot.deny_until = grid.ends(buy.window).min(moment.early.saturating_add(least));
-                slot.retry_at = sold.retry_at;
+                denied.until = grid.ends(buy.window).min(moment.early.saturating_add(least));
+                denied.retry_at = sold.retry_at;
                 if !grid.is_ring() {
                     let missed = u32::try_from(missed).unwrap_or(u32::MAX);
                     slot.excess = slot.excess.saturating_add(missed);
@@ -269,12 +271,10 @@ impl Engine {
             slot.refill_below = i64::MAX;
         } else if slot.window.saturating_add(1) == buy.window && buy.is_ahead {
             self.facts.bought = self.facts.bought.saturating_add(sold.granted);
-            slot.ahead = sold.granted;
-            slot.ahead_sold = sold.total;
-            slot.ahead_returns = sold.returns;
-            slot.flags.has_ahead = true;
+            let Sold { granted: tokens, total, returns, here, .. } = sold;
+            slot.extra_mut().ahead = Ahead { tokens, sold: total, returns, is_known: true };
             if grid.is_ring() {
-                slot.extra_mut().seen.raise(buy.window, sold.here);
+                slot.seen_mut().raise(buy.window, here);
             }
         }
     }
@@ -322,13 +322,8 @@ fn bought_ring(buy: &Buy, reply: RingSold) -> Sold {
 
 /// What a ring is told of tokens that died: at most as many marks as sub-windows are remembered.
 fn marks_of_dead(slot: &mut Slot) -> Vec<Mark> {
-    let Some(extra) = slot.extra.as_mut().filter(|extra| !extra.dead.is_empty()) else {
-        return Vec::new();
-    };
-    let marks = extra.dead.iter().map(|(at, dead)| Mark { at, change: Change::Back(dead) });
-    let marks = marks.collect();
-    extra.dead.clear();
-    marks
+    let dead = slot.take_stranded();
+    dead.map(|(at, dead)| Mark { at, change: Change::Back(dead) }).collect()
 }
 
 const fn amount(change: Change) -> u64 {

@@ -86,8 +86,9 @@ impl Engine {
         let Some(place) = self.place_of(claim.key, grid) else { return };
         let Some(slot) = self.slots.get_mut(place) else { return };
         let period = period_of(grid, moment);
-        let before = if slot.refused_in == period { slot.refused } else { 0 };
-        (slot.refused_in, slot.refused) = (period, before.saturating_add(1));
+        let denied = slot.denied_mut();
+        let before = if denied.refused_in == period { denied.refused } else { 0 };
+        (denied.refused_in, denied.refused) = (period, before.saturating_add(1));
     }
 
     /// An operator has set the counter of `key` under `rule` back: more may be asked for at once,
@@ -97,20 +98,20 @@ impl Engine {
         let Some(place) = self.place_of(key, grid) else { return };
         let moment = self.standing.clock.at(now);
         let Some(slot) = self.slots.get_mut(place) else { return };
-        (slot.deny_until, slot.deny_bound, slot.refused) = (0, 0, 0);
+        slot.forget_denial();
         if grid.is_bucket() {
-            slot.ahead_sold = 0;
+            slot.here = 0;
         } else if moment.is_some_and(|moment| grid.number(moment.early) == slot.window) {
             let held = u64::try_from(slot.balance).unwrap_or(0);
             (slot.own, slot.top) = (held, slot.top.min(after.sold));
             (slot.sold, slot.returns) = (after.sold, after.returns.max(slot.returns));
             slot.here = slot.here.min(after.sold);
         }
-        if let Some(extra) = slot.extra.as_mut() {
+        if let Some(extra) = slot.extra_if() {
             extra.floor = None;
-            if grid.is_ring() {
-                extra.seen.clear();
-            }
+        }
+        if grid.is_ring() {
+            slot.forget_seen();
         }
         self.waiting.alarm(now, place);
     }
@@ -135,8 +136,8 @@ impl Engine {
         let share =
             rule.as_ref().map_or(0, |rule| self.standing.own_share(&grid, number, rule.limit()));
         let debt = rule.as_ref().map_or(0, |rule| self.standing.debt(rule, number));
-        let denied = slot.deny_until.saturating_sub(early);
-        let is_denied = moment.is_some() && denied > 0 && for_sale <= slot.deny_bound;
+        let denied = slot.denied();
+        let is_denied = moment.is_some() && slot.is_denied(early, for_sale);
         let period = moment.map(|moment| period_of(&grid, moment));
         let ends = moment.filter(|_| !grid.is_bucket() && grid.ends(number) != u64::MAX);
         let sold = sold(slot, &grid, number, early);
@@ -151,13 +152,14 @@ impl Engine {
             sold,
             own: if is_now { slot.own } else { 0 },
             in_hand,
-            ahead: if is_now { slot.ahead } else { 0 },
+            ahead: if is_now { slot.ahead().tokens } else { 0 },
             alone,
             for_sale,
             share,
             debt,
-            denied_for: is_denied.then(|| Duration::from_micros(denied)),
-            refused: if period == Some(slot.refused_in) { slot.refused } else { 0 },
+            denied_for: is_denied
+                .then(|| Duration::from_micros(denied.until.saturating_sub(early))),
+            refused: if period == Some(denied.refused_in) { denied.refused } else { 0 },
             ends_in: ends.map(|moment| {
                 Duration::from_micros(grid.ends(number).saturating_sub(moment.early))
             }),
@@ -216,10 +218,10 @@ fn sold(slot: &Slot, grid: &Grid, number: u64, early: u64) -> u64 {
         let Some((nanos, burst)) = slot.rule.as_ref().and_then(|rule| rule.bucket()) else {
             return 0;
         };
-        if slot.ahead_sold == 0 {
+        if slot.here == 0 {
             return 0;
         }
-        let since = early.saturating_sub(slot.ahead_sold).saturating_mul(1_000);
+        let since = early.saturating_sub(slot.here).saturating_mul(1_000);
         let left = slot.own.saturating_add(since.checked_div(nanos).unwrap_or(0));
         return burst.saturating_sub(left);
     }
@@ -232,10 +234,8 @@ fn sold(slot: &Slot, grid: &Grid, number: u64, early: u64) -> u64 {
         return now;
     }
     let oldest = number.saturating_sub(grid.reach());
-    let seen = slot.extra.as_ref().map_or(0, |extra| {
-        let counts = extra.seen.iter().filter(|(at, _)| oldest <= *at && *at != slot.window);
-        counts.map(|(_, seen)| seen).fold(0, u64::saturating_add)
-    });
+    let counts = slot.seen().filter(|(at, _)| oldest <= *at && *at != slot.window);
+    let seen = counts.map(|(_, seen)| seen).fold(0, u64::saturating_add);
     let here = if oldest <= slot.window { slot.here } else { 0 };
     seen.saturating_add(here)
 }

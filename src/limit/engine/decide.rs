@@ -96,12 +96,12 @@ impl Engine {
         let number = grid.number(moment.early);
         let Some(slot) = self.slots.get_mut(place) else { return Verdict::Wait(None) };
         let for_sale = standing.for_sale(rule, number, moment.early, slot.sold);
-        let is_denied = moment.early < slot.deny_until && for_sale <= slot.deny_bound;
+        let is_denied = slot.is_denied(moment.early, for_sale);
         if rule.limit() < claim.need.max(claim.cost) {
             return Verdict::Is(self.refuse(NEVER));
         }
         if is_denied || rule.limit() < slot.top {
-            let (retry_at, limit) = (slot.retry_at, grid.ends(number));
+            let (retry_at, limit) = (slot.denied().retry_at, grid.ends(number));
             let until = if is_denied { retry_at.max(moment.early) } else { limit };
             self.look_after(place, moment, rule);
             return Verdict::Is(self.refuse(Duration::from_micros(

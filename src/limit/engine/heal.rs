@@ -73,7 +73,7 @@ impl Engine {
             for (place, window, amount) in &told.charged {
                 let Some(slot) = self.slots.get_mut(*place) else { continue };
                 let is_ring = Grid::of_form(slot.key.form, slot.key.period).is_ring();
-                let Some(extra) = slot.extra.as_mut() else { continue };
+                let Some(extra) = slot.extra_if() else { continue };
                 extra.used.take(*window, *amount);
                 extra.bucket = None;
                 if is_ring {
@@ -209,7 +209,7 @@ impl Engine {
         if grid.is_ring() {
             return ring_report(place, slot, grid, number);
         }
-        let used = &slot.extra.as_ref()?.used;
+        let used = &slot.extra()?.used;
         let mut lasting = used.iter().filter(|(window, _)| number <= *window);
         let (window, amount) = lasting.nth(charged)?;
         let span = grid.span(window);
@@ -224,7 +224,7 @@ fn floors(slot: &Slot, grid: &Grid, moment: Moment) -> Vec<Floor> {
         return Vec::new();
     }
     let meter = grid.meter(slot.key.key);
-    let ahead = if slot.flags.has_ahead { slot.ahead_sold } else { 0 };
+    let ahead = Some(slot.ahead()).filter(|ahead| ahead.is_known).map_or(0, |ahead| ahead.sold);
     let seen = [(slot.window, slot.sold), (slot.window.saturating_add(1), ahead)];
     let lasting =
         seen.into_iter().filter(|(window, sold)| *sold > 0 && moment.early < grid.ends(*window));
@@ -242,14 +242,13 @@ fn ring_report(place: u32, slot: &Slot, grid: &Grid, number: u64) -> Option<Repo
             marks.push(Mark { at, change: Change::Floor(seen) });
         }
     };
-    let extra = slot.extra.as_ref();
-    for (at, seen) in extra.into_iter().flat_map(|extra| extra.seen.iter()) {
+    for (at, seen) in slot.seen() {
         floor(at, if at == slot.window { seen.max(slot.here) } else { seen });
     }
-    if extra.is_none_or(|extra| extra.seen.of(slot.window) == 0) {
+    if slot.seen_in(slot.window) == 0 {
         floor(slot.window, slot.here);
     }
-    for (at, used) in extra.into_iter().flat_map(|extra| extra.used.iter()) {
+    for (at, used) in slot.extra().into_iter().flat_map(|extra| extra.used.iter()) {
         if counts(at) && marks.len() < MARKS_MAX {
             marks.push(Mark { at, change: Change::Charge(used) });
             charged.push((place, at, used));

@@ -78,7 +78,7 @@ impl Engine {
                     && receipt.window < slot.window
                     && slot.window.saturating_sub(receipt.window) <= grid.reach();
                 if near {
-                    slot.extra_mut().dead.add(receipt.window, back);
+                    slot.strand(receipt.window, back);
                 }
             }
         }
@@ -88,7 +88,9 @@ impl Engine {
     pub fn held(&self) -> i128 {
         let places = (0..self.slots.end()).filter_map(|place| u32::try_from(place).ok());
         let slots = places.filter_map(|place| self.slots.get(place));
-        slots.map(|slot| i128::from(slot.balance).saturating_add(i128::from(slot.ahead))).sum()
+        slots
+            .map(|slot| i128::from(slot.balance).saturating_add(i128::from(slot.ahead().tokens)))
+            .sum()
     }
 
     /// How long the slowest of the last orders took, about.

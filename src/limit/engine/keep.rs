@@ -59,10 +59,8 @@ impl Engine {
         for _ in 0..ROOM_TRIES {
             let place = self.next_place();
             let Some(slot) = self.slots.get(place) else { continue };
-            let unsaid = slot
-                .extra
-                .as_ref()
-                .is_some_and(|extra| !extra.used.is_empty() || extra.bucket.is_some());
+            let unsaid =
+                slot.extra().is_some_and(|extra| !extra.used.is_empty() || extra.bucket.is_some());
             if is_busy(slot) || unsaid || slot.balance < 0 {
                 continue;
             }
@@ -93,13 +91,13 @@ impl Engine {
         let Some(slot) = self.slots.get_mut(place) else { return };
         let grid = Grid::of_form(slot.key.form, slot.key.period);
         let was_used = std::mem::take(&mut slot.flags.used);
-        let unsaid = slot.extra.as_ref().is_some_and(|extra| !extra.used.is_empty());
+        let unsaid = slot.extra().is_some_and(|extra| !extra.used.is_empty());
         if was_used || is_busy(slot) || unsaid && grid.is_quota() {
             return;
         }
         let number = grid.number(moment.early);
         let is_over = if grid.is_bucket() {
-            let charged = slot.extra.as_ref().is_none_or(|extra| extra.bucket.is_none());
+            let charged = slot.extra().is_none_or(|extra| extra.bucket.is_none());
             slot.window <= moment.local.micros() && charged
         } else {
             slot.window.saturating_add(grid.reach()).saturating_add(1) < number
@@ -115,7 +113,7 @@ impl Engine {
         let hash = self.slots.hash();
         let hash_of = |key: &SlotKey| hash.of(key.key.to_bytes(), key.period ^ key.form);
         let Some(slot) = self.slots.remove(place, hash_of) else { return };
-        let died = u64::try_from(slot.balance).unwrap_or(0).saturating_add(slot.ahead);
+        let died = u64::try_from(slot.balance).unwrap_or(0).saturating_add(slot.ahead().tokens);
         let owed = slot.balance.min(0).unsigned_abs();
         self.facts.expired = self.facts.expired.saturating_add(died);
         self.facts.forgiven = self.facts.forgiven.saturating_add(owed);
@@ -138,16 +136,17 @@ impl Engine {
         }
         let meter = grid.meter(slot.key.key);
         let in_hand = u64::try_from(slot.balance).unwrap_or(0);
-        let (window, ahead) = (slot.window, slot.ahead);
+        let (window, ahead) = (slot.window, slot.ahead().tokens);
         if in_hand > 0 {
             slot.balance = 0;
         }
-        slot.ahead = 0;
+        if let Some(extra) = slot.extra_if() {
+            extra.ahead.tokens = 0;
+        }
         self.facts.returned = self.facts.returned.saturating_add(in_hand).saturating_add(ahead);
         let windows = [(window, in_hand), (window.saturating_add(1), ahead)];
         if grid.is_ring() {
-            let dead = slot.extra.iter_mut().flat_map(|extra| std::mem::take(&mut extra.dead));
-            let dead: Vec<_> = dead.collect();
+            let dead: Vec<_> = slot.take_stranded().collect();
             let died = dead.iter().map(|(_, dead)| *dead).fold(0, u64::saturating_add);
             self.facts.returned = self.facts.returned.saturating_add(died);
             self.facts.expired = self.facts.expired.saturating_sub(died);

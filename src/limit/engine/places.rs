@@ -4,6 +4,11 @@
 /// The mark of a cell that holds no place.
 const EMPTY: u32 = u32::MAX;
 
+/// How many slots lie together. More room is made for so many at once: nothing that is there is
+/// copied for it, and little is kept that nobody uses.
+const CHUNK: usize = 1 << CHUNK_SHIFT;
+const CHUNK_SHIFT: u32 = 7;
+
 /// What a [`Places`] holds.
 pub(super) trait Placed {
     /// What it is found by.
@@ -15,7 +20,9 @@ pub(super) trait Placed {
 /// Slots by place, and their places by key: open addressing over numbers, no more than half full.
 #[derive(Debug)]
 pub(super) struct Places<S> {
-    slots: Vec<Option<S>>,
+    /// Chunks, all but the last one full.
+    slots: Vec<Vec<Option<S>>>,
+    end: usize,
     free: Vec<u32>,
     /// A power of two of them, or none.
     cells: Vec<u32>,
@@ -46,7 +53,7 @@ fn fold(left: u64, right: u64) -> u64 {
 
 impl<S: Placed> Places<S> {
     pub(super) const fn new(seed: u64) -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), cells: Vec::new(), hash: Hash(seed) }
+        Self { slots: Vec::new(), end: 0, free: Vec::new(), cells: Vec::new(), hash: Hash(seed) }
     }
 
     pub(super) const fn hash(&self) -> Hash {
@@ -55,20 +62,21 @@ impl<S: Placed> Places<S> {
 
     /// How many slots there are.
     pub(super) const fn len(&self) -> usize {
-        self.slots.len().saturating_sub(self.free.len())
+        self.end.saturating_sub(self.free.len())
     }
 
     /// One past the last place in use.
     pub(super) const fn end(&self) -> usize {
-        self.slots.len()
+        self.end
     }
 
     pub(super) fn get(&self, place: u32) -> Option<&S> {
-        self.slots.get(usize::try_from(place).ok()?)?.as_ref()
+        let (chunk, at) = parts(place)?;
+        self.slots.get(chunk)?.get(at)?.as_ref()
     }
 
     pub(super) fn get_mut(&mut self, place: u32) -> Option<&mut S> {
-        self.slots.get_mut(usize::try_from(place).ok()?)?.as_mut()
+        self.cell(place)?.as_mut()
     }
 
     /// The place of `key`, whose hash is `hash`.
@@ -95,11 +103,15 @@ impl<S: Placed> Places<S> {
         }
         let hash = hash_of(&slot.key());
         let place = if let Some(place) = self.free.pop() {
-            *self.slots.get_mut(usize::try_from(place).ok()?)? = Some(slot);
+            *self.cell(place)? = Some(slot);
             place
         } else {
-            let place = u32::try_from(self.slots.len()).ok().filter(|place| *place != EMPTY)?;
-            self.slots.push(Some(slot));
+            let place = u32::try_from(self.end).ok().filter(|place| *place != EMPTY)?;
+            if self.end.is_multiple_of(CHUNK) {
+                self.slots.push(Vec::with_capacity(CHUNK));
+            }
+            self.slots.last_mut()?.push(Some(slot));
+            self.end = self.end.saturating_add(1);
             place
         };
         self.note(hash, place);
@@ -108,7 +120,7 @@ impl<S: Placed> Places<S> {
 
     /// Takes a slot out.
     pub(super) fn remove(&mut self, place: u32, hash_of: impl Fn(&S::Key) -> u64) -> Option<S> {
-        let slot = self.slots.get_mut(usize::try_from(place).ok()?)?.take()?;
+        let slot = self.cell(place)?.take()?;
         self.free.push(place);
         let mask = self.cells.len().checked_sub(1)?;
         let mut hole = first(hash_of(&slot.key()), mask);
@@ -137,12 +149,17 @@ impl<S: Placed> Places<S> {
     fn grow(&mut self, hash_of: &impl Fn(&S::Key) -> u64) {
         let cells = self.cells.len().saturating_mul(2).max(16);
         self.cells = vec![EMPTY; cells];
-        for place in 0..self.slots.len() {
+        for place in 0..self.end {
             let Ok(place) = u32::try_from(place) else { return };
             if let Some(hash) = self.get(place).map(|slot| hash_of(&slot.key())) {
                 self.note(hash, place);
             }
         }
+    }
+
+    fn cell(&mut self, place: u32) -> Option<&mut Option<S>> {
+        let (chunk, at) = parts(place)?;
+        self.slots.get_mut(chunk)?.get_mut(at)
     }
 
     fn note(&mut self, hash: u64, place: u32) {
@@ -159,6 +176,12 @@ impl<S: Placed> Places<S> {
             *found = place;
         }
     }
+}
+
+/// The chunk of a place, and which one it is in there.
+fn parts(place: u32) -> Option<(usize, usize)> {
+    let place = usize::try_from(place).ok()?;
+    Some((place >> CHUNK_SHIFT, place & (CHUNK - 1)))
 }
 
 fn first(hash: u64, mask: usize) -> usize {

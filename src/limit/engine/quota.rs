@@ -186,7 +186,7 @@ impl Engine {
 
     fn report_to_ledger(&mut self, place: u32) {
         let Some(slot) = self.slots.get(place) else { return };
-        let Some(extra) = slot.extra.as_ref() else { return };
+        let Some(extra) = slot.extra() else { return };
         if !Grid::of_form(slot.key.form, slot.key.period).is_quota() {
             return;
         }
@@ -238,7 +238,7 @@ impl Engine {
             }
             let Some(slot) = self.slots.get_mut(wish.place) else { continue };
             let grid = Grid::of_form(slot.key.form, slot.key.period);
-            let used = slot.extra.as_ref().map_or(0, |extra| extra.used.of(wish.window));
+            let used = slot.extra().map_or(0, |extra| extra.used.of(wish.window));
             if used > 0 {
                 slot.extra_mut().used.take(wish.window, used);
                 let (meter, span) = (grid.meter(slot.key.key), grid.span(wish.window));
@@ -246,7 +246,8 @@ impl Engine {
                 self.effects.push_back(Effect::Journal(record));
             }
             // What was seen under this primary is in its total already.
-            let extra = slot.extra.as_mut().filter(|_| slot.window == wish.window);
+            let is_current = slot.window == wish.window;
+            let extra = slot.extra_if().filter(|_| is_current);
             let floor = extra.and_then(|extra| extra.floor.take());
             let signed = |amount: u64| i64::try_from(amount).unwrap_or(i64::MAX);
             entries.push(LedgerEntry {
@@ -343,9 +344,10 @@ impl Engine {
         let grid = Grid::of_form(slot.key.form, slot.key.period);
         if let Some(moment) = moment.filter(|_| sold.granted < wish.want) {
             let ends = grid.ends(slot.window);
-            slot.deny_bound = wish.bound;
-            slot.deny_until = ends.min(moment.early.saturating_add(DENY_MICROS));
-            slot.retry_at = ends;
+            let denied = slot.denied_mut();
+            denied.bound = wish.bound;
+            denied.until = ends.min(moment.early.saturating_add(DENY_MICROS));
+            denied.retry_at = ends;
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::limit::engine::places::Placed;
 use crate::limit::engine::rule::{Grid, Rule};
+use crate::limit::engine::tally::Tally;
 use crate::limit::key::CounterKey;
 
 /// Fractions are counted in so many parts.
@@ -12,9 +13,6 @@ pub(super) const WHOLE: u32 = 1 << 16;
 
 /// The highest demand that is told apart, in thousandths of a token a second.
 const DEMAND_MAX: u64 = 1_000_000_000_000;
-
-/// How many sub-windows of a ring are remembered: those that still count, and the next one.
-const SUBWINDOWS_MAX: usize = 34;
 
 /// What a slot is found by: the counter, and how its windows are laid out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -24,7 +22,8 @@ pub(super) struct SlotKey {
     pub form: u64,
 }
 
-/// What a replica holds of one counter.
+/// What a replica holds of one counter. A million of them are in memory: what a counter that is
+/// seen once has no need of is allocated beside it when it is needed.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub key: SlotKey,
@@ -38,17 +37,9 @@ pub(super) struct Slot {
     pub top: u64,
     /// How much of it this replica bought.
     pub own: u64,
-    /// Of a ring: what the current sub-window was seen to have sold.
+    /// Of a ring: what the current sub-window was seen to have sold. Of a bucket: when it was last
+    /// seen, by the primary's clock; `own` is what it held then.
     pub here: u64,
-    /// Tokens of the next window, and what it was seen to have sold; of a bucket the latter is
-    /// when it was last seen, by the primary's clock, and `own` what it held then.
-    pub ahead: u64,
-    pub ahead_sold: u64,
-    /// Until when (by the primary's clock), and under what bound, more was refused, and when there
-    /// may be more.
-    pub deny_until: u64,
-    pub deny_bound: u64,
-    pub retry_at: u64,
     /// Below this balance, and from this time on, the hot path looks after supplies.
     pub refill_below: i64,
     pub look_at: u64,
@@ -61,15 +52,46 @@ pub(super) struct Slot {
     /// What was bought above the bound and is to be handed back.
     pub excess: u32,
     pub returns: u16,
-    pub ahead_returns: u16,
     pub flags: Flags,
+    /// For people: what it was held against last.
+    pub rule: Option<Arc<Rule>>,
+    /// What only those need of which more was asked for than there was.
+    denied: Option<Box<Denied>>,
+    /// What only those need that are asked for in more than one window.
+    more: Option<Box<More>>,
+}
+
+/// That there was not enough.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Denied {
+    /// Until when (by the primary's clock), and under what bound, more was refused, and when there
+    /// may be more.
+    pub until: u64,
+    pub bound: u64,
+    pub retry_at: u64,
     /// For people: how many claims were refused, and in which period.
     pub refused: u32,
     pub refused_in: u32,
-    /// For people: what it was held against last.
-    pub rule: Option<Arc<Rule>>,
-    /// What most slots have no need of.
-    pub extra: Option<Box<Extra>>,
+}
+
+/// What is known of other windows than the current one.
+#[derive(Debug, Default)]
+struct More {
+    /// What sub-windows before the current one were seen to have sold.
+    seen: Tally,
+    /// Tokens of sub-windows that are over, to be handed back.
+    dead: Option<Box<Tally>>,
+    extra: Option<Box<Extra>>,
+}
+
+/// Tokens of the next window, and what it was seen to have sold.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ahead {
+    pub tokens: u64,
+    pub sold: u64,
+    pub returns: u16,
+    /// There are such tokens, or it is known that there are none.
+    pub is_known: bool,
 }
 
 /// What is under way for a slot.
@@ -79,8 +101,6 @@ pub(super) struct Flags {
     /// An order for the current window, and for the next, is on its way.
     pub asking: bool,
     pub asking_ahead: bool,
-    /// There are tokens of the next window, or it is known that there are none.
-    pub has_ahead: bool,
     /// Somebody waits.
     pub awaited: bool,
     /// It stands in the queue of the ledger.
@@ -94,10 +114,8 @@ pub(super) struct Flags {
 /// What only some slots need.
 #[derive(Debug, Default)]
 pub(super) struct Extra {
-    /// What sub-windows before the current one were seen to have sold.
-    pub seen: Tally,
-    /// Tokens of sub-windows that are over, to be handed back.
-    pub dead: Tally,
+    /// Of the next window.
+    pub ahead: Ahead,
     /// What was admitted without having been bought, and not yet reported.
     pub used: Tally,
     /// Of a ring: what of it was reported. It still fills the share, should the way back fail.
@@ -119,10 +137,6 @@ pub(super) struct OwnBucket {
     pub rule: Arc<Rule>,
 }
 
-/// Amounts by window, oldest first; few.
-#[derive(Debug, Default)]
-pub(super) struct Tally(Vec<(u64, u64)>);
-
 impl Placed for Slot {
     type Key = SlotKey;
 
@@ -142,11 +156,6 @@ impl Slot {
             top: 0,
             own: 0,
             here: 0,
-            ahead: 0,
-            ahead_sold: 0,
-            deny_until: 0,
-            deny_bound: 0,
-            retry_at: 0,
             refill_below: i64::MIN,
             look_at: u64::MAX,
             demand: 0,
@@ -155,46 +164,43 @@ impl Slot {
             fraction,
             excess: 0,
             returns: 0,
-            ahead_returns: 0,
             flags: Flags::default(),
-            refused: 0,
-            refused_in: 0,
             rule: None,
-            extra: None,
+            denied: None,
+            more: None,
         }
     }
 
     /// Turns to window `number`. Says how many tokens died, and how much debt was forgotten.
     pub(super) fn roll(&mut self, grid: &Grid, number: u64) -> (u64, u64) {
         let mut died = u64::try_from(self.balance).unwrap_or(0);
-        let next = self.flags.has_ahead && number == self.window.saturating_add(1);
-        if self.flags.has_ahead && !next {
-            died = died.saturating_add(self.ahead);
-        }
+        let ahead = self.extra_if().map(|extra| std::mem::take(&mut extra.ahead));
+        let ahead = ahead.filter(|ahead| ahead.is_known);
+        let next = ahead.filter(|_| number == self.window.saturating_add(1));
+        let wasted = if next.is_none() { ahead.map_or(0, |ahead| ahead.tokens) } else { 0 };
+        died = died.saturating_add(wasted);
         if grid.is_ring() {
-            self.remember(grid, next);
+            self.remember(grid, wasted);
         }
         // Debt is paid in the next window, if it comes soon.
         let near = number.saturating_sub(self.window) <= grid.reach().saturating_add(1);
         let owed = self.balance.min(0);
         let forgiven = if near && self.window <= number { 0 } else { owed.unsigned_abs() };
+        let next = next.unwrap_or_default();
         self.balance = if forgiven == 0 { owed } else { 0 };
-        if let Some(extra) = self.extra.as_mut() {
+        if let Some(extra) = self.extra_if() {
             // It was of the period that is over.
             extra.floor = None;
         }
-        let (tokens, sold) = if next { (self.ahead, self.ahead_sold) } else { (0, 0) };
-        self.balance = self.balance.saturating_add_unsigned(tokens);
-        self.own = tokens;
-        self.sold = sold;
-        self.top = if tokens > 0 { sold } else { 0 };
-        self.returns = if next { self.ahead_returns } else { 0 };
+        self.balance = self.balance.saturating_add_unsigned(next.tokens);
+        self.own = next.tokens;
+        self.sold = next.sold;
+        self.top = if next.tokens > 0 { next.sold } else { 0 };
+        self.returns = next.returns;
         self.here = if grid.is_ring() { self.seen_in(number) } else { 0 };
-        self.ahead = 0;
-        self.ahead_sold = 0;
-        self.ahead_returns = 0;
-        self.flags.has_ahead = false;
-        self.deny_until = 0;
+        if let Some(denied) = self.denied.as_mut() {
+            denied.until = 0;
+        }
         self.excess = 0;
         self.refill_below = i64::MAX;
         self.look_at = 0;
@@ -202,31 +208,102 @@ impl Slot {
         (died, forgiven)
     }
 
-    /// Notes what is over before a ring turns: tokens to hand back, and what was seen.
-    fn remember(&mut self, grid: &Grid, next: bool) {
-        let (window, here, ahead) = (self.window, self.here, self.ahead);
+    /// Notes what is over before a ring turns: tokens to hand back, `wasted` of them of the window
+    /// after this one, and what was seen.
+    fn remember(&mut self, grid: &Grid, wasted: u64) {
+        let (window, here) = (self.window, self.here);
         let dead = u64::try_from(self.balance).unwrap_or(0);
-        let wasted = if self.flags.has_ahead && !next { ahead } else { 0 };
-        let reach = grid.reach();
-        if here == 0 && dead == 0 && wasted == 0 && self.extra.is_none() {
-            return;
+        let oldest = window.saturating_sub(grid.reach());
+        if here > 0 {
+            self.seen_mut().raise(window, here);
         }
-        let extra = self.extra_mut();
-        extra.seen.raise(window, here);
-        extra.dead.add(window, dead);
-        extra.dead.add(window.saturating_add(1), wasted);
-        let oldest = window.saturating_sub(reach);
-        extra.seen.forget_before(oldest);
-        extra.dead.forget_before(oldest);
+        if dead > 0 || wasted > 0 {
+            self.strand(window, dead);
+            self.strand(window.saturating_add(1), wasted);
+        }
+        if let Some(more) = self.more.as_mut() {
+            more.seen.forget_before(oldest);
+            if let Some(dead) = more.dead.as_mut() {
+                dead.forget_before(oldest);
+            }
+        }
     }
 
-    fn seen_in(&self, number: u64) -> u64 {
-        self.extra.as_ref().map_or(0, |extra| extra.seen.of(number))
+    /// What other sub-windows than the current one were seen to have sold.
+    pub(super) fn seen(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.more.iter().flat_map(|more| more.seen.iter())
+    }
+
+    /// What sub-window `number` was seen to have sold while it was not the current one.
+    pub(super) fn seen_in(&self, number: u64) -> u64 {
+        self.more.as_ref().map_or(0, |more| more.seen.of(number))
+    }
+
+    pub(super) fn seen_mut(&mut self) -> &mut Tally {
+        &mut self.more.get_or_insert_default().seen
+    }
+
+    /// Notes that `amount` tokens of sub-window `number`, which is over, are to be handed back.
+    pub(super) fn strand(&mut self, number: u64, amount: u64) {
+        if amount > 0 {
+            let more = self.more.get_or_insert_default();
+            more.dead.get_or_insert_default().add(number, amount);
+        }
+    }
+
+    /// The tokens of sub-windows that are over: whoever takes them hands them back.
+    pub(super) fn take_stranded(&mut self) -> impl Iterator<Item = (u64, u64)> + use<> {
+        let dead = self.more.as_mut().and_then(|more| more.dead.take());
+        dead.map(|dead| *dead).into_iter().flatten()
+    }
+
+    /// The rarely used part, if there is one.
+    pub(super) fn extra(&self) -> Option<&Extra> {
+        self.more.as_ref()?.extra.as_deref()
+    }
+
+    pub(super) fn extra_if(&mut self) -> Option<&mut Extra> {
+        self.more.as_mut()?.extra.as_deref_mut()
     }
 
     /// The rarely used part, made if there is none.
     pub(super) fn extra_mut(&mut self) -> &mut Extra {
-        self.extra.get_or_insert_default()
+        self.more.get_or_insert_default().extra.get_or_insert_default()
+    }
+
+    /// What it has of the next window.
+    pub(super) fn ahead(&self) -> Ahead {
+        self.extra().map_or_else(Ahead::default, |extra| extra.ahead)
+    }
+
+    /// What was said when there was not enough; all zero if there always was.
+    pub(super) fn denied(&self) -> Denied {
+        self.denied.as_deref().copied().unwrap_or_default()
+    }
+
+    pub(super) fn denied_mut(&mut self) -> &mut Denied {
+        self.denied.get_or_insert_default()
+    }
+
+    /// Forgets that there was not enough.
+    pub(super) fn forget_denial(&mut self) {
+        if let Some(denied) = self.denied.as_mut() {
+            (denied.until, denied.bound, denied.refused) = (0, 0, 0);
+        }
+    }
+
+    /// Forgets what sub-windows before the current one were seen to have sold.
+    pub(super) fn forget_seen(&mut self) {
+        if let Some(more) = self.more.as_mut() {
+            more.seen.clear();
+        }
+    }
+
+    /// Whether at `early`, by the primary's clock, more is not worth asking for as long as no more
+    /// than this is for sale.
+    pub(super) fn is_denied(&self, early: u64, for_sale: u64) -> bool {
+        let denied = self.denied.as_ref();
+        denied.is_some_and(|denied| early < denied.until && for_sale <= denied.bound)
     }
 
     /// Counts what is asked for.
@@ -255,13 +332,13 @@ impl Slot {
     /// not reported.
     pub(super) fn used(&self, grid: &Grid, number: u64) -> u64 {
         let oldest = number.saturating_sub(grid.reach());
-        self.extra.as_ref().map_or(0, |extra| extra.used.since(oldest))
+        self.extra().map_or(0, |extra| extra.used.since(oldest))
     }
 
     /// How much of the share is gone in the windows that count for `number`.
     pub(super) fn used_of_share(&self, grid: &Grid, number: u64) -> u64 {
         let oldest = number.saturating_sub(grid.reach());
-        let told = self.extra.as_ref().map_or(0, |extra| extra.told.since(oldest));
+        let told = self.extra().map_or(0, |extra| extra.told.since(oldest));
         self.used(grid, number).saturating_add(told)
     }
 
@@ -277,80 +354,14 @@ impl Slot {
     }
 }
 
-impl IntoIterator for Tally {
-    type Item = (u64, u64);
-    type IntoIter = std::vec::IntoIter<(u64, u64)>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
-}
-
-impl Tally {
-    pub(super) fn add(&mut self, window: u64, amount: u64) {
-        if amount > 0 {
-            self.change(window, |value| value.saturating_add(amount));
-        }
-    }
-
-    pub(super) fn raise(&mut self, window: u64, amount: u64) {
-        if amount > 0 {
-            self.change(window, |value| value.max(amount));
-        }
-    }
-
-    pub(super) fn take(&mut self, window: u64, amount: u64) {
-        if self.of(window) > 0 {
-            self.change(window, |value| value.saturating_sub(amount));
-        }
-        self.0.retain(|(_, value)| *value > 0);
-    }
-
-    pub(super) fn of(&self, window: u64) -> u64 {
-        self.0.iter().find(|(at, _)| *at == window).map_or(0, |(_, value)| *value)
-    }
-
-    /// The sum from window `oldest` on.
-    pub(super) fn since(&self, oldest: u64) -> u64 {
-        let counts = self.0.iter().filter(|(at, _)| *at >= oldest);
-        counts.map(|(_, value)| *value).fold(0, u64::saturating_add)
-    }
-
-    pub(super) fn forget_before(&mut self, oldest: u64) {
-        self.0.retain(|(at, _)| *at >= oldest);
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.0.iter().copied()
-    }
-
-    pub(super) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    fn change(&mut self, window: u64, change: impl FnOnce(u64) -> u64) {
-        if let Some((_, value)) = self.0.iter_mut().find(|(at, _)| *at == window) {
-            *value = change(*value);
-            return;
-        }
-        if self.0.len() >= SUBWINDOWS_MAX {
-            self.0.remove(0);
-        }
-        let place = self.0.partition_point(|(at, _)| *at < window);
-        self.0.insert(place, (window, change(0)));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_slot_is_small() {
-        assert!(size_of::<Option<Slot>>() <= 200, "{}", size_of::<Option<Slot>>());
+        // Sizes that an allocator hands out without rounding them up.
+        assert!(size_of::<Option<Slot>>() <= 160, "{}", size_of::<Option<Slot>>());
+        assert!(size_of::<Denied>() <= 32 && size_of::<More>() <= 48);
     }
 }

@@ -45,7 +45,7 @@ impl Engine {
                 continue;
             }
             // What is still to be asserted was seen under that primary, not under this one.
-            let floor = slot.extra.as_ref().and_then(|extra| extra.floor);
+            let floor = slot.extra().and_then(|extra| extra.floor);
             let (run, total) = floor.unwrap_or((self.standing.run, slot.sold));
             if total > 0 {
                 let (meter, span) = (grid.meter(slot.key.key), grid.span(slot.window));
@@ -99,7 +99,8 @@ impl Engine {
             None if self.slots.len() >= self.slots_max => return None,
             None => {
                 let fraction = sizing::fraction_of_many(&grid, self.standing.members);
-                let slot = Slot { window: number, ..Slot::new(key, fraction, 0) };
+                let mut slot = Slot::new(key, fraction, 0);
+                slot.window = number;
                 self.slots.insert(slot, hash_of)?
             }
         };
@@ -124,7 +125,7 @@ impl Engine {
                 let Some(slot) = self.slots.get_mut(place) else { continue };
                 slot.flags.unwritten = false;
                 let grid = Grid::of_form(slot.key.form, slot.key.period);
-                let used = slot.extra.as_ref().map_or(0, |extra| extra.used.of(slot.window));
+                let used = slot.extra().map_or(0, |extra| extra.used.of(slot.window));
                 let (meter, span) = (grid.meter(slot.key.key), grid.span(slot.window));
                 let record = Record::Used { meter, span, amount: used };
                 self.effects.push_back(Effect::Journal(record));

@@ -342,7 +342,7 @@ fn unreported(desk: &Engine, at: u64) -> u64 {
         let Some(slot) = desk.slots.get(u32::try_from(place).unwrap()) else { continue };
         let grid = Grid::of_form(slot.key.form, slot.key.period);
         let oldest = grid.number(at).saturating_sub(grid.reach());
-        sum += slot.extra.as_ref().map_or(0, |extra| extra.used.since(oldest));
+        sum += slot.extra().map_or(0, |extra| extra.used.since(oldest));
     }
     sum
 }
