@@ -7,7 +7,7 @@
 //! | `quota` | calls, kilobytes | windows from the start of the subscription | subscription and place |
 //! | `quota-by-key` | what the policy says, kilobytes | windows from `first-period-start` | key, for the whole gateway |
 //!
-//! Each step asks for its charges in one go ([`Effect::Charge`]) and judges the tallies. What holds
+//! Each step asks for its charges in one go ([`Effect::Charge`](crate::policy::machine::Effect::Charge)) and judges the tallies. What holds
 //! for all four:
 //!
 //! * A request pays once in one counter, however many steps meet it; the later ones only check.

@@ -5,9 +5,8 @@
 const EMPTY: u32 = u32::MAX;
 
 /// How many slots lie together. More room is made for so many at once: nothing that is there is
-/// copied for it, and little is kept that nobody uses.
-const CHUNK: usize = 1 << CHUNK_SHIFT;
-const CHUNK_SHIFT: u32 = 7;
+/// copied for it. Slots of 160 bytes fill 32 KiB with so many, and an allocator rounds little up.
+const CHUNK: usize = 204;
 
 /// What a [`Places`] holds.
 pub(super) trait Placed {
@@ -181,7 +180,7 @@ impl<S: Placed> Places<S> {
 /// The chunk of a place, and which one it is in there.
 fn parts(place: u32) -> Option<(usize, usize)> {
     let place = usize::try_from(place).ok()?;
-    Some((place >> CHUNK_SHIFT, place & (CHUNK - 1)))
+    Some((place / CHUNK, place % CHUNK))
 }
 
 fn first(hash: u64, mask: usize) -> usize {
