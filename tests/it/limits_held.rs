@@ -187,7 +187,7 @@ fn explain_says_how_each_limit_is_held_and_its_bound() {
         weir(&["explain", "--config", &config, "GET", "http://h/a", "-H", "X-User: alice"]);
     let text = String::from_utf8(output.stdout).expect("text");
     for part in [
-        "at most 1000 in any 60s for `alice`, by rate-limit-by-key at p.xml:",
+        "at most 1000 calls in any 60s for `alice`, by rate-limit-by-key at p.xml:",
         "mode fast (+1.00%), window sliding, without Redis local-share, waits at most 25ms",
         "at most 1010 in any 60 s, ",
         "mode exact, window bucket of 30, without Redis closed, waits at most 25ms",
