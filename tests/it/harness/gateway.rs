@@ -124,7 +124,12 @@ impl Gateway {
         });
         let [http, https, admin] = match start {
             Some(Ok(addresses)) => addresses,
-            ended => panic!("no start ({ended:?}): {}", err.all().join("\n")),
+            ended => {
+                // It may be gone already.
+                let _ = child.kill();
+                let _ = child.wait();
+                panic!("no start ({ended:?}): {}", err.all().join("\n"));
+            }
         };
         let gateway = Self {
             child,
