@@ -255,6 +255,11 @@ impl Call {
         self.body.is_done()
     }
 
+    /// Whether some of the body is here already, so that nobody waits for the next piece.
+    pub fn has_piece(&self) -> bool {
+        !self.connection.is_used_up()
+    }
+
     /// How long the body is; `None` if that shows at its end only.
     pub const fn length(&self) -> Option<u64> {
         match self.body {

@@ -57,7 +57,7 @@ use crate::counters::memory::Memory;
 use crate::counters::redis::settings::{Settings, Unusable};
 use crate::counters::redis::{Customer, Link, News};
 use crate::counters::shared::claim::{charge_all, charge_one};
-use crate::counters::shared::desk::Desk;
+use crate::counters::shared::desk::{Desk, Round};
 use crate::counters::shared::journal::snapshot::Snapshot;
 use crate::counters::shared::journal::{Journal, NoJournal};
 use crate::counters::shared::lane::Lane;
@@ -277,13 +277,18 @@ impl Office {
             let rounds = desk.see_to(self, now);
             (outcome, rounds, desk.wake())
         };
+        self.go_on(lane, &rounds, wake);
+        Some(outcome)
+    }
+
+    /// Tells the membership what became of its rounds, and sees to it that somebody looks in.
+    fn go_on(&self, lane: &Lane, rounds: &[Round], wake: Option<Timestamp>) {
         if !rounds.is_empty() {
-            lane.rounds(self, &rounds);
+            lane.rounds(self, rounds);
         }
         if let Some(wake) = wake {
             self.alarm.set(wake);
         }
-        Some(outcome)
     }
 
     /// Counts `charge.cost` after the fact.

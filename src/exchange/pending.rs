@@ -59,6 +59,11 @@ pub struct Told {
 }
 
 impl Pending {
+    /// Whether a limit in shadow would have refused this exchange.
+    pub fn has_spared(&self) -> bool {
+        self.refusals.iter().any(|refusal| refusal.outcome.is_spared())
+    }
+
     /// The limits in shadow that would have refused this exchange: what they are, where they stand,
     /// and for whom.
     pub fn spared(&self) -> Vec<String> {

@@ -54,9 +54,6 @@ pub enum Admission {
     Run(Box<Run>, First),
 }
 
-/// Where load balancers ask how the gateway is, on the data port.
-const STATUS_PATHS: [&str; 2] = ["/status-0123456789abcdef", "/internal-status-0123456789abcdef"];
-
 /// Judges the head of a request, finds its operation and its subscription.
 pub fn admit(gateway: &Gateway, session: &mut Session, context: &Context) -> Admission {
     let body = super::forward::has_body(session);
@@ -71,7 +68,7 @@ pub fn admit(gateway: &Gateway, session: &mut Session, context: &Context) -> Adm
         Ok(called) => called,
         Err(problem) => return Admission::Refuse(problem),
     };
-    if STATUS_PATHS.contains(&called.path.as_ref()) {
+    if route::path::OWN_PATHS.contains(&called.path.as_ref()) {
         return Admission::Refuse(gateway.state.status());
     }
     if let Some(problem) = too_large(gateway, head) {

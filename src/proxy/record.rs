@@ -8,6 +8,7 @@ use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource};
 
+use crate::exchange::pending::Pending;
 use crate::exchange::{CacheOutcome, Exchange, format_id};
 use crate::limit::{Charge, Counters};
 use crate::policy::operand::HIDDEN;
@@ -73,7 +74,7 @@ pub fn finish(
         policy_trace::tell(&gateway.log, &run.exchange);
     }
     let pending = context.run.as_ref().map(|run| &run.exchange.pending);
-    let spared = pending.is_some_and(|pending| !pending.spared().is_empty());
+    let spared = pending.is_some_and(Pending::has_spared);
     let status = session.response_written().map_or(0, |head| head.status.as_u16());
     let by_backend = error.is_some_and(|error| error.esource() == &ErrorSource::Upstream);
     let refused = context.journey.reason.is_some();

@@ -95,9 +95,11 @@ pub async fn deliver(session: &mut Session, context: &mut Context) -> pingora::R
     if let Some(open) = &mut call
         && open.length().is_some()
         && !open.is_done()
+        && !open.has_piece()
         && response.is_none_or(|response| response.body.is_waiting())
     {
-        match opening(session, open).await {
+        // Boxed, as all that is rare here.
+        match Box::pin(opening(session, open)).await {
             Ok(piece) => first = piece,
             Err(Unopened::Gone(error)) => return Err(error),
             Err(Unopened::Broken(error)) => {

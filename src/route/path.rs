@@ -24,6 +24,10 @@ use percent_encoding::percent_decode;
 /// The longest path, in bytes.
 pub const PATH_BYTES_MAX: usize = 8 * 1024;
 
+/// Paths of the gateway's own, which never come to an API: load balancers ask there how it is, as
+/// they do of API Management's gateway.
+pub const OWN_PATHS: [&str; 2] = ["/status-0123456789abcdef", "/internal-status-0123456789abcdef"];
+
 /// Why a path is refused. Offsets are in bytes of the path as it came.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum PathFault {

@@ -11,6 +11,7 @@ use crate::configuration::config::{Api, ApiKind, ApiVersion, KeyNames, VersionSe
 use crate::configuration::document::{self, Protocol, VersioningScheme};
 use crate::configuration::yaml::{Mark, Placed};
 use crate::route::Scheme;
+use crate::route::path::OWN_PATHS;
 use crate::route::table::place::{ApiPath, Version, VersionScheme};
 
 /// Kinds of APIs that APIM has and Weir has not.
@@ -19,9 +20,6 @@ const KINDS_LATER: [&str; 7] = ["soap", "graphql", "odata", "grpc", "mcp", "a2a"
 const KEY_HEADER: &str = "Ocp-Apim-Subscription-Key";
 /// The query parameter that carries a key where nothing else is written.
 const KEY_QUERY: &str = "subscription-key";
-
-/// Paths that never come to an API: probes ask there, as they do of API Management's gateway.
-const OWN_PATHS: [&str; 2] = ["status-0123456789abcdef", "internal-status-0123456789abcdef"];
 
 impl Validator<'_> {
     pub(super) fn version_sets(&mut self) -> (Vec<VersionSet>, Registry) {
@@ -154,8 +152,9 @@ impl Validator<'_> {
             let remedy = "write plain segments: `orders` or `shop/orders`";
             self.fault(path.mark, fault.to_string(), remedy);
         }
-        let own = |text: &str| OWN_PATHS.iter().any(|own| text.eq_ignore_ascii_case(own));
-        if parsed.is_ok() && own(path.value.trim_matches('/')) {
+        let text = path.value.trim_matches('/');
+        let mut own = OWN_PATHS.iter().map(|own| own.trim_start_matches('/'));
+        if parsed.is_ok() && own.any(|own| text.eq_ignore_ascii_case(own)) {
             let message = "the gateway answers at this path itself, and says whether it is ready";
             self.fault(path.mark, message, "choose another path");
         }

@@ -212,12 +212,7 @@ impl Office {
             let rounds = lending.see_to(self, now);
             (outcome, rounds, lending.wake())
         };
-        if !rounds.is_empty() {
-            lane.rounds(self, &rounds);
-        }
-        if let Some(wake) = wake {
-            self.alarm.set(wake);
-        }
+        self.go_on(lane, &rounds, wake);
         Some(outcome)
     }
 }

@@ -42,8 +42,9 @@ pub async fn call(
     terms: &Forward,
 ) -> Result<Call, Stopped> {
     let mut redirects = if terms.follow_redirects.is_some() { REDIRECTS_MAX } else { 0 };
-    let short = is_short(&session.req_header().headers);
-    if terms.buffer_request_body || 0 < redirects || short {
+    let kept = || terms.buffer_request_body || 0 < redirects;
+    if run.exchange.request.body.is_waiting() && (kept() || is_short(&session.req_header().headers))
+    {
         Box::pin(keep_request_body(gateway, session, run)).await?;
     }
     loop {
@@ -63,9 +64,6 @@ async fn keep_request_body(
     session: &mut Session,
     run: &mut Run,
 ) -> Result<(), Stopped> {
-    if !run.exchange.request.body.is_waiting() {
-        return Ok(());
-    }
     let read = drive::fetch_request(session, gateway.bounds.buffered_bytes).await;
     let unreadable = |problem: crate::problem::Problem| Failure {
         source: Some("forward-request"),

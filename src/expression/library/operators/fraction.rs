@@ -1,5 +1,7 @@
 //! Arithmetic on numbers with a fraction: `double`, `float`, `decimal`.
 
+use std::ops::{Add, Div, Mul, Rem, Sub};
+
 use rust_decimal::Decimal;
 
 use super::{Operator, no_operator, time, to_decimal, to_double};
@@ -12,14 +14,8 @@ pub(super) fn double(operator: Operator, left: &Value, right: &Value) -> Result<
     let (Some(one), Some(other)) = (to_double(left), to_double(right)) else {
         return time(operator, left, right);
     };
-    Ok(Value::Double(match operator {
-        Operator::Add => one + other,
-        Operator::Subtract => one - other,
-        Operator::Multiply => one * other,
-        Operator::Divide => one / other,
-        Operator::Remainder => one % other,
-        _ => return Err(no_operator(operator, left, right)),
-    }))
+    let result = computed(operator, one, other).map(Value::Double);
+    result.ok_or_else(|| no_operator(operator, left, right))
 }
 
 /// In `float`: the result is rounded to it, and so is each operand before.
@@ -27,15 +23,23 @@ pub(super) fn float(operator: Operator, left: &Value, right: &Value) -> Result<V
     let (Some(one), Some(other)) = (to_double(left), to_double(right)) else {
         return time(operator, left, right);
     };
-    let (one, other) = (math::to_float(one), math::to_float(other));
-    Ok(Value::Float(match operator {
+    let result = computed(operator, math::to_float(one), math::to_float(other)).map(Value::Float);
+    result.ok_or_else(|| no_operator(operator, left, right))
+}
+
+/// What a binary number gives; `None` if it has no such operator.
+fn computed<T>(operator: Operator, one: T, other: T) -> Option<T>
+where
+    T: Add<Output = T> + Sub<Output = T> + Mul<Output = T> + Div<Output = T> + Rem<Output = T>,
+{
+    Some(match operator {
         Operator::Add => one + other,
         Operator::Subtract => one - other,
         Operator::Multiply => one * other,
         Operator::Divide => one / other,
         Operator::Remainder => one % other,
-        _ => return Err(no_operator(operator, left, right)),
-    }))
+        _ => return None,
+    })
 }
 
 /// In `decimal`.
