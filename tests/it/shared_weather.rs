@@ -148,6 +148,8 @@ fn replicas_go_on_with_their_shares_while_redis_is_down() {
     assert!(report.lanes[0].trouble.is_some(), "{report:?}");
     redis.restart();
     await_touch(&replicas);
-    assert_eq!(replicas[1].ask_one(Charge::look(counter.0, counter.1)), Some(true));
+    // What was admitted meanwhile may have filled this window, but not the ones after it.
+    let has_room = || replicas[1].ask_one(Charge::look(counter.0, counter.1)) == Some(true);
+    soon(|| has_room().then_some(())).expect("room in a later window");
     assert!(runtime().block_on(replicas[0].home.leave(SECOND)));
 }
