@@ -18,7 +18,7 @@ fn a_primary_that_dies_is_lost_at_once_and_another_one_when_it_is_back() {
     linked.suffers(|trouble| matches!(trouble, Trouble::Unreachable(_)));
     let begun = Instant::now();
     assert_eq!(linked.buy(0), None);
-    assert!(begun.elapsed() < Duration::from_secs(1));
+    assert!(begun.elapsed() < Duration::from_secs(5));
     redis.restart();
     let (_, other) = linked.connected(0, 2);
     assert_ne!(run, other);
@@ -35,7 +35,7 @@ fn a_primary_that_says_nothing_costs_each_order_its_deadline_and_then_the_connec
         let begun = Instant::now();
         assert_eq!(linked.buy(0), None);
         // Most of it is the deadline; the rest is what a busy machine adds.
-        assert!(begun.elapsed() < DEADLINE + Duration::from_secs(1), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < DEADLINE + Duration::from_secs(5), "{:?}", begun.elapsed());
     }
     linked.suffers(|trouble| *trouble == Trouble::Silent);
     redis.thaw();

@@ -303,7 +303,7 @@ fn a_client_that_drips_is_answered_and_closed() {
     let started = Instant::now();
     let answer = until_closed(&mut client);
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    assert!(started.elapsed() < Duration::from_secs(2));
+    assert!(started.elapsed() < Duration::from_secs(10));
     drip.join().unwrap();
     let mut silent = connect(served.http);
     assert_eq!(until_closed(&mut silent), "");
