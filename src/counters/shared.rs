@@ -25,7 +25,7 @@
 //! limits of 2^42 and more), and, while Redis is out of touch and this replica was not told its
 //! share, limits in the fast mode that are held by local shares: of those it admits one part of as
 //! many as there are replicas, as last heard or else as expected ([`Plan::replicas_expected`]).
-//! Limits in the exact mode wait, and are then unavailable: who was not told does not guess.
+//! Limits in the exact mode wait, and then refuse: who was not told does not guess.
 
 mod claim;
 mod desk;

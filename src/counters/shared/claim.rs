@@ -4,13 +4,19 @@
 //! back; until then it is missing to others, but nobody ever gets too much. A call that is dropped
 //! while it waits puts back what it has and what it is granted later.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::counters::shared::desk::{Decided, Said};
 use crate::counters::shared::{ANSWER_MAX, Office, may_be_alone};
 use crate::limit::engine::Receipt;
+use crate::limit::engine::rule::Loss;
 use crate::limit::{Answer, Charge, Counters, CountersUnavailable, Tallies, Tally, same_counter};
+
+/// When to ask again about a limit of which nothing is known for sure.
+const UNSURE: Duration = Duration::from_secs(1);
 
 /// What is claimed of one counter.
 struct Part<'a> {
@@ -157,11 +163,18 @@ impl<'a> Part<'a> {
         self.state = match decided {
             Decided::Taken(receipt, tally) => State::Taken(receipt, tally),
             Decided::Refused(tally) => State::Refused(tally),
-            Decided::Unavailable => State::Unavailable,
+            Decided::Unavailable if may_be_alone(&self.charge) => return self.ask_alone(),
+            Decided::Unavailable if self.charge.terms.manner.loss == Loss::Closed => {
+                State::Unavailable
+            }
+            // Who must be sure and cannot be refuses as if nothing were left.
+            Decided::Unavailable => State::Refused(Tally {
+                admitted: false,
+                limit: self.charge.terms.limit,
+                used: self.charge.terms.limit,
+                retry_after: UNSURE,
+            }),
         };
-        if matches!(decided, Decided::Unavailable) && may_be_alone(&self.charge) {
-            self.ask_alone();
-        }
     }
 
     /// From now on it is not put back.
