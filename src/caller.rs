@@ -14,6 +14,7 @@ mod body;
 mod head;
 mod connection;
 pub mod pool;
+pub mod switched;
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +32,7 @@ use crate::caller::connection::{Connection, ReadError};
 use crate::caller::peer::PeerError;
 use crate::caller::pool::{Destination, Pool};
 use crate::caller::roots::Roots;
+use crate::caller::switched::Switched;
 use crate::caller::wire::Wire;
 use crate::time::Timestamp;
 
@@ -54,6 +56,8 @@ pub struct Sending {
     reused: bool,
     /// Whether the backend stopped listening.
     unheard: bool,
+    /// Whether the backend was asked to switch protocols.
+    switches: bool,
 }
 
 /// The head of a response.
@@ -136,7 +140,8 @@ impl Caller {
             None => Connection::new(Box::pin(self.connect(&destination)).await?),
         };
         let caller = Arc::clone(self);
-        Ok(Sending { caller, destination, connection, begun: now, reused, unheard: false })
+        let (unheard, switches) = (false, false);
+        Ok(Sending { caller, destination, connection, begun: now, reused, unheard, switches })
     }
 
     /// Closes idle connections that were not used for long, or that the other side has closed. To
@@ -168,6 +173,11 @@ impl Caller {
 }
 
 impl Sending {
+    /// That the request asks to switch protocols: a 101 is a response to it.
+    pub const fn switches(&mut self) {
+        self.switches = true;
+    }
+
     /// Sends bytes: the head, or some of a body as its framing wants it.
     pub async fn send(&mut self, bytes: &[u8]) -> Result<(), CallError> {
         let sent = self.connection.write(bytes).await;
@@ -196,7 +206,7 @@ impl Sending {
     /// The next head, which may be an informational one. May be dropped and called again.
     pub async fn head(&mut self) -> Result<Answered, CallError> {
         match self.connection.head().await {
-            Ok(head) if head.message.status == StatusCode::SWITCHING_PROTOCOLS => {
+            Ok(head) if !self.switches && is_switch(head.message.status) => {
                 Err(CallError::Invalid("it switches protocols unasked"))
             }
             Ok(head) => Ok(Answered { head }),
@@ -219,8 +229,12 @@ impl Sending {
         silence: Duration,
     ) -> Result<Call, CallError> {
         let head = answered.head;
-        let body = head::framing(&head, method).map_err(CallError::Invalid)?;
-        let keeps = !self.unheard && head::keeps(&head);
+        let body = if is_switch(head.message.status) {
+            Body::Done
+        } else {
+            head::framing(&head, method).map_err(CallError::Invalid)?
+        };
+        let keeps = !self.unheard && !is_switch(head.message.status) && head::keeps(&head);
         let Self { caller, destination, connection, begun, .. } = self;
         let head = head.message;
         Ok(Call { caller, destination, connection, body, begun, keeps, silence, head })
@@ -230,7 +244,12 @@ impl Sending {
 impl Answered {
     /// The head, if it is only an informational one: the response is still to come.
     pub fn informational(self) -> Result<ResponseHeader, Self> {
-        if self.head.message.status.is_informational() { Ok(self.head.message) } else { Err(self) }
+        let status = self.head.message.status;
+        if status.is_informational() && !is_switch(status) {
+            Ok(self.head.message)
+        } else {
+            Err(self)
+        }
     }
 }
 
@@ -248,6 +267,16 @@ impl Call {
             &mut self.head,
             ResponseHeader::from(http::Response::new(()).into_parts().0),
         )
+    }
+
+    /// Whether the connection speaks another protocol from here on.
+    pub fn is_switched(&self) -> bool {
+        is_switch(self.head.status)
+    }
+
+    /// The connection, as what it is once it has switched protocols.
+    pub fn switched(self) -> Switched {
+        self.connection.switched()
     }
 
     /// Whether the body is at its end.
@@ -287,6 +316,10 @@ impl From<ReadError> for CallError {
             ReadError::Invalid(what) => Self::Invalid(what),
         }
     }
+}
+
+fn is_switch(status: StatusCode) -> bool {
+    status == StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// Whether sending it twice is as good as once (RFC 9110 §9.2.2).

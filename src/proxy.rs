@@ -136,7 +136,7 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         _context: &mut Context,
     ) -> pingora::Result<()> {
-        let silence = if session.is_upgrade_req() {
+        let silence = if strict::is_websocket(session.req_header()) {
             // The time-out of a body would cut a WebSocket that has nothing to say.
             UPGRADED_SILENCE_MAX
         } else {
@@ -173,12 +173,11 @@ impl ProxyHttp for Gateway {
 
     async fn upstream_peer(
         &self,
-        session: &mut Session,
+        _session: &mut Session,
         context: &mut Context,
     ) -> pingora::Result<Box<HttpPeer>> {
-        let upgrade = session.is_upgrade_req();
         match &context.run {
-            Some(run) => Ok(Box::new(forward::peer(self, run, upgrade).await?)),
+            Some(run) => Ok(Box::new(forward::peer(self, run).await?)),
             None => Error::e_explain(ErrorType::InternalError, "nothing to forward"),
         }
     }
@@ -225,14 +224,11 @@ impl ProxyHttp for Gateway {
             return Ok(());
         }
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            if !session.is_upgrade_req() {
-                let told = "the backend switches protocols unasked";
-                return Error::e_explain(ErrorType::InvalidHTTPHeader, told);
-            }
-        } else {
-            forward::end_hop(head);
-            reply::end_if_expecting(session);
+            let told = "the backend switches protocols unasked";
+            return Error::e_explain(ErrorType::InvalidHTTPHeader, told);
         }
+        forward::end_hop(head);
+        reply::end_if_expecting(session);
         run.backend_head = Some((self.clock.now(), head.status));
         if run.machine.program().is_plain() {
             return Ok(());

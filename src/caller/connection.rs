@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 
 use crate::caller::body::{Body, Step};
 use crate::caller::head::{self, Head};
+use crate::caller::switched::Switched;
 use crate::caller::wire::Wire;
 
 /// A connection to a backend.
@@ -110,6 +111,11 @@ impl Connection {
     /// Whether everything that was read was used.
     pub(super) const fn is_used_up(&self) -> bool {
         self.rest.is_empty()
+    }
+
+    /// What is behind the head that switches protocols is of another one.
+    pub(super) fn switched(self) -> Switched {
+        Switched::new(self.wire, self.rest)
     }
 
     /// Lets go of the memory that only a large response needs.

@@ -122,7 +122,7 @@ fn read<'r>(
         query,
         headers: &head.headers,
         client: gateway.trust.client(peer, &head.headers),
-        upgrade: session.is_upgrade_req(),
+        upgrade: strict::is_websocket(head),
         body,
     })
 }

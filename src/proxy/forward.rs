@@ -1,7 +1,7 @@
 //! To the backend: where, by whom, how long; and what a failure on the way means.
 //!
-//! Requests without a body, or with a short one, are sent by the gateway itself ([`call`]); others,
-//! and upgrades, need both directions at once: Pingora forwards them.
+//! Requests without a body, or with a short one, are sent by the gateway itself ([`call`]), and so
+//! are those that switch protocols; others need both directions at once: Pingora forwards them.
 
 pub mod head;
 pub mod call;
@@ -22,7 +22,7 @@ use crate::exchange::message::Body;
 use crate::policy::Failure;
 use crate::problem::Problem;
 use crate::proxy::reply::{self, is_hop_by_hop, may_have_body};
-use crate::proxy::{Gateway, Run, UPGRADED_SILENCE_MAX};
+use crate::proxy::{Gateway, Run, strict};
 
 /// The longest body, in bytes, that is read before the request goes on. It fits into the buffers
 /// of a connection, so that nobody has to listen while it is sent.
@@ -44,13 +44,15 @@ pub fn is_short(fields: &HeaderMap) -> bool {
 
 /// Whether Pingora forwards the request: it wants to be read and written at the same time.
 pub fn needs_both_ways(run: &Run, session: &Session) -> bool {
-    if session.is_upgrade_req() {
-        return true;
-    }
     let collected = run.machine.program().collected().is_some();
     !collected
         && matches!(run.exchange.request.body, Body::Waiting)
         && !is_short(&session.req_header().headers)
+}
+
+/// Whether the request asks for a WebSocket, and nothing else is to be sent with it.
+pub fn switches(run: &Run, session: &Session) -> bool {
+    matches!(run.exchange.request.body, Body::None) && strict::is_websocket(session.req_header())
 }
 
 /// Whether the request has a body, by its head.
@@ -66,12 +68,11 @@ pub fn has_body(session: &mut Session) -> bool {
 }
 
 /// The peer that Pingora connects to.
-pub async fn peer(gateway: &Gateway, run: &Run, upgrade: bool) -> pingora::Result<HttpPeer> {
-    let wait = run.forward.as_ref().map_or(UPGRADED_SILENCE_MAX, |forward| forward.wait);
-    let silence = if upgrade { wait.max(UPGRADED_SILENCE_MAX) } else { wait };
+pub async fn peer(gateway: &Gateway, run: &Run) -> pingora::Result<HttpPeer> {
+    let wait = run.forward.as_ref().map_or(BODY_SILENCE_MAX, |forward| forward.wait);
     let sends_body = !matches!(run.exchange.request.body, Body::None);
     let found = destination(gateway, run).await;
-    let peer = found.and_then(|there| Ok(peer_at(&there, &gateway.roots, silence, sends_body)?));
+    let peer = found.and_then(|there| Ok(peer_at(&there, &gateway.roots, wait, sends_body)?));
     peer.map_err(|refused| Error::explain(ErrorType::ConnectError, refused.to_string()))
 }
 

@@ -1,12 +1,15 @@
 //! Answers: one writer for every response that does not stream through Pingora.
 
 mod relay;
+mod switched;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TRANSFER_ENCODING, WWW_AUTHENTICATE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -90,8 +93,15 @@ pub async fn deliver(session: &mut Session, context: &mut Context) -> pingora::R
     let mut call = run.call.take();
     let mut first = None;
     let response = run.exchange.response.as_ref();
-    let untouched = response.is_none()
-        || call.as_ref().is_some_and(|call| is_untouched(&run.exchange, call.is_done()));
+    let untouched = match (&call, response) {
+        (_, None) => true,
+        // Of this response there is no body that policies could have touched.
+        (Some(call), Some(response)) if call.is_switched() => {
+            response.status == StatusCode::SWITCHING_PROTOCOLS
+        }
+        (Some(call), Some(_)) => is_untouched(&run.exchange, call.is_done()),
+        (None, Some(_)) => false,
+    };
     if let Some(open) = &mut call
         && open.length().is_some()
         && !open.is_done()
@@ -125,6 +135,9 @@ async fn pass(
     mut call: Call,
     first: Option<Bytes>,
 ) -> pingora::Result<()> {
+    if call.is_switched() {
+        return Box::pin(switch(session, exchange, call)).await;
+    }
     let mut head = call.take_head();
     edit(&mut head, exchange)?;
     let silent = session.req_header().method == Method::HEAD;
@@ -141,6 +154,16 @@ async fn pass(
         return Ok(());
     }
     relay(session, call, first).await
+}
+
+/// Passes on that the backend speaks another protocol now, and then what is said in it.
+async fn switch(session: &mut Session, exchange: &Exchange, mut call: Call) -> pingora::Result<()> {
+    let mut head = call.take_head();
+    edit(&mut head, exchange)?;
+    head.insert_header(UPGRADE, "websocket")?;
+    head.insert_header(CONNECTION, "Upgrade")?;
+    session.write_response_header(Box::new(head), false).await?;
+    switched::both_ways(session, call.switched()).await
 }
 
 /// Says how long the body is, as this client understands it.

@@ -149,3 +149,112 @@ fn nothing_is_passed_on_before_the_backend_has_switched() {
     let seen = backend.seen();
     assert!(seen.iter().all(|seen| seen.method == "GET" && seen.body.is_empty()), "{seen:?}");
 }
+
+/// As many connections as show what depends on which of two things happens first.
+const TRIES: usize = 40;
+
+#[test]
+fn a_backend_that_switches_at_once_is_not_hung_up_on() {
+    let backend = repeater();
+    let gateway = Gateway::start(|it| {
+        it.open_api("echo", &backend.url(), Policies::default());
+    });
+    for _ in 0..TRIES {
+        let mut client = gateway.client();
+        assert_eq!(client.ask(&handshake("/echo/a")).status, 101);
+        echoes(&mut client, "through");
+    }
+}
+
+#[test]
+fn what_a_client_sends_right_behind_its_handshake_gets_there() {
+    let backend = repeater();
+    let gateway = Gateway::start(|it| {
+        it.open_api("echo", &backend.url(), Policies::default());
+    });
+    let mut client = gateway.client();
+    let (mut bytes, early) = (handshake("/echo/a").bytes(), frame("early"));
+    bytes.extend(&early);
+    client.send(bytes);
+    assert_eq!(client.answer().status, 101);
+    assert_eq!(client.raw(early.len()), early);
+    echoes(&mut client, "late");
+}
+
+#[test]
+fn much_goes_both_ways_at_once() {
+    let backend = repeater();
+    let gateway = Gateway::start(|it| {
+        it.open_api("echo", &backend.url(), Policies::default());
+    });
+    let mut client = gateway.client();
+    assert_eq!(client.ask(&handshake("/echo/a")).status, 101);
+    let much: Vec<u8> = (0_u8..=250).cycle().take(4 << 20).collect();
+    let mut writing = client.twin();
+    let sent = much.clone();
+    let writer = thread::spawn(move || writing.write_all(&sent));
+    assert!(client.raw(much.len()) == much, "all of it came back, in order");
+    writer.join().expect("it ended").expect("it was taken");
+}
+
+#[test]
+fn the_end_of_one_side_is_the_end_of_the_other_one() {
+    let backend = Backend::raw(|mut stream, _| {
+        let mut head = Vec::new();
+        let mut byte = [0_u8; 1];
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte)?;
+            head.push(byte[0]);
+        }
+        stream.write_all(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+              Connection: Upgrade\r\n\r\nlast words",
+        )?;
+        if head.starts_with(b"GET /held") {
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest)?;
+            assert_eq!(rest, b"bye");
+        }
+        Ok(())
+    });
+    let gateway = Gateway::start(|it| {
+        it.open_api("echo", &backend.url(), Policies::default());
+    });
+    let mut client = gateway.client();
+    assert_eq!(client.ask(&handshake("/echo/a")).status, 101);
+    assert_eq!(client.raw(10), b"last words");
+    assert!(client.is_closed());
+    let mut client = gateway.client();
+    assert_eq!(client.ask(&handshake("/echo/held")).status, 101);
+    assert_eq!(client.raw(10), b"last words");
+    client.send("bye");
+    client.end();
+    assert!(client.is_closed());
+    gateway.record("/echo/held");
+}
+
+#[test]
+fn no_other_protocol_is_switched_to() {
+    let backend = Backend::raw(|mut stream, _| {
+        let mut head = Vec::new();
+        let mut byte = [0_u8; 1];
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte)?;
+            head.push(byte[0]);
+        }
+        let text = String::from_utf8_lossy(&head).to_lowercase();
+        assert!(!text.contains("h2c") && !text.contains("http2-settings"), "{text}");
+        let switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n";
+        let plain = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(if text.starts_with("get /bad") { switch } else { plain })
+    });
+    let gateway = Gateway::start(|it| {
+        it.open_api("echo", &backend.url(), Policies::default());
+    });
+    let asks = |path: &str| {
+        let request = Request::get(path).field("Connection", "Upgrade, HTTP2-Settings");
+        request.field("Upgrade", "h2c").field("HTTP2-Settings", "AAMAAABkAAQAoAAAAAIAAAAA")
+    };
+    assert_eq!(gateway.ask(&asks("/echo/a")).status, 200);
+    assert_eq!(gateway.ask(&asks("/echo/bad")).status, 500);
+}

@@ -13,14 +13,14 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use super::head::{self, Framing};
-use super::{BODY_SILENCE_MAX, connection_failure, destination, failure, is_short, late};
+use super::{BODY_SILENCE_MAX, connection_failure, destination, failure, is_short, late, switches};
 use crate::backend::BaseUrl;
 use crate::caller::pool::Destination;
 use crate::caller::{Call, CallError, Sending, may_repeat};
 use crate::exchange::message::{Body, Response};
 use crate::policy::Failure;
 use crate::policy::routing::Forward;
-use crate::proxy::{Gateway, INFORMATIONAL_MAX, Run, drive};
+use crate::proxy::{Gateway, INFORMATIONAL_MAX, Run, drive, strict};
 use crate::time::Clock;
 
 /// The most redirects that are followed for one request.
@@ -94,8 +94,13 @@ async fn attempt(
         Body::None | Body::Consumed => Bytes::new(),
     };
     let bare = matches!(run.exchange.request.method, Method::POST | Method::PUT | Method::PATCH);
-    let framing =
-        if body.is_empty() && !bare { Framing::None } else { Framing::Length(body.len()) };
+    let framing = if switches(run, session) {
+        Framing::Switch
+    } else if body.is_empty() && !bare {
+        Framing::None
+    } else {
+        Framing::Length(body.len())
+    };
     let mut request =
         head::write(gateway, session, run, &framing).map_err(|fault| told(run, &fault))?;
     request.extend_from_slice(&body);
@@ -135,6 +140,9 @@ async fn send(
     (there, request, fresh, terms): (&Destination, &[u8], bool, &Forward),
 ) -> Result<Call, Cut> {
     let mut sending = gateway.caller.open(there.clone(), fresh, run.exchange.now).await?;
+    if switches(run, session) {
+        sending.switches();
+    }
     sending.send(request).await?;
     receive(session, sending, &run.exchange.request.method, terms).await
 }
@@ -192,7 +200,8 @@ async fn receive(
     terms: &Forward,
 ) -> Result<Call, Cut> {
     let mut late = pin!(tokio::time::sleep(terms.wait));
-    let watched = session.as_mut().is_body_done();
+    // What a client sends behind a handshake is not ours to read.
+    let watched = !strict::is_websocket(session.req_header()) && session.as_mut().is_body_done();
     let silence = terms.wait.max(BODY_SILENCE_MAX);
     let mut informational = 0;
     loop {

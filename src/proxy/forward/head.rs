@@ -6,7 +6,7 @@
 use std::io::Write;
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, TRANSFER_ENCODING,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderValue, Version};
 use pingora::http::RequestHeader;
@@ -72,6 +72,8 @@ fn finish(
     let exchange = &run.exchange;
     let request = &exchange.request;
     head.set_raw_path(target(exchange).as_bytes())?;
+    // What asks to switch protocols never has a body that streams.
+    head.remove_header(&UPGRADE);
     if !request.headers.touched().contains(&HOST) {
         head.insert_header(HOST, request.base.authority.clone())?;
     }
@@ -165,6 +167,8 @@ pub enum Framing {
     Said(HeaderValue),
     /// In chunks.
     Chunked,
+    /// There is none, and the connection is to become a WebSocket.
+    Switch,
 }
 
 /// The head as bytes, for requests that the gateway sends itself.
@@ -207,6 +211,10 @@ pub(super) fn write(
         Framing::Length(length) => put(&mut head, b"Content-Length", length.to_string().as_bytes()),
         Framing::Said(length) => put(&mut head, b"Content-Length", length.as_bytes()),
         Framing::Chunked => put(&mut head, b"Transfer-Encoding", b"chunked"),
+        Framing::Switch => {
+            put(&mut head, b"Connection", b"Upgrade");
+            put(&mut head, b"Upgrade", b"websocket");
+        }
     }
     head.extend_from_slice(b"\r\n");
     Ok(head)

@@ -2,9 +2,10 @@
 //! Pingora's proxy.
 //!
 //! Pingora's proxy is needed where a request and its response may have to move at the same time:
-//! for bodies that are not short, and upgrades. Making one sets up all that TLS with backends takes, which is most of
-//! what a start costs, so it is made when the first such request comes, or when there is time
-//! ([`Proxied::prepare`]). All other requests pass through the same phases here, in the same order.
+//! for bodies that are not short. Making one sets up all that TLS with backends takes, which is
+//! most of what a start costs, so it is made when the first such request comes, or when there is
+//! time ([`Proxied::prepare`]). All other requests pass through the same phases here, in the same
+//! order.
 
 use std::fmt;
 use std::future::Future;
@@ -141,7 +142,7 @@ where
 /// Whether the request and its response may have to move at the same time, by its head. Pingora
 /// also knows what to say to `CONNECT`.
 fn moves_both_ways(session: &mut ServerSession) -> bool {
-    if session.is_upgrade_req() || session.req_header().method == Method::CONNECT {
+    if session.req_header().method == Method::CONNECT {
         return true;
     }
     if session.is_http2() && session.is_body_empty() {

@@ -206,6 +206,11 @@ impl Client {
         self.reader.is_at_end()
     }
 
+    /// Another end of the connection, to write to while this one is read from.
+    pub(crate) fn twin(&mut self) -> TcpStream {
+        self.reader.stream().tcp().try_clone().expect("another handle")
+    }
+
     /// Ends the direction to the gateway.
     pub(crate) fn end(&mut self) {
         // It may be closed already.
