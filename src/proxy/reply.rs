@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
-};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TRANSFER_ENCODING, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -136,7 +134,7 @@ async fn pass(
     first: Option<Bytes>,
 ) -> pingora::Result<()> {
     if call.is_switched() {
-        return Box::pin(switch(session, exchange, call)).await;
+        return Box::pin(switched::switch(session, exchange, call)).await;
     }
     let mut head = call.take_head();
     edit(&mut head, exchange)?;
@@ -154,16 +152,6 @@ async fn pass(
         return Ok(());
     }
     relay(session, call, first).await
-}
-
-/// Passes on that the backend speaks another protocol now, and then what is said in it.
-async fn switch(session: &mut Session, exchange: &Exchange, mut call: Call) -> pingora::Result<()> {
-    let mut head = call.take_head();
-    edit(&mut head, exchange)?;
-    head.insert_header(UPGRADE, "websocket")?;
-    head.insert_header(CONNECTION, "Upgrade")?;
-    session.write_response_header(Box::new(head), false).await?;
-    switched::both_ways(session, call.switched()).await
 }
 
 /// Says how long the body is, as this client understands it.

@@ -8,13 +8,17 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, UPGRADE};
 use pingora::proxy::Session;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::timeout;
 
+use crate::caller::Call;
 use crate::caller::switched::Switched;
+use crate::exchange::Exchange;
 use crate::proxy::UPGRADED_SILENCE_MAX;
+use crate::proxy::reply::edit;
 
 /// How many pieces wait in each direction at most.
 const PIECES_MAX: usize = 2;
@@ -23,8 +27,22 @@ const PIECE_BYTES: usize = 16 * 1024;
 /// How long a backend may take for what is left when the client has ended.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(5);
 
+/// Passes on that the backend speaks another protocol now, and then what is said in it.
+pub(super) async fn switch(
+    session: &mut Session,
+    exchange: &Exchange,
+    mut call: Call,
+) -> pingora::Result<()> {
+    let mut head = call.take_head();
+    edit(&mut head, exchange)?;
+    head.insert_header(UPGRADE, "websocket")?;
+    head.insert_header(CONNECTION, "Upgrade")?;
+    session.write_response_header(Box::new(head), false).await?;
+    both_ways(session, call.switched()).await
+}
+
 /// Passes on what each side says, until one of them ends.
-pub(super) async fn both_ways(session: &mut Session, backend: Switched) -> pingora::Result<()> {
+async fn both_ways(session: &mut Session, backend: Switched) -> pingora::Result<()> {
     let (reads, writes) = backend.split();
     let (to_backend, for_backend) = channel(PIECES_MAX);
     let (to_client, for_client) = channel(PIECES_MAX);
