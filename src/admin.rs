@@ -195,6 +195,7 @@ impl Admin {
         peer: Option<SocketAddr>,
     ) -> Response<Vec<u8>> {
         let (home, now) = (&self.counters, self.clock.now());
+        let names = &self.state.refusals;
         let is_read = matches!(head.method, Method::GET | Method::HEAD);
         match (rest, rest.strip_suffix("/reset")) {
             (_, Some(key)) if head.method == Method::POST => {
@@ -211,9 +212,9 @@ impl Admin {
             }
             (_, Some(_)) => wrong_method("POST"),
             _ if !is_read => wrong_method("GET, HEAD"),
-            ("", _) => limits::top(home, head.uri.query(), now),
+            ("", _) => limits::top(home, names, head.uri.query(), now),
             ("bound", _) => limits::bounds(home, &self.live.snapshot()),
-            (key, _) => limits::show(home, key, now),
+            (key, _) => limits::show(home, names, key, now),
         }
     }
 

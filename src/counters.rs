@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::counters::memory::{Memory, Usage};
 use crate::counters::reset::{CannotReset, CounterReset, Reach};
 use crate::counters::shared::{Report, Shared};
-use crate::counters::view::{AsOf, Found, Prefix, Row, Search, Top};
+use crate::counters::view::{AsOf, Found, Prefix, Room, Row, Search, Top};
 use crate::limit::concurrency::{Concurrency, Entrance};
 use crate::limit::engine::rule::{Rule, Unfit};
 use crate::limit::key::CounterKey;
@@ -71,10 +71,19 @@ impl Home {
         top.rows()
     }
 
+    /// The `count` keys of `limit-concurrency` that are nearest to their limits on this replica, the
+    /// nearest first.
+    pub fn rooms(&self, count: usize) -> Vec<Room> {
+        let mut top = Top::new(count);
+        self.look_inside(|room| top.show(room));
+        top.rows()
+    }
+
     /// The counters of the key whose digest begins with `prefix`.
     pub fn find(&self, prefix: &Prefix, now: Timestamp) -> Found {
         let mut search = Search::of(prefix);
         self.look(now, |row| search.show(row));
+        self.look_inside(|room| search.show_room(room));
         search.found()
     }
 
@@ -128,6 +137,15 @@ impl Home {
         match self {
             Self::Here(memory, _) => memory.look((AsOf::Memory, now), show),
             Self::Shared(shared) => shared.look(show),
+        }
+    }
+
+    fn look_inside(&self, mut show: impl FnMut(Room)) {
+        match self {
+            Self::Here(_, concurrency) => concurrency.look(|key, known| {
+                show(Room { key, known, as_of: AsOf::Memory, lane: None });
+            }),
+            Self::Shared(shared) => shared.look_inside(show),
         }
     }
 

@@ -7,12 +7,15 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-use crate::admin::limits::shape::{Bounds, Counter, Detail, OneReset, ResetDone, Shown, Top};
+use crate::admin::limits::shape::{
+    Bounds, Counter, Detail, OneReset, Permits, ResetDone, Shown, Top,
+};
 use crate::admin::refusal::Refusal;
 use crate::counters::Home;
 use crate::counters::reset::CannotReset;
-use crate::counters::view::{Found, Prefix, ROWS_MAX, Row, digits};
+use crate::counters::view::{Found, Prefix, ROWS_MAX, Room, Row, digits};
 use crate::limit::key::CounterKey;
+use crate::limit::names::Names;
 use crate::snapshot::Snapshot;
 use crate::telemetry::audit::{Change, Who};
 use crate::time::Timestamp;
@@ -23,7 +26,7 @@ pub const TOP_USUAL: usize = 20;
 type Answer = Response<Vec<u8>>;
 
 /// `GET /limits?top=N`.
-pub(super) fn top(home: &Home, query: Option<&str>, now: Timestamp) -> Answer {
+pub(super) fn top(home: &Home, names: &Names, query: Option<&str>, now: Timestamp) -> Answer {
     let count = match count(query) {
         Ok(count) => count,
         Err(refusal) => return refusal.answer(),
@@ -32,7 +35,8 @@ pub(super) fn top(home: &Home, query: Option<&str>, now: Timestamp) -> Answer {
     json(&Top {
         home: home.word().to_owned(),
         counters: home.counters(),
-        limits: rows.iter().map(Counter::of).collect(),
+        limits: rows.iter().map(|row| Counter::of(row, names)).collect(),
+        permits: home.rooms(count).iter().map(|room| Permits::of(room, names)).collect(),
     })
 }
 
@@ -48,11 +52,17 @@ fn count(query: Option<&str>) -> Result<usize, Refusal> {
 }
 
 /// `GET /limits/{key}`.
-pub(super) fn show(home: &Home, text: &str, now: Timestamp) -> Answer {
+pub(super) fn show(home: &Home, names: &Names, text: &str, now: Timestamp) -> Answer {
     match find(home, text, now) {
-        Ok(rows) => json(&Shown {
-            key: rows.first().map(|row| digits(&row.key)).unwrap_or_default(),
-            counters: rows.iter().map(Detail::of).collect(),
+        Ok(Held::Counters(key, rows)) => json(&Shown {
+            key,
+            counters: rows.iter().map(|row| Detail::of(row, names)).collect(),
+            permits: None,
+        }),
+        Ok(Held::Room(room)) => json(&Shown {
+            key: digits(&room.key),
+            counters: Vec::new(),
+            permits: Some(Permits::of(&room, names)),
         }),
         Err(refusal) => refusal.answer(),
     }
@@ -66,11 +76,19 @@ pub(super) fn bounds(home: &Home, snapshot: &Snapshot) -> Answer {
 
 /// `POST /limits/{key}/reset`.
 pub(super) async fn reset(home: &Home, text: &str, who: &Who, now: Timestamp) -> Answer {
-    let rows = match find(home, text, now) {
-        Ok(rows) => rows,
+    let (key, rows) = match find(home, text, now) {
+        Ok(Held::Counters(key, rows)) => (key, rows),
+        Ok(Held::Room(_)) => {
+            return Refusal::new(
+                StatusCode::CONFLICT,
+                "the counter is not set back",
+                "`limit-concurrency` counts who is inside, and who is inside leaves by itself",
+                "look at it with GET /limits/{key}",
+            )
+            .answer();
+        }
         Err(refusal) => return refusal.answer(),
     };
-    let key = rows.first().map(|row| digits(&row.key)).unwrap_or_default();
     let mut counters = Vec::new();
     for row in rows {
         let shown = in_words(&row);
@@ -137,8 +155,16 @@ fn refused(cannot: CannotReset, done: usize) -> Refusal {
     Refusal::new(status, "the counter is not set back", &detail, &remedy)
 }
 
-/// The counters of the one key that begins with `text`.
-fn find(home: &Home, text: &str, now: Timestamp) -> Result<Vec<Row>, Refusal> {
+/// What is held under one key.
+enum Held {
+    /// Its counters, and its digest.
+    Counters(String, Vec<Row>),
+    /// Who is inside.
+    Room(Room),
+}
+
+/// What is held under the one key that begins with `text`.
+fn find(home: &Home, text: &str, now: Timestamp) -> Result<Held, Refusal> {
     let Some(prefix) = Prefix::parse(text) else {
         return Err(Refusal::new(
             StatusCode::BAD_REQUEST,
@@ -148,7 +174,11 @@ fn find(home: &Home, text: &str, now: Timestamp) -> Result<Vec<Row>, Refusal> {
         ));
     };
     match home.find(&prefix, now) {
-        Found::One(rows) => Ok(rows),
+        Found::One(rows) => {
+            let key = rows.first().map(|row| digits(&row.key)).unwrap_or_default();
+            Ok(Held::Counters(key, rows))
+        }
+        Found::Room(room) => Ok(Held::Room(room)),
         Found::Nothing => Err(Refusal::new(
             StatusCode::NOT_FOUND,
             "no such counter",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limit::concurrency::Inside;
 use crate::limit::engine::census::Sight;
 use crate::limit::engine::rule::{Rule, Shape};
 use crate::limit::key::CounterKey;
@@ -41,6 +42,19 @@ pub struct Row {
     pub rule: Option<Arc<Rule>>,
     /// What else is known of a shared counter.
     pub shared: Option<Box<Sight>>,
+}
+
+/// One key of `limit-concurrency`.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Which.
+    pub key: CounterKey,
+    /// Who is inside, and who may be.
+    pub known: Inside,
+    /// Who says so.
+    pub as_of: AsOf,
+    /// Which lane it belongs to; none: it is in this process.
+    pub lane: Option<u16>,
 }
 
 /// In which windows a counter counts.
@@ -82,15 +96,29 @@ pub enum Found {
     Nothing,
     /// The counters of one key.
     One(Vec<Row>),
+    /// A key of `limit-concurrency`.
+    Room(Room),
     /// Several keys, some of them.
     Several(Vec<CounterKey>),
 }
 
+/// What has a limit that it may be near to.
+pub(super) trait Near {
+    /// What it counts.
+    fn key(&self) -> &CounterKey;
+
+    /// How near it is: the greater, the nearer.
+    fn nearness(&self) -> (u128, u64);
+
+    /// Whether there is nothing to be shown of it.
+    fn is_idle(&self) -> bool;
+}
+
 /// The `count` rows that are nearest to their limits.
 #[derive(Debug)]
-pub(super) struct Top {
+pub(super) struct Top<R> {
     count: usize,
-    rows: Vec<Row>,
+    rows: Vec<R>,
 }
 
 /// The rows that fit a prefix.
@@ -98,6 +126,7 @@ pub(super) struct Top {
 pub(super) struct Search<'a> {
     prefix: &'a Prefix,
     rows: Vec<Row>,
+    room: Option<Room>,
     keys: Vec<CounterKey>,
 }
 
@@ -193,27 +222,54 @@ impl Row {
             shared: Some(Box::new(sight)),
         }
     }
+}
 
-    /// Orders rows by how near they are to their limits, the nearest last.
-    fn nearness(&self) -> (u128, u32) {
-        const PARTS: u128 = 1 << 32;
-        let limit = u128::from(self.limit.unwrap_or(u64::MAX)).max(1);
-        let part = u128::from(self.used).saturating_mul(PARTS).checked_div(limit).unwrap_or(0);
-        // Who is refused is at the limit, whatever was last seen of it.
-        (if self.refused > 0 { part.max(PARTS) } else { part }, self.refused)
+impl Near for Row {
+    fn key(&self) -> &CounterKey {
+        &self.key
     }
 
-    const fn is_idle(&self) -> bool {
+    fn nearness(&self) -> (u128, u64) {
+        let part = part(self.used, self.limit.unwrap_or(u64::MAX));
+        // Who is refused is at the limit, whatever was last seen of it.
+        (if self.refused > 0 { part.max(WHOLE) } else { part }, self.refused.into())
+    }
+
+    fn is_idle(&self) -> bool {
         self.used == 0 && self.refused == 0
     }
 }
 
-impl Top {
+impl Near for Room {
+    fn key(&self) -> &CounterKey {
+        &self.key
+    }
+
+    fn nearness(&self) -> (u128, u64) {
+        let waiting = self.known.lent.map_or(0, |lent| lent.waiting);
+        (part(self.known.inside, self.known.max), waiting)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.known.inside == 0 && self.known.lent.is_none_or(|lent| (lent.here, lent.waiting) == (0, 0))
+    }
+}
+
+/// The whole of a limit, in the parts of [`part`].
+const WHOLE: u128 = 1 << 32;
+
+/// What part of `limit` is used.
+fn part(used: u64, limit: u64) -> u128 {
+    let limit = u128::from(limit).max(1);
+    u128::from(used).saturating_mul(WHOLE).checked_div(limit).unwrap_or(0)
+}
+
+impl<R: Near> Top<R> {
     pub(super) fn new(count: usize) -> Self {
         Self { count: count.min(ROWS_MAX), rows: Vec::new() }
     }
 
-    pub(super) fn show(&mut self, row: Row) {
+    pub(super) fn show(&mut self, row: R) {
         if row.is_idle() {
             return;
         }
@@ -223,14 +279,14 @@ impl Top {
         }
     }
 
-    pub(super) fn rows(mut self) -> Vec<Row> {
+    pub(super) fn rows(mut self) -> Vec<R> {
         self.cut();
         self.rows
     }
 
     fn cut(&mut self) {
         self.rows.sort_by(|one, other| {
-            other.nearness().cmp(&one.nearness()).then_with(|| one.key.cmp(&other.key))
+            other.nearness().cmp(&one.nearness()).then_with(|| one.key().cmp(other.key()))
         });
         self.rows.truncate(self.count);
     }
@@ -238,28 +294,37 @@ impl Top {
 
 impl<'a> Search<'a> {
     pub(super) const fn of(prefix: &'a Prefix) -> Self {
-        Self { prefix, rows: Vec::new(), keys: Vec::new() }
+        Self { prefix, rows: Vec::new(), room: None, keys: Vec::new() }
     }
 
     pub(super) fn show(&mut self, row: Row) {
-        if !self.prefix.fits(&row.key) {
-            return;
-        }
-        if !self.keys.contains(&row.key) {
-            if self.keys.len() >= CANDIDATES_MAX {
-                return;
-            }
-            self.keys.push(row.key);
-        }
-        if self.keys.len() == 1 {
+        if self.is_only(&row.key) {
             self.rows.push(row);
         }
     }
 
+    pub(super) fn show_room(&mut self, room: Room) {
+        if self.is_only(&room.key) {
+            self.room = Some(room);
+        }
+    }
+
+    /// Whether `key` fits, and no other one so far.
+    fn is_only(&mut self, key: &CounterKey) -> bool {
+        if !self.prefix.fits(key) {
+            return false;
+        }
+        if !self.keys.contains(key) && self.keys.len() < CANDIDATES_MAX {
+            self.keys.push(*key);
+        }
+        self.keys.first() == Some(key) && self.keys.len() == 1
+    }
+
     pub(super) fn found(mut self) -> Found {
-        match self.keys.len() {
-            0 => Found::Nothing,
-            1 => Found::One(self.rows),
+        match (self.keys.len(), self.room) {
+            (0, _) => Found::Nothing,
+            (1, Some(room)) => Found::Room(room),
+            (1, None) => Found::One(self.rows),
             _ => {
                 self.keys.sort_unstable();
                 Found::Several(self.keys)

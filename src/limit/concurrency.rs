@@ -19,7 +19,29 @@ const KEYS_MAX: usize = 1 << 17;
 /// a gateway that need it are those of one policy.
 #[derive(Debug, Default)]
 pub struct Concurrency {
-    inside: Mutex<HashMap<CounterKey, u32>>,
+    inside: Mutex<HashMap<CounterKey, Inside>>,
+}
+
+/// What is known of one key, as people are shown it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Inside {
+    /// How many are inside here.
+    pub inside: u64,
+    /// How many may be, as was said last.
+    pub max: u64,
+    /// What was lent to this replica, if replicas share.
+    pub lent: Option<Lent>,
+}
+
+/// Permits that are lent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Lent {
+    /// To this replica.
+    pub here: u64,
+    /// To all together at most, when these were lent.
+    pub all: u64,
+    /// How many requests wait here for an answer.
+    pub waiting: u64,
 }
 
 /// Where those who are inside are counted.
@@ -49,14 +71,16 @@ impl Concurrency {
     ///
     /// Policies that share a key share the count, and each checks its own `max`.
     pub fn enter(self: &Arc<Self>, key: CounterKey, max: u32) -> Option<Permit> {
+        let max = u64::from(max);
         let mut inside = self.lock();
         let keys = inside.len();
         match inside.entry(key) {
-            Entry::Occupied(mut count) if *count.get() < max => {
-                *count.get_mut() = count.get().saturating_add(1);
+            Entry::Occupied(mut known) if known.get().inside < max => {
+                let inside = known.get().inside.saturating_add(1);
+                *known.get_mut() = Inside { inside, max, lent: None };
             }
             Entry::Vacant(none) if max > 0 && keys < KEYS_MAX => {
-                none.insert(1);
+                none.insert(Inside { inside: 1, max, lent: None });
             }
             Entry::Occupied(_) | Entry::Vacant(_) => return None,
         }
@@ -65,11 +89,18 @@ impl Concurrency {
     }
 
     /// How many are inside under `key`.
-    pub fn inside(&self, key: &CounterKey) -> u32 {
-        self.lock().get(key).copied().unwrap_or(0)
+    pub fn inside(&self, key: &CounterKey) -> u64 {
+        self.lock().get(key).map_or(0, |known| known.inside)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<CounterKey, u32>> {
+    /// Shows every key under which somebody is inside.
+    pub fn look(&self, mut show: impl FnMut(CounterKey, Inside)) {
+        for (key, known) in &*self.lock() {
+            show(*key, *known);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<CounterKey, Inside>> {
         // Nothing panics while it is held; and a count is right after any single step.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,11 +108,11 @@ impl Concurrency {
 
 impl Door for Concurrency {
     fn left(&self, key: &CounterKey) {
-        if let Entry::Occupied(mut count) = self.lock().entry(*key) {
-            if *count.get() > 1 {
-                *count.get_mut() = count.get().saturating_sub(1);
+        if let Entry::Occupied(mut known) = self.lock().entry(*key) {
+            if known.get().inside > 1 {
+                known.get_mut().inside = known.get().inside.saturating_sub(1);
             } else {
-                count.remove();
+                known.remove();
             }
         }
     }

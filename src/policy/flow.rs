@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use crate::exchange::Exchange;
 use crate::limit::key::{KeySpace, Kind};
+use crate::limit::names::Outcome;
 use crate::policy::Failure;
 use crate::policy::build::Builder;
 use crate::policy::catalog::{ANYWHERE, Build, Content, EVERY_SCOPE, Policy, optional, required};
+use crate::policy::limits::Label;
 use crate::policy::machine::{Effect, Flow};
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, Seconds};
 use crate::policy::program::{Action, Needs};
+use crate::problem::Problem;
 
 /// `choose`: the first `when` whose condition holds, else `otherwise`.
 pub const CHOOSE: Policy = Policy {
@@ -78,6 +81,7 @@ pub struct Concurrency {
     key: Operand<Arc<str>>,
     max: u32,
     space: KeySpace,
+    label: Label,
 }
 
 /// The most retries, as API Management has it.
@@ -174,7 +178,8 @@ fn limit_concurrency(builder: &mut Builder<'_>, element: &Element) {
             builder.fault(element, "`max-count` is 0", "give a count from 1");
         }
         let space = KeySpace::new(Kind::Concurrency, &[]);
-        let limit = Concurrency { key, max, space };
+        let label = Label::new(LIMIT_CONCURRENCY.name, element).keyed(element, "key");
+        let limit = Concurrency { key, max, space, label };
         builder.push(element, Action::ConcurrencyEnter(Box::new(limit)));
     }
     builder.policies(element);
@@ -232,7 +237,21 @@ impl Concurrency {
     }
 
     pub(super) fn enter(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
-        let key = self.key.get(exchange)?;
-        Ok(Flow::Ask(Effect::Enter { key: self.space.key(&key), max: self.max }))
+        let who = self.key.get(exchange)?;
+        let key = self.space.key(&who);
+        exchange.pending.who = Some(who);
+        Ok(Flow::Ask(Effect::Enter { key, max: self.max }))
+    }
+
+    /// There was no room for who asked last.
+    pub(super) fn refused(&self, exchange: &mut Exchange) -> Failure {
+        let key = exchange.pending.who.as_ref().map(|who| self.space.key(who));
+        self.label.note(Outcome::Refused, key, exchange);
+        Failure {
+            source: None,
+            reason: "RateLimitExceeded",
+            message: "Too many requests are being processed".to_owned(),
+            problem: Problem::concurrency_exceeded(),
+        }
     }
 }

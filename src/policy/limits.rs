@@ -23,6 +23,7 @@ pub mod holding;
 mod subject;
 mod increment;
 mod frame;
+mod label;
 mod start;
 mod told;
 mod who;
@@ -48,6 +49,7 @@ use crate::policy::catalog::{
 use crate::policy::markup::Element;
 
 pub(super) use frame::Asked;
+pub(super) use label::Label;
 pub use quota::{Quota, QuotaByKey};
 pub use rate::{RateLimit, RateLimitByKey};
 pub use who::shown;

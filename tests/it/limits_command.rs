@@ -15,12 +15,12 @@ use crate::harness::{Backend, Client, Gateway, Policies, Request, Site, soon};
 const BY_KEY: &str = "<rate-limit-by-key calls=\"3\" renewal-period=\"60\" \
                       counter-key='@(context.Request.Headers.GetValueOrDefault(\"who\", \"all\"))' />";
 
-fn limited(site: &mut Site, backend: &Backend, inbound: &str) {
+pub(crate) fn limited(site: &mut Site, backend: &Backend, inbound: &str) {
     site.open_api("api", &backend.url(), Policies { inbound, ..Policies::default() });
 }
 
 /// Gateways that share one limit over one Redis.
-fn fleet<const COUNT: usize>(redis: &Redis, write: impl Fn(&mut Site)) -> [Gateway; COUNT] {
+pub(crate) fn fleet<const COUNT: usize>(redis: &Redis, write: impl Fn(&mut Site)) -> [Gateway; COUNT] {
     let gateways = std::array::from_fn(|number| {
         Gateway::start(|site| {
             write(site);
@@ -40,12 +40,12 @@ fn fleet<const COUNT: usize>(redis: &Redis, write: impl Fn(&mut Site)) -> [Gatew
     gateways
 }
 
-fn asked(gateway: &Gateway, target: &str) -> Value {
+pub(crate) fn asked(gateway: &Gateway, target: &str) -> Value {
     serde_json::from_slice(&gateway.admin(target).body).expect("JSON")
 }
 
 /// Runs `weir limits` against a gateway.
-fn limits(gateway: &Gateway, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn limits(gateway: &Gateway, arguments: &[&str]) -> (Option<i32>, String, String) {
     let admin = gateway.admin.to_string();
     let mut all = vec!["limits", "--admin", &admin];
     all.extend_from_slice(arguments);
@@ -57,7 +57,7 @@ fn said(output: &Output) -> (Option<i32>, String, String) {
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
-fn told(gateway: &Gateway, arguments: &[&str]) -> Value {
+pub(crate) fn told(gateway: &Gateway, arguments: &[&str]) -> Value {
     let mut all = arguments.to_vec();
     all.extend_from_slice(&["--format", "json"]);
     let (code, text, errors) = limits(gateway, &all);
@@ -65,18 +65,18 @@ fn told(gateway: &Gateway, arguments: &[&str]) -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
-fn get(gateway: &Gateway, who: &str) -> u16 {
+pub(crate) fn get(gateway: &Gateway, who: &str) -> u16 {
     gateway.ask(&Request::get("/api/x").field("who", who)).status
 }
 
 /// The counters that a gateway shows of one policy, the nearest to its limit first.
-fn counters(gateway: &Gateway, policy: &str) -> Vec<Value> {
+pub(crate) fn counters(gateway: &Gateway, policy: &str) -> Vec<Value> {
     let top = asked(gateway, "/limits");
     let rows = top["limits"].as_array().expect("rows").clone();
     rows.into_iter().filter(|row| row["policy"] == policy).collect()
 }
 
-fn key_of(row: &Value) -> &str {
+pub(crate) fn key_of(row: &Value) -> &str {
     row["key"].as_str().expect("a key")
 }
 
@@ -227,7 +227,7 @@ fn a_sliding_limit_is_set_back_for_all_replicas_and_by_no_more_than_it() {
 
 /// Asks every gateway until it refuses and knows that nothing is left. What Redis sold may be lost
 /// on its way where the machine is busy, so that fewer are admitted than sold.
-fn exhaust(gateways: &[Gateway], policy: &str, ask: impl Fn(&Gateway) -> u16) {
+pub(crate) fn exhaust(gateways: &[Gateway], policy: &str, ask: impl Fn(&Gateway) -> u16) {
     for gateway in gateways {
         let refuses = || {
             let is_refused = ask(gateway) == 429 || ask(gateway) == 403;
@@ -239,7 +239,7 @@ fn exhaust(gateways: &[Gateway], policy: &str, ask: impl Fn(&Gateway) -> u16) {
 }
 
 /// Asks a gateway until it admits.
-fn admits(gateway: &Gateway, ask: impl Fn(&Gateway) -> u16) {
+pub(crate) fn admits(gateway: &Gateway, ask: impl Fn(&Gateway) -> u16) {
     let admitted = soon(|| (ask(gateway) == 200).then_some(()));
     assert!(admitted.is_some(), "it is refused still: {}", gateway.admin("/limits").text());
 }

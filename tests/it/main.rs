@@ -34,6 +34,7 @@ mod admin;
 mod process;
 mod commands;
 mod limits_command;
+mod limits_named;
 mod scripts;
 mod redis_link;
 mod redis_weather;

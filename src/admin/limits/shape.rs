@@ -6,10 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::counters::reset::{CounterReset, Reach};
-use crate::counters::view::{Row, Windows, digits};
+use crate::counters::view::{Room, Row, Windows, digits};
 use crate::limit::engine::census::Sight;
 use crate::limit::engine::rule::Rule;
-use crate::limit::key::Kind;
+use crate::limit::key::{CounterKey, Kind};
+use crate::limit::names::{Named, Names};
+use crate::time::date;
 
 /// `GET /limits`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -21,6 +23,9 @@ pub struct Top {
     pub counters: usize,
     /// Those nearest to their limits.
     pub limits: Vec<Counter>,
+    /// The keys of `limit-concurrency` nearest to their limits.
+    #[serde(default)]
+    pub permits: Vec<Permits>,
 }
 
 /// One counter.
@@ -55,6 +60,47 @@ pub struct Counter {
     pub as_of: String,
     /// Which part of the Redis.
     pub lane: Option<u16>,
+    /// Who stands behind it; none: this replica does not remember that it refused.
+    #[serde(default)]
+    pub name: Option<Name>,
+}
+
+/// Who stands behind a key that refused.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Name {
+    /// The id of a subscription, or the beginning of the key's text; `[secret]` where that is one.
+    pub who: String,
+    /// The policy that refused last.
+    pub policy: String,
+    /// Where it is written.
+    pub place: String,
+    /// When that was.
+    pub refused: String,
+}
+
+/// One key of `limit-concurrency`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Permits {
+    /// The digest of the key: 32 hexadecimal digits.
+    pub key: String,
+    /// How many requests may be inside, as a policy said last.
+    pub limit: u64,
+    /// How many are inside of this replica.
+    pub inside: u64,
+    /// How many permits it was lent; none: it counts alone.
+    pub lent: Option<u64>,
+    /// How many all replicas were lent at most, when these were.
+    pub lent_to_all: Option<u64>,
+    /// How many requests wait here for a permit.
+    pub waiting: u64,
+    /// Who says so: `redis`, `own-share` while out of touch, `memory`.
+    pub as_of: String,
+    /// Which part of the Redis.
+    pub lane: Option<u16>,
+    /// Who stands behind it; none: this replica does not remember that it refused.
+    pub name: Option<Name>,
 }
 
 /// `GET /limits/{key}`.
@@ -65,6 +111,9 @@ pub struct Shown {
     pub key: String,
     /// Its counters: one for each period and kind of window.
     pub counters: Vec<Detail>,
+    /// If it is a key of `limit-concurrency`: who is inside.
+    #[serde(default)]
+    pub permits: Option<Permits>,
 }
 
 /// One counter in full.
@@ -192,8 +241,8 @@ pub(super) const fn words(kind: Kind) -> (&'static str, &'static str) {
 }
 
 impl Counter {
-    /// What is shown of `row`.
-    pub(super) fn of(row: &Row) -> Self {
+    /// What is shown of `row`; `names` knows who refused.
+    pub(super) fn of(row: &Row, names: &Names) -> Self {
         let (policy, counts) = words(row.key.kind());
         let mode = row.rule.as_ref().map_or("local", |rule| mode(rule));
         Self {
@@ -211,6 +260,37 @@ impl Counter {
             ends_in_seconds: row.ends_in.map(|span| span.as_secs_f64()),
             as_of: row.as_of.word().to_owned(),
             lane: row.lane,
+            name: Name::of(&row.key, names),
+        }
+    }
+}
+
+impl Name {
+    fn of(key: &CounterKey, names: &Names) -> Option<Self> {
+        let Named { site, who, at } = names.of(key)?;
+        Some(Self {
+            who: who.as_ref().to_owned(),
+            policy: site.policy.to_owned(),
+            place: site.place.to_string(),
+            refused: date(at),
+        })
+    }
+}
+
+impl Permits {
+    /// What is shown of `room`; `names` knows who refused.
+    pub(super) fn of(room: &Room, names: &Names) -> Self {
+        let Room { key, known, as_of, lane } = room;
+        Self {
+            key: digits(key),
+            limit: known.max,
+            inside: known.inside,
+            lent: known.lent.map(|lent| lent.here),
+            lent_to_all: known.lent.map(|lent| lent.all),
+            waiting: known.lent.map_or(0, |lent| lent.waiting),
+            as_of: as_of.word().to_owned(),
+            lane: *lane,
+            name: Name::of(key, names),
         }
     }
 }
@@ -220,14 +300,14 @@ const fn mode(rule: &Rule) -> &'static str {
 }
 
 impl Detail {
-    pub(super) fn of(row: &Row) -> Self {
+    pub(super) fn of(row: &Row, names: &Names) -> Self {
         let bound = match (&row.rule, row.limit) {
             (Some(rule), _) => rule.bound_in_words(),
             (None, Some(limit)) => alone_in_words(limit, row.period, row.windows),
             (None, None) => "not known before a request uses it".to_owned(),
         };
         let slot = row.shared.as_deref().map(Slot::of);
-        Self { counter: Counter::of(row), bound, slot }
+        Self { counter: Counter::of(row, names), bound, slot }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::admin::limits::shape::{Bounds, Counter, Detail, ResetDone, Shown, Slot, Top};
+use crate::admin::limits::shape::{
+    Bounds, Counter, Detail, Name, Permits, ResetDone, Shown, Slot, Top,
+};
 use crate::admin::refusal::Refusal;
 
 /// How many digits of a digest are enough for people.
@@ -53,12 +55,13 @@ fn per(limit: Option<u64>, period: f64) -> String {
 
 pub(super) fn top(top: &Top) -> String {
     let heads = [
-        "KEY", "POLICY", "COUNTS", "LIMIT", "WINDOW", "MODE", "USED", "LEFT", "IN HAND", "REFUSED",
-        "ENDS IN", "LANE", "AS OF",
+        "KEY", "NAME", "POLICY", "COUNTS", "LIMIT", "WINDOW", "MODE", "USED", "LEFT", "IN HAND", "REFUSED",
+        "ENDS IN", "LANE", "AS OF", "PLACE",
     ];
     let line = |counter: &Counter| {
         vec![
             counter.key.chars().take(DIGITS).collect(),
+            who(counter.name.as_ref()),
             counter.policy.clone(),
             counter.counts.clone(),
             per(counter.limit, counter.period_seconds),
@@ -71,14 +74,65 @@ pub(super) fn top(top: &Top) -> String {
             seconds(counter.ends_in_seconds),
             some(counter.lane),
             counter.as_of.clone(),
+            place(counter.name.as_ref()),
         ]
     };
     let lines: Vec<_> = top.limits.iter().map(line).collect();
-    let counters = top.counters;
-    if lines.is_empty() {
+    let (counters, inside) = (top.counters, permits(&top.permits));
+    if lines.is_empty() && inside.is_empty() {
         return format!("nothing is in use ({counters} counters held)\n");
     }
-    format!("{}{} of {counters} counters\n", table(&heads, &lines), lines.len())
+    let mut text = String::new();
+    if !lines.is_empty() {
+        let _ = writeln!(text, "{}{} of {counters} counters", table(&heads, &lines), lines.len());
+    }
+    if !lines.is_empty() && !inside.is_empty() {
+        text.push('\n');
+    }
+    text + &inside
+}
+
+/// The keys of `limit-concurrency`; nothing if there are none.
+fn permits(permits: &[Permits]) -> String {
+    let heads = [
+        "KEY", "NAME", "POLICY", "LIMIT", "INSIDE", "LENT", "LENT TO ALL", "WAITING", "LANE",
+        "AS OF", "PLACE",
+    ];
+    if permits.is_empty() {
+        return String::new();
+    }
+    let line = |one: &Permits| {
+        vec![
+            one.key.chars().take(DIGITS).collect(),
+            who(one.name.as_ref()),
+            "limit-concurrency".to_owned(),
+            format!("{} at once", one.limit),
+            one.inside.to_string(),
+            some(one.lent),
+            some(one.lent_to_all),
+            one.waiting.to_string(),
+            some(one.lane),
+            one.as_of.clone(),
+            place(one.name.as_ref()),
+        ]
+    };
+    table(&heads, &permits.iter().map(line).collect::<Vec<_>>())
+}
+
+/// Who stands behind a key, if that is known.
+fn who(name: Option<&Name>) -> String {
+    some(name.map(|name| &name.who))
+}
+
+/// Where the policy stands that refused last, if one did.
+fn place(name: Option<&Name>) -> String {
+    some(name.map(|name| &name.place))
+}
+
+/// Whom a key refused, and where, as rows of a list.
+fn named(name: &Name) -> [(&'static str, String); 2] {
+    let Name { who, policy, place, refused } = name;
+    [("name", who.clone()), ("refused last", format!("{refused}, {policy} at {place}"))]
 }
 
 pub(super) fn shown(shown: &Shown) -> String {
@@ -87,18 +141,31 @@ pub(super) fn shown(shown: &Shown) -> String {
         let limit = per(counter.limit, counter.period_seconds);
         let (policy, window, mode) = (&counter.policy, &counter.window, &counter.mode);
         let _ = writeln!(text, "{policy} of {limit} {}, {window}, {mode}", counter.counts);
-        let mut rows = vec![
+        let mut rows: Vec<_> = counter.name.iter().flat_map(named).collect();
+        rows.extend([
             ("bound", bound.clone()),
             ("used", format!("{} (as of {})", counter.used, counter.as_of)),
             ("left", some(counter.remaining)),
             ("refused in this period", counter.refused.to_string()),
             ("window ends in", seconds(counter.ends_in_seconds)),
-        ];
+        ]);
         if let Some(slot) = slot {
             rows.push(("lane", some(counter.lane)));
             rows.push(("in hand", some(counter.in_hand)));
             rows.extend(of_slot(slot));
         }
+        list(&mut text, &rows);
+    }
+    if let Some(permits) = &shown.permits {
+        let _ = writeln!(text, "limit-concurrency of {} at once", permits.limit);
+        let mut rows: Vec<_> = permits.name.iter().flat_map(named).collect();
+        rows.extend([
+            ("inside of this replica", format!("{} (as of {})", permits.inside, permits.as_of)),
+            ("permits lent to it", some(permits.lent)),
+            ("lent to all replicas then", some(permits.lent_to_all)),
+            ("requests that wait", permits.waiting.to_string()),
+            ("lane", some(permits.lane)),
+        ]);
         list(&mut text, &rows);
     }
     text

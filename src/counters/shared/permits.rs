@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::counters::shared::desk::{Round, marked, unmarked};
 use crate::counters::shared::{ANSWER_MAX, Office, Shared};
 use crate::limit::concurrency::pool::{Decision, Effect, Pool, WaiterId};
-use crate::limit::concurrency::{Door, Entrance, Permit};
+use crate::limit::concurrency::{Door, Entrance, Inside, Permit};
 use crate::limit::engine::members::Identity;
 use crate::limit::engine::standing::Standing;
 use crate::limit::key::CounterKey;
@@ -187,6 +187,20 @@ impl Shared {
                 }))
             }
             Some(Said::Now(false)) | None => Entrance::Now(None),
+        }
+    }
+}
+
+impl Office {
+    /// Shows the keys of `limit-concurrency`: in which lane, whether that is in touch, and what is
+    /// known of each.
+    pub(super) fn look_inside(&self, mut show: impl FnMut(u16, bool, CounterKey, Inside)) {
+        for lane in &self.lanes {
+            let lending = lock(lane.lending());
+            let is_in_touch = lending.pool.is_in_touch();
+            lending.pool.look(self.clock.now(), |key, inside| {
+                show(lane.number(), is_in_touch, key, inside);
+            });
         }
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::counters::reset::{CannotReset, CounterReset, Reach};
 use crate::counters::shared::lane::Lane;
 use crate::counters::shared::{Office, Shared, desk};
-use crate::counters::view::{AsOf, Row};
+use crate::counters::view::{AsOf, Room, Row};
 use crate::limit::engine::census::AfterReset;
 use crate::limit::engine::rule::{Rule, Shape};
 use crate::limit::engine::standing::Touch;
@@ -58,6 +58,14 @@ impl Shared {
     pub fn look(&self, mut show: impl FnMut(Row)) {
         self.office.look(&mut show);
         self.office.alone.look((AsOf::Memory, self.office.clock.now()), show);
+    }
+
+    /// Shows every key of `limit-concurrency`.
+    pub fn look_inside(&self, mut show: impl FnMut(Room)) {
+        self.office.look_inside(|lane, is_in_touch, key, known| {
+            let as_of = if is_in_touch { AsOf::Redis } else { AsOf::OwnShare };
+            show(Room { key, known, as_of, lane: Some(lane) });
+        });
     }
 
     /// Sets back the counter that `row` shows.

@@ -40,9 +40,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limit::concurrency::Inside;
 use crate::limit::concurrency::pool::slot::{Slot, Start, Verdict, Waiter, in_touch};
 use crate::limit::concurrency::pool::talk::{Heal, Known};
-use crate::limit::engine::standing::Standing;
+use crate::limit::engine::standing::{Standing, Touch};
 use crate::limit::key::CounterKey;
 use crate::limit::order::Errand;
 use crate::limit::seller::Holder;
@@ -196,6 +197,18 @@ impl Pool {
     pub fn inside(&self) -> (usize, u64) {
         let inside = self.slots.values().map(|slot| slot.inside).fold(0, u64::saturating_add);
         (self.slots.len(), inside)
+    }
+
+    /// Shows every key that it knows.
+    pub fn look(&self, now: Timestamp, mut show: impl FnMut(CounterKey, Inside)) {
+        for (key, slot) in &self.slots {
+            show(*key, slot.shown(now));
+        }
+    }
+
+    /// Whether permits are lent to it.
+    pub fn is_in_touch(&self) -> bool {
+        self.standing.touch == Touch::In
     }
 
     /// Lets one in under `key` if fewer than `max` are inside over all replicas.

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use crate::exchange::pending::Paid;
-use crate::exchange::{Exchange, Severity, Trace};
-use crate::limit::key::CounterKey;
-use crate::limit::names::{Outcome, Refusal, Site};
+use crate::exchange::Exchange;
+use crate::limit::names::Outcome;
 use crate::limit::{Charge, CountersUnavailable, Tallies, Tally};
 use crate::policy::Failure;
 use crate::policy::limits::holding::{Counting, Holding};
-use crate::policy::limits::{told, who};
+use crate::policy::limits::label::Label;
+use crate::policy::limits::told;
 use crate::policy::machine::{Effect, Flow};
 use crate::policy::markup::Element;
 use crate::problem::Problem;
@@ -22,9 +22,7 @@ pub(super) struct Frame {
     pub(super) holding: Holding,
     /// Whether what it counts is known only when the response is there.
     pub(super) is_late: bool,
-    /// Whether a secret is part of who is counted.
-    is_secret: bool,
-    site: Arc<Site>,
+    label: Label,
 }
 
 /// The charges of a policy, and what came of them.
@@ -48,13 +46,13 @@ pub(super) enum Verdict {
 
 impl Frame {
     pub(super) fn new(policy: &'static str, element: &Element, holding: Holding) -> Self {
-        let site = Arc::new(Site { place: element.place.clone(), policy });
-        Self { holding, is_late: false, is_secret: false, site }
+        Self { holding, is_late: false, label: Label::new(policy, element) }
     }
 
-    /// The same, for a policy with a key: whether it counts late, and whether the key is a secret.
-    pub(super) fn keyed(self, is_late: bool, is_secret: bool) -> Self {
-        Self { is_late, is_secret, ..self }
+    /// The same, for a policy that counts what its attribute `counter-key` says, and `is_late`.
+    pub(super) fn keyed(self, element: &Element, is_late: bool) -> Self {
+        let label = self.label.keyed(element, "counter-key");
+        Self { is_late, label, ..self }
     }
 
     /// Whether what is known only when the response is there is held until then.
@@ -74,7 +72,7 @@ impl Frame {
             Ok(charges) if charges.is_empty() => Ok(Flow::Next),
             Ok(charges) => Ok(Flow::Ask(Effect::Charge(charges))),
             Err(_unknown) if self.holding.shadow => {
-                self.note(Outcome::SparedUnavailable, None, exchange);
+                self.label.note(Outcome::SparedUnavailable, None, exchange);
                 Ok(Flow::Next)
             }
             Err(failure) => Err(failure),
@@ -92,10 +90,10 @@ impl Frame {
         let shadow = self.holding.shadow;
         let Ok(tallies) = asked.answer else {
             if shadow {
-                self.note(Outcome::SparedUnavailable, None, exchange);
+                self.label.note(Outcome::SparedUnavailable, None, exchange);
                 return Ok(Verdict::Spared);
             }
-            self.note(Outcome::Unavailable, None, exchange);
+            self.label.note(Outcome::Unavailable, None, exchange);
             return Err(Failure {
                 source: None,
                 reason: "CountersUnavailable",
@@ -112,10 +110,10 @@ impl Frame {
         };
         let key = asked.charges.get(index).map(|charge| charge.key);
         if shadow {
-            self.note(Outcome::Spared, key, exchange);
+            self.label.note(Outcome::Spared, key, exchange);
             return Ok(Verdict::Spared);
         }
-        self.note(Outcome::Refused, key, exchange);
+        self.label.note(Outcome::Refused, key, exchange);
         Ok(Verdict::Refused(index, tally))
     }
 
@@ -127,24 +125,5 @@ impl Frame {
             held,
         });
         exchange.pending.paid.extend(paid);
-    }
-
-    fn note(&self, outcome: Outcome, key: Option<CounterKey>, exchange: &mut Exchange) {
-        let who = match &exchange.pending.who {
-            _ if self.is_secret => who::covered(),
-            Some(text) => who::shown(text, exchange),
-            None => who::subscription(exchange),
-        };
-        if outcome.is_spared() {
-            exchange.trace(Trace {
-                at: exchange.now,
-                source: Arc::from(self.site.policy),
-                severity: Severity::Information,
-                message: Arc::from(format!("{} would have refused `{who}`", self.site)),
-                metadata: Vec::new(),
-            });
-        }
-        let site = Arc::clone(&self.site);
-        exchange.pending.refusals.push(Refusal { site, outcome, key, who });
     }
 }

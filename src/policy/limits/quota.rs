@@ -131,7 +131,7 @@ pub(super) fn build_by_key(builder: &mut Builder<'_>, element: &Element) {
         period,
         origin: window_origin(start, period),
         frame: Frame::new(QUOTA_BY_KEY.name, element, holding)
-            .keyed(increment.is_late, key.is_secret()),
+            .keyed(element, increment.is_late),
         key,
         increment,
     };

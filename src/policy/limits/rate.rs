@@ -97,7 +97,7 @@ pub(super) fn build_by_key(builder: &mut Builder<'_>, element: &Element) {
         let space = KeySpace::new(Kind::RateByKey, &[]);
         let name = told::name(builder, element, &[]);
         let frame = Frame::new(RATE_LIMIT_BY_KEY.name, element, holding);
-        let frame = frame.keyed(increment.is_late, key.is_secret());
+        let frame = frame.keyed(element, increment.is_late);
         let limit = RateLimitByKey { calls, period, key, increment, space, signals, frame, name };
         builder.push(element, Action::RateLimitByKey(Box::new(limit)));
     }

@@ -59,12 +59,7 @@ impl Machine {
                 self.permits.push(permit);
                 Ok(Flow::Next)
             }
-            (Action::ConcurrencyEnter(_), Event::Entered(None)) => Err(Failure {
-                source: None,
-                reason: "RateLimitExceeded",
-                message: "Too many requests are being processed".to_owned(),
-                problem: Problem::concurrency_exceeded(),
-            }),
+            (Action::ConcurrencyEnter(limit), Event::Entered(None)) => Err(limit.refused(exchange)),
             (action, Event::Tallied(charges, answer)) => {
                 let answer = answer.as_ref().map_err(|unavailable| *unavailable);
                 self.tallied(action, Asked { charges: &charges, answer }, exchange)
