@@ -251,7 +251,8 @@ impl Near for Room {
     }
 
     fn is_idle(&self) -> bool {
-        self.known.inside == 0 && self.known.lent.is_none_or(|lent| (lent.here, lent.waiting) == (0, 0))
+        self.known.inside == 0
+            && self.known.lent.is_none_or(|lent| (lent.here, lent.waiting) == (0, 0))
     }
 }
 

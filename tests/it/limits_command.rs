@@ -20,7 +20,10 @@ pub(crate) fn limited(site: &mut Site, backend: &Backend, inbound: &str) {
 }
 
 /// Gateways that share one limit over one Redis.
-pub(crate) fn fleet<const COUNT: usize>(redis: &Redis, write: impl Fn(&mut Site)) -> [Gateway; COUNT] {
+pub(crate) fn fleet<const COUNT: usize>(
+    redis: &Redis,
+    write: impl Fn(&mut Site),
+) -> [Gateway; COUNT] {
     let gateways = std::array::from_fn(|number| {
         Gateway::start(|site| {
             write(site);

@@ -55,8 +55,8 @@ fn per(limit: Option<u64>, period: f64) -> String {
 
 pub(super) fn top(top: &Top) -> String {
     let heads = [
-        "KEY", "NAME", "POLICY", "COUNTS", "LIMIT", "WINDOW", "MODE", "USED", "LEFT", "IN HAND", "REFUSED",
-        "ENDS IN", "LANE", "AS OF", "PLACE",
+        "KEY", "NAME", "POLICY", "COUNTS", "LIMIT", "WINDOW", "MODE", "USED", "LEFT", "IN HAND",
+        "REFUSED", "ENDS IN", "LANE", "AS OF", "PLACE",
     ];
     let line = |counter: &Counter| {
         vec![
@@ -95,8 +95,17 @@ pub(super) fn top(top: &Top) -> String {
 /// The keys of `limit-concurrency`; nothing if there are none.
 fn permits(permits: &[Permits]) -> String {
     let heads = [
-        "KEY", "NAME", "POLICY", "LIMIT", "INSIDE", "LENT", "LENT TO ALL", "WAITING", "LANE",
-        "AS OF", "PLACE",
+        "KEY",
+        "NAME",
+        "POLICY",
+        "LIMIT",
+        "INSIDE",
+        "LENT",
+        "LENT TO ALL",
+        "WAITING",
+        "LANE",
+        "AS OF",
+        "PLACE",
     ];
     if permits.is_empty() {
         return String::new();

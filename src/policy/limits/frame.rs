@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::exchange::pending::Paid;
 use crate::exchange::Exchange;
+use crate::exchange::pending::Paid;
 use crate::limit::names::Outcome;
 use crate::limit::{Charge, CountersUnavailable, Tallies, Tally};
 use crate::policy::Failure;

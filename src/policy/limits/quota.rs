@@ -130,8 +130,7 @@ pub(super) fn build_by_key(builder: &mut Builder<'_>, element: &Element) {
         amounts: amounts.into_iter().map(keyed).collect(),
         period,
         origin: window_origin(start, period),
-        frame: Frame::new(QUOTA_BY_KEY.name, element, holding)
-            .keyed(element, increment.is_late),
+        frame: Frame::new(QUOTA_BY_KEY.name, element, holding).keyed(element, increment.is_late),
         key,
         increment,
     };

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::limit::concurrency::{Inside, Lent};
 use crate::limit::concurrency::pool::{DENY, LIFE, MARGIN, RENEW, REPEAT, RETURN, WaiterId};
+use crate::limit::concurrency::{Inside, Lent};
 use crate::limit::engine::standing::{MISSED_IN_FAST_MICROS, Standing, Touch};
 use crate::limit::order::PermitsHeld;
 use crate::limit::order::members::Seat;
