@@ -7,24 +7,22 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::bench::{Setting, keep_report};
+use crate::bench::Setting;
 use crate::clock::micros;
 use crate::failure::Failure;
 use crate::fleet::{self, Fleet, Gateway, Kind, Plan, Terms};
 use crate::judge::{most_in_any, most_in_one, most_seen, over};
-use crate::load::{Load, Pace};
+use crate::load::{Load, Pace, Told};
 use crate::machine::Machine;
 use crate::manner::{Manner, OnLoss, Window};
 use crate::programs::Programs;
+use crate::report::{kept, publish};
 use crate::statistics::fraction;
 use crate::trial::{self, Phases, Times};
 use crate::weather::Weather;
 
 /// How far the clock of Redis may be from ours, and drift in a period.
 const MARGIN: Duration = Duration::from_millis(5);
-
-/// How much of its limit `few` is asked for.
-const FEW_PART: f64 = 0.8;
 
 /// How often `quota` is asked for, by the clients of each gateway.
 const QUOTA_EVERY: Duration = Duration::from_millis(20);
@@ -57,6 +55,9 @@ pub(crate) struct Wanted {
     /// In so many seconds
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=300))]
     period: u64,
+    /// How much of its limit `few` is asked for, in per cent, evenly over the gateways and in time
+    #[arg(long, default_value_t = 80, value_parser = clap::value_parser!(u32).range(1..=100))]
+    load_percent: u32,
     /// The time before each weather, and after it
     #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
@@ -74,6 +75,7 @@ pub(crate) struct Wanted {
 struct Report {
     machine: Machine,
     gateways: u32,
+    load_percent: u32,
     manner: Manner,
     rows: Vec<Row>,
     broken_promises: Vec<String>,
@@ -90,8 +92,10 @@ pub(crate) struct Row {
     few: Judged,
     /// A quota that ends before the trial does, in an open loop.
     quota: Judged,
-    /// Of what `few` was asked, before, during and after: what was refused.
+    /// Of what `few` was asked, before, during and after: what was refused though it was for sale.
     refused_wrongly: [f64; 3],
+    /// The same: what was refused because shares are held back for gateways that are missing.
+    not_for_sale: [f64; 3],
     /// Of the quota: what was not admitted of it though it was asked for.
     quota_unused: f64,
     server_errors: u64,
@@ -124,21 +128,14 @@ pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for (weather, plan) in wanted.weather.iter().zip(&plans) {
         eprintln!("{} ({:.0} s)", weather.name(), wanted.whole(*weather).as_secs_f64());
-        rows.push(in_weather(setting, &programs, plan, (*weather, wanted.times(*weather)))?);
+        let when = (*weather, wanted.times(*weather));
+        rows.push(in_weather(setting, &programs, (plan, wanted.load_percent), when)?);
     }
     let broken_promises = rows.iter().flat_map(|row| row.broken_promises(wanted.manner)).collect();
-    let (gateways, manner) = (wanted.gateways, wanted.manner);
-    let report = Report { machine, gateways, manner, rows, broken_promises };
+    let Wanted { gateways, load_percent, manner, .. } = *wanted;
+    let report = Report { machine, gateways, load_percent, manner, rows, broken_promises };
     let text = markdown(&report);
-    print!("{text}");
-    let json = serde_json::to_string_pretty(&report).unwrap_or_default();
-    keep_report(&setting.places, "admission.md", &text)?;
-    keep_report(&setting.places, "admission.json", &json)?;
-    if report.broken_promises.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::NotKept(report.broken_promises.join("; ")))
-    }
+    publish(&setting.places, "admission", (&text, &report), kept(&report.broken_promises))
 }
 
 impl Wanted {
@@ -157,20 +154,14 @@ impl Wanted {
         let quota = asked * u64::from(self.gateways) * QUOTA_TENTHS / 10;
         let terms =
             Terms { calls: self.calls, period_seconds: self.period, quota, manner: self.manner };
-        Plan {
-            kind: Kind::Weir,
-            gateways: self.gateways,
-            terms,
-            island: weather == Weather::GatewayCutOff,
-            watched: weather == Weather::RedisReplaced,
-            detour: weather == Weather::RedisFar,
-        }
+        Plan::new(self.gateways, terms, weather)
     }
 }
 
 /// The clients of a trial: of `rate` far too many, of `few` too few, of `quota` in the end too many.
-fn loads(plan: &Plan) -> [Load; 3] {
-    let each = f64::from(plan.gateways) / FEW_PART / crate::statistics::count(plan.terms.calls);
+fn loads(plan: &Plan, load_percent: u32) -> [Load; 3] {
+    let part = f64::from(load_percent) / 100.0;
+    let each = f64::from(plan.gateways) / part / crate::statistics::count(plan.terms.calls);
     let few = Duration::from_secs(plan.terms.period_seconds).mul_f64(each);
     let load = |api: &str, pace, connections| Load { path: format!("/{api}/x"), pace, connections };
     [
@@ -184,14 +175,18 @@ fn loads(plan: &Plan) -> [Load; 3] {
 pub(crate) fn in_weather(
     setting: &Setting,
     programs: &Programs,
-    plan: &Plan,
+    (plan, load_percent): (&Plan, u32),
     (weather, times): (Weather, Times),
 ) -> Result<Row, Failure> {
     let mut fleet = Fleet::start(setting, programs, plan)?;
-    let trial = trial::run(&mut fleet, &loads(plan), weather, times)?;
+    let trial = trial::run(&mut fleet, &loads(plan, load_percent), weather, times)?;
     let phases = [0, 1, 2].map(|number| trial.phases(number));
     let [_, few, quota] = phases;
-    let wrongly = |told: crate::load::Told| fraction(told.refused, told.answered());
+    let terms = plan.terms;
+    let period = Duration::from_secs(terms.period_seconds);
+    let [before, during, after] = trial.not_for_sale(1, (terms.calls, plan.gateways), period);
+    let of_few = [(few.before, before), (few.during, during), (few.after, after)];
+    let wrongly = |told: Told, held| fraction(told.refused.saturating_sub(held), told.answered());
     let used = u64::try_from(fleet.witness.log("quota").len()).unwrap_or(u64::MAX);
     let asked_enough = 0 < quota.sum(|told| told.refused);
     let unused = if asked_enough { plan.terms.quota.saturating_sub(used) } else { 0 };
@@ -205,7 +200,8 @@ pub(crate) fn in_weather(
         rate: judge("rate"),
         few: judge("few"),
         quota: judge("quota"),
-        refused_wrongly: [few.before, few.during, few.after].map(wrongly),
+        refused_wrongly: of_few.map(|(told, held)| wrongly(told, held)),
+        not_for_sale: of_few.map(|(told, held)| fraction(held, told.answered())),
         quota_unused: fraction(unused, plan.terms.quota),
         server_errors: phases.iter().map(|one| one.sum(|told| told.server_errors)).sum(),
         lost_touch,
@@ -238,6 +234,14 @@ fn judge(fleet: &Fleet, api: &str, plan: &Plan, lost: bool) -> Judged {
     Judged { limit: terms.calls, bound, most, seen: most_seen(&log, near) }
 }
 
+impl Judged {
+    /// How many were admitted beyond the bound: none may be.
+    fn over_bound(self) -> u64 {
+        let most = u64::try_from(self.most).unwrap_or(u64::MAX);
+        self.bound.map_or(0, |bound| most.saturating_sub(bound))
+    }
+}
+
 impl Row {
     fn limits(&self) -> [(&'static str, Judged); 3] {
         [("rate", self.rate), ("few", self.few), ("quota", self.quota)]
@@ -246,10 +250,10 @@ impl Row {
     fn broken_promises(&self, manner: Manner) -> Vec<String> {
         let mut broken = Vec::new();
         for (name, judged) in self.limits() {
-            let most = u64::try_from(judged.most).unwrap_or(u64::MAX);
-            if let Some(bound) = judged.bound.filter(|bound| *bound < most) {
+            let (most, over) = (judged.most, judged.over_bound());
+            if 0 < over {
                 let weather = self.weather.name();
-                broken.push(format!("{weather}: {name} admitted {most}, its bound is {bound}"));
+                broken.push(format!("{weather}: {name} admitted {most}, {over} over its bound"));
             }
         }
         if 0 < self.server_errors && manner.on_loss != Some(OnLoss::Closed) {
@@ -264,26 +268,50 @@ fn markdown(report: &Report) -> String {
     let (calls, period) = terms.map_or((0, 0), |terms| (terms.calls, terms.period_seconds));
     let mut text = format!(
         "# Admission\n\n{}\n\n{} gateways share their limits over one Redis, held {}. `rate` and `few`: \
-         {calls} in {period} s; `quota`: in all.\n\n| weather | limit | says | may admit | admitted at \
-         most | over the limit | backend saw | refused wrongly (before, during, after) |\n\
-         |---|---|---|---|---|---|---|---|\n",
+         {calls} in {period} s; `quota`: in all. `few` is asked for {} % of that, evenly.\n\n\
+         | weather | over its bound | `few` refused wrongly (before, during, after) | not for sale \
+         (before, during, after) | p99, ms (before, during, after) | 5xx |\n|---|---|---|---|---|---|\n",
         report.machine.line(),
         report.gateways,
         report.manner.in_words(),
+        report.load_percent,
     );
+    for row in &report.rows {
+        let over: u64 = row.limits().map(|(_, judged)| judged.over_bound()).iter().sum();
+        let [_, few, _] = row.phases;
+        let p99 = [few.before, few.during, few.after].map(|told| format!("{:.1}", told.p99_millis));
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(
+            text,
+            "| {} | {over} | {} | {} | {} | {} |",
+            row.weather.name(),
+            row.refused_wrongly.map(percent).join(", "),
+            row.not_for_sale.map(percent).join(", "),
+            p99.join(", "),
+            row.server_errors,
+        );
+    }
+    text.push_str(&details(report));
+    for broken in &report.broken_promises {
+        let _ = writeln!(text, "\n**Not kept:** {broken}");
+    }
+    text
+}
+
+/// Each limit in each weather, and what the gateways say of it.
+fn details(report: &Report) -> String {
+    let mut text =
+        "\n| weather | limit | says | may admit | admitted at most | over the limit | backend \
+                    saw | unused |\n|---|---|---|---|---|---|---|---|\n"
+            .to_owned();
     for row in &report.rows {
         for (name, judged) in row.limits() {
             let bound = judged.bound.map_or("all".to_owned(), |bound| bound.to_string());
-            let wrongly = match name {
-                "few" => row.refused_wrongly.map(percent).join(", "),
-                "quota" => format!("{} unused", percent(row.quota_unused)),
-                _ => String::new(),
-            };
+            let unused = if name == "quota" { percent(row.quota_unused) } else { String::new() };
             let over = percent(over(judged.most, judged.limit));
-            // Writing to a `String` cannot fail.
             let _ = writeln!(
                 text,
-                "| {} | {name} | {} | {bound} | {} | {over} | {} | {wrongly} |",
+                "| {} | {name} | {} | {bound} | {} | {over} | {} | {unused} |",
                 row.weather.name(),
                 judged.limit,
                 judged.most,
@@ -292,16 +320,13 @@ fn markdown(report: &Report) -> String {
         }
     }
     text.push_str(
-        "\n| weather | 5xx | lost touch | admitted from shares | all in touch after |\n|---|---|---|---|---|\n",
+        "\n| weather | lost touch | admitted from shares | all in touch after |\n|---|---|---|---|\n",
     );
     for row in &report.rows {
         let after = row.in_touch_after_seconds.map_or("not".to_owned(), |s| format!("{s:.1} s"));
         let lost = if row.lost_touch { "yes" } else { "no" };
-        let (errors, shares, name) = (row.server_errors, row.from_share, row.weather.name());
-        let _ = writeln!(text, "| {name} | {errors} | {lost} | {shares} | {after} |");
-    }
-    for broken in &report.broken_promises {
-        let _ = writeln!(text, "\n**Not kept:** {broken}");
+        let (shares, name) = (row.from_share, row.weather.name());
+        let _ = writeln!(text, "| {name} | {lost} | {shares} | {after} |");
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -214,14 +214,6 @@ pub(crate) fn first_answer(address: SocketAddr, request: Request<'_>) -> Result<
     } else {
         Err(format!("status {}, body `{}`", answer.status, answer.body.trim_end()))
     }
-}
-
-/// Writes a report beside the others and says where.
-pub(crate) fn keep_report(places: &Places, name: &str, text: &str) -> Result<(), Failure> {
-    let file: &Path = &places.output.join(name);
-    std::fs::write(file, text).map_err(during(format!("writing {}", file.display())))?;
-    eprintln!("written: {}", file.display());
-    Ok(())
 }
 
 #[cfg(test)]

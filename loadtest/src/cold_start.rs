@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::bench::{Bench, Setting, first_answer, keep_report};
+use crate::bench::{Bench, Setting, first_answer};
 use crate::clock::{self, Deadline};
 use crate::contestant::Contestant;
 use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::process::Process;
+use crate::report::publish;
 use crate::statistics::Spread;
 
 /// A start that takes longer is no start.
@@ -52,10 +53,7 @@ pub(crate) fn run(setting: &Setting, contestants: &[Contestant], runs: u32) -> R
     };
     let report = Report { machine, runs, rows: starts.into_iter().filter_map(row).collect() };
     let text = markdown(&report);
-    print!("{text}");
-    let json = serde_json::to_string_pretty(&report).unwrap_or_default();
-    keep_report(&setting.places, "cold-start.md", &text)?;
-    keep_report(&setting.places, "cold-start.json", &json)
+    publish(&setting.places, "cold-start", (&text, &report), Ok(()))
 }
 
 fn start_once(bench: &Bench, contestant: Contestant) -> Result<Duration, Failure> {

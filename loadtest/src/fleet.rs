@@ -20,6 +20,7 @@ use crate::network::Island;
 use crate::process::Process;
 use crate::programs::{Places, Program, Programs};
 use crate::redis::{PRIMARY, Redis, Watched};
+use crate::weather::Weather;
 use crate::witness::Witness;
 
 /// How long gateways may take until all know of each other.
@@ -130,6 +131,20 @@ fn add(needed: &mut std::collections::BTreeSet<Program>, plan: &Plan) {
     }
     if plan.island {
         needed.insert(Program::Ip);
+    }
+}
+
+impl Plan {
+    /// Gateways of Weir with what `weather` needs.
+    pub(crate) fn new(gateways: u32, terms: Terms, weather: Weather) -> Self {
+        Self {
+            kind: Kind::Weir,
+            gateways,
+            terms,
+            island: weather == Weather::GatewayCutOff,
+            watched: weather == Weather::RedisReplaced,
+            detour: weather == Weather::RedisFar,
+        }
     }
 }
 
@@ -244,6 +259,12 @@ impl Fleet {
             Deadline::pause(ASK_AGAIN);
         }
         Ok(())
+    }
+
+    /// Where operators find them.
+    pub(crate) fn admins(&self) -> Vec<SocketAddr> {
+        let weir = self.gateways.iter().filter(|_| self.kind == Kind::Weir);
+        weir.map(|gateway| gateway.admin).collect()
     }
 
     /// Where clients find the gateways.

@@ -6,12 +6,13 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 
-use crate::bench::{BODY, Bench, Setting, keep_report};
+use crate::bench::{BODY, Bench, Setting};
 use crate::client::Connection;
 use crate::clock::Deadline;
 use crate::contestant::Contestant;
 use crate::failure::{Failure, during};
 use crate::machine::Machine;
+use crate::report::publish;
 
 /// After this, what a request needed besides its connection has been given back.
 const SETTLING_TIME: Duration = Duration::from_millis(500);
@@ -45,10 +46,7 @@ pub(crate) fn run(
     let rows = contestants.iter().map(|&who| hold(&bench, who, connections));
     let report = Report { machine, connections, rows: rows.collect::<Result<_, _>>()? };
     let text = markdown(&report);
-    print!("{text}");
-    let json = serde_json::to_string_pretty(&report).unwrap_or_default();
-    keep_report(&setting.places, "idle-connections.md", &text)?;
-    keep_report(&setting.places, "idle-connections.json", &json)
+    publish(&setting.places, "idle-connections", (&text, &report), Ok(()))
 }
 
 fn hold(bench: &Bench, contestant: Contestant, count: u32) -> Result<Row, Failure> {

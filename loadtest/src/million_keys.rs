@@ -6,15 +6,17 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use crate::bench::{Setting, keep_report};
-use crate::clock::Deadline;
+use crate::bench::Setting;
+use crate::clock::{self, Deadline};
 use crate::failure::Failure;
-use crate::fleet::{self, Fleet, Kind, Plan, Terms};
+use crate::fleet::{self, Fleet, Plan, Terms};
 use crate::load::{Clients, Load, Pace, Told};
 use crate::machine::Machine;
 use crate::manner::Manner;
 use crate::redis::Redis;
+use crate::report::{kept, publish};
 use crate::statistics::count;
+use crate::weather::Weather;
 
 /// The promise: so much more memory at most, in MiB, for a million keys.
 const MORE_MIB_MAX: f64 = 200.0;
@@ -33,8 +35,11 @@ const CONNECTIONS: u32 = 24;
 /// After this, what requests needed besides their keys has been given back.
 const SETTLING_TIME: Duration = Duration::from_secs(2);
 
-/// A gateway that takes so many times longer than it should does not keep up.
-const FILLING_TIMES_MAX: u32 = 3;
+/// How often another key is asked for while the hot one is watched.
+const BESIDE: Pace = Pace::Open(Duration::from_micros(500));
+
+/// Longer than this the first keys do not stay.
+const FILLING_TIME_MAX: Duration = Duration::from_secs(PERIOD_SECONDS);
 
 /// How often the keys in Redis are counted at the end.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -45,10 +50,10 @@ pub(crate) struct Wanted {
     /// How many keys
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     keys: u32,
-    /// New keys a second
-    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    rate: u32,
-    /// How long the hot key is watched before and after
+    /// New keys a second; as many as the gateway takes if not given
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: Option<u32>,
+    /// How long the hot key is watched before and after, beside 2000 requests a second for another one
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     #[command(flatten)]
@@ -60,7 +65,8 @@ struct Report {
     machine: Machine,
     keys: u32,
     keys_in_redis: f64,
-    keys_per_second: u32,
+    keys_per_second: f64,
+    filling_seconds: f64,
     resident_mib_before: f64,
     resident_mib_after: f64,
     bytes_per_key: f64,
@@ -76,29 +82,33 @@ struct Report {
 pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
     let terms =
         Terms { calls: CALLS, period_seconds: PERIOD_SECONDS, quota: CALLS, manner: wanted.manner };
-    let (island, watched, detour) = (false, false, false);
-    let plan = Plan { kind: Kind::Weir, gateways: 1, terms, island, watched, detour };
+    let plan = Plan::new(1, terms, Weather::Fair);
     let programs = fleet::programs(setting, &[plan])?;
     let machine = Machine::look(setting.cores, &programs);
     let fleet = Fleet::start(setting, &programs, &plan)?;
     let watch = Duration::from_secs(wanted.seconds);
     eprintln!("one key beside the hot one ({} s)", wanted.seconds);
-    let few = part(&fleet, wanted, "one", || Deadline::pause(watch));
+    let few = part(&fleet, ("one", BESIDE), || Deadline::pause(watch));
     let (resident_before, redis) = (resident_mib(&fleet)?, fleet.counters.primary());
     let ((bytes_before, keys_before), commands) = (redis.size()?, redis.commands()?);
-    let filling = Duration::from_secs(1).mul_f64(f64::from(wanted.keys) / f64::from(wanted.rate));
-    eprintln!("{} keys ({:.0} s)", wanted.keys, filling.as_secs_f64());
-    let growing = part(&fleet, wanted, "{n}", || await_keys(redis, wanted.keys, filling));
+    eprintln!("{} keys", wanted.keys);
+    let begun = clock::now();
+    let pace = wanted.rate.map_or(Pace::Closed(Duration::ZERO), |rate| {
+        Pace::Open(Duration::from_secs(1).div_f64(f64::from(rate)))
+    });
+    let growing = part(&fleet, ("{n}", pace), || await_keys(redis, wanted.keys));
+    let filling_seconds = begun.elapsed().saturating_sub(SETTLING_TIME).as_secs_f64();
     let (resident_after, (bytes_after, keys_after)) = (resident_mib(&fleet)?, redis.size()?);
     let commands = redis.commands()? - commands;
     eprintln!("one key beside the hot one, among many ({} s)", wanted.seconds);
-    let many = part(&fleet, wanted, "one", || Deadline::pause(watch));
+    let many = part(&fleet, ("one", BESIDE), || Deadline::pause(watch));
     let new = (keys_after - keys_before).max(1.0);
     let mut report = Report {
         machine,
         keys: wanted.keys,
         keys_in_redis: keys_after,
-        keys_per_second: wanted.rate,
+        keys_per_second: new / filling_seconds,
+        filling_seconds,
         resident_mib_before: resident_before,
         resident_mib_after: resident_after,
         bytes_per_key: (resident_after - resident_before) * 1024.0 * 1024.0 / new,
@@ -110,37 +120,26 @@ pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
     };
     report.broken_promises = report.judge();
     let text = markdown(&report);
-    print!("{text}");
-    let json = serde_json::to_string_pretty(&report).unwrap_or_default();
-    keep_report(&setting.places, "million-keys.md", &text)?;
-    keep_report(&setting.places, "million-keys.json", &json)?;
-    if report.broken_promises.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::NotKept(report.broken_promises.join("; ")))
-    }
+    publish(&setting.places, "million-keys", (&text, &report), kept(&report.broken_promises))
 }
 
-/// Asks for the hot key and, at the rate that is wanted, for others; what became of both.
-fn part(fleet: &Fleet, wanted: &Wanted, others: &str, lasts: impl FnOnce()) -> [Told; 2] {
-    let load = |key: &str, every, connections| {
-        let load =
-            Load { path: format!("/keys/x?key={key}"), pace: Pace::Open(every), connections };
+/// Asks for the hot key and, at that pace, for others; what became of both.
+fn part(fleet: &Fleet, (others, pace): (&str, Pace), lasts: impl FnOnce()) -> [Told; 2] {
+    let load = |key: &str, pace, connections| {
+        let load = Load { path: format!("/keys/x?key={key}"), pace, connections };
         Clients::start(fleet.dates, &fleet.addresses(), &load)
     };
-    let every = Duration::from_secs(1).div_f64(f64::from(wanted.rate));
-    let clients = [load("hot", HOT_EVERY, 2), load(others, every, CONNECTIONS)];
+    let clients = [load("hot", Pace::Open(HOT_EVERY), 2), load(others, pace, CONNECTIONS)];
     lasts();
     let told = clients.map(|clients| Told::between(&clients.stop(), 0, u64::MAX));
     Deadline::pause(SETTLING_TIME);
     told
 }
 
-/// Waits until so many keys are in Redis, which takes `filling` if the gateway keeps up; not for ever.
-fn await_keys(redis: &Redis, keys: u32, filling: Duration) {
-    let end = Deadline::after(filling * FILLING_TIMES_MAX);
+/// Waits until so many keys are in Redis, as long as the first ones stay.
+fn await_keys(redis: &Redis, keys: u32) {
+    let end = Deadline::after(FILLING_TIME_MAX);
     let enough = || redis.size().is_ok_and(|(_, there)| f64::from(keys) <= there);
-    Deadline::pause(filling);
     while !end.has_passed() && !enough() {
         Deadline::pause(LOOK_AGAIN);
     }
@@ -176,7 +175,7 @@ impl Report {
 fn markdown(report: &Report) -> String {
     let more = report.resident_mib_after - report.resident_mib_before;
     let mut text = format!(
-        "# {} keys\n\n{}\n\nOne gateway, a limit for each key over Redis; {} keys a second.\n\n\
+        "# {} keys\n\n{}\n\nOne gateway, a limit for each key over Redis; {:.0} keys a second, {:.0} s in all.\n\n\
          | figure | value |\n|---|---|\n\
          | resident before, MiB | {:.1} |\n| resident after, MiB | {:.1} |\n| more, MiB | {more:.1} |\n\
          | bytes in the gateway for each key | {:.0} |\n| keys in Redis | {:.0} |\n| bytes in Redis for each key | {:.0} |\n\
@@ -185,6 +184,7 @@ fn markdown(report: &Report) -> String {
         report.keys,
         report.machine.line(),
         report.keys_per_second,
+        report.filling_seconds,
         report.resident_mib_before,
         report.resident_mib_after,
         report.bytes_per_key,

@@ -8,13 +8,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::admission::percent;
-use crate::bench::{Setting, keep_report};
+use crate::bench::Setting;
 use crate::failure::Failure;
-use crate::fleet::{self, Fleet, Gateway, Kind, Plan, Terms};
+use crate::fleet::{self, Fleet, Gateway, Plan, Terms};
 use crate::load::{Load, Pace, Told};
 use crate::machine::Machine;
 use crate::manner::{Manner, OnLoss};
 use crate::programs::Programs;
+use crate::report::{kept, publish};
 use crate::statistics::{count, fraction};
 use crate::trial::{self, Phases, Times};
 use crate::weather::Weather;
@@ -30,12 +31,10 @@ pub(crate) struct Wanted {
     /// The weathers, in turn
     #[arg(long, value_delimiter = ',', default_values_t = [
         Weather::Fair,
-        Weather::RedisRestarted,
         Weather::RedisStopped,
-        Weather::RedisPaused,
-        Weather::RedisSleeps,
-        Weather::RedisFar,
-        Weather::RedisLost,
+        Weather::RedisRestarted,
+        Weather::RedisEmptied,
+        Weather::RedisHiccup,
         Weather::RedisReplaced,
     ])]
     weather: Vec<Weather>,
@@ -54,8 +53,8 @@ pub(crate) struct Wanted {
     /// The time before each weather, and after it
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// How long a weather lasts
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    /// How long a weather lasts that does not end by itself
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=600))]
     fault_seconds: u64,
     #[command(flatten)]
     manner: Manner,
@@ -89,6 +88,8 @@ struct Row {
     admitted_after_seconds: f64,
     /// From when all has to be normal on.
     settled: Told,
+    /// Which metrics moved from the weather on, and not before.
+    story: Vec<String>,
     /// What each gateway says of its counters in the end.
     counters: Vec<Value>,
 }
@@ -115,15 +116,7 @@ pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
         rows,
     };
     let text = markdown(&report);
-    print!("{text}");
-    let json = serde_json::to_string_pretty(&report).unwrap_or_default();
-    keep_report(&setting.places, "redis-weather.md", &text)?;
-    keep_report(&setting.places, "redis-weather.json", &json)?;
-    if report.broken_promises.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::NotKept(report.broken_promises.join("; ")))
-    }
+    publish(&setting.places, "redis-weather", (&text, &report), kept(&report.broken_promises))
 }
 
 impl Wanted {
@@ -141,14 +134,8 @@ impl Wanted {
     fn plan(&self, weather: Weather) -> Plan {
         let calls = self.calls();
         let (period_seconds, manner) = (self.period, self.manner);
-        Plan {
-            kind: Kind::Weir,
-            gateways: self.gateways,
-            terms: Terms { calls, period_seconds, quota: calls, manner },
-            island: weather == Weather::GatewayCutOff,
-            watched: weather == Weather::RedisReplaced,
-            detour: weather == Weather::RedisFar,
-        }
+        let terms = Terms { calls, period_seconds, quota: calls, manner };
+        Plan::new(self.gateways, terms, weather)
     }
 }
 
@@ -179,6 +166,7 @@ fn in_weather(
         in_touch_after_seconds: trial.in_touch_after.map(|after| after.as_secs_f64()),
         admitted_after_seconds: trial.admitted_after(0).as_secs_f64(),
         settled: trial.settled(0, NORMAL_AFTER_MAX),
+        story: trial.story(),
         counters: fleet.gateways.iter().filter_map(Gateway::counters).collect(),
     })
 }
@@ -212,9 +200,9 @@ fn markdown(report: &Report) -> String {
         "# Redis weather\n\n{}\n\n{} gateways, {} requests/s in an open loop over all of them, on a limit of {} in \
          {} s, held {}. {} s before, {} s of weather, {} s after. Latency counts from when a request was \
          due.\n\n\
-         | weather | p99 before, ms | p99 during, ms | p99 more, ms | refused (before, during, after) | 5xx | broken | all in \
+         | weather | p99, ms (before, during, after) | p99 more, ms | refused (before, during, after) | 5xx | broken | all in \
          touch after | all admitted after | p99 from {} s after it on, ms |\n\
-         |---|---|---|---|---|---|---|---|---|---|\n",
+         |---|---|---|---|---|---|---|---|---|\n",
         report.machine.line(),
         report.gateways,
         report.requests_per_second,
@@ -228,13 +216,14 @@ fn markdown(report: &Report) -> String {
     );
     for row in &report.rows {
         let after = row.in_touch_after_seconds.map_or("not".to_owned(), |s| format!("{s:.1} s"));
+        let Phases { before, during, after: then } = row.phases;
+        let p99 = [before, during, then].map(|told| format!("{:.1}", told.p99_millis));
         // Writing to a `String` cannot fail.
         let _ = writeln!(
             text,
-            "| {} | {:.1} | {:.1} | {:.1} | {} | {} | {} | {after} | {:.1} s | {:.1} |",
+            "| {} | {} | {:.1} | {} | {} | {} | {after} | {:.1} s | {:.1} |",
             row.weather,
-            row.phases.before.p99_millis,
-            row.phases.during.p99_millis,
+            p99.join(", "),
             row.p99_more_millis,
             row.refused.map(percent).join(", "),
             row.server_errors,
@@ -242,6 +231,13 @@ fn markdown(report: &Report) -> String {
             row.admitted_after_seconds,
             row.settled.p99_millis,
         );
+    }
+    text.push_str(
+        "\nMetrics (`weir_limit_…`) that moved from the weather on, and not before:\n\n\
+         | weather | metrics |\n|---|---|\n",
+    );
+    for row in &report.rows {
+        let _ = writeln!(text, "| {} | {} |", row.weather, row.story.join(", "));
     }
     for broken in &report.broken_promises {
         let _ = writeln!(text, "\n**Not kept:** {broken}");

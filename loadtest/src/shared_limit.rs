@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::admission::{Row, in_weather, percent};
-use crate::bench::{Bench, Serving, Setting, keep_report};
+use crate::bench::{Bench, Serving, Setting};
 use crate::clock::{self, Deadline};
 use crate::contestant::Contestant;
 use crate::failure::Failure;
@@ -18,6 +18,7 @@ use crate::machine::Machine;
 use crate::manner::Manner;
 use crate::programs::Program;
 use crate::redis::Redis;
+use crate::report::{publish, valid};
 use crate::statistics::Spread;
 use crate::trial::Times;
 use crate::weather::Weather;
@@ -38,6 +39,9 @@ const P99_MILLIS_MAX: f64 = 1.0;
 const COMMANDS_HOT_MAX: f64 = 0.01;
 /// The same where every request names another key.
 const COMMANDS_COLD_MAX: f64 = 1.0;
+
+/// How much of a limit that is not to be met is asked for.
+const LOAD_PERCENT: u32 = 80;
 
 /// How long it is listened for signs of life.
 const IDLE_TIME: Duration = Duration::from_secs(2);
@@ -141,11 +145,7 @@ pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
     let (rounds, load) = (wanted.rounds, wanted.load());
     let report = Report { machine, rounds, load, costs, promises, admitted, wrong, samples };
     let text = markdown(&report, wanted);
-    print!("{text}");
-    let json = serde_json::to_string_pretty(&report).unwrap_or_default();
-    keep_report(&setting.places, "shared-limit.md", &text)?;
-    keep_report(&setting.places, "shared-limit.json", &json)?;
-    if report.wrong.is_empty() { Ok(()) } else { Err(Failure::NotValid(report.wrong.join("; "))) }
+    publish(&setting.places, "shared-limit", (&text, &report), valid(&report.wrong))
 }
 
 /// Everybody in turn, round after round, with a hot key and with cold ones; each sample with the
@@ -192,19 +192,9 @@ fn commands(bench: &Bench) -> Result<f64, Failure> {
 }
 
 fn all_fleets(setting: &Setting, wanted: &Wanted) -> Result<Vec<Admitted>, Failure> {
-    let plan = |kind| Plan {
-        kind,
-        gateways: wanted.gateways,
-        terms: Terms {
-            calls: wanted.calls,
-            period_seconds: wanted.period,
-            quota: wanted.calls,
-            manner: wanted.manner,
-        },
-        island: false,
-        watched: false,
-        detour: false,
-    };
+    let (calls, period_seconds, manner) = (wanted.calls, wanted.period, wanted.manner);
+    let terms = Terms { calls, period_seconds, quota: calls, manner };
+    let plan = |kind| Plan { kind, ..Plan::new(wanted.gateways, terms, Weather::Fair) };
     let plans = [Kind::Weir, Kind::NginxRedis].map(plan);
     let programs = fleet::programs(setting, &plans)?;
     let lasts = Duration::from_secs(wanted.lost_seconds);
@@ -213,7 +203,7 @@ fn all_fleets(setting: &Setting, wanted: &Wanted) -> Result<Vec<Admitted>, Failu
     for weather in WEATHERS {
         for plan in &plans {
             eprintln!("{:?}, {weather}", plan.kind);
-            let row = in_weather(setting, &programs, plan, (weather, times))?;
+            let row = in_weather(setting, &programs, (plan, LOAD_PERCENT), (weather, times))?;
             admitted.push(Admitted { kind: plan.kind, weather, row });
         }
     }

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::bench::{Bench, Serving, Setting, keep_report};
+use crate::bench::{Bench, Serving, Setting};
 use crate::contestant::Contestant;
 use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::programs::Program;
+use crate::report::{publish, valid};
 use crate::statistics::Spread;
 use crate::wrk::{Keys, Load, Sample, measure};
 
@@ -112,11 +113,7 @@ pub(crate) fn run(setting: &Setting, plan: &Plan) -> Result<(), Failure> {
         samples,
     };
     let text = markdown(&report);
-    print!("{text}");
-    let json = serde_json::to_string_pretty(&report).unwrap_or_default();
-    keep_report(&setting.places, &format!("{}.md", plan.name), &text)?;
-    keep_report(&setting.places, &format!("{}.json", plan.name), &json)?;
-    if report.wrong.is_empty() { Ok(()) } else { Err(Failure::NotValid(report.wrong.join("; "))) }
+    publish(&setting.places, plan.name, (&text, &report), valid(&report.wrong))
 }
 
 /// Warms everybody up, then lets them take turns. What went wrong in the warm-up, and the rounds.

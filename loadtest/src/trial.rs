@@ -8,6 +8,7 @@ use crate::clock::{Deadline, micros};
 use crate::failure::Failure;
 use crate::fleet::Fleet;
 use crate::load::{Asked, Clients, Load, Told};
+use crate::watch::{self, Watch};
 use crate::weather::Weather;
 
 /// How often the gateways are asked whether they are in touch.
@@ -40,6 +41,8 @@ pub(crate) struct Trial {
     pub(crate) asked: Vec<Vec<Asked>>,
     /// How long after it was over all gateways were in touch, if they were.
     pub(crate) in_touch_after: Option<Duration>,
+    /// What the gateways said of themselves meanwhile.
+    pub(crate) watched: watch::Told,
 }
 
 /// What clients were told in the three parts of a trial.
@@ -63,6 +66,7 @@ pub(crate) fn run(
     let (dates, addresses) = (fleet.dates, fleet.addresses());
     let clients: Vec<_> =
         loads.iter().map(|load| Clients::start(dates, &addresses, load)).collect();
+    let watch = Watch::begin(dates, &fleet.admins());
     Deadline::pause(WARM_UP);
     let begun = dates.now();
     Deadline::pause(times.around);
@@ -78,7 +82,7 @@ pub(crate) fn run(
     }
     let ended = dates.now();
     let asked = clients.into_iter().map(Clients::stop).collect();
-    Ok(Trial { begun, broke, over, ended, asked, in_touch_after })
+    Ok(Trial { begun, broke, over, ended, asked, in_touch_after, watched: watch.end() })
 }
 
 impl Trial {
@@ -90,6 +94,47 @@ impl Trial {
             during: Told::between(asked, self.broke, self.over),
             after: Told::between(asked, self.over, self.ended),
         }
+    }
+
+    /// Of what load `number` asked for of a limit of `calls` in `period` for `gateways`: what was
+    /// refused while more was asked for in the period before it than the shares that are not held
+    /// back for missing gateways, before, during and after. That is not for sale.
+    pub(crate) fn not_for_sale(
+        &self,
+        number: usize,
+        (calls, gateways): (u64, u32),
+        period: Duration,
+    ) -> [u64; 3] {
+        let asked = self.asked.get(number).map(Vec::as_slice).unwrap_or_default();
+        let answered: Vec<&Asked> = asked.iter().filter(|one| one.status.is_some()).collect();
+        let parts = [self.begun..self.broke, self.broke..self.over, self.over..self.ended];
+        let (mut oldest, mut refused) = (0_usize, [0_u64; 3]);
+        for (at, one) in answered.iter().enumerate() {
+            let from = one.due.saturating_sub(micros(period));
+            while answered.get(oldest).is_some_and(|old| old.due <= from) {
+                oldest = oldest.saturating_add(1);
+            }
+            if one.status != Some(429) {
+                continue;
+            }
+            let held = self.watched.held_back(one.due).min(gateways.into());
+            let shares = u64::from(gateways).saturating_sub(held);
+            let sold = calls.saturating_mul(shares).checked_div(gateways.into()).unwrap_or(calls);
+            let wanted = u64::try_from(at.saturating_sub(oldest)).unwrap_or(u64::MAX);
+            let part = parts.iter().position(|part| part.contains(&one.due));
+            if 0 < held
+                && sold <= wanted
+                && let Some(count) = part.and_then(|part| refused.get_mut(part))
+            {
+                *count = count.saturating_add(1);
+            }
+        }
+        refused
+    }
+
+    /// Which metrics moved from when it broke on, and not before.
+    pub(crate) fn story(&self) -> Vec<String> {
+        self.watched.story(&(self.begun..self.broke), &(self.broke..self.ended))
     }
 
     /// What load `number` was told from `after` its end on.
@@ -127,6 +172,7 @@ impl Times {
 mod tests {
     use super::Trial;
     use crate::load::Asked;
+    use crate::watch;
     use std::time::Duration;
 
     #[test]
@@ -144,6 +190,7 @@ mod tests {
                 asked(60, 1_060, 200),
             ]],
             in_touch_after: None,
+            watched: watch::Told::default(),
         };
         assert_eq!(trial.admitted_after(0), Duration::from_micros(10));
         assert_eq!(trial.settled(0, Duration::from_micros(11)).answered(), 2);

@@ -31,6 +31,8 @@ pub(crate) enum Weather {
     RedisPaused,
     /// Redis does nothing for half a second, again and again (DEBUG SLEEP).
     RedisSleeps,
+    /// Redis does nothing for half a second, once.
+    RedisHiccup,
     /// The way to Redis is 10 ms longer in each direction.
     RedisFar,
     /// Redis dies and stays away, then comes back empty.
@@ -106,6 +108,7 @@ impl Weather {
                     Deadline::pause(Duration::from_millis(500));
                 }
             }
+            Self::RedisHiccup => ask(fleet, &["DEBUG", "SLEEP", SLEEPS])?,
             Self::RedisFar => {
                 let delay = |delay| fleet.detour.iter().for_each(|detour| detour.delay(delay));
                 delay(FAR);

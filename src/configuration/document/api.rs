@@ -85,7 +85,8 @@ pub struct Operation {
     pub name: Option<String>,
     /// The method, in capitals.
     pub method: Placed<String>,
-    /// The path after the API's: `/orders/{id}`, `/files/{*rest}`, `/search?q={q}`.
+    /// The path after the API's: `/orders/{id}`, `/files/{*rest}`, `/search?q={q}`. The `/` at its
+    /// beginning may be left out.
     pub url_template: Placed<String>,
     /// The policy document of the operation: XML inline, or the path of its file.
     pub policy: Option<Block>,
