@@ -10,7 +10,9 @@ pub mod message;
 pub mod final_fields;
 pub mod pending;
 pub mod scope;
+pub mod secrets;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -190,10 +192,25 @@ impl Exchange {
         })
     }
 
-    /// Keeps a line for whoever inspects the request.
-    pub fn trace(&mut self, trace: Trace) {
-        if self.traces.len() < TRACES_MAX {
-            self.traces.push(trace);
+    /// Keeps a line for whoever inspects the request, without what secret named values hold.
+    pub fn trace(&mut self, mut trace: Trace) {
+        if TRACES_MAX <= self.traces.len() {
+            return;
+        }
+        let values = trace.metadata.iter_mut().map(|(_, value)| value);
+        for text in values.chain([&mut trace.source, &mut trace.message]) {
+            if let Cow::Owned(covered) = self.deployment.secrets.cover(text) {
+                *text = Arc::from(covered);
+            }
+        }
+        self.traces.push(trace);
+    }
+
+    /// `text` without what secret named values hold.
+    pub fn covered(&self, text: String) -> String {
+        match self.deployment.secrets.cover(&text) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(covered) => covered,
         }
     }
 

@@ -15,6 +15,7 @@ use crate::configuration::compile::policies::{Documents, compose};
 use crate::configuration::config::{self, Config, SubscriptionScope, SubscriptionState};
 use crate::configuration::validate::Loaded;
 use crate::exchange::facts::Deployment;
+use crate::exchange::secrets::Secrets;
 use crate::fault::Fault;
 use crate::policy::build::references::Backends;
 use crate::policy::program::Program;
@@ -109,7 +110,9 @@ fn route(config: &Config, api: &config::Api) -> ApiRoute {
 
 fn deployment(config: &Config, making: &Making) -> Deployment {
     let gateway = &config.gateway;
+    let secrets = config.named_values.iter().filter(|known| known.is_secret);
     Deployment {
+        secrets: Secrets::new(secrets.map(|known| known.value.expose())),
         gateway_id: Arc::clone(&gateway.id),
         instance_id: Arc::clone(&making.instance),
         region: Arc::clone(&gateway.location),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::exchange::secrets::Secrets;
 use crate::fault::Place;
 use crate::route::template::Template;
 use crate::time::Timestamp;
@@ -20,6 +21,8 @@ pub struct Deployment {
     pub service_name: Arc<str>,
     /// That service's id.
     pub service_id: Arc<str>,
+    /// What it must not say.
+    pub secrets: Secrets,
 }
 
 /// An API: `context.Api`.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use http::{HeaderName, StatusCode};
 
 use crate::exchange::Exchange;
+use crate::exchange::secrets::HIDDEN;
 use crate::expression::Expected;
 use crate::expression::value::Value;
 use crate::policy::Failure;
@@ -16,7 +17,7 @@ use crate::policy::build::Builder;
 use crate::policy::catalog::{Build, Content, EVERY_SCOPE, INBOUND, Policy, required};
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
-use crate::policy::operand::{HIDDEN, Operand, Term, text_of};
+use crate::policy::operand::{Operand, Term, text_of};
 use crate::policy::program::Action;
 use crate::problem::Problem;
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::exchange::secrets::HIDDEN;
 use crate::exchange::{self, Exchange, Severity};
 use crate::policy::Failure;
 use crate::policy::build::Builder;
 use crate::policy::catalog::{ANYWHERE, Build, Content, EVERY_SCOPE, Policy, optional, required};
 use crate::policy::machine::Flow;
 use crate::policy::markup::{Element, Text};
-use crate::policy::operand::{HIDDEN, Operand};
+use crate::policy::operand::Operand;
 use crate::policy::program::Action;
 
 /// `trace`: a line for whoever inspects the request.

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::exchange::Exchange;
+use crate::exchange::secrets::HIDDEN;
 use crate::expression::library::display;
 use crate::expression::value::Value;
 use crate::expression::{Expected, Expression};
@@ -39,9 +40,6 @@ pub struct Computed {
     /// Whether a secret named value is part of it: then nothing may show it.
     pub is_secret: bool,
 }
-
-/// What stands in a message for a value that a secret is part of.
-pub const HIDDEN: &str = "(secret)";
 
 /// What an attribute can hold.
 pub trait Term: Clone + Sized {

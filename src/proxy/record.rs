@@ -9,9 +9,9 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorSource};
 
 use crate::exchange::pending::Pending;
+use crate::exchange::secrets::HIDDEN;
 use crate::exchange::{CacheOutcome, Exchange, format_id};
 use crate::limit::{Charge, Counters};
-use crate::policy::operand::HIDDEN;
 use crate::problem::Problem;
 use crate::proxy::guard::Witness;
 use crate::proxy::state::State;
@@ -183,7 +183,7 @@ fn describe<'a>(line: &mut Line<'a>, exchange: &'a Exchange) {
         line.backend_url = Some(if exchange.is_target_secret {
             HIDDEN.to_owned()
         } else {
-            format!("{}{}", exchange.request.base, exchange.request.tail)
+            exchange.covered(format!("{}{}", exchange.request.base, exchange.request.tail))
         });
     }
     if let Some(error) = &exchange.last_error {

@@ -151,6 +151,43 @@ fn a_record_names_the_backend_only_of_what_was_forwarded_and_shows_no_secret() {
 }
 
 #[test]
+fn a_secret_named_value_that_a_variable_carries_on_is_in_no_line() {
+    let carried = "<set-variable name=\"of\" value=\"key {{word}} of jane\" />";
+    let fails = "<set-variable name=\"made\" value='@(((string[])null)[0] + \
+                 Guid.Parse((string)context.Variables[\"of\"]).ToString())' />";
+    let told = "<trace source=\"desk\"><message>@((string)context.Variables[\"of\"])</message>\
+                <metadata name=\"of\" value=\"@((string)context.Variables[&quot;of&quot;])\" /></trace>\
+                <rate-limit-by-key calls=\"1\" renewal-period=\"60\" weir-shadow=\"true\" \
+                counter-key='@((string)context.Variables[\"of\"])' />\
+                <rewrite-uri template='@(\"/\" + ((string)context.Variables[\"of\"]).Substring(4, 7))' />\
+                <set-header name=\"X-Of\"><value>@((string)context.Variables[\"of\"])</value></set-header>";
+    let backend = Backend::plain();
+    let gateway = Gateway::start(|site| {
+        site.set("log-level", "debug");
+        site.yaml("namedValues: [{name: word, value: hunter2, secret: true}]\n");
+        for (id, then) in [("told", told), ("failed", fails)] {
+            let inbound = format!("{carried}{then}");
+            let policies = Policies { inbound: &inbound, ..Policies::default() };
+            site.open_api(id, &backend.url(), policies);
+        }
+    });
+    for _ in 0..2 {
+        assert_eq!(gateway.get("/told/a").status, 200);
+    }
+    // What policies send is theirs.
+    assert_eq!(backend.last().target, "/hunter2");
+    assert_eq!(backend.last().field("X-Of"), Some("key hunter2 of jane"));
+    assert_eq!(gateway.get("/failed/a").status, 500);
+    let failed = gateway.record("/failed/a");
+    let said = |text: &str| gateway.records().iter().any(|line| line.to_string().contains(text));
+    assert!(soon(|| said("key (secret) of jane").then_some(())).is_some(), "{failed}");
+    assert_eq!(gateway.record("/told/a")["backendUrl"], format!("{}/(secret)", backend.url()));
+    let lines = format!("{:?}{:?}", gateway.records(), gateway.events());
+    let shown = gateway.admin("/limits").text().to_owned() + gateway.admin("/status").text();
+    assert!(!lines.contains("hunter2") && !shown.contains("hunter2"), "{lines}{shown}");
+}
+
+#[test]
 fn what_trace_policies_say_is_logged_from_their_severity_on() {
     let trace = |severity: &str, message: &str| {
         format!(

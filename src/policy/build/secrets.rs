@@ -1,8 +1,8 @@
 //! Keeps what secret named values put into a document out of the faults about it.
 
+use crate::exchange::secrets::HIDDEN;
 use crate::fault::{Fault, Place};
 use crate::policy::markup::{Element, Node, Text};
-use crate::policy::operand::HIDDEN;
 
 /// Takes the secret texts of `element`, and of all that is in it, out of `faults`.
 pub(super) fn hide(element: &Element, faults: &mut [Fault]) {

@@ -51,7 +51,8 @@ fn holds_secret(key: &str, exchange: &Exchange) -> bool {
     let mut keys = known.chain(&exchange.key);
     let mut fields = exchange.request.headers.map().iter();
     let mut parameters = exchange.original.query.split('&').filter_map(|pair| pair.split_once('='));
-    keys.any(|secret| meets(secret))
+    exchange.deployment.secrets.are_in(key)
+        || keys.any(|secret| meets(secret))
         || fields.any(|(name, value)| {
             let value = String::from_utf8_lossy(value.as_bytes());
             // A scheme such as `Bearer` is no secret, what follows it is.

@@ -12,6 +12,7 @@ use crate::policy::{Failure, Section, Side, limits};
 impl Machine {
     /// Goes on in on-error; what the driver has to do if the failure happened there.
     pub(super) fn fail(&mut self, failure: Failure, exchange: &mut Exchange) -> Option<Effect> {
+        let failure = Failure { message: exchange.covered(failure.message), ..failure };
         self.loops.clear();
         self.permits.clear();
         let in_on_error = self.section == Section::OnError;
