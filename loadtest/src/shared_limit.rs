@@ -164,7 +164,8 @@ fn all_rounds(bench: &Bench, wanted: &Wanted) -> Result<Vec<(Keys, f64, Sample)>
                 let (before, begun) = (commands(bench)?, clock::now());
                 let sample = measure(bench, one, (load, keys), round)?;
                 let beats = beats * begun.elapsed().as_secs_f64();
-                let commands = (commands(bench)? - before - beats).max(0.0) / sample.requests;
+                let commands = (commands(bench)? - before - beats).max(0.0)
+                    / sample.reached.max(sample.requests);
                 eprintln!(
                     "round {round}/{}: {:<17} {keys:?} {:>7.0} requests/s, {commands:.4} commands each",
                     wanted.rounds,

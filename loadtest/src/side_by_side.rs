@@ -270,6 +270,7 @@ mod tests {
             contestant,
             round,
             requests: requests_per_second,
+            reached: requests_per_second,
             requests_per_second,
             p50_micros: 1.0,
             p99_micros: 1.0,

@@ -48,6 +48,8 @@ pub(crate) struct Sample {
     pub(crate) round: u32,
     /// Answers.
     pub(crate) requests: f64,
+    /// Requests that came to the upstream: also those whose answers wrk did not wait for in the end.
+    pub(crate) reached: f64,
     /// Answers a second.
     pub(crate) requests_per_second: f64,
     /// Half of the answers took at most this.
@@ -100,6 +102,7 @@ pub(crate) fn measure(
         contestant: serving.contestant,
         round,
         requests: printed.requests,
+        reached,
         requests_per_second: printed.requests / printed.micros * 1e6,
         p50_micros: printed.p50,
         p99_micros: printed.p99,
