@@ -202,7 +202,8 @@ pub(super) fn at_run_time(
             continue;
         }
         let costs = arguments.iter().zip(&signature.parameters);
-        let cost = costs.map(|(ty, parameter)| implicit(ty, &parameter.ty)).sum::<Option<u32>>();
+        let cost = costs.map(|(ty, parameter)| at_run_time_cost(ty, &parameter.ty));
+        let cost = cost.sum::<Option<u32>>();
         let Some(cost) = cost else { continue };
         let rank = (distance, cost);
         if best.as_ref().is_none_or(|(known, _, _)| rank < *known) {
@@ -210,4 +211,11 @@ pub(super) fn at_run_time(
         }
     }
     best.map(|(_, member, signature)| (member, signature))
+}
+
+/// What it costs to give a value of the type `found` where `wanted` is asked for. A value of an
+/// enumeration is its number when it is there.
+fn at_run_time_cost(found: &Type, wanted: &Type) -> Option<u32> {
+    let is_enumeration = matches!((found, wanted), (Type::Int, Type::Enumeration(_)));
+    if is_enumeration { Some(0) } else { implicit(found, wanted) }
 }

@@ -86,6 +86,18 @@ const STATEMENTS: &[(&str, &str)] = &[
         "2",
     ),
     ("@{ dynamic o = JObject.Parse(\"{\\\"Count\\\":7}\"); return o.Count; }", "7"),
+    (
+        "@{ dynamic o = JObject.Parse(\"{ \\\"a\\\": [1] }\"); return o.ToString(Formatting.None) + o.a.ToString(Newtonsoft.Json.Formatting.None); }",
+        "{\"a\":[1]}[1]",
+    ),
+    (
+        "@{ dynamic s = \"a,,b\"; return s.Split(',', StringSplitOptions.RemoveEmptyEntries).Length; }",
+        "2",
+    ),
+    (
+        "@{ dynamic s = \"Ab\"; return s.StartsWith(\"aB\", StringComparison.OrdinalIgnoreCase) ? 1 : 0; }",
+        "1",
+    ),
     ("@{ dynamic o = JObject.Parse(\"{}\"); return o.gone == null ? 1 : 0; }", "1"),
     ("@{ dynamic o = new JObject(); o.a = 3; o.a += 1; return o.a * 2; }", "8"),
     (
