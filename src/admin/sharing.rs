@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::counters::redis::Copies;
 use crate::counters::shared::{LaneReport, Report, Touch};
 
 /// What a replica does over Redis, in tokens unless said otherwise.
@@ -40,6 +41,8 @@ struct Lane {
     redis: Option<String>,
     /// Why it is out of touch.
     trouble: Option<String>,
+    /// Who has what is sold of quotas: `replicated`, or `memory` and why.
+    durability: Option<String>,
     replicas: u32,
     shares_held_back: usize,
     /// How far apart the bounds of Redis's clock are.
@@ -71,6 +74,15 @@ impl Sharing {
     }
 }
 
+fn durability(copies: &Copies) -> String {
+    match copies {
+        Copies::Confirmed => "replicated".to_owned(),
+        Copies::NoReplica => "memory: no replica of Redis is connected".to_owned(),
+        Copies::Late => "memory: no replica of Redis confirms in time".to_owned(),
+        Copies::Unknown(trouble) => format!("memory: replicas cannot be asked: {trouble}"),
+    }
+}
+
 impl Lane {
     fn of(lane: &LaneReport) -> Self {
         let width = lane.clock_width.map(|width| u64::try_from(width.as_micros()));
@@ -84,6 +96,7 @@ impl Lane {
             for_seconds: lane.since.as_secs(),
             redis: lane.place.clone(),
             trouble: lane.trouble.clone(),
+            durability: lane.copies.as_ref().map(durability),
             replicas: lane.replicas,
             shares_held_back: lane.held_back,
             clock_width_micros: width.and_then(Result::ok),

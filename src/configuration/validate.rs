@@ -235,6 +235,7 @@ mod tests {
     use super::*;
     use crate::limit::engine::rule::{Late, Loss};
     use crate::limit::manner::Over;
+    use crate::limit::order::Durability;
     use crate::policy::limits::holding::{Counting, Holding, Sureness, Window};
     use crate::route::table::place::Version;
 
@@ -265,6 +266,7 @@ mod tests {
             loss: Loss::Closed,
             max_wait: Duration::from_millis(40),
             late: Late::Admit,
+            durability: Durability::Replicated,
             counting: Counting::Reserve,
             shadow: false,
             headers: true,

@@ -4,7 +4,9 @@
 //! sentinels, a cluster), makes sure that it sells, says so ([`News::Connected`]), and then carries
 //! [`Errand`]s: each goes at once or, while a few batches are on their way, with others in the next
 //! one. Each has exactly one outcome, [`DEADLINE`] after it was handed in at the
-//! latest; none is sent twice.
+//! latest, and 80 ms later if a replica is to confirm it ([`Durability`]); none is sent twice.
+//!
+//! [`Durability`]: crate::limit::order::Durability
 //!
 //! # What holds a new primary and an old order apart
 //! Connections are numbered, and every parcel says for which one it is. An order that was made
@@ -26,6 +28,7 @@ pub mod script;
 pub mod command;
 mod dial;
 mod find;
+mod confirm;
 mod batch;
 mod lane;
 
@@ -64,6 +67,19 @@ pub const WAITING_MAX: usize = 4_096;
 /// How many parcels of one lane may wait to be taken.
 pub const PARCELS_MAX: usize = 1_024;
 
+/// Who has what is sold, besides the primary.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Copies {
+    /// A replica, which says so in time.
+    Confirmed,
+    /// Nobody: no replica is connected to the primary.
+    NoReplica,
+    /// Replicas are connected, and none says in time that it has it.
+    Late,
+    /// It cannot be found out.
+    Unknown(Trouble),
+}
+
 /// Who is told what comes of it.
 pub trait Customer: Send + Sync + 'static {
     /// Something happened. It is called by the tasks of the link, in the order of what happens to
@@ -101,6 +117,16 @@ pub enum News {
         lane: u16,
         /// What.
         trouble: Trouble,
+    },
+    /// Whether replicas have what is sold is known, or is otherwise than before. It is found out
+    /// when an order first asks for it.
+    Copies {
+        /// Which lane.
+        lane: u16,
+        /// Who has it.
+        copies: Copies,
+        /// Whether something is not spent unless a replica has it.
+        is_required: bool,
     },
     /// What became of orders.
     Outcomes {

@@ -368,6 +368,7 @@ impl Office {
         let (News::Connected { lane, .. }
         | News::Lost { lane, .. }
         | News::Trouble { lane, .. }
+        | News::Copies { lane, .. }
         | News::Outcomes { lane, .. }) = &news;
         if let Some(lane) = self.lanes.get(usize::from(*lane)) {
             lane.told(self, news);

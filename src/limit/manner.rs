@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::limit::engine::rule::{Certainty, Late, Loss, Rule, Shape, Unfit};
+use crate::limit::order::Durability;
 use crate::limit::{Terms, Window};
 use crate::time::Timestamp;
 
@@ -26,6 +27,8 @@ pub struct Manner {
     pub max_wait: Duration,
     /// ... and what holds when there is none by then.
     pub late: Late,
+    /// Of quotas: who must have what is sold before it is spent.
+    pub durability: Durability,
 }
 
 /// How sure the bound of a limit must be.
@@ -147,7 +150,8 @@ impl Terms {
             Mode::Exact | Mode::Local => Certainty::Exact,
         };
         let rule = Rule::new(self.limit, self.shape())?;
-        Ok(rule.certainty(certainty).on_loss(manner.loss).on_timeout(manner.max_wait, manner.late))
+        let rule = rule.certainty(certainty).on_loss(manner.loss).durable(manner.durability);
+        Ok(rule.on_timeout(manner.max_wait, manner.late))
     }
 
     /// The most that is ever admitted, in words; what holds on each replica where they share
@@ -179,13 +183,15 @@ impl Terms {
 
 impl Manner {
     /// Fast, one per cent, in the windows of the terms; while the counters cannot be reached each
-    /// replica admits its share of the limit.
+    /// replica admits its share of the limit. What is sold of quotas is on a replica where that is
+    /// possible.
     pub const USUAL: Self = Self {
         mode: Mode::Fast { over: OVER },
         windows: Windows::OfTerms,
         loss: Loss::LocalShare,
         max_wait: WAIT_MAX,
         late: Late::Refuse,
+        durability: Durability::WhenPossible,
     };
 }
 

@@ -62,8 +62,23 @@ pub struct Ticket {
 pub enum Outcome {
     /// It was carried out, and this is the answer.
     Answered(Reply),
+    /// It was carried out, but no replica of the primary said in time that it has it, and it was
+    /// not to be answered before ([`Durability::Replicated`]). To its maker it is as unanswered.
+    Unconfirmed,
     /// No answer came in time, or the connection broke: carried out or not, nobody knows.
     Unanswered,
+}
+
+/// Who must have what was sold before it may be spent.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Durability {
+    /// The primary.
+    #[default]
+    Memory,
+    /// A replica too, if one says so in time; else the primary will do.
+    WhenPossible,
+    /// A replica too: what none has confirmed is not spent.
+    Replicated,
 }
 
 /// What a replica asks of a lane.
@@ -85,6 +100,13 @@ pub enum Order {
     Raise(Raise),
     /// Takes, renews or gives back permits of a shared concurrency limit.
     Permits(Permits),
+}
+
+impl Order {
+    /// Who must have what it sells before it is answered.
+    pub const fn durability(&self) -> Durability {
+        if let Self::Ledger(ledger) = self { ledger.durability } else { Durability::Memory }
+    }
 }
 
 /// The answer to an [`Order`], of the same name. Whatever sells says of which epoch the data are
@@ -295,6 +317,8 @@ pub struct Ledger {
     pub seq: u64,
     /// The ledgers, at most [`LEDGER_ENTRIES_MAX`], each at most once.
     pub entries: Vec<LedgerEntry>,
+    /// Who must have what is sold before it is answered.
+    pub durability: Durability,
 }
 
 /// A stream of reports of which at most one is on its way at any time.

@@ -38,6 +38,7 @@ mod limits_named;
 mod scripts;
 mod redis_link;
 mod redis_weather;
+mod redis_durability;
 mod redis_topology;
 mod shared;
 mod shared_weather;

@@ -6,11 +6,11 @@ use tempfile::TempDir;
 use weir::counters::redis::settings::{Login, Password, Settings, Tls, Topology};
 use weir::counters::redis::trouble::Trouble;
 use weir::limit::order::members::Beaten;
-use weir::limit::order::{
-    Errand, Ledger, LedgerSold, Order, Outcome, ReplicaId, Reply, Session, Ticket,
-};
+use weir::limit::order::{Durability, Errand, LedgerSold, Outcome, Reply, Ticket};
 
-use crate::harness::linked::{Linked, beat, counter_of, every_kind, fixed, place, settings};
+use crate::harness::linked::{
+    Linked, beat, counter_of, every_kind, fixed, ledger, place, settings,
+};
 use crate::harness::redis::{Redis, text};
 use crate::harness::soon;
 use crate::harness::tls::Authority;
@@ -34,8 +34,7 @@ fn every_kind_of_order_is_carried_out() {
         panic!("it counts");
     };
     assert_eq!(alive.members, 2);
-    let session = Session { replica: ReplicaId(1), incarnation: 1, desk: 0 };
-    let old = Order::Ledger(Ledger { session, seq: 0, entries: vec![] });
+    let old = ledger(0, vec![], Durability::Memory);
     assert!(matches!(linked.answered(0, &old), Reply::Ledger(LedgerSold::Stale, _)));
     assert_eq!(linked.troubles(), []);
     // No key is left behind: but for what never ends, each has a time at which it goes.

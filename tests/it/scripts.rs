@@ -15,8 +15,8 @@ use weir::counters::redis::script::{Script, Scripts};
 use weir::limit::key::{CounterKey, KeySpace, Kind};
 use weir::limit::order::members::{Beat, Epoch, Probe};
 use weir::limit::order::{
-    Bucket, Change, Fixed, Floor, Ledger, LedgerEntry, Mark, Meter, Order, Permits, Raise,
-    ReplicaId, Reply, Ring, Session, Span,
+    Bucket, Change, Durability, Fixed, Floor, Ledger, LedgerEntry, Mark, Meter, Order, Permits,
+    Raise, ReplicaId, Reply, Ring, Session, Span,
 };
 use weir::limit::seller::permits::PATIENCE_MICROS;
 use weir::limit::seller::{Primary, fixed};
@@ -402,7 +402,7 @@ impl World {
             let span = self.span(&meter);
             LedgerEntry { span, ..entry }
         });
-        Ledger { session, seq, entries: entries.collect() }
+        Ledger { session, seq, entries: entries.collect(), durability: Durability::Memory }
     }
 
     fn permits(&mut self) -> Permits {

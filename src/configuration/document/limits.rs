@@ -35,6 +35,12 @@ pub struct LimitHolding {
     /// How long a request may wait for Redis, from `1ms` to `1s`; `25ms` if nothing is written.
     #[schemars(regex(pattern = r"^[0-9]+(ms|s)$"))]
     pub max_wait: Option<Placed<String>>,
+    /// Who must have what Redis sold of a quota before it is spent. `when-possible`, if nothing is
+    /// written: a replica of Redis, if one confirms it within 20 ms, else the primary; `replicated`:
+    /// a replica, and without one the quota sells nothing; `memory`: the primary. Rate limits do not
+    /// ask.
+    #[schemars(extend("enum" = ["when-possible", "replicated", "memory"]))]
+    pub durability: Option<Placed<String>>,
     /// When an increment counts that depends on the response. `apim`, if nothing is written: once
     /// the response is there, and as many as are on their way may go over the limit; `reserve`: at
     /// once, and what the response does not cost is given back.

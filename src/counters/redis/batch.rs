@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, Value};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::counters::redis::command::{Call, Writer, error_of, read};
+use crate::counters::redis::confirm::Held;
 use crate::counters::redis::dial::ask;
 use crate::counters::redis::trouble::Trouble;
 use crate::counters::redis::{Customer, DEADLINE, News, SILENCE_MAX};
-use crate::limit::order::{Errand, Outcome, Ticket};
+use crate::limit::order::{Durability, Errand, Outcome, Ticket};
 use crate::time::{Clock, Timestamp};
 
 /// Who is told, and by which clock.
@@ -55,8 +57,14 @@ impl Batch {
     }
 
     /// Sends them over `connection`, and tells what comes back; does not end before it is sure
-    /// that no more is on its way.
-    pub(super) async fn carry(self, connection: MultiplexedConnection, writer: Arc<Writer>) -> End {
+    /// that no more is on its way. What a replica is to have before it is answered goes on to
+    /// `confirm`.
+    pub(super) async fn carry(
+        self,
+        connection: MultiplexedConnection,
+        writer: Arc<Writer>,
+        confirm: mpsc::Sender<Held>,
+    ) -> End {
         let sent = self.desk.clock.now();
         let mut pipeline = Pipeline::with_capacity(self.errands.len().saturating_mul(2));
         let widths: Vec<usize> = self
@@ -69,7 +77,10 @@ impl Batch {
         let mut answer = std::pin::pin!(ask(connection.clone(), &pipeline, answers));
         let left = DEADLINE.saturating_sub(sent.since(self.since));
         match timeout(left, &mut answer).await {
-            Ok(Ok(values)) => self.settle(&values, &widths, sent).again(connection, &writer).await,
+            Ok(Ok(values)) => {
+                let settled = self.settle(&values, &widths, sent, &confirm);
+                settled.again(connection, &writer, &confirm).await
+            }
             Ok(Err(trouble)) => End::Broken(trouble),
             Err(_) => {
                 // Nobody waits for it any more; but as long as it is on its way no other takes
@@ -89,14 +100,24 @@ impl Batch {
 
     /// Tells what was answered; keeps those whose script was not known there, which were
     /// therefore not carried out.
-    fn settle(mut self, values: &[Value], widths: &[usize], sent: Timestamp) -> Settled {
+    fn settle(
+        mut self,
+        values: &[Value],
+        widths: &[usize],
+        sent: Timestamp,
+        confirm: &mpsc::Sender<Held>,
+    ) -> Settled {
         let (mut outcomes, mut unknown) = (Vec::with_capacity(self.errands.len()), Vec::new());
+        let mut held = Vec::new();
         let (mut trouble, mut rest) = (None, values);
         for (errand, width) in std::mem::take(&mut self.errands).into_iter().zip(widths) {
             let (mine, others) = rest.split_at_checked(*width).unwrap_or_default();
             rest = others;
             match read(&errand.order, mine) {
-                Ok(reply) => outcomes.push((errand.ticket, Outcome::Answered(reply))),
+                Ok(reply) if errand.order.durability() == Durability::Memory => {
+                    outcomes.push((errand.ticket, Outcome::Answered(reply)));
+                }
+                Ok(reply) => held.push((errand.ticket, reply, errand.order.durability())),
                 Err(Trouble::NoScript) => unknown.push(errand),
                 Err(other) => {
                     outcomes.push((errand.ticket, Outcome::Unanswered));
@@ -105,6 +126,10 @@ impl Batch {
             }
         }
         self.desk.tell(outcomes, sent);
+        if !held.is_empty() {
+            // Where there is no room for them they are dropped, and so unanswered.
+            drop(confirm.try_send(Held::new(self.desk.clone(), sent, held)));
+        }
         self.errands = unknown;
         Settled { batch: self, trouble }
     }
@@ -118,7 +143,12 @@ struct Settled {
 
 impl Settled {
     /// Sends what is left with the text of the scripts; the server remembers it from then on.
-    async fn again(self, connection: MultiplexedConnection, writer: &Writer) -> End {
+    async fn again(
+        self,
+        connection: MultiplexedConnection,
+        writer: &Writer,
+        confirm: &mpsc::Sender<Held>,
+    ) -> End {
         let Self { batch, trouble } = self;
         if batch.errands.is_empty() {
             return end(trouble);
@@ -135,7 +165,8 @@ impl Settled {
         let left = DEADLINE.saturating_sub(sent.since(batch.since));
         match timeout(left, ask(connection, &pipeline, answers)).await {
             Ok(Ok(values)) => {
-                let Settled { batch, trouble: second } = batch.settle(&values, &widths, sent);
+                let Settled { batch, trouble: second } =
+                    batch.settle(&values, &widths, sent, confirm);
                 let unknown = (!batch.errands.is_empty()).then_some(Trouble::NoScript);
                 end([trouble, second, unknown].into_iter().flatten().reduce(worse))
             }
@@ -160,12 +191,12 @@ fn worse(first: Trouble, second: Trouble) -> Trouble {
 
 impl Desk {
     /// Each command has one answer.
-    fn note_commands(&self, answers: usize) {
+    pub(super) fn note_commands(&self, answers: usize) {
         self.commands.fetch_add(u64::try_from(answers).unwrap_or(0), Ordering::Relaxed);
     }
 
     /// Tells the outcomes of orders that were sent at `sent`.
-    fn tell(&self, outcomes: Vec<(Ticket, Outcome)>, sent: Timestamp) {
+    pub(super) fn tell(&self, outcomes: Vec<(Ticket, Outcome)>, sent: Timestamp) {
         if outcomes.is_empty() {
             return;
         }

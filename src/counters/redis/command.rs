@@ -240,7 +240,16 @@ pub fn read(order: &Order, answers: &[Value]) -> Result<Reply, Trouble> {
             Reply::Probe(Probed { now, epoch: numbers.epoch })
         }
         Order::Beat(_) => Reply::Beat(numbers.beaten()?),
-        Order::Fixed(_) => Reply::Fixed(numbers.fixed_sold()?, numbers.epoch),
+        Order::Fixed(order) => {
+            let sold = numbers.fixed_sold()?;
+            // `INCREX` says how much it added: nothing where the sum would be too large.
+            let step = fixed::step(order.want, order.back);
+            if matches!(answers, [Value::Array(_), _]) && numbers.signed()? != step {
+                let said = "INCREX did not add what it was told to";
+                return Err(Trouble::Refused(said.to_owned()));
+            }
+            Reply::Fixed(sold, numbers.epoch)
+        }
         Order::Ring(_) => {
             let (granted, used) = (numbers.next()?, numbers.next()?);
             let (here, wait) = (numbers.next()?, numbers.next()?);

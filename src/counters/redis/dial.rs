@@ -24,7 +24,7 @@ use crate::digest::digest;
 pub(super) const DIAL_MAX: Duration = Duration::from_secs(2);
 
 /// How long the key lives that is written to find out whether writing is possible.
-const TRIAL_MILLIS: u64 = 10_000;
+pub(super) const TRIAL_MILLIS: u64 = 10_000;
 
 /// The first version that has all that is needed: `PEXPIREAT … NX`, and the time in scripts that
 /// write.
@@ -40,11 +40,13 @@ pub(super) struct Line {
 
 /// What a server says of itself.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-struct Report {
+pub(super) struct Report {
     version: String,
     run_id: String,
     is_primary: bool,
     evicts: Option<String>,
+    /// How many replicas are connected to it.
+    pub(super) replicas: u32,
 }
 
 /// A connection to a primary that takes writes.
@@ -103,7 +105,21 @@ impl Line {
         Ok(Self { connection, driver })
     }
 
-    async fn ask(&self, pipeline: &Pipeline, answers: usize) -> Result<Vec<Value>, Trouble> {
+    /// What the server says of itself.
+    pub(super) async fn report(&self) -> Result<Report, Trouble> {
+        match self.ask_one(&["INFO", "server", "replication", "memory"]).await {
+            // Sections by the handful came with the version that is needed anyhow.
+            Err(Trouble::Refused(said)) => Err(Trouble::TooOld(said)),
+            info => Ok(Report::read(&text(&info?))),
+        }
+    }
+
+    /// Sends all of `pipeline` and waits for its `answers`.
+    pub(super) async fn ask(
+        &self,
+        pipeline: &Pipeline,
+        answers: usize,
+    ) -> Result<Vec<Value>, Trouble> {
         ask(self.connection.clone(), pipeline, answers).await
     }
 
@@ -152,12 +168,7 @@ impl Primary {
     }
 
     async fn try_out(line: Line, names: Names, scripts: Scripts) -> Result<Self, Trouble> {
-        let info = line.ask_one(&["INFO", "server", "replication", "memory"]).await;
-        let report = match info {
-            // Sections by the handful came with the version that is needed anyhow.
-            Err(Trouble::Refused(said)) => return Err(Trouble::TooOld(said)),
-            info => Report::read(&text(&info?)),
-        };
+        let report = line.report().await?;
         report.check()?;
 
         let mut trial = Pipeline::new();
@@ -190,6 +201,7 @@ impl Report {
             run_id: field("run_id"),
             is_primary: field("role") == "master",
             evicts: may_evict.then_some(policy),
+            replicas: field("connected_slaves").parse().unwrap_or(0),
         }
     }
 
@@ -203,7 +215,7 @@ impl Report {
 
     /// Which life of which server this is. (The replication id would not do: it changes while a
     /// primary lives, and then two replicas would take each other for being lost.)
-    fn run(&self) -> u64 {
+    pub(super) fn run(&self) -> u64 {
         let digest = digest([&self.run_id]);
         digest.iter().take(8).fold(0, |run, byte| (run << 8) | u64::from(*byte))
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use redis::Value;
 use tokio::time::timeout;
 
+use crate::counters::redis::confirm::Way;
 use crate::counters::redis::dial::{Line, Primary, text};
 use crate::counters::redis::name::Names;
 use crate::counters::redis::script::Scripts;
@@ -71,6 +72,12 @@ impl Finder {
             self.nodes.rotate_left(1);
         }
         Ok((place, primary?))
+    }
+
+    /// How to get to the primary at `place` a second time.
+    pub(super) fn way_to(&self, place: &Place) -> Way {
+        let (tls, login) = (self.settings.tls.clone(), self.settings.login.clone());
+        Way { place: place.clone(), tls, login }
     }
 
     /// Whether somebody may know of another primary while the connection to this one still works:

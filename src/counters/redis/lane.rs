@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::counters::redis::batch::{Batch, Desk, End};
+use crate::counters::redis::confirm::{Confirmer, HELD_MAX};
 use crate::counters::redis::dial::Primary;
 use crate::counters::redis::find::Finder;
 use crate::counters::redis::settings::Place;
@@ -111,6 +112,11 @@ impl Lane {
     async fn serve(&mut self, place: Place, primary: Primary) -> Over {
         let Self { desk, finder, parcels, told, .. } = self;
         let Primary { mut line, writer, .. } = primary;
+        let (confirm, held) = mpsc::channel(HELD_MAX);
+        let mut confirming = JoinSet::new();
+        let way = finder.way_to(&place);
+        let confirmer = Confirmer::new(desk.clone(), way, writer.run, writer.names.trial());
+        confirming.spawn(confirmer.run(held));
         let writer = Arc::new(writer);
         let mut on_the_way = JoinSet::new();
         let mut waiting = Waiting::default();
@@ -119,7 +125,11 @@ impl Lane {
             while on_the_way.len() < ON_THE_WAY_MAX {
                 let Some((errands, since)) = waiting.take() else { break };
                 let batch = Batch::new(desk.clone(), errands, since);
-                on_the_way.spawn(batch.carry(line.connection(), Arc::clone(&writer)));
+                on_the_way.spawn(batch.carry(
+                    line.connection(),
+                    Arc::clone(&writer),
+                    confirm.clone(),
+                ));
             }
             let oldest = waiting.oldest(desk.clock.now());
             tokio::select! {
@@ -145,6 +155,8 @@ impl Lane {
             }
         };
         on_the_way.shutdown().await;
+        // What is held there then has its outcome too.
+        confirming.shutdown().await;
         waiting.give_up_all(desk);
         over
     }

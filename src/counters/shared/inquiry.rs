@@ -74,7 +74,7 @@ impl Lane {
         }
         match answer.await {
             Ok(Outcome::Answered(reply)) => Some(reply),
-            Ok(Outcome::Unanswered) | Err(_) => None,
+            Ok(Outcome::Unconfirmed | Outcome::Unanswered) | Err(_) => None,
         }
     }
 }

@@ -141,6 +141,9 @@ impl Lane {
             News::Trouble { trouble, .. } => {
                 self.member().suffer(trouble);
             }
+            News::Copies { copies, is_required, .. } => {
+                self.member().learn(copies, is_required);
+            }
             News::Outcomes { sent, received, outcomes, .. } => {
                 self.outcomes(office, (sent, received), outcomes);
             }
@@ -154,7 +157,8 @@ impl Lane {
         (sent, received): (Timestamp, Timestamp),
         outcomes: Vec<(Ticket, Outcome)>,
     ) {
-        let is_heard = |(_, outcome): &(Ticket, Outcome)| matches!(outcome, Outcome::Answered(_));
+        // What no replica confirms was answered all the same.
+        let is_heard = |(_, outcome): &(Ticket, Outcome)| *outcome != Outcome::Unanswered;
         let is_heard = outcomes.iter().any(is_heard);
         let mut outcomes: Vec<_> = outcomes
             .into_iter()

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::counters::redis::Copies;
 use crate::counters::redis::trouble::Trouble;
 use crate::counters::shared::desk::Round;
 use crate::counters::shared::spread::{MICROS, Spread};
@@ -21,6 +22,8 @@ pub(super) struct Member {
     pub(super) place: Option<String>,
     /// What is wrong with it.
     pub(super) trouble: Option<Trouble>,
+    /// Who has what is sold besides the primary; none: nobody asked yet.
+    pub(super) copies: Option<Copies>,
     /// Since when it is in touch, or out of it.
     pub(super) since: Timestamp,
     /// Whether it was in touch when that was last said; none: it never was.
@@ -45,6 +48,7 @@ impl Member {
             connection: 0,
             place: None,
             trouble: None,
+            copies: None,
             since: now,
             said_in: None,
             parting: None,
@@ -132,6 +136,40 @@ impl Member {
         }
         self.said_in = Some(standing.touch == Touch::In);
         self.since = now;
+    }
+
+    /// Tells people who has what is sold of quotas. Where something is not spent unless a replica
+    /// has it (`is_required`), nobody having it is a fault.
+    pub(super) fn learn(&mut self, copies: Copies, is_required: bool) {
+        let lane = self.lane;
+        let place = self.place.as_deref().unwrap_or("an unknown place");
+        let missed = match &copies {
+            Copies::Confirmed => {
+                tracing::info!(
+                    lane,
+                    "what is sold of quotas is on a replica of Redis at {place} before it is spent"
+                );
+                None
+            }
+            Copies::NoReplica => Some("no replica is connected to it".to_owned()),
+            Copies::Late => Some("no replica of it confirms within 20 ms what it wrote".to_owned()),
+            Copies::Unknown(trouble) => Some(format!("its replicas cannot be asked: {trouble}")),
+        };
+        if let Some(missed) = missed.as_ref().filter(|_| is_required) {
+            tracing::warn!(
+                lane,
+                "Redis at {place} alone has what is sold of quotas: {missed}. Quotas with the \
+                 durability `replicated` sell nothing until that is over: see to its replicas, or \
+                 write `memory`"
+            );
+        } else if let Some(missed) = missed {
+            tracing::info!(
+                lane,
+                "Redis at {place} alone has what is sold of quotas: {missed}. What it loses then \
+                 is lost with the gateways that bought it"
+            );
+        }
+        self.copies = Some(copies);
     }
 
     /// Something is wrong with Redis.

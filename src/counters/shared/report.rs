@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::counters::memory::Usage;
+use crate::counters::redis::Copies;
 use crate::counters::shared::Office;
 use crate::counters::shared::desk;
 use crate::counters::shared::journal::snapshot::Snapshot;
@@ -63,6 +64,8 @@ pub struct LaneReport {
     pub place: Option<String>,
     /// What is wrong, in one sentence.
     pub trouble: Option<String>,
+    /// Who has what is sold of quotas besides the primary; none: nobody asked yet.
+    pub copies: Option<Copies>,
     /// How many replicas there are, as last heard.
     pub replicas: u32,
     /// How many shares are held back for replicas that are missing or died.
@@ -112,6 +115,7 @@ impl LaneReport {
             since: now.since(member.since),
             place: member.place.clone(),
             trouble: member.trouble.as_ref().map(ToString::to_string),
+            copies: member.copies.clone(),
             replicas: standing.members,
             held_back: standing.holds.len(),
             seat: standing.seat,

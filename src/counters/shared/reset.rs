@@ -19,8 +19,8 @@ use crate::limit::engine::census::AfterReset;
 use crate::limit::engine::rule::{Rule, Shape};
 use crate::limit::engine::standing::Touch;
 use crate::limit::order::{
-    Bucket, Change, Fixed, Ledger, LedgerEntry, LedgerSold, Mark, Meter, Order, Reply, Ring,
-    Session, Span,
+    Bucket, Change, Durability, Fixed, Ledger, LedgerEntry, LedgerSold, Mark, Meter, Order, Reply,
+    Ring, Session, Span,
 };
 
 /// How often an order is sent that does no more when it is carried out twice.
@@ -203,7 +203,8 @@ impl Office {
         let report = async |delta| {
             let entry = LedgerEntry { meter, span, bound: 0, want: 0, delta, floor: 0 };
             let seq = lane.inquiries().next_report();
-            let order = Order::Ledger(Ledger { session, seq, entries: vec![entry] });
+            let (entries, durability) = (vec![entry], Durability::Memory);
+            let order = Order::Ledger(Ledger { session, seq, entries, durability });
             // It is counted once, however often it is heard.
             let reply = self.insist(lane, order).await?;
             let Reply::Ledger(LedgerSold::Sold(sold), _epoch) = reply else { return None };

@@ -125,7 +125,7 @@ impl Engine {
                 self.errands.trip = self.errands.trip.saturating_mul(7).saturating_add(sample) / 8;
                 Some(reply)
             }
-            Outcome::Answered(_) | Outcome::Unanswered => {
+            Outcome::Answered(_) | Outcome::Unconfirmed | Outcome::Unanswered => {
                 self.facts.unanswered = self.facts.unanswered.saturating_add(1);
                 None
             }

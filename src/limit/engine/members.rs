@@ -350,7 +350,9 @@ impl Membership {
                 self.heard(now);
                 self.beaten(now, flight, beaten);
             }
-            Outcome::Answered(_) | Outcome::Unanswered => self.unanswered(now),
+            Outcome::Answered(_) | Outcome::Unconfirmed | Outcome::Unanswered => {
+                self.unanswered(now);
+            }
         }
     }
 

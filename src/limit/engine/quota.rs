@@ -4,6 +4,11 @@
 //! repeated as it is until it is answered, by the next life if need be: the primary answers a
 //! repetition with what it said first. So nothing is charged twice, and no grant is lost.
 //!
+//! A report that buys what is not to be lost with the primary is answered once a replica of it has
+//! what was sold ([`Durability`]). Without that it is repeated like any other without an answer, so
+//! nothing is sold twice either. On the way back in touch nobody can wait for a replica: a report
+//! is then answered at once, and what it buys is charged and not spent.
+//!
 //! What was admitted out of touch is part of the next report. Until then it is in the journal, if
 //! there is one; without it, it is lost with the life.
 
@@ -20,7 +25,8 @@ use crate::limit::engine::sizing::{self, Supply};
 use crate::limit::engine::{Effect, Engine};
 use crate::limit::order::members::Epoch;
 use crate::limit::order::{
-    EntrySold, LEDGER_ENTRIES_MAX, Ledger, LedgerEntry, LedgerSold, Meter, Order, Session, Span,
+    Durability, EntrySold, LEDGER_ENTRIES_MAX, Ledger, LedgerEntry, LedgerSold, Meter, Order,
+    Session, Span,
 };
 use crate::time::Timestamp;
 
@@ -95,6 +101,15 @@ struct Wish {
     bound: u64,
     /// Nothing is wanted: what was used is to be told.
     is_report: bool,
+    durability: Durability,
+}
+
+impl Wish {
+    /// That what was used is told.
+    const fn to_tell(place: u32, window: u64) -> Self {
+        let durability = Durability::Memory;
+        Self { place, window, want: 0, back: 0, bound: 0, is_report: true, durability }
+    }
 }
 
 /// The report that is not yet answered.
@@ -105,6 +120,15 @@ struct Flight {
     wishes: Option<Vec<Wish>>,
     on_the_way: bool,
     repeat_at: Timestamp,
+    /// Whether an answer says that what was sold is as durable as it is to be.
+    is_durable: bool,
+}
+
+impl Flight {
+    fn new(ledger: Ledger, wishes: Option<Vec<Wish>>) -> Self {
+        let (on_the_way, repeat_at) = (false, Timestamp::default());
+        Self { ledger, wishes, on_the_way, repeat_at, is_durable: true }
+    }
 }
 
 impl Books {
@@ -154,8 +178,9 @@ impl Engine {
         let want = sizing::want(slot, grid, Supply { for_sale: bound, demand, left }, need);
         let most = (rule.limit() / AT_ONCE_ONE_IN).max(1).max(need);
         slot.flags.queued = true;
-        let wish =
-            Wish { place, window: number, want: want.min(most), back: 0, bound, is_report: false };
+        let (want, durability) = (want.min(most), rule.durability());
+        let (window, back, is_report) = (number, 0, false);
+        let wish = Wish { place, window, want, back, bound, is_report, durability };
         self.books.wishes.push_back(wish);
         self.open_books(moment.local);
     }
@@ -170,7 +195,7 @@ impl Engine {
         slot.balance = 0;
         slot.flags.queued = true;
         self.facts.returned = self.facts.returned.saturating_add(back);
-        let wish = Wish { place, window: slot.window, want: 0, back, bound: 0, is_report: false };
+        let wish = Wish { is_report: false, back, ..Wish::to_tell(place, slot.window) };
         self.books.wishes.push_back(wish);
         self.open_books(moment.local);
     }
@@ -195,8 +220,7 @@ impl Engine {
         let floor = floor.map(|_| slot.window);
         let used = extra.used.iter().map(|(window, _)| window);
         let windows = used.chain(floor.filter(|window| extra.used.of(*window) == 0));
-        let wish = |window| Wish { place, window, want: 0, back: 0, bound: 0, is_report: true };
-        self.books.wishes.extend(windows.map(wish));
+        self.books.wishes.extend(windows.map(|window| Wish::to_tell(place, window)));
     }
 
     /// Sends the next report if the replica is in touch, or repeats the last one if it is time.
@@ -213,12 +237,17 @@ impl Engine {
         if self.books.flight.is_none() {
             self.write_report();
         }
-        let Some(flight) = self.books.flight.as_ref() else { return false };
+        let may_take_its_time = self.heal.is_none();
+        let Some(flight) = self.books.flight.as_mut() else { return false };
         if flight.on_the_way {
             return true;
         }
-        let order = Order::Ledger(flight.ledger.clone());
-        let sent = self.send(now, What::Books, order);
+        let mut ledger = flight.ledger.clone();
+        if !may_take_its_time {
+            ledger.durability = Durability::Memory;
+        }
+        flight.is_durable = may_take_its_time || flight.ledger.durability != Durability::Replicated;
+        let sent = self.send(now, What::Books, Order::Ledger(ledger));
         if let Some(flight) = self.books.flight.as_mut() {
             flight.on_the_way = sent;
         }
@@ -230,9 +259,13 @@ impl Engine {
         let mut entries = Vec::new();
         let mut wishes: Vec<Wish> = Vec::new();
         let mut later = VecDeque::new();
+        let mut durability = Durability::Memory;
         while entries.len() < LEDGER_ENTRIES_MAX {
             let Some(wish) = self.books.wishes.pop_front() else { break };
-            if wishes.iter().any(|other| other.place == wish.place) {
+            // Who must wait for a replica does so without the others.
+            let waits = |wish: &Wish| wish.durability == Durability::Replicated;
+            let is_other = |other: &Wish| other.place == wish.place || waits(other) != waits(&wish);
+            if wishes.iter().any(is_other) {
                 later.push_back(wish);
                 continue;
             }
@@ -258,6 +291,7 @@ impl Engine {
                 delta: signed(used).saturating_sub(signed(wish.back)),
                 floor: floor.filter(|(seen, _)| *seen != run).map_or(0, |(_, floor)| floor),
             });
+            durability = durability.max(wish.durability);
             wishes.push(wish);
         }
         self.books.wishes.extend(later);
@@ -266,10 +300,9 @@ impl Engine {
         }
         self.books.seq = self.books.seq.saturating_add(1);
         let (session, seq) = (self.books.session, self.books.seq);
-        let ledger = Ledger { session, seq, entries };
+        let ledger = Ledger { session, seq, entries, durability };
         self.effects.push_back(Effect::Journal(Record::Sent(ledger.clone())));
-        let (wishes, repeat_at) = (Some(wishes), Timestamp::default());
-        self.books.flight = Some(Flight { ledger, wishes, on_the_way: false, repeat_at });
+        self.books.flight = Some(Flight::new(ledger, Some(wishes)));
     }
 
     /// An answer to a report, or none.
@@ -287,7 +320,7 @@ impl Engine {
             self.books_in_heal(now, false);
             return;
         };
-        let Ledger { session, seq, entries } = flight.ledger;
+        let Ledger { session, seq, entries, .. } = flight.ledger;
         self.effects.push_back(Effect::Journal(Record::Done { session, seq }));
         let sold = match reply {
             LedgerSold::Sold(sold) => sold,
@@ -300,9 +333,9 @@ impl Engine {
         for (index, entry) in entries.iter().enumerate() {
             let sold = sold.get(index).copied().unwrap_or(none);
             match flight.wishes.as_ref().and_then(|wishes| wishes.get(index)) {
-                Some(wish) if is_strange => {
-                    // What is missing in that ledger was not asserted before: what it granted
-                    // stays charged, and is not spent.
+                Some(wish) if is_strange || !flight.is_durable && 0 < sold.granted => {
+                    // What is missing in that ledger was not asserted before, or nobody but its
+                    // primary may have it: what it granted stays charged, and is not spent.
                     if let Some(slot) = self.slots.get_mut(wish.place) {
                         slot.flags.queued &= wish.is_report;
                     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::limit::key::CounterKey;
-use crate::limit::order::{FIXED_SOLD_MAX, Meter, Span};
+use crate::limit::order::{Durability, FIXED_SOLD_MAX, Meter, Span};
 
 /// The longest sliding window: held-back shares are remembered for twice as long.
 pub const SLIDING_MAX: Duration = Duration::from_mins(5);
@@ -33,6 +33,7 @@ pub struct Rule {
     loss: Loss,
     late: Late,
     max_wait: Duration,
+    durability: Durability,
     grid: Grid,
 }
 
@@ -156,6 +157,7 @@ impl Rule {
             loss: Loss::LocalShare,
             late: Late::Refuse,
             max_wait: Duration::from_millis(25),
+            durability: Durability::Memory,
             grid,
         })
     }
@@ -179,6 +181,14 @@ impl Rule {
     pub const fn on_timeout(mut self, max_wait: Duration, late: Late) -> Self {
         self.max_wait = max_wait;
         self.late = late;
+        self
+    }
+
+    /// The same rule, of which this is who must have what is sold before it is spent. Only quotas
+    /// ask: their periods outlive a primary.
+    #[must_use]
+    pub const fn durable(mut self, durability: Durability) -> Self {
+        self.durability = durability;
         self
     }
 
@@ -250,6 +260,10 @@ impl Rule {
 
     pub(super) const fn late(&self) -> Late {
         self.late
+    }
+
+    pub(super) const fn durability(&self) -> Durability {
+        self.durability
     }
 
     pub(super) const fn max_wait(&self) -> Duration {

@@ -12,8 +12,8 @@ use crate::limit::engine::{Claim, Decision, Effect, Engine, Source};
 use crate::limit::key::{CounterKey, KeySpace, Kind};
 use crate::limit::order::members::{Epoch, Seat};
 use crate::limit::order::{
-    EntrySold, Errand, FixedSold, Ledger, LedgerEntry, LedgerSold, Order, Outcome, ReplicaId,
-    Reply, Session, Span,
+    Durability, EntrySold, Errand, FixedSold, Ledger, LedgerEntry, LedgerSold, Order, Outcome,
+    ReplicaId, Reply, Session, Span,
 };
 use crate::time::Timestamp;
 
@@ -230,7 +230,8 @@ fn after_a_tick_nothing_is_due() {
     let span = Span { starts: 0, ends: u64::MAX };
     let entry = LedgerEntry { meter, span, bound: 9, want: 1, delta: 0, floor: 0 };
     let mut engine = Engine::new(session(), 16, 1);
-    engine.restore([Record::Sent(Ledger { session: session(), seq: 1, entries: vec![entry] })]);
+    let (entries, durability) = (vec![entry], Durability::Memory);
+    engine.restore([Record::Sent(Ledger { session: session(), seq: 1, entries, durability })]);
     // Its news are old: it cannot repeat the report now.
     engine.stand(at(NOW), Arc::new(Standing { buys_until: at(NOW), ..in_touch() }));
     let now = at(NOW + 5);

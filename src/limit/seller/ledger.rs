@@ -96,7 +96,7 @@ fn signed(tokens: u64) -> i64 {
 mod tests {
     use super::*;
     use crate::limit::key::{KeySpace, Kind};
-    use crate::limit::order::{ReplicaId, Session};
+    use crate::limit::order::{Durability, ReplicaId, Session};
     use crate::limit::seller::Primary;
 
     fn entry(want: u64, delta: i64, floor: u64) -> LedgerEntry {
@@ -107,7 +107,7 @@ mod tests {
 
     fn order(replica: u128, seq: u64, entry: LedgerEntry) -> Ledger {
         let session = Session { replica: ReplicaId(replica), incarnation: 1, desk: 0 };
-        Ledger { session, seq, entries: vec![entry] }
+        Ledger { session, seq, entries: vec![entry], durability: Durability::Memory }
     }
 
     fn ask(primary: &mut Primary, order: &Ledger) -> LedgerSold {

@@ -10,6 +10,7 @@
 //! | `onLoss` | `weir-on-loss` | what holds without Redis: `local-share`, `open`, `closed` |
 //! | `maxWait` | `weir-max-wait` | how long a request may wait for Redis |
 //! | `onTimeout` | `weir-on-timeout` | what holds when Redis takes longer: `refuse`, `admit` |
+//! | `durability` | `weir-durability` | who has what is sold of a quota: `replicated`, `memory` |
 //! | `counting` | `weir-counting` | when what depends on the response counts: `apim`, `reserve` |
 //! | `shadow` | `weir-shadow` | whether it counts and decides, but never refuses |
 //! | `headers` | `weir-headers` | whether answers have `RateLimit` and `RateLimit-Policy` |
@@ -21,6 +22,7 @@ use crate::fault::nearest;
 use crate::limit::Terms;
 use crate::limit::engine::rule::{Late, Loss};
 use crate::limit::manner::{Manner, Mode, OVER, Over, WAIT_MAX, Windows};
+use crate::limit::order::Durability;
 use crate::policy::build::Builder;
 use crate::policy::limits::wrong;
 use crate::policy::markup::{Element, Text};
@@ -43,6 +45,8 @@ pub struct Holding {
     pub max_wait: Duration,
     /// ... and what holds when there is no answer by then.
     pub late: Late,
+    /// Who must have what is sold of a quota before it is spent.
+    pub durability: Durability,
     /// When what depends on the response counts.
     pub counting: Counting,
     /// Whether it counts and decides, but never refuses.
@@ -103,6 +107,8 @@ pub enum Word {
     OnTimeout,
     /// [`Holding::max_wait`].
     MaxWait,
+    /// [`Holding::durability`].
+    Durability,
     /// [`Holding::counting`].
     Counting,
     /// [`Holding::shadow`].
@@ -144,12 +150,17 @@ const WINDOWS: &[(&str, Window)] = &[
 const LOSSES: &[(&str, Loss)] =
     &[("local-share", Loss::LocalShare), ("open", Loss::Open), ("closed", Loss::Closed)];
 const LATES: &[(&str, Late)] = &[("refuse", Late::Refuse), ("admit", Late::Admit)];
+const DURABILITIES: &[(&str, Durability)] = &[
+    ("when-possible", Durability::WhenPossible),
+    ("replicated", Durability::Replicated),
+    ("memory", Durability::Memory),
+];
 const COUNTINGS: &[(&str, Counting)] = &[("apim", Counting::Apim), ("reserve", Counting::Reserve)];
 const FLAGS: &[(&str, bool)] = &[("true", true), ("false", false)];
 
 impl Word {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Mode,
         Self::Overshoot,
         Self::Window,
@@ -157,6 +168,7 @@ impl Word {
         Self::OnLoss,
         Self::OnTimeout,
         Self::MaxWait,
+        Self::Durability,
         Self::Counting,
         Self::Shadow,
         Self::Headers,
@@ -172,6 +184,7 @@ impl Word {
             Self::OnLoss => "onLoss",
             Self::OnTimeout => "onTimeout",
             Self::MaxWait => "maxWait",
+            Self::Durability => "durability",
             Self::Counting => "counting",
             Self::Shadow => "shadow",
             Self::Headers => "headers",
@@ -188,6 +201,7 @@ impl Word {
             Self::OnLoss => "weir-on-loss",
             Self::OnTimeout => "weir-on-timeout",
             Self::MaxWait => "weir-max-wait",
+            Self::Durability => "weir-durability",
             Self::Counting => "weir-counting",
             Self::Shadow => "weir-shadow",
             Self::Headers => "weir-headers",
@@ -211,6 +225,7 @@ impl Holding {
         loss: Loss::LocalShare,
         max_wait: WAIT_MAX,
         late: Late::Refuse,
+        durability: Durability::WhenPossible,
         counting: Counting::Apim,
         shadow: false,
         headers: false,
@@ -227,6 +242,7 @@ impl Holding {
             Word::OnLoss => self.loss = one_of(text, LOSSES)?,
             Word::OnTimeout => self.late = one_of(text, LATES)?,
             Word::MaxWait => self.max_wait = max_wait(text)?,
+            Word::Durability => self.durability = one_of(text, DURABILITIES)?,
             Word::Counting => self.counting = one_of(text, COUNTINGS)?,
             Word::Shadow => self.shadow = one_of(text, FLAGS)?,
             Word::Headers => self.headers = one_of(text, FLAGS)?,
@@ -240,9 +256,11 @@ impl Holding {
             (Word::Overshoot, Sureness::Exact | Sureness::Local, _) => {
                 Some("only the mode `fast` admits more than the limit")
             }
-            (Word::OnLoss | Word::OnTimeout | Word::MaxWait, Sureness::Local, _) => {
-                Some("in the mode `local` nobody asks Redis")
-            }
+            (
+                Word::OnLoss | Word::OnTimeout | Word::MaxWait | Word::Durability,
+                Sureness::Local,
+                _,
+            ) => Some("in the mode `local` nobody asks Redis"),
             (Word::Burst, _, Window::AsPolicy | Window::Sliding | Window::Fixed) => {
                 Some("only the window `bucket` has a burst")
             }
@@ -274,8 +292,8 @@ impl Holding {
             Sureness::Fast => Mode::Fast { over: self.over },
             Sureness::Local => Mode::Local,
         };
-        let (loss, max_wait, late) = (self.loss, self.max_wait, self.late);
-        Manner { mode, windows: Windows::OfTerms, loss, max_wait, late }
+        let Self { loss, max_wait, late, durability, .. } = *self;
+        Manner { mode, windows: Windows::OfTerms, loss, max_wait, late, durability }
     }
 
     /// What the attributes of `element` say, and else what these are; wrong ones are reported.
@@ -321,6 +339,10 @@ impl Nature {
             Word::Window | Word::Burst if self.is_quota => Some((
                 "a quota counts in periods of its own",
                 "take it out, or use a rate limit, whose windows can be chosen",
+            )),
+            Word::Durability if !self.is_quota => Some((
+                "the windows of a rate limit are over too soon for a replica to matter",
+                "take it out; it is for quotas",
             )),
             Word::Counting if !self.is_late => Some((
                 "what it counts is known before the response",

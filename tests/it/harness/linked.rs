@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use weir::counters::redis::settings::{PREFIX, Place, Settings, Topology};
 use weir::counters::redis::trouble::Trouble;
-use weir::counters::redis::{Customer, Link, News};
+use weir::counters::redis::{Copies, Customer, Link, News};
 use weir::limit::key::{KeySpace, Kind};
 use weir::limit::order::members::{Beat, Epoch, Probe};
 use weir::limit::order::{
-    Bucket, Errand, Fixed, Floor, Ledger, LedgerEntry, Meter, Order, Outcome, Permits, Raise,
-    ReplicaId, Reply, Ring, Session, Span, Ticket,
+    Bucket, Durability, Errand, Fixed, Floor, Ledger, LedgerEntry, Meter, Order, Outcome, Permits,
+    Raise, ReplicaId, Reply, Ring, Session, Span, Ticket,
 };
 use weir::time::{Clock, SystemClock};
 
@@ -88,6 +88,18 @@ impl Linked {
         })
     }
 
+    /// Waits until it was found that `wanted` have what is sold, and whether that is required.
+    pub(crate) fn finds(&self, wanted: &Copies) -> bool {
+        let found = soon(|| {
+            let of = |news: &News| match news {
+                News::Copies { copies, is_required, .. } if copies == wanted => Some(*is_required),
+                _ => None,
+            };
+            self.news(of).pop()
+        });
+        found.unwrap_or_else(|| panic!("{:?}", self.news(|news| Some(news.clone()))))
+    }
+
     /// Waits for a trouble that is wanted.
     pub(crate) fn suffers(&self, wanted: impl Fn(&Trouble) -> bool) {
         let found = soon(|| self.troubles().iter().any(&wanted).then_some(()));
@@ -139,7 +151,7 @@ impl Linked {
         match self.ask(lane, fixed(1)) {
             Outcome::Answered(Reply::Fixed(sold, _)) => Some(sold.sold),
             Outcome::Unanswered => None,
-            Outcome::Answered(other) => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -208,10 +220,19 @@ pub(crate) fn beat(replica: u128, seq: u64) -> Order {
     })
 }
 
+/// Report number `seq` to ledgers.
+pub(crate) fn ledger(seq: u64, entries: Vec<LedgerEntry>, durability: Durability) -> Order {
+    let session = Session { replica: ReplicaId(1), incarnation: 1, desk: 0 };
+    Order::Ledger(Ledger { session, seq, entries, durability })
+}
+
+/// Buys `want` of a ledger that sells no more than 100.
+pub(crate) fn entry(want: u64) -> LedgerEntry {
+    LedgerEntry { meter: meter(), span: SPAN, bound: 100, want, delta: 0, floor: 0 }
+}
+
 /// An order of each kind.
 pub(crate) fn every_kind() -> Vec<Order> {
-    let session = Session { replica: ReplicaId(1), incarnation: 1, desk: 0 };
-    let entry = LedgerEntry { meter: meter(), span: SPAN, bound: 9, want: 3, delta: 0, floor: 0 };
     let bucket = Bucket {
         meter: meter(),
         token_nanos: 1_000_000_000,
@@ -237,7 +258,7 @@ pub(crate) fn every_kind() -> Vec<Order> {
         fixed(4),
         Order::Ring(Ring { meter: meter(), parts: 10, at: 7, want: 3, bound: 5, marks: vec![] }),
         Order::Bucket(bucket),
-        Order::Ledger(Ledger { session, seq: 1, entries: vec![entry] }),
+        ledger(1, vec![entry(3)], Durability::Memory),
         Order::Raise(Raise { floors: vec![Floor { meter: meter(), span: SPAN, sold: 40 }] }),
         Order::Permits(permits),
     ]

@@ -4,7 +4,7 @@
 use crate::limit::engine::quota::Record;
 use crate::limit::key::CounterKey;
 use crate::limit::order::{
-    LEDGER_ENTRIES_MAX, Ledger, LedgerEntry, Meter, ReplicaId, Session, Span,
+    Durability, LEDGER_ENTRIES_MAX, Ledger, LedgerEntry, Meter, ReplicaId, Session, Span,
 };
 
 const SENT: u8 = 1;
@@ -127,7 +127,9 @@ impl Reader<'_> {
             let delta = i64::from_le_bytes(self.take()?);
             entries.push(LedgerEntry { meter, span, bound, want, delta, floor });
         }
-        Some(Record::Sent(Ledger { session, seq, entries }))
+        // What an earlier life bought is not spent, so nobody has to confirm it.
+        let durability = Durability::Memory;
+        Some(Record::Sent(Ledger { session, seq, entries, durability }))
     }
 }
 
@@ -156,7 +158,8 @@ pub(super) mod tests {
         let Record::Used { meter, span, .. } = used("a", 0) else { panic!("it was used") };
         let entry = LedgerEntry { meter, span, bound: 9, want: 3, delta: -4, floor: 11 };
         let session = Session { replica: ReplicaId(u128::MAX - 5), incarnation: 77, desk };
-        Record::Sent(Ledger { session, seq, entries: vec![entry; entries] })
+        let (entries, durability) = (vec![entry; entries], Durability::Memory);
+        Record::Sent(Ledger { session, seq, entries, durability })
     }
 
     pub(in super::super) fn done(of: &Record) -> Record {

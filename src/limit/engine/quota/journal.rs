@@ -13,10 +13,7 @@ impl Engine {
     pub fn restore(&mut self, records: impl IntoIterator<Item = Record>) {
         for record in records {
             match record {
-                Record::Sent(ledger) => {
-                    let (wishes, on_the_way, repeat_at) = (None, false, Timestamp::default());
-                    self.books.flight = Some(Flight { ledger, wishes, on_the_way, repeat_at });
-                }
+                Record::Sent(ledger) => self.books.flight = Some(Flight::new(ledger, None)),
                 Record::Done { session, seq } => {
                     let answered = self.books.flight.take_if(|flight| {
                         flight.ledger.session == session && flight.ledger.seq <= seq
