@@ -4,7 +4,7 @@
 //! sentinels, a cluster), makes sure that it sells, says so ([`News::Connected`]), and then carries
 //! [`Errand`]s: each goes at once or, while a few batches are on their way, with others in the next
 //! one. Each has exactly one outcome, [`DEADLINE`] after it was handed in at the
-//! latest, and 80 ms later if a replica is to confirm it ([`Durability`]); none is sent twice.
+//! latest, and 25 ms later if a replica is to confirm it ([`Durability`]); none is sent twice.
 //!
 //! [`Durability`]: crate::limit::order::Durability
 //!

@@ -6,26 +6,31 @@
 //! everything before it, over whichever connection it came. One question serves all answers that
 //! were here when it was asked.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::{Pipeline, Value};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use crate::counters::redis::batch::Desk;
+use crate::counters::redis::command::error_of;
 use crate::counters::redis::dial::{Line, Report, TRIAL_MILLIS};
 use crate::counters::redis::settings::{Login, Place, Tls};
 use crate::counters::redis::trouble::Trouble;
-use crate::counters::redis::{Copies, News};
+use crate::counters::redis::{Copies, News, SILENCE_MAX};
 use crate::limit::order::{Durability, Outcome, Reply, Ticket};
 use crate::time::Timestamp;
 
-/// How long a replica may take, in milliseconds. With the way to the primary and back it is less
-/// than the time in which an answer counts.
-pub(super) const WAIT_MILLIS: u64 = 20;
+/// How long an answer waits for a replica. With what it took before it is less than the time in
+/// which an answer counts.
+pub(super) const CONFIRM_MAX: Duration = Duration::from_millis(25);
 
-/// How long the primary may take to say what replicas say.
-const ANSWER_MAX: Duration = Duration::from_millis(WAIT_MILLIS + 20);
+/// How long a replica may take, in milliseconds. A primary that has nothing else to do notices up
+/// to 100 ms later that the time is over.
+const WAIT_MILLIS: u64 = 20;
 
 /// For how long nobody who can do without is kept waiting again, once no replica has confirmed.
 const DO_WITHOUT: Duration = Duration::from_secs(1);
@@ -37,6 +42,8 @@ pub(super) const HELD_MAX: usize = 64;
 pub(super) struct Held {
     desk: Desk,
     sent: Timestamp,
+    /// Until when they wait.
+    until: Timestamp,
     answers: Vec<(Ticket, Reply, Durability)>,
 }
 
@@ -51,15 +58,13 @@ pub(super) struct Way {
     pub(super) login: Option<Login>,
 }
 
-/// Asks whether replicas have what was sold.
+/// Asks whether replicas have what was sold, and gives the answers that wait for that.
 pub(super) struct Confirmer {
     desk: Desk,
-    way: Way,
-    /// Which life of which server sold.
-    run: u64,
-    /// The key that is written before it is asked.
-    trial: String,
-    line: Option<Line>,
+    question: Question,
+    /// Those for whom it is asked now, and those who came since: they may have bought later.
+    asked: Vec<Held>,
+    waiting: Vec<Held>,
     /// What was found last, and whether somebody was kept from spending by it.
     told: Option<(Copies, bool)>,
     /// Whether somebody spends nothing that no replica has.
@@ -68,14 +73,26 @@ pub(super) struct Confirmer {
     do_without_until: Timestamp,
 }
 
+/// Whether the replicas of a primary have all that it did before.
+#[derive(Clone, Debug)]
+struct Question {
+    way: Way,
+    /// Which life of which server it is.
+    run: u64,
+    /// The key that is written before it is asked.
+    trial: String,
+    commands: Arc<AtomicU64>,
+}
+
 impl Held {
     /// Answers to orders that were sent at `sent`.
-    pub(super) const fn new(
+    pub(super) fn new(
         desk: Desk,
         sent: Timestamp,
         answers: Vec<(Ticket, Reply, Durability)>,
     ) -> Self {
-        Self { desk, sent, answers }
+        let until = desk.clock.now() + CONFIRM_MAX;
+        Self { desk, sent, until, answers }
     }
 
     fn must_be_confirmed(&self) -> bool {
@@ -102,70 +119,103 @@ impl Drop for Held {
 
 impl Confirmer {
     /// Asks the life `run` of the server at the end of `way`, writing the key `trial` there.
-    pub(super) const fn new(desk: Desk, way: Way, run: u64, trial: String) -> Self {
+    pub(super) fn new(desk: Desk, way: Way, run: u64, trial: String) -> Self {
+        let commands = Arc::clone(&desk.commands);
         Self {
             desk,
-            way,
-            run,
-            trial,
-            line: None,
+            question: Question { way, run, trial, commands },
+            asked: Vec::new(),
+            waiting: Vec::new(),
             told: None,
             is_required: false,
-            do_without_until: Timestamp::from_micros(0),
+            do_without_until: Timestamp::default(),
         }
     }
 
     /// Asks for all that is held, until nobody holds anything any more.
     pub(super) async fn run(mut self, mut held: mpsc::Receiver<Held>) {
-        let mut waiting: Vec<Held> = Vec::new();
+        let mut line = None;
+        let mut asking = JoinSet::new();
         loop {
-            if waiting.is_empty() {
-                let Some(next) = held.recv().await else { return };
-                keep(next, self.do_without_until, &mut waiting);
-                continue;
+            if asking.is_empty() && !self.waiting.is_empty() {
+                self.asked = std::mem::take(&mut self.waiting);
+                self.is_required |= self.asked.iter().any(Held::must_be_confirmed);
+                let looks = matches!(self.told, None | Some((Copies::NoReplica, _)));
+                asking.spawn(self.question.clone().ask(line.take(), looks));
             }
-            // Who comes while it is asked may have bought after that: they are for the next time.
-            let asked = std::mem::take(&mut waiting);
-            self.is_required |= asked.iter().any(Held::must_be_confirmed);
-            let copies = {
-                let until = self.do_without_until;
-                let mut answer = std::pin::pin!(self.ask());
-                loop {
-                    tokio::select! {
-                        biased;
-                        copies = &mut answer => break copies,
-                        Some(next) = held.recv() => keep(next, until, &mut waiting),
-                    }
+            let now = self.desk.clock.now();
+            let held_ones = self.asked.iter().chain(&self.waiting);
+            let until = held_ones.map(|held| held.until).min();
+            tokio::select! {
+                biased;
+                Some(answer) = asking.join_next() => {
+                    // Who asked ended by itself: as if there were no answer.
+                    let silent = (None, Copies::Unknown(Trouble::Silent));
+                    let (open, copies) = answer.unwrap_or(silent);
+                    line = open;
+                    self.answer(copies);
                 }
-            };
-            let is_confirmed = copies == Copies::Confirmed;
-            if !is_confirmed {
-                self.do_without_until = self.desk.clock.now() + DO_WITHOUT;
-            }
-            self.tell(copies);
-            for held in asked {
-                held.settle(is_confirmed);
+                () = sleep(until.unwrap_or(now).since(now)), if until.is_some() => self.give_up(),
+                next = held.recv() => match next {
+                    Some(next) => self.keep(next),
+                    None => return,
+                },
             }
         }
     }
 
-    /// Who has all that was sold before.
-    async fn ask(&mut self) -> Copies {
-        let line = self.line.take();
-        match timeout(ANSWER_MAX, self.ask_over(line)).await {
-            Ok(Ok((line, copies))) => {
-                self.line = Some(line);
-                copies
-            }
-            Ok(Err(trouble)) => Copies::Unknown(trouble),
-            Err(_) => Copies::Unknown(Trouble::Silent),
+    /// Takes in `next`, unless it can do without.
+    fn keep(&mut self, next: Held) {
+        if !next.must_be_confirmed() && self.desk.clock.now() < self.do_without_until {
+            next.settle(false);
+        } else if self.waiting.len() < HELD_MAX {
+            self.waiting.push(next);
         }
     }
 
-    async fn ask_over(&self, line: Option<Line>) -> Result<(Line, Copies), Trouble> {
-        let found_none = matches!(self.told, Some((Copies::NoReplica, _)));
+    /// `copies` is the answer for those for whom it was asked.
+    fn answer(&mut self, copies: Copies) {
+        let is_confirmed = copies == Copies::Confirmed;
+        if !is_confirmed {
+            self.do_without_until = self.desk.clock.now() + DO_WITHOUT;
+        }
+        let found = Some((copies.clone(), self.is_required));
+        if self.told != found {
+            self.told = found;
+            let (lane, is_required) = (self.desk.lane, self.is_required);
+            self.desk.customer.told(News::Copies { lane, copies, is_required });
+        }
+        for held in std::mem::take(&mut self.asked) {
+            held.settle(is_confirmed);
+        }
+    }
+
+    /// Lets those go who have waited for long enough.
+    fn give_up(&mut self) {
+        let now = self.desk.clock.now();
+        for held in [&mut self.asked, &mut self.waiting] {
+            for late in held.extract_if(.., |held| held.until <= now) {
+                self.do_without_until = now + DO_WITHOUT;
+                late.settle(false);
+            }
+        }
+    }
+}
+
+impl Question {
+    /// Asks over `line`, if it is still of use, and gives back one that is. If it `looks`, it
+    /// finds out first whether there is any replica.
+    async fn ask(self, line: Option<Line>, looks: bool) -> (Option<Line>, Copies) {
+        match timeout(SILENCE_MAX, self.ask_over(line, looks)).await {
+            Ok(Ok((line, copies))) => (Some(line), copies),
+            Ok(Err(trouble)) => (None, Copies::Unknown(trouble)),
+            Err(_) => (None, Copies::Unknown(Trouble::Silent)),
+        }
+    }
+
+    async fn ask_over(&self, line: Option<Line>, looks: bool) -> Result<(Line, Copies), Trouble> {
         let line = match line {
-            Some(line) if !found_none => line,
+            Some(line) if !looks => line,
             line => {
                 let (line, report) = self.look(line).await?;
                 if report.replicas == 0 {
@@ -177,12 +227,10 @@ impl Confirmer {
         let mut pipeline = Pipeline::with_capacity(2);
         pipeline.cmd("SET").arg(&self.trial).arg(0).arg("PX").arg(TRIAL_MILLIS);
         pipeline.cmd("WAIT").arg(1).arg(WAIT_MILLIS);
-        self.desk.note_commands(2);
+        self.commands.fetch_add(2, Ordering::Relaxed);
         let answers = line.ask(&pipeline, 2).await?;
-        if let Some(Value::ServerError(error)) =
-            answers.iter().find(|answer| matches!(answer, Value::ServerError(_)))
-        {
-            return Err(Trouble::of_server(error.code(), error.details()));
+        if let Some(trouble) = answers.iter().find_map(error_of) {
+            return Err(trouble);
         }
         if matches!(answers.as_slice(), [_, Value::Int(1..)]) {
             return Ok((line, Copies::Confirmed));
@@ -200,26 +248,9 @@ impl Confirmer {
             let Way { place, tls, login } = &self.way;
             Line::open(place, tls.as_ref(), login.as_ref()).await?
         };
+        self.commands.fetch_add(1, Ordering::Relaxed);
         let report = line.report().await?;
         // A name may lead elsewhere the second time.
         if report.run() == self.run { Ok((line, report)) } else { Err(Trouble::NotPrimary) }
-    }
-
-    fn tell(&mut self, copies: Copies) {
-        let found = Some((copies.clone(), self.is_required));
-        if self.told != found {
-            self.told = found;
-            let (lane, is_required) = (self.desk.lane, self.is_required);
-            self.desk.customer.told(News::Copies { lane, copies, is_required });
-        }
-    }
-}
-
-/// Puts `next` to those who wait, unless it can do without until then.
-fn keep(next: Held, do_without_until: Timestamp, waiting: &mut Vec<Held>) {
-    if !next.must_be_confirmed() && next.desk.clock.now() < do_without_until {
-        next.settle(false);
-    } else if waiting.len() < HELD_MAX {
-        waiting.push(next);
     }
 }

@@ -91,9 +91,9 @@ impl Linked {
     /// Waits until it was found that `wanted` have what is sold, and whether that is required.
     pub(crate) fn finds(&self, wanted: &Copies) -> bool {
         let found = soon(|| {
-            let of = |news: &News| match news {
-                News::Copies { copies, is_required, .. } if copies == wanted => Some(*is_required),
-                _ => None,
+            let of = |news: &News| {
+                let News::Copies { copies, is_required, .. } = news else { return None };
+                (copies == wanted).then_some(*is_required)
             };
             self.news(of).pop()
         });
@@ -151,7 +151,7 @@ impl Linked {
         match self.ask(lane, fixed(1)) {
             Outcome::Answered(Reply::Fixed(sold, _)) => Some(sold.sold),
             Outcome::Unanswered => None,
-            other => panic!("{other:?}"),
+            other @ (Outcome::Answered(_) | Outcome::Unconfirmed) => panic!("{other:?}"),
         }
     }
 
