@@ -72,7 +72,7 @@ pub struct Exchange {
     pub final_fields: FinalFields,
     /// What a step leaves for a later one.
     pub pending: Pending,
-    /// Quotas to charge with the bytes of this exchange once they are known.
+    /// Quotas that count the bytes of this exchange, each once.
     pub bandwidth: Vec<Charge>,
     /// Whether it was to be sent to its backend.
     pub is_forwarded: bool,

@@ -6,6 +6,7 @@
 //! | `upstream_peer`, `upstream_request_filter` | the request goes to its backend | [`forward`] |
 //! | `response_filter` | outbound runs on the head; the body streams through | [`drive`] |
 //! | `fail_to_proxy` | on-error runs, or an answer takes the response's place | [`reply`] |
+//! | body filters | quotas of bandwidth see what flows | [`holds`] |
 //! | `logging` | what is left to count is counted; the record is made | [`record`] |
 
 pub mod listener;
@@ -14,6 +15,7 @@ pub mod strict;
 pub mod admit;
 pub mod drive;
 pub mod forward;
+pub mod holds;
 pub mod reply;
 pub mod record;
 pub mod state;
@@ -46,6 +48,7 @@ use crate::policy::routing::Forward;
 use crate::problem::Problem;
 use crate::proxy::admit::{Admission, Bounds, Trust};
 use crate::proxy::drive::Stop;
+use crate::proxy::holds::Holds;
 use crate::proxy::record::Journey;
 use crate::proxy::state::State;
 use crate::snapshot::{Live, Snapshot};
@@ -99,6 +102,8 @@ pub struct Run {
     exchange: Exchange,
     /// The call whose response the policies look into.
     call: Option<Call>,
+    /// What it holds of counters until it ends.
+    holds: Option<Box<Holds>>,
     /// How the request that Pingora forwards is forwarded.
     forward: Option<Forward>,
     /// How the certificate of the API's own backend is judged.
@@ -167,7 +172,7 @@ impl ProxyHttp for Gateway {
                 }
             }
         }
-        reply::deliver(session, context).await?;
+        reply::deliver(self, session, context).await?;
         Ok(true)
     }
 
@@ -199,8 +204,11 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         _piece: &mut Option<Bytes>,
         _end: bool,
-        _context: &mut Context,
+        context: &mut Context,
     ) -> pingora::Result<()> {
+        if let Some(holds) = context.holds() {
+            holds.moved(holds::bytes(session));
+        }
         self.bounds.body(session)
     }
 
@@ -237,13 +245,29 @@ impl ProxyHttp for Gateway {
             forward::is_bodiless(head, session.req_header().method == http::Method::HEAD);
         let is_looked_at = run.machine.program().looks_at_response();
         let response = Response::received(head.status, &head.headers, bodiless, is_looked_at);
-        match drive::resume(self, session, run, Event::Responded(response)).await {
+        let stop = drive::resume(self, session, run, Event::Responded(response)).await;
+        holds::begin(self, run);
+        match stop {
             Stop::Deliver if reply::is_untouched(&run.exchange, bodiless) => {
                 reply::edit(head, &run.exchange)
             }
             Stop::Deliver | Stop::Forward => Error::e_explain(ANSWERED, ""),
             Stop::Gone(error) => Err(error),
         }
+    }
+
+    fn response_body_filter(
+        &self,
+        session: &mut Session,
+        piece: &mut Option<Bytes>,
+        _end: bool,
+        context: &mut Context,
+    ) -> pingora::Result<Option<Duration>> {
+        if let Some(holds) = context.holds() {
+            let piece = piece.as_deref().map_or(0, holds::length);
+            holds.moved(holds::bytes(session).saturating_add(piece));
+        }
+        Ok(None)
     }
 
     fn error_while_proxy(
@@ -314,6 +338,7 @@ impl Run {
             machine,
             exchange,
             call: None,
+            holds: None,
             forward: None,
             tls,
             key_header,
@@ -328,6 +353,11 @@ impl Context {
     /// What the client is told where policies have no say.
     fn note_refusal(&mut self, problem: &Problem) {
         self.journey.refused(problem);
+    }
+
+    /// What the exchange holds of counters, if it holds anything.
+    fn holds(&mut self) -> Option<&mut Holds> {
+        self.run.as_mut()?.holds.as_deref_mut()
     }
 }
 

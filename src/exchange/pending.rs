@@ -59,6 +59,33 @@ pub struct Told {
 }
 
 impl Pending {
+    /// Whether something was taken that the response decides on, or is still to be given back.
+    pub fn is_holding(&self) -> bool {
+        !self.refunds.is_empty() || self.paid.iter().any(|paid| paid.held.is_some())
+    }
+
+    /// What is owed of what `paid` took: where a counter belongs to its key alone, others may count
+    /// on it.
+    pub fn needed(&self, paid: &Paid) -> u64 {
+        let same_key = self.paid.iter().filter(|other| other.charge.key == paid.charge.key);
+        same_key.map(|other| other.due).fold(paid.due, u64::max)
+    }
+
+    /// What is to be given back, and when it was taken, where no response will decide. Nothing is
+    /// held after it.
+    pub fn abandon(&mut self) -> Vec<(Charge, Timestamp)> {
+        let mut refunds = std::mem::take(&mut self.refunds);
+        for paid in &self.paid {
+            let Some(at) = paid.held else { continue };
+            let cost = paid.charge.cost.saturating_sub(self.needed(paid));
+            if cost > 0 {
+                refunds.push((Charge { cost, ..paid.charge }, at));
+            }
+        }
+        self.paid.retain(|paid| paid.held.is_none());
+        refunds
+    }
+
     /// Whether a limit in shadow would have refused this exchange.
     pub fn has_spared(&self) -> bool {
         self.refusals.iter().any(|refusal| refusal.outcome.is_spared())

@@ -17,7 +17,8 @@
 //!   requests as are on their way may go over the limit; or, with `counting: reserve`, it is held
 //!   before and settled after it: see [`holding`].
 //! * A policy in shadow asks and decides, and lets everybody pass.
-//! * Bytes are checked before and counted after the exchange, bodies both ways.
+//! * Bytes are only checked here, for bodies both ways; they are counted by whoever moves them,
+//!   from when the request is forwarded until the exchange is over.
 
 pub mod holding;
 mod subject;
@@ -231,9 +232,7 @@ pub(super) fn settle(pending: &mut Pending) -> Vec<Charge> {
     for paid in &pending.paid {
         let Some(at) = paid.held else { continue };
         let Paid { charge, due, .. } = *paid;
-        // Where a counter belongs to its key alone, others may count on what this one took.
-        let same_key = pending.paid.iter().filter(|other| other.charge.key == charge.key);
-        let needed = same_key.map(|other| other.due).fold(due, u64::max);
+        let needed = pending.needed(paid);
         if charge.cost < due {
             owed.push(Charge { cost: due.saturating_sub(charge.cost), ..charge });
         } else if needed < charge.cost {

@@ -11,7 +11,7 @@ use crate::policy::Side;
 use crate::policy::machine::{Effect, Event};
 use crate::problem::Problem;
 use crate::proxy::forward::call::Stopped;
-use crate::proxy::{Gateway, Run, forward, reply};
+use crate::proxy::{Gateway, Run, forward, holds, reply};
 use crate::time::{Clock, Timestamp};
 
 /// Why the machine stopped.
@@ -55,6 +55,7 @@ async fn follow(
         let event = match effect {
             Effect::Deliver => return Stop::Deliver,
             Effect::Forward(terms) => {
+                holds::begin(gateway, run);
                 if forward::needs_both_ways(run, session) {
                     run.forward = Some(terms);
                     return Stop::Forward;

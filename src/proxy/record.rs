@@ -11,11 +11,10 @@ use pingora::{Error, ErrorSource};
 use crate::exchange::pending::Pending;
 use crate::exchange::secrets::HIDDEN;
 use crate::exchange::{CacheOutcome, Exchange, format_id};
-use crate::limit::{Charge, Counters};
 use crate::problem::Problem;
 use crate::proxy::guard::Witness;
 use crate::proxy::state::State;
-use crate::proxy::{Context, Gateway};
+use crate::proxy::{Context, Gateway, holds};
 use crate::telemetry::access_log::{AccessLog, Line};
 use crate::telemetry::policy_trace;
 use crate::time::{Clock, SystemClock, Timestamp, date};
@@ -56,7 +55,7 @@ impl Journey {
     }
 }
 
-/// Counts the bytes, writes the line.
+/// Settles what was held, writes the line.
 pub fn finish(
     gateway: &Gateway,
     session: &mut Session,
@@ -67,7 +66,7 @@ pub fn finish(
     let now = gateway.clock.now();
     let sizes = sizes(session);
     if let Some(run) = &mut context.run {
-        count_bytes(gateway, &mut run.exchange, sizes, now);
+        holds::end(gateway, run, sizes.0.saturating_add(sizes.1), error.is_none());
         for refusal in &run.exchange.pending.refusals {
             gateway.state.refusals.note(refusal, now);
         }
@@ -106,21 +105,6 @@ pub fn witness(log: Arc<AccessLog>, clock: Arc<SystemClock>) -> Witness {
 fn sizes(session: &Session) -> (u64, u64) {
     let size = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
     (size(session.as_ref().body_bytes_read()), size(session.as_ref().body_bytes_sent()))
-}
-
-fn count_bytes(
-    gateway: &Gateway,
-    exchange: &mut Exchange,
-    (read, sent): (u64, u64),
-    now: Timestamp,
-) {
-    if exchange.bandwidth.is_empty() {
-        return;
-    }
-    let cost = read.saturating_add(sent);
-    let charges: Vec<Charge> =
-        exchange.bandwidth.iter().map(|charge| Charge { cost, ..*charge }).collect();
-    gateway.counters.add(&charges, now);
 }
 
 fn write(

@@ -23,8 +23,9 @@ use crate::expression::value::Value;
 use crate::policy::machine::Event;
 use crate::problem::Problem;
 use crate::proxy::drive::Stop;
+use crate::proxy::holds::Holds;
 use crate::proxy::reply::relay::{Unopened, opening, relay};
-use crate::proxy::{ANSWERED, Context, Gateway, Run, drive, forward};
+use crate::proxy::{ANSWERED, Context, Gateway, Run, drive, forward, holds};
 use crate::time::Timestamp;
 
 /// Fields that belong to one connection (RFC 9110 §7.6.1): never passed on.
@@ -82,22 +83,30 @@ pub fn end_if_expecting(session: &mut Session) {
 }
 
 /// Sends the response of the exchange, or that of its call.
-pub async fn deliver(session: &mut Session, context: &mut Context) -> pingora::Result<()> {
+pub async fn deliver(
+    gateway: &Gateway,
+    session: &mut Session,
+    context: &mut Context,
+) -> pingora::Result<()> {
     let Some(run) = &mut context.run else {
         return Ok(());
     };
     context.journey.answered(&run.exchange);
+    // Some are known only now.
+    holds::begin(gateway, run);
     end_if_expecting(session);
     let mut call = run.call.take();
     let mut first = None;
-    let response = run.exchange.response.as_ref();
+    let Run { exchange, holds, .. } = &mut **run;
+    let (exchange, holds) = (&*exchange, holds.as_deref_mut());
+    let response = exchange.response.as_ref();
     let untouched = match (&call, response) {
         (_, None) => true,
         // Of this response there is no body that policies could have touched.
         (Some(call), Some(response)) if call.is_switched() => {
             response.status == StatusCode::SWITCHING_PROTOCOLS
         }
-        (Some(call), Some(_)) => is_untouched(&run.exchange, call.is_done()),
+        (Some(call), Some(_)) => is_untouched(exchange, call.is_done()),
         (None, Some(_)) => false,
     };
     if let Some(open) = &mut call
@@ -118,9 +127,9 @@ pub async fn deliver(session: &mut Session, context: &mut Context) -> pingora::R
         }
     }
     match (call, response) {
-        (Some(call), _) if untouched => pass(session, &run.exchange, call, first).await,
+        (Some(call), _) if untouched => pass(session, exchange, (call, first, holds)).await,
         (call, Some(response)) => {
-            Box::pin(answer(session, &run.exchange, response, call, first)).await
+            Box::pin(answer(session, exchange, response, (call, first, holds))).await
         }
         (_, None) => Error::e_explain(ErrorType::InternalError, "there is no response"),
     }
@@ -130,11 +139,10 @@ pub async fn deliver(session: &mut Session, context: &mut Context) -> pingora::R
 async fn pass(
     session: &mut Session,
     exchange: &Exchange,
-    mut call: Call,
-    first: Option<Bytes>,
+    (mut call, first, holds): (Call, Option<Bytes>, Option<&mut Holds>),
 ) -> pingora::Result<()> {
     if call.is_switched() {
-        return Box::pin(switched::switch(session, exchange, call)).await;
+        return Box::pin(switched::switch(session, exchange, (call, holds))).await;
     }
     let mut head = call.take_head();
     edit(&mut head, exchange)?;
@@ -151,7 +159,7 @@ async fn pass(
         call.release();
         return Ok(());
     }
-    relay(session, call, first).await
+    relay(session, call, first, holds).await
 }
 
 /// Says how long the body is, as this client understands it.
@@ -179,8 +187,7 @@ async fn answer(
     session: &mut Session,
     exchange: &Exchange,
     response: &Response,
-    call: Option<Call>,
-    first: Option<Bytes>,
+    (call, first, holds): (Option<Call>, Option<Bytes>, Option<&mut Holds>),
 ) -> pingora::Result<()> {
     let silent = session.req_header().method == Method::HEAD || !may_have_body(response.status);
     let waiting = call.as_ref().filter(|_call| response.body.is_waiting());
@@ -205,7 +212,7 @@ async fn answer(
         session.write_response_body(Some(body), true).await?;
     }
     match call {
-        Some(call) if relays => relay(session, call, first).await,
+        Some(call) if relays => relay(session, call, first, holds).await,
         Some(call) => {
             call.release();
             Ok(())
@@ -238,7 +245,7 @@ pub async fn failed(
     }
     // Of the request's body nobody knows how much is left on the connection.
     session.set_keepalive(None);
-    let _ = deliver(session, context).await;
+    let _ = deliver(gateway, session, context).await;
 }
 
 /// After the request itself could not be read to its end.

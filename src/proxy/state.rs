@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::limit::names::Names;
 use crate::problem::Problem;
+use crate::proxy::holds::sizes::Sizes;
 
 /// Whether the gateway takes requests.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct State {
     pub configured: AtomicBool,
     /// Which limits refused, and whom.
     pub refusals: Names,
+    /// How many bytes the exchanges of each operation move.
+    pub sizes: Sizes,
     /// Makes ids of requests: a sequence that begins at random.
     sequence: AtomicU64,
     /// Tells this process's ids from those of others.
@@ -34,6 +37,7 @@ impl State {
             draining: AtomicBool::new(false),
             configured: AtomicBool::new(false),
             refusals: Names::default(),
+            sizes: Sizes::default(),
             sequence: AtomicU64::new(sequence),
             salt,
         }

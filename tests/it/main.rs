@@ -45,3 +45,4 @@ mod shared_weather;
 mod sharing;
 mod limits_held;
 mod crowds;
+mod bandwidth;

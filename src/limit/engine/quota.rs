@@ -375,6 +375,13 @@ impl Engine {
         slot.fraction = sizing::fraction(slot.own, slot.sold, self.standing.members);
         slot.refill_below = i64::MAX;
         let grid = Grid::of_form(slot.key.form, slot.key.period);
+        if slot.balance < 0 && 0 < wish.want && sold.granted == wish.want && !slot.flags.queued {
+            // More was owed meanwhile, and perhaps nobody asks for this key again.
+            slot.flags.queued = true;
+            let want = slot.balance.unsigned_abs();
+            self.books.wishes.push_back(Wish { want, ..wish.clone() });
+            return;
+        }
         if let Some(moment) = moment.filter(|_| sold.granted < wish.want) {
             let ends = grid.ends(slot.window);
             let denied = slot.denied_mut();

@@ -224,6 +224,32 @@ fn a_copy_is_copied_again_until_it_is_asserted() {
 }
 
 #[test]
+fn what_was_used_while_a_ledger_was_asked_is_told_though_nobody_asks_again() {
+    let shape = Shape::Quota { period: Duration::ZERO, origin: Duration::ZERO };
+    let rule = Arc::new(Rule::new(1_000_000, shape).unwrap());
+    let mut engine = engine(in_touch());
+    let claim = Claim { key: key(), rule: &rule, need: 0, cost: 0 };
+    engine.add(at(NOW), &claim, 100);
+    let orders = sent(&mut engine);
+    // These come while the first are on their way.
+    engine.add(at(NOW), &claim, 90_000);
+    assert_eq!(sent(&mut engine), []);
+    let Order::Ledger(ledger) = &orders[0].order else { panic!("{orders:?}") };
+    let granted = ledger.entries[0].want;
+    let reply = |granted, total| {
+        let sold = LedgerSold::Sold(vec![EntrySold { granted, total }]);
+        Outcome::Answered(Reply::Ledger(sold, EPOCH))
+    };
+    engine.outcome(at(NOW + 100), orders[0].ticket, reply(granted, granted));
+    let orders = sent(&mut engine);
+    let Order::Ledger(ledger) = &orders[0].order else { panic!("{orders:?}") };
+    let owed = 90_100 - granted;
+    assert_eq!(ledger.entries[0].want, owed);
+    engine.outcome(at(NOW + 200), orders[0].ticket, reply(owed, 90_100));
+    assert_eq!((engine.held(), sent(&mut engine)), (0, vec![]));
+}
+
+#[test]
 fn after_a_tick_nothing_is_due() {
     let shape = Shape::Quota { period: Duration::ZERO, origin: Duration::ZERO };
     let meter = Rule::new(1_000, shape).unwrap().grid().meter(key());

@@ -20,7 +20,7 @@ use crate::caller::{Call, CallError, Sending, may_repeat};
 use crate::exchange::message::{Body, Response};
 use crate::policy::Failure;
 use crate::policy::routing::Forward;
-use crate::proxy::{Gateway, INFORMATIONAL_MAX, Run, drive, strict};
+use crate::proxy::{Gateway, INFORMATIONAL_MAX, Run, drive, holds, strict};
 use crate::time::Clock;
 
 /// The most redirects that are followed for one request.
@@ -169,6 +169,9 @@ async fn stream_body(
         drive::invite_body(session).await.map_err(client)?;
         while let Some(piece) = session.read_request_body().await.map_err(client)? {
             gateway.bounds.body(session).map_err(Cut::Client)?;
+            if let Some(holds) = &mut run.holds {
+                holds.moved(holds::bytes(session));
+            }
             if chunked && !piece.is_empty() {
                 sending.send_chunk(&piece).await;
             } else {

@@ -9,7 +9,8 @@ use pingora::{Error, ErrorType};
 use tokio::time::timeout;
 
 use crate::caller::{Call, CallError};
-use crate::proxy::forward;
+use crate::proxy::holds::Holds;
+use crate::proxy::{forward, holds};
 
 /// How long a client may take what is left for it once its response has broken off.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(5);
@@ -47,6 +48,7 @@ pub(super) async fn relay(
     session: &mut Session,
     mut call: Call,
     mut first: Option<Bytes>,
+    mut holds: Option<&mut Holds>,
 ) -> pingora::Result<()> {
     let watched = session.as_mut().is_body_done();
     let counted = call.length().is_some();
@@ -60,6 +62,9 @@ pub(super) async fn relay(
                 gone = forward::call::gone(session, watched) => return Err(gone),
             }
         };
+        if let (Some(holds), Ok(Some(piece))) = (holds.as_deref_mut(), &piece) {
+            holds.moved(holds::bytes(session).saturating_add(holds::length(piece)));
+        }
         match piece {
             Ok(Some(piece)) if call.is_done() => {
                 // The connection is free before the client has taken everything.

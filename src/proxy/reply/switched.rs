@@ -18,6 +18,7 @@ use crate::caller::Call;
 use crate::caller::switched::Switched;
 use crate::exchange::Exchange;
 use crate::proxy::UPGRADED_SILENCE_MAX;
+use crate::proxy::holds::{self, Holds};
 use crate::proxy::reply::edit;
 
 /// How many pieces wait in each direction at most.
@@ -31,18 +32,22 @@ const LAST_WORDS_MAX: Duration = Duration::from_secs(5);
 pub(super) async fn switch(
     session: &mut Session,
     exchange: &Exchange,
-    mut call: Call,
+    (mut call, holds): (Call, Option<&mut Holds>),
 ) -> pingora::Result<()> {
     let mut head = call.take_head();
     edit(&mut head, exchange)?;
     head.insert_header(UPGRADE, "websocket")?;
     head.insert_header(CONNECTION, "Upgrade")?;
     session.write_response_header(Box::new(head), false).await?;
-    both_ways(session, call.switched()).await
+    both_ways(session, call.switched(), holds).await
 }
 
 /// Passes on what each side says, until one of them ends.
-async fn both_ways(session: &mut Session, backend: Switched) -> pingora::Result<()> {
+async fn both_ways(
+    session: &mut Session,
+    backend: Switched,
+    holds: Option<&mut Holds>,
+) -> pingora::Result<()> {
     let (reads, writes) = backend.split();
     let (to_backend, for_backend) = channel(PIECES_MAX);
     let (to_client, for_client) = channel(PIECES_MAX);
@@ -51,7 +56,7 @@ async fn both_ways(session: &mut Session, backend: Switched) -> pingora::Result<
     });
     let mut is_over = false;
     let ended = {
-        let mut client = pin!(serve(session, to_backend, for_client));
+        let mut client = pin!(serve(session, (to_backend, for_client), holds));
         loop {
             tokio::select! {
                 ended = client.as_mut() => break ended,
@@ -69,13 +74,17 @@ async fn both_ways(session: &mut Session, backend: Switched) -> pingora::Result<
 /// The client's side, until it ends or the backend has ended.
 async fn serve(
     session: &mut Session,
-    to_backend: Sender<Bytes>,
-    mut for_client: Receiver<Bytes>,
+    (to_backend, mut for_client): (Sender<Bytes>, Receiver<Bytes>),
+    mut holds: Option<&mut Holds>,
 ) -> pingora::Result<()> {
     loop {
         tokio::select! {
             piece = for_client.recv() => match piece {
-                Some(piece) => session.write_response_body(Some(piece), false).await?,
+                Some(piece) => {
+                    let moved = holds::bytes(session).saturating_add(holds::length(&piece));
+                    holds.iter_mut().for_each(|holds| holds.moved(moved));
+                    session.write_response_body(Some(piece), false).await?;
+                }
                 None => return session.write_response_body(None, true).await,
             },
             // Read only when there is room for it.
@@ -83,7 +92,11 @@ async fn serve(
                 let room = to_backend.reserve().await.ok()?;
                 Some((room, session.read_request_body().await))
             }, if !to_backend.is_closed() => match piece {
-                Some((room, Ok(Some(piece)))) => room.send(piece),
+                Some((room, Ok(Some(piece)))) => {
+                    let moved = holds::bytes(session);
+                    holds.iter_mut().for_each(|holds| holds.moved(moved));
+                    room.send(piece);
+                }
                 Some((_, Ok(None))) => return Ok(()),
                 Some((_, Err(error))) => return Err(error.into_down()),
                 // The backend listens no more, but may have something to say.
