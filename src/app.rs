@@ -6,6 +6,7 @@
 mod drain;
 mod serve;
 mod shared;
+mod shelf;
 mod trust;
 
 use std::fs::File;
@@ -93,6 +94,9 @@ pub enum StartError {
     /// The Redis that limits are to be shared over cannot be used as it is named.
     #[error("limits cannot be shared: {0}")]
     Redis(String),
+    /// The etcd cannot be used as it is named.
+    #[error("etcd cannot be used: {0}")]
+    Etcd(String),
     /// No thread, no random numbers, no signals.
     #[error("the system refuses what the gateway needs: {0}")]
     System(#[from] io::Error),

@@ -24,6 +24,7 @@ pub mod admin;
 pub mod admission;
 pub mod counters;
 pub mod cache;
+pub mod etcd;
 pub mod caller;
 pub mod telemetry;
 

@@ -48,6 +48,8 @@ pub struct Settings {
     pub cache_bytes_max: u64,
     /// The Redis over which replicas share their limits.
     pub redis: Redis,
+    /// The etcd that replicas share.
+    pub etcd: Etcd,
     /// Who this replica is.
     pub replica: Replica,
 }
@@ -71,6 +73,25 @@ pub struct Redis {
     /// Whether to speak TLS; an address `rediss://` says so too.
     pub tls: bool,
     /// PEM file of the authorities that servers are judged by; those of the machine if not set.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of our own certificate; set whenever `key_file` is.
+    pub certificate_file: Option<PathBuf>,
+    /// PEM file of its key; set whenever `certificate_file` is.
+    pub key_file: Option<PathBuf>,
+    /// What all keys begin with.
+    pub prefix: String,
+}
+
+/// The etcd that replicas share. Without endpoints there is none.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Etcd {
+    /// `http://host:port` or `https://host:port` of each member.
+    pub endpoints: Vec<String>,
+    /// The user; empty for nobody in particular, or whom the certificate names.
+    pub user: String,
+    /// A file with the password; set whenever `user` is.
+    pub password_file: Option<PathBuf>,
+    /// PEM file of the authorities that members are judged by; those of the machine if not set.
     pub ca_file: Option<PathBuf>,
     /// PEM file of our own certificate; set whenever `key_file` is.
     pub certificate_file: Option<PathBuf>,

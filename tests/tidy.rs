@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["exchange"],
     &["policy"],
     &["snapshot"],
-    &["cache", "caller", "counters", "telemetry"],
+    &["cache", "caller", "counters", "etcd", "telemetry"],
     // Who calls, and what runs: `proxy` asks it, and so does `weir explain`.
     &["admission"],
     &["configuration", "proxy"],
@@ -30,6 +30,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("arc_swap", &["snapshot"]),
     ("brotli_decompressor", &["policy/coding"]),
     ("clap", &["cli"]),
+    ("etcd_client", &["etcd"]),
     ("flate2", &["policy/coding"]),
     ("pingora", &["admin", "app", "caller", "proxy"]),
     ("prometheus_client", &["telemetry/metrics"]),
@@ -43,7 +44,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("serde", &["admin", "cli", "configuration", "telemetry/access_log", "telemetry/policy_trace"]),
     ("strsim", &["fault", "route/explain"]),
     // Nothing below the adapters awaits, and nothing but the root spawns threads for long.
-    ("tokio", &["app", "caller", "counters", "proxy"]),
+    ("tokio", &["app", "caller", "counters", "etcd", "proxy"]),
     ("tracing", &["app", "cli", "configuration/refresh", "counters", "proxy", "telemetry"]),
 ];
 

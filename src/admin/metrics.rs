@@ -80,6 +80,11 @@ fn shared(page: &mut Page, report: &Report) {
         page.level(&table::JOURNAL, &[], float(journal.bytes));
         page.level(&table::JOURNAL_FAULT, &[], f64::from(u8::from(journal.fault.is_some())));
     }
+    if let Some(copies) = &report.copies {
+        page.level(&table::COPY_FAULT, &[], f64::from(u8::from(copies.fault.is_some())));
+        let age = copies.age.map_or(f64::NAN, |age| age.as_secs_f64());
+        page.level(&table::COPY_AGE, &[], age);
+    }
     for report in &report.lanes {
         lane(page, report);
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::counters::redis::Copies;
-use crate::counters::shared::{LaneReport, Report, Touch};
+use crate::counters::shared::{CopiesReport, LaneReport, Report, Touch};
 
 /// What a replica does over Redis, in tokens unless said otherwise.
 #[derive(Serialize)]
@@ -27,7 +27,21 @@ pub(super) struct Sharing {
     orders_unanswered: u64,
     rollbacks: u64,
     debt_max: u64,
+    /// The copy of the totals of quotas in etcd; none if no etcd is named.
+    copy_in_etcd: Option<Copy>,
     lanes: Vec<Lane>,
+}
+
+/// How the copy of the totals of quotas in etcd is doing.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Copy {
+    /// `kept` or `broken`.
+    state: &'static str,
+    /// Why it is broken.
+    trouble: Option<String>,
+    /// How long ago it was last brought up to date; none: not yet.
+    age_seconds: Option<u64>,
 }
 
 /// One primary, or one of the parts of a cluster.
@@ -69,6 +83,7 @@ impl Sharing {
             orders_unanswered: facts.unanswered,
             rollbacks: facts.rollbacks,
             debt_max: facts.debt_max,
+            copy_in_etcd: report.copies.as_ref().map(Copy::of),
             lanes: report.lanes.iter().map(Lane::of).collect(),
         }
     }
@@ -80,6 +95,16 @@ fn durability(copies: &Copies) -> String {
         Copies::NoReplica => "memory: no replica of Redis is connected".to_owned(),
         Copies::Late => "memory: no replica of Redis confirms in time".to_owned(),
         Copies::Unknown(trouble) => format!("memory: replicas cannot be asked: {trouble}"),
+    }
+}
+
+impl Copy {
+    fn of(copies: &CopiesReport) -> Self {
+        Self {
+            state: if copies.fault.is_some() { "broken" } else { "kept" },
+            trouble: copies.fault.clone(),
+            age_seconds: copies.age.map(|age| age.as_secs()),
+        }
     }
 }
 

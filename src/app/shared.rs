@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use crate::app::StartError;
+use crate::app::{StartError, shelf};
 use crate::counters::redis::settings::{Login, PREFIX, Password, Place, Settings, Tls, Topology};
 use crate::counters::shared::Plan;
 use crate::settings::{self, Replica};
@@ -45,6 +45,7 @@ pub(super) fn plan(settings: &settings::Settings) -> Result<Option<Plan>, StartE
         replica: name(&settings.replica)?,
         replicas_expected: expected.unwrap_or(NonZeroU32::MIN),
         journal: settings.replica.journal_folder.clone(),
+        shelf: shelf::of(&settings.etcd)?,
     }))
 }
 

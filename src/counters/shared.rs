@@ -50,7 +50,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-pub use report::{JournalReport, LaneReport, Report, Touch};
+pub use report::{CopiesReport, JournalReport, LaneReport, Report, Touch};
 pub use upkeep::Upkeep;
 
 use crate::counters::memory::Memory;
@@ -58,7 +58,8 @@ use crate::counters::redis::settings::{Settings, Unusable};
 use crate::counters::redis::{Customer, Link, News};
 use crate::counters::shared::claim::{charge_all, charge_one};
 use crate::counters::shared::desk::{Desk, Round};
-use crate::counters::shared::journal::snapshot::Snapshot;
+use crate::counters::shared::journal::shelf::{Copies, Shelf};
+use crate::counters::shared::journal::snapshot::{Snapshot, origin_of};
 use crate::counters::shared::journal::{Journal, NoJournal};
 use crate::counters::shared::lane::Lane;
 use crate::counters::shared::permits::Lending;
@@ -98,6 +99,8 @@ pub struct Plan {
     /// them out of touch is lost with the process, and all of it with the data of Redis if no
     /// replica lives then.
     pub journal: Option<PathBuf>,
+    /// Where all replicas keep a copy of the totals of quotas that is not in Redis.
+    pub shelf: Option<Arc<dyn Shelf>>,
 }
 
 /// Why there is no home.
@@ -122,6 +125,7 @@ struct Office {
     clock: Arc<dyn Clock>,
     journal: Option<Arc<Journal>>,
     snapshot: Option<Snapshot>,
+    copies: Option<Arc<Copies>>,
     lanes: Vec<Lane>,
     alone: Memory,
     replicas_expected: NonZeroU32,
@@ -163,6 +167,8 @@ impl Shared {
         let folder = plan.journal.as_deref();
         let snapshot = folder.map(|folder| Snapshot::open(folder, &plan.redis.prefix, now));
         let (snapshot, totals) = snapshot.unzip();
+        let shelf = plan.shelf.clone();
+        let copies = shelf.map(|shelf| Arc::new(Copies::new(shelf, origin_of(&plan.redis.prefix))));
         let lanes = link.lanes();
         let desks = DESKS.checked_div(lanes).unwrap_or(DESKS).max(DESKS_OF_LANE_MIN);
         let identity = Identity {
@@ -186,6 +192,7 @@ impl Shared {
             clock,
             journal: journal.map(Arc::new),
             snapshot,
+            copies: copies.clone(),
             lanes: lanes.collect(),
             alone: Memory::new(),
             replicas_expected: plan.replicas_expected,
@@ -204,7 +211,7 @@ impl Shared {
         let weak = Arc::downgrade(&office);
         *ear.0.lock().unwrap_or_else(PoisonError::into_inner) = Weak::clone(&weak);
         let journal = office.journal.clone();
-        Ok((Self { office }, Upkeep { office: weak, alarm, courier, journal }))
+        Ok((Self { office }, Upkeep { office: weak, alarm, courier, journal, copies }))
     }
 
     /// How it is doing.

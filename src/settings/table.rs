@@ -1,16 +1,17 @@
 //! Every setting there is: name, usual value, meaning, reader. Help texts and documentation come
 //! from here.
 
+mod blank;
+
 use std::time::Duration;
+
+use blank::blank;
 
 use super::value::{
     Expected, address, bytes, bytes_or_off, count, flag, list, memory, networks, path,
     path_or_none, span, threads, word,
 };
-use super::{
-    AccessLog, Configuration, Drain, Forwarded, ForwardedProto, Limits, Listen, Log, LogColor,
-    LogFormat, LogLevel, Redis, Replica, Settings, Timeouts,
-};
+use super::{AccessLog, ForwardedProto, LogColor, LogFormat, LogLevel, Settings};
 
 /// One setting.
 #[derive(Clone, Copy, Debug)]
@@ -272,6 +273,48 @@ pub const ROWS: &[Row] = &[
         redis.prefix = |text| Ok::<_, Expected>(text.to_owned())
     ),
     row!(
+        "etcd.endpoints",
+        "",
+        "etcd that replicas share: http://host:2379 or https:// of each member, with commas between.",
+        etcd.endpoints = |text| Ok::<_, Expected>(list(text))
+    ),
+    row!(
+        "etcd.user",
+        "",
+        "User of etcd; whom the certificate names if not set.",
+        etcd.user = |text| Ok::<_, Expected>(text.to_owned())
+    ),
+    row!(
+        "etcd.passwordFile",
+        "",
+        "File with the password of etcd; read for each connection.",
+        etcd.password_file = |text| Ok::<_, Expected>(path_or_none(text))
+    ),
+    row!(
+        "etcd.caFile",
+        "",
+        "PEM file of the authorities for etcd; those of the machine if not set.",
+        etcd.ca_file = |text| Ok::<_, Expected>(path_or_none(text))
+    ),
+    row!(
+        "etcd.certificateFile",
+        "",
+        "PEM file of our certificate for etcd.",
+        etcd.certificate_file = |text| Ok::<_, Expected>(path_or_none(text))
+    ),
+    row!(
+        "etcd.keyFile",
+        "",
+        "PEM file of its private key.",
+        etcd.key_file = |text| Ok::<_, Expected>(path_or_none(text))
+    ),
+    row!(
+        "etcd.prefix",
+        "/weir/",
+        "What all keys in etcd begin with; gateways with the same prefix share one Redis.",
+        etcd.prefix = |text| Ok::<_, Expected>(text.to_owned())
+    ),
+    row!(
         "replica.name",
         "",
         "Name of this replica, the same after a restart; that of the host if not set.",
@@ -347,43 +390,6 @@ impl Default for Settings {
             let _ = (row.set)(&mut settings, row.default);
         }
         settings
-    }
-}
-
-/// Settings before the usual values are put in.
-fn blank() -> Settings {
-    let none = Duration::ZERO;
-    Settings {
-        configuration: Configuration { folder: std::path::PathBuf::new(), poll_interval: none },
-        listen: Listen {
-            http: None,
-            https: None,
-            certificate_file: None,
-            key_file: None,
-            h2c: false,
-            admin: None,
-        },
-        threads: None,
-        forwarded: Forwarded { trusted: Vec::new(), proto: ForwardedProto::Off },
-        limits: Limits {
-            connections_max: 0,
-            header_bytes_max: 0,
-            header_count_max: 0,
-            target_bytes_max: 0,
-            request_body_bytes_max: None,
-            buffered_body_bytes_max: 0,
-        },
-        timeouts: Timeouts { header: none, body: none, idle: none },
-        drain: Drain { delay: none, deadline: none },
-        log: Log {
-            format: LogFormat::Text,
-            level: LogLevel::Info,
-            color: LogColor::Auto,
-            access: AccessLog::Errors,
-        },
-        cache_bytes_max: 0,
-        redis: Redis::default(),
-        replica: Replica::default(),
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod record;
 pub(super) mod snapshot;
+pub mod shelf;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};

@@ -29,6 +29,8 @@ pub struct Report {
     pub alone: Usage,
     /// The journal of quotas, if there is one.
     pub journal: Option<JournalReport>,
+    /// The copy of the totals of quotas in etcd, if there is one.
+    pub copies: Option<CopiesReport>,
     /// What all desks have counted for metrics.
     pub tolls: Tolls,
     /// The largest part of a limit in use that all replicas together may admit beyond it, in
@@ -47,6 +49,15 @@ pub struct JournalReport {
     pub fault: Option<String>,
     /// How large its file is.
     pub bytes: u64,
+}
+
+/// How the copy of the totals of quotas in etcd is doing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CopiesReport {
+    /// Why it cannot be read or written, if it cannot.
+    pub fault: Option<String>,
+    /// How long ago it was last brought up to date; none: not yet.
+    pub age: Option<Duration>,
 }
 
 /// How one lane is doing.
@@ -99,8 +110,12 @@ impl Report {
             let of_copy = || office.snapshot.as_ref().and_then(Snapshot::fault);
             JournalReport { fault: fault.or_else(of_copy), bytes }
         });
+        let copies = office.copies.as_ref().map(|copies| {
+            let (fault, done) = copies.condition();
+            CopiesReport { fault, age: done.map(|done| now.since(done)) }
+        });
         let (alone, commands) = (office.alone.usage(), office.link.commands());
-        Self { facts, counters, waiting, alone, journal, tolls, over_max, commands, lanes }
+        Self { facts, counters, waiting, alone, journal, copies, tolls, over_max, commands, lanes }
     }
 }
 

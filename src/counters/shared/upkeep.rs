@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::counters::redis::Courier;
+use crate::counters::shared::journal::shelf::Copies;
 use crate::counters::shared::journal::{COMMIT, Journal};
 use crate::counters::shared::lane::Lane;
 use crate::counters::shared::reset::LOOK_AT_ONCE;
@@ -22,6 +23,16 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How often the totals of quotas are copied to the disk: so much is missing in the copy at most.
 const COPY_EVERY: Duration = Duration::from_mins(1);
 
+/// How long what lies on the shelf is waited for before Redis is asked. Requests are served
+/// meanwhile, as by a replica that has not yet heard of Redis.
+const READ_FIRST_MAX: Duration = Duration::from_secs(1);
+
+/// How soon it is read again if it could not be.
+const READ_AGAIN: Duration = Duration::from_secs(5);
+
+/// How long the last copy may take of a replica that leaves.
+const LAST_COPY_MAX: Duration = Duration::from_secs(1);
+
 /// A copy of a period that is over for so long is not taken up. The clocks of replicas are not
 /// relied on for more than that.
 const OVER: Duration = Duration::from_hours(24);
@@ -33,6 +44,7 @@ pub struct Upkeep {
     pub(super) alarm: Arc<Alarm>,
     pub(super) courier: Courier,
     pub(super) journal: Option<Arc<Journal>>,
+    pub(super) copies: Option<Arc<Copies>>,
 }
 
 /// When the clock looks in next.
@@ -46,11 +58,17 @@ pub(super) struct Alarm {
 impl Upkeep {
     /// Keeps the home going until it is dropped.
     pub async fn run(self) {
-        let Self { office, alarm, courier, journal } = self;
+        let Self { office, alarm, courier, journal, copies } = self;
         let mut chores = JoinSet::new();
         if let Some(journal) = journal {
             chores.spawn(commit(journal));
             chores.spawn(copy_totals(Weak::clone(&office), COPY_EVERY));
+        }
+        if let Some(copies) = copies {
+            // No ledger begins before it is known how much was used, if that is known in time.
+            let read = take_from(&copies, &office);
+            let is_read = timeout(READ_FIRST_MAX, read).await.unwrap_or(false);
+            chores.spawn(keep_on_shelf(copies, Weak::clone(&office), is_read));
         }
         tokio::join!(courier.run(), watch(&office, &alarm));
     }
@@ -73,6 +91,43 @@ pub(super) async fn commit_now(journal: &Arc<Journal>) {
     disk.join_next().await;
 }
 
+/// Takes over the totals that lie on the shelf; says whether they could be read.
+async fn take_from(copies: &Copies, office: &Weak<Office>) -> bool {
+    let Some(totals) = copies.read().await else { return false };
+    if let Some(office) = office.upgrade() {
+        office.restore_totals(totals, office.clock.now());
+    }
+    true
+}
+
+/// Brings the totals of quotas to the shelf, again and again, once what lies there `is_read`.
+async fn keep_on_shelf(copies: Arc<Copies>, office: Weak<Office>, mut is_read: bool) {
+    while !is_read {
+        sleep(READ_AGAIN).await;
+        is_read = take_from(&copies, &office).await;
+    }
+    loop {
+        sleep(COPY_EVERY).await;
+        let Some(office) = office.upgrade() else { return };
+        bring_to_shelf(&copies, office).await;
+    }
+}
+
+/// Brings the totals of quotas to the shelf.
+async fn bring_to_shelf(copies: &Copies, office: Arc<Office>) {
+    let now = office.clock.now();
+    let mut collecting = JoinSet::new();
+    collecting.spawn_blocking(move || office.totals());
+    if let Some(Ok(totals)) = collecting.join_next().await {
+        copies.write(totals, |total| is_over(total, now), now).await;
+    }
+}
+
+/// Whether a period is over for so long that nobody needs its total.
+fn is_over(total: &Total, now: Timestamp) -> bool {
+    OVER <= now.since(Timestamp::from_micros(total.span.ends))
+}
+
 /// Copies the totals of quotas to the disk, again and again.
 async fn copy_totals(office: Weak<Office>, every: Duration) {
     loop {
@@ -93,8 +148,7 @@ impl Office {
     /// Takes over what was copied by an earlier life.
     pub(super) fn restore_totals(&self, totals: Vec<Total>, now: Timestamp) {
         for total in totals {
-            let ended = Timestamp::from_micros(total.span.ends);
-            if now.since(ended) < OVER
+            if !is_over(&total, now)
                 && let Some((_, desk)) = self.place_of(&total.meter.key)
             {
                 desk::lock(desk).restore_total(total);
@@ -104,18 +158,21 @@ impl Office {
 
     fn copy_totals(&self) {
         let Some(snapshot) = &self.snapshot else { return };
-        snapshot.write(|| {
-            let mut totals = Vec::new();
-            for desk in self.lanes.iter().flat_map(Lane::desks) {
-                let mut from = Some(0);
-                while let Some(place) = from {
-                    let desk = desk::lock(desk);
-                    let tell = |total| totals.push(total);
-                    from = desk.totals(self.clock.now(), (place, LOOK_AT_ONCE), tell);
-                }
+        snapshot.write(|| self.totals());
+    }
+
+    /// The totals of quotas, as far as this replica knows them.
+    fn totals(&self) -> Vec<Total> {
+        let mut totals = Vec::new();
+        for desk in self.lanes.iter().flat_map(Lane::desks) {
+            let mut from = Some(0);
+            while let Some(place) = from {
+                let desk = desk::lock(desk);
+                let tell = |total| totals.push(total);
+                from = desk.totals(self.clock.now(), (place, LOOK_AT_ONCE), tell);
             }
-            totals
-        });
+        }
+        totals
     }
 }
 
@@ -171,6 +228,10 @@ impl Shared {
             commit_now(journal).await;
         }
         copy_totals_now(Arc::clone(office)).await;
+        if let Some(copies) = &office.copies {
+            // Who does not answer in time has the copy of a minute ago.
+            let _ = timeout(LAST_COPY_MAX, bring_to_shelf(copies, Arc::clone(office))).await;
+        }
         has_left && office.lanes.iter().all(Lane::has_said_good_bye)
     }
 }
@@ -200,7 +261,8 @@ mod tests {
         let topology = Topology::Single(place);
         let redis = Settings { topology, login: None, tls: None, prefix: PREFIX.to_owned() };
         let (replica, replicas_expected) = ("one".to_owned(), NonZeroU32::MIN);
-        let plan = Plan { redis, replica, replicas_expected, journal: Some(folder.to_owned()) };
+        let journal = Some(folder.to_owned());
+        let plan = Plan { redis, replica, replicas_expected, journal, shelf: None };
         Shared::new(&plan, Arc::clone(clock)).unwrap().0
     }
 

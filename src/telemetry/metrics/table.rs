@@ -85,6 +85,10 @@ metrics! {
         "The journal of quotas: what is not yet acknowledged, and what is not yet cleared away.";
     JOURNAL_FAULT = "weir_limit_journal_broken", Gauge, "",
         "1 while the journal of quotas, or the copy of their totals, cannot be written.";
+    COPY_FAULT = "weir_limit_etcd_copy_broken", Gauge, "",
+        "1 while the copy of the totals of quotas in etcd cannot be read or written.";
+    COPY_AGE = "weir_limit_etcd_copy_age_seconds", Gauge, "seconds",
+        "How long ago this replica last brought the copy of the totals of quotas in etcd up to date; not a number before it did.";
     OVERSHOOT_BOUND = "weir_limit_overshoot_bound_ratio", Gauge, "ratio",
         "The largest part of a limit that all replicas together may admit beyond it, of the limits in use.";
     OVERSHOOT_OBSERVED = "weir_limit_overshoot_observed_ratio", Gauge, "ratio",

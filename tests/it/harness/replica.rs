@@ -84,6 +84,7 @@ impl Replica {
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, NoHome> {
         let plan = Plan {
+            shelf: None,
             redis: settings.clone(),
             replica: name.to_owned(),
             replicas_expected: NonZeroU32::new(4).expect("not zero"),

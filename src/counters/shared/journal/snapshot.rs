@@ -36,7 +36,12 @@ const SUM_BYTES: usize = 4;
 const BYTES_MAX: usize = HEAD_BYTES + KEYS_MAX * TOTAL_BYTES + SUM_BYTES;
 
 /// Of which Redis it is: a digest of what its keys begin with.
-type Origin = [u8; DIGEST_BYTES];
+pub(in crate::counters::shared) type Origin = [u8; DIGEST_BYTES];
+
+/// The origin of quotas whose keys in Redis begin with `prefix`.
+pub(in crate::counters::shared) fn origin_of(prefix: &str) -> Origin {
+    digest(["origin", prefix])
+}
 
 /// The copy.
 #[derive(Debug)]
@@ -51,7 +56,7 @@ pub(in crate::counters::shared) struct Snapshot {
 
 /// Why a file is not used.
 #[derive(Debug, thiserror::Error)]
-enum Unusable {
+pub(in crate::counters::shared) enum Unusable {
     #[error("it cannot be read: {0}")]
     Unreadable(#[from] io::Error),
     #[error("it is larger than any that Weir writes")]
@@ -74,7 +79,7 @@ impl Snapshot {
         prefix: &str,
         now: Timestamp,
     ) -> (Self, Vec<Total>) {
-        let (path, origin) = (folder.join("quotas.snapshot"), digest(["origin", prefix]));
+        let (path, origin) = (folder.join("quotas.snapshot"), origin_of(prefix));
         let totals = read_file(&path, origin).unwrap_or_else(|unusable| {
             set_aside(&path, &unusable, now);
             Vec::new()
@@ -107,7 +112,8 @@ impl Snapshot {
     }
 }
 
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// What is behind the lock.
+pub(super) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing that panics leaves it half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -158,7 +164,8 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn encode(origin: Origin, totals: &[Total]) -> Vec<u8> {
+/// The bytes of a copy.
+pub(super) fn encode(origin: Origin, totals: &[Total]) -> Vec<u8> {
     let totals = totals.get(..KEYS_MAX).unwrap_or(totals);
     let size = totals.len().saturating_mul(TOTAL_BYTES);
     let mut bytes = Vec::with_capacity(size.saturating_add(HEAD_BYTES).saturating_add(SUM_BYTES));
@@ -175,7 +182,8 @@ fn encode(origin: Origin, totals: &[Total]) -> Vec<u8> {
     bytes
 }
 
-fn decode(origin: Origin, bytes: &[u8]) -> Result<Vec<Total>, Unusable> {
+/// The totals in the bytes of a copy.
+pub(super) fn decode(origin: Origin, bytes: &[u8]) -> Result<Vec<Total>, Unusable> {
     let mut head = Reader(bytes);
     if head.take() != Some(MARK) {
         return Err(Unusable::Foreign);
@@ -218,7 +226,7 @@ mod tests {
     }
 
     fn origin() -> Origin {
-        digest(["origin", PREFIX])
+        origin_of(PREFIX)
     }
 
     fn in_folder(folder: &Path, prefix: &str) -> Vec<Total> {
@@ -251,7 +259,7 @@ mod tests {
             (cut, PREFIX, "damaged"),
             (b"", PREFIX, "not written by Weir"),
         ] {
-            let told = decode(digest(["origin", prefix]), bytes).unwrap_err().to_string();
+            let told = decode(origin_of(prefix), bytes).unwrap_err().to_string();
             assert!(told.contains(why), "{told}");
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("quotas.snapshot");

@@ -53,11 +53,18 @@ impl Engine {
     }
 
     /// The total of a ledger from a copy outside of Redis: if it was seen of other data than there
-    /// are now, the ledger is lifted to that at least. To be called after [`Self::restore`] and
-    /// before anything is admitted.
+    /// are now, the ledger is lifted to that at least. To be called after [`Self::restore`], and
+    /// best before anything is admitted: what was sold by then comes on top.
     pub fn restore_total(&mut self, total: Total) {
-        if let Some(slot) = self.ledger_slot(total.meter, total.span) {
-            slot.extra_mut().floor = Some((total.run, total.total));
+        let Total { meter, span, total, run } = total;
+        if run == self.standing.run {
+            return;
+        }
+        if let Some(slot) = self.ledger_slot(meter, span) {
+            let extra = slot.extra_mut();
+            if extra.floor.is_none_or(|(_, known)| known < total) {
+                extra.floor = Some((run, total));
+            }
         }
     }
 

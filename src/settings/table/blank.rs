@@ -1,0 +1,46 @@
+//! Settings in which nothing stands yet.
+
+use std::time::Duration;
+
+use crate::settings::{
+    AccessLog, Configuration, Drain, Etcd, Forwarded, ForwardedProto, Limits, Listen, Log,
+    LogColor, LogFormat, LogLevel, Redis, Replica, Settings, Timeouts,
+};
+
+/// Settings before the usual values are put in.
+pub(super) fn blank() -> Settings {
+    let none = Duration::ZERO;
+    Settings {
+        configuration: Configuration { folder: std::path::PathBuf::new(), poll_interval: none },
+        listen: Listen {
+            http: None,
+            https: None,
+            certificate_file: None,
+            key_file: None,
+            h2c: false,
+            admin: None,
+        },
+        threads: None,
+        forwarded: Forwarded { trusted: Vec::new(), proto: ForwardedProto::Off },
+        limits: Limits {
+            connections_max: 0,
+            header_bytes_max: 0,
+            header_count_max: 0,
+            target_bytes_max: 0,
+            request_body_bytes_max: None,
+            buffered_body_bytes_max: 0,
+        },
+        timeouts: Timeouts { header: none, body: none, idle: none },
+        drain: Drain { delay: none, deadline: none },
+        log: Log {
+            format: LogFormat::Text,
+            level: LogLevel::Info,
+            color: LogColor::Auto,
+            access: AccessLog::Errors,
+        },
+        cache_bytes_max: 0,
+        redis: Redis::default(),
+        etcd: Etcd::default(),
+        replica: Replica::default(),
+    }
+}
