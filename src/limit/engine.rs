@@ -37,6 +37,8 @@ mod tally;
 mod sizing;
 mod waiting;
 mod decide;
+mod silence;
+mod estimate;
 mod errands;
 mod buy;
 mod bucket;

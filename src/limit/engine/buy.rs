@@ -126,6 +126,38 @@ impl Engine {
         self.ask(place, moment, rule, need);
     }
 
+    /// Orders what was admitted in this window without having been bought.
+    pub(super) fn ask_for_used(&mut self, place: u32, moment: Moment, rule: &Arc<Rule>) {
+        let grid = rule.grid();
+        let Some(slot) = self.slots.get(place) else { return };
+        let used = slot.used(grid, grid.number(moment.early));
+        let owed = slot.balance.min(0).unsigned_abs();
+        self.ask(place, moment, rule, used.saturating_add(owed));
+    }
+
+    /// Orders what was admitted without having been bought, or is owed, if nobody else does: an
+    /// order of it came back.
+    pub(super) fn pay(&mut self, place: u32, now: Timestamp, rule: &Arc<Rule>) {
+        let grid = rule.grid();
+        let Some(moment) = self.standing.clock.at(now) else { return };
+        let number = grid.number(moment.early);
+        let Some(slot) = self.slots.get(place).filter(|_| self.may_buy(now)) else { return };
+        if grid.is_bucket() {
+            if slot.extra().is_some_and(|extra| extra.bucket.is_some()) {
+                self.ask(place, moment, rule, 0);
+            }
+            return;
+        }
+        if grid.ends(number) <= moment.late || slot.window != number {
+            return;
+        }
+        if slot.used(grid, number) > 0 {
+            self.ask_for_used(place, moment, rule);
+        } else if slot.balance < 0 {
+            self.look_after(place, moment, rule);
+        }
+    }
+
     /// Whether anything may be bought.
     pub(super) fn may_buy(&self, now: Timestamp) -> bool {
         self.standing.touch == Touch::In
@@ -305,7 +337,8 @@ impl Engine {
         let granted = u64::try_from(room).unwrap_or(u64::MAX).min(buy.want);
         let total = u64::try_from(reply.sold).unwrap_or(0);
         let retry_at = buy.rule.grid().ends(buy.window);
-        Some(Sold { granted, total, here: 0, returns, retry_at })
+        let here = self.standing.clock.at(now).map_or(0, |moment| moment.early);
+        Some(Sold { granted, total, here, returns, retry_at })
     }
 
     /// Has those who wait at `place` decided again at the next tick.

@@ -4,11 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limit::NEVER;
-use crate::limit::engine::members::NOTICE_MICROS;
 use crate::limit::engine::reference::Moment;
 use crate::limit::engine::rule::{Grid, Loss};
-use crate::limit::engine::sizing::{horizon, tokens};
-use crate::limit::engine::slot::WHOLE;
 use crate::limit::engine::standing::{Standing, Touch};
 use crate::limit::engine::{Claim, Decision, Engine, Receipt, Refusal, Source};
 use crate::time::Timestamp;
@@ -41,8 +38,10 @@ impl Engine {
             Touch::In => self.decide_in_touch(place, moment, claim, &standing),
             Touch::Out => self.decide_alone(place, moment, claim, &standing),
             Touch::Healing => {
-                let receipt = self.spend(place, moment, claim, 0);
-                receipt.map_or(Verdict::Wait(None), Verdict::admitted)
+                if let Some(receipt) = self.spend(place, moment, claim, 0) {
+                    return Verdict::admitted(receipt);
+                }
+                self.decide_in_healing(place, moment, claim, &standing)
             }
         }
     }
@@ -115,7 +114,7 @@ impl Engine {
                 return Verdict::admitted(receipt);
             }
         }
-        Verdict::Wait(None)
+        self.decide_in_silence(place, moment, claim, standing)
     }
 
     /// Out of touch: from tokens in hand, then from the replica's own share.
@@ -137,84 +136,49 @@ impl Engine {
         if grid.is_bucket() && rule.loss() == Loss::LocalShare {
             return self.decide_alone_by_bucket(place, moment, claim, standing);
         }
-        let number = grid.number(moment.early);
-        let resets_in = until_end(grid, number, moment);
         let open = rule.loss() == Loss::Open;
-        let share = if open { u64::MAX } else { self.own_share(place, moment, claim, standing) };
-        let Some(slot) = self.slots.get_mut(place) else { return Verdict::Wait(None) };
+        let share = if open { u64::MAX } else { self.own_share(place, moment, rule, standing) };
+        if let Some(verdict) = self.take_share(place, moment, claim, share) {
+            return verdict;
+        }
+        if standing.seat.is_none() {
+            return Verdict::Is(self.cannot_judge());
+        }
+        let resets_in = until_end(grid, grid.number(moment.early), moment);
+        Verdict::Is(self.refuse(resets_in))
+    }
+
+    /// Admits a claim without having bought it, as long as no more than `share` was admitted so in
+    /// the windows that count; all there is: without limit.
+    pub(super) fn take_share(
+        &mut self,
+        place: u32,
+        moment: Moment,
+        claim: &Claim<'_>,
+        share: u64,
+    ) -> Option<Verdict> {
+        let grid = claim.rule.grid();
+        let number = grid.number(moment.early);
+        let slot = self.slots.get_mut(place)?;
         let used = slot.used_of_share(grid, number);
         let after = used.saturating_add(claim.need.max(claim.cost));
         if share < after {
-            if standing.seat.is_none() {
-                return Verdict::Is(self.cannot_judge());
-            }
-            return Verdict::Is(self.refuse(resets_in));
+            return None;
         }
         slot.use_share(grid, number, claim.cost);
         if grid.is_quota() {
             self.note_use(place, moment.local);
         }
-        let (source, remaining) = if open {
+        let (source, remaining) = if share == u64::MAX {
             self.facts.open = self.facts.open.saturating_add(claim.cost);
-            (Source::Open, rule.limit())
+            (Source::Open, claim.rule.limit())
         } else {
             self.facts.shared = self.facts.shared.saturating_add(claim.cost);
             (Source::Share, share.saturating_sub(used.saturating_add(claim.cost)))
         };
         let (window, cost) = (number, claim.cost);
-        Verdict::admitted(Receipt { window, cost, source, remaining, resets_in })
-    }
-
-    /// How much this replica may admit on its own in the window of `moment`; of a sliding window,
-    /// in any interval that ends in its sub-window.
-    fn own_share(
-        &mut self,
-        place: u32,
-        moment: Moment,
-        claim: &Claim<'_>,
-        standing: &Standing,
-    ) -> u64 {
-        let (rule, grid) = (claim.rule, claim.rule.grid());
-        let number = grid.number(moment.early);
-        let starts = grid.starts(number);
-        if grid.is_quota() {
-            // Its window may be a month, in which touch is lost any number of times: what must be
-            // exact is not estimated.
-            if rule.is_exact() {
-                return 0;
-            }
-        } else {
-            // In the fast mode nobody counts on it for so long, and it may be used for longer.
-            let is_over = rule.is_exact() && standing.share_to <= starts;
-            if starts < standing.surrendered || is_over {
-                return 0;
-            }
-            // In a sliding window everything that counts must be younger than the notice.
-            let lasts = if grid.is_ring() { grid.period.saturating_add(grid.length) } else { 0 };
-            if standing.share_from.saturating_add(lasts) <= starts
-                || !rule.is_exact() && standing.noticed < starts && !grid.is_ring()
-            {
-                return standing.own_share(grid, number, rule.limit());
-            }
-            if rule.is_exact() || grid.is_ring() {
-                return 0;
-            }
-        }
-        // The window in which the loss fell: what can be left of it, were all others like us.
-        let span = horizon(grid).saturating_mul(2);
-        let outage = number.wrapping_mul(1 << 32).wrapping_add(u64::from(standing.round));
-        let Some(slot) = self.slots.get_mut(place) else { return 0 };
-        if let Some((_, share)) = slot.extra_mut().share.filter(|(known, _)| *known == outage) {
-            return share;
-        }
-        let touched = standing.share_from.saturating_sub(NOTICE_MICROS);
-        let age = moment.late.saturating_sub(touched.max(starts));
-        let mine = tokens(slot.demand(moment.local.micros(), span), age);
-        let all = mine.saturating_mul(u64::from(WHOLE)).checked_div(u64::from(slot.fraction));
-        let left = rule.limit().saturating_sub(slot.sold).saturating_sub(all.unwrap_or(0));
-        let share = standing.own_share(grid, number, left);
-        slot.extra_mut().share = Some((outage, share));
-        share
+        let resets_in = until_end(grid, number, moment);
+        Some(Verdict::admitted(Receipt { window, cost, source, remaining, resets_in }))
     }
 
     /// Takes from the tokens in hand, or as far as `debt` below nothing.

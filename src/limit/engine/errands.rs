@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::limit::engine::members::ORDER_LIFE;
 use crate::limit::engine::rule::Rule;
+use crate::limit::engine::silence::Silence;
 use crate::limit::engine::standing::Touch;
 use crate::limit::engine::{Effect, Engine};
 use crate::limit::order::members::Epoch;
@@ -23,6 +24,7 @@ pub(super) struct Errands {
     free: Vec<u32>,
     /// How long an order takes, there and back, in microseconds.
     trip: u64,
+    silence: Silence,
 }
 
 /// An order that is on its way.
@@ -68,6 +70,7 @@ pub(super) struct Buy {
     pub place: u32,
     pub window: u64,
     pub want: u64,
+    /// How much is handed back with it; to a bucket, how much is charged.
     pub back: u64,
     pub bound: u64,
     /// What the window was seen to have sold, and how many returns, when it was ordered.
@@ -78,7 +81,8 @@ pub(super) struct Buy {
 
 impl Default for Errands {
     fn default() -> Self {
-        Self { open: Vec::new(), free: Vec::new(), trip: TRIP_MICROS }
+        let silence = Silence::default();
+        Self { open: Vec::new(), free: Vec::new(), trip: TRIP_MICROS, silence }
     }
 }
 
@@ -112,6 +116,11 @@ impl Errands {
     pub(super) const fn trip(&self) -> u64 {
         self.trip
     }
+
+    /// How long nothing was answered.
+    pub(super) const fn silence(&self) -> &Silence {
+        &self.silence
+    }
 }
 
 impl Engine {
@@ -119,6 +128,9 @@ impl Engine {
     pub fn outcome(&mut self, now: Timestamp, ticket: Ticket, outcome: Outcome) {
         let Some(open) = self.errands.take(ticket) else { return };
         let age = now.since(open.sent);
+        if matches!(outcome, Outcome::Answered(_)) {
+            self.errands.silence.answered(open.sent);
+        }
         let reply = match outcome {
             Outcome::Answered(reply) if age <= ORDER_LIFE => {
                 let sample = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
@@ -138,8 +150,12 @@ impl Engine {
                         && open.round == self.standing.round
                         && self.standing.touch == Touch::In
                 });
+                if reply.is_some() {
+                    self.own_up(buy.place, now);
+                }
                 self.bought(now, open.sent, &buy, reply.as_ref());
                 self.serve(buy.place, now);
+                self.pay(buy.place, now, &buy.rule);
             }
             What::Back => {}
             What::Lift { place } => {
@@ -177,6 +193,7 @@ impl Engine {
     pub(super) fn send(&mut self, now: Timestamp, what: What, order: Order) -> bool {
         let round = self.standing.round;
         let Some(ticket) = self.errands.put(Open { sent: now, round, what }) else { return false };
+        self.errands.silence.sent(now);
         self.facts.orders = self.facts.orders.saturating_add(1);
         self.effects.push_back(Effect::Send(Errand { ticket, order }));
         true

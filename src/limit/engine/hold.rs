@@ -62,7 +62,9 @@ impl Engine {
         match receipt.source {
             Source::Open => {}
             Source::Share => {
+                // What is reported already, or owed, stays charged.
                 let extra = slot.extra_mut();
+                let back = extra.used.of(receipt.window).min(back);
                 extra.used.take(receipt.window, back);
                 self.facts.shared = self.facts.shared.saturating_sub(back);
             }

@@ -369,6 +369,8 @@ impl Engine {
         slot.balance = slot.balance.saturating_add_unsigned(sold.granted);
         slot.own = slot.own.saturating_add(sold.granted);
         slot.sold = sold.total;
+        slot.here = moment.map_or(slot.here, |moment| moment.early);
+        slot.forget_estimate();
         if sold.granted > 0 {
             slot.top = sold.total;
         }

@@ -11,3 +11,4 @@ mod judge;
 mod cases;
 mod regressions;
 mod kinds;
+mod losses;

@@ -6,7 +6,7 @@
 //! limit is met goes to nothing.
 
 use crate::limit::engine::members::AHEAD_MAX_MICROS;
-use crate::limit::engine::rule::{BUCKET_LIFE, Grid};
+use crate::limit::engine::rule::{BUCKET_LIFE, Grid, Rule};
 use crate::limit::engine::slot::{Slot, WHOLE};
 
 /// The horizon is a quarter of a window, within these bounds, in microseconds.
@@ -28,6 +28,11 @@ pub(super) fn horizon(grid: &Grid) -> u64 {
     } else {
         (grid.length / 4).clamp(HORIZON.0, HORIZON.1)
     }
+}
+
+/// Over what time demand is averaged, in microseconds.
+pub(super) fn span_of_demand(rule: &Rule) -> u64 {
+    horizon(rule.grid()).saturating_mul(2)
 }
 
 /// How many tokens are asked for in `micros` at `demand` thousandths a second, rounded up.

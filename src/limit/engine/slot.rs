@@ -1,10 +1,14 @@
 //! What a replica holds of one counter: tokens of the current window, tokens of the next one, what
 //! it has seen of the counter, how much is asked for, and what was refused.
 
+mod whole;
+
 use std::sync::Arc;
 
+use crate::limit::engine::estimate::Estimate;
 use crate::limit::engine::places::Placed;
 use crate::limit::engine::rule::{Grid, Rule};
+use crate::limit::engine::slot::whole::Whole;
 use crate::limit::engine::tally::Tally;
 use crate::limit::key::CounterKey;
 
@@ -37,8 +41,8 @@ pub(super) struct Slot {
     pub top: u64,
     /// How much of it this replica bought.
     pub own: u64,
-    /// Of a ring: what the current sub-window was seen to have sold. Of a bucket: when it was last
-    /// seen, by the primary's clock; `own` is what it held then.
+    /// Of a ring: what the current sub-window was seen to have sold. Of others: when it was last
+    /// seen, by the primary's clock; of a bucket `own` is what it held then.
     pub here: u64,
     /// Below this balance, and from this time on, the hot path looks after supplies.
     pub refill_below: i64,
@@ -82,6 +86,8 @@ struct More {
     /// Tokens of sub-windows that are over, to be handed back.
     dead: Option<Box<Tally>>,
     extra: Option<Box<Extra>>,
+    /// When the whole of a ring was last seen before the current sub-window.
+    whole: Whole,
 }
 
 /// Tokens of the next window, and what it was seen to have sold.
@@ -120,8 +126,8 @@ pub(super) struct Extra {
     pub used: Tally,
     /// Of a ring: what of it was reported. It still fills the share, should the way back fail.
     pub told: Tally,
-    /// For what the local share was worked out, and it.
-    pub share: Option<(u64, u64)>,
+    /// What was estimated when touch was lost, or seemed to be.
+    pub estimate: Option<Estimate>,
     /// Of a ledger: the total that was seen under an earlier primary, and which one that was.
     pub floor: Option<(u64, u64)>,
     /// Of a bucket: the replica's own one, while out of touch.
@@ -135,6 +141,8 @@ pub(super) struct OwnBucket {
     pub full_at: u128,
     /// What it is a share of.
     pub rule: Arc<Rule>,
+    /// How much was drawn from it and is not reported.
+    pub drawn: u64,
 }
 
 impl Placed for Slot {
@@ -214,6 +222,7 @@ impl Slot {
         let (window, here) = (self.window, self.here);
         let dead = u64::try_from(self.balance).unwrap_or(0);
         let oldest = window.saturating_sub(grid.reach());
+        self.note_whole();
         if here > 0 {
             self.seen_mut().raise(window, here);
         }
@@ -296,6 +305,14 @@ impl Slot {
     pub(super) fn forget_seen(&mut self) {
         if let Some(more) = self.more.as_mut() {
             more.seen.clear();
+            more.whole = Whole::default();
+        }
+    }
+
+    /// Forgets what was estimated: Redis was heard again.
+    pub(super) fn forget_estimate(&mut self) {
+        if let Some(extra) = self.extra_if() {
+            extra.estimate = None;
         }
     }
 

@@ -158,6 +158,52 @@ fn the_share_of_an_exact_limit_expires_and_that_of_a_fast_one_does_not() {
     }
 }
 
+/// What the next waiter is told.
+fn answer(engine: &mut Engine) -> Option<Decision> {
+    std::iter::from_fn(|| engine.next_effect()).find_map(|effect| {
+        if let Effect::Answer { decision, .. } = effect { Some(decision) } else { None }
+    })
+}
+
+#[test]
+fn who_waits_in_the_fast_mode_is_admitted_from_the_share_when_redis_is_silent_and_it_is_paid() {
+    // Of one token more there is no debt for each of two.
+    let rule = Arc::new(fixed(100).certainty(Certainty::Fast { over: 1 }));
+    let mut engine = engine(in_touch());
+    let (decision, orders) = ask(&mut engine, NOW, &rule);
+    assert!(matches!(decision, Decision::Waiting(_)));
+    engine.tick(at(NOW + 4_999));
+    assert_eq!(answer(&mut engine), None, "it may come yet");
+    engine.tick(engine.wake().unwrap());
+    let Some(Decision::Admitted(receipt)) = answer(&mut engine) else { panic!("nobody waits") };
+    assert_eq!((receipt.source, engine.facts().shared), (Source::Share, 1));
+    // Who comes now does not wait at all.
+    let (decision, _) = ask(&mut engine, NOW + 6_000, &rule);
+    assert!(matches!(decision, Decision::Admitted(receipt) if receipt.source == Source::Share));
+    let Order::Fixed(order) = &orders[0].order else { panic!("{orders:?}") };
+    let want = i64::try_from(order.want).unwrap();
+    engine.outcome(at(NOW + 7_000), orders[0].ticket, sold(want, EPOCH));
+    let facts = *engine.facts();
+    assert_eq!((facts.shared, facts.spent), (0, 2), "they are owed, and paid from what was sold");
+    assert_eq!(i128::from(facts.bought) - 2, engine.held());
+}
+
+#[test]
+fn who_finds_nothing_left_when_redis_is_silent_is_refused_after_ten_milliseconds() {
+    let rule = Arc::new(fixed(1).certainty(Certainty::Fast { over: 0 }));
+    // Of one token the first of two has none in this window.
+    let standing = Standing { seat: Some(Seat { index: 1, of: 2 }), ..in_touch() };
+    let has_share = standing.own_share(rule.grid(), rule.grid().number(NOW), 1) > 0;
+    let index = if has_share { 0 } else { 1 };
+    let standing = Standing { seat: Some(Seat { index, of: 2 }), ..standing };
+    let mut engine = engine(standing);
+    assert!(matches!(ask(&mut engine, NOW, &rule).0, Decision::Waiting(_)));
+    engine.tick(at(NOW + 5_001));
+    assert_eq!(answer(&mut engine), None);
+    engine.tick(at(NOW + 10_001));
+    assert!(matches!(answer(&mut engine), Some(Decision::Refused(_))));
+}
+
 /// The reports of an engine whose copy of a ledger was made under the primary `run`.
 fn floor_of_copy(run: u64) -> u64 {
     let shape = Shape::Quota { period: Duration::ZERO, origin: Duration::ZERO };

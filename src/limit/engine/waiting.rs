@@ -167,7 +167,13 @@ impl Engine {
     }
 
     /// What holds for who has waited as long as one may.
-    fn in_vain(&mut self, rule: &Rule, place: u32, now: Timestamp, cost: u64) -> Decision {
+    pub(super) fn in_vain(
+        &mut self,
+        rule: &Rule,
+        place: u32,
+        now: Timestamp,
+        cost: u64,
+    ) -> Decision {
         self.facts.timed_out = self.facts.timed_out.saturating_add(1);
         let knows = self.standing.clock.at(now);
         let away = self.standing.touch != Touch::In || knows.is_none();
@@ -185,7 +191,7 @@ impl Engine {
     }
 
     /// Admits what nothing is there for. It is paid for later, if there is a window to note it in.
-    fn owe(&mut self, rule: &Rule, place: u32, now: Timestamp, cost: u64) -> Decision {
+    pub(super) fn owe(&mut self, rule: &Rule, place: u32, now: Timestamp, cost: u64) -> Decision {
         let moment = self.standing.clock.at(now);
         let grid = rule.grid();
         let window = moment.map_or(0, |moment| grid.number(moment.early));
