@@ -106,6 +106,11 @@ impl Replica {
         replicas
     }
 
+    /// What time it is.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Whether it is in touch, and how many it knows of.
     pub(crate) fn stands(&self) -> (Touch, u32) {
         let report = self.home.report();
