@@ -67,6 +67,7 @@ macro_rules! held {
             optional("weir-on-loss"),
             optional("weir-on-timeout"),
             optional("weir-max-wait"),
+            optional("weir-durability"),
             optional("weir-counting"),
             optional("weir-shadow"),
             optional("weir-headers"),

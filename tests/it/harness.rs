@@ -12,6 +12,7 @@ pub(crate) mod message;
 pub(crate) mod http2;
 pub(crate) mod tls;
 pub(crate) mod redis;
+pub(crate) mod increx;
 pub(crate) mod linked;
 pub(crate) mod replica;
 pub(crate) mod fleet;

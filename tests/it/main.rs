@@ -39,6 +39,7 @@ mod scripts;
 mod redis_link;
 mod redis_weather;
 mod redis_durability;
+mod redis_increx;
 mod redis_topology;
 mod shared;
 mod shared_weather;

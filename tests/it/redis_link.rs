@@ -107,7 +107,7 @@ fn an_order_for_an_older_connection_is_not_carried_out() {
 /// What the documentation tells people to allow.
 const LEAST: &str = "user default off\n\
     user weir on >s3cret ~weir:* resetchannels -@all +evalsha +eval +time +info \
-    +get +set +del +incrby +pexpireat +pexpire +hget +hgetall +hset +hsetnx +hdel\n\
+    +get +set +del +wait +incrby +pexpireat +pexpire +hget +hgetall +hset +hsetnx +hdel\n\
     user admin on >admin ~* &* +@all\n";
 
 fn login(user: &str, password: Password) -> Login {
@@ -154,6 +154,24 @@ fn a_user_who_may_less_is_told_so() {
     let elsewhere = Settings { login, prefix: "other:".to_owned(), ..settings(&redis) };
     let linked = Linked::with(&elsewhere);
     linked.suffers(|trouble| matches!(trouble, Trouble::NoPermission(_)));
+}
+
+#[test]
+fn a_new_password_in_the_file_is_the_one_of_the_next_connection() {
+    let redis = Redis::with_users(LEAST, ["admin", "admin"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("password");
+    fs::write(&file, "s3cret\n").expect("a file");
+    let login = Some(login("weir", Password::File(file.clone())));
+    let mut linked = Linked::with(&Settings { login, ..settings(&redis) });
+    linked.connected(0, 1);
+    let mut talk = redis.talk();
+    assert_eq!(talk.ask(&["ACL", "SETUSER", "weir", "<s3cret", ">n3w"]), redis::Value::Okay);
+    talk.ask(&["CLIENT", "KILL", "USER", "weir"]);
+    linked.suffers(|trouble| matches!(trouble, Trouble::Login(_)));
+    fs::write(&file, "n3w\n").expect("a file");
+    linked.connected(0, 2);
+    linked.bought(0);
 }
 
 /// Files of certificates for both ends.

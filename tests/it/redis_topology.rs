@@ -80,6 +80,39 @@ fn a_cluster_serves_each_lane_where_its_slot_is_and_a_lane_that_moves_is_followe
     assert_eq!(linked.connections(1).len(), 1, "other lanes stay as they are");
 }
 
+#[test]
+fn a_lane_whose_slot_is_half_moved_is_waited_for() {
+    let cluster = Cluster::of(Path::new("redis-server"));
+    let seeds = vec![place(&cluster.nodes[0])];
+    let settings = Settings { topology: Topology::Cluster(seeds), ..settings(&cluster.nodes[0]) };
+    let mut linked = Linked::with(&settings);
+    linked.connected(0, 1);
+    let names = Names::new(PREFIX, 0);
+    let slot = names.slot();
+    let from = cluster.node_of(slot);
+    let to = cluster.nodes.iter().find(|node| node.at() != from.at()).expect("another");
+    let (from_id, to_id) =
+        (text(&from.ask(&["CLUSTER", "MYID"])), text(&to.ask(&["CLUSTER", "MYID"])));
+    let number = slot.to_string();
+    let (here, away) = (format!("{}-here", names.members()), format!("{}-away", names.members()));
+    from.ask(&["SET", &here, "1"]);
+    to.ask(&["CLUSTER", "SETSLOT", &number, "IMPORTING", &from_id]);
+    from.ask(&["CLUSTER", "SETSLOT", &number, "MIGRATING", &to_id]);
+    // A key that is not there may be over there already; of two keys only one is here.
+    let said = |words: &[&str]| {
+        let answer = from.ask(words);
+        let redis::Value::ServerError(error) = &answer else { panic!("{answer:?}") };
+        (error.code().to_owned(), Trouble::of_server(error.code(), error.details()))
+    };
+    assert_eq!(said(&["GET", &away]), ("ASK".to_owned(), Trouble::Moving));
+    assert_eq!(said(&["DEL", &here, &away]), ("TRYAGAIN".to_owned(), Trouble::Moving));
+    linked.suffers_while_buying(|trouble| *trouble == Trouble::Moving);
+    from.ask(&["CLUSTER", "SETSLOT", &number, "STABLE"]);
+    to.ask(&["CLUSTER", "SETSLOT", &number, "STABLE"]);
+    linked.connected(0, 2);
+    linked.bought(0);
+}
+
 fn move_slot(cluster: &Cluster, slot: u16, from: &Redis, to: &Redis) {
     let slot = slot.to_string();
     let [from_id, to_id] = [from, to].map(|node| text(&node.ask(&["CLUSTER", "MYID"])));

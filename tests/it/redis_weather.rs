@@ -78,6 +78,20 @@ fn a_replica_does_not_sell_and_a_primary_that_becomes_one_is_left() {
 }
 
 #[test]
+fn a_replica_that_has_lost_its_primary_is_known_as_one() {
+    let replica = Redis::with(&["--replica-serve-stale-data", "no"]);
+    let mut linked = Linked::to(&replica);
+    linked.connected(0, 1);
+    // Nobody listens there.
+    replica.ask(&["REPLICAOF", "127.0.0.1", "1"]);
+    let redis::Value::ServerError(error) = replica.ask(&["GET", "x"]) else { panic!("an answer") };
+    assert_eq!(error.code(), "MASTERDOWN");
+    assert_eq!(Trouble::of_server(error.code(), error.details()), Trouble::NotPrimary);
+    assert_eq!(linked.buy(0), None);
+    linked.suffers(|trouble| *trouble == Trouble::NotPrimary);
+}
+
+#[test]
 fn a_primary_without_memory_is_left_until_it_has_some() {
     let redis = Redis::with(&["--maxmemory-policy", "noeviction"]);
     let mut linked = Linked::to(&redis);

@@ -21,6 +21,7 @@ use weir::limit::order::{
 use weir::limit::seller::permits::PATIENCE_MICROS;
 use weir::limit::seller::{Primary, fixed};
 
+use crate::harness::increx::{Increx, WithIncrex};
 use crate::harness::redis::{Cluster, Redis, Talk, servers, text};
 
 /// How many orders the usual run compares.
@@ -52,6 +53,20 @@ fn scripts_sell_the_same_on_a_cluster() {
             println!("{}", compare(&what, lane, steps() / 3, &mut node.talk()));
         }
     }
+}
+
+/// How many orders are compared where each takes several steps there and back.
+const STEPS_ONE_BY_ONE: u64 = 4_000;
+
+#[test]
+fn fixed_windows_sell_the_same_with_one_command_instead_of_two() {
+    let redis = Redis::start();
+    let server = WithIncrex::before(&redis, Increx::Pair);
+    let mut world = World::new(1, 0);
+    world.writer.has_increx = true;
+    let told = compare_in("with INCREX", world, STEPS_ONE_BY_ONE, &mut Talk::to(server.address));
+    println!("{told}");
+    assert!(STEPS_ONE_BY_ONE / 20 < server.used(), "{}", server.used());
 }
 
 /// What keys begin with in these tests.
@@ -88,7 +103,11 @@ fn version(redis: &Redis) -> String {
 /// Compares `steps` random orders; says what was done.
 fn compare(what: &str, lane: u16, steps: u64, talk: &mut Talk) -> String {
     let seed = number("WEIR_SCRIPT_SEED").unwrap_or(1);
-    let mut world = World::new(seed.wrapping_add(u64::from(lane)), lane);
+    let world = World::new(seed.wrapping_add(u64::from(lane)), lane);
+    compare_in(&format!("{what}, seed {seed}"), world, steps, talk)
+}
+
+fn compare_in(what: &str, mut world: World, steps: u64, talk: &mut Talk) -> String {
     load(talk, &world.writer.scripts);
     let (mut done, mut granted) = (0, 0_u64);
     while done < steps {
@@ -112,14 +131,14 @@ fn compare(what: &str, lane: u16, steps: u64, talk: &mut Talk) -> String {
             assert_eq!(
                 found.as_ref(),
                 Ok(&expected),
-                "{what}, seed {seed}, step {done}: {step:?} answered {mine:?}"
+                "{what}, step {done}: {step:?} answered {mine:?}"
             );
             granted += u64::from(sells(&expected));
             done += 1;
         }
     }
     assert!(steps / 10 < granted, "too many orders that nothing comes of");
-    format!("{what}: {done} orders alike (seed {seed}), {granted} of them sold something")
+    format!("{what}: {done} orders alike, {granted} of them sold something")
 }
 
 fn sells(reply: &Reply) -> bool {

@@ -71,6 +71,8 @@ pub(super) struct Confirmer {
     is_required: bool,
     /// Until when nobody waits who can do without.
     do_without_until: Timestamp,
+    /// Whether it is to be asked though nobody waits.
+    is_curious: bool,
 }
 
 /// Whether the replicas of a primary have all that it did before.
@@ -129,6 +131,7 @@ impl Confirmer {
             told: None,
             is_required: false,
             do_without_until: Timestamp::default(),
+            is_curious: false,
         }
     }
 
@@ -137,7 +140,8 @@ impl Confirmer {
         let mut line = None;
         let mut asking = JoinSet::new();
         loop {
-            if asking.is_empty() && !self.waiting.is_empty() {
+            if asking.is_empty() && (self.is_curious || !self.waiting.is_empty()) {
+                self.is_curious = false;
                 self.asked = std::mem::take(&mut self.waiting);
                 self.is_required |= self.asked.iter().any(Held::must_be_confirmed);
                 let looks = matches!(self.told, None | Some((Copies::NoReplica, _)));
@@ -164,9 +168,13 @@ impl Confirmer {
         }
     }
 
-    /// Takes in `next`, unless it can do without.
+    /// Takes in `next`, unless it can do without: then it waits only while replicas are known to
+    /// confirm, and has it found out now and then whether they do.
     fn keep(&mut self, next: Held) {
-        if !next.must_be_confirmed() && self.desk.clock.now() < self.do_without_until {
+        let is_late = self.desk.clock.now() < self.do_without_until;
+        let are_there = matches!(self.told, Some((Copies::Confirmed, _))) && !is_late;
+        if !next.must_be_confirmed() && !are_there {
+            self.is_curious |= !is_late;
             next.settle(false);
         } else if self.waiting.len() < HELD_MAX {
             self.waiting.push(next);

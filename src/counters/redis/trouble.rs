@@ -10,7 +10,7 @@ pub enum Trouble {
     #[error("Redis cannot be reached: {0}")]
     Unreachable(String),
     /// It keeps the connection and says nothing.
-    #[error("Redis does not answer any more")]
+    #[error("Redis does not answer any more; see whether it is overloaded, stopped or cut off")]
     Silent,
     /// TLS could not be agreed upon.
     #[error(
@@ -24,22 +24,36 @@ pub enum Trouble {
     #[error("Redis does not allow what is needed ({0}); the documentation has the ACL line")]
     NoPermission(String),
     /// `READONLY`, `MASTERDOWN`, or it says itself that it is a replica.
-    #[error("Redis is a replica here and only the primary sells; looking for the primary")]
+    #[error(
+        "Redis is a replica here and only the primary sells: it is looked for; if that lasts, let \
+         redis.url name the primary, or name the sentinels"
+    )]
     NotPrimary,
     /// `LOADING`.
-    #[error("Redis is still loading its data")]
+    #[error("Redis is still loading its data: it is waited for")]
     Loading,
     /// `MOVED`.
-    #[error("the keys of this lane moved to another primary of the Redis Cluster")]
+    #[error(
+        "the keys of this lane moved to another primary of the Redis Cluster: it is looked for"
+    )]
     Moved,
     /// `ASK`, `TRYAGAIN`.
-    #[error("the keys of this lane are moving to another primary of the Redis Cluster")]
+    #[error(
+        "the keys of this lane are moving to another primary of the Redis Cluster: it is waited \
+         for; if that lasts, see CLUSTER NODES for a slot that was left half moved"
+    )]
     Moving,
     /// `CLUSTERDOWN`.
-    #[error("the Redis Cluster is down: not all of its slots are served")]
+    #[error(
+        "the Redis Cluster is down: not all of its slots are served; CLUSTER INFO and the log of \
+         its nodes say which and why"
+    )]
     ClusterDown,
     /// `NOSCRIPT` where the script itself had been sent.
-    #[error("Redis does not know a script that it was given")]
+    #[error(
+        "Redis does not know a script that it was just given; see who calls SCRIPT FLUSH, and \
+         whether a proxy stands before it"
+    )]
     NoScript,
     /// `OOM`.
     #[error("Redis has no memory left for counters; raise maxmemory")]
@@ -48,7 +62,10 @@ pub enum Trouble {
     #[error("Redis takes no writes because it cannot save its data; see the log of Redis")]
     CannotSave,
     /// `NOREPLICAS`.
-    #[error("Redis takes no writes because it has fewer replicas than min-replicas-to-write")]
+    #[error(
+        "Redis takes no writes because it has fewer replicas than min-replicas-to-write; see to \
+         its replicas, or lower that"
+    )]
     TooFewReplicas,
     /// `BUSY`.
     #[error("Redis is busy with a script of somebody else that does not end; SCRIPT KILL ends it")]
@@ -160,6 +177,31 @@ mod tests {
         let inside = "The user executing the script can't access at least one of the keys";
         let denied = Trouble::of_server("ERR", Some(inside));
         assert!(matches!(denied, Trouble::NoPermission(_)));
+    }
+
+    #[test]
+    fn what_an_operator_can_do_is_said() {
+        let codes = [
+            ("READONLY", "let redis.url name the primary"),
+            ("MASTERDOWN", "let redis.url name the primary"),
+            ("LOADING", "it is waited for"),
+            ("CLUSTERDOWN", "CLUSTER INFO"),
+            ("MOVED", "it is looked for"),
+            ("ASK", "CLUSTER NODES"),
+            ("TRYAGAIN", "CLUSTER NODES"),
+            ("NOSCRIPT", "SCRIPT FLUSH"),
+            ("OOM", "raise maxmemory"),
+            ("MISCONF", "see the log of Redis"),
+            ("NOREPLICAS", "see to its replicas"),
+            ("BUSY", "SCRIPT KILL"),
+            ("NOPERM", "ACL line"),
+            ("NOAUTH", "check the user name and the password"),
+            ("WRONGPASS", "check the user name and the password"),
+        ];
+        for (code, remedy) in codes {
+            let said = Trouble::of_server(code, None).to_string();
+            assert!(said.contains(remedy), "{code}: {said}");
+        }
     }
 
     #[test]

@@ -310,3 +310,63 @@ fn after_a_tick_nothing_is_due() {
     engine.tick(now);
     assert!(engine.wake().is_none_or(|wake| now < wake), "{:?}", engine.wake());
 }
+
+/// A quota that is not spent unless a replica has what was sold.
+fn replicated() -> Arc<Rule> {
+    let shape = Shape::Quota { period: Duration::ZERO, origin: Duration::ZERO };
+    Arc::new(Rule::new(1_000, shape).unwrap().durable(Durability::Replicated))
+}
+
+fn granted(granted: u64) -> Outcome {
+    let sold = LedgerSold::Sold(vec![EntrySold { granted, total: granted }]);
+    Outcome::Answered(Reply::Ledger(sold, EPOCH))
+}
+
+#[test]
+fn what_no_replica_confirms_is_asked_for_again_as_it_was() {
+    let mut engine = engine(in_touch());
+    let (decision, orders) = ask(&mut engine, NOW, &replicated());
+    assert!(matches!(decision, Decision::Waiting(_)));
+    assert_eq!(orders[0].order.durability(), Durability::Replicated);
+    engine.outcome(at(NOW + 100), orders[0].ticket, Outcome::Unconfirmed);
+    assert_eq!(engine.held(), 0);
+    engine.tick(at(NOW + 26_000));
+    let again = sent(&mut engine);
+    assert_eq!(again[0].order, orders[0].order);
+    engine.outcome(at(NOW + 26_100), again[0].ticket, granted(5));
+    assert_eq!(ask(&mut engine, NOW + 26_200, &replicated()).1, []);
+    assert!(engine.held() > 0);
+}
+
+#[test]
+fn who_needs_a_replica_is_in_a_report_of_its_own() {
+    let mut engine = engine(in_touch());
+    let (_, first) = ask(&mut engine, NOW, &replicated());
+    let keys = ["b", "c"].map(|name| KeySpace::new(Kind::Rate, &[]).key(name));
+    let rule = replicated();
+    let memory = Arc::new(Rule::clone(&rule).durable(Durability::Memory));
+    for (key, rule) in [(keys[0], &rule), (keys[1], &memory)] {
+        engine.admit(at(NOW), &Claim { key, rule, need: 1, cost: 1 });
+    }
+    engine.outcome(at(NOW + 100), first[0].ticket, granted(5));
+    let second = sent(&mut engine);
+    let durability = |orders: &[Errand]| orders[0].order.durability();
+    assert_eq!(durability(&second), Durability::Replicated);
+    engine.outcome(at(NOW + 200), second[0].ticket, granted(5));
+    assert_eq!(durability(&sent(&mut engine)), Durability::Memory);
+}
+
+#[test]
+fn on_the_way_back_in_touch_nobody_waits_for_a_replica_and_nothing_is_spent_without() {
+    let mut engine = engine(in_touch());
+    let (_, orders) = ask(&mut engine, NOW, &replicated());
+    engine.outcome(at(NOW + 100), orders[0].ticket, Outcome::Unanswered);
+    let healing = Standing { touch: Touch::Healing, round: 2, ..in_touch() };
+    engine.stand(at(NOW + 200), Arc::new(healing));
+    let reports = sent(&mut engine);
+    let report = reports.iter().find(|errand| matches!(errand.order, Order::Ledger(_)));
+    let report = report.expect("the report is repeated");
+    assert_eq!(report.order.durability(), Durability::Memory);
+    engine.outcome(at(NOW + 300), report.ticket, granted(5));
+    assert_eq!(engine.held(), 0, "it stays charged and is not spent");
+}

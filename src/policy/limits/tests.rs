@@ -496,12 +496,18 @@ fn a_word_without_meaning_is_a_fault_at_its_value() {
     one(keyed(r#"weir-mode="local" weir-on-loss="open""#), "nobody asks Redis");
     one(keyed(r#"weir-burst="5""#), "only the window `bucket` has a burst");
     one(keyed(r#"weir-counting="reserve""#), "what it counts is known before the response");
+    one(keyed(r#"weir-durability="memory""#), "the windows of a rate limit are over too soon");
     one(keyed(r#"weir-max-wait="2s""#), "write a time from 1ms to 1s");
     one(keyed(r#"weir-modus="exact""#), "did you mean `weir-mode`?");
     one(keyed(r#"weir-="exact""#), "weir-mode, weir-overshoot");
     one(keyed(r#"elsewhere="1""#), "total-calls-header-name, weir-…");
     let quota = r#"<quota calls="1" renewal-period="60" weir-window="sliding" />"#;
     one(faults(quota), "a quota counts in periods of its own");
+    let quota = r#"<quota calls="1" renewal-period="60" weir-durability="disk" />"#;
+    one(faults(quota), "write `when-possible` or `replicated` or `memory`");
+    let quota = r#"<quota calls="1" renewal-period="60" weir-mode="local"
+        weir-durability="memory" />"#;
+    one(faults(quota), "nobody asks Redis");
     let nested = r#"<rate-limit calls="1" renewal-period="1"><api id="a" calls="1" renewal-period="1"
         weir-shadow="true" /></rate-limit>"#;
     one(faults(nested), "write it on the policy around this one");
