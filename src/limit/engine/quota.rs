@@ -22,6 +22,7 @@ use crate::limit::engine::errands::What;
 use crate::limit::engine::reference::Moment;
 use crate::limit::engine::rule::{Grid, Rule};
 use crate::limit::engine::sizing::{self, Supply};
+use crate::limit::engine::standing::Touch;
 use crate::limit::engine::{Effect, Engine};
 use crate::limit::order::members::Epoch;
 use crate::limit::order::{
@@ -237,7 +238,7 @@ impl Engine {
         if self.books.flight.is_none() {
             self.write_report();
         }
-        let may_take_its_time = self.heal.is_none();
+        let may_take_its_time = self.standing.touch == Touch::In;
         let Some(flight) = self.books.flight.as_mut() else { return false };
         if flight.on_the_way {
             return true;
