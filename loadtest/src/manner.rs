@@ -15,6 +15,9 @@ pub(crate) struct Manner {
     /// What holds while Redis is out of touch (the attribute `weir-on-loss`)
     #[arg(long)]
     pub(crate) on_loss: Option<OnLoss>,
+    /// For how many seconds ahead fixed windows are bought from (the attribute `weir-horizon`)
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub(crate) horizon: Option<u32>,
 }
 
 /// How sure a limit is.
@@ -57,7 +60,8 @@ impl Manner {
     /// The attributes of a rate limit, to be put behind the others.
     pub(crate) fn of_rate(self) -> String {
         let window = self.window.map(|window| attribute("weir-window", &window));
-        self.of_quota() + &window.unwrap_or_default()
+        let horizon = self.horizon.map(|seconds| format!(" weir-horizon=\"{seconds}s\""));
+        self.of_quota() + &window.unwrap_or_default() + &horizon.unwrap_or_default()
     }
 
     /// The attributes of a quota, which has windows of its own.
@@ -102,9 +106,11 @@ mod tests {
     fn attributes_are_written_only_where_something_was_asked_for() {
         let manner = Manner { window: Some(Window::Fixed), ..Manner::default() };
         assert_eq!(manner.of_rate(), " weir-window=\"fixed\"");
+        let ahead = Manner { horizon: Some(5), ..manner };
+        assert_eq!(ahead.of_rate(), " weir-window=\"fixed\" weir-horizon=\"5s\"");
         assert_eq!(manner.of_quota(), "");
-        let manner =
-            Manner { mode: Some(Mode::Exact), window: None, on_loss: Some(OnLoss::LocalShare) };
+        let on_loss = Some(OnLoss::LocalShare);
+        let manner = Manner { mode: Some(Mode::Exact), on_loss, ..Manner::default() };
         assert_eq!(manner.of_rate(), " weir-mode=\"exact\" weir-on-loss=\"local-share\"");
     }
 

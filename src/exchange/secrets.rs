@@ -24,9 +24,10 @@ pub struct Secrets(BTreeMap<Head, Vec<Arc<str>>>);
 
 impl Secrets {
     /// These, but for those that are shorter than [`SECRET_BYTES_MIN`].
-    pub fn new<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn new(texts: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let mut all: BTreeMap<Head, Vec<Arc<str>>> = BTreeMap::new();
-        for text in texts.into_iter().map(str::trim) {
+        for text in texts {
+            let text = text.as_ref().trim();
             if let Some(head) = text.as_bytes().first_chunk() {
                 all.entry(*head).or_default().push(Arc::from(text));
             }

@@ -6,7 +6,7 @@ use crate::exchange::{Exchange, Severity, Trace};
 use crate::limit::key::CounterKey;
 use crate::limit::names::{Outcome, Refusal, Site};
 use crate::policy::limits::who;
-use crate::policy::markup::Element;
+use crate::policy::markup::{Element, Text};
 
 /// Which policy it is, and whether it may say whom it counts.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ impl Label {
     /// The same, of a policy that counts what its attribute `key` says: nothing is shown of it if a
     /// secret named value is a part.
     pub(in crate::policy) fn keyed(self, element: &Element, key: &str) -> Self {
-        let is_secret = element.value(key).is_some_and(|text| text.is_secret());
+        let is_secret = element.value(key).is_some_and(Text::is_secret);
         Self { is_secret, ..self }
     }
 

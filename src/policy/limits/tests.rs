@@ -400,6 +400,7 @@ fn a_refusal_names_its_counter_and_no_secret() {
         |name: &str| by(&format!(r#"context.Request.Headers.GetValueOrDefault("{name}","")"#));
     assert_eq!(who(&header("x-user"), ("x-user", "alice@example.com")), "alice@example.com");
     assert_eq!(who(&header("x-user"), ("x-user", &"é".repeat(99))), "é".repeat(64));
+    assert_eq!(who(&header("x-user"), ("x-user", "a\u{202e}b\u{2066}")), "a\u{fffd}b\u{fffd}");
     assert_eq!(who(&header("authorization"), ("authorization", "Bearer abc")), "[secret]");
     let token = r#"context.Request.Headers.GetValueOrDefault("authorization","").Substring(7)"#;
     assert_eq!(who(&by(token), ("authorization", "Bearer abcdefgh")), "[secret]");

@@ -32,9 +32,19 @@ pub fn shown(key: &str, exchange: &Exchange) -> Arc<str> {
     if holds_secret(key, exchange) {
         return covered();
     }
-    let plain = |character: char| if character.is_control() { '\u{fffd}' } else { character };
+    let plain = |character: char| if is_plain(character) { character } else { '\u{fffd}' };
     let kept: String = key.chars().map(plain).take(WHO_CHARACTERS_MAX).collect();
     Arc::from(kept)
+}
+
+/// Whether a character shows itself and nothing else: none of control, and none that turns the
+/// direction of what stands beside it.
+const fn is_plain(character: char) -> bool {
+    let turns = matches!(
+        character,
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    !character.is_control() && !turns
 }
 
 fn holds_secret(key: &str, exchange: &Exchange) -> bool {

@@ -1,11 +1,12 @@
 //! One key of a pool: who is inside, what was lent, and what follows from both.
 
+mod shown;
+
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::limit::concurrency::pool::{DENY, LIFE, MARGIN, RENEW, REPEAT, RETURN, WaiterId};
-use crate::limit::concurrency::{Inside, Lent};
 use crate::limit::engine::standing::{MISSED_IN_FAST_MICROS, Standing, Touch};
 use crate::limit::order::PermitsHeld;
 use crate::limit::order::members::Seat;
@@ -377,14 +378,6 @@ impl Slot {
     /// How many it may let in from what it was lent.
     fn hand(&self, now: Timestamp) -> u64 {
         if now < self.until { self.held } else { 0 }
-    }
-
-    /// What people are shown of it.
-    pub(super) fn shown(&self, now: Timestamp) -> Inside {
-        let here = self.hand(now);
-        let waiting = u64::try_from(self.waiters.len()).unwrap_or(u64::MAX);
-        let lent = Lent { here, all: self.top.max(here), waiting };
-        Inside { inside: self.inside, max: self.max, lent: Some(lent) }
     }
 
     /// How many are to be borrowed beyond `base`.
