@@ -34,6 +34,8 @@ pub(crate) enum Pace {
 /// One request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
+    /// Which gateway, by its place among all.
+    pub(crate) gateway: usize,
     /// When it was due.
     pub(crate) due: u64,
     /// When its answer came.
@@ -57,9 +59,10 @@ impl Clients {
     pub(crate) fn start(dates: Dates, gateways: &[SocketAddr], load: &Load) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let begun = dates.now();
-        let threads = gateways.iter().flat_map(|address| {
+        let threads = gateways.iter().enumerate().flat_map(|(gateway, address)| {
             let turns = Arc::new(AtomicU64::new(0));
             let client = Client {
+                gateway,
                 address: *address,
                 load: load.clone(),
                 dates,
@@ -89,6 +92,7 @@ impl Clients {
 /// One connection's worth.
 #[derive(Clone)]
 struct Client {
+    gateway: usize,
     address: SocketAddr,
     load: Load,
     dates: Dates,
@@ -112,7 +116,8 @@ impl Client {
                 return asked;
             }
             let status = self.ask(&mut connection, turn);
-            asked.push(Asked { due, answered: self.dates.now(), status });
+            let (gateway, answered) = (self.gateway, self.dates.now());
+            asked.push(Asked { gateway, due, answered, status });
             if status.is_none() {
                 connection = None;
                 thread::sleep(AGAIN);
@@ -199,7 +204,7 @@ mod tests {
 
     #[test]
     fn what_is_due_in_a_phase_counts_in_it_whenever_it_is_answered() {
-        let asked = |due, answered, status| Asked { due, answered, status };
+        let asked = |due, answered, status| Asked { gateway: 0, due, answered, status };
         let all = [
             asked(0, 1_000, Some(200)),
             asked(5, 9_005, Some(429)),

@@ -97,8 +97,8 @@ impl Trial {
     }
 
     /// Of what load `number` asked for of a limit of `calls` in `period` for `gateways`: what was
-    /// refused while more was asked for in the period before it than the shares that are not held
-    /// back for missing gateways, before, during and after. That is not for sale.
+    /// refused by those in touch while more was asked of them in the period before it than the shares
+    /// that they do not hold back for missing ones, before, during and after. That is not for sale.
     pub(crate) fn not_for_sale(
         &self,
         number: usize,
@@ -106,7 +106,9 @@ impl Trial {
         period: Duration,
     ) -> [u64; 3] {
         let asked = self.asked.get(number).map(Vec::as_slice).unwrap_or_default();
-        let answered: Vec<&Asked> = asked.iter().filter(|one| one.status.is_some()).collect();
+        let counts =
+            |one: &&Asked| one.status.is_some() && self.watched.is_in_touch(one.gateway, one.due);
+        let answered: Vec<&Asked> = asked.iter().filter(counts).collect();
         let parts = [self.begun..self.broke, self.broke..self.over, self.over..self.ended];
         let (mut oldest, mut refused) = (0_usize, [0_u64; 3]);
         for (at, one) in answered.iter().enumerate() {
@@ -117,7 +119,7 @@ impl Trial {
             if one.status != Some(429) {
                 continue;
             }
-            let held = self.watched.held_back(one.due).min(gateways.into());
+            let held = self.watched.held_back(one.gateway, one.due).min(gateways.into());
             let shares = u64::from(gateways).saturating_sub(held);
             let sold = calls.saturating_mul(shares).checked_div(gateways.into()).unwrap_or(calls);
             let wanted = u64::try_from(at.saturating_sub(oldest)).unwrap_or(u64::MAX);
@@ -177,7 +179,8 @@ mod tests {
 
     #[test]
     fn all_is_admitted_after_the_last_request_that_was_not() {
-        let asked = |due, answered, status| Asked { due, answered, status: Some(status) };
+        let asked =
+            |due, answered, status| Asked { gateway: 0, due, answered, status: Some(status) };
         let trial = Trial {
             begun: 0,
             broke: 10,

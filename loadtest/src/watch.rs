@@ -11,15 +11,19 @@ use std::time::Duration;
 
 use crate::client::{Connection, Request};
 use crate::clock::{Dates, micros};
+use crate::statistics::count;
 
 /// How often each gateway is asked.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
 /// What is heard so near to a date holds at it.
-const NEAR: Duration = Duration::from_millis(400);
+const NEAR: Duration = Duration::from_secs(1);
 
-/// How the names of shares that are not for sale begin.
-const HELD_BACK: &str = "weir_limit_shares_held_back";
+/// How many shares are not for sale.
+const HELD_BACK: &str = "weir_limit_shares_held_back{lane=\"0\"}";
+
+/// Whether a gateway is in touch.
+const IN_TOUCH: &str = "weir_limit_lane_state{lane=\"0\",state=\"in-touch\"}";
 
 /// What all metrics here begin with.
 const PREFIX: &str = "weir_limit_";
@@ -84,19 +88,26 @@ fn values(address: SocketAddr) -> Option<BTreeMap<String, f64>> {
 }
 
 impl Told {
-    /// The most shares that a gateway held back about `date`.
-    pub(crate) fn held_back(&self, date: u64) -> u64 {
-        let near = micros(NEAR);
-        let about = date.saturating_sub(near)..=date.saturating_add(near);
-        let mut most = 0.0_f64;
-        for scrape in self.0.iter().flatten().filter(|scrape| about.contains(&scrape.date)) {
-            let held = scrape.values.iter().filter(|(name, _)| name.starts_with(HELD_BACK));
-            most = held.map(|(_, value)| *value).fold(most, f64::max);
-        }
+    /// How many shares a gateway held back at `date`.
+    pub(crate) fn held_back(&self, gateway: usize, date: u64) -> u64 {
+        let held = self.value(gateway, date, HELD_BACK).unwrap_or(0.0);
         // There are few gateways.
-        (0..u64::from(u16::MAX))
-            .find(|shares| most <= crate::statistics::count(*shares))
-            .unwrap_or(0)
+        (0..u64::from(u16::MAX)).find(|shares| held <= count(*shares)).unwrap_or(0)
+    }
+
+    /// Whether a gateway was in touch with Redis at `date`, as far as it said so.
+    pub(crate) fn is_in_touch(&self, gateway: usize, date: u64) -> bool {
+        self.value(gateway, date, IN_TOUCH).is_some_and(|value| 0.0 < value)
+    }
+
+    /// The value that a gateway gave last before `date`, or soon after it.
+    fn value(&self, gateway: usize, date: u64, name: &str) -> Option<f64> {
+        let scrapes = self.0.get(gateway)?;
+        let next = scrapes.partition_point(|scrape| scrape.date <= date);
+        let near = [next.checked_sub(1), Some(next)].into_iter().flatten();
+        let mut near = near.filter_map(|at| scrapes.get(at));
+        let scrape = near.find(|scrape| scrape.date.abs_diff(date) <= micros(NEAR))?;
+        scrape.values.get(name).copied()
     }
 
     /// What moved in `during` and did not move in `before`, in the order of the names.
@@ -188,11 +199,11 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_held_back_about_the_time_at_which_it_was_said() {
-        let told = told(&[(0, 0.0, 0.0, 0.0), (1_000_000, 0.0, 2.0, 0.0)]);
-        assert_eq!(
-            [0, 700_000, 1_300_000, 1_500_000].map(|date| told.held_back(date)),
-            [0, 2, 2, 0]
-        );
+    fn a_gateway_held_back_what_it_said_last() {
+        let told = told(&[(0, 0.0, 0.0, 0.0), (900_000, 0.0, 2.0, 0.0)]);
+        let held = [0, 800_000, 900_000, 1_800_000, 2_000_000].map(|date| told.held_back(0, date));
+        assert_eq!(held, [0, 0, 2, 2, 0]);
+        assert_eq!(told.held_back(1, 900_000), 0);
+        assert!(!told.is_in_touch(0, 0), "it did not say so");
     }
 }

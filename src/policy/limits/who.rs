@@ -39,7 +39,7 @@ pub fn shown(key: &str, exchange: &Exchange) -> Arc<str> {
 
 /// Whether a character shows itself and nothing else: none of control, and none that turns the
 /// direction of what stands beside it.
-const fn is_plain(character: char) -> bool {
+fn is_plain(character: char) -> bool {
     let turns = matches!(
         character,
         '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
