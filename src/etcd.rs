@@ -121,18 +121,21 @@ impl Etcd {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let tries = self.settings.endpoints.len().max(TRIES_MIN);
-        let mut tried: usize = 1;
+        let mut left = self.settings.endpoints.len().max(TRIES_MIN);
         loop {
             let (failed, number) = match self.attempt(&what).await {
                 Ok(done) => return Ok(done),
                 Err(failed) => failed,
             };
-            if tries <= tried || !failed.is_passing() {
+            left = left.saturating_sub(1);
+            if !failed.is_passing() {
                 return Err(failed);
             }
+            // The next call begins with another member, whoever makes it.
             self.hang_up(number).await;
-            tried = tried.saturating_add(1);
+            if left == 0 {
+                return Err(failed);
+            }
             sleep(PAUSE).await;
         }
     }
@@ -186,11 +189,13 @@ impl Failed {
         match self {
             Self::Late(_) => true,
             Self::Unreadable(_) => false,
-            Self::Refused(_, error) => match error.as_ref() {
-                Error::GRpcStatus(status) => PASSING.contains(&status.code().into()),
-                Error::IoError(_) | Error::TransportError(_) => true,
-                _ => false,
-            },
+            Self::Refused(_, error) => {
+                if let Error::GRpcStatus(status) = error.as_ref() {
+                    PASSING.contains(&status.code().into())
+                } else {
+                    matches!(error.as_ref(), Error::IoError(_) | Error::TransportError(_))
+                }
+            }
         }
     }
 }

@@ -73,23 +73,10 @@ impl Settings {
         }
         let has_files = self.ca.is_some() || self.own.is_some();
         for endpoint in &self.endpoints {
-            let address = endpoint.parse::<http::Uri>().ok();
-            let is_plain = |address: &http::Uri| {
-                let authority = address.authority().map(http::uri::Authority::as_str);
-                let names = authority.is_some_and(|name| !name.contains('@'));
-                names
-                    && address.port_u16().is_some()
-                    && address.path_and_query().is_none_or(|path| path == "/")
-            };
-            match address
-                .as_ref()
-                .filter(|address| is_plain(address))
-                .and_then(http::Uri::scheme_str)
-            {
-                Some("https") => (),
-                Some("http") if has_files => return Err(Unusable::Clear(endpoint.clone())),
-                Some("http") => (),
-                _ => return Err(Unusable::Endpoint(endpoint.clone())),
+            match scheme(endpoint) {
+                None => return Err(Unusable::Endpoint(endpoint.clone())),
+                Some(Scheme::Http) if has_files => return Err(Unusable::Clear(endpoint.clone())),
+                Some(Scheme::Http | Scheme::Https) => (),
             }
         }
         let prefix = &self.prefix;
@@ -139,6 +126,26 @@ impl Settings {
             });
         }
         Ok(tls)
+    }
+}
+
+/// How a member is spoken to.
+enum Scheme {
+    Http,
+    Https,
+}
+
+/// Reads the address of a member: a scheme, a host and a port, and nothing else.
+fn scheme(endpoint: &str) -> Option<Scheme> {
+    let address = endpoint.parse::<http::Uri>().ok()?;
+    let has_tail = address.path_and_query().is_some_and(|tail| tail != "/");
+    if address.authority()?.as_str().contains('@') || address.port_u16().is_none() || has_tail {
+        return None;
+    }
+    match address.scheme_str() {
+        Some("http") => Some(Scheme::Http),
+        Some("https") => Some(Scheme::Https),
+        _ => None,
     }
 }
 

@@ -144,7 +144,7 @@ pub fn end(gateway: &Gateway, run: &mut Run, bytes: u64, is_whole: bool) {
         run.holds = None;
         return;
     }
-    if is_whole && !run.exchange.bandwidth.is_empty() {
+    if is_whole && run.exchange.is_forwarded && !run.exchange.bandwidth.is_empty() {
         gateway.state.sizes.learn(&run.exchange, bytes);
     }
     let mut holds = run.holds.take().unwrap_or_else(|| Box::new(Holds::new(gateway)));

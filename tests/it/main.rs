@@ -47,3 +47,4 @@ mod sharing;
 mod limits_held;
 mod crowds;
 mod bandwidth;
+mod etcd;

@@ -64,13 +64,16 @@ impl Upkeep {
             chores.spawn(commit(journal));
             chores.spawn(copy_totals(Weak::clone(&office), COPY_EVERY));
         }
-        if let Some(copies) = copies {
-            // No ledger begins before it is known how much was used, if that is known in time.
-            let read = take_from(&copies, &office);
-            let is_read = timeout(READ_FIRST_MAX, read).await.unwrap_or(false);
-            chores.spawn(keep_on_shelf(copies, Weak::clone(&office), is_read));
-        }
-        tokio::join!(courier.run(), watch(&office, &alarm));
+        let to_redis = async {
+            if let Some(copies) = copies {
+                // No ledger begins before it is known how much was used, if that is known in time.
+                let read = take_from(&copies, &office);
+                let is_read = timeout(READ_FIRST_MAX, read).await.unwrap_or(false);
+                chores.spawn(keep_on_shelf(copies, Weak::clone(&office), is_read));
+            }
+            courier.run().await;
+        };
+        tokio::join!(to_redis, watch(&office, &alarm));
     }
 }
 
@@ -95,7 +98,9 @@ pub(super) async fn commit_now(journal: &Arc<Journal>) {
 async fn take_from(copies: &Copies, office: &Weak<Office>) -> bool {
     let Some(totals) = copies.read().await else { return false };
     if let Some(office) = office.upgrade() {
-        office.restore_totals(totals, office.clock.now());
+        let mut taking = JoinSet::new();
+        taking.spawn_blocking(move || office.restore_totals(totals, office.clock.now()));
+        taking.join_next().await;
     }
     true
 }

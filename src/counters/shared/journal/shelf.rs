@@ -392,7 +392,7 @@ mod tests {
 
     #[test]
     fn a_value_stays_below_what_etcd_takes() {
-        let own: Vec<Total> = (0..TOTALS_OF_PART_MAX + 1)
+        let own: Vec<Total> = (0..=TOTALS_OF_PART_MAX)
             .map(|number| total(&number.to_string(), 1 + u64::try_from(number).unwrap()))
             .collect();
         let merged = merge(Vec::new(), &own, &|_| false).expect("it grew");
