@@ -393,6 +393,7 @@ fn metrics_over_redis_are_those_of_the_documentation_and_add_up() {
     let gateways: [Gateway; 1] = fleet(&redis, |site| {
         limited(site, &backend, BY_KEY);
         site.set("replica-journal-folder", folder.path().to_str().expect("a name"));
+        site.set("etcd-endpoints", "http://127.0.0.1:1");
     });
     let gateway = &gateways[0];
     let admitted = (0..6).filter(|_| get(gateway, "a") == 200).count();
