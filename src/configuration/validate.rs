@@ -265,6 +265,7 @@ mod tests {
             burst: Some(20),
             loss: Loss::Closed,
             max_wait: Duration::from_millis(40),
+            horizon: None,
             late: Late::Admit,
             durability: Durability::Replicated,
             counting: Counting::Reserve,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::limit::engine::rule::{Certainty, Late, Loss, Rule, Shape, Unfit};
+use crate::limit::engine::rule::{Certainty, FIXED_MAX, Late, Loss, Rule, Shape, Unfit};
 use crate::limit::order::Durability;
 use crate::limit::{Terms, Window};
 use crate::time::Timestamp;
@@ -29,6 +29,9 @@ pub struct Manner {
     pub late: Late,
     /// Of quotas: who must have what is sold before it is spent.
     pub durability: Durability,
+    /// For how long ahead a replica buys, and how much it keeps in hand: of fixed windows, at most a
+    /// window. None: for a quarter of a window, a second at most.
+    pub horizon: Option<Duration>,
 }
 
 /// How sure the bound of a limit must be.
@@ -151,6 +154,7 @@ impl Terms {
         };
         let rule = Rule::new(self.limit, self.shape())?;
         let rule = rule.certainty(certainty).on_loss(manner.loss).durable(manner.durability);
+        let rule = rule.horizon(manner.horizon);
         Ok(rule.on_timeout(manner.max_wait, manner.late))
     }
 
@@ -171,7 +175,9 @@ impl Terms {
             Course::Sliding => Shape::Sliding { period },
             Course::Fixed { origin } => {
                 let origin = origin.since(Timestamp::default());
-                if period.is_zero() || QUOTA_FROM <= period {
+                // A ledger is not bought from for long ahead.
+                let is_stocked = self.manner.horizon.is_some() && period <= FIXED_MAX;
+                if period.is_zero() || QUOTA_FROM <= period && !is_stocked {
                     Shape::Quota { period, origin }
                 } else {
                     Shape::Fixed { period, origin }
@@ -192,6 +198,7 @@ impl Manner {
         max_wait: WAIT_MAX,
         late: Late::Refuse,
         durability: Durability::WhenPossible,
+        horizon: None,
     };
 }
 
@@ -250,6 +257,19 @@ mod tests {
         assert!(in_words(&Terms::sliding(1, Duration::from_mins(6))).contains("300 s"));
         let local = sliding.held(held(Windows::OfTerms, Mode::Local));
         assert!(in_words(&local).starts_with("on each replica at most 1000 in any 60 s"));
+    }
+
+    #[test]
+    fn who_wants_supplies_has_a_window_that_can_be_bought_from_ahead() {
+        let horizon = Some(Duration::from_secs(10));
+        let fixed = |period, horizon| {
+            let terms = Terms::fixed(10, period, Timestamp::default());
+            terms.held(Manner { horizon, ..Manner::USUAL }).shape()
+        };
+        assert!(matches!(fixed(QUOTA_FROM, None), Shape::Quota { .. }));
+        assert!(matches!(fixed(QUOTA_FROM, horizon), Shape::Fixed { .. }));
+        assert!(matches!(fixed(FIXED_MAX * 2, horizon), Shape::Quota { .. }));
+        assert!(matches!(fixed(Duration::ZERO, horizon), Shape::Quota { .. }));
     }
 
     #[test]

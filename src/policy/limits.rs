@@ -68,6 +68,7 @@ macro_rules! held {
             optional("weir-on-timeout"),
             optional("weir-max-wait"),
             optional("weir-durability"),
+            optional("weir-horizon"),
             optional("weir-counting"),
             optional("weir-shadow"),
             optional("weir-headers"),

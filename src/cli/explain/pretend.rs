@@ -186,6 +186,9 @@ fn limit(charge: &Charge, whose: &Who<'_>, by: &str, held: Option<&Holding>) -> 
         Mode::Local => format!("mode local, window {kind}"),
     };
     lines.push(format!("  {how}"));
+    if let Some(horizon) = manner.horizon {
+        lines.push(format!("  has tokens for {horizon:?} ahead"));
+    }
     lines.push(format!("  {}", terms.bound_in_words()));
     if held.is_some_and(|held| held.shadow) {
         lines.push("  in shadow: it counts, and refuses nobody".to_owned());

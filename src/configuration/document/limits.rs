@@ -41,6 +41,10 @@ pub struct LimitHolding {
     /// ask.
     #[schemars(extend("enum" = ["when-possible", "replicated", "memory"]))]
     pub durability: Option<Placed<String>>,
+    /// For how long ahead a gateway has tokens of a `fixed` window in hand, from `20ms` to `5m`, at
+    /// most to the end of the window; a quarter of a window, a second at most, if nothing is written.
+    #[schemars(regex(pattern = r"^[0-9]+ *(ms|s|m|min)$"))]
+    pub horizon: Option<Placed<String>>,
     /// When an increment counts that depends on the response. `apim`, if nothing is written: once
     /// the response is there, and as many as are on their way may go over the limit; `reserve`: at
     /// once, and what the response does not cost is given back.

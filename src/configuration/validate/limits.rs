@@ -53,6 +53,7 @@ fn written(limits: &LimitHolding, word: Word) -> Option<(String, Mark)> {
         Word::OnTimeout => text(&limits.on_timeout),
         Word::MaxWait => text(&limits.max_wait),
         Word::Durability => text(&limits.durability),
+        Word::Horizon => text(&limits.horizon),
         Word::Counting => text(&limits.counting),
         Word::Shadow => flag(&limits.shadow),
         Word::Headers => flag(&limits.headers),

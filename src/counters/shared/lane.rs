@@ -212,7 +212,7 @@ impl Lane {
             member.latency.note(u64::try_from(took).unwrap_or(u64::MAX));
             member.membership.heard(received);
         } else {
-            member.membership.missed(now);
+            member.membership.missed(now, sent);
         }
         member.rounds(now, &rounds);
         self.follow(office, &mut member);

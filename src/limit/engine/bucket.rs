@@ -78,14 +78,14 @@ impl Engine {
             return;
         };
         let grid = rule.grid();
-        let demand = slot.demand(now.micros(), sizing::horizon(grid).saturating_mul(2));
+        let demand = slot.demand(now.micros(), span_of_demand(rule));
         let supply = Supply { for_sale: measure.sold_burst(), demand, left: measure.life };
         // What was left when it was last seen, and what came in since.
         let since = moment.early.saturating_sub(slot.here).saturating_mul(1_000);
         let gained = since.checked_div(measure.token_nanos).unwrap_or(0);
         let left = slot.own.saturating_add(gained).min(measure.sold_burst());
         slot.sold = measure.sold_burst().saturating_sub(left);
-        let want = sizing::want(slot, grid, supply, need).min(measure.burst.max(need));
+        let want = sizing::want(slot, rule, supply, need).min(measure.burst.max(need));
         // What was drawn alone while Redis seemed to be gone.
         let own = slot.extra().and_then(|extra| extra.bucket.as_ref());
         let drawn = own.map_or(0, |own| own.drawn);

@@ -28,6 +28,9 @@ const RING_AHEAD_MIN: u64 = 16;
 /// How often the time to look after supplies is looked at again, in microseconds.
 const LOOK_MICROS: u64 = 1_000;
 
+/// How often it is looked whether more is in hand than is needed, in microseconds.
+const SURPLUS_LOOK_MICROS: u64 = 250_000;
+
 /// What was sold, of whatever kind.
 struct Sold {
     granted: u64,
@@ -48,17 +51,19 @@ impl Engine {
         if slot.window != number && !grid.is_bucket() {
             return;
         }
-        let span = sizing::horizon(grid).saturating_mul(2);
+        let span = sizing::span_of_demand(rule);
         let left =
             if grid.is_bucket() { span } else { grid.ends(number).saturating_sub(moment.late) };
         let demand = slot.demand(moment.local.micros(), span);
         let low = sizing::tokens(demand, self.errands.trip().saturating_mul(2)).saturating_add(1);
-        let low = i64::try_from(low).unwrap_or(i64::MAX);
+        let supplies = sizing::supplies(rule, demand, left);
+        let low = i64::try_from(low.max(supplies)).unwrap_or(i64::MAX);
         let for_sale = self.standing.for_sale(rule, number, moment.early, slot.sold);
         let denied = slot.is_denied(moment.early, for_sale);
         let lasts = u128::from(demand).saturating_mul(u128::from(left)) >= 500_000_000;
         let wants = slot.balance < 0 || lasts && !sizing::is_scarce(slot, for_sale);
-        slot.refill_below = low;
+        // What is kept in hand gets less as the window ends: it is not looked at for each token.
+        slot.refill_below = if supplies == 0 { low } else { low.saturating_sub(low / 16) };
         let is_under_way = slot.flags.asking || slot.flags.queued;
         if slot.balance < low && !(wants && !denied && !is_under_way) {
             // Not now; looked at again when half of what is there is gone.
@@ -70,11 +75,39 @@ impl Engine {
         if !grid.is_bucket() && !grid.is_quota() {
             self.look_ahead(place, moment, rule, demand);
         }
+        if rule.supplies_for().is_some() {
+            self.return_surplus(place, moment, rule, (supplies, left));
+        }
+    }
+
+    /// Hands back what is much more in hand than will be asked for here, `left` microseconds before
+    /// the window ends, so that those have it to whom the load has gone.
+    fn return_surplus(
+        &mut self,
+        place: u32,
+        moment: Moment,
+        rule: &Rule,
+        (supplies, left): (u64, u64),
+    ) {
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        slot.look_at = slot.look_at.min(moment.early.saturating_add(SURPLUS_LOOK_MICROS));
+        let is_known = u64::from(slot.returns) < RETURNS_MAX && !slot.flags.asking;
+        let in_hand = u64::try_from(slot.balance).unwrap_or(0);
+        let back = sizing::surplus(rule, supplies, left, in_hand);
+        if back == 0 || !is_known || !self.may_buy(moment.local) {
+            return;
+        }
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        slot.balance = slot.balance.saturating_sub_unsigned(back);
+        slot.own = slot.own.saturating_sub(back);
+        self.facts.returned = self.facts.returned.saturating_add(back);
+        let (meter, span) = (rule.grid().meter(slot.key.key), rule.grid().span(slot.window));
+        self.send(moment.local, What::Back, Order::Fixed(Fixed { meter, span, want: 0, back }));
     }
 
     fn look_ahead(&mut self, place: u32, moment: Moment, rule: &Arc<Rule>, demand: u64) {
         let grid = rule.grid();
-        let ahead = sizing::ahead(grid, demand);
+        let ahead = sizing::ahead(rule, demand);
         let number = grid.number(moment.early);
         let next = number.saturating_add(1);
         let for_sale = self.standing.for_sale(rule, next, moment.early, 0);
@@ -90,7 +123,7 @@ impl Engine {
             return;
         }
         slot.look_at = moment.early.saturating_add(LOOK_MICROS);
-        let soon = u128::from(demand).saturating_mul(u128::from(sizing::horizon(grid)));
+        let soon = u128::from(demand).saturating_mul(u128::from(sizing::horizon(rule)));
         // Sub-windows share what is left of their period: of a last few nothing is hoarded for one
         // that is yet to begin.
         let (rest, least) = if grid.is_ring() {
@@ -104,7 +137,7 @@ impl Engine {
         }
         let Some(slot) = self.slots.get_mut(place) else { return };
         let supply = Supply { for_sale: rest, demand, left: grid.length };
-        let want = sizing::want_ahead(slot, grid, supply);
+        let want = sizing::want_ahead(slot, rule, supply);
         slot.flags.asking_ahead = true;
         let (window, bound, rule) = (next, for_sale, Arc::clone(rule));
         let buy = Buy { place, window, want, back: 0, bound, seen: (0, 0), is_ahead: true, rule };
@@ -153,7 +186,8 @@ impl Engine {
         }
         if slot.used(grid, number) > 0 {
             self.ask_for_used(place, moment, rule);
-        } else if slot.balance < 0 {
+        } else if slot.balance < 0 || rule.supplies_for().is_some() {
+            // What is to be in hand is there soon, and not only when as many requests have come.
             self.look_after(place, moment, rule);
         }
     }
@@ -195,10 +229,9 @@ impl Engine {
             self.serve_later(place, now);
             return;
         }
-        let span = sizing::horizon(grid).saturating_mul(2);
-        let demand = slot.demand(now.micros(), span);
+        let demand = slot.demand(now.micros(), sizing::span_of_demand(rule));
         let left = grid.ends(number).saturating_sub(moment.late);
-        let want = sizing::want(slot, grid, Supply { for_sale, demand, left }, need);
+        let want = sizing::want(slot, rule, Supply { for_sale, demand, left }, need);
         let want = want.min(rule.limit().max(need));
         let back = if u64::from(slot.returns) < RETURNS_MAX && !grid.is_ring() {
             u64::from(std::mem::take(&mut slot.excess))
@@ -322,6 +355,10 @@ impl Engine {
         if returns < expected || returns == expected && prior < least || prior < 0 {
             self.facts.rollbacks = self.facts.rollbacks.saturating_add(1);
             slot.flags.asking = true;
+            if slot.window == buy.window {
+                // Returns that were lost do not come again: what is sold is lifted, and it goes on.
+                slot.returns = returns;
+            }
             let span = buy.rule.grid().span(buy.window);
             let sold = if slot.window == buy.window { slot.sold } else { 0 };
             let floor = Floor { meter: buy.rule.grid().meter(slot.key.key), span, sold };

@@ -102,9 +102,11 @@ impl Engine {
         } else {
             slot.window.saturating_add(grid.reach()).saturating_add(1) < number
         };
+        let rule = slot.rule.as_ref();
+        let is_stocked = rule.is_some_and(|rule| rule.supplies_for().is_some());
         if is_over {
             self.give_up(place);
-        } else if grid.is_ring() || grid.period >= BACK_FROM_MICROS {
+        } else if grid.is_ring() || grid.period >= BACK_FROM_MICROS || is_stocked {
             self.hand_back(place, moment);
         }
     }

@@ -67,6 +67,14 @@ const MEMBER_STOPS_MICROS: u64 = MEMBER_TTL_MICROS - 1_000_000;
 /// Without any answer for so long a lane is out of touch.
 const SILENCE: Duration = Duration::from_millis(200);
 
+/// A replica that does something so much later than it was due was stopped, or has too much to do:
+/// for as long it could not have heard Redis either. One that was away for longer than the second of
+/// these has to come back like one that was cut off.
+const LATE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+
+/// For so long it then waits for an answer before it takes the silence for a loss.
+const EXCUSED: Duration = Duration::from_millis(100);
+
 /// How soon a beat without an answer is repeated.
 const AGAIN: Duration = Duration::from_millis(10);
 
@@ -110,6 +118,8 @@ pub struct Membership {
     wake: Timestamp,
     /// When an answer of any kind was last heard.
     heard: Timestamp,
+    /// Until when the silence since an answer does not count, and which answer that was.
+    excused: (Timestamp, Timestamp),
     /// The latest time at which the last beat was sent, by the primary's clock.
     sent: u64,
     /// The earliest time at which the last answered beat was sent, by the primary's clock; and our
@@ -203,6 +213,7 @@ impl Membership {
             flight: None,
             wake: now,
             heard: Timestamp::default(),
+            excused: (Timestamp::default(), Timestamp::default()),
             sent: 0,
             answered: 0,
             answered_at: Timestamp::default(),
@@ -255,11 +266,23 @@ impl Membership {
         self.heard = self.heard.max(now);
     }
 
-    /// A desk waited for an answer in vain.
-    pub fn missed(&mut self, now: Timestamp) {
-        if self.state == State::In && now.since(self.heard) >= SILENCE {
+    /// A desk waited in vain for an answer to what was sent at `sent`.
+    pub fn missed(&mut self, now: Timestamp, sent: Timestamp) {
+        let is_silent = self.state == State::In && now.since(self.heard) >= SILENCE;
+        if is_silent && !self.is_excused(now, sent + ORDER_LIFE) {
             self.lose(now);
         }
+    }
+
+    /// Whether this replica itself was too late, for what was `due`, to say anything about Redis. No
+    /// answer excuses more than one silence, and nothing is bought on old news meanwhile.
+    pub(super) fn is_excused(&mut self, now: Timestamp, due: Timestamp) -> bool {
+        let (least, most) = LATE;
+        let late = now.since(due);
+        if least <= late && late <= most && self.excused.1 != self.heard {
+            self.excused = (now + EXCUSED, self.heard);
+        }
+        self.excused.1 == self.heard && now < self.excused.0
     }
 
     /// A desk has reported everything in this round.
@@ -303,7 +326,8 @@ impl Membership {
 
     /// Does what is due.
     pub fn tick(&mut self, now: Timestamp) {
-        if self.state == State::In && self.standing.buys_until < now {
+        let is_old = self.state == State::In && self.standing.buys_until < now;
+        if is_old && !self.is_excused(now, self.wake) {
             self.lose(now);
         }
         if now < self.wake {
@@ -327,13 +351,14 @@ impl Membership {
             return;
         };
         self.flight = None;
+        let due = flight.sent + ORDER_LIFE;
         if self.state == State::Leaving {
             self.state = State::Left;
             self.steps.push_back(Step::Left);
             return;
         }
         match outcome {
-            Outcome::Answered(_) if now.since(flight.sent) > ORDER_LIFE => self.unanswered(now),
+            Outcome::Answered(_) if due < now => self.unanswered(now, due),
             Outcome::Answered(Reply::Probe(probed)) if !flight.is_beat => {
                 self.heard(now);
                 // Another primary has another clock.
@@ -341,7 +366,7 @@ impl Membership {
                 self.clock.observe(flight.sent, now, probed.now);
                 if probed.epoch == Epoch::NONE {
                     // It was lost while it was asked for.
-                    self.unanswered(now);
+                    self.unanswered(now, due);
                 } else {
                     self.heal(now, probed.epoch);
                 }
@@ -351,7 +376,7 @@ impl Membership {
                 self.beaten(now, flight, beaten);
             }
             Outcome::Answered(_) | Outcome::Unconfirmed | Outcome::Unanswered => {
-                self.unanswered(now);
+                self.unanswered(now, due);
             }
         }
     }

@@ -174,9 +174,9 @@ impl Engine {
             return;
         }
         let bound = self.standing.for_sale(rule, number, moment.early, slot.sold);
-        let demand = slot.demand(moment.local.micros(), sizing::horizon(grid).saturating_mul(2));
+        let demand = slot.demand(moment.local.micros(), sizing::span_of_demand(rule));
         let left = grid.ends(number).saturating_sub(moment.late);
-        let want = sizing::want(slot, grid, Supply { for_sale: bound, demand, left }, need);
+        let want = sizing::want(slot, rule, Supply { for_sale: bound, demand, left }, need);
         let most = (rule.limit() / AT_ONCE_ONE_IN).max(1).max(need);
         slot.flags.queued = true;
         let (want, durability) = (want.min(most), rule.durability());

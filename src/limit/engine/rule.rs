@@ -34,6 +34,7 @@ pub struct Rule {
     late: Late,
     max_wait: Duration,
     durability: Durability,
+    horizon: Option<Duration>,
     grid: Grid,
 }
 
@@ -158,6 +159,7 @@ impl Rule {
             late: Late::Refuse,
             max_wait: Duration::from_millis(25),
             durability: Durability::Memory,
+            horizon: None,
             grid,
         })
     }
@@ -189,6 +191,13 @@ impl Rule {
     #[must_use]
     pub const fn durable(mut self, durability: Durability) -> Self {
         self.durability = durability;
+        self
+    }
+
+    /// The same rule, of whose fixed windows a replica has tokens in hand for so long ahead.
+    #[must_use]
+    pub const fn horizon(mut self, horizon: Option<Duration>) -> Self {
+        self.horizon = horizon;
         self
     }
 
@@ -268,6 +277,12 @@ impl Rule {
 
     pub(super) const fn max_wait(&self) -> Duration {
         self.max_wait
+    }
+
+    /// For how long ahead is bought and kept in hand, in microseconds, where that is said.
+    pub(super) fn supplies_for(&self) -> Option<u64> {
+        let is_fixed = matches!(self.shape, Shape::Fixed { .. });
+        self.horizon.filter(|_| is_fixed).map(|horizon| micros(horizon).min(self.grid.length))
     }
 }
 

@@ -194,14 +194,37 @@ fn who_finds_nothing_left_when_redis_is_silent_is_refused_after_ten_milliseconds
     // Of one token the first of two has none in this window.
     let standing = Standing { seat: Some(Seat { index: 1, of: 2 }), ..in_touch() };
     let has_share = standing.own_share(rule.grid(), rule.grid().number(NOW), 1) > 0;
-    let index = if has_share { 0 } else { 1 };
-    let standing = Standing { seat: Some(Seat { index, of: 2 }), ..standing };
+    let seat = Some(Seat { index: u32::from(!has_share), of: 2 });
+    let standing = Standing { seat, ..standing };
     let mut engine = engine(standing);
     assert!(matches!(ask(&mut engine, NOW, &rule).0, Decision::Waiting(_)));
     engine.tick(at(NOW + 5_001));
     assert_eq!(answer(&mut engine), None);
     engine.tick(at(NOW + 10_001));
     assert!(matches!(answer(&mut engine), Some(Decision::Refused(_))));
+}
+
+#[test]
+fn returns_that_a_primary_lost_are_missed_once() {
+    let rule = Arc::new(fixed(1_000));
+    let mut engine = engine(in_touch());
+    let (_, orders) = ask(&mut engine, NOW, &rule);
+    let with = |sold, returns| Outcome::Answered(Reply::Fixed(FixedSold { sold, returns }, EPOCH));
+    engine.outcome(at(NOW + 300), orders[0].ticket, with(400, 3));
+    let mut rollbacks = Vec::new();
+    for (sold, micros) in [(500, 500), (700, 1_000), (900, 1_500)] {
+        let mut orders = Vec::new();
+        while orders.is_empty() {
+            orders = ask(&mut engine, NOW + micros, &rule).1;
+        }
+        let errand = orders.pop().expect("it runs low");
+        engine.outcome(at(NOW + micros + 100), errand.ticket, with(sold, 1));
+        for lift in sent(&mut engine) {
+            engine.outcome(at(NOW + micros + 200), lift.ticket, Outcome::Answered(Reply::Raise));
+        }
+        rollbacks.push(engine.facts().rollbacks);
+    }
+    assert_eq!(rollbacks, [1, 1, 1]);
 }
 
 /// The reports of an engine whose copy of a ledger was made under the primary `run`.

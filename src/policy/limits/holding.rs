@@ -9,24 +9,27 @@
 //! | `burst` | `weir-burst` | how many tokens a `bucket` holds; as many as `calls` |
 //! | `onLoss` | `weir-on-loss` | what holds without Redis: `local-share`, `open`, `closed` |
 //! | `maxWait` | `weir-max-wait` | how long a request may wait for Redis |
+//! | `horizon` | `weir-horizon` | for how long ahead a replica has tokens of a `fixed` window |
 //! | `onTimeout` | `weir-on-timeout` | what holds when Redis takes longer: `refuse`, `admit` |
 //! | `durability` | `weir-durability` | who has what is sold of a quota: `replicated`, `memory` |
 //! | `counting` | `weir-counting` | when what depends on the response counts: `apim`, `reserve` |
 //! | `shadow` | `weir-shadow` | whether it counts and decides, but never refuses |
 //! | `headers` | `weir-headers` | whether answers have `RateLimit` and `RateLimit-Policy` |
 
+mod written;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::fault::nearest;
 use crate::limit::Terms;
 use crate::limit::engine::rule::{Late, Loss};
 use crate::limit::manner::{Manner, Mode, OVER, Over, WAIT_MAX, Windows};
 use crate::limit::order::Durability;
 use crate::policy::build::Builder;
+use crate::policy::limits::holding::written::{burst, one_of, over, within};
 use crate::policy::limits::wrong;
 use crate::policy::markup::{Element, Text};
-use crate::time::{Timestamp, span};
+use crate::time::Timestamp;
 
 /// How a limit is held.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,6 +50,8 @@ pub struct Holding {
     pub late: Late,
     /// Who must have what is sold of a quota before it is spent.
     pub durability: Durability,
+    /// For how long ahead a replica has tokens of a fixed window; none: as long as usual.
+    pub horizon: Option<Duration>,
     /// When what depends on the response counts.
     pub counting: Counting,
     /// Whether it counts and decides, but never refuses.
@@ -109,6 +114,8 @@ pub enum Word {
     MaxWait,
     /// [`Holding::durability`].
     Durability,
+    /// [`Holding::horizon`].
+    Horizon,
     /// [`Holding::counting`].
     Counting,
     /// [`Holding::shadow`].
@@ -130,14 +137,13 @@ pub(super) struct Nature {
 
 /// The fewest tokens that a bucket may hold: one is on its way while another is sold.
 const BURST_MIN: u64 = 2;
-/// The most of anything that can be told apart over Redis.
-const BURST_MAX: u64 = 1 << 40;
 
 /// How long a request may wait for Redis, at least and at most.
 const MAX_WAIT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(1));
 
-/// A hundred per cent, in parts of ten thousand.
-const ALL: u16 = 10_000;
+/// For how long ahead a replica may have tokens, at least and at most; where a window is shorter, to
+/// its end.
+const HORIZON: (Duration, Duration) = (Duration::from_millis(20), Duration::from_mins(5));
 
 const SURENESS: &[(&str, Sureness)] =
     &[("exact", Sureness::Exact), ("fast", Sureness::Fast), ("local", Sureness::Local)];
@@ -160,7 +166,7 @@ const FLAGS: &[(&str, bool)] = &[("true", true), ("false", false)];
 
 impl Word {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Mode,
         Self::Overshoot,
         Self::Window,
@@ -169,6 +175,7 @@ impl Word {
         Self::OnTimeout,
         Self::MaxWait,
         Self::Durability,
+        Self::Horizon,
         Self::Counting,
         Self::Shadow,
         Self::Headers,
@@ -185,6 +192,7 @@ impl Word {
             Self::OnTimeout => "onTimeout",
             Self::MaxWait => "maxWait",
             Self::Durability => "durability",
+            Self::Horizon => "horizon",
             Self::Counting => "counting",
             Self::Shadow => "shadow",
             Self::Headers => "headers",
@@ -202,6 +210,7 @@ impl Word {
             Self::OnTimeout => "weir-on-timeout",
             Self::MaxWait => "weir-max-wait",
             Self::Durability => "weir-durability",
+            Self::Horizon => "weir-horizon",
             Self::Counting => "weir-counting",
             Self::Shadow => "weir-shadow",
             Self::Headers => "weir-headers",
@@ -226,6 +235,7 @@ impl Holding {
         max_wait: WAIT_MAX,
         late: Late::Refuse,
         durability: Durability::WhenPossible,
+        horizon: None,
         counting: Counting::Apim,
         shadow: false,
         headers: false,
@@ -241,8 +251,9 @@ impl Holding {
             Word::Burst => self.burst = Some(burst(text)?),
             Word::OnLoss => self.loss = one_of(text, LOSSES)?,
             Word::OnTimeout => self.late = one_of(text, LATES)?,
-            Word::MaxWait => self.max_wait = max_wait(text)?,
+            Word::MaxWait => self.max_wait = within(text, MAX_WAIT, "25ms")?,
             Word::Durability => self.durability = one_of(text, DURABILITIES)?,
+            Word::Horizon => self.horizon = Some(within(text, HORIZON, "10s")?),
             Word::Counting => self.counting = one_of(text, COUNTINGS)?,
             Word::Shadow => self.shadow = one_of(text, FLAGS)?,
             Word::Headers => self.headers = one_of(text, FLAGS)?,
@@ -257,10 +268,13 @@ impl Holding {
                 Some("only the mode `fast` admits more than the limit")
             }
             (
-                Word::OnLoss | Word::OnTimeout | Word::MaxWait | Word::Durability,
+                Word::OnLoss | Word::OnTimeout | Word::MaxWait | Word::Durability | Word::Horizon,
                 Sureness::Local,
                 _,
             ) => Some("in the mode `local` nobody asks Redis"),
+            (Word::Horizon, _, Window::AsPolicy | Window::Sliding | Window::Bucket) => {
+                Some("only the window `fixed` can be bought from for long ahead")
+            }
             (Word::Burst, _, Window::AsPolicy | Window::Sliding | Window::Fixed) => {
                 Some("only the window `bucket` has a burst")
             }
@@ -276,7 +290,10 @@ impl Holding {
                 let burst = self.burst.unwrap_or(limit).max(BURST_MIN);
                 sliding.held(Manner { windows: Windows::Bucket { burst }, ..self.manner() })
             }
-            Window::Fixed => Terms::fixed(limit, period, Timestamp::default()).held(self.manner()),
+            Window::Fixed => {
+                let manner = Manner { horizon: self.horizon, ..self.manner() };
+                Terms::fixed(limit, period, Timestamp::default()).held(manner)
+            }
             Window::AsPolicy | Window::Sliding | Window::Bucket => sliding.held(self.manner()),
         }
     }
@@ -293,7 +310,7 @@ impl Holding {
             Sureness::Local => Mode::Local,
         };
         let Self { loss, max_wait, late, durability, .. } = *self;
-        Manner { mode, windows: Windows::OfTerms, loss, max_wait, late, durability }
+        Manner { mode, windows: Windows::OfTerms, loss, max_wait, late, durability, horizon: None }
     }
 
     /// What the attributes of `element` say, and else what these are; wrong ones are reported.
@@ -336,7 +353,7 @@ impl Nature {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the others have a meaning everywhere")]
     const fn refuses(self, word: Word) -> Option<(&'static str, &'static str)> {
         match word {
-            Word::Window | Word::Burst if self.is_quota => Some((
+            Word::Window | Word::Burst | Word::Horizon if self.is_quota => Some((
                 "a quota counts in periods of its own",
                 "take it out, or use a rate limit, whose windows can be chosen",
             )),
@@ -354,58 +371,6 @@ impl Nature {
             _ => None,
         }
     }
-}
-
-/// The value called `text`.
-fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
-    let found = known.iter().find(|(name, _)| *name == text);
-    found.map(|(_, value)| *value).ok_or_else(|| {
-        let names: Vec<String> = known.iter().map(|(name, _)| format!("`{name}`")).collect();
-        let names = names.join(" or ");
-        match nearest(text, known.iter().map(|(name, _)| *name)) {
-            Some(near) => format!("{names}; did you mean `{near}`?"),
-            None => names,
-        }
-    })
-}
-
-/// `1%`, `0.25%`, or a number.
-fn over(text: &str) -> Result<Over, String> {
-    let over = match text.strip_suffix('%') {
-        None => whole(text).filter(|tokens| *tokens <= BURST_MAX).map(Over::Tokens),
-        Some(percent) => hundredths(percent.trim_end())
-            .filter(|parts| *parts <= ALL)
-            .map(|of_ten_thousand| Over::Part { of_ten_thousand }),
-    };
-    over.ok_or_else(|| "a part of the limit up to 100%, such as 1% or 0.5%, or a number".to_owned())
-}
-
-/// A number with at most two digits after its point, in hundredths.
-fn hundredths(text: &str) -> Option<u16> {
-    let (number, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let fraction = match fraction.len() {
-        1 => whole(fraction)?.checked_mul(10)?,
-        2 => whole(fraction)?,
-        _ => return None,
-    };
-    u16::try_from(whole(number)?.checked_mul(100)?.checked_add(fraction)?).ok()
-}
-
-fn burst(text: &str) -> Result<u64, String> {
-    let burst = whole(text).filter(|burst| (BURST_MIN..=BURST_MAX).contains(burst));
-    burst.ok_or_else(|| format!("a number of tokens from {BURST_MIN} on"))
-}
-
-fn max_wait(text: &str) -> Result<Duration, String> {
-    let (least, most) = MAX_WAIT;
-    let wait = span(text).filter(|wait| (least..=most).contains(wait));
-    wait.ok_or_else(|| format!("a time from {least:?} to {most:?}, such as 25ms"))
-}
-
-/// A number without a sign.
-fn whole(text: &str) -> Option<u64> {
-    let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if is_plain { text.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -431,6 +396,21 @@ mod tests {
         {
             assert_eq!(over(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn only_rates_in_fixed_windows_have_a_horizon() {
+        assert_eq!(
+            set(Word::Horizon, "10ms").unwrap_err(),
+            "a time from 20ms to 300s, such as 10s"
+        );
+        let stocked = Holding { window: Window::Fixed, ..set(Word::Horizon, "10s").unwrap() };
+        let minute = Duration::from_mins(1);
+        let horizon = |terms: Terms| terms.manner.horizon;
+        assert_eq!(horizon(stocked.rate(5, minute)), Some(Duration::from_secs(10)));
+        assert_eq!(horizon(stocked.quota(5, minute, Timestamp::default())), None);
+        let sliding = Holding { window: Window::Sliding, ..stocked };
+        assert_eq!(horizon(sliding.rate(5, minute)), None);
     }
 
     #[test]

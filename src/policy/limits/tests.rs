@@ -499,6 +499,12 @@ fn a_word_without_meaning_is_a_fault_at_its_value() {
     one(keyed(r#"weir-counting="reserve""#), "what it counts is known before the response");
     one(keyed(r#"weir-durability="memory""#), "the windows of a rate limit are over too soon");
     one(keyed(r#"weir-max-wait="2s""#), "write a time from 1ms to 1s");
+    one(keyed(r#"weir-horizon="1s""#), "only the window `fixed` can be bought from");
+    one(
+        keyed(r#"weir-window="fixed" weir-horizon="10ms""#),
+        "a time from 20ms to 300s, such as 10s",
+    );
+    one(keyed(r#"weir-mode="local" weir-horizon="1s""#), "nobody asks Redis");
     one(keyed(r#"weir-modus="exact""#), "did you mean `weir-mode`?");
     one(keyed(r#"weir-="exact""#), "weir-mode, weir-overshoot");
     one(keyed(r#"elsewhere="1""#), "total-calls-header-name, weir-…");
@@ -509,6 +515,8 @@ fn a_word_without_meaning_is_a_fault_at_its_value() {
     let quota = r#"<quota calls="1" renewal-period="60" weir-mode="local"
         weir-durability="memory" />"#;
     one(faults(quota), "nobody asks Redis");
+    let quota = r#"<quota calls="1" renewal-period="60" weir-horizon="1s" />"#;
+    one(faults(quota), "a quota counts in periods of its own");
     let nested = r#"<rate-limit calls="1" renewal-period="1"><api id="a" calls="1" renewal-period="1"
         weir-shadow="true" /></rate-limit>"#;
     one(faults(nested), "write it on the policy around this one");

@@ -14,9 +14,14 @@ use crate::limit::order::{Errand, Order, Ticket};
 use crate::time::Timestamp;
 
 impl Membership {
-    pub(super) fn unanswered(&mut self, now: Timestamp) {
+    /// What was sent was not answered when that was `due`.
+    pub(super) fn unanswered(&mut self, now: Timestamp, due: Timestamp) {
+        let is_in = self.state == State::In;
+        if is_in && (now.since(self.heard) < SILENCE || self.is_excused(now, due)) {
+            self.wake = now + AGAIN;
+            return;
+        }
         match self.state {
-            State::In if now.since(self.heard) < SILENCE => self.wake = now + AGAIN,
             State::In | State::Settling => self.lose(now),
             State::Out => self.wake = now + PROBE,
             State::Healing if now.since(self.heard) >= SILENCE.max(BEAT) => self.lose(now),

@@ -71,6 +71,60 @@ impl World {
     }
 }
 
+/// One that was in touch, and then stood still for so many milliseconds.
+fn after_a_stop(millis: u64) -> World {
+    let mut world = World::new(1);
+    world.pass(3_000);
+    assert_eq!(world.touches(), [Touch::In]);
+    world.now += millis * MILLI;
+    world
+}
+
+/// Does what is due; nothing that is sent is answered. Says whether anything was sent.
+fn speak(world: &mut World) -> bool {
+    let (now, member) = (at(world.now), &mut world.members[0]);
+    member.tick(now);
+    std::iter::from_fn(|| member.next_step()).any(|step| matches!(step, Step::Send(_)))
+}
+
+#[test]
+fn a_replica_that_stood_still_asks_before_it_takes_its_own_silence_for_a_loss() {
+    for millis in [400, 700, 1_000] {
+        let mut world = after_a_stop(millis);
+        let round = world.members[0].standing().round;
+        world.pass(1);
+        assert_eq!((world.touches(), world.members[0].standing().round), (vec![Touch::In], round));
+    }
+    // One that was away for longer comes back like one that was cut off.
+    let mut world = after_a_stop(1_500);
+    let round = world.members[0].standing().round;
+    world.pass(300);
+    assert!(world.members[0].standing().round > round);
+}
+
+#[test]
+fn who_was_late_and_is_not_answered_is_out_of_touch_soon_and_buys_nothing_meanwhile() {
+    let mut world = after_a_stop(800);
+    assert!(speak(&mut world));
+    assert_eq!(world.touches(), [Touch::In]);
+    assert!(world.members[0].standing().buys_until < at(world.now), "old news");
+    world.now += 101 * MILLI;
+    speak(&mut world);
+    assert_eq!(world.touches(), [Touch::Out]);
+}
+
+#[test]
+fn orders_that_nobody_looked_after_in_time_say_nothing_about_redis() {
+    let mut world = after_a_stop(240);
+    let sent = at(world.now - 230 * MILLI);
+    world.members[0].missed(at(world.now), sent);
+    assert_eq!(world.touches(), [Touch::In]);
+    world.now += 101 * MILLI;
+    let (now, sent) = (at(world.now), at(world.now - 50 * MILLI));
+    world.members[0].missed(now, sent);
+    assert_eq!(world.touches(), [Touch::Out], "this one was told in time");
+}
+
 fn at(micros: u64) -> Timestamp {
     Timestamp::from_micros(micros)
 }

@@ -168,3 +168,74 @@ fn a_hiccup_of_redis_costs_nothing_and_admits_nothing_twice() {
         assert!(found.worst <= 103, "{rule:?}: {found:?}");
     }
 }
+
+/// A window of ten seconds of a thousand, of which a replica has as much in hand as it needs.
+fn stocked(horizon: Option<Duration>) -> Rule {
+    let shape = Shape::Fixed { period: Duration::from_secs(10), origin: Duration::ZERO };
+    Rule::new(1_000, shape).unwrap().horizon(horizon)
+}
+
+/// How much is refused wrongly, in thousandths, when four replicas lose Redis for thirty seconds,
+/// each time so many microseconds after a window of `rule` began.
+fn lose_after(rule: &Rule, load: u64, after: &[u64]) -> u64 {
+    let (mut missed, mut could) = (0, 0);
+    for seed in 0..TRIES {
+        for after in after {
+            let from = 20 * SECOND + after;
+            let who = (0..4).collect();
+            let plan = Plan {
+                replicas: 4,
+                weights: vec![1; 4],
+                rate: load,
+                cuts: vec![Cut { from, to: from + 30 * SECOND, who, breaks: false }],
+                ends: 60 * SECOND,
+                ..Plan::quiet(seed, rule.clone())
+            };
+            let world = World::new(plan).run();
+            assert!(world.judge.worst(rule) <= rule.limit());
+            let (did_not, all) = world.judge.missed(rule);
+            (missed, could) = (missed + did_not, could + all);
+        }
+    }
+    missed * 1_000 / could
+}
+
+#[test]
+fn an_exact_limit_goes_on_from_what_is_in_hand_as_far_as_its_horizon_goes() {
+    // Not when a window has just begun, and not so late that the next one begins before the others
+    // know that this replica uses its share.
+    let after = [SECOND, 3 * SECOND, 6 * SECOND, 7_900_000];
+    let window = Some(Duration::from_secs(10));
+    for load in [80, 100] {
+        let [usual, whole] =
+            [None, window].map(|horizon| lose_after(&stocked(horizon), load, &after));
+        assert!(whole <= 5, "{whole} of 1000 at {load}");
+        assert!(usual > 60, "{usual} of 1000 at {load}: then nobody needs a horizon");
+    }
+    let three = lose_after(&stocked(Some(Duration::from_secs(3))), 100, &[7_900_000]);
+    assert!(three <= 5, "{three} of 1000 with three seconds, two of which are left");
+}
+
+#[test]
+fn a_load_that_goes_elsewhere_finds_there_what_was_in_hand_here() {
+    let window = Some(Duration::from_secs(10));
+    for (load, at) in [(80, 22), (80, 25), (100, 22), (100, 25)] {
+        let (mut missed, mut could, mut returned) = (0, 0, 0);
+        for seed in 0..TRIES {
+            let plan = Plan {
+                replicas: 4,
+                weights: vec![1; 4],
+                shift: Some((at * SECOND, vec![3, 1, 0, 0])),
+                rate: load,
+                ends: 30 * SECOND,
+                ..Plan::quiet(seed, stocked(window))
+            };
+            let world = World::new(plan).run();
+            let (did_not, all) = world.judge.missed(&world.plan.rule);
+            (missed, could) = (missed + did_not, could + all);
+            returned += world.judge.facts.returned;
+        }
+        assert!(missed * 1_000 <= could * 12, "{missed} of {could} at {load}, {at}");
+        assert!(returned > 1_000, "{returned}");
+    }
+}

@@ -22,6 +22,8 @@ pub(super) struct Plan {
     /// Requests a second over all, and the part of each replica in it.
     pub rate: u64,
     pub weights: Vec<u64>,
+    /// When the load goes elsewhere, and the part of each replica in it from then on.
+    pub shift: Option<(u64, Vec<u64>)>,
     /// Bursts: all of the load comes in the last and the first part of windows.
     pub bursts: bool,
     /// Requests come so many at once at one replica, and then none for so long.
@@ -98,6 +100,7 @@ impl Plan {
             ends: 8 * SECOND,
             rate: 300,
             weights: vec![1; 3],
+            shift: None,
             bursts: false,
             in_groups: None,
             delay: 150,
@@ -135,6 +138,9 @@ impl Plan {
             let over = limit * chance.pick(&[1, 5, 20]) / 100;
             rule = rule.certainty(Certainty::Fast { over });
         }
+        // Of fixed windows some are bought in for long ahead.
+        let quarters = u32::try_from(seed % 4).unwrap();
+        rule = rule.horizon((seed % 5 < 2).then_some(period * (quarters + 1) / 4));
         let begins = chance.within(SECOND, 3 * SECOND);
         let ends =
             begins + millis * 1_000 * chance.within(2, 5) + chance.within(SECOND, 4 * SECOND);
@@ -153,6 +159,7 @@ impl Plan {
             ends,
             rate,
             weights,
+            shift: None,
             bursts: chance.once_in(4),
             in_groups: None,
             delay: chance.pick(&[50, 150, 150, 1_000, 4_000]),

@@ -118,7 +118,7 @@ impl World {
         if is_answered {
             replica.membership.heard(local);
         } else {
-            replica.membership.missed(local);
+            replica.membership.missed(local, local);
         }
         self.see_to(who);
     }

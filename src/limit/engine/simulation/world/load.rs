@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::limit::engine::simulation::judge::Judge;
 use crate::limit::engine::simulation::plan::SECOND;
-use crate::limit::engine::simulation::world::{Asked, Event, Post, World};
+use crate::limit::engine::simulation::world::{Asked, DAWN, Event, Post, World};
 use crate::limit::engine::{Claim, Decision};
 
 impl World {
@@ -28,6 +28,9 @@ impl World {
             gap = if self.grouped.is_multiple_of(group) { pause } else { 500 };
         }
         self.at(self.now + gap, Event::Arrive);
+        if let Some((_, weights)) = self.plan.shift.take_if(|(at, _)| *at <= self.now - DAWN) {
+            self.plan.weights = weights;
+        }
         let total: u64 = self.plan.weights.iter().sum();
         let mut pick = self.chance.below(total);
         let who = self.plan.weights.iter().position(|weight| {

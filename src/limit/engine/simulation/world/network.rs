@@ -91,7 +91,7 @@ impl World {
             if matches!(outcome, Outcome::Answered(_)) {
                 replica.membership.heard(now);
             } else {
-                replica.membership.missed(now);
+                replica.membership.missed(now, now);
             }
             replica.desks[from].outcome(now, ticket, outcome);
         }
