@@ -163,7 +163,9 @@ impl Engine {
     pub(super) fn ask_for_used(&mut self, place: u32, moment: Moment, rule: &Arc<Rule>) {
         let grid = rule.grid();
         let Some(slot) = self.slots.get(place) else { return };
-        let used = slot.used(grid, grid.number(moment.early));
+        // A ledger is told of it beside what is bought.
+        let number = grid.number(moment.early);
+        let used = if grid.is_quota() { 0 } else { slot.used(grid, number) };
         let owed = slot.balance.min(0).unsigned_abs();
         self.ask(place, moment, rule, used.saturating_add(owed));
     }

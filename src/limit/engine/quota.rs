@@ -355,7 +355,10 @@ impl Engine {
         self.books_in_heal(now, true);
         for place in places {
             self.serve(place, now);
+            // What was used meanwhile, while Redis was silent, waits for nobody who asks again.
+            self.report_to_ledger(place);
         }
+        self.open_books(now);
     }
 
     fn granted(&mut self, now: Timestamp, wish: &Wish, sold: EntrySold) {

@@ -167,7 +167,6 @@ impl Engine {
         }
         slot.balance = slot.balance.saturating_sub_unsigned(used);
         self.facts.spent = self.facts.spent.saturating_add(used);
-        self.facts.shared = self.facts.shared.saturating_sub(used);
     }
 }
 

@@ -184,7 +184,7 @@ fn who_waits_in_the_fast_mode_is_admitted_from_the_share_when_redis_is_silent_an
     let want = i64::try_from(order.want).unwrap();
     engine.outcome(at(NOW + 7_000), orders[0].ticket, sold(want, EPOCH));
     let facts = *engine.facts();
-    assert_eq!((facts.shared, facts.spent), (0, 2), "they are owed, and paid from what was sold");
+    assert_eq!((facts.shared, facts.spent), (2, 2), "they are owed, and paid from what was sold");
     assert_eq!(i128::from(facts.bought) - 2, engine.held());
 }
 
