@@ -30,6 +30,7 @@ pub mod key;
 pub mod manner;
 pub mod order;
 pub mod engine;
+pub mod till;
 pub mod seller;
 pub mod counter;
 mod sliding;

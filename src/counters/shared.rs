@@ -8,7 +8,8 @@
 //! The counters of one Redis are one *lane*; those of a cluster are spread over several by their
 //! keys. A lane has one membership and some *desks*, each an engine behind its own lock, that
 //! share the lane's keys. A request whose key is warm takes one lock and is answered; nothing is
-//! allocated and nobody is asked. Else its answer comes later, at the latest after the longest
+//! allocated and nobody is asked. Of keys that are asked for often a desk lends what it has in hand
+//! to [tills](crate::limit::till): such a request takes no lock, but one compare-and-swap. Else its answer comes later, at the latest after the longest
 //! time that its limit lets a request wait.
 //!
 //! Whoever has news for a membership or a desk (a request, the tasks of the link, the clock) does
@@ -263,10 +264,14 @@ impl Office {
     /// The lane and the desk of a key. All replicas must agree on the lane.
     fn place_of(&self, key: &CounterKey) -> Option<(&Lane, &Mutex<Desk>)> {
         let key = key.to_bytes();
+        let lane = self.lane_of(key)?;
+        Some((lane, lane.desk_of(key)?))
+    }
+
+    fn lane_of(&self, key: [u8; 16]) -> Option<&Lane> {
         let [.., high, low] = key;
         let part = usize::from(u16::from_be_bytes([high, low]));
-        let lane = self.lanes.get(part.checked_rem(self.lanes.len())?)?;
-        Some((lane, lane.desk_of(key)?))
+        self.lanes.get(part.checked_rem(self.lanes.len())?)
     }
 
     /// Lets `act` at the desk of `key`, does what the desk then wants done, and sees to it that

@@ -44,6 +44,7 @@ mod buy;
 mod bucket;
 mod heal;
 mod hold;
+pub mod lend;
 pub mod quota;
 mod account;
 mod keep;
@@ -88,6 +89,8 @@ pub struct Engine {
     round_began: Timestamp,
     effects: VecDeque<Effect>,
     facts: Facts,
+    /// Tokens that are lent: out of all slots, and not spent.
+    lent: u64,
 }
 
 /// A request's claim on one counter.
@@ -249,6 +252,7 @@ impl Engine {
             round_began: Timestamp::default(),
             effects: VecDeque::new(),
             facts: Facts::default(),
+            lent: 0,
         }
     }
 

@@ -135,6 +135,21 @@ impl Batch {
     }
 }
 
+#[cfg(test)]
+impl Batch {
+    /// The orders.
+    pub(super) fn errands(&self) -> &[Errand] {
+        &self.errands
+    }
+
+    /// As if the primary had answered this, each with one value.
+    pub(super) fn answered(self, values: &[Value]) {
+        let (sent, widths) = (self.since, vec![1; self.errands.len()]);
+        let (confirm, _held) = mpsc::channel(1);
+        drop(self.settle(values, &widths, sent, &confirm));
+    }
+}
+
 /// A batch whose orders are settled but for those whose script was not known.
 struct Settled {
     batch: Batch,

@@ -10,8 +10,9 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::counters::redis::batch::{Batch, Desk, End};
-use crate::counters::redis::confirm::{Confirmer, HELD_MAX};
-use crate::counters::redis::dial::Primary;
+use crate::counters::redis::command::Writer;
+use crate::counters::redis::confirm::{Confirmer, HELD_MAX, Held};
+use crate::counters::redis::dial::{Line, Primary};
 use crate::counters::redis::find::Finder;
 use crate::counters::redis::settings::Place;
 use crate::counters::redis::trouble::Trouble;
@@ -111,55 +112,117 @@ impl Lane {
     /// its outcome.
     async fn serve(&mut self, place: Place, primary: Primary) -> Over {
         let Self { desk, finder, parcels, told, .. } = self;
-        let Primary { mut line, writer, .. } = primary;
+        let Primary { line, writer, .. } = primary;
         let (confirm, held) = mpsc::channel(HELD_MAX);
-        let mut confirming = JoinSet::new();
         let way = finder.way_to(&place);
         let confirmer = Confirmer::new(desk.clone(), way, writer.run, writer.names.trial());
+        let mut confirming = JoinSet::new();
         confirming.spawn(confirmer.run(held));
         let writer = Arc::new(writer);
-        let mut on_the_way = JoinSet::new();
-        let mut waiting = Waiting::default();
-        let mut moved = std::pin::pin!(moved(finder, &place));
-        let over = loop {
-            while on_the_way.len() < ON_THE_WAY_MAX {
-                let Some((errands, since)) = waiting.take() else { break };
-                let batch = Batch::new(desk.clone(), errands, since);
-                on_the_way.spawn(batch.carry(
-                    line.connection(),
-                    Arc::clone(&writer),
-                    confirm.clone(),
-                ));
-            }
-            let oldest = waiting.oldest(desk.clock.now());
-            tokio::select! {
-                biased;
-                () = line.broken() => {
-                    break Over::Broken(Trouble::Unreachable("the connection broke".to_owned()));
-                }
-                Some(end) = on_the_way.join_next() => match end {
-                    Ok(End::Answered(None)) => {}
-                    Ok(End::Answered(Some(trouble))) => complain(desk, told, trouble),
-                    Ok(End::Broken(trouble)) => break Over::Broken(trouble),
-                    // A task that ended by itself has told what it knew.
-                    Err(_) => break Over::Broken(Trouble::Garbled),
-                },
-                () = &mut moved => break Over::Broken(Trouble::NotPrimary),
-                () = sleep(oldest.unwrap_or_default()), if oldest.is_some() => {
-                    waiting.give_up(desk);
-                }
-                parcel = parcels.recv() => match parcel {
-                    Some(parcel) => waiting.put_all(desk, parcel, parcels),
-                    None => break Over::Unwanted,
-                },
-            }
-        };
-        on_the_way.shutdown().await;
-        // What is held there then has its outcome too.
-        confirming.shutdown().await;
-        waiting.give_up_all(desk);
-        over
+        let moved = std::pin::pin!(moved(finder, &place));
+        let on_the_way = JoinSet::new();
+        let road = Wire { line, writer, on_the_way, confirm, confirming, moved };
+        carry_all(desk, told, parcels, road).await
     }
+}
+
+/// A connection, as far as batches are concerned.
+trait Road {
+    /// How many batches are on their way.
+    fn on_the_way(&self) -> usize;
+
+    /// Sends one.
+    fn send(&mut self, batch: Batch);
+
+    /// The next batch that is back, or why the connection is over.
+    async fn back(&mut self) -> End;
+
+    /// Returns after `span`.
+    async fn pass(span: Duration);
+
+    /// Ends what is on its way; all of it has its outcome then.
+    async fn close(&mut self);
+}
+
+/// A connection to a primary.
+struct Wire<M> {
+    line: Line,
+    writer: Arc<Writer>,
+    on_the_way: JoinSet<End>,
+    /// Where answers go that wait for a replica of the primary, and who asks for them.
+    confirm: mpsc::Sender<Held>,
+    confirming: JoinSet<()>,
+    /// Is done when the primary is another one.
+    moved: M,
+}
+
+impl<M: Future<Output = ()> + Unpin> Road for Wire<M> {
+    fn on_the_way(&self) -> usize {
+        self.on_the_way.len()
+    }
+
+    fn send(&mut self, batch: Batch) {
+        let (connection, writer) = (self.line.connection(), Arc::clone(&self.writer));
+        self.on_the_way.spawn(batch.carry(connection, writer, self.confirm.clone()));
+    }
+
+    async fn back(&mut self) -> End {
+        let Self { line, on_the_way, moved, .. } = self;
+        tokio::select! {
+            biased;
+            () = line.broken() => {
+                End::Broken(Trouble::Unreachable("the connection broke".to_owned()))
+            }
+            // A task that ended by itself has told what it knew.
+            Some(end) = on_the_way.join_next() => end.unwrap_or(End::Broken(Trouble::Garbled)),
+            () = moved => End::Broken(Trouble::NotPrimary),
+        }
+    }
+
+    async fn pass(span: Duration) {
+        sleep(span).await;
+    }
+
+    async fn close(&mut self) {
+        self.on_the_way.shutdown().await;
+        // What is held there then has its outcome too.
+        self.confirming.shutdown().await;
+    }
+}
+
+/// Sends the orders of `parcels` over `road` until that is over.
+async fn carry_all<R: Road>(
+    desk: &Desk,
+    told: &mut Option<Trouble>,
+    parcels: &mut mpsc::Receiver<Parcel>,
+    mut road: R,
+) -> Over {
+    let mut waiting = Waiting::default();
+    let over = loop {
+        while road.on_the_way() < ON_THE_WAY_MAX {
+            let Some((errands, since)) = waiting.take() else { break };
+            road.send(Batch::new(desk.clone(), errands, since));
+        }
+        let oldest = waiting.oldest(desk.clock.now());
+        tokio::select! {
+            biased;
+            end = road.back() => match end {
+                End::Answered(None) => {}
+                End::Answered(Some(trouble)) => complain(desk, told, trouble),
+                End::Broken(trouble) => break Over::Broken(trouble),
+            },
+            () = R::pass(oldest.unwrap_or_default()), if oldest.is_some() => {
+                waiting.give_up(desk);
+            }
+            parcel = parcels.recv() => match parcel {
+                Some(parcel) => waiting.put_all(desk, parcel, parcels),
+                None => break Over::Unwanted,
+            },
+        }
+    };
+    road.close().await;
+    waiting.give_up_all(desk);
+    over
 }
 
 /// Tells what is wrong, unless it is what was wrong before.
@@ -267,3 +330,6 @@ impl Waiting {
         drop(Batch::new(desk.clone(), errands, since));
     }
 }
+
+#[cfg(test)]
+mod tests;

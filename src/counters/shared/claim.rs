@@ -13,6 +13,7 @@ use crate::counters::shared::desk::{Decided, Said};
 use crate::counters::shared::{ANSWER_MAX, Office, may_be_alone};
 use crate::limit::engine::Receipt;
 use crate::limit::engine::rule::Loss;
+use crate::limit::till::Label;
 use crate::limit::{Answer, Charge, Counters, CountersUnavailable, Tallies, Tally, same_counter};
 
 /// When to ask again about a limit of which nothing is known for sure.
@@ -103,6 +104,21 @@ fn conclude(mut parts: Vec<Part<'_>>, charges: &[Charge]) -> Result<Tallies, Cou
     Ok(tallies)
 }
 
+impl Office {
+    /// Takes what `charge` asks for from what its desk has lent, without the desk's lock. None:
+    /// the desk is to be asked.
+    fn at_till(&self, charge: &Charge) -> Option<Decided> {
+        let Charge { key, terms, need, cost, .. } = charge;
+        if cost < need {
+            return None;
+        }
+        let key = key.to_bytes();
+        let till = self.lane_of(key)?.till_of(key)?;
+        let taken = till.take(&Label::of(charge)?, *cost, self.clock.now())?;
+        Some(Decided::from_till(terms.limit, *cost, taken))
+    }
+}
+
 impl<'a> Part<'a> {
     const fn new(office: &'a Office, charge: Charge) -> Self {
         Self { office, charge, state: State::Unasked }
@@ -121,6 +137,10 @@ impl<'a> Part<'a> {
         let (office, charge) = (self.office, self.charge);
         if office.is_alone(&charge) {
             self.ask_alone();
+            return;
+        }
+        if let Some(decided) = office.at_till(&charge) {
+            self.take(decided);
             return;
         }
         match office.at_desk(&charge.key, |desk, now| desk.charge(now, &charge)) {

@@ -1,5 +1,6 @@
 //! A desk at work: an engine, those who wait for its answers, and the way its orders take.
 
+mod till;
 mod view;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use crate::counters::redis::Link;
 use crate::counters::shared::Office;
 use crate::counters::shared::rules::Rules;
 use crate::counters::shared::tolls::Tolls;
+use crate::limit::engine::lend::{self, Lent};
 use crate::limit::engine::members::Identity;
 use crate::limit::engine::quota::Record;
 use crate::limit::engine::rule::{Rule, Shape, Unfit};
@@ -19,6 +21,7 @@ use crate::limit::engine::standing::{Standing, Touch};
 use crate::limit::engine::{Claim, Decision, Effect, Engine, Receipt, Source, WaiterId};
 use crate::limit::key::CounterKey;
 use crate::limit::order::{Errand, Outcome, Session, Ticket};
+use crate::limit::till::Label;
 use crate::limit::{Charge, NEVER, Tally};
 use crate::time::Timestamp;
 
@@ -29,7 +32,7 @@ const OWNER_SHIFT: u32 = 24;
 pub(super) const MEMBERSHIP: u8 = u8::MAX;
 
 /// How often a desk looks through its slots while it is in use, and otherwise.
-const SWEEP: Duration = Duration::from_millis(20);
+const SWEEP: Duration = lend::LOOK;
 const SWEEP_IDLE: Duration = Duration::from_secs(1);
 
 /// For how long a desk is in use after somebody came.
@@ -44,6 +47,8 @@ pub(super) struct Desk {
     number: u8,
     lane: u16,
     engine: Engine,
+    /// What of its tokens requests take without coming here.
+    lent: Lent,
     rules: Rules,
     waiters: HashMap<WaiterId, Waiter>,
     /// The connection that orders are for: the one that the engine knows of.
@@ -130,6 +135,7 @@ impl Desk {
             number,
             lane,
             engine: Engine::new(session, keys_max, seed),
+            lent: Lent::new(),
             rules: Rules::default(),
             waiters: HashMap::new(),
             connection: 0,
@@ -148,6 +154,7 @@ impl Desk {
         self.asked_at = now;
         self.tolls.claims = self.tolls.claims.saturating_add(1);
         let Charge { key, need, cost, .. } = *charge;
+        self.recall(now, &key);
         let rule = self.rules.of(&charge.terms)?;
         let claim = Claim { key, rule, need, cost };
         if need == 0 && cost == 0 {
@@ -163,13 +170,24 @@ impl Desk {
         if let Decision::Refused(_) = decision {
             self.engine.note_refusal(now, &claim);
         }
-        Ok(Said::Now(decided(&self.engine, self.touch, now, &claim, decision)))
+        let decided = decided(&self.engine, self.touch, now, &claim, decision);
+        if matches!(decision, Decision::Admitted(_))
+            && let Some(label) = Label::of(charge)
+        {
+            self.lent.lend(&mut self.engine, now, (&claim, &label), lend::LEAST);
+            if !self.lent.is_empty() {
+                // It may have been idle: while something is lent it is looked after often.
+                self.sweep_at = self.sweep_at.min(now + SWEEP);
+            }
+        }
+        Ok(Said::Now(decided))
     }
 
     /// Counts `charge.cost` after the fact.
     pub(super) fn add(&mut self, now: Timestamp, charge: &Charge) -> Result<(), Unfit> {
         self.asked_at = now;
         let (key, cost) = (charge.key, charge.cost);
+        self.recall(now, &key);
         let rule = self.rules.of(&charge.terms)?;
         self.engine.add(now, &Claim { key, rule, need: cost, cost }, cost);
         Ok(())
@@ -183,6 +201,7 @@ impl Desk {
         receipt: Receipt,
     ) -> Result<(), Unfit> {
         let Charge { key, need, cost, .. } = *charge;
+        self.recall(now, &key);
         let rule = self.rules.of(&charge.terms)?;
         self.engine.settle(now, &Claim { key, rule, need, cost }, receipt, 0);
         Ok(())
@@ -196,6 +215,7 @@ impl Desk {
         at: Timestamp,
     ) -> Result<(), Unfit> {
         let Charge { key, need, cost, .. } = *charge;
+        self.recall(now, &key);
         let rule = self.rules.of(&charge.terms)?;
         self.engine.give_back(now, &Claim { key, rule, need, cost }, at, cost);
         Ok(())
@@ -208,6 +228,7 @@ impl Desk {
 
     /// Stands differently from now on, and sends over `connection`.
     pub(super) fn stand(&mut self, now: Timestamp, standing: Arc<Standing>, connection: u64) {
+        self.recall_all(now);
         self.touch = standing.touch;
         self.connection = connection;
         self.engine.stand(now, standing);
@@ -215,6 +236,7 @@ impl Desk {
 
     /// Hands in all that it holds.
     pub(super) fn hand_in(&mut self, now: Timestamp) {
+        self.recall_all(now);
         self.engine.hand_in(now);
     }
 
@@ -231,7 +253,8 @@ impl Desk {
     /// When it is due that somebody looks in for those who wait.
     pub(super) fn wake(&self) -> Option<Timestamp> {
         let unsent = (!self.unsent.is_empty()).then_some(self.unsent_at);
-        [unsent, self.engine.wake()].into_iter().flatten().min()
+        let lent = (!self.lent.is_empty()).then_some(self.sweep_at);
+        [unsent, lent, self.engine.wake()].into_iter().flatten().min()
     }
 
     /// Does what is due; says when to come again.
@@ -242,6 +265,9 @@ impl Desk {
             for ticket in std::mem::take(&mut self.unsent) {
                 self.engine.outcome(now, ticket, Outcome::Unanswered);
             }
+        }
+        if self.sweep_at <= now {
+            self.recall_all(now);
         }
         if self.sweep_at <= now || self.engine.wake().is_some_and(|wake| wake <= now) {
             self.engine.tick(now);

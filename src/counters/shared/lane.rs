@@ -16,6 +16,7 @@ use crate::limit::engine::members::{Identity, Step};
 use crate::limit::engine::quota::Record;
 use crate::limit::engine::standing::Standing;
 use crate::limit::order::{Errand, Ledger, Outcome, Ticket};
+use crate::limit::till::{Till, Tills};
 use crate::time::Timestamp;
 
 /// The shortest time after which somebody looks in again for permits.
@@ -26,6 +27,8 @@ pub(super) struct Lane {
     number: u16,
     member: Mutex<Member>,
     desks: Vec<Mutex<Desk>>,
+    /// What each of them has lent.
+    tills: Vec<Arc<Tills>>,
     /// The permits of its concurrency limits: to the membership one desk more.
     lending: Mutex<Lending>,
     /// Whether anything was heard of it in this life.
@@ -48,13 +51,16 @@ impl Lane {
         let number = lending.lane();
         let desks = (0..lending.number()).map(|desk| {
             let seed = hasher.hash_one((number, desk));
-            Mutex::new(Desk::new((number, desk), identity, (keys_max, seed), now))
+            Desk::new((number, desk), identity, (keys_max, seed), now)
         });
+        let desks = desks.map(|desk| (Arc::clone(desk.tills()), Mutex::new(desk)));
+        let (tills, desks) = desks.unzip();
         let member = Mutex::new(Member::new(number, identity, now));
         Self {
             number,
             member,
-            desks: desks.collect(),
+            desks,
+            tills,
             lending: Mutex::new(lending),
             has_met: AtomicBool::new(false),
             replicas: AtomicU32::new(0),
@@ -64,9 +70,18 @@ impl Lane {
 
     /// The desk of the key with these bytes.
     pub(super) fn desk_of(&self, key: [u8; 16]) -> Option<&Mutex<Desk>> {
+        self.desks.get(self.number_of_desk(key)?)
+    }
+
+    /// The till of the key with these bytes, at its desk.
+    pub(super) fn till_of(&self, key: [u8; 16]) -> Option<&Till> {
+        self.tills.get(self.number_of_desk(key)?)?.get(Tills::number_of(key))
+    }
+
+    fn number_of_desk(&self, key: [u8; 16]) -> Option<usize> {
         // Part of a digest, and another one than the lane is told by.
         let [.., part, _, _] = key;
-        self.desks.get(usize::from(part).checked_rem(self.desks.len())?)
+        usize::from(part).checked_rem(self.desks.len())
     }
 
     /// Takes over what an earlier life wrote down.

@@ -95,7 +95,8 @@ impl Report {
         let (mut facts, mut counters, mut waiting) = (Facts::default(), 0_usize, 0_usize);
         let (mut tolls, mut over_max) = (Tolls::default(), 0);
         for desk in lanes.iter().flat_map(Lane::desks) {
-            let desk = desk::lock(desk);
+            let mut desk = desk::lock(desk);
+            desk.recall_all(now);
             let (done, holds, waits) = desk.facts();
             add(&mut facts, done);
             let (counted, over) = desk.tolls();

@@ -232,7 +232,7 @@ impl Office {
             for desk in lane.desks() {
                 let mut from = Some(0);
                 while let Some(place) = from {
-                    let desk = desk::lock(desk);
+                    let mut desk = desk::lock(desk);
                     let now = self.clock.now();
                     let is_in_touch = desk.is_in_touch();
                     from = desk.look(now, (place, LOOK_AT_ONCE), |sight| {

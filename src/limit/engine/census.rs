@@ -116,7 +116,7 @@ impl Engine {
         self.waiting.alarm(now, place);
     }
 
-    fn place_of(&self, key: CounterKey, grid: &Grid) -> Option<u32> {
+    pub(super) fn place_of(&self, key: CounterKey, grid: &Grid) -> Option<u32> {
         let key = SlotKey { key, period: grid.period, form: grid.form };
         let hash = self.slots.hash().of(key.key.to_bytes(), key.period ^ key.form);
         self.slots.find(&key, hash)

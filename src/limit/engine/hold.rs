@@ -86,13 +86,13 @@ impl Engine {
         }
     }
 
-    /// What it is in hand, in tokens: all balances, debts taken off.
+    /// What is in hand, in tokens: all balances, debts taken off, and what is lent.
     pub fn held(&self) -> i128 {
         let places = (0..self.slots.end()).filter_map(|place| u32::try_from(place).ok());
         let slots = places.filter_map(|place| self.slots.get(place));
-        slots
-            .map(|slot| i128::from(slot.balance).saturating_add(i128::from(slot.ahead().tokens)))
-            .sum()
+        let balances = slots
+            .map(|slot| i128::from(slot.balance).saturating_add(i128::from(slot.ahead().tokens)));
+        balances.fold(i128::from(self.lent), i128::saturating_add)
     }
 
     /// How long the slowest of the last orders took, about.

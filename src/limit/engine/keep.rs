@@ -177,6 +177,7 @@ const fn is_busy(slot: &Slot) -> bool {
     slot.flags.asking
         || slot.flags.asking_ahead
         || slot.flags.awaited
+        || slot.flags.lent
         || slot.flags.queued
         || slot.flags.unwritten
 }

@@ -12,3 +12,4 @@ mod cases;
 mod regressions;
 mod kinds;
 mod losses;
+mod lending;

@@ -109,6 +109,8 @@ pub(super) struct Flags {
     pub asking_ahead: bool,
     /// Somebody waits.
     pub awaited: bool,
+    /// Some of its tokens are lent.
+    pub lent: bool,
     /// It stands in the queue of the ledger.
     pub queued: bool,
     /// What was used of it is not in the journal yet.

@@ -13,11 +13,12 @@ use crate::time::Timestamp;
 impl Desk {
     /// Shows the counters at `places`; says where to go on.
     pub(in crate::counters::shared) fn look(
-        &self,
+        &mut self,
         now: Timestamp,
         places: (u32, u32),
         show: impl FnMut(Sight),
     ) -> Option<u32> {
+        self.recall_all(now);
         self.engine.look(now, places, show)
     }
 
@@ -49,10 +50,12 @@ impl Desk {
         rule: &Rule,
         after: AfterReset,
     ) {
+        self.recall_all(now);
         self.engine.was_reset(now, key, rule, after);
     }
 
-    /// What it has done, how many counters it holds, and how many wait.
+    /// What it has done, how many counters it holds, and how many wait. What was taken from tills
+    /// is in it as far as it was taken back.
     pub(in crate::counters::shared) fn facts(&self) -> (&Facts, usize, usize) {
         (self.engine.facts(), self.engine.len(), self.waiters.len())
     }

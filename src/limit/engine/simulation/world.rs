@@ -215,6 +215,7 @@ impl World {
                 let now = self.local(who);
                 if self.replicas[who].ticks.1 == self.now {
                     self.replicas[who].ticks.1 = 0;
+                    self.replicas[who].look_after_tills(now);
                     for desk in &mut self.replicas[who].desks {
                         desk.tick(now);
                     }
@@ -254,6 +255,7 @@ impl World {
                 idle = false;
                 match step {
                     Step::Stand(standing) => {
+                        self.replicas[who].recall_all(now);
                         for desk in &mut self.replicas[who].desks {
                             desk.stand(now, Arc::clone(&standing));
                         }

@@ -54,7 +54,7 @@ impl World {
         let rule = Arc::clone(&self.plan.rule);
         let claim = Claim { key: self.keys[key], rule: &rule, need: cost, cost };
         let asked = Asked { at: self.now, key, cost };
-        match self.replicas[who].desks[desk].admit(now, &claim) {
+        match self.replicas[who].ask(desk, now, &claim) {
             Decision::Waiting(waiter) => {
                 self.replicas[who].waiters.insert((desk, waiter), asked);
             }
@@ -78,6 +78,7 @@ impl World {
             let rule = Arc::clone(&self.plan.rule);
             let Asked { key, cost, .. } = asked;
             let claim = Claim { key: self.keys[key], rule: &rule, need: cost, cost };
+            self.replicas[who].recall(desk, now, &claim);
             self.replicas[who].desks[desk].settle(now, &claim, receipt, 0);
             return;
         }

@@ -1,9 +1,12 @@
 //! A replica in the world: it starts, crashes, leaves, and is connected or not.
 
+mod tills;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::limit::engine::Engine;
 use crate::limit::engine::WaiterId;
+use crate::limit::engine::lend::Lent;
 use crate::limit::engine::members::{Identity, Membership};
 use crate::limit::engine::quota::Record;
 use crate::limit::engine::simulation::chance::Chance;
@@ -23,6 +26,11 @@ pub(in crate::limit::engine::simulation) struct Replica {
     pub ppm: i64,
     pub membership: Membership,
     pub desks: Vec<Engine>,
+    /// What each desk has lent, and by which chance; none: this replica does not lend.
+    pub lent: Vec<Lent>,
+    pub lends: Option<Chance>,
+    /// How many claims took what was lent.
+    pub from_tills: u64,
     /// The run of the primary that it is connected to.
     pub conn: Option<u64>,
     pub open: BTreeSet<(usize, Ticket)>,
@@ -56,6 +64,7 @@ impl World {
                 Engine::new(session, slots, u64::from(desk))
             })
             .collect();
+        replica.lent = (0..desks).map(|_| Lent::new()).collect();
         replica.journals.resize(replica.desks.len(), Vec::new());
         for (desk, journal) in replica.desks.iter_mut().zip(&replica.journals) {
             desk.restore(journal.iter().cloned());
@@ -70,6 +79,7 @@ impl World {
         if !self.replicas[who].live {
             return;
         }
+        self.replicas[who].recall_all(now);
         for desk in &mut self.replicas[who].desks {
             desk.hand_in(now);
         }
@@ -176,15 +186,19 @@ impl Replica {
         let ppm = i64::try_from(chance.below(2 * plan.drift + 1)).unwrap();
         let ppm = ppm - i64::try_from(plan.drift).unwrap();
         let identity = Identity { replica: ReplicaId(0), incarnation: 0, desks: 0 };
+        let offset = chance.below(1_000_000 * SECOND);
         Self {
             live: false,
             leaving: false,
             life: 0,
             born: 0,
-            offset: chance.below(1_000_000 * SECOND),
+            offset,
             ppm,
             membership: Membership::new(identity, Timestamp::default()),
             desks: Vec::new(),
+            lent: Vec::new(),
+            lends: (plan.seed % 2 == 1).then(|| Chance::new(plan.seed ^ offset)),
+            from_tills: 0,
             conn: None,
             open: BTreeSet::new(),
             waiters: BTreeMap::new(),
