@@ -40,6 +40,7 @@ fn shared(page: &mut Page, report: &Report) {
     page.level(&table::KEYS, &labels, number(report.counters));
     page.level(&table::KEYS_MAX, &labels, number(KEYS_MAX));
     page.count(&table::CLAIMS, &labels, report.tolls.claims);
+    page.count(&table::FROM_TILLS, &[], report.tolls.from_tills);
     let reasons =
         [("limit", facts.refused), ("late", report.tolls.late), ("unavailable", facts.unavailable)];
     for (reason, count) in reasons {

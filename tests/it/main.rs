@@ -42,6 +42,7 @@ mod redis_durability;
 mod redis_increx;
 mod redis_topology;
 mod shared;
+mod tills;
 mod shared_weather;
 mod sharing;
 mod limits_held;

@@ -13,6 +13,8 @@ pub const KINDS: [&str; 5] = ["fixed", "ring", "bucket", "ledger", "raise"];
 pub struct Tolls {
     /// Claims on counters.
     pub claims: u64,
+    /// Those of them that took from what was lent, without the lock of a desk.
+    pub from_tills: u64,
     /// Claims that were refused because no answer came in time.
     pub late: u64,
     /// How long claims waited that had to, in microseconds.
@@ -28,11 +30,17 @@ pub struct Tolls {
 impl Default for Tolls {
     fn default() -> Self {
         let (waits, allotments) = (Spread::new(MICROS), Spread::new(TOKENS));
-        Self { claims: 0, late: 0, waits, allotments, held: 0, orders: [0; 5] }
+        Self { claims: 0, from_tills: 0, late: 0, waits, allotments, held: 0, orders: [0; 5] }
     }
 }
 
 impl Tolls {
+    /// So many claims took from what was lent.
+    pub(super) const fn lent(&mut self, claims: u64) {
+        self.claims = self.claims.saturating_add(claims);
+        self.from_tills = self.from_tills.saturating_add(claims);
+    }
+
     /// An order is sent.
     pub(super) const fn order(&mut self, order: &Order) {
         let [fixed, ring, bucket, ledger, raise] = &mut self.orders;
@@ -56,6 +64,7 @@ impl Tolls {
 
     pub(super) fn add(&mut self, other: &Self) {
         self.claims = self.claims.saturating_add(other.claims);
+        self.from_tills = self.from_tills.saturating_add(other.from_tills);
         self.late = self.late.saturating_add(other.late);
         self.held = self.held.saturating_add(other.held);
         self.waits.add(&other.waits);

@@ -18,6 +18,8 @@ macro_rules! metrics {
 metrics! {
     CLAIMS = "weir_limit_claims", Counter, "claims",
         "Claims on counters: one for each limit that a request met.";
+    FROM_TILLS = "weir_limit_claims_from_tills", Counter, "claims",
+        "Claims on shared counters that took no lock: of keys that are asked for often.";
     REFUSALS = "weir_limit_refusals", Counter, "claims",
         "Claims that were refused, by `reason`: `limit` (it was met), `late` (no answer in time), \
          `unavailable` (nothing could be said; a limit in the fast mode then goes by this replica's part).";

@@ -60,7 +60,10 @@ struct Witness {
 
 impl Witness {
     fn note(&self, serial: u32, note: impl FnOnce(&mut Known)) {
-        note(self.known.lock().unwrap().entry(serial).or_default());
+        // Where one has panicked already, batches are dropped, which comes here too.
+        if !std::thread::panicking() {
+            note(self.known.lock().unwrap().entry(serial).or_default());
+        }
     }
 }
 

@@ -19,13 +19,13 @@ impl Desk {
     /// Takes back what is lent of `key`: all that is known of it is here then.
     pub(super) fn recall(&mut self, now: Timestamp, key: &CounterKey) {
         let claims = self.lent.recall(&mut self.engine, now, key);
-        self.tolls.claims = self.tolls.claims.saturating_add(claims);
+        self.tolls.lent(claims);
     }
 
     /// Takes back everything.
     pub(in crate::counters::shared) fn recall_all(&mut self, now: Timestamp) {
         let claims = self.lent.recall_all(&mut self.engine, now);
-        self.tolls.claims = self.tolls.claims.saturating_add(claims);
+        self.tolls.lent(claims);
         if claims > 0 {
             self.asked_at = now;
         }
