@@ -161,7 +161,7 @@ fn what_was_taken_and_what_is_taken_back_is_what_was_lent() {
         till.lend(&A, &loan(2, 7));
         let takers = [taker(&till, A, 2), taker(&till, A, 1)];
         let Returned { tokens, claims } = till.take_back();
-        let taken: Vec<_> = takers.into_iter().flat_map(|taker| taker.join().unwrap()).collect();
+        let taken: Vec<_> = takers.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
         assert_eq!((count(&taken), claims + tokens), (claims, 2));
         assert_eq!(till.take_back(), Returned { tokens: 0, claims: 0 });
     });
@@ -176,7 +176,7 @@ fn who_is_slow_takes_nothing_that_is_lent_for_another_key_by_then() {
         let first = till.take_back();
         // As many of another key: but for its generation the word is the same.
         till.lend(&B, &loan(1, 8));
-        let [of_a, of_b] = takers.map(|taker| taker.join().unwrap());
+        let [of_a, of_b] = takers.map(|thread| thread.join().unwrap());
         let second = till.take_back();
         assert!(of_a.iter().all(|taken| taken.window == 7), "{of_a:?}");
         assert!(of_b.iter().all(|taken| taken.window == 8), "{of_b:?}");
@@ -190,10 +190,10 @@ fn who_is_slow_takes_nothing_that_is_lent_for_another_window_by_then() {
     in_every_order(|| {
         let till = Arc::new(Till::new());
         till.lend(&A, &Loan { rest: 100, ..loan(2, 7) });
-        let taker = taker(&till, A, 2);
+        let thread = taker(&till, A, 2);
         let first = till.take_back();
         till.lend(&A, &Loan { rest: 200, ..loan(first.tokens.max(1), 8) });
-        let taken = taker.join().unwrap();
+        let taken = thread.join().unwrap();
         let second = till.take_back();
         let of = |window| {
             let of = taken.iter().filter(move |taken| taken.window == window);
@@ -213,11 +213,11 @@ fn nobody_takes_after_the_time_of_what_is_there_by_then() {
     in_every_order(|| {
         let till = Arc::new(Till::new());
         till.lend(&A, &loan(1, 7));
-        let taker = taker(&till, A, 1);
+        let thread = taker(&till, A, 1);
         let first = till.take_back();
         // What comes now is over already.
         till.lend(&A, &Loan { until: NOW, ..loan(1, 8) });
-        let taken = taker.join().unwrap();
+        let taken = thread.join().unwrap();
         assert_eq!(till.take_back(), Returned { tokens: 1, claims: 0 });
         assert_eq!(count(&taken), first.claims);
     });
