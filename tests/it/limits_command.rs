@@ -241,9 +241,10 @@ pub(crate) fn exhaust(gateways: &[Gateway], policy: &str, ask: impl Fn(&Gateway)
     }
 }
 
-/// Asks a gateway until it admits.
+/// Asks a gateway until it admits. One that refuses does not ask Redis again for a tenth of the
+/// period, and on a busy machine its next question may get no answer in time.
 pub(crate) fn admits(gateway: &Gateway, ask: impl Fn(&Gateway) -> u16) {
-    let admitted = soon(|| (ask(gateway) == 200).then_some(()));
+    let admitted = (0..3).find_map(|_| soon(|| (ask(gateway) == 200).then_some(())));
     assert!(admitted.is_some(), "it is refused still: {}", gateway.admin("/limits").text());
 }
 
@@ -255,11 +256,12 @@ fn quotas_are_set_back_in_their_ledger() {
     let gateways: [Gateway; 2] = fleet(&redis, |site| limited(site, &backend, inbound));
     // The window that runs may end before the test does.
     let ends_in = |row: &Value| row["endsInSeconds"].as_f64().expect("it ends");
-    assert_eq!(get(&gateways[0], "x"), 200);
+    let ask = |gateway: &Gateway| get(gateway, "x");
+    // On a busy machine one may wait in vain.
+    admits(&gateways[0], ask);
     if ends_in(&counters(&gateways[0], "quota-by-key")[0]) < 20.0 {
         thread::sleep(Duration::from_secs(21));
     }
-    let ask = |gateway: &Gateway| get(gateway, "x");
     exhaust(&gateways, "quota-by-key", ask);
     let before = backend.count();
     let rows = counters(&gateways[1], "quota-by-key");
@@ -290,7 +292,8 @@ fn fixed_windows_are_set_back_without_being_taken_for_lost_data() {
         site.file("shop.xml", Policies { inbound, ..Policies::default() }.text());
     });
     let ask = |gateway: &Gateway| gateway.ask(&Request::get("/api/x").key("key-of-jane")).status;
-    assert_eq!(ask(&gateways[0]), 200);
+    // On a busy machine one may wait in vain.
+    admits(&gateways[0], ask);
     let row = counters(&gateways[0], "quota").remove(0);
     let ends_in = row["endsInSeconds"].as_f64().expect("it ends");
     if ends_in < 25.0 {
