@@ -15,7 +15,7 @@ use weir::limit::{Answer, Charge, Counters, Terms};
 use weir::time::{Clock, Timestamp};
 
 use crate::harness::redis::Redis;
-use crate::harness::replica::{Replica, await_touch, clock, key, runtime, settings};
+use crate::harness::replica::{Replica, await_touch, calmly, clock, key, runtime, settings};
 use crate::harness::soon;
 
 #[path = "../../src/counters/scenarios.rs"]
@@ -46,54 +46,47 @@ impl Pace for RealTime {
     }
 
     fn held(&self, terms: Terms) -> Terms {
-        // However busy this machine is.
-        terms.held(Manner { max_wait: Duration::from_secs(2), ..Manner::USUAL })
+        terms.held(Manner { max_wait: PATIENT, ..Manner::USUAL })
     }
 }
+
+/// How long a request waits for an answer, however busy this machine is.
+const PATIENT: Duration = Duration::from_secs(2);
+
+/// How long a replica that leaves may take to say so.
+const LEAVING: Duration = Duration::from_secs(10);
 
 fn exact(terms: Terms) -> Terms {
-    terms.held(Manner { mode: Mode::Exact, ..Manner::USUAL })
+    terms.held(Manner { mode: Mode::Exact, max_wait: PATIENT, ..Manner::USUAL })
 }
 
-/// How often a scene is played at most: again only where the machine was too slow for it.
-const TRIES: usize = 20;
-
-/// What `what` comes to while a machine is busy: none if a step was late, or if it went wrong while
-/// Redis did not answer the replica in time, for then limits are held otherwise.
-fn undisturbed(replica: &Replica, what: impl FnOnce() -> Result<(), Late>) -> Option<()> {
-    let begun = replica.now();
-    let unanswered = || replica.home.report().facts.unanswered;
-    let before = unanswered();
-    let outcome = catch_unwind(AssertUnwindSafe(what));
-    let lane = replica.home.report().lanes.swap_remove(0);
-    let in_touch = lane.touch == Touch::In && replica.now().since(begun) < lane.since;
-    match outcome {
-        Ok(played) => played.ok(),
-        Err(_) if !in_touch || unanswered() != before => None,
-        Err(panic) => resume_unwind(panic),
-    }
+/// A window that lasts for longer than any test, and begins now.
+fn lasting(limit: u64) -> Terms {
+    exact(Terms::fixed(limit, MINUTE * 10, clock().now()))
 }
+
+/// How often a scene is played at most: again only where a step of it was late.
+const TRIES: u32 = 20;
 
 fn play(replica: &Replica, scene: Scene, period: Duration, grain: Duration) -> Result<(), Late> {
-    // The keys of each time that it is played are others.
-    let run = replica.now().micros().to_string();
-    let pace = RealTime { clock: clock(), grain };
-    let mut stage = Stage { home: &*replica.home, pace, period, run: &run };
-    runtime().block_on(stage.play(scene))
+    calmly(std::slice::from_ref(replica), |run| {
+        let pace = RealTime { clock: clock(), grain };
+        let mut stage = Stage { home: &*replica.home, pace, period, run };
+        runtime().block_on(stage.play(scene))
+    })
 }
 
 /// Plays a scene while no part of its sliding windows, each so long, ends.
 fn play_within(replica: &Replica, scene: Scene, part: Duration) -> Result<(), Late> {
     let length = u64::try_from(part.as_micros()).expect("short");
-    let number = |now: Timestamp| now.micros() / length;
-    let begins_late = || replica.now().micros() % length > length / 2;
-    while begins_late() {
+    let is_late = || length / 2 < replica.now().micros() % length;
+    while is_late() {
         std::thread::sleep(Duration::from_millis(20));
     }
-    let begun = replica.now();
-    // A sliding window has thirty parts, one of twice its length too.
+    let ends = (replica.now().micros() / length + 1) * length;
+    // Windows that slide have thirty parts, those that are twice as long too.
     let played = catch_unwind(AssertUnwindSafe(|| play(replica, scene, part * 30, part)));
-    if number(begun) != number(replica.now() + Duration::from_millis(50)) {
+    if ends <= (replica.now() + Duration::from_millis(50)).micros() {
         return Err(Late);
     }
     played.unwrap_or_else(|panic| resume_unwind(panic))
@@ -105,8 +98,8 @@ fn shared_counters_keep_the_contract() {
     let replicas = Replica::many(&redis, 1, &clock());
     let replica = &replicas[0];
     let keeps = |scene: Scene, play: &dyn Fn() -> Result<(), Late>| {
-        let played = (0..TRIES).find_map(|_| undisturbed(replica, play));
-        assert!(played.is_some(), "{scene:?}: this machine is too slow to see it");
+        let played = (0..TRIES).any(|_| play().is_ok());
+        assert!(played, "{scene:?}: a step was late {TRIES} times");
     };
     for scene in Scene::AT_ONCE {
         keeps(scene, &|| play_within(replica, scene, Duration::from_secs(5)));
@@ -124,17 +117,18 @@ fn shared_counters_keep_the_contract() {
 fn a_limit_is_one_limit_over_all_replicas() {
     let redis = Redis::start();
     let replicas = Replica::many(&redis, 3, &clock());
-    let origin = Timestamp::default();
-    for (name, terms, least) in [
+    for (kind, terms, least) in [
         // What a replica holds when a part of a sliding window ends is lost for that window.
         ("sliding", exact(Terms::sliding(20, MINUTE)), 15),
-        ("fixed", exact(Terms::fixed(20, MINUTE, origin)), 20),
-        ("quota", exact(Terms::fixed(20, Duration::ZERO, origin)), 20),
+        ("fixed", lasting(20), 20),
+        ("quota", exact(Terms::fixed(20, Duration::ZERO, Timestamp::default())), 20),
     ] {
-        let charge = Charge::take(key(name), terms, 1);
-        let asked = (0..60).map(|turn: usize| replicas[turn % 3].ask_one(charge));
-        let admitted = asked.filter(|admitted| *admitted == Some(true)).count();
-        assert!((least..=20).contains(&admitted), "{name}: {admitted}");
+        calmly(&replicas, |name| {
+            let charge = Charge::take(key(&format!("{kind} {name}")), terms, 1);
+            let asked = (0..60).map(|turn: usize| replicas[turn % 3].ask_one(charge));
+            let admitted = asked.filter(|admitted| *admitted == Some(true)).count();
+            assert!((least..=20).contains(&admitted), "{kind}: {admitted}");
+        });
     }
 }
 
@@ -142,20 +136,20 @@ fn a_limit_is_one_limit_over_all_replicas() {
 fn charges_of_one_call_are_taken_together_or_not_at_all() {
     let redis = Redis::start();
     let replicas = Replica::many(&redis, 2, &clock());
-    let wide = exact(Terms::fixed(30, MINUTE * 4, Timestamp::default()));
     let narrow = exact(Terms::fixed(3, Duration::ZERO, Timestamp::default()));
-    let quota = KeySpace::new(Kind::QuotaByKeyCalls, &[]).key("narrow");
-    let charges = [Charge::take(key("wide"), wide, 1), Charge::take(quota, narrow, 1)];
-    let admitted = (0..40).filter(|turn| {
-        let replica = &replicas[turn % 2];
-        runtime().block_on(replica.ask(&charges)).is_some_and(|tallies| tallies.admitted())
+    calmly(&replicas, |name| {
+        let wide = Charge::take(key(&format!("wide {name}")), lasting(30), 1);
+        let quota = KeySpace::new(Kind::QuotaByKeyCalls, &[]).key(name);
+        let charges = [wide, Charge::take(quota, narrow, 1)];
+        let admitted = (0..40).filter(|turn| {
+            let replica = &replicas[turn % 2];
+            runtime().block_on(replica.ask(&charges)).is_some_and(|tallies| tallies.admitted())
+        });
+        assert_eq!(admitted.count(), 3);
+        // What the refused ones took of the wide limit was put back, by whichever replica.
+        let left = (0..80).filter(|turn| replicas[turn % 2].ask_one(wide) == Some(true));
+        assert_eq!(left.count(), 27);
     });
-    assert_eq!(admitted.count(), 3);
-    // What the refused ones took of the wide limit was put back, by whichever replica.
-    let left = (0..80).filter(|turn| {
-        replicas[turn % 2].ask_one(Charge::take(key("wide"), wide, 1)) == Some(true)
-    });
-    assert_eq!(left.count(), 27);
 }
 
 #[test]
@@ -164,36 +158,40 @@ fn a_call_that_is_dropped_while_it_waits_takes_nothing() {
     let clock = clock();
     let replicas = Replica::many(&redis, 1, &clock);
     let terms = exact(Terms::fixed(5, Duration::ZERO, Timestamp::default()));
-    let charges: Vec<_> =
-        (0..20).map(|number| Charge::take(key(&format!("dropped {number}")), terms, 5)).collect();
-    for charge in &charges {
-        let answer = replicas[0].home.charge(std::slice::from_ref(charge), clock.now());
-        assert!(matches!(answer, Answer::Later(_)), "nobody knows the key");
-    }
-    let settled = soon(|| (replicas[0].home.report().waiting == 0).then_some(()));
-    settled.expect("nobody waits");
-    for charge in charges {
-        assert_eq!(replicas[0].ask_one(charge), Some(true), "all of it is there");
-        assert_eq!(replicas[0].ask_one(charge), Some(false));
-    }
+    calmly(&replicas, |name| {
+        let charge = |number| Charge::take(key(&format!("{name} {number}")), terms, 5);
+        let charges: Vec<_> = (0..20).map(charge).collect();
+        for charge in &charges {
+            let answer = replicas[0].home.charge(std::slice::from_ref(charge), clock.now());
+            assert!(matches!(answer, Answer::Later(_)), "nobody knows the key");
+        }
+        let settled = soon(|| (replicas[0].home.report().waiting == 0).then_some(()));
+        settled.expect("nobody waits");
+        for charge in charges {
+            assert_eq!(replicas[0].ask_one(charge), Some(true), "all of it is there");
+            assert_eq!(replicas[0].ask_one(charge), Some(false));
+        }
+    });
 }
 
 #[test]
 fn who_leaves_hands_in_what_it_held_and_its_seat() {
     let redis = Redis::start();
     let replicas = Replica::many(&redis, 2, &clock());
-    let terms = exact(Terms::fixed(1_000, MINUTE * 4, Timestamp::default()));
-    let charge = Charge::take(key("left"), terms, 1);
-    assert_eq!(replicas[0].ask_one(charge), Some(true));
+    let charge = Charge::take(key("left"), lasting(1_000), 1);
+    let first = soon(|| (replicas[0].ask_one(charge) == Some(true)).then_some(()));
+    first.expect("there is room");
     let bought = replicas[0].home.report().facts.bought;
     assert!(bought > 1, "{bought}");
-    assert!(runtime().block_on(replicas[0].home.leave(Duration::from_secs(1))));
+    assert!(runtime().block_on(replicas[0].home.leave(LEAVING)));
     let facts = replicas[0].home.report().facts;
     assert_eq!(facts.returned, bought - 1, "{facts:?}");
     let alone = soon(|| (replicas[1].stands() == (Touch::In, 1)).then_some(()));
     alone.expect("the other one is alone now");
     let rest = (0..1_100).filter(|_| replicas[1].ask_one(charge) == Some(true)).count();
-    assert_eq!(rest, 999);
+    // What is sold in an answer that comes too late is lost.
+    let unanswered: u64 = replicas.iter().map(|one| one.home.report().facts.unanswered).sum();
+    assert!(rest == 999 || rest < 999 && unanswered > 0, "{rest}");
 }
 
 #[test]
@@ -217,7 +215,8 @@ fn a_replica_starts_without_redis_and_shares_once_it_is_there() {
     let report = replicas[0].home.report();
     assert_eq!(report.lanes[0].seat, Some(Seat { index: 0, of: 1 }));
     assert_eq!(report.lanes[0].trouble, None);
-    assert_eq!(replicas[0].ask_one(sure), Some(true));
+    let admitted = soon(|| (replicas[0].ask_one(sure) == Some(true)).then_some(()));
+    admitted.expect("it shares");
 }
 
 #[test]
@@ -228,7 +227,7 @@ fn what_cannot_be_shared_is_counted_by_each_replica() {
     for (name, terms, admitted) in [
         ("local", Terms::sliding(3, MINUTE).held(local), 6),
         // Too large to be shared: each admits one half, as there are two.
-        ("large", Terms::fixed(1 << 44, MINUTE, Timestamp::default()), 16),
+        ("large", Terms::fixed(1 << 44, MINUTE * 10, clock().now()), 16),
     ] {
         let cost = if terms.limit == 3 { 1 } else { 1 << 40 };
         let charge = Charge::take(key(name), terms, cost);
@@ -242,17 +241,21 @@ fn a_warm_key_needs_few_orders() {
     let redis = Redis::start();
     let replicas = Replica::many(&redis, 1, &clock());
     let over = Over::Tokens(0);
-    let manner = Manner { mode: Mode::Fast { over }, ..Manner::USUAL };
+    let manner = Manner { mode: Mode::Fast { over }, max_wait: PATIENT, ..Manner::USUAL };
     let terms = Terms::sliding(1_000_000, MINUTE).held(manner);
-    let charge = Charge::take(key("warm"), terms, 1);
-    runtime().block_on(async {
-        for _ in 0..20_000 {
-            assert!(replicas[0].ask(&[charge]).await.is_some_and(|tallies| tallies.admitted()));
-        }
+    calmly(&replicas, |name| {
+        let charge = Charge::take(key(name), terms, 1);
+        let orders = || replicas[0].home.report().facts.orders;
+        let before = orders();
+        runtime().block_on(async {
+            for _ in 0..20_000 {
+                assert!(replicas[0].ask(&[charge]).await.is_some_and(|tallies| tallies.admitted()));
+            }
+        });
+        let orders = orders() - before;
+        println!("20000 requests, {orders} orders");
+        assert!(orders < 600, "{orders}");
     });
-    let orders = replicas[0].home.report().facts.orders;
-    println!("20000 requests, {orders} orders");
-    assert!(orders < 600, "{orders}");
 }
 
 #[test]
@@ -278,7 +281,8 @@ fn what_was_used_of_a_quota_out_of_touch_outlives_the_process() {
     alone.expect("it goes on");
     let alone = 1 + ask(&replicas[0], 39);
     assert_eq!(alone, 40);
-    std::thread::sleep(Duration::from_millis(200));
+    // It is written down twenty times a second.
+    std::thread::sleep(Duration::from_secs(2));
     drop(replicas);
     redis.restart();
     let replicas = [soon(start).expect("the journal is free again")];
@@ -328,7 +332,7 @@ fn what_was_used_of_a_quota_outlives_the_data_of_redis_and_all_replicas() {
         let used: Vec<_> = replicas.iter().map(|replica| ask(replica, 25)).collect();
         assert_eq!(used, [25, 25], "{lost}");
         for replica in replicas {
-            assert!(runtime().block_on(replica.home.leave(Duration::from_secs(1))), "{lost}");
+            assert!(runtime().block_on(replica.home.leave(LEAVING)), "{lost}");
         }
         lose(&mut redis);
         let replicas = start();

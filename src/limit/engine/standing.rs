@@ -159,7 +159,7 @@ impl Standing {
 
 impl Unheard {
     /// The most that their shares in `amount` can be, whichever seats they have.
-    fn shares(&self, amount: u64) -> u64 {
+    pub(in crate::limit) fn shares(&self, amount: u64) -> u64 {
         let (count, of) = (u64::from(self.count), u64::from(self.of.max(1)));
         count.saturating_mul(amount.div_ceil(of)).min(amount)
     }

@@ -149,6 +149,14 @@ impl Fleet {
         })
     }
 
+    /// Asks every gateway once, whatever it says.
+    pub(crate) fn ask_all(&self, api: &str) {
+        for gateway in &self.gateways {
+            let request = Request::get(&format!("/{api}/x"));
+            gateway.ask(&request.field(SENT, &self.now().micros().to_string()));
+        }
+    }
+
     fn client(&self, load: Load, address: SocketAddr, stop: Arc<AtomicBool>) -> JoinHandle<Told> {
         let clock = Arc::clone(&self.log.clock);
         thread::spawn(move || {

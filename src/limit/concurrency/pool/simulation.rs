@@ -167,6 +167,8 @@ struct World {
     replicas: Vec<Replica>,
     /// What is going on or was, since when, and whose requests of before are excused from then on.
     faults: Vec<(u64, Fault)>,
+    /// When data were lost under whose living connection.
+    unnoticed: Vec<(u64, usize)>,
     admitted: u64,
     refused: u64,
     most: usize,

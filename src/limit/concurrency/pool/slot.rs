@@ -103,7 +103,7 @@ pub(super) fn in_touch(standing: &Standing, now: Timestamp) -> bool {
 
 /// How many of `max` are lent to those in touch: who is missing may use its share.
 fn for_loan(standing: &Standing, now: Timestamp, max: u64) -> u64 {
-    if standing.holds.is_empty() {
+    if standing.holds.is_empty() && standing.unheard.is_none() {
         return max;
     }
     let early = standing.clock.at(now).map_or(0, |moment| moment.early);
@@ -112,7 +112,10 @@ fn for_loan(standing: &Standing, now: Timestamp, max: u64) -> u64 {
         since.is_some_and(|end| early <= end)
     });
     let shares = missing.map(|hold| share(hold.held.seat, max));
-    max.saturating_sub(shares.fold(0, u64::saturating_add))
+    let lasts = |since: u64| early <= since.saturating_add(MISSED_IN_FAST_MICROS);
+    let unheard = standing.unheard.filter(|unheard| lasts(unheard.since));
+    let unheard = unheard.map_or(0, |unheard| unheard.shares(max));
+    max.saturating_sub(shares.fold(unheard, u64::saturating_add))
 }
 
 /// The share of `seat`: whole numbers that add up to `max` over all seats.

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use crate::limit::concurrency::pool::slot::{Flight, Slot, Wish, in_touch};
 use crate::limit::concurrency::pool::{Effect, LIFE, Pool};
-use crate::limit::engine::standing::{Hold, Standing, Touch};
+use crate::limit::engine::standing::{Standing, Touch, Unheard};
 use crate::limit::key::CounterKey;
-use crate::limit::order::members::{HeldBack, Seat};
 use crate::limit::order::{Errand, Order, Outcome, Permits, Reply, Ticket};
 use crate::time::Timestamp;
 
@@ -20,7 +19,6 @@ const REPORTS_MAX: usize = 8;
 pub(super) struct Known {
     run: u64,
     members: u32,
-    seat: Option<Seat>,
     /// Since when, by the primary's clock, some of them are absent from its table.
     lost: Option<u64>,
 }
@@ -59,8 +57,8 @@ impl Pool {
         }
     }
 
-    /// A primary that has lost its data does not know who is not back yet: they are held to be
-    /// missing, all but as many as have come back.
+    /// A primary that has lost its data does not know who is not back yet: all but as many as have
+    /// come back may be using their shares, and nobody knows which those are.
     fn with_absent(&mut self, now: Timestamp, standing: Arc<Standing>) -> Arc<Standing> {
         if standing.touch != Touch::In {
             return standing;
@@ -72,20 +70,14 @@ impl Pool {
             None => None,
         };
         let Some((known, since)) = known.zip(since) else {
-            let (run, members, seat) = (standing.run, standing.members, standing.seat);
-            self.known = Some(Known { run, members, seat, lost: None });
+            let (run, members) = (standing.run, standing.members);
+            self.known = Some(Known { run, members, lost: None });
             return standing;
         };
         self.known = Some(Known { run: standing.run, lost: Some(since), ..known });
-        let seat = |index| Seat { index, of: known.members };
-        let others = (0..known.members).rev().map(seat).filter(|seat| known.seat != Some(*seat));
-        let absent = known.members.saturating_sub(standing.members);
-        let holds = others.take(usize::try_from(absent).unwrap_or(0)).map(|seat| {
-            let held = HeldBack { seat, from: 0, to: u64::MAX };
-            Hold { held, missing_since: Some(since) }
-        });
-        let holds = standing.holds.iter().copied().chain(holds).collect();
-        Arc::new(Standing { holds, ..Standing::clone(&standing) })
+        let count = known.members.saturating_sub(standing.members);
+        let unheard = Some(Unheard { count, of: known.members, since });
+        Arc::new(Standing { unheard, ..Standing::clone(&standing) })
     }
 
     /// What became of an order.

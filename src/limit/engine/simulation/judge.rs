@@ -3,7 +3,7 @@
 mod measure;
 mod lost;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::limit::engine::rule::{Grid, Rule, Shape};
 use crate::limit::engine::simulation::cases::add;
@@ -14,7 +14,9 @@ use crate::limit::engine::simulation::plan::{Plan, SECOND};
 use crate::limit::engine::simulation::world::{Asked, DAWN, World};
 use crate::limit::engine::standing::Touch;
 use crate::limit::engine::{Engine, Facts, Receipt, Source};
-use crate::limit::order::{Order, Reply};
+use crate::limit::engine::quota::Record;
+use crate::limit::key::CounterKey;
+use crate::limit::order::{Meter, Order, Reply, Span};
 use crate::limit::seller::ledger::Account;
 
 /// How late a beat may count, and how much earlier than its notice a dead life is held back, both
@@ -36,6 +38,12 @@ pub(super) struct Judge {
     slack: u64,
     is_fast: bool,
     had_loss: bool,
+    /// How often replicas got out of touch since the load began.
+    pub losses: u64,
+    /// How much was given back by requests.
+    pub refunds: u64,
+    /// How many orders for tokens each replica made for each window of each counter.
+    bought_in: BTreeMap<(usize, CounterKey, u64), u64>,
     /// The number of answers that were waited for, and the longest wait.
     pub waits: u64,
     pub wait_max: u64,
@@ -64,6 +72,9 @@ impl Judge {
             last_beat: vec![0; plan.replicas],
             orders: 0,
             ahead: 0,
+            losses: 0,
+            refunds: 0,
+            bought_in: BTreeMap::new(),
             slack: 0,
             is_fast: !plan.rule.is_exact(),
             had_loss,
@@ -164,8 +175,21 @@ impl Judge {
         }
     }
 
-    /// After the settling time no counter is below what a live replica knows of it.
-    pub(super) fn carried_out(world: &mut World, order: &Order, reply: &Reply) {
+    /// No more is sold than there is, and after the settling time no counter is below what a live
+    /// replica knows of it.
+    pub(super) fn carried_out(world: &mut World, who: usize, order: &Order, reply: &Reply) {
+        if let (Order::Ring(order), Reply::Ring(reply, _)) = (order, reply) {
+            let fits = reply.granted == 0 || reply.used <= order.bound;
+            assert!(fits, "seed {}: {order:?} sold {reply:?}", world.plan.seed);
+        }
+        let bought = match order {
+            Order::Fixed(order) if order.want > 0 => Some((order.meter.key, order.span.starts)),
+            Order::Ring(order) if order.want > 0 => Some((order.meter.key, order.at)),
+            _ => None,
+        };
+        if let Some((key, window)) = bought {
+            *world.judge.bought_in.entry((who, key, window)).or_default() += 1;
+        }
         let (Order::Fixed(order), Reply::Fixed(reply, epoch)) = (order, reply) else { return };
         if order.want == 0 {
             return;
@@ -210,8 +234,13 @@ impl Judge {
     }
 
     /// A life ends, and with it what it has not written down.
-    pub(super) fn died(&mut self, desk: &Engine) {
-        self.unwritten_max += unreported(desk, 0);
+    pub(super) fn died(&mut self, desk: &Engine, journal: &[Record]) {
+        self.unwritten_max += unreported(desk, 0).saturating_sub(used_by(journal));
+    }
+
+    /// The most orders for tokens that a replica made in one window of one counter.
+    pub(super) fn orders_max(&self) -> u64 {
+        self.bought_in.values().copied().max().unwrap_or(0)
     }
 
     /// What a desk that ends has done adds up.
@@ -232,6 +261,10 @@ impl Judge {
         let (seed, grid) = (self.seed, plan.rule.grid());
         let desks = || world.replicas.iter().filter(|one| one.live).flat_map(|one| &one.desks);
         let unsaid: u64 = desks().map(|desk| unreported(desk, 0) + desk.books.on_the_way()).sum();
+        // Who is not back yet will read its journal.
+        let dead = world.replicas.iter().filter(|one| !one.live).flat_map(|one| &one.journals);
+        let unread: u64 = dead.map(|journal| used_by(journal) + sent_by(journal)).sum();
+        let unsaid = unsaid + unread;
         let total = |account: &Account| account.total();
         let mut used: BTreeMap<(usize, u64), u64> = BTreeMap::new();
         for (key, admitted) in self.admitted.iter().enumerate() {
@@ -270,6 +303,8 @@ impl Judge {
 
     pub(super) fn conclude(&self, plan: &Plan) {
         let rule = &plan.rule;
+        let (refunds, refunded) = (self.refunds, self.facts.refunded);
+        assert_eq!(refunds, refunded, "seed {}: what is held is used or given back", self.seed);
         let over = if self.is_fast && self.had_loss {
             // The window in which the loss falls is an estimate.
             rule.limit() + rule.over()
@@ -342,6 +377,26 @@ impl Judge {
 
 fn replica_time(world: &World, who: usize) -> crate::time::Timestamp {
     world.replicas[who].local(world.now)
+}
+
+/// What a journal says was used and in no report.
+fn used_by(journal: &[Record]) -> u64 {
+    let mut used: HashMap<(Meter, Span), u64> = HashMap::new();
+    for record in journal {
+        if let Record::Used { meter, span, amount } = record {
+            used.insert((*meter, *span), *amount);
+        }
+    }
+    used.values().sum()
+}
+
+/// What a journal says was used and in a report without an answer.
+fn sent_by(journal: &[Record]) -> u64 {
+    let sent = journal.iter().filter_map(|record| match record {
+        Record::Sent(ledger) => Some(&ledger.entries),
+        Record::Done { .. } | Record::Used { .. } => None,
+    });
+    sent.flatten().map(|entry| u64::try_from(entry.delta).unwrap_or(0)).sum()
 }
 
 /// What was admitted without having been bought in windows that still count.

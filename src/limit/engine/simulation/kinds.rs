@@ -83,19 +83,22 @@ fn a_load_above_the_limit_that_nearly_all_comes_to_one_replica_gets_nearly_all_o
 
 #[test]
 fn small_bursts_in_a_sliding_window_are_not_starved_by_what_others_hoard() {
-    // As many as there may be at once, somewhere, and again when none of them counts any more.
-    let rule = Rule::new(3, Shape::Sliding { period: PERIOD * 2 }).unwrap();
-    let (mut missed, mut could) = (0, 0);
-    for seed in 0..10 {
-        let plan = Plan {
-            in_groups: Some((3, 2_300_000)),
-            ends: 25 * SECOND,
-            ..Plan::quiet(seed, rule.clone())
-        };
-        let (did_not, all) = World::new(plan).run().judge.missed(&rule);
-        (missed, could) = (missed + did_not, could + all);
+    // As many as there may be at once, somewhere, and again when none of them counts any more: in
+    // one moment, and in as long as about a sub-window.
+    for (limit, within) in [(3, 1_500), (8, 60_000), (12, 60_000)] {
+        let rule = Rule::new(limit, Shape::Sliding { period: PERIOD * 2 }).unwrap();
+        let (mut missed, mut could) = (0, 0);
+        for seed in 0..10 {
+            let plan = Plan {
+                in_groups: Some((limit, within, 2_300_000)),
+                ends: 25 * SECOND,
+                ..Plan::quiet(seed, rule.clone())
+            };
+            let (did_not, all) = World::new(plan).run().judge.missed(&rule);
+            (missed, could) = (missed + did_not, could + all);
+        }
+        assert!(missed * 100 <= could, "{missed} of {could}, {limit} at once");
     }
-    assert!(missed * 100 <= could, "{missed} of {could}");
 }
 
 #[test]
@@ -106,6 +109,30 @@ fn a_hot_key_hardly_ever_asks() {
         let (_, offered) = world.judge.total();
         let one_in = offered / orders;
         assert!(one_in >= 100, "{shape:?}: one order in {one_in} requests");
+    }
+}
+
+#[test]
+fn a_window_costs_no_more_orders_than_is_said() {
+    let [fixed, sliding, _] = shapes();
+    for (shape, limit, replicas, load) in [
+        (fixed, 30, 4, 200),
+        (fixed, 1_000, 4, 90),
+        (fixed, 1_000, 20, 200),
+        (fixed, 10_000, 4, 300),
+        (sliding, 1_000, 4, 90),
+        (sliding, 10_000, 4, 300),
+    ] {
+        let rule = Rule::new(limit, shape).unwrap();
+        let world = even(&rule, replicas, limit * load / 100);
+        // One for each horizon, of which four make a window, and as many as halve what is left
+        // until each replica's part of it is one; of a ring, one horizon is a sub-window.
+        let windows = if rule.grid().is_ring() { 1 } else { 4 };
+        let parts = limit / (2 * u64::try_from(replicas).unwrap());
+        let halvings = (1..).find(|halvings| parts >> halvings == 0).unwrap();
+        let most = windows + 2 * halvings + 3;
+        let orders = world.judge.orders_max();
+        assert!(orders <= most, "{shape:?} {limit} {replicas} {load}: {orders} of {most}");
     }
 }
 

@@ -26,8 +26,8 @@ pub(super) struct Plan {
     pub shift: Option<(u64, Vec<u64>)>,
     /// Bursts: all of the load comes in the last and the first part of windows.
     pub bursts: bool,
-    /// Requests come so many at once at one replica, and then none for so long.
-    pub in_groups: Option<(u64, u64)>,
+    /// So many requests come to one replica within so long, and then none for so long.
+    pub in_groups: Option<(u64, u64, u64)>,
     /// One way through the network, in microseconds.
     pub delay: u64,
     /// Times at which replicas are cut off from the primary.

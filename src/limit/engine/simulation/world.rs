@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use crate::limit::engine::members::Step;
 use crate::limit::engine::quota::Record;
+use crate::limit::engine::standing::Touch;
 use crate::limit::engine::simulation::chance::Chance;
 use crate::limit::engine::simulation::judge::Judge;
 use crate::limit::engine::simulation::plan::{Plan, SECOND};
 use crate::limit::engine::simulation::world::replica::Replica;
-use crate::limit::engine::{Effect, Engine};
+use crate::limit::engine::{Effect, Engine, Receipt};
 use crate::limit::key::{CounterKey, KeySpace, Kind};
 use crate::limit::order::{Errand, Outcome, Ticket};
 use crate::limit::seller::Primary;
@@ -43,8 +44,12 @@ pub(super) struct World {
     pub keys: Vec<CounterKey>,
     pub judge: Judge,
     open_last: u64,
-    /// How many requests came, where they come in groups.
+    /// How many requests came, where they come in groups, and to whom the last group.
     grouped: u64,
+    whom: u64,
+    /// What is held for those whose response is to come, by desk, and how many there were.
+    holds: BTreeMap<u64, (usize, Asked, Receipt)>,
+    held: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +65,7 @@ pub(super) type From = usize;
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Event {
     Arrive,
+    Respond(usize, u64),
     Execute(usize, u64),
     Answer(usize, u64),
     Member(usize),
@@ -102,6 +108,9 @@ impl World {
             judge,
             open_last: 0,
             grouped: 0,
+            whom: 0,
+            holds: BTreeMap::new(),
+            held: 0,
         };
         world.schedule();
         world
@@ -124,7 +133,7 @@ impl World {
             self.happen(event, &mut post);
         }
         for replica in &self.replicas {
-            for desk in &replica.desks {
+            for desk in replica.desks.iter().filter(|_| replica.live) {
                 self.judge.conserved(desk);
             }
             let waits = replica.live && !replica.waiters.is_empty() && self.plan.pauses.is_empty();
@@ -200,6 +209,7 @@ impl World {
     fn happen(&mut self, event: Event, post: &mut Post) {
         match event {
             Event::Arrive => self.arrive(post),
+            Event::Respond(who, number) => self.respond(who, number, post),
             Event::Execute(who, number) => self.execute(who, number, post),
             Event::Answer(who, number) => self.answer(who, number, post),
             Event::Member(who) | Event::Desks(who) if !self.replicas[who].live => {}
@@ -256,6 +266,8 @@ impl World {
                 match step {
                     Step::Stand(standing) => {
                         self.replicas[who].recall_all(now);
+                        let is_lost = standing.touch == Touch::Out && self.plan.begins < self.age();
+                        self.judge.losses += u64::from(is_lost);
                         for desk in &mut self.replicas[who].desks {
                             desk.stand(now, Arc::clone(&standing));
                         }
@@ -333,6 +345,7 @@ fn whose(event: &Event) -> Option<usize> {
         Event::Break(who) | Event::Connect(who) | Event::Start(who) | Event::Leave(who) => {
             Some(*who)
         }
+        Event::Respond(who, _) => Some(*who),
         Event::Arrive
         | Event::Execute(..)
         | Event::Crash(_)

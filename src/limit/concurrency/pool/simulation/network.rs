@@ -183,6 +183,9 @@ impl World {
                 let run = self.primary.run + 1;
                 let before = std::mem::take(&mut self.primary);
                 self.primary = Primary { run, ..if wiped { Primary::default() } else { before } };
+                let living = self.replicas.iter().enumerate().filter(|(_, one)| one.is_connected);
+                let living = living.map(|(who, _)| (self.now, who));
+                self.unnoticed.extend(living.filter(|_| wiped));
                 for who in 0..self.replicas.len() {
                     self.mend(who);
                 }

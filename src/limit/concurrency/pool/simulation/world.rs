@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use super::{
     Chance, DAWN, Event, Fault, Inside, MILLI, NOTICED, Plan, Replica, SECOND, World, key,
 };
-use crate::limit::concurrency::pool::{Decision, Effect, Pool};
+use crate::limit::concurrency::pool::{Decision, Effect, Pool, RENEW};
 use crate::limit::engine::members::{Identity, Membership, NOTICE_MICROS, Step};
 use crate::limit::key::CounterKey;
 use crate::limit::order::ReplicaId;
@@ -26,6 +26,7 @@ impl World {
             is_down: false,
             replicas: Vec::new(),
             faults: Vec::new(),
+            unnoticed: Vec::new(),
             admitted: 0,
             refused: 0,
             most: 0,
@@ -164,12 +165,16 @@ impl World {
     }
 
     /// Nobody is let in beyond the limit, but for as many as are inside that were there before
-    /// their replica was stopped, before all had noticed that one was out of touch, or before their
-    /// replica had heard of any other.
+    /// their replica was stopped, before all had noticed that one was out of touch, before their
+    /// replica had heard of any other, or before it asked again over a connection that lived on when
+    /// the data were lost.
     pub(super) fn judge(&mut self, key: CounterKey) {
         let notice = NOTICE_MICROS;
         let excused = |who: usize, entered: u64| {
-            self.faults.iter().any(|(since, fault)| match fault {
+            let renews = u64::try_from(RENEW.as_micros()).unwrap();
+            let mut unnoticed = self.unnoticed.iter();
+            unnoticed.any(|(lost, whom)| *whom == who && entered < lost + renews)
+                || self.faults.iter().any(|(since, fault)| match fault {
                 Fault::Crash(_) => false,
                 Fault::Pause(whom) => *whom == who && entered < *since,
                 Fault::Cut(_) | Fault::Down { .. } => {

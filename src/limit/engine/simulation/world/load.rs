@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::limit::engine::simulation::judge::Judge;
 use crate::limit::engine::simulation::plan::SECOND;
 use crate::limit::engine::simulation::world::{Asked, DAWN, Event, Post, World};
-use crate::limit::engine::{Claim, Decision};
+use crate::limit::engine::{Claim, Decision, Receipt};
 
 impl World {
     pub(super) fn arrive(&mut self, post: &mut Post) {
@@ -23,16 +23,19 @@ impl World {
                 gap += length * 7 / 8 - phase;
             }
         }
-        if let Some((group, pause)) = self.plan.in_groups {
+        if let Some((group, within, pause)) = self.plan.in_groups {
+            if self.grouped.is_multiple_of(group) {
+                self.whom = self.chance.below(self.plan.weights.iter().sum());
+            }
             self.grouped += 1;
-            gap = if self.grouped.is_multiple_of(group) { pause } else { 500 };
+            gap = if self.grouped.is_multiple_of(group) { pause } else { within / group };
         }
         self.at(self.now + gap, Event::Arrive);
         if let Some((_, weights)) = self.plan.shift.take_if(|(at, _)| *at <= self.now - DAWN) {
             self.plan.weights = weights;
         }
         let total: u64 = self.plan.weights.iter().sum();
-        let mut pick = self.chance.below(total);
+        let mut pick = if self.plan.in_groups.is_some() { self.whom } else { self.chance.below(total) };
         let who = self.plan.weights.iter().position(|weight| {
             let found = pick < *weight;
             pick = pick.saturating_sub(*weight);
@@ -73,15 +76,41 @@ impl World {
         };
         let one_in = self.plan.refunds_one_in;
         if one_in > 0 && self.chance.once_in(one_in) {
-            // Another limit refused it.
-            let now = self.local(who);
-            let rule = Arc::clone(&self.plan.rule);
-            let Asked { key, cost, .. } = asked;
-            let claim = Claim { key: self.keys[key], rule: &rule, need: cost, cost };
-            self.replicas[who].recall(desk, now, &claim);
-            self.replicas[who].desks[desk].settle(now, &claim, receipt, 0);
+            self.judge.refunds += asked.cost;
+            if self.chance.once_in(2) {
+                // Another limit refused it.
+                self.give_back(who, desk, asked, receipt);
+            } else {
+                // It was held until the response came, which cost nothing.
+                self.held += 1;
+                self.holds.insert(self.held, (desk, asked, receipt));
+                let takes = self.chance.below(self.plan.rule.grid().length.min(SECOND));
+                self.at(self.now + takes, Event::Respond(who, self.held));
+            }
             return;
         }
         Judge::admitted(self, who, asked, receipt);
+    }
+
+    /// A response costs nothing of what was held for it.
+    pub(super) fn respond(&mut self, who: usize, number: u64, post: &mut Post) {
+        let (desk, asked, receipt) = self.holds.remove(&number).unwrap();
+        // Who asked a life that is over is not there any more.
+        let replica = &self.replicas[who];
+        if !replica.live || asked.at < replica.born {
+            self.judge.refunds -= asked.cost;
+            return;
+        }
+        self.give_back(who, desk, asked, receipt);
+        self.drain(who, post);
+    }
+
+    fn give_back(&mut self, who: usize, desk: usize, asked: Asked, receipt: Receipt) {
+        let now = self.local(who);
+        let rule = Arc::clone(&self.plan.rule);
+        let Asked { key, cost, .. } = asked;
+        let claim = Claim { key: self.keys[key], rule: &rule, need: cost, cost };
+        self.replicas[who].recall(desk, now, &claim);
+        self.replicas[who].desks[desk].settle(now, &claim, receipt, 0);
     }
 }

@@ -68,7 +68,7 @@ impl World {
             self.judge.beats(who, now);
         }
         let reply = self.primary.carry_out(now, &order);
-        Judge::carried_out(self, &order, &reply);
+        Judge::carried_out(self, who, &order, &reply);
         let answer_at = self.now + back;
         if self.replicas[who].life == life {
             self.post_answer(post, answer_at, (who, from, ticket), Outcome::Answered(reply));

@@ -98,9 +98,9 @@ impl World {
         replica.conn = None;
         replica.open.clear();
         replica.waiters.clear();
-        for desk in &replica.desks {
+        for (desk, journal) in replica.desks.iter().zip(&replica.journals) {
             self.judge.conserved(desk);
-            self.judge.died(desk);
+            self.judge.died(desk, journal);
         }
     }
 
