@@ -266,6 +266,7 @@ fn what_was_used_of_a_quota_out_of_touch_outlives_the_process() {
     let start = || Replica::with_journal(&settings, "keeper", folder.path(), &clock);
     // Of an exact one nothing but what is in hand is used out of touch.
     let quota = Terms::fixed(100, Duration::ZERO, Timestamp::default());
+    let quota = quota.held(Manner { max_wait: PATIENT, ..Manner::USUAL });
     let charge = Charge::take(key("quota"), quota, 1);
     let ask = |replica: &Replica, count: usize| {
         (0..count).filter(|_| replica.ask_one(charge) == Some(true)).count()

@@ -127,8 +127,10 @@ fn few_are_refused_while_there_is_room() {
     let replicas = Replica::many(&redis, 4, &clock());
     let patient =
         |terms: Terms| terms.held(Manner { mode: Mode::Exact, max_wait: SECOND, ..Manner::USUAL });
-    let counters =
-        [(key("fixed"), patient(fixed(1_000))), (key("sliding"), patient(Terms::sliding(1_000, SECOND)))];
+    let counters = [
+        (key("fixed"), patient(fixed(1_000))),
+        (key("sliding"), patient(Terms::sliding(1_000, SECOND))),
+    ];
     calmly(&replicas, |_names| {
         let judged = under_load(&replicas, &counters, load, || {});
         for (judged, (name, one_in)) in judged.iter().zip([("fixed", 200), ("sliding", 100)]) {

@@ -343,6 +343,13 @@ impl Engine {
             if grid.is_ring() {
                 slot.seen_mut().raise(buy.window, here);
             }
+        } else if grid.is_ring() && buy.window < slot.window {
+            // Its sub-window ended while it was on its way: it goes back with the next order.
+            self.facts.bought = self.facts.bought.saturating_add(sold.granted);
+            self.facts.expired = self.facts.expired.saturating_add(sold.granted);
+            if slot.window.saturating_sub(buy.window) <= grid.reach() {
+                slot.strand(buy.window, sold.granted);
+            }
         }
     }
 

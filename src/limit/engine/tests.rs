@@ -12,8 +12,8 @@ use crate::limit::engine::{Claim, Decision, Effect, Engine, Source};
 use crate::limit::key::{CounterKey, KeySpace, Kind};
 use crate::limit::order::members::{Epoch, Seat};
 use crate::limit::order::{
-    Durability, EntrySold, Errand, FixedSold, Ledger, LedgerEntry, LedgerSold, Order, Outcome,
-    ReplicaId, Reply, Session, Span,
+    Change, Durability, EntrySold, Errand, FixedSold, Ledger, LedgerEntry, LedgerSold, Mark, Order,
+    Outcome, ReplicaId, Reply, RingSold, Session, Span,
 };
 use crate::time::Timestamp;
 
@@ -103,6 +103,49 @@ fn an_answer_that_comes_too_late_does_not_count() {
         engine.outcome(at(NOW + life + late), orders[0].ticket, sold(want, EPOCH));
         assert_eq!(u64::from(engine.facts().bought > 0), bought);
     }
+}
+
+#[test]
+fn what_is_sold_in_a_sub_window_that_has_ended_meanwhile_goes_back() {
+    let rule = Arc::new(Rule::new(2, Shape::Sliding { period: Duration::from_secs(2) }).unwrap());
+    let mut engine = engine(in_touch());
+    let (_, orders) = ask(&mut engine, NOW, &rule);
+    let Order::Ring(order) = &orders[0].order else { panic!("{orders:?}") };
+    assert_eq!((order.want, order.marks.len()), (1, 0));
+    let ends = rule.grid().ends(order.at);
+    let mut engine = self::engine(in_touch());
+    let (_, orders) = ask(&mut engine, ends - 10_000, &rule);
+    let sold = RingSold { granted: 1, used: 1, here: 1, wait: 0 };
+    let outcome = Outcome::Answered(Reply::Ring(sold, EPOCH));
+    engine.outcome(at(ends + 10_000), orders[0].ticket, outcome);
+    assert_eq!(engine.facts().bought, 1);
+    let orders = sent(&mut engine);
+    let Order::Ring(again) = &orders[0].order else { panic!("{orders:?}") };
+    let back = Mark { at: order.at, change: Change::Back(1) };
+    assert_eq!((again.at, again.want, &again.marks[..]), (order.at + 1, 1, &[back][..]));
+    assert_eq!((engine.facts().returned, engine.facts().expired), (1, 0));
+}
+
+#[test]
+fn what_was_bought_before_a_round_of_reports_does_not_count_after_it() {
+    let rule = Arc::new(fixed(100));
+    let mut engine = engine(in_touch());
+    let (_, orders) = ask(&mut engine, NOW, &rule);
+    engine.stand(at(NOW + 100), Arc::new(Standing { round: 2, ..in_touch() }));
+    engine.outcome(at(NOW + 200), orders[0].ticket, sold(3, EPOCH));
+    assert_eq!(engine.facts().bought, 0);
+}
+
+#[test]
+fn tokens_of_a_limit_that_was_lowered_are_not_spent_beyond_it() {
+    let mut engine = engine(in_touch());
+    let (_, orders) = ask(&mut engine, NOW, &Arc::new(fixed(100)));
+    let Order::Fixed(order) = &orders[0].order else { panic!("{orders:?}") };
+    assert!(order.want > 1);
+    engine.outcome(at(NOW + 100), orders[0].ticket, sold(60, EPOCH));
+    let lowered = |limit| Arc::new(fixed(limit));
+    assert!(matches!(ask(&mut engine, NOW + 200, &lowered(59)).0, Decision::Refused(_)));
+    assert!(matches!(ask(&mut engine, NOW + 200, &lowered(60)).0, Decision::Admitted(_)));
 }
 
 #[test]

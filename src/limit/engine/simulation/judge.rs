@@ -5,6 +5,7 @@ mod lost;
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::limit::engine::quota::Record;
 use crate::limit::engine::rule::{Grid, Rule, Shape};
 use crate::limit::engine::simulation::cases::add;
 use crate::limit::engine::simulation::judge::measure::{
@@ -14,7 +15,6 @@ use crate::limit::engine::simulation::plan::{Plan, SECOND};
 use crate::limit::engine::simulation::world::{Asked, DAWN, World};
 use crate::limit::engine::standing::Touch;
 use crate::limit::engine::{Engine, Facts, Receipt, Source};
-use crate::limit::engine::quota::Record;
 use crate::limit::key::CounterKey;
 use crate::limit::order::{Meter, Order, Reply, Span};
 use crate::limit::seller::ledger::Account;

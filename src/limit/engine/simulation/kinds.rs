@@ -159,7 +159,9 @@ fn a_quota_is_counted_exactly_once_through_losses_crashes_and_failovers() {
             let who = vec![0, 1, 2];
             let cut = Cut { from, to: from + 3 * SECOND, who, breaks: seed % 2 == 0 };
             let at = cut.to;
-            let crash = Crash { who: 0, from: from + SECOND, to: at + SECOND };
+            // Out of touch, or on the way back with a report in hand.
+            let dies = if seed % 2 == 0 { from + SECOND } else { at + 50_000 + seed * 3_000 };
+            let crash = Crash { who: 0, from: dies, to: at + SECOND };
             let failover = Failover { at, lag: 50_000, hidden: false, swaps: false, jump: 0 };
             let plan = Plan {
                 rate: 200,
@@ -170,9 +172,11 @@ fn a_quota_is_counted_exactly_once_through_losses_crashes_and_failovers() {
                 ends: 12 * SECOND,
                 ..Plan::quiet(seed, Rule::new(2_500, shape).unwrap())
             };
-            let fast = Arc::new(Rule::clone(&plan.rule).certainty(Certainty::Fast { over: 25 }));
-            let world = World::new(Plan { rule: fast, ..plan.clone() }).run();
-            assert!(world.judge.facts.shared > 0);
+            for over in [0, 25] {
+                let fast = Rule::clone(&plan.rule).certainty(Certainty::Fast { over });
+                let world = World::new(Plan { rule: Arc::new(fast), ..plan.clone() }).run();
+                assert!(world.judge.facts.shared > 0);
+            }
             // What must be exact is not estimated.
             assert_eq!(World::new(plan).run().judge.facts.shared, 0);
         }

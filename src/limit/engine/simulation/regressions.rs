@@ -1,5 +1,23 @@
 //! Faults that earlier drafts of the protocol had, each in the circumstances that brought it to
-//! light. The rules of the judge hold in all of them; some look at more.
+//! light. The rules of the judge hold in all of them; some look at more. Each was planted again in
+//! the engine, and its test failed:
+//!
+//! | | fault | test |
+//! |---|---|---|
+//! | 1 | who was woken by a reply looked at one end of the clock only | `a_waiter_that_a_reply_wakes_…` |
+//! | 2 | one buys while another still uses its share | `healing_across_a_window_edge_…` |
+//! | 3 | a failed way back opened a share again that was charged | `a_share_that_was_handed_in_…` |
+//! | 4 | a share was used again after a restart | `a_life_that_starts_within_a_window_…` |
+//! | 5 | charges whose acknowledgement was lost were dropped | `a_charge_whose_acknowledgement_…` |
+//! | 6 | a failover between two beats went unnoticed | `a_failover_that_is_shorter_than_a_beat_…` |
+//! | 7 | the next window, bought ahead, had no witness | `what_was_bought_ahead_is_witnessed_too` |
+//! | 8 | one late answer was an outage | `one_late_answer_is_no_outage` |
+//! | 9 | dead tokens of sub-windows stayed sold | `dead_tokens_of_a_sliding_window_go_back` |
+//! | 10 | nothing was bought ahead | `a_new_window_is_bought_in_before_it_starts` |
+//! | 11 | tiny limits were hoarded | `a_tiny_limit_over_many_replicas_is_not_hoarded`; of sub-windows `small_bursts_…` in `kinds` |
+//! | 12 | charges to sub-windows that the ring did not know were ignored | `what_was_admitted_alone_counts_…` |
+//! | 13 | each sub-window had the share of a whole window | `the_share_of_a_sliding_window_…` |
+//! | 14 | the share of a life that died out of touch was sold again | `the_share_of_a_life_that_died_…` |
 
 use std::time::Duration;
 

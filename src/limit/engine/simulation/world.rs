@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use crate::limit::engine::members::Step;
 use crate::limit::engine::quota::Record;
-use crate::limit::engine::standing::Touch;
 use crate::limit::engine::simulation::chance::Chance;
 use crate::limit::engine::simulation::judge::Judge;
 use crate::limit::engine::simulation::plan::{Plan, SECOND};
 use crate::limit::engine::simulation::world::replica::Replica;
+use crate::limit::engine::standing::Touch;
 use crate::limit::engine::{Effect, Engine, Receipt};
 use crate::limit::key::{CounterKey, KeySpace, Kind};
 use crate::limit::order::{Errand, Outcome, Ticket};

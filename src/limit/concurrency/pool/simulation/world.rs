@@ -175,12 +175,12 @@ impl World {
             let mut unnoticed = self.unnoticed.iter();
             unnoticed.any(|(lost, whom)| *whom == who && entered < lost + renews)
                 || self.faults.iter().any(|(since, fault)| match fault {
-                Fault::Crash(_) => false,
-                Fault::Pause(whom) => *whom == who && entered < *since,
-                Fault::Cut(_) | Fault::Down { .. } => {
-                    since + notice - NOTICED <= self.now && entered < since + notice + NOTICED
-                }
-            })
+                    Fault::Crash(_) => false,
+                    Fault::Pause(whom) => *whom == who && entered < *since,
+                    Fault::Cut(_) | Fault::Down { .. } => {
+                        since + notice - NOTICED <= self.now && entered < since + notice + NOTICED
+                    }
+                })
         };
         let (mut inside, mut pardons) = (0, 0);
         for (who, replica) in self.replicas.iter().enumerate() {

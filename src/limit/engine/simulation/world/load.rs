@@ -35,7 +35,8 @@ impl World {
             self.plan.weights = weights;
         }
         let total: u64 = self.plan.weights.iter().sum();
-        let mut pick = if self.plan.in_groups.is_some() { self.whom } else { self.chance.below(total) };
+        let mut pick =
+            if self.plan.in_groups.is_some() { self.whom } else { self.chance.below(total) };
         let who = self.plan.weights.iter().position(|weight| {
             let found = pick < *weight;
             pick = pick.saturating_sub(*weight);
