@@ -185,7 +185,14 @@ impl Judge {
         let bought = match order {
             Order::Fixed(order) if order.want > 0 => Some((order.meter.key, order.span.starts)),
             Order::Ring(order) if order.want > 0 => Some((order.meter.key, order.at)),
-            _ => None,
+            Order::Fixed(_)
+            | Order::Ring(_)
+            | Order::Probe(_)
+            | Order::Beat(_)
+            | Order::Bucket(_)
+            | Order::Ledger(_)
+            | Order::Raise(_)
+            | Order::Permits(_) => None,
         };
         if let Some((key, window)) = bought {
             *world.judge.bought_in.entry((who, key, window)).or_default() += 1;

@@ -129,7 +129,7 @@ fn a_window_costs_no_more_orders_than_is_said() {
         // until each replica's part of it is one; of a ring, one horizon is a sub-window.
         let windows = if rule.grid().is_ring() { 1 } else { 4 };
         let parts = limit / (2 * u64::try_from(replicas).unwrap());
-        let halvings = (1..).find(|halvings| parts >> halvings == 0).unwrap();
+        let halvings = u64::from(parts.checked_ilog2().map_or(0, |log| log + 1)).max(1);
         let most = windows + 2 * halvings + 3;
         let orders = world.judge.orders_max();
         assert!(orders <= most, "{shape:?} {limit} {replicas} {load}: {orders} of {most}");

@@ -341,11 +341,14 @@ impl World {
 
 fn whose(event: &Event) -> Option<usize> {
     match event {
-        Event::Answer(who, _) | Event::Member(who) | Event::Desks(who) => Some(*who),
-        Event::Break(who) | Event::Connect(who) | Event::Start(who) | Event::Leave(who) => {
-            Some(*who)
-        }
-        Event::Respond(who, _) => Some(*who),
+        Event::Answer(who, _)
+        | Event::Respond(who, _)
+        | Event::Member(who)
+        | Event::Desks(who)
+        | Event::Break(who)
+        | Event::Connect(who)
+        | Event::Start(who)
+        | Event::Leave(who) => Some(*who),
         Event::Arrive
         | Event::Execute(..)
         | Event::Crash(_)
