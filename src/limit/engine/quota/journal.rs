@@ -83,16 +83,24 @@ impl Engine {
     }
 
     fn restore_use(&mut self, meter: Meter, span: Span, amount: u64) {
-        if let Some(slot) = self.ledger_slot(meter, span) {
-            let window = slot.window;
-            let extra = slot.extra_mut();
-            extra.used.clear();
-            extra.used.add(window, amount);
+        let window = Grid::of_quota(meter.period, span.starts).number(span.starts);
+        if let Some(slot) = self.slot_of_ledger(meter, span) {
+            // There may be some of a period that was over when the life was.
+            slot.window = slot.window.max(window);
+            let used = &mut slot.extra_mut().used;
+            used.take(window, used.of(window));
+            used.add(window, amount);
         }
     }
 
-    /// The slot of a ledger, made if there is none, if it is not in a later period already.
+    /// The slot of a ledger, made if there is none, if it is not in another period.
     pub(super) fn ledger_slot(&mut self, meter: Meter, span: Span) -> Option<&mut Slot> {
+        let number = Grid::of_quota(meter.period, span.starts).number(span.starts);
+        self.slot_of_ledger(meter, span).filter(|slot| slot.window == number)
+    }
+
+    /// The slot of a ledger, made if there is none, whatever its period.
+    fn slot_of_ledger(&mut self, meter: Meter, span: Span) -> Option<&mut Slot> {
         let grid = Grid::of_quota(meter.period, span.starts);
         let key = SlotKey { key: meter.key, period: grid.period, form: grid.form };
         let hash = self.slots.hash();
@@ -108,7 +116,7 @@ impl Engine {
                 self.slots.insert(slot, hash_of)?
             }
         };
-        self.slots.get_mut(place).filter(|slot| slot.window == number)
+        self.slots.get_mut(place)
     }
 
     /// Notes that a slot was used out of touch.

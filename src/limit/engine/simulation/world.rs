@@ -139,6 +139,8 @@ impl World {
             let waits = replica.live && !replica.waiters.is_empty() && self.plan.pauses.is_empty();
             assert!(!waits, "seed {}: somebody still waits", self.plan.seed);
         }
+        // The end came before some responses did.
+        self.judge.refunds -= self.holds.values().map(|(_, asked, _)| asked.cost).sum::<u64>();
         self.judge.conclude(&self.plan);
         if self.plan.rule.grid().is_quota() {
             self.judge.audit(&self);

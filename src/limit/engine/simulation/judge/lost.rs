@@ -67,6 +67,10 @@ impl Judge {
         let is_away = plan.cuts.iter().any(|cut| from < cut.to && cut.from < to)
             || plan.pauses.iter().any(|pause| from < pause.to && pause.from < to)
             || plan.loses_one_in > 0;
+        // Of a quota, what only those knew who were gone long before.
+        let knew = plan.crashes.iter().any(|crash| crash.from < to)
+            || plan.leaves.iter().any(|(_, at)| *at < to);
+        let dies = dies || knew && plan.rule.grid().is_quota();
         if dies || is_away && (self.is_fast || plan.rule.grid().is_quota()) {
             self.slack = lost;
         }
