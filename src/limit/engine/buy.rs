@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 
 /// How many returns a window may have seen before nothing more is handed back: far enough below
 /// what can be told apart that all replicas may be on their way with one.
-const RETURNS_MAX: u64 = 1_024;
+pub(super) const RETURNS_MAX: u64 = 1_024;
 
 /// The least time for which nothing more is asked for after a refusal, in microseconds.
 const DENY_MICROS: u64 = 1_000_000;
@@ -27,9 +27,6 @@ const RING_AHEAD_MIN: u64 = 16;
 
 /// How often the time to look after supplies is looked at again, in microseconds.
 const LOOK_MICROS: u64 = 1_000;
-
-/// How often it is looked whether more is in hand than is needed, in microseconds.
-const SURPLUS_LOOK_MICROS: u64 = 250_000;
 
 /// What was sold, of whatever kind.
 struct Sold {
@@ -78,31 +75,6 @@ impl Engine {
         if rule.supplies_for().is_some() {
             self.return_surplus(place, moment, rule, (supplies, left));
         }
-    }
-
-    /// Hands back what is much more in hand than will be asked for here, `left` microseconds before
-    /// the window ends, so that those have it to whom the load has gone.
-    fn return_surplus(
-        &mut self,
-        place: u32,
-        moment: Moment,
-        rule: &Rule,
-        (supplies, left): (u64, u64),
-    ) {
-        let Some(slot) = self.slots.get_mut(place) else { return };
-        slot.look_at = slot.look_at.min(moment.early.saturating_add(SURPLUS_LOOK_MICROS));
-        let is_known = u64::from(slot.returns) < RETURNS_MAX && !slot.flags.asking;
-        let in_hand = u64::try_from(slot.balance).unwrap_or(0);
-        let back = sizing::surplus(rule, supplies, left, in_hand);
-        if back == 0 || !is_known || !self.may_buy(moment.local) {
-            return;
-        }
-        let Some(slot) = self.slots.get_mut(place) else { return };
-        slot.balance = slot.balance.saturating_sub_unsigned(back);
-        slot.own = slot.own.saturating_sub(back);
-        self.facts.returned = self.facts.returned.saturating_add(back);
-        let (meter, span) = (rule.grid().meter(slot.key.key), rule.grid().span(slot.window));
-        self.send(moment.local, What::Back, Order::Fixed(Fixed { meter, span, want: 0, back }));
     }
 
     fn look_ahead(&mut self, place: u32, moment: Moment, rule: &Arc<Rule>, demand: u64) {
@@ -159,41 +131,6 @@ impl Engine {
         self.ask(place, moment, rule, need);
     }
 
-    /// Orders what was admitted in this window without having been bought.
-    pub(super) fn ask_for_used(&mut self, place: u32, moment: Moment, rule: &Arc<Rule>) {
-        let grid = rule.grid();
-        let Some(slot) = self.slots.get(place) else { return };
-        // A ledger is told of it beside what is bought.
-        let number = grid.number(moment.early);
-        let used = if grid.is_quota() { 0 } else { slot.used(grid, number) };
-        let owed = slot.balance.min(0).unsigned_abs();
-        self.ask(place, moment, rule, used.saturating_add(owed));
-    }
-
-    /// Orders what was admitted without having been bought, or is owed, if nobody else does: an
-    /// order of it came back.
-    pub(super) fn pay(&mut self, place: u32, now: Timestamp, rule: &Arc<Rule>) {
-        let grid = rule.grid();
-        let Some(moment) = self.standing.clock.at(now) else { return };
-        let number = grid.number(moment.early);
-        let Some(slot) = self.slots.get(place).filter(|_| self.may_buy(now)) else { return };
-        if grid.is_bucket() {
-            if slot.extra().is_some_and(|extra| extra.bucket.is_some()) {
-                self.ask(place, moment, rule, 0);
-            }
-            return;
-        }
-        if grid.ends(number) <= moment.late || slot.window != number {
-            return;
-        }
-        if slot.used(grid, number) > 0 {
-            self.ask_for_used(place, moment, rule);
-        } else if slot.balance < 0 || rule.supplies_for().is_some() {
-            // What is to be in hand is there soon, and not only when as many requests have come.
-            self.look_after(place, moment, rule);
-        }
-    }
-
     /// Whether anything may be bought.
     pub(super) fn may_buy(&self, now: Timestamp) -> bool {
         self.standing.touch == Touch::In
@@ -203,7 +140,7 @@ impl Engine {
     }
 
     /// Orders for the current window, unless that is under way.
-    fn ask(&mut self, place: u32, moment: Moment, rule: &Arc<Rule>, need: u64) {
+    pub(super) fn ask(&mut self, place: u32, moment: Moment, rule: &Arc<Rule>, need: u64) {
         let now = moment.local;
         let grid = rule.grid();
         if !self.may_buy(now) {

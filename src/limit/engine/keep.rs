@@ -1,11 +1,13 @@
-//! Slots that nobody asks for: what they hold goes back, and they make room.
+//! What is held and not needed goes back; slots that nobody asks for make room.
 
 use std::time::Duration;
 
 use crate::limit::engine::Engine;
+use crate::limit::engine::buy::RETURNS_MAX;
 use crate::limit::engine::errands::What;
 use crate::limit::engine::reference::Moment;
-use crate::limit::engine::rule::Grid;
+use crate::limit::engine::rule::{Grid, Rule};
+use crate::limit::engine::sizing;
 use crate::limit::engine::slot::{Slot, SlotKey};
 use crate::limit::engine::standing::Touch;
 use crate::limit::order::{Change, Fixed, Mark, Order, Ring};
@@ -20,6 +22,9 @@ const KEEP_MIN: usize = 16;
 
 /// Where windows are shorter than this, in microseconds, an idle balance just dies with its own.
 const BACK_FROM_MICROS: u64 = 10_000_000;
+
+/// How often it is looked whether more is in hand than is needed, in microseconds.
+const SURPLUS_LOOK_MICROS: u64 = 250_000;
 
 /// How many slots are looked at to find one that can make room.
 const ROOM_TRIES: u32 = 32;
@@ -120,6 +125,31 @@ impl Engine {
         self.facts.expired = self.facts.expired.saturating_add(died);
         self.facts.forgiven = self.facts.forgiven.saturating_add(owed);
         self.facts.evicted = self.facts.evicted.saturating_add(1);
+    }
+
+    /// Hands back what is much more in hand than will be asked for here, `left` microseconds before
+    /// the window ends, so that those have it to whom the load has gone.
+    pub(super) fn return_surplus(
+        &mut self,
+        place: u32,
+        moment: Moment,
+        rule: &Rule,
+        (supplies, left): (u64, u64),
+    ) {
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        slot.look_at = slot.look_at.min(moment.early.saturating_add(SURPLUS_LOOK_MICROS));
+        let is_known = u64::from(slot.returns) < RETURNS_MAX && !slot.flags.asking;
+        let in_hand = u64::try_from(slot.balance).unwrap_or(0);
+        let back = sizing::surplus(rule, supplies, left, in_hand);
+        if back == 0 || !is_known || !self.may_buy(moment.local) {
+            return;
+        }
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        slot.balance = slot.balance.saturating_sub_unsigned(back);
+        slot.own = slot.own.saturating_sub(back);
+        self.facts.returned = self.facts.returned.saturating_add(back);
+        let (meter, span) = (rule.grid().meter(slot.key.key), rule.grid().span(slot.window));
+        self.send(moment.local, What::Back, Order::Fixed(Fixed { meter, span, want: 0, back }));
     }
 
     /// Hands back what a slot holds; it is nobody's from then on, whether that arrives or not.

@@ -7,11 +7,12 @@
 //! the way back; if Redis answers after all it becomes debt, which the next purchase pays.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limit::engine::decide::Verdict;
 use crate::limit::engine::reference::Moment;
-use crate::limit::engine::rule::{Grid, Late, Loss};
+use crate::limit::engine::rule::{Grid, Late, Loss, Rule};
 use crate::limit::engine::standing::Standing;
 use crate::limit::engine::{Claim, Engine};
 use crate::time::Timestamp;
@@ -146,6 +147,41 @@ impl Engine {
             return Verdict::Wait(Some(moment.local + left));
         }
         Verdict::Is(self.in_vain(claim.rule, place, moment.local, claim.cost))
+    }
+
+    /// Orders what was admitted in this window without having been bought.
+    fn ask_for_used(&mut self, place: u32, moment: Moment, rule: &Arc<Rule>) {
+        let grid = rule.grid();
+        let Some(slot) = self.slots.get(place) else { return };
+        // A ledger is told of it beside what is bought.
+        let number = grid.number(moment.early);
+        let used = if grid.is_quota() { 0 } else { slot.used(grid, number) };
+        let owed = slot.balance.min(0).unsigned_abs();
+        self.ask(place, moment, rule, used.saturating_add(owed));
+    }
+
+    /// Orders what was admitted without having been bought, or is owed, if nobody else does: an
+    /// order of it came back.
+    pub(super) fn pay(&mut self, place: u32, now: Timestamp, rule: &Arc<Rule>) {
+        let grid = rule.grid();
+        let Some(moment) = self.standing.clock.at(now) else { return };
+        let number = grid.number(moment.early);
+        let Some(slot) = self.slots.get(place).filter(|_| self.may_buy(now)) else { return };
+        if grid.is_bucket() {
+            if slot.extra().is_some_and(|extra| extra.bucket.is_some()) {
+                self.ask(place, moment, rule, 0);
+            }
+            return;
+        }
+        if grid.ends(number) <= moment.late || slot.window != number {
+            return;
+        }
+        if slot.used(grid, number) > 0 {
+            self.ask_for_used(place, moment, rule);
+        } else if slot.balance < 0 || rule.supplies_for().is_some() {
+            // What is to be in hand is there soon, and not only when as many requests have come.
+            self.look_after(place, moment, rule);
+        }
     }
 
     /// Redis answers after all: what was admitted without having been bought is owed.
