@@ -235,7 +235,7 @@ mod tests {
     use super::*;
     use crate::limit::engine::rule::{Late, Loss};
     use crate::limit::manner::Over;
-    use crate::limit::order::Durability;
+    use crate::limit::order::durability::Durability;
     use crate::policy::limits::holding::{Counting, Holding, Sureness, Window};
     use crate::route::table::place::Version;
 

@@ -6,7 +6,7 @@
 //! one. Each has exactly one outcome, [`DEADLINE`] after it was handed in at the
 //! latest, and 25 ms later if a replica is to confirm it ([`Durability`]); none is sent twice.
 //!
-//! [`Durability`]: crate::limit::order::Durability
+//! [`Durability`]: crate::limit::order::durability::Durability
 //!
 //! # What holds a new primary and an old order apart
 //! Connections are numbered, and every parcel says for which one it is. An order that was made

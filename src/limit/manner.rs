@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::limit::engine::rule::{Certainty, FIXED_MAX, Late, Loss, Rule, Shape, Unfit};
-use crate::limit::order::Durability;
+use crate::limit::order::durability::Durability;
 use crate::limit::{Terms, Window};
 use crate::time::Timestamp;
 

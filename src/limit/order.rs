@@ -14,9 +14,11 @@
 //! [`Outcome::Unanswered`]. So no order may do harm when it is late, and none is sent twice by
 //! whoever carries it, except [`Ledger`], which says by itself that it is a repetition.
 
+pub mod durability;
 pub mod members;
 
 use crate::limit::key::CounterKey;
+use crate::limit::order::durability::Durability;
 use crate::limit::order::members::{Beat, Beaten, Epoch, Probe, Probed};
 
 /// The most that one fixed window can have sold: a counter and its number of returns
@@ -69,18 +71,6 @@ pub enum Outcome {
     Unanswered,
 }
 
-/// Who must have what was sold before it may be spent.
-#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Durability {
-    /// The primary.
-    #[default]
-    Memory,
-    /// A replica too, if one says so in time; else the primary will do.
-    WhenPossible,
-    /// A replica too: what none has confirmed is not spent.
-    Replicated,
-}
-
 /// What a replica asks of a lane.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Order {
@@ -100,13 +90,6 @@ pub enum Order {
     Raise(Raise),
     /// Takes, renews or gives back permits of a shared concurrency limit.
     Permits(Permits),
-}
-
-impl Order {
-    /// Who must have what it sells before it is answered.
-    pub const fn durability(&self) -> Durability {
-        if let Self::Ledger(ledger) = self { ledger.durability } else { Durability::Memory }
-    }
 }
 
 /// The answer to an [`Order`], of the same name. Whatever sells says of which epoch the data are

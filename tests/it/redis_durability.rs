@@ -8,7 +8,8 @@ use weir::counters::redis::settings::{Login, Password, Settings, Topology};
 use weir::counters::redis::{Copies, News};
 use weir::counters::shared::Touch;
 use weir::limit::manner::{Manner, Mode};
-use weir::limit::order::{Durability, LedgerSold, Outcome, Reply};
+use weir::limit::order::durability::Durability;
+use weir::limit::order::{LedgerSold, Outcome, Reply};
 use weir::limit::{Charge, Terms};
 use weir::time::Timestamp;
 

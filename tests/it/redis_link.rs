@@ -5,8 +5,9 @@ use std::fs;
 use tempfile::TempDir;
 use weir::counters::redis::settings::{Login, Password, Settings, Tls, Topology};
 use weir::counters::redis::trouble::Trouble;
+use weir::limit::order::durability::Durability;
 use weir::limit::order::members::Beaten;
-use weir::limit::order::{Durability, Errand, LedgerSold, Outcome, Reply, Ticket};
+use weir::limit::order::{Errand, LedgerSold, Outcome, Reply, Ticket};
 
 use crate::harness::linked::{
     Linked, beat, counter_of, every_kind, fixed, ledger, place, settings,

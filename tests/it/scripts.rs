@@ -13,10 +13,11 @@ use weir::counters::redis::command::{Call, Writer, read};
 use weir::counters::redis::name::Names;
 use weir::counters::redis::script::{Script, Scripts};
 use weir::limit::key::{CounterKey, KeySpace, Kind};
+use weir::limit::order::durability::Durability;
 use weir::limit::order::members::{Beat, Epoch, Probe};
 use weir::limit::order::{
-    Bucket, Change, Durability, Fixed, Floor, Ledger, LedgerEntry, Mark, Meter, Order, Permits,
-    Raise, ReplicaId, Reply, Ring, Session, Span,
+    Bucket, Change, Fixed, Floor, Ledger, LedgerEntry, Mark, Meter, Order, Permits, Raise,
+    ReplicaId, Reply, Ring, Session, Span,
 };
 use weir::limit::seller::permits::PATIENCE_MICROS;
 use weir::limit::seller::{Primary, fixed};

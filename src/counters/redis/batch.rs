@@ -13,7 +13,8 @@ use crate::counters::redis::confirm::Held;
 use crate::counters::redis::dial::ask;
 use crate::counters::redis::trouble::Trouble;
 use crate::counters::redis::{Customer, DEADLINE, News, SILENCE_MAX};
-use crate::limit::order::{Durability, Errand, Outcome, Ticket};
+use crate::limit::order::durability::Durability;
+use crate::limit::order::{Errand, Outcome, Ticket};
 use crate::time::{Clock, Timestamp};
 
 /// Who is told, and by which clock.

@@ -21,7 +21,8 @@ use crate::counters::redis::dial::{Line, Report, TRIAL_MILLIS};
 use crate::counters::redis::settings::{Login, Place, Tls};
 use crate::counters::redis::trouble::Trouble;
 use crate::counters::redis::{Copies, News, SILENCE_MAX};
-use crate::limit::order::{Durability, Outcome, Reply, Ticket};
+use crate::limit::order::durability::Durability;
+use crate::limit::order::{Outcome, Reply, Ticket};
 use crate::time::Timestamp;
 
 /// How long an answer waits for a replica. With what it took before it is less than the time in

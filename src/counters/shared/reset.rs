@@ -18,9 +18,10 @@ use crate::counters::view::{AsOf, Room, Row};
 use crate::limit::engine::census::AfterReset;
 use crate::limit::engine::rule::{Rule, Shape};
 use crate::limit::engine::standing::Touch;
+use crate::limit::order::durability::Durability;
 use crate::limit::order::{
-    Bucket, Change, Durability, Fixed, Ledger, LedgerEntry, LedgerSold, Mark, Meter, Order, Reply,
-    Ring, Session, Span,
+    Bucket, Change, Fixed, Ledger, LedgerEntry, LedgerSold, Mark, Meter, Order, Reply, Ring,
+    Session, Span,
 };
 
 /// How often an order is sent that does no more when it is carried out twice.

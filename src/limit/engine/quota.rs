@@ -4,10 +4,9 @@
 //! repeated as it is until it is answered, by the next life if need be: the primary answers a
 //! repetition with what it said first. So nothing is charged twice, and no grant is lost.
 //!
-//! A report that buys what is not to be lost with the primary is answered once a replica of it has
-//! what was sold ([`Durability`]). Without that it is repeated like any other without an answer, so
-//! nothing is sold twice either. On the way back in touch nobody can wait for a replica: a report
-//! is then answered at once, and what it buys is charged and not spent.
+//! A report that buys what is not to be lost with the primary ([`Durability`]) is answered once a
+//! replica has what was sold, and till then repeated as well. On the way back in touch nobody can
+//! wait for a replica: a report is answered at once, and what it buys is charged and not spent.
 //!
 //! What was admitted out of touch is part of the next report. Until then it is in the journal, if
 //! there is one; without it, it is lost with the life.
@@ -24,10 +23,10 @@ use crate::limit::engine::rule::{Grid, Rule};
 use crate::limit::engine::sizing::{self, Supply};
 use crate::limit::engine::standing::Touch;
 use crate::limit::engine::{Effect, Engine};
+use crate::limit::order::durability::Durability;
 use crate::limit::order::members::Epoch;
 use crate::limit::order::{
-    Durability, EntrySold, LEDGER_ENTRIES_MAX, Ledger, LedgerEntry, LedgerSold, Meter, Order,
-    Session, Span,
+    EntrySold, LEDGER_ENTRIES_MAX, Ledger, LedgerEntry, LedgerSold, Meter, Order, Session, Span,
 };
 use crate::time::Timestamp;
 
@@ -180,8 +179,8 @@ impl Engine {
         let most = (rule.limit() / AT_ONCE_ONE_IN).max(1).max(need);
         slot.flags.queued = true;
         let (want, durability) = (want.min(most), rule.durability());
-        let (window, back, is_report) = (number, 0, false);
-        let wish = Wish { place, window, want, back, bound, is_report, durability };
+        let to_tell = Wish::to_tell(place, number);
+        let wish = Wish { want, bound, durability, is_report: false, ..to_tell };
         self.books.wishes.push_back(wish);
         self.open_books(moment.local);
     }

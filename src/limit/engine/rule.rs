@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use crate::limit::key::CounterKey;
-use crate::limit::order::{Durability, FIXED_SOLD_MAX, Meter, Span};
+use crate::limit::order::durability::Durability;
+use crate::limit::order::{FIXED_SOLD_MAX, Meter, Span};
 
 /// The longest sliding window: held-back shares are remembered for twice as long.
 pub const SLIDING_MAX: Duration = Duration::from_mins(5);

@@ -10,10 +10,11 @@ use crate::limit::engine::rule::{Certainty, Rule, Shape};
 use crate::limit::engine::standing::{Standing, Touch};
 use crate::limit::engine::{Claim, Decision, Effect, Engine, Source};
 use crate::limit::key::{CounterKey, KeySpace, Kind};
+use crate::limit::order::durability::Durability;
 use crate::limit::order::members::{Epoch, Seat};
 use crate::limit::order::{
-    Change, Durability, EntrySold, Errand, FixedSold, Ledger, LedgerEntry, LedgerSold, Mark, Order,
-    Outcome, ReplicaId, Reply, RingSold, Session, Span,
+    Change, EntrySold, Errand, FixedSold, Ledger, LedgerEntry, LedgerSold, Mark, Order, Outcome,
+    ReplicaId, Reply, RingSold, Session, Span,
 };
 use crate::time::Timestamp;
 

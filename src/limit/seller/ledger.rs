@@ -96,7 +96,8 @@ fn signed(tokens: u64) -> i64 {
 mod tests {
     use super::*;
     use crate::limit::key::{KeySpace, Kind};
-    use crate::limit::order::{Durability, ReplicaId, Session};
+    use crate::limit::order::durability::Durability;
+    use crate::limit::order::{ReplicaId, Session};
     use crate::limit::seller::Primary;
 
     fn entry(want: u64, delta: i64, floor: u64) -> LedgerEntry {

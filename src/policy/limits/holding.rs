@@ -24,7 +24,7 @@ use std::time::Duration;
 use crate::limit::Terms;
 use crate::limit::engine::rule::{Late, Loss};
 use crate::limit::manner::{Manner, Mode, OVER, Over, WAIT_MAX, Windows};
-use crate::limit::order::Durability;
+use crate::limit::order::durability::Durability;
 use crate::policy::build::Builder;
 use crate::policy::limits::holding::written::{burst, one_of, over, within};
 use crate::policy::limits::wrong;

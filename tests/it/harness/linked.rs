@@ -8,10 +8,11 @@ use weir::counters::redis::settings::{PREFIX, Place, Settings, Topology};
 use weir::counters::redis::trouble::Trouble;
 use weir::counters::redis::{Copies, Customer, Link, News};
 use weir::limit::key::{KeySpace, Kind};
+use weir::limit::order::durability::Durability;
 use weir::limit::order::members::{Beat, Epoch, Probe};
 use weir::limit::order::{
-    Bucket, Durability, Errand, Fixed, Floor, Ledger, LedgerEntry, Meter, Order, Outcome, Permits,
-    Raise, ReplicaId, Reply, Ring, Session, Span, Ticket,
+    Bucket, Errand, Fixed, Floor, Ledger, LedgerEntry, Meter, Order, Outcome, Permits, Raise,
+    ReplicaId, Reply, Ring, Session, Span, Ticket,
 };
 use weir::time::{Clock, SystemClock};
 

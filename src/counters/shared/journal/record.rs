@@ -3,8 +3,9 @@
 
 use crate::limit::engine::quota::Record;
 use crate::limit::key::CounterKey;
+use crate::limit::order::durability::Durability;
 use crate::limit::order::{
-    Durability, LEDGER_ENTRIES_MAX, Ledger, LedgerEntry, Meter, ReplicaId, Session, Span,
+    LEDGER_ENTRIES_MAX, Ledger, LedgerEntry, Meter, ReplicaId, Session, Span,
 };
 
 const SENT: u8 = 1;
