@@ -82,7 +82,9 @@ async fn serve(
             piece = for_client.recv() => match piece {
                 Some(piece) => {
                     let moved = holds::bytes(session).saturating_add(holds::length(&piece));
-                    holds.iter_mut().for_each(|holds| holds.moved(moved));
+                    if let Some(holds) = &mut holds {
+                        holds.moved(moved);
+                    }
                     session.write_response_body(Some(piece), false).await?;
                 }
                 None => return session.write_response_body(None, true).await,
@@ -94,7 +96,9 @@ async fn serve(
             }, if !to_backend.is_closed() => match piece {
                 Some((room, Ok(Some(piece)))) => {
                     let moved = holds::bytes(session);
-                    holds.iter_mut().for_each(|holds| holds.moved(moved));
+                    if let Some(holds) = &mut holds {
+                        holds.moved(moved);
+                    }
                     room.send(piece);
                 }
                 Some((_, Ok(None))) => return Ok(()),
