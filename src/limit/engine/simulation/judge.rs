@@ -3,11 +3,12 @@
 mod measure;
 mod lost;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::limit::engine::quota::Record;
 use crate::limit::engine::rule::{Grid, Rule, Shape};
 use crate::limit::engine::simulation::cases::add;
+use crate::limit::engine::simulation::judge::lost::{sent_by, used_by};
 use crate::limit::engine::simulation::judge::measure::{
     ideal, worst_fill, worst_interval, worst_window,
 };
@@ -16,7 +17,7 @@ use crate::limit::engine::simulation::world::{Asked, DAWN, World};
 use crate::limit::engine::standing::Touch;
 use crate::limit::engine::{Engine, Facts, Receipt, Source};
 use crate::limit::key::CounterKey;
-use crate::limit::order::{Meter, Order, Reply, Span};
+use crate::limit::order::{Order, Reply};
 use crate::limit::seller::ledger::Account;
 
 /// How late a beat may count, and how much earlier than its notice a dead life is held back, both
@@ -384,26 +385,6 @@ impl Judge {
 
 fn replica_time(world: &World, who: usize) -> crate::time::Timestamp {
     world.replicas[who].local(world.now)
-}
-
-/// What a journal says was used and in no report.
-fn used_by(journal: &[Record]) -> u64 {
-    let mut used: HashMap<(Meter, Span), u64> = HashMap::new();
-    for record in journal {
-        if let Record::Used { meter, span, amount } = record {
-            used.insert((*meter, *span), *amount);
-        }
-    }
-    used.values().sum()
-}
-
-/// What a journal says was used and in a report without an answer.
-fn sent_by(journal: &[Record]) -> u64 {
-    let sent = journal.iter().filter_map(|record| match record {
-        Record::Sent(ledger) => Some(&ledger.entries),
-        Record::Done { .. } | Record::Used { .. } => None,
-    });
-    sent.flatten().map(|entry| u64::try_from(entry.delta).unwrap_or(0)).sum()
 }
 
 /// What was admitted without having been bought in windows that still count.

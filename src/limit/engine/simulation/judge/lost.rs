@@ -1,7 +1,11 @@
 //! What a loss of data takes, and how much of that nobody can make good.
 
+use std::collections::HashMap;
+
+use crate::limit::engine::quota::Record;
 use crate::limit::engine::simulation::judge::Judge;
 use crate::limit::engine::simulation::plan::{Plan, SECOND};
+use crate::limit::order::{Meter, Span};
 use crate::limit::seller::ledger::Account;
 use crate::limit::seller::{Primary, fixed};
 
@@ -78,4 +82,24 @@ impl Judge {
             self.slack = u64::MAX / 4;
         }
     }
+}
+
+/// What a journal says was used and in no report.
+pub(super) fn used_by(journal: &[Record]) -> u64 {
+    let mut used: HashMap<(Meter, Span), u64> = HashMap::new();
+    for record in journal {
+        if let Record::Used { meter, span, amount } = record {
+            used.insert((*meter, *span), *amount);
+        }
+    }
+    used.values().sum()
+}
+
+/// What a journal says was used and in a report without an answer.
+pub(super) fn sent_by(journal: &[Record]) -> u64 {
+    let sent = journal.iter().filter_map(|record| match record {
+        Record::Sent(ledger) => Some(&ledger.entries),
+        Record::Done { .. } | Record::Used { .. } => None,
+    });
+    sent.flatten().map(|entry| u64::try_from(entry.delta).unwrap_or(0)).sum()
 }
