@@ -99,12 +99,12 @@ async fn follow(
             Effect::Enter { key, max } => Event::Entered(gateway.counters.enter(key, max).await),
             Effect::LookupResponse(key) => Event::CachedResponse(gateway.responses.get(&key, now)),
             Effect::StoreResponse(key, ttl) => {
-                reply::store(gateway, run, key, ttl);
+                reply::keep::store(gateway, run, key, ttl);
                 Event::Done
             }
             Effect::LookupValue(key) => Event::CachedValue(gateway.values.get(&key, now)),
             Effect::StoreValue(key, value, ttl) => {
-                reply::store_value(gateway, key, value, ttl, now);
+                reply::keep::store_value(gateway, key, value, ttl, now);
                 Event::Done
             }
             Effect::RemoveValue(key) => {

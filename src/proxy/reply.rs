@@ -1,32 +1,25 @@
 //! Answers: one writer for every response that does not stream through Pingora.
 
+pub mod keep;
 mod relay;
 mod switched;
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TRANSFER_ENCODING, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
+use http::{HeaderName, Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
-use crate::cache::memory::Item;
 use crate::caller::Call;
-use crate::exchange::cached::{CacheKey, CachedResponse};
 use crate::exchange::message::{Body, Response};
 use crate::exchange::{Exchange, format_id};
-use crate::expression::library::display;
-use crate::expression::value::Value;
 use crate::policy::machine::Event;
 use crate::problem::Problem;
 use crate::proxy::drive::Stop;
 use crate::proxy::holds::Holds;
 use crate::proxy::reply::relay::{Unopened, opening, relay};
 use crate::proxy::{ANSWERED, Context, Gateway, Run, drive, forward, holds};
-use crate::time::Timestamp;
 
 /// Fields that belong to one connection (RFC 9110 §7.6.1): never passed on.
 pub const HOP_BY_HOP: [&str; 7] = [
@@ -318,45 +311,6 @@ pub fn edit(head: &mut ResponseHeader, exchange: &Exchange) -> pingora::Result<(
         head.insert_header(titled(&name), value)?;
     }
     Ok(())
-}
-
-/// Keeps the response of the exchange in the cache.
-pub fn store(gateway: &Gateway, run: &Run, key: CacheKey, ttl: Duration) {
-    let Some(response) = &run.exchange.response else {
-        return;
-    };
-    let body = response.body.bytes().cloned().unwrap_or_default();
-    let now = run.exchange.now;
-    let headers = storable(response.headers.map());
-    let kept = CachedResponse { status: response.status, headers, body, stored: now, ttl };
-    let bytes = kept.bytes();
-    // What is too large is not kept; the next request will miss, as it would have after a restart.
-    let _ = gateway.responses.put(key, Item { value: Arc::new(kept), bytes }, ttl, now);
-}
-
-/// Keeps a value in the cache.
-pub fn store_value(gateway: &Gateway, key: CacheKey, value: Value, ttl: Duration, now: Timestamp) {
-    let bytes = weight(&value);
-    let _ = gateway.values.put(key, Item { value, bytes }, ttl, now);
-}
-
-/// How many bytes a value takes up, about.
-#[expect(clippy::wildcard_enum_match_arm, reason = "all other values are weighed by their text")]
-fn weight(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len(),
-        Value::Bytes(bytes) => bytes.len(),
-        // A tree takes a small multiple of its text.
-        other => display::text(other).map_or(usize::MAX, |text| text.len().saturating_mul(4)),
-    }
-}
-
-fn storable(headers: &HeaderMap) -> HeaderMap {
-    let mut kept = crate::policy::caching::storable(headers);
-    for name in HOP_BY_HOP {
-        kept.remove(name);
-    }
-    kept
 }
 
 fn head_of(response: &Response) -> pingora::Result<ResponseHeader> {

@@ -41,7 +41,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limit::concurrency::Inside;
-use crate::limit::concurrency::pool::slot::{Slot, Start, Verdict, Waiter, in_touch};
+use crate::limit::concurrency::pool::slot::parts::in_touch;
+use crate::limit::concurrency::pool::slot::{Slot, Start, Verdict, Waiter};
 use crate::limit::concurrency::pool::talk::{Heal, Known};
 use crate::limit::engine::standing::{Standing, Touch};
 use crate::limit::key::CounterKey;

@@ -176,7 +176,7 @@ impl Engine {
         let lasts = ends.saturating_sub(moment.late);
         let lasts = lasts.min(slot.look_at.saturating_sub(moment.early));
         let lasts = lasts.saturating_sub((lasts / DRIFT_ONE_IN).saturating_add(2));
-        let demand = slot.demand(now.micros(), sizing::horizon(claim.rule).saturating_mul(2));
+        let demand = slot.demand(now.micros(), sizing::span_of_demand(claim.rule));
         let look = u64::try_from(LOOK.as_micros()).unwrap_or(u64::MAX);
         if lasts < SHORTEST_MICROS || sizing::tokens(demand, look) < least {
             return None;

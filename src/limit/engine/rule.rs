@@ -1,6 +1,8 @@
 //! A limit as the engine holds it: what is allowed in what time, how sure it must be, and what
 //! holds while Redis is out of touch.
 
+mod words;
+
 use std::time::Duration;
 
 use crate::limit::key::CounterKey;
@@ -223,30 +225,6 @@ impl Rule {
         most.saturating_add(self.over())
     }
 
-    /// The bound in words.
-    pub fn bound_in_words(&self) -> String {
-        let most = self.bound();
-        let window = match self.shape {
-            Shape::Sliding { period } => format!("{most} in any {}", words(period)),
-            Shape::Bucket { period, .. } => {
-                format!("{most} at once and {} per {}", self.limit, words(period))
-            }
-            Shape::Quota { period: Duration::ZERO, .. } => format!("{most} in all"),
-            Shape::Fixed { period, .. } | Shape::Quota { period, .. } => {
-                format!("{most} per {}", words(period))
-            }
-        };
-        let lost = match (self.loss, self.certainty) {
-            (Loss::Open, _) => "without limit while Redis is down",
-            (Loss::Closed, _) => "nothing while Redis is down",
-            (Loss::LocalShare, Certainty::Exact) => "also when Redis is down",
-            (Loss::LocalShare, Certainty::Fast { .. }) => {
-                "twice that in the one window in which Redis goes down"
-            }
-        };
-        format!("at most {window}, {lost}")
-    }
-
     pub(super) const fn grid(&self) -> &Grid {
         &self.grid
     }
@@ -403,14 +381,6 @@ fn within(period: Duration, kind: &'static str, max: Duration) -> Result<u64, Un
 
 fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
-}
-
-fn words(period: Duration) -> String {
-    if period.subsec_nanos() == 0 {
-        format!("{} s", period.as_secs())
-    } else {
-        format!("{} ms", period.as_millis())
-    }
 }
 
 #[cfg(test)]

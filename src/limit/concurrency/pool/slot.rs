@@ -1,15 +1,16 @@
 //! One key of a pool: who is inside, what was lent, and what follows from both.
 
+pub(super) mod parts;
 mod shown;
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::limit::concurrency::pool::slot::parts::{for_loan, in_touch, members, share};
 use crate::limit::concurrency::pool::{DENY, LIFE, MARGIN, RENEW, REPEAT, RETURN, WaiterId};
-use crate::limit::engine::standing::{MISSED_IN_FAST_MICROS, Standing, Touch};
+use crate::limit::engine::standing::{Standing, Touch};
 use crate::limit::order::PermitsHeld;
-use crate::limit::order::members::Seat;
 use crate::limit::seller::permits::PATIENCE_MICROS;
 use crate::time::Timestamp;
 
@@ -94,39 +95,6 @@ pub(super) struct Start {
     pub(super) expected: NonZeroU32,
     /// Until when it is waited for the first word of them.
     pub(super) waits_until: Timestamp,
-}
-
-/// Whether permits are lent.
-pub(super) fn in_touch(standing: &Standing, now: Timestamp) -> bool {
-    standing.touch == Touch::In && now <= standing.buys_until
-}
-
-/// How many of `max` are lent to those in touch: who is missing may use its share.
-fn for_loan(standing: &Standing, now: Timestamp, max: u64) -> u64 {
-    if standing.holds.is_empty() && standing.unheard.is_none() {
-        return max;
-    }
-    let early = standing.clock.at(now).map_or(0, |moment| moment.early);
-    let missing = standing.holds.iter().filter(|hold| {
-        let since = hold.missing_since.map(|since| since.saturating_add(MISSED_IN_FAST_MICROS));
-        since.is_some_and(|end| early <= end)
-    });
-    let shares = missing.map(|hold| share(hold.held.seat, max));
-    let lasts = |since: u64| early <= since.saturating_add(MISSED_IN_FAST_MICROS);
-    let unheard = standing.unheard.filter(|unheard| lasts(unheard.since));
-    let unheard = unheard.map_or(0, |unheard| unheard.shares(max));
-    max.saturating_sub(shares.fold(unheard, u64::saturating_add))
-}
-
-/// The share of `seat`: whole numbers that add up to `max` over all seats.
-fn share(seat: Seat, max: u64) -> u64 {
-    let (index, of, max) = (u128::from(seat.index), u128::from(seat.of), u128::from(max));
-    let below = |place: u128| max.saturating_mul(place).checked_div(of).unwrap_or(0);
-    u64::try_from(below(index.saturating_add(1)).saturating_sub(below(index))).unwrap_or(0)
-}
-
-fn members(standing: &Standing) -> u64 {
-    u64::from(standing.members).max(1)
 }
 
 impl Slot {

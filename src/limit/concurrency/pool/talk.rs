@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::limit::concurrency::pool::slot::{Flight, Slot, Wish, in_touch};
+use crate::limit::concurrency::pool::slot::parts::in_touch;
+use crate::limit::concurrency::pool::slot::{Flight, Slot, Wish};
 use crate::limit::concurrency::pool::{Effect, LIFE, Pool};
 use crate::limit::engine::standing::{Standing, Touch, Unheard};
 use crate::limit::key::CounterKey;
