@@ -178,6 +178,11 @@ impl Sending {
         self.switches = true;
     }
 
+    /// Whether the request asks to switch protocols.
+    pub const fn is_to_switch(&self) -> bool {
+        self.switches
+    }
+
     /// Sends bytes: the head, or some of a body as its framing wants it.
     pub async fn send(&mut self, bytes: &[u8]) -> Result<(), CallError> {
         let sent = self.connection.write(bytes).await;

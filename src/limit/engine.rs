@@ -131,8 +131,6 @@ pub struct Receipt {
     /// How much is left of the limit, as far as this replica knows; while out of touch, of its
     /// share.
     pub remaining: u64,
-    /// Until the window ends; of a sliding window, until the sub-window does.
-    pub resets_in: Duration,
 }
 
 /// Where an admitted request's tokens came from.
@@ -310,7 +308,6 @@ impl Engine {
             cost: claim.cost,
             source: Source::Allotment,
             remaining: left.saturating_add_signed(slot.balance),
-            resets_in: Duration::from_micros(ends.saturating_sub(moment.early)),
         };
         if slot.balance < slot.refill_below || slot.look_at <= moment.early {
             self.look_after(place, moment, claim.rule);

@@ -1,20 +1,32 @@
 //! `WebSocket` connections through the gateway.
 
 use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
 use crate::harness::{Backend, Client, Gateway, Policies, Request};
 
+/// Reads a head, and no byte of what is behind it.
+fn head_of(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    let mut byte = [0_u8; 1];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    Ok(head)
+}
+
+/// A gateway whose API `echo` is this backend.
+fn before(backend: &Backend) -> Gateway {
+    Gateway::start(|it| it.open_api("echo", &backend.url(), Policies::default()))
+}
+
 /// A backend that takes handshakes and repeats every byte that follows.
 fn repeater() -> Backend {
     Backend::raw(|mut stream, _| {
-        let mut head = Vec::new();
-        let mut byte = [0_u8; 1];
-        while !head.ends_with(b"\r\n\r\n") {
-            stream.read_exact(&mut byte)?;
-            head.push(byte[0]);
-        }
+        let head = head_of(&mut stream)?;
         let text = String::from_utf8_lossy(&head).to_lowercase();
         assert!(text.contains("upgrade: websocket"), "{text}");
         assert!(!text.contains("subscription-key"), "{text}");
@@ -134,9 +146,7 @@ fn policies_run_on_handshakes_too() {
 #[test]
 fn nothing_is_passed_on_before_the_backend_has_switched() {
     let backend = Backend::plain();
-    let gateway = Gateway::start(|it| {
-        it.open_api("echo", &backend.url(), Policies::default());
-    });
+    let gateway = before(&backend);
     let mut client = gateway.client();
     let mut bytes = handshake("/echo/a").bytes();
     bytes.extend(Request::get("/echo/smuggled").bytes());
@@ -156,9 +166,7 @@ const TRIES: usize = 40;
 #[test]
 fn a_backend_that_switches_at_once_is_not_hung_up_on() {
     let backend = repeater();
-    let gateway = Gateway::start(|it| {
-        it.open_api("echo", &backend.url(), Policies::default());
-    });
+    let gateway = before(&backend);
     for _ in 0..TRIES {
         let mut client = gateway.client();
         assert_eq!(client.ask(&handshake("/echo/a")).status, 101);
@@ -169,9 +177,7 @@ fn a_backend_that_switches_at_once_is_not_hung_up_on() {
 #[test]
 fn what_a_client_sends_right_behind_its_handshake_gets_there() {
     let backend = repeater();
-    let gateway = Gateway::start(|it| {
-        it.open_api("echo", &backend.url(), Policies::default());
-    });
+    let gateway = before(&backend);
     let mut client = gateway.client();
     let (mut bytes, early) = (handshake("/echo/a").bytes(), frame("early"));
     bytes.extend(&early);
@@ -184,9 +190,7 @@ fn what_a_client_sends_right_behind_its_handshake_gets_there() {
 #[test]
 fn much_goes_both_ways_at_once() {
     let backend = repeater();
-    let gateway = Gateway::start(|it| {
-        it.open_api("echo", &backend.url(), Policies::default());
-    });
+    let gateway = before(&backend);
     let mut client = gateway.client();
     assert_eq!(client.ask(&handshake("/echo/a")).status, 101);
     let much: Vec<u8> = (0_u8..=250).cycle().take(4 << 20).collect();
@@ -200,12 +204,7 @@ fn much_goes_both_ways_at_once() {
 #[test]
 fn the_end_of_one_side_is_the_end_of_the_other_one() {
     let backend = Backend::raw(|mut stream, _| {
-        let mut head = Vec::new();
-        let mut byte = [0_u8; 1];
-        while !head.ends_with(b"\r\n\r\n") {
-            stream.read_exact(&mut byte)?;
-            head.push(byte[0]);
-        }
+        let head = head_of(&mut stream)?;
         stream.write_all(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
               Connection: Upgrade\r\n\r\nlast words",
@@ -217,9 +216,7 @@ fn the_end_of_one_side_is_the_end_of_the_other_one() {
         }
         Ok(())
     });
-    let gateway = Gateway::start(|it| {
-        it.open_api("echo", &backend.url(), Policies::default());
-    });
+    let gateway = before(&backend);
     let mut client = gateway.client();
     assert_eq!(client.ask(&handshake("/echo/a")).status, 101);
     assert_eq!(client.raw(10), b"last words");
@@ -236,21 +233,14 @@ fn the_end_of_one_side_is_the_end_of_the_other_one() {
 #[test]
 fn no_other_protocol_is_switched_to() {
     let backend = Backend::raw(|mut stream, _| {
-        let mut head = Vec::new();
-        let mut byte = [0_u8; 1];
-        while !head.ends_with(b"\r\n\r\n") {
-            stream.read_exact(&mut byte)?;
-            head.push(byte[0]);
-        }
+        let head = head_of(&mut stream)?;
         let text = String::from_utf8_lossy(&head).to_lowercase();
         assert!(!text.contains("h2c") && !text.contains("http2-settings"), "{text}");
         let switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n";
         let plain = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
         stream.write_all(if text.starts_with("get /bad") { switch } else { plain })
     });
-    let gateway = Gateway::start(|it| {
-        it.open_api("echo", &backend.url(), Policies::default());
-    });
+    let gateway = before(&backend);
     let asks = |path: &str| {
         let request = Request::get(path).field("Connection", "Upgrade, HTTP2-Settings");
         request.field("Upgrade", "h2c").field("HTTP2-Settings", "AAMAAABkAAQAoAAAAAIAAAAA")

@@ -348,9 +348,8 @@ fn rechecked(engine: &Engine, now: Timestamp, claim: &Claim<'_>) -> Decided {
         let retry_after = wait_for_all(rule);
         return Decided::Refused(Tally { admitted: false, limit, used, retry_after });
     }
-    let (window, source, resets_in) = (0, Source::Open, Duration::ZERO);
-    let receipt =
-        Receipt { window, cost, source, remaining: limit.saturating_sub(used), resets_in };
+    let (window, source) = (0, Source::Open);
+    let receipt = Receipt { window, cost, source, remaining: limit.saturating_sub(used) };
     Decided::Taken(receipt, Tally { admitted: true, limit, used, retry_after: Duration::ZERO })
 }
 

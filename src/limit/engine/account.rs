@@ -1,7 +1,5 @@
 //! What a counter shows, and giving back what was taken without a receipt.
 
-use std::time::Duration;
-
 use crate::limit::engine::reference::Moment;
 use crate::limit::engine::slot::{Slot, SlotKey};
 use crate::limit::engine::{Claim, Engine, Receipt, Source};
@@ -37,8 +35,8 @@ impl Engine {
         let of_bought = back.saturating_sub(of_share).min(bought.unwrap_or(0));
         let taken = [(Source::Share, of_share), (Source::Allotment, of_bought)];
         for (source, cost) in taken.into_iter().filter(|(_, cost)| *cost > 0) {
-            let (window, remaining, resets_in) = (number, 0, Duration::ZERO);
-            let receipt = Receipt { window, cost, source, remaining, resets_in };
+            let (window, remaining) = (number, 0);
+            let receipt = Receipt { window, cost, source, remaining };
             self.settle(now, claim, receipt, 0);
         }
     }

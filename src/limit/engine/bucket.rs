@@ -218,7 +218,6 @@ impl Engine {
             cost: claim.cost,
             source: Source::Share,
             remaining: u64::try_from(left).unwrap_or(u64::MAX),
-            resets_in: Duration::ZERO,
         })
     }
 

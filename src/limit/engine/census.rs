@@ -418,13 +418,7 @@ mod tests {
                 scene.engine.settle(
                     at(scene.now),
                     &claim,
-                    Receipt {
-                        window: 10,
-                        cost: 2,
-                        source: Source::Allotment,
-                        remaining: 0,
-                        resets_in: Duration::ZERO,
-                    },
+                    Receipt { window: 10, cost: 2, source: Source::Allotment, remaining: 0 },
                     0,
                 );
             }

@@ -71,9 +71,9 @@ impl Engine {
             Loss::LocalShare => Verdict::Wait(None),
             Loss::Open => {
                 self.facts.open = self.facts.open.saturating_add(claim.cost);
-                let (source, resets_in) = (Source::Open, Duration::ZERO);
+                let source = Source::Open;
                 let (window, cost, remaining) = (0, claim.cost, claim.rule.limit());
-                let receipt = Receipt { window, cost, source, remaining, resets_in };
+                let receipt = Receipt { window, cost, source, remaining };
                 Verdict::admitted(receipt)
             }
         }
@@ -144,8 +144,7 @@ impl Engine {
         if standing.seat.is_none() {
             return Verdict::Is(self.cannot_judge());
         }
-        let resets_in = until_end(grid, grid.number(moment.early), moment);
-        Verdict::Is(self.refuse(resets_in))
+        Verdict::Is(self.refuse(until_end(grid, moment)))
     }
 
     /// Admits a claim without having bought it, as long as no more than `share` was admitted so in
@@ -177,8 +176,7 @@ impl Engine {
             (Source::Share, share.saturating_sub(used.saturating_add(claim.cost)))
         };
         let (window, cost) = (number, claim.cost);
-        let resets_in = until_end(grid, number, moment);
-        Some(Verdict::admitted(Receipt { window, cost, source, remaining, resets_in }))
+        Some(Verdict::admitted(Receipt { window, cost, source, remaining }))
     }
 
     /// Takes from the tokens in hand, or as far as `debt` below nothing.
@@ -205,14 +203,12 @@ impl Engine {
         self.facts.spent = self.facts.spent.saturating_add(claim.cost);
         let owed = slot.balance.min(0).unsigned_abs();
         self.facts.debt_max = self.facts.debt_max.max(owed);
-        let number = grid.number(moment.early);
         let remaining = limit.saturating_sub(slot.sold).saturating_add_signed(slot.balance);
         Some(Receipt {
             window: slot.window,
             cost: claim.cost,
             source: Source::Allotment,
             remaining: remaining.min(limit),
-            resets_in: until_end(grid, number, moment),
         })
     }
 
@@ -222,11 +218,10 @@ impl Engine {
     }
 }
 
-fn until_end(grid: &Grid, number: u64, moment: Moment) -> Duration {
-    if grid.is_bucket() {
-        return Duration::ZERO;
-    }
-    Duration::from_micros(grid.ends(number).saturating_sub(moment.early))
+/// How long until the window of `moment` ends.
+pub(super) fn until_end(grid: &Grid, moment: Moment) -> Duration {
+    let ends = grid.ends(grid.number(moment.early));
+    Duration::from_micros(ends.saturating_sub(moment.early))
 }
 
 impl Verdict {

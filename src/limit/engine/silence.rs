@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::limit::engine::decide::Verdict;
+use crate::limit::engine::decide::{Verdict, until_end};
 use crate::limit::engine::reference::Moment;
 use crate::limit::engine::rule::{Grid, Late, Loss, Rule};
 use crate::limit::engine::standing::Standing;
@@ -123,9 +123,8 @@ impl Engine {
             return self.draw_alone(place, moment, claim, standing).map(Verdict::admitted);
         }
         let share = self.own_share(place, moment, claim.rule, standing);
-        let ends = grid.ends(grid.number(moment.early));
-        let wait = Duration::from_micros(ends.saturating_sub(moment.early));
-        self.take_share(place, moment, claim, share).ok_or(wait)
+        let taken = self.take_share(place, moment, claim, share);
+        taken.ok_or_else(|| until_end(grid, moment))
     }
 
     /// On the way back in touch, where nothing is in hand: in the fast mode nobody waits until all

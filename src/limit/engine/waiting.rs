@@ -204,7 +204,6 @@ impl Engine {
         } else {
             self.facts.open = self.facts.open.saturating_add(cost);
         }
-        let resets_in = Duration::ZERO;
-        Decision::Admitted(Receipt { window, cost, source, remaining: 0, resets_in })
+        Decision::Admitted(Receipt { window, cost, source, remaining: 0 })
     }
 }

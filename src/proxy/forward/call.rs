@@ -20,7 +20,7 @@ use crate::caller::{Call, CallError, Sending, may_repeat};
 use crate::exchange::message::{Body, Response};
 use crate::policy::Failure;
 use crate::policy::routing::Forward;
-use crate::proxy::{Gateway, INFORMATIONAL_MAX, Run, drive, holds, strict};
+use crate::proxy::{Gateway, INFORMATIONAL_MAX, Run, drive, holds};
 use crate::time::Clock;
 
 /// The most redirects that are followed for one request.
@@ -94,7 +94,8 @@ async fn attempt(
         Body::None | Body::Consumed => Bytes::new(),
     };
     let bare = matches!(run.exchange.request.method, Method::POST | Method::PUT | Method::PATCH);
-    let framing = if switches(run, session) {
+    let switches = switches(run, session);
+    let framing = if switches {
         Framing::Switch
     } else if body.is_empty() && !bare {
         Framing::None
@@ -106,7 +107,7 @@ async fn attempt(
     request.extend_from_slice(&body);
     let mut fresh = false;
     loop {
-        match send(gateway, session, run, (&there, &request, fresh, terms)).await {
+        match send(gateway, session, run, (&there, &request, fresh, switches), terms).await {
             // A kept connection that was closed meanwhile is replaced, if the request may be sent
             // twice.
             Err(Cut::Call(CallError::Stale))
@@ -137,10 +138,11 @@ async fn send(
     gateway: &Gateway,
     session: &mut Session,
     run: &Run,
-    (there, request, fresh, terms): (&Destination, &[u8], bool, &Forward),
+    (there, request, fresh, switches): (&Destination, &[u8], bool, bool),
+    terms: &Forward,
 ) -> Result<Call, Cut> {
     let mut sending = gateway.caller.open(there.clone(), fresh, run.exchange.now).await?;
-    if switches(run, session) {
+    if switches {
         sending.switches();
     }
     sending.send(request).await?;
@@ -204,7 +206,7 @@ async fn receive(
 ) -> Result<Call, Cut> {
     let mut late = pin!(tokio::time::sleep(terms.wait));
     // What a client sends behind a handshake is not ours to read.
-    let watched = !strict::is_websocket(session.req_header()) && session.as_mut().is_body_done();
+    let watched = !sending.is_to_switch() && session.as_mut().is_body_done();
     let silence = terms.wait.max(BODY_SILENCE_MAX);
     let mut informational = 0;
     loop {

@@ -37,8 +37,7 @@ impl Decided {
     /// if the desk had taken it.
     pub(in crate::counters::shared) fn from_till(limit: u64, cost: u64, taken: Taken) -> Self {
         let Taken { window, remaining } = taken;
-        let (source, resets_in) = (Source::Allotment, Duration::ZERO);
-        let receipt = Receipt { window, cost, source, remaining, resets_in };
+        let receipt = Receipt { window, cost, source: Source::Allotment, remaining };
         let (used, retry_after) = (limit.saturating_sub(remaining), Duration::ZERO);
         Self::Taken(receipt, Tally { admitted: true, limit, used, retry_after })
     }

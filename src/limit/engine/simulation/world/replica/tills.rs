@@ -1,7 +1,6 @@
 //! A replica that lends: requests take from its tills, and it takes back whenever chance wants it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::limit::engine::rule::{Rule, Shape};
 use crate::limit::engine::simulation::world::replica::Replica;
@@ -27,10 +26,10 @@ impl Replica {
         let till = lent.tills().get(Tills::number_of(claim.key.to_bytes())).unwrap();
         if let Some(Taken { window, remaining }) = till.take(&label, claim.cost, now) {
             self.from_tills += 1;
-            let (source, resets_in) = (Source::Allotment, Duration::ZERO);
+            let source = Source::Allotment;
             let (cost, limit) = (claim.cost, claim.rule.limit());
             assert!(remaining <= limit, "{remaining} left of {limit}");
-            return Decision::Admitted(Receipt { window, cost, source, remaining, resets_in });
+            return Decision::Admitted(Receipt { window, cost, source, remaining });
         }
         lent.recall(engine, now, &claim.key);
         let decision = engine.admit(now, claim);
