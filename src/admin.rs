@@ -24,7 +24,7 @@ use serde::Serialize;
 use crate::admin::refusal::Refusal;
 use crate::admin::refusing::Refusing;
 use crate::admin::sharing::Sharing;
-use crate::configuration::refresh::Status;
+use crate::configuration::offer::Status;
 use crate::counters::Home;
 use crate::proxy::guard;
 use crate::proxy::state::State;
@@ -220,8 +220,8 @@ impl Admin {
 
     fn ready(&self) -> Response<Vec<u8>> {
         let state = self.configuration.now();
-        let (status, mut text) = if self.state.is_ready() {
-            (StatusCode::OK, format!("ready, generation {}\n", state.generation))
+        let (status, mut text) = if self.state.is_ready(&self.live.snapshot()) {
+            (StatusCode::OK, format!("ready, generation {}\n", state.serving))
         } else if self.state.is_draining() {
             (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned())
         } else {
@@ -241,12 +241,12 @@ impl Admin {
         let report = Report {
             version: env!("CARGO_PKG_VERSION"),
             started: date(self.started),
-            ready: self.state.is_ready(),
+            ready: self.state.is_ready(&self.live.snapshot()),
             draining: self.state.is_draining(),
             requests: self.state.requests.load(Ordering::Relaxed),
             requests_in_flight: self.state.in_flight.load(Ordering::Relaxed),
             configuration: Configuration {
-                generation: state.generation,
+                generation: state.serving.number,
                 since: date(state.since),
                 refused: state.refused,
                 faults: state.refusal.iter().map(ToString::to_string).collect(),

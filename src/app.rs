@@ -15,7 +15,6 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread;
 
 use openssl::pkey::PKey;
@@ -33,7 +32,8 @@ use crate::caller::resolve::Resolver;
 use crate::caller::roots::{self, Roots};
 use crate::configuration::compile::{Making, nowhere};
 use crate::configuration::config::Secret;
-use crate::configuration::refresh::{Refresh, Refusal, Status};
+use crate::configuration::offer::Status;
+use crate::configuration::refresh::{Origin, Refresh, Refusal};
 use crate::configuration::source::{Environment, Folder};
 use crate::counters::Home;
 use crate::counters::shared::Shared;
@@ -120,7 +120,6 @@ impl App {
         let apis = first.apis.len();
         let live = Arc::new(Live::new(first));
         let state = Arc::new(State::new([random_number()?, random_number()?]));
-        state.configured.store(true, Ordering::Relaxed);
         let log = Arc::new(AccessLog::new(which(settings), format(settings)));
         let steady: Arc<dyn Clock> = Arc::<SystemClock>::clone(&clock);
         let (counters, upkeep) = match shared::plan(settings)? {
@@ -214,7 +213,8 @@ fn refresh(
     let instance = Arc::from(format!("{:016x}", random_number()?));
     let making = Making { generation: 0, now: clock.now(), instance, secret };
     let folder = Folder::at(&settings.configuration.folder);
-    Ok(Refresh { folder, environment, clock, making, status: Arc::new(Status::default()) })
+    let origin = Origin::Folder { folder, environment };
+    Ok(Refresh { origin, clock, making, status: Arc::new(Status::default()), ready: None })
 }
 
 fn threads(settings: &Settings) -> NonZeroUsize {

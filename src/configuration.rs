@@ -2,8 +2,9 @@
 //!
 //! [`source`] reads a folder whole, [`document`] is the written form, [`validate`] makes a
 //! [`config::Config`] of it with every fault at its place, [`compile`] makes a snapshot of that.
-//! [`refresh`] does it again whenever the folder changes, and leaves what runs alone when the new
-//! one is bad.
+//! A [`bundle::Bundle`] is a good one as it travels and is kept. [`refresh`] does it again whenever
+//! the folder changes, or somebody [`offer`]s one, and leaves what runs alone when the new one is
+//! bad.
 
 pub mod source;
 pub mod yaml;
@@ -11,4 +12,7 @@ pub mod document;
 pub mod config;
 pub mod validate;
 pub mod compile;
+pub mod bundle;
+pub mod generation;
+pub mod offer;
 pub mod refresh;

@@ -129,6 +129,11 @@ impl OwnDemand {
 }
 
 impl Snapshot {
+    /// Whether there is a configuration at all; until then nobody is served.
+    pub const fn is_configured(&self) -> bool {
+        0 < self.generation
+    }
+
     /// The certificate to show to who asks for `host`: its own, else that of its domain's `*`.
     pub fn certificate(&self, host: &str) -> Option<&HostCertificate> {
         let host = host.trim_end_matches('.').to_ascii_lowercase();

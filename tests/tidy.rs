@@ -44,7 +44,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("serde", &["admin", "cli", "configuration", "telemetry/access_log", "telemetry/policy_trace"]),
     ("strsim", &["fault", "route/explain"]),
     // Nothing below the adapters awaits, and nothing but the root spawns threads for long.
-    ("tokio", &["app", "caller", "counters", "etcd", "proxy"]),
+    ("tokio", &["app", "caller", "configuration/offer", "counters", "etcd", "proxy"]),
     ("tracing", &["app", "cli", "configuration/refresh", "counters", "proxy", "telemetry"]),
 ];
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 
-use crate::configuration::refresh::Status;
+use crate::configuration::offer::Status;
 use crate::proxy::state::State;
 use crate::settings;
 

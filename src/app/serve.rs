@@ -18,7 +18,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use crate::admin::Admin;
 use crate::app::drain::Drain;
 use crate::caller::Caller;
-use crate::configuration::refresh::{Refresh, Status};
+use crate::configuration::offer::Status;
+use crate::configuration::refresh::Refresh;
 use crate::configuration::validate::Loaded;
 use crate::counters::Home;
 use crate::counters::shared::Upkeep;
@@ -68,8 +69,8 @@ pub(super) struct Watching {
     pub(super) live: Arc<Live>,
     /// How often to look.
     pub(super) interval: Duration,
-    /// What was loaded first.
-    pub(super) seen: Loaded,
+    /// What was loaded of a folder first.
+    pub(super) seen: Option<Loaded>,
 }
 
 /// How often idle connections to backends are looked through.
@@ -144,7 +145,7 @@ impl Beside {
         if let Some(admin) = admin {
             threads.push(operators(admin, stopped.clone())?);
         }
-        let Watching { refresh, live, interval, seen } = watching;
+        let Watching { mut refresh, live, interval, seen } = watching;
         let watch = move || {
             gateway.prepare();
             refresh.watch(&live, interval, seen);

@@ -55,6 +55,25 @@ pub fn make(loaded: &Loaded, making: &Making) -> Result<Snapshot, Vec<Fault>> {
     Err(faults)
 }
 
+/// A snapshot of no configuration, which finds no API.
+pub fn nothing(making: &Making) -> Snapshot {
+    Snapshot {
+        generation: 0,
+        compiled: making.now,
+        deployment: Arc::new(Deployment {
+            instance_id: Arc::clone(&making.instance),
+            ..Deployment::default()
+        }),
+        routes: Table::default(),
+        apis: Vec::new(),
+        keys: Subscriptions::new(making.secret),
+        subscribers: Vec::new(),
+        products: Vec::new(),
+        global: Arc::default(),
+        certificates: Vec::new(),
+    }
+}
+
 /// Makes a snapshot of `config`, or says everything that is wrong with its policies and routes,
 /// sorted by place.
 pub fn compile(config: &Config, making: &Making) -> Result<Snapshot, Vec<Fault>> {

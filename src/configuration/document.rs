@@ -169,7 +169,18 @@ impl Document {
         found
     }
 
-    fn secret_files(&self, found: &mut impl FnMut(&str)) {
+    /// The variables of the environment that the document names, each once, sorted.
+    pub fn variables(&self) -> Vec<Arc<str>> {
+        let sources = self.secret_values().filter_map(|value| match value {
+            SecretValue::Other(ValueSource { env: Some(env), .. }) => Some(env.value.as_str()),
+            SecretValue::Other(_) | SecretValue::Text(_) => None,
+        });
+        let names: BTreeSet<&str> = sources.collect();
+        names.into_iter().map(Arc::from).collect()
+    }
+
+    /// Every text that may be a secret.
+    fn secret_values(&self) -> impl Iterator<Item = &SecretValue> {
         let of_subscriptions = self.subscriptions.iter().flat_map(|subscription| {
             [&subscription.primary_key, &subscription.secondary_key].into_iter().flatten()
         });
@@ -179,7 +190,11 @@ impl Document {
             let entries = header.0.iter().chain(&query.0).flat_map(|(_, values)| &values.0);
             entries.chain(authorization.iter().map(|authorization| &authorization.parameter))
         });
-        for value in of_subscriptions.chain(of_values).chain(of_backends) {
+        of_subscriptions.chain(of_values).chain(of_backends)
+    }
+
+    fn secret_files(&self, found: &mut impl FnMut(&str)) {
+        for value in self.secret_values() {
             if let SecretValue::Other(ValueSource { file: Some(file), .. }) = value {
                 found(&file.value);
             }

@@ -1,59 +1,50 @@
-//! Loads the configuration, and again whenever it changes: whole, or not at all.
+//! Makes a configuration run, and the next one whenever there is one: whole, or not at all.
 //!
-//! It runs on a thread of its own, because disks block. A folder is looked at by what its files
-//! look like (names, lengths, times, links), which works the same on a local disk, a network disk
-//! and the symlinks of a Kubernetes `ConfigMap`.
+//! It runs on a thread of its own, because disks block and compiling takes its time. The next
+//! configuration is what a folder has become, or what somebody [offers](super::offer). A folder is
+//! looked at by what its files look like (names, lengths, times, links), which works the same on a
+//! local disk, a network disk and the symlinks of a Kubernetes `ConfigMap`.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::configuration::compile::{Making, make};
+use crate::configuration::compile::{Making, make, nothing};
+use crate::configuration::generation::Generation;
+use crate::configuration::offer::{Offer, Order, Status, Wake};
 use crate::configuration::source::{Environment, Folder};
-use crate::configuration::validate::{Loaded, load};
+use crate::configuration::validate::{Loaded, load, load_bundle};
 use crate::fault::{Fault, Place, Sources, render};
 use crate::snapshot::{Live, Snapshot};
-use crate::time::{Clock, SystemClock, Timestamp};
+use crate::time::{Clock, SystemClock};
 
-/// Where the configuration comes from, and what a snapshot is made with.
+/// Where configurations come from, and what snapshots are made with.
 #[derive(Debug)]
 pub struct Refresh {
-    /// The folder.
-    pub folder: Folder,
-    /// What named values and keys may be taken from.
-    pub environment: Environment,
+    /// Where configurations come from.
+    pub origin: Origin,
     /// What time it is.
     pub clock: Arc<SystemClock>,
     /// What snapshots are made with.
     pub making: Making,
     /// Who wants to know how it goes.
     pub status: Arc<Status>,
+    /// What is ready and waits to be served.
+    pub ready: Option<(Generation, Snapshot)>,
 }
 
-/// How the configuration is doing; shared with whoever shows it.
-#[derive(Debug, Default)]
-pub struct Status {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-/// How the configuration is doing.
-#[derive(Clone, Debug, Default)]
-pub struct State {
-    /// The generation that runs; 0 before the first.
-    pub generation: u64,
-    /// When it began to run.
-    pub since: Timestamp,
-    /// How many configurations were refused since the process started.
-    pub refused: u64,
-    /// Why the newest configuration is not the one that runs; empty if it is.
-    pub refusal: Vec<Fault>,
-    /// How often somebody asked for a reload at once.
-    asked: u64,
-    /// How many of these were heeded: who asks while a configuration is loaded, is not forgotten.
-    heeded: u64,
-    /// Whether the thread is to end.
-    stopped: bool,
+/// Where configurations come from.
+#[derive(Debug)]
+pub enum Origin {
+    /// A folder that this process reads for itself.
+    Folder {
+        /// The folder.
+        folder: Folder,
+        /// What named values and keys may be taken from.
+        environment: Environment,
+    },
+    /// Somebody offers them.
+    Offers,
 }
 
 /// A configuration that cannot run.
@@ -65,127 +56,146 @@ pub struct Refusal {
     pub sources: Sources,
 }
 
-impl Status {
-    /// How it is doing now.
-    pub fn now(&self) -> State {
-        self.lock().clone()
-    }
-
-    /// Asks for a look at the folder at once.
-    pub fn ask(&self) {
-        let mut state = self.lock();
-        state.asked = state.asked.wrapping_add(1);
-        self.changed.notify_all();
-    }
-
-    /// Ends [`Refresh::watch`].
-    pub fn stop(&self) {
-        self.lock().stopped = true;
-        self.changed.notify_all();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for `interval`, or until somebody asks; false if the thread is to end. The second is
-    /// whether somebody asked.
-    fn wait(&self, interval: Duration) -> (bool, bool) {
-        let idle = |state: &mut State| !state.stopped && state.asked == state.heeded;
-        let waited = self.changed.wait_timeout_while(self.lock(), interval, idle);
-        let (mut state, _timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
-        let asked = state.asked != state.heeded;
-        state.heeded = state.asked;
-        (!state.stopped, asked)
-    }
-}
-
 impl Refresh {
-    /// Loads the configuration for the first time. The fingerprint is what [`watch`](Self::watch)
-    /// compares with.
-    pub fn first(&self) -> (Result<Snapshot, Refusal>, Loaded) {
-        let loaded = load(&self.folder, &self.environment);
-        let snapshot = self.make(&loaded, 1);
+    /// The first configuration, as far as there is one at once: the folder's. The second is what
+    /// [`watch`](Self::watch) compares with.
+    pub fn first(&self) -> (Result<Snapshot, Refusal>, Option<Loaded>) {
+        let Origin::Folder { folder, environment } = &self.origin else {
+            return (Ok(nothing(&self.making)), None);
+        };
+        let loaded = load(folder, environment);
+        let first = Generation::NONE.next();
+        let snapshot = self.make(&loaded, first);
         if snapshot.is_ok() {
-            let mut state = self.status.lock();
-            state.generation = 1;
-            state.since = self.clock.now();
+            let since = self.clock.now();
+            self.status.change(|state| {
+                (state.observed, state.prepared, state.serving) = (first, first, first);
+                state.since = since;
+            });
         }
-        (snapshot, loaded)
+        (snapshot, Some(loaded))
     }
 
-    /// Looks at the folder every `interval`, and publishes what it has become, until
+    /// Serves every configuration that is offered, and looks at the folder every `interval`, until
     /// [`Status::stop`]. `seen` is what [`first`](Self::first) loaded.
-    pub fn watch(&self, live: &Live, interval: Duration, mut seen: Loaded) {
+    pub fn watch(&mut self, live: &Live, interval: Duration, mut seen: Option<Loaded>) {
         loop {
-            let (goes_on, asked) = self.status.wait(interval);
-            if !goes_on {
-                return;
-            }
+            let wake = self.status.wait(interval);
             self.clock.anchor();
-            let unchanged = seen
-                .fingerprint
-                .as_ref()
-                .is_some_and(|fingerprint| !self.folder.has_changed(fingerprint));
-            if unchanged && !asked {
-                continue;
-            }
-            seen = load(&self.folder, &self.environment);
-            let generation = self.status.now().generation.saturating_add(1);
-            match self.make(&seen, generation) {
-                Ok(snapshot) => self.publish(live, snapshot),
-                Err(refusal) => self.refuse(&refusal),
+            match wake {
+                Wake::Stop => return,
+                Wake::Offered(offer) => self.take(live, &offer),
+                Wake::Asked => seen = self.look(live, seen, true),
+                Wake::Tick => seen = self.look(live, seen, false),
             }
         }
     }
 
-    fn publish(&self, live: &Live, snapshot: Snapshot) {
-        let (generation, apis) = (snapshot.generation, snapshot.apis.len());
+    /// Serves what the folder has become; returns what it is now.
+    fn look(&self, live: &Live, seen: Option<Loaded>, is_asked: bool) -> Option<Loaded> {
+        let Origin::Folder { folder, environment } = &self.origin else { return seen };
+        let fingerprint = seen.as_ref().and_then(|seen| seen.fingerprint.as_ref());
+        let unchanged = fingerprint.is_some_and(|fingerprint| !folder.has_changed(fingerprint));
+        if unchanged && !is_asked {
+            return seen;
+        }
+        let loaded = load(folder, environment);
+        let generation = self.status.now().serving.next();
+        match self.make(&loaded, generation) {
+            Ok(snapshot) => self.publish(live, generation, snapshot),
+            Err(refusal) => self.refuse(&refusal),
+        }
+        Some(loaded)
+    }
+
+    /// Makes what is offered ready, and serves it if that is the order. What is older than what is
+    /// served never is again.
+    fn take(&mut self, live: &Live, offer: &Offer) {
+        let Offer { generation, bundle, order } = offer;
+        let state = self.status.now();
+        if *generation <= state.serving {
+            tracing::debug!(%generation, serving = %state.serving, "an older offer is ignored");
+            return;
+        }
+        let ready = self.ready.take().filter(|(ready, _snapshot)| ready == generation);
+        let snapshot = match ready {
+            Some((_generation, snapshot)) => snapshot,
+            None => match self.make(&load_bundle(bundle), *generation) {
+                Ok(snapshot) => snapshot,
+                Err(refusal) => return self.refuse(&refusal),
+            },
+        };
+        match order {
+            Order::Serve => self.publish(live, *generation, snapshot),
+            Order::Prepare => {
+                self.ready = Some((*generation, snapshot));
+                self.status.change(|state| {
+                    state.prepared = *generation;
+                    state.refusal.clear();
+                });
+                tracing::info!(%generation, "configuration prepared; it waits to be served");
+            }
+        }
+    }
+
+    fn publish(&self, live: &Live, generation: Generation, snapshot: Snapshot) {
+        let apis = snapshot.apis.len();
         live.publish(snapshot);
-        let mut state = self.status.lock();
-        state.generation = generation;
-        state.since = self.clock.now();
-        state.refusal.clear();
-        drop(state);
-        tracing::info!(generation, apis, "configuration loaded");
+        let since = self.clock.now();
+        self.status.change(|state| {
+            state.observed = state.observed.max(generation);
+            (state.prepared, state.serving, state.since) = (generation, generation, since);
+            state.refusal.clear();
+        });
+        tracing::info!(%generation, apis, "configuration loaded");
     }
 
     fn refuse(&self, refusal: &Refusal) {
-        let mut state = self.status.lock();
-        let runs = state.generation;
-        let known = state.refusal == refusal.faults;
-        state.refused = state.refused.saturating_add(1);
-        state.refusal.clone_from(&refusal.faults);
-        drop(state);
-        if known {
+        let (mut runs, mut is_known) = (Generation::NONE, false);
+        self.status.change(|state| {
+            (runs, is_known) = (state.serving, state.refusal == refusal.faults);
+            state.refused = state.refused.saturating_add(1);
+            state.refusal.clone_from(&refusal.faults);
+        });
+        if is_known {
             // The same faults again say nothing new, and a poll would repeat them for ever.
             return;
         }
-        let count = refusal.faults.len();
         tracing::error!(
-            generation_running = runs,
-            faults = count,
+            generation_running = runs.number,
+            faults = refusal.faults.len(),
             "configuration refused: generation {runs} goes on unchanged\n{}",
             report(refusal)
         );
     }
 
     /// Makes a snapshot; a panic there is a bug of ours, and a refusal to whoever runs the gateway.
-    fn make(&self, loaded: &Loaded, generation: u64) -> Result<Snapshot, Refusal> {
+    fn make(&self, loaded: &Loaded, generation: Generation) -> Result<Snapshot, Refusal> {
         let refused = |faults| Refusal { faults, sources: loaded.sources.clone() };
         self.compile(loaded, generation).map_err(refused)
     }
 
-    fn compile(&self, loaded: &Loaded, generation: u64) -> Result<Snapshot, Vec<Fault>> {
-        let making = Making { generation, now: self.clock.now(), ..self.making.clone() };
+    fn compile(&self, loaded: &Loaded, generation: Generation) -> Result<Snapshot, Vec<Fault>> {
+        let making =
+            Making { generation: generation.number, now: self.clock.now(), ..self.making.clone() };
         let compiled = panic::catch_unwind(AssertUnwindSafe(|| make(loaded, &making)));
         compiled.unwrap_or_else(|_panic| {
-            let file = Arc::from(self.folder.path().display().to_string());
+            let file = Arc::from(self.origin.name());
             let message =
                 "the gateway failed to compile this configuration, which is its own fault";
             let fault = Fault::new(Place::start_of(&file), message);
             Err(vec![fault.mend("report it with the configuration, and go back to the last one")])
         })
+    }
+}
+
+impl Origin {
+    /// What a person calls it.
+    fn name(&self) -> String {
+        match self {
+            Self::Folder { folder, .. } => folder.path().display().to_string(),
+            Self::Offers => "the configuration".to_owned(),
+        }
     }
 }
 

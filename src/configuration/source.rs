@@ -12,6 +12,7 @@ mod fingerprint;
 mod listing;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -202,6 +203,15 @@ impl Reading {
             }
         }
         sources
+    }
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Texts may hold secrets.
+        let mut shown = formatter.debug_struct("Reading");
+        shown.field("documents", &self.documents.len()).field("policies", &self.policies.len());
+        shown.finish_non_exhaustive()
     }
 }
 

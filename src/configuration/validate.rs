@@ -19,6 +19,7 @@ mod limits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::bundle::Bundle;
 use super::config::{Config, Gateway, PolicyText, Spot};
 use super::document::{self, Document, is_inline, leaves_folder};
 use super::source::{Environment, Fingerprint, Folder, Reading};
@@ -47,6 +48,8 @@ pub struct Loaded {
     pub sources: Sources,
     /// What the folder looked like; nothing if it could not be read at all.
     pub fingerprint: Option<Fingerprint>,
+    /// What was read, and the variables that it names; nothing if it could not be read.
+    pub reading: Option<(Reading, Vec<Arc<str>>)>,
 }
 
 /// Reads `folder` and makes a configuration of it. Blocks for as long as the disk does.
@@ -64,15 +67,35 @@ pub fn load(folder: &Folder, environment: &Environment) -> Loaded {
             remains: None,
             sources: Sources::default(),
             fingerprint: None,
+            reading: None,
         },
-        Ok(reading) => {
-            let (config, faults) = validate(&document, &reading, environment, faults);
-            let is_good = faults.is_empty() && !document.is_torn;
-            let (config, remains) =
-                if is_good { (Ok(config), None) } else { (Err(faults), Some(config)) };
-            let sources = reading.sources();
-            Loaded { config, remains, sources, fingerprint: Some(reading.fingerprint) }
-        }
+        Ok(reading) => loaded(&document, reading, environment, faults),
+    }
+}
+
+/// Makes a configuration of `bundle`, which brings all that it names.
+pub fn load_bundle(bundle: &Bundle) -> Loaded {
+    let (reading, environment) = bundle.as_read();
+    let mut faults = Vec::new();
+    let document = document::read(&reading.documents, &mut faults);
+    loaded(&document, reading, &environment, faults)
+}
+
+fn loaded(
+    document: &Document,
+    reading: Reading,
+    environment: &Environment,
+    faults: Vec<Fault>,
+) -> Loaded {
+    let (config, faults) = validate(document, &reading, environment, faults);
+    let is_good = faults.is_empty() && !document.is_torn;
+    let (config, remains) = if is_good { (Ok(config), None) } else { (Err(faults), Some(config)) };
+    Loaded {
+        config,
+        remains,
+        sources: reading.sources(),
+        fingerprint: Some(reading.fingerprint.clone()),
+        reading: Some((reading, document.variables())),
     }
 }
 

@@ -69,7 +69,10 @@ pub fn admit(gateway: &Gateway, session: &mut Session, context: &Context) -> Adm
         Err(problem) => return Admission::Refuse(problem),
     };
     if route::path::OWN_PATHS.contains(&called.path.as_ref()) {
-        return Admission::Refuse(gateway.state.status());
+        return Admission::Refuse(gateway.state.status(&context.snapshot));
+    }
+    if !context.snapshot.is_configured() {
+        return Admission::Refuse(Problem::unavailable("not_configured"));
     }
     if let Some(problem) = too_large(gateway, head) {
         return Admission::Refuse(problem);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::limit::names::Names;
 use crate::problem::Problem;
 use crate::proxy::holds::sizes::Sizes;
+use crate::snapshot::Snapshot;
 
 /// Whether the gateway takes requests.
 #[derive(Debug)]
@@ -15,8 +16,6 @@ pub struct State {
     pub requests: AtomicU64,
     /// Set once the gateway is on its way down.
     pub draining: AtomicBool,
-    /// Whether a configuration runs; readiness asks.
-    pub configured: AtomicBool,
     /// Which limits refused, and whom.
     pub refusals: Names,
     /// How many bytes the exchanges of each operation move.
@@ -35,7 +34,6 @@ impl State {
             in_flight: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             draining: AtomicBool::new(false),
-            configured: AtomicBool::new(false),
             refusals: Names::default(),
             sizes: Sizes::default(),
             sequence: AtomicU64::new(sequence),
@@ -48,14 +46,14 @@ impl State {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Whether the gateway takes requests.
-    pub fn is_ready(&self) -> bool {
-        self.configured.load(Ordering::Relaxed) && !self.is_draining()
+    /// Whether the gateway takes requests, if `snapshot` is what runs.
+    pub fn is_ready(&self, snapshot: &Snapshot) -> bool {
+        snapshot.is_configured() && !self.is_draining()
     }
 
     /// What load balancers are told on the data port.
-    pub fn status(&self) -> Problem {
-        if self.is_ready() { Problem::nothing() } else { Problem::unavailable("not_ready") }
+    pub fn status(&self, snapshot: &Snapshot) -> Problem {
+        if self.is_ready(snapshot) { Problem::nothing() } else { Problem::unavailable("not_ready") }
     }
 
     /// The id of the next request.

@@ -186,7 +186,7 @@ impl Miss {
 }
 
 /// All APIs and operations, ready to be found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Table {
     apis: Vec<ApiRoute>,
     /// Of each API, what every request for it needs.

@@ -15,6 +15,11 @@ impl Environment {
         std::env::vars_os().collect()
     }
 
+    /// An environment of these variables.
+    pub const fn of(variables: BTreeMap<String, Secret>) -> Self {
+        Self(variables)
+    }
+
     /// The value of the variable `name`.
     pub fn get(&self, name: &str) -> Option<&Secret> {
         self.0.get(name)

@@ -1,0 +1,206 @@
+//! How somebody who has a configuration hands it to the one thread that makes configurations run,
+//! and hears what became of it.
+//!
+//! Only the newest offer waits: who publishes a hundred times a second gets the last one served,
+//! and nothing piles up.
+
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::bundle::Bundle;
+use super::generation::Generation;
+use crate::fault::Fault;
+use crate::time::Timestamp;
+
+/// A configuration that somebody found good.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// Which one.
+    pub generation: Generation,
+    /// What it is.
+    pub bundle: Arc<Bundle>,
+    /// What to do with it.
+    pub order: Order,
+}
+
+/// What to do with an offer.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Order {
+    /// Make it ready, and go on serving what is served.
+    Prepare,
+    /// Serve it.
+    Serve,
+}
+
+/// How the configuration is doing; shared by whoever shows it, and whoever brings it.
+pub struct Status {
+    wishes: Mutex<Wishes>,
+    wished: Condvar,
+    state: watch::Sender<State>,
+}
+
+/// How the configuration is doing.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct State {
+    /// The newest that was heard of.
+    pub observed: Generation,
+    /// The newest that is ready to be served, or is served.
+    pub prepared: Generation,
+    /// The one that is served.
+    pub serving: Generation,
+    /// Since when it is.
+    pub since: Timestamp,
+    /// How many configurations were refused since the process started.
+    pub refused: u64,
+    /// Why the newest configuration is not the one that is served; empty if it is.
+    pub refusal: Vec<Fault>,
+}
+
+/// What the thread is to do next.
+#[derive(Debug, Default)]
+struct Wishes {
+    /// How often somebody asked for a look at the folder at once.
+    asked: u64,
+    /// How many of these were heeded: who asks while a configuration is loaded, is not forgotten.
+    heeded: u64,
+    offered: Option<Offer>,
+    stopped: bool,
+}
+
+/// Why the thread that waits goes on.
+#[derive(Debug)]
+pub(super) enum Wake {
+    /// To end.
+    Stop,
+    /// Somebody has a configuration.
+    Offered(Offer),
+    /// Somebody asked for a look.
+    Asked,
+    /// Time has passed.
+    Tick,
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        let state = watch::Sender::new(State::default());
+        Self { wishes: Mutex::default(), wished: Condvar::new(), state }
+    }
+}
+
+impl Status {
+    /// How it is doing now.
+    pub fn now(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// Tells of every change from now on.
+    pub fn follow(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    /// Asks for a look at the folder at once.
+    pub fn ask(&self) {
+        let mut wishes = self.lock();
+        wishes.asked = wishes.asked.wrapping_add(1);
+        self.wished.notify_all();
+    }
+
+    /// Hands over a configuration, in the place of an older one that waits.
+    pub fn offer(&self, offer: Offer) {
+        self.change(|state| state.observed = state.observed.max(offer.generation));
+        let rank = |offer: &Offer| (offer.generation, offer.order);
+        let mut wishes = self.lock();
+        if wishes.offered.as_ref().is_none_or(|waits| rank(waits) <= rank(&offer)) {
+            wishes.offered = Some(offer);
+            self.wished.notify_all();
+        }
+    }
+
+    /// Ends the thread.
+    pub fn stop(&self) {
+        self.lock().stopped = true;
+        self.wished.notify_all();
+    }
+
+    /// Notes how it is doing now.
+    pub(super) fn change(&self, change: impl FnOnce(&mut State)) {
+        self.state.send_modify(change);
+    }
+
+    /// Waits for `interval`, or until somebody wants something.
+    pub(super) fn wait(&self, interval: Duration) -> Wake {
+        let idle = |wishes: &mut Wishes| {
+            !wishes.stopped && wishes.offered.is_none() && wishes.asked == wishes.heeded
+        };
+        let waited = self.wished.wait_timeout_while(self.lock(), interval, idle);
+        let (mut wishes, _timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
+        if wishes.stopped {
+            return Wake::Stop;
+        }
+        if let Some(offer) = wishes.offered.take() {
+            return Wake::Offered(offer);
+        }
+        let asked = wishes.asked != wishes.heeded;
+        wishes.heeded = wishes.asked;
+        if asked { Wake::Asked } else { Wake::Tick }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Wishes> {
+        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Status {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Status")
+            .field("state", &*self.state.borrow())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer(number: u64, order: Order) -> Offer {
+        let bundle = Arc::new(Bundle::of([]).unwrap());
+        Offer { generation: Generation { history: 1, number }, bundle, order }
+    }
+
+    #[test]
+    fn only_the_newest_offer_waits() {
+        let status = Status::default();
+        for (number, order) in [
+            (1, Order::Serve),
+            (3, Order::Prepare),
+            (2, Order::Serve),
+            (3, Order::Serve),
+            (3, Order::Prepare),
+        ] {
+            status.offer(offer(number, order));
+        }
+        assert_eq!(status.now().observed.number, 3);
+        match status.wait(Duration::ZERO) {
+            Wake::Offered(offer) => {
+                assert_eq!((offer.generation.number, offer.order), (3, Order::Serve));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(status.wait(Duration::ZERO), Wake::Tick));
+    }
+
+    #[test]
+    fn who_asks_is_not_forgotten_for_an_offer() {
+        let status = Status::default();
+        status.ask();
+        status.offer(offer(1, Order::Serve));
+        assert!(matches!(status.wait(Duration::ZERO), Wake::Offered(_)));
+        assert!(matches!(status.wait(Duration::ZERO), Wake::Asked));
+        status.stop();
+        assert!(matches!(status.wait(Duration::ZERO), Wake::Stop));
+    }
+}
