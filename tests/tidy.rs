@@ -31,7 +31,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("brotli_decompressor", &["policy/coding"]),
     ("clap", &["cli"]),
     ("etcd_client", &["etcd"]),
-    ("flate2", &["policy/coding"]),
+    ("flate2", &["configuration/bundle", "policy/coding"]),
     ("pingora", &["admin", "app", "caller", "proxy"]),
     ("prometheus_client", &["telemetry/metrics"]),
     ("quick_cache", &["cache/memory"]),
