@@ -1,6 +1,7 @@
 //! What operators are told: liveness, readiness, status, reload. On a port of its own, so that
 //! nothing of it can be reached through an API.
 
+mod cluster;
 pub mod limits;
 mod metrics;
 pub mod refusal;
@@ -21,9 +22,11 @@ use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 use serde::Serialize;
 
+use crate::admin::cluster::Together;
 use crate::admin::refusal::Refusal;
 use crate::admin::refusing::Refusing;
 use crate::admin::sharing::Sharing;
+use crate::configuration::cluster::Cluster;
 use crate::configuration::offer::Status;
 use crate::counters::Home;
 use crate::proxy::guard;
@@ -41,6 +44,8 @@ pub struct Admin {
     pub state: Arc<State>,
     /// How the configuration is doing.
     pub configuration: Arc<Status>,
+    /// Who shares it with other replicas.
+    pub cluster: Option<Arc<Cluster>>,
     /// How the counters are doing.
     pub counters: Arc<Home>,
     /// How many lines were lost.
@@ -63,6 +68,9 @@ struct Report {
     requests: u64,
     requests_in_flight: u64,
     configuration: Configuration,
+    /// How the replicas are doing that share one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<Together>,
     counters: Counters,
     /// Limits that refused, or would have.
     limits: Vec<Refusing>,
@@ -251,6 +259,10 @@ impl Admin {
                 refused: state.refused,
                 faults: state.refusal.iter().map(ToString::to_string).collect(),
             },
+            cluster: self
+                .cluster
+                .as_ref()
+                .map(|cluster| Together::of(&cluster.replica, &cluster.standing.borrow())),
             counters: Counters {
                 keys: usage.keys,
                 keys_max: usage.keys_max,

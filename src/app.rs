@@ -3,6 +3,7 @@
 //! Read [`App::start`] from top to bottom: settings → parts → the first configuration →
 //! listeners. [`App::run`] serves until it is told to stop, and drains.
 
+mod cluster;
 mod drain;
 mod serve;
 mod shared;
@@ -30,6 +31,8 @@ use crate::cache::memory::{Cache, ITEM_BYTES_MAX};
 use crate::caller::Caller;
 use crate::caller::resolve::Resolver;
 use crate::caller::roots::{self, Roots};
+use crate::configuration::cluster::Cluster;
+use crate::configuration::cluster::source::Watched;
 use crate::configuration::compile::{Making, nowhere};
 use crate::configuration::config::Secret;
 use crate::configuration::offer::Status;
@@ -114,7 +117,7 @@ impl App {
         let started = clock.now();
         let authorities = environment.get(roots::FILE_VARIABLE).map(Secret::expose);
         let roots = Arc::new(Roots::of(authorities.map(PathBuf::from)));
-        let refresh = refresh(settings, environment, Arc::clone(&clock))?;
+        let (refresh, cluster) = configuration(settings, environment, &clock)?;
         let (first, seen) = refresh.first();
         let first = first.map_err(|refusal| StartError::Configuration(Box::new(refusal)))?;
         let apis = first.apis.len();
@@ -160,6 +163,7 @@ impl App {
         let shown = Admin {
             state: Arc::clone(&state),
             configuration: Arc::clone(&status),
+            cluster: cluster.clone(),
             counters: Arc::clone(&counters),
             log: Arc::clone(&log),
             started,
@@ -174,6 +178,7 @@ impl App {
             gateway: Arc::clone(clients.app()),
             admin: admin.map(|(listener, _address)| listener),
             watching: Watching { refresh, live, interval, seen },
+            cluster,
             log,
         };
         let drain = Drain::new(settings.drain.clone(), state, status);
@@ -204,17 +209,39 @@ fn operators(
     Ok((Listener::plain(bound, admin, rules, admin::CONNECTIONS_MAX), address))
 }
 
-fn refresh(
+/// Who makes configurations run, and who shares them with other replicas.
+fn configuration(
     settings: &Settings,
     environment: Environment,
-    clock: Arc<SystemClock>,
-) -> io::Result<Refresh> {
+    clock: &Arc<SystemClock>,
+) -> Result<(Refresh, Option<Arc<Cluster>>), StartError> {
     let secret = random()?;
     let instance = Arc::from(format!("{:016x}", random_number()?));
     let making = Making { generation: 0, now: clock.now(), instance, secret };
     let folder = Folder::at(&settings.configuration.folder);
-    let origin = Origin::Folder { folder, environment };
-    Ok(Refresh { origin, clock, making, status: Arc::new(Status::default()), ready: None })
+    let status = Arc::new(Status::default());
+    let (clock, ready) = (Arc::clone(clock), None);
+    if !cluster::is_wanted(settings) {
+        let origin = Origin::Folder { folder, environment };
+        return Ok((Refresh { origin, clock, making, status, ready }, None));
+    }
+    let source = Watched {
+        folder,
+        environment,
+        making: making.clone(),
+        status: Arc::clone(&status),
+        interval: settings.configuration.poll_interval,
+    };
+    let parts = cluster::Parts {
+        source: Arc::new(source),
+        status: Arc::clone(&status),
+        clock: Arc::clone(&clock),
+        replica: shared::name(&settings.replica)?,
+        seed: random_number()?,
+    };
+    let cluster = cluster::of(settings, parts)?;
+    let origin = Origin::Offers;
+    Ok((Refresh { origin, clock, making, status, ready }, Some(Arc::new(cluster))))
 }
 
 fn threads(settings: &Settings) -> NonZeroUsize {

@@ -15,4 +15,5 @@ pub mod compile;
 pub mod bundle;
 pub mod generation;
 pub mod offer;
+pub mod cluster;
 pub mod refresh;

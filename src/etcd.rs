@@ -7,6 +7,7 @@
 //! changed.
 
 pub mod settings;
+pub mod cluster;
 
 use std::future::Future;
 use std::time::Duration;
@@ -66,6 +67,9 @@ pub enum Failed {
     /// etcd, or the way there, refused.
     #[error("{0}: {1}")]
     Refused(String, Box<Error>),
+    /// Nothing is heard of changes any more.
+    #[error("etcd does not tell of changes of `{0}` any more")]
+    Ended(String),
     /// A file of the settings cannot be read now.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
@@ -188,7 +192,7 @@ impl Failed {
     fn is_passing(&self) -> bool {
         match self {
             Self::Late(_) => true,
-            Self::Unreadable(_) => false,
+            Self::Unreadable(_) | Self::Ended(_) => false,
             Self::Refused(_, error) => {
                 if let Error::GRpcStatus(status) = error.as_ref() {
                     PASSING.contains(&status.code().into())

@@ -50,8 +50,21 @@ pub struct Settings {
     pub redis: Redis,
     /// The etcd that replicas share.
     pub etcd: Etcd,
+    /// How replicas that share an etcd share their configuration.
+    pub cluster: Cluster,
     /// Who this replica is.
     pub replica: Replica,
+}
+
+/// How replicas that share an etcd share their configuration.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Cluster {
+    /// Whether they do: one of them refreshes for all.
+    pub shares_configuration: bool,
+    /// How long a replica that is silent counts as alive.
+    pub lease: Duration,
+    /// How long a configuration has to hold on a tenth of them before the others serve it.
+    pub rollout_hold: Duration,
 }
 
 /// The Redis over which replicas share their limits. Without a place of any kind there is none,

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::configuration::offer::Status;
@@ -17,6 +18,8 @@ pub(super) struct Drain {
     terms: settings::Drain,
     state: Arc<State>,
     configuration: Arc<Status>,
+    /// Told at once that this replica leaves: others need not wait for it to be gone.
+    leaving: watch::Sender<bool>,
 }
 
 /// How often the requests in flight are counted.
@@ -24,12 +27,22 @@ const COUNT_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Drain {
     /// Drains on `terms`. A SIGHUP makes `configuration` look at its folder.
-    pub(super) const fn new(
+    pub(super) fn new(
         terms: settings::Drain,
         state: Arc<State>,
         configuration: Arc<Status>,
     ) -> Self {
-        Self { terms, state, configuration }
+        Self { terms, state, configuration, leaving: watch::Sender::new(false) }
+    }
+
+    /// Tells when this replica leaves.
+    pub(super) fn leaving(&self) -> watch::Receiver<bool> {
+        self.leaving.subscribe()
+    }
+
+    fn begin(&self) {
+        self.state.draining.store(true, Ordering::Relaxed);
+        self.leaving.send_replace(true);
     }
 
     /// Waits until no request is in flight, or the deadline.
@@ -57,7 +70,7 @@ impl Drain {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => {
                     // Somebody at a terminal waits: no time for others to hear of it.
-                    self.state.draining.store(true, Ordering::Relaxed);
+                    self.begin();
                     tracing::info!("interrupted: requests in flight are finished");
                     either(self.idle(), &mut interrupt).await;
                     return;
@@ -68,7 +81,7 @@ impl Drain {
                 }
             }
         }
-        self.state.draining.store(true, Ordering::Relaxed);
+        self.begin();
         tracing::info!(delay = ?self.terms.delay, "terminated: draining");
         let drained = async {
             sleep(self.terms.delay).await;

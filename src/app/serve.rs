@@ -18,6 +18,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use crate::admin::Admin;
 use crate::app::drain::Drain;
 use crate::caller::Caller;
+use crate::configuration::cluster::Cluster;
 use crate::configuration::offer::Status;
 use crate::configuration::refresh::Refresh;
 use crate::configuration::validate::Loaded;
@@ -57,6 +58,8 @@ pub(super) struct Beside {
     pub(super) admin: Option<Listener<Admin>>,
     /// Looks for changes of the configuration.
     pub(super) watching: Watching,
+    /// Shares it with other replicas.
+    pub(super) cluster: Option<Arc<Cluster>>,
     /// Writes records.
     pub(super) log: Arc<AccessLog>,
 }
@@ -96,7 +99,7 @@ impl Serving {
         }
         let ended = runtime.block_on(async {
             sleep(CLIENTS_FIRST).await;
-            let beside = beside.start(&stopped)?;
+            let beside = beside.start(&stopped, drain.leaving())?;
             drain.wait().await;
             stop.send_replace(true);
             // Who is cut off after that has had its time.
@@ -138,12 +141,19 @@ struct Running {
 }
 
 impl Beside {
-    fn start(self, stopped: &watch::Receiver<bool>) -> io::Result<Running> {
-        let Self { gateway, admin, watching, log } = self;
+    fn start(
+        self,
+        stopped: &watch::Receiver<bool>,
+        leaving: watch::Receiver<bool>,
+    ) -> io::Result<Running> {
+        let Self { gateway, admin, watching, cluster, log } = self;
         let status = Arc::clone(&watching.refresh.status);
         let mut threads = Vec::new();
         if let Some(admin) = admin {
             threads.push(operators(admin, stopped.clone())?);
+        }
+        if let Some(cluster) = cluster {
+            threads.push(together(cluster, leaving)?);
         }
         let Watching { mut refresh, live, interval, seen } = watching;
         let watch = move || {
@@ -165,6 +175,16 @@ impl Running {
             let _ = thread.join();
         }
     }
+}
+
+/// Takes part in the cluster until this replica leaves.
+fn together(cluster: Arc<Cluster>, leaving: watch::Receiver<bool>) -> io::Result<JoinHandle<()>> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name("cluster".to_owned()).spawn(move || {
+        runtime.block_on(cluster.run(leaving));
+        // A look at a disk that hangs is not waited for.
+        runtime.shutdown_timeout(Duration::ZERO);
+    })
 }
 
 /// Serves operators until the clients have gone: a probe is answered however busy those are.

@@ -86,7 +86,7 @@ fn places(
 }
 
 /// What this replica is called.
-fn name(replica: &Replica) -> Result<String, StartError> {
+pub(super) fn name(replica: &Replica) -> Result<String, StartError> {
     if !replica.name.is_empty() {
         return Ok(replica.name.clone());
     }

@@ -16,6 +16,11 @@ pub(super) fn of(named: &settings::Etcd) -> Result<Option<Arc<dyn Shelf>>, Start
     if named.endpoints.is_empty() {
         return Ok(None);
     }
+    Ok(Some(Arc::new(InEtcd(etcd(named)?))))
+}
+
+/// The etcd that is named.
+pub(super) fn etcd(named: &settings::Etcd) -> Result<Etcd, StartError> {
     let own = match (&named.certificate_file, &named.key_file) {
         (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
         (None, None) => None,
@@ -33,8 +38,7 @@ pub(super) fn of(named: &settings::Etcd) -> Result<Option<Arc<dyn Shelf>>, Start
         login,
         prefix: named.prefix.clone(),
     };
-    let etcd = Etcd::new(settings).map_err(|unusable| wrong(&unusable.to_string()))?;
-    Ok(Some(Arc::new(InEtcd(etcd))))
+    Etcd::new(settings).map_err(|unusable| wrong(&unusable.to_string()))
 }
 
 fn wrong(told: &str) -> StartError {

@@ -57,6 +57,8 @@ pub struct State {
     pub refused: u64,
     /// Why the newest configuration is not the one that is served; empty if it is.
     pub refusal: Vec<Fault>,
+    /// Which one that is, if it was offered.
+    pub refused_offer: Generation,
 }
 
 /// What the thread is to do next.
@@ -184,12 +186,8 @@ mod tests {
             status.offer(offer(number, order));
         }
         assert_eq!(status.now().observed.number, 3);
-        match status.wait(Duration::ZERO) {
-            Wake::Offered(offer) => {
-                assert_eq!((offer.generation.number, offer.order), (3, Order::Serve));
-            }
-            other => panic!("{other:?}"),
-        }
+        let Wake::Offered(offer) = status.wait(Duration::ZERO) else { panic!("no offer") };
+        assert_eq!((offer.generation.number, offer.order), (3, Order::Serve));
         assert!(matches!(status.wait(Duration::ZERO), Wake::Tick));
     }
 

@@ -103,7 +103,7 @@ impl Refresh {
         let generation = self.status.now().serving.next();
         match self.make(&loaded, generation) {
             Ok(snapshot) => self.publish(live, generation, snapshot),
-            Err(refusal) => self.refuse(&refusal),
+            Err(refusal) => refuse(&self.status, &refusal),
         }
         Some(loaded)
     }
@@ -122,7 +122,10 @@ impl Refresh {
             Some((_generation, snapshot)) => snapshot,
             None => match self.make(&load_bundle(bundle), *generation) {
                 Ok(snapshot) => snapshot,
-                Err(refusal) => return self.refuse(&refusal),
+                Err(refusal) => {
+                    self.status.change(|state| state.refused_offer = *generation);
+                    return refuse(&self.status, &refusal);
+                }
             },
         };
         match order {
@@ -148,25 +151,6 @@ impl Refresh {
             state.refusal.clear();
         });
         tracing::info!(%generation, apis, "configuration loaded");
-    }
-
-    fn refuse(&self, refusal: &Refusal) {
-        let (mut runs, mut is_known) = (Generation::NONE, false);
-        self.status.change(|state| {
-            (runs, is_known) = (state.serving, state.refusal == refusal.faults);
-            state.refused = state.refused.saturating_add(1);
-            state.refusal.clone_from(&refusal.faults);
-        });
-        if is_known {
-            // The same faults again say nothing new, and a poll would repeat them for ever.
-            return;
-        }
-        tracing::error!(
-            generation_running = runs.number,
-            faults = refusal.faults.len(),
-            "configuration refused: generation {runs} goes on unchanged\n{}",
-            report(refusal)
-        );
     }
 
     /// Makes a snapshot; a panic there is a bug of ours, and a refusal to whoever runs the gateway.
@@ -197,6 +181,26 @@ impl Origin {
             Self::Offers => "the configuration".to_owned(),
         }
     }
+}
+
+/// Notes that the newest configuration is refused, and tells it.
+pub(super) fn refuse(status: &Status, refusal: &Refusal) {
+    let (mut runs, mut is_known) = (Generation::NONE, false);
+    status.change(|state| {
+        (runs, is_known) = (state.serving, state.refusal == refusal.faults);
+        state.refused = state.refused.saturating_add(1);
+        state.refusal.clone_from(&refusal.faults);
+    });
+    if is_known {
+        // The same faults again say nothing new, and a poll would repeat them for ever.
+        return;
+    }
+    tracing::error!(
+        generation_running = runs.number,
+        faults = refusal.faults.len(),
+        "configuration refused: generation {runs} goes on unchanged\n{}",
+        report(refusal)
+    );
 }
 
 /// The most faults that a report shows in full.

@@ -315,6 +315,24 @@ pub const ROWS: &[Row] = &[
         etcd.prefix = |text| Ok::<_, Expected>(text.to_owned())
     ),
     row!(
+        "cluster.configuration",
+        "true",
+        "Whether replicas that share an etcd share one configuration, which one of them refreshes.",
+        cluster.shares_configuration = |text| flag(text)
+    ),
+    row!(
+        "cluster.lease",
+        "10s",
+        "How long a replica that is silent counts as alive; after that another one may refresh.",
+        cluster.lease = |text| span(text, SECOND, HOUR)
+    ),
+    row!(
+        "cluster.rolloutHold",
+        "60s",
+        "How long a configuration has to hold on a tenth of the replicas first; 0s for no stages.",
+        cluster.rollout_hold = |text| span(text, Duration::ZERO, HOUR)
+    ),
+    row!(
         "replica.name",
         "",
         "Name of this replica, the same after a restart; that of the host if not set.",

@@ -25,6 +25,7 @@ fn gateway(name: &str, redis: &Redis, etcd: &str, backend: &Backend) -> Gateway 
         site.set("redis-url", &format!("redis://{}", redis.at()));
         site.set("replica-name", name);
         site.set("etcd-endpoints", etcd);
+        site.set("cluster-configuration", "false");
     });
     let in_touch = || {
         let lane = gateway.status()["counters"]["shared"]["lanes"][0].clone();

@@ -49,3 +49,4 @@ mod limits_held;
 mod crowds;
 mod bandwidth;
 mod etcd;
+mod cluster;

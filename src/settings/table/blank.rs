@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::settings::{
-    AccessLog, Configuration, Drain, Etcd, Forwarded, ForwardedProto, Limits, Listen, Log,
+    AccessLog, Cluster, Configuration, Drain, Etcd, Forwarded, ForwardedProto, Limits, Listen, Log,
     LogColor, LogFormat, LogLevel, Redis, Replica, Settings, Timeouts,
 };
 
@@ -21,6 +21,7 @@ pub(super) fn blank() -> Settings {
             admin: None,
         },
         threads: None,
+        cluster: Cluster { shares_configuration: false, lease: none, rollout_hold: none },
         forwarded: Forwarded { trusted: Vec::new(), proto: ForwardedProto::Off },
         limits: Limits {
             connections_max: 0,

@@ -140,9 +140,12 @@ impl Gateway {
             https,
             admin: admin.expect("it is administered"),
         };
-        // Who is told where it listens may connect at once.
-        let ready = gateway.admin("/readyz");
-        assert_eq!(ready.status, 200, "not ready: {}", gateway.events().join("\n"));
+        // Who is told where it listens may connect at once; with an etcd the configuration may
+        // come from another gateway.
+        let is_ready = || (gateway.admin("/readyz").status == 200).then_some(());
+        let waits = gateway.site.settings.iter().any(|(flag, _)| flag == "etcd-endpoints");
+        let ready = if waits { soon(is_ready) } else { is_ready() };
+        assert!(ready.is_some(), "not ready: {}", gateway.events().join("\n"));
         gateway
     }
 

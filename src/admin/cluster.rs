@@ -1,0 +1,71 @@
+//! How the cluster is doing, as the status page shows it.
+
+use serde::Serialize;
+
+use crate::configuration::cluster::Standing;
+use crate::configuration::cluster::record::{Current, Member, Stage};
+use crate::time::date;
+
+/// How the cluster is doing, as this replica sees it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Together {
+    replica: String,
+    /// Who leads, and since when; nobody while it is not known.
+    leader: Option<String>,
+    leader_since: Option<String>,
+    is_leading: bool,
+    /// What is wrong with the store that replicas share.
+    trouble: Option<String>,
+    in_force: Option<InForce>,
+    replicas: Vec<Member>,
+}
+
+/// The generation that is in force.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InForce {
+    generation: u64,
+    digest: String,
+    /// `all`, or `canaries`.
+    stage: &'static str,
+    canaries: Vec<String>,
+    /// What the others serve meanwhile.
+    previous: u64,
+    /// Why it is in force, where that is not simply that the source has it.
+    reason: Option<String>,
+    published_by: String,
+}
+
+impl Together {
+    /// How the cluster is doing, as `replica` sees it.
+    pub(super) fn of(replica: &str, standing: &Standing) -> Self {
+        Self {
+            replica: replica.to_owned(),
+            leader_since: standing.leader.as_ref().map(|_leader| date(standing.since)),
+            leader: standing.leader.clone(),
+            is_leading: standing.is_leading,
+            trouble: standing.trouble.clone(),
+            in_force: standing.current.as_ref().map(InForce::of),
+            replicas: standing.members.clone(),
+        }
+    }
+}
+
+impl InForce {
+    fn of(current: &Current) -> Self {
+        let (stage, canaries) = match &current.stage {
+            Stage::All => ("all", Vec::new()),
+            Stage::Canaries(names) => ("canaries", names.clone()),
+        };
+        Self {
+            generation: current.number,
+            digest: current.digest.clone(),
+            stage,
+            canaries,
+            previous: current.previous,
+            reason: current.reason.clone(),
+            published_by: current.by.clone(),
+        }
+    }
+}

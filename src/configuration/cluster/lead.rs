@@ -1,0 +1,186 @@
+//! What the leader does: publishes what the source has, and sees how the replicas take it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::Cluster;
+use super::pace::within;
+use super::publication::{Edition, Failed, InForce, Press, fetch, former, in_force};
+use super::record::{Current, MEMBERS, Member, Stage, read};
+use super::rollout::{Rollout, Verdict};
+use super::source::Found;
+use super::store::Unreachable;
+use crate::configuration::bundle::Digest;
+use crate::configuration::generation::Generation;
+use crate::time::Timestamp;
+
+/// How long the source of a new leader may still be behind: a Kubernetes `ConfigMap` reaches one
+/// node a minute after another.
+const BEHIND_MAX: Duration = Duration::from_secs(90);
+
+/// How often what nobody needs is taken away.
+const CLEAN_INTERVAL: Duration = Duration::from_mins(1);
+
+/// One replica's time as the leader.
+struct Term<'a> {
+    press: Press<'a>,
+    rollout: Rollout,
+    begun: Timestamp,
+    cleaned: Timestamp,
+    /// What the source had first.
+    first: Option<Digest>,
+    /// The digests of what was in force before what was when this term began, once they are known.
+    former: Option<Vec<String>>,
+}
+
+impl Cluster {
+    /// Leads since `epoch`; returns when another one does.
+    pub(super) async fn lead(&self, epoch: i64) {
+        let (bring, found) = watch::channel(None);
+        tokio::select! {
+            biased;
+            () = self.source.bring(&bring) => (),
+            () = self.work(epoch, found) => (),
+        }
+    }
+
+    async fn work(&self, epoch: i64, mut found: watch::Receiver<Option<Found>>) {
+        let now = self.clock.now();
+        let mut term = Term {
+            press: Press { store: &*self.store, replica: &self.replica, epoch },
+            rollout: Rollout::new(self.terms.hold, self.terms.patience),
+            begun: now,
+            cleaned: now,
+            first: None,
+            former: None,
+        };
+        let mut failures = 0_u32;
+        loop {
+            let newest = found.borrow_and_update().clone();
+            match self.turn(&mut term, newest.as_ref()).await {
+                Ok(()) => failures = 0,
+                Err(Failed::Deposed) => return,
+                Err(Failed::Overtaken) => continue,
+                Err(failed) => {
+                    self.trouble(Some(&failed));
+                    failures = failures.saturating_add(1);
+                    self.clock.sleep(self.pause(failures)).await;
+                }
+            }
+            // Whether it changed or not, everything is looked at.
+            let _ = within(&*self.clock, self.terms.look, found.changed()).await;
+        }
+    }
+
+    /// One look at everything, and at most one change.
+    async fn turn(&self, term: &mut Term<'_>, found: Option<&Found>) -> Result<(), Failed> {
+        let press = term.press;
+        let seen = in_force(press.store).await?;
+        let members = self.members().await?;
+        if term.former.is_none() {
+            term.former = Some(former(press.store, seen.current.as_ref()).await?);
+        }
+        let now = self.clock.now();
+        self.note(|standing| {
+            standing.members.clone_from(&members);
+            standing.current.clone_from(&seen.current);
+        });
+        if let Some(edition) = found.and_then(|found| term.next(found, &seen, &members, now)) {
+            let current = press.publish(&edition, &seen).await?;
+            tracing::info!(generation = current.number, stage = ?current.stage, "published");
+            return Ok(());
+        }
+        let Some(current) = &seen.current else { return Ok(()) };
+        let restaged = |stage| Current { stage, epoch: press.epoch, ..current.clone() };
+        match term.rollout.judge(current, &members, now) {
+            Verdict::Wait => (),
+            Verdict::Go => {
+                tracing::info!(generation = current.number, "it has held: all are to serve it");
+                press.stage(&restaged(Stage::All), &seen).await?;
+            }
+            Verdict::Canaries(names) => {
+                press.stage(&restaged(Stage::Canaries(names)), &seen).await?;
+            }
+            Verdict::Back(why) => press.take_back(current, &seen, &why).await?,
+        }
+        if CLEAN_INTERVAL <= now.since(term.cleaned) {
+            term.cleaned = now;
+            press.clean(members.iter().map(|member| member.serving)).await?;
+        }
+        Ok(())
+    }
+
+    /// How the replicas are doing.
+    pub(super) async fn members(&self) -> Result<Vec<Member>, Unreachable> {
+        let listing = self.store.list(MEMBERS).await?;
+        Ok(listing.values.iter().filter_map(|value| read(&value.bytes)).collect())
+    }
+}
+
+impl Term<'_> {
+    /// What is to be published of what was found, if anything is.
+    fn next(
+        &mut self,
+        found: &Found,
+        seen: &InForce,
+        members: &[Member],
+        now: Timestamp,
+    ) -> Option<Edition> {
+        let generation = match (&seen.current, found.generation) {
+            (None, Some(given)) => given,
+            (Some(current), Some(given)) => Some(given).filter(|_| current.generation() < given)?,
+            (None, None) => {
+                let begun = now.micros().checked_div(1_000).unwrap_or(0);
+                Generation { history: begun, number: 1 }
+            }
+            (Some(current), None) => {
+                // A store that lost what it had last must not give its numbers away again.
+                let newest = members.iter().map(Member::served).max().unwrap_or_default();
+                let is_behind = current.generation() < newest;
+                let next = current.generation().max(newest).next();
+                Some(next).filter(|_next| is_behind || self.is_news(found, current, now))?
+            }
+        };
+        let previous = seen.current.as_ref().map_or(0, |current| current.served_by_all(members));
+        let stage = self.rollout.first(generation.number, members, 0 < previous)?;
+        let bundle = Arc::clone(&found.bundle);
+        Some(Edition { bundle, generation, stage, previous, held: None, reason: None })
+    }
+
+    /// Whether what was found is to come after what is in force.
+    fn is_news(&mut self, found: &Found, current: &Current, now: Timestamp) -> bool {
+        let digest = *found.bundle.digest();
+        let first = *self.first.get_or_insert(digest);
+        let named = digest.to_string();
+        if named == current.digest || Some(&named) == current.held.as_ref() {
+            return false;
+        }
+        // What this replica's source has had from the beginning of its term, and what was in force
+        // before, is rather old than taken back to.
+        let is_former = self.former.as_ref().is_some_and(|former| former.contains(&named));
+        !(is_former && first == digest && now.since(self.begun) < BEHIND_MAX)
+    }
+}
+
+impl Press<'_> {
+    /// Publishes the configuration that all others serve as the next generation.
+    async fn take_back(&self, current: &Current, seen: &InForce, why: &str) -> Result<(), Failed> {
+        let bundle = fetch(self.store, current.previous).await?;
+        tracing::error!(
+            generation = current.number,
+            previous = current.previous,
+            "the configuration is taken back: {why}"
+        );
+        let edition = Edition {
+            bundle: bundle.into(),
+            generation: current.generation().next(),
+            stage: Stage::All,
+            previous: current.previous,
+            held: Digest::from_hex(&current.digest),
+            reason: Some(format!("generation {} was taken back: {why}", current.number)),
+        };
+        self.publish(&edition, seen).await.map(|_current| ())
+    }
+}

@@ -1,0 +1,236 @@
+//! Generations in the store: written once, fenced, read whole, and taken away when nobody needs
+//! them.
+//!
+//! Every write of a leader is on the condition that the key of the leader is the one that it came
+//! to lead with: who was deposed, and does not know it yet, writes nothing. A generation's number
+//! is only given away in the transaction that brings it in force.
+
+use std::sync::Arc;
+
+use super::record::{
+    CURRENT, Current, GENERATIONS, LEADER, Record, Stage, chunk_key, chunks_of, generation_key,
+    number_of, read, written,
+};
+use super::store::{Condition, Store, Unreachable, Value, Write};
+use crate::configuration::bundle::{Bundle, Digest, PACKED_BYTES_MAX, Unsound};
+use crate::configuration::generation::Generation;
+
+/// How many bytes a chunk has: etcd takes 1.5 MiB in a transaction.
+const CHUNK_BYTES: usize = 512 << 10;
+/// How many chunks a bundle has at most.
+const CHUNKS_MAX: usize = PACKED_BYTES_MAX.div_ceil(CHUNK_BYTES);
+/// How many generations before the one in force are kept.
+pub const KEPT: u64 = 3;
+
+/// Why nothing was published, read or taken away.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Failed {
+    /// The store.
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
+    /// Somebody else leads by now.
+    #[error("another replica leads")]
+    Deposed,
+    /// What is in force changed meanwhile: to be looked at again.
+    #[error("the configuration in force changed meanwhile")]
+    Overtaken,
+    /// The configuration.
+    #[error("the configuration cannot be published: {0}")]
+    Unsound(#[from] Unsound),
+    /// What lies in the store is not what it should be.
+    #[error("generation {0} in etcd is damaged: {1}")]
+    Damaged(u64, &'static str),
+}
+
+/// What is in force, and when that was last changed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct InForce {
+    /// What is; nothing before the first publication.
+    pub current: Option<Current>,
+    /// The store revision of its last change; 0 if there is none.
+    pub changed: i64,
+    /// The store revision at which it was read.
+    pub revision: i64,
+}
+
+/// What a leader publishes with.
+#[derive(Clone, Copy, Debug)]
+pub struct Press<'a> {
+    /// The store.
+    pub store: &'a dyn Store,
+    /// The leader.
+    pub replica: &'a str,
+    /// When it came to lead.
+    pub epoch: i64,
+}
+
+/// What to publish.
+#[derive(Clone, Debug)]
+pub struct Edition {
+    /// The configuration.
+    pub bundle: Arc<Bundle>,
+    /// Its generation.
+    pub generation: Generation,
+    /// For whom.
+    pub stage: Stage,
+    /// What the others serve meanwhile.
+    pub previous: u64,
+    /// See [`Current::held`].
+    pub held: Option<Digest>,
+    /// See [`Current::reason`].
+    pub reason: Option<String>,
+}
+
+/// Reads what is in force.
+pub async fn in_force(store: &dyn Store) -> Result<InForce, Failed> {
+    let (value, revision) = store.get(CURRENT).await?;
+    let Some(Value { bytes, changed, .. }) = value else {
+        return Ok(InForce { current: None, changed: 0, revision });
+    };
+    let current = read(&bytes).ok_or(Failed::Damaged(0, "`current` cannot be read"))?;
+    Ok(InForce { current: Some(current), changed, revision })
+}
+
+/// Reads what generation `number` is; nothing if it is not there any more.
+pub async fn record(store: &dyn Store, number: u64) -> Result<Option<Record>, Failed> {
+    let (value, _revision) = store.get(&generation_key(number)).await?;
+    let record = value.map(|value| read(&value.bytes));
+    record.map(|record| record.ok_or(Failed::Damaged(number, "its record"))).transpose()
+}
+
+/// The digests of the generations that are kept, but for the one in force.
+pub async fn former(store: &dyn Store, current: Option<&Current>) -> Result<Vec<String>, Failed> {
+    let listing = store.list(GENERATIONS).await?;
+    let records = listing.values.iter().filter_map(|value| read::<Record>(&value.bytes));
+    let digests = records.map(|record| record.digest);
+    let in_force = current.map(|current| current.digest.as_str());
+    Ok(digests.filter(|digest| Some(digest.as_str()) != in_force).collect())
+}
+
+/// Reads generation `number` whole, and makes sure that it is what was published.
+pub async fn fetch(store: &dyn Store, number: u64) -> Result<Bundle, Failed> {
+    let damaged = |what| Failed::Damaged(number, what);
+    let record = record(store, number).await?.ok_or_else(|| damaged("it is gone"))?;
+    if CHUNKS_MAX < record.chunks || PACKED_BYTES_MAX < record.bytes {
+        return Err(damaged("it is too large"));
+    }
+    let mut packed = Vec::new();
+    for index in 0..record.chunks {
+        let key = chunk_key(number, &record.attempt, index);
+        let (value, _revision) = store.get(&key).await?;
+        let value = value.ok_or_else(|| damaged("a part is missing"))?;
+        if CHUNK_BYTES < value.bytes.len() {
+            return Err(damaged("a part is too large"));
+        }
+        packed.extend(value.bytes);
+    }
+    if packed.len() != record.bytes {
+        return Err(damaged("its length"));
+    }
+    let bundle = Bundle::unpack(&packed)?;
+    if record.digest() != Some(*bundle.digest()) {
+        return Err(damaged("its digest"));
+    }
+    Ok(bundle)
+}
+
+impl Press<'_> {
+    /// Brings `edition` in force, if what is in force is still what was read as `seen`.
+    pub async fn publish(&self, edition: &Edition, seen: &InForce) -> Result<Current, Failed> {
+        let number = edition.generation.number;
+        let digest = edition.bundle.digest().to_string();
+        // Nobody else writes under this name: a leader that died half way had another epoch.
+        let mark = digest.get(..16).unwrap_or_default();
+        let attempt = format!("{:x}-{mark}", self.epoch);
+        let packed = edition.bundle.pack()?;
+        let chunks = packed.chunks(CHUNK_BYTES);
+        let record = Record {
+            digest,
+            chunks: chunks.len(),
+            bytes: packed.len(),
+            by: self.replica.to_owned(),
+            attempt,
+        };
+        for (index, chunk) in chunks.enumerate() {
+            let key = chunk_key(number, &record.attempt, index);
+            self.write(&[], &[Write::Put(key, chunk.to_vec(), 0)]).await?;
+        }
+        let current = Current {
+            number,
+            history: edition.generation.history,
+            digest: record.digest.clone(),
+            epoch: self.epoch,
+            stage: edition.stage.clone(),
+            previous: edition.previous,
+            held: edition.held.map(|held| held.to_string()),
+            reason: edition.reason.clone(),
+            by: self.replica.to_owned(),
+        };
+        let key = generation_key(number);
+        let conditions =
+            [Condition::Absent(key.clone()), Condition::Changed(CURRENT.to_owned(), seen.changed)];
+        let put = Write::Put(key, written(&record), 0);
+        self.bring(&current, &conditions, vec![put]).await?;
+        Ok(current)
+    }
+
+    /// Says for whom what is in force is from now on, if it is still what was read as `seen`.
+    pub async fn stage(&self, current: &Current, seen: &InForce) -> Result<(), Failed> {
+        let unchanged = [Condition::Changed(CURRENT.to_owned(), seen.changed)];
+        self.bring(current, &unchanged, Vec::new()).await
+    }
+
+    /// Writes `current` and all of `writes` in one transaction.
+    async fn bring(
+        &self,
+        current: &Current,
+        conditions: &[Condition],
+        mut writes: Vec<Write>,
+    ) -> Result<(), Failed> {
+        writes.push(Write::Put(CURRENT.to_owned(), written(current), 0));
+        match self.write(conditions, &writes).await {
+            Err(Failed::Overtaken) => {
+                // It may have been our own first try, which had no answer.
+                let now = in_force(self.store).await?;
+                if now.current.as_ref() == Some(current) { Ok(()) } else { Err(Failed::Overtaken) }
+            }
+            other => other,
+        }
+    }
+
+    /// Takes away what nobody needs: generations from before the [`KEPT`] last, unless somebody of
+    /// `served` still serves them or an older one, and what leaders left that died half way.
+    pub async fn clean(&self, served: impl IntoIterator<Item = u64>) -> Result<(), Failed> {
+        let seen = in_force(self.store).await?;
+        let Some(current) = &seen.current else { return Ok(()) };
+        let oldest = served.into_iter().filter(|number| 0 < *number).min();
+        let kept = current.number.saturating_sub(KEPT).min(current.previous.max(1));
+        let kept = oldest.map_or(kept, |oldest| kept.min(oldest));
+        let unchanged = [Condition::Changed(CURRENT.to_owned(), seen.changed)];
+        let generations = self.store.list(GENERATIONS).await?;
+        let numbers = generations.values.iter().filter_map(|value| number_of(&value.key));
+        for number in numbers.filter(|number| *number < kept) {
+            // First what can be missed, then what says that it is there.
+            let writes =
+                [Write::RemoveAll(chunks_of(number)), Write::Remove(generation_key(number))];
+            self.write(&unchanged, &writes).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes if we still lead and `conditions` hold.
+    async fn write(&self, conditions: &[Condition], writes: &[Write]) -> Result<(), Failed> {
+        let fence = Condition::Created(LEADER.to_owned(), self.epoch);
+        let mut when = vec![fence];
+        when.extend_from_slice(conditions);
+        if self.store.commit(&when, writes).await? {
+            return Ok(());
+        }
+        let (leader, _revision) = self.store.get(LEADER).await?;
+        if leader.is_some_and(|leader| leader.created == self.epoch) {
+            Err(Failed::Overtaken)
+        } else {
+            Err(Failed::Deposed)
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What lies in the store: where, and in which form.
+//!
+//! ```text
+//! leader                       who leads; its store revision of creation is the epoch
+//! current                      which generation is in force, and for whom
+//! generation/{number}          what a generation is; never changed
+//! chunk/{number}/{attempt}/{i} its packed bundle, in pieces
+//! member/{replica}             how a replica is doing; ends with its lease
+//! ```
+//!
+//! Numbers have sixteen hexadecimal digits, so that keys are in the order of numbers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::configuration::bundle::Digest;
+use crate::configuration::generation::Generation;
+use crate::configuration::offer::State;
+
+/// The key of who leads.
+pub(super) const LEADER: &str = "leader";
+/// The key of what is in force.
+pub(super) const CURRENT: &str = "current";
+/// What keys of generations begin with.
+pub(super) const GENERATIONS: &str = "generation/";
+/// What keys of chunks begin with.
+pub(super) const CHUNKS: &str = "chunk/";
+/// What keys of members begin with.
+pub(super) const MEMBERS: &str = "member/";
+
+/// The largest value other than a chunk that is read.
+const RECORD_BYTES_MAX: usize = 64 << 10;
+/// How many faults a member tells of.
+const FAULTS_TOLD_MAX: usize = 3;
+/// How long a told sentence may be, in characters.
+const TOLD_CHARACTERS_MAX: usize = 500;
+
+/// Which generation is in force, and for whom.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Current {
+    /// Which one.
+    pub number: u64,
+    /// When the history of this cluster began, in milliseconds since the Unix epoch.
+    pub history: u64,
+    /// The digest of its bundle.
+    pub digest: String,
+    /// The store revision at which the leader that wrote this began to lead.
+    pub epoch: i64,
+    /// For whom.
+    pub stage: Stage,
+    /// The generation that everybody else serves meanwhile; 0 if there is none.
+    pub previous: u64,
+    /// What is not published again until the source has something else: it was taken back.
+    pub held: Option<String>,
+    /// Why it is in force, where that is not simply that the source has it.
+    pub reason: Option<String>,
+    /// The replica that wrote this.
+    pub by: String,
+}
+
+/// For whom a generation is in force.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Stage {
+    /// For some replicas, by name; the others make it ready.
+    Canaries(Vec<String>),
+    /// For all.
+    All,
+}
+
+/// What a generation is.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The digest of its bundle.
+    pub digest: String,
+    /// What the keys of its chunks begin with, without the number.
+    pub attempt: String,
+    /// How many chunks there are.
+    pub chunks: usize,
+    /// How many bytes they have together.
+    pub bytes: usize,
+    /// The replica that published it.
+    pub by: String,
+}
+
+/// How a replica is doing.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Member {
+    /// Its name.
+    pub replica: String,
+    /// The version of Weir that it runs.
+    pub version: String,
+    /// The newest generation that it heard of.
+    pub observed: u64,
+    /// The newest that it has ready.
+    pub prepared: u64,
+    /// The one that it serves.
+    pub serving: u64,
+    /// The history that this one is of.
+    pub history: u64,
+    /// The newest that it refused; 0 for none.
+    pub refused: u64,
+    /// Why it does not serve the newest that its source or the cluster has.
+    pub faults: Vec<String>,
+}
+
+impl Current {
+    /// Its generation.
+    pub const fn generation(&self) -> Generation {
+        Generation { history: self.history, number: self.number }
+    }
+
+    /// The generation that all serve, but for canaries; one that all of `members` refuse is none.
+    pub fn served_by_all(&self, members: &[Member]) -> u64 {
+        let is_refused =
+            !members.is_empty() && members.iter().all(|member| member.refuses(self.number));
+        match self.stage {
+            Stage::All if !is_refused => self.number,
+            Stage::All | Stage::Canaries(_) => self.previous,
+        }
+    }
+
+    /// Whether `replica` is to serve it.
+    pub fn is_for(&self, replica: &str) -> bool {
+        match &self.stage {
+            Stage::All => true,
+            Stage::Canaries(names) => names.iter().any(|name| name == replica),
+        }
+    }
+}
+
+impl Record {
+    /// The digest, if it is one.
+    pub fn digest(&self) -> Option<Digest> {
+        Digest::from_hex(&self.digest)
+    }
+}
+
+impl Member {
+    /// How `replica` is doing.
+    pub fn of(replica: &str, state: &State) -> Self {
+        let told = |text: String| text.chars().take(TOLD_CHARACTERS_MAX).collect();
+        Self {
+            replica: replica.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            observed: state.observed.number,
+            prepared: state.prepared.number,
+            serving: state.serving.number,
+            history: state.serving.history,
+            refused: state.refused_offer.number,
+            faults: state
+                .refusal
+                .iter()
+                .take(FAULTS_TOLD_MAX)
+                .map(ToString::to_string)
+                .map(told)
+                .collect(),
+        }
+    }
+
+    /// What it serves.
+    pub const fn served(&self) -> Generation {
+        Generation { history: self.history, number: self.serving }
+    }
+
+    /// Whether it refuses the generation `number`.
+    pub const fn refuses(&self, number: u64) -> bool {
+        self.refused == number
+    }
+}
+
+/// As it lies in the store.
+pub(super) fn written(record: &impl Serialize) -> Vec<u8> {
+    // Plain structures of texts and numbers are always JSON.
+    serde_json::to_vec(record).unwrap_or_default()
+}
+
+/// What lies in the store; nothing if it is not of that form.
+pub(super) fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
+    serde_json::from_slice(bytes.get(..bytes.len().min(RECORD_BYTES_MAX))?).ok()
+}
+
+/// The key of a generation.
+pub(super) fn generation_key(number: u64) -> String {
+    format!("{GENERATIONS}{number:016x}")
+}
+
+/// What the keys of all chunks of a generation begin with.
+pub(super) fn chunks_of(number: u64) -> String {
+    format!("{CHUNKS}{number:016x}/")
+}
+
+/// The key of a chunk.
+pub(super) fn chunk_key(number: u64, attempt: &str, index: usize) -> String {
+    format!("{CHUNKS}{number:016x}/{attempt}/{index:04}")
+}
+
+/// The key of a replica.
+pub(super) fn member_key(replica: &str) -> String {
+    format!("{MEMBERS}{replica}")
+}
+
+/// The number in a key that [`generation_key`] or [`chunk_key`] made.
+pub(super) fn number_of(key: &str) -> Option<u64> {
+    let rest = key.strip_prefix(GENERATIONS).or_else(|| key.strip_prefix(CHUNKS))?;
+    u64::from_str_radix(rest.get(..16)?, 16).ok()
+}

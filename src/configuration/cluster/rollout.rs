@@ -1,0 +1,231 @@
+//! Whether a generation that some replicas serve first goes to all, or back.
+//!
+//! Pure: what is in force, how the members are doing and what time it is in; a verdict out. The
+//! time that a generation has held is the leader's own: a new leader begins to count anew.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::record::{Current, Member, Stage};
+use crate::time::Timestamp;
+
+/// Of how many replicas one is a canary.
+const ONE_OF: usize = 10;
+
+/// How a rollout goes.
+#[derive(Clone, Debug)]
+pub struct Rollout {
+    /// How long a generation has to hold on the canaries before the others serve it.
+    hold: Duration,
+    /// How long canaries have to serve it at all, from when they are told to.
+    patience: Duration,
+    /// The generation that is watched, since when, and since when all canaries serve it.
+    watched: Option<(u64, Timestamp, Option<Timestamp>)>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// Nothing yet.
+    Wait,
+    /// All are to serve it.
+    Go,
+    /// These are the canaries from now on: others have gone.
+    Canaries(Vec<String>),
+    /// All are to serve the one before; why.
+    Back(String),
+}
+
+impl Rollout {
+    /// One whose generations have to hold for `hold`; canaries have `patience` to serve them.
+    pub const fn new(hold: Duration, patience: Duration) -> Self {
+        Self { hold, patience, watched: None }
+    }
+
+    /// For whom generation `number` is first, among `members`; nothing as long as there are none
+    /// to try it.
+    pub fn first(&self, number: u64, members: &[Member], has_previous: bool) -> Option<Stage> {
+        if self.hold.is_zero() || !has_previous {
+            return Some(Stage::All);
+        }
+        Some(canaries(number, members)).filter(|names| !names.is_empty()).map(Stage::Canaries)
+    }
+
+    /// What is to be done now.
+    pub fn judge(&mut self, current: &Current, members: &[Member], now: Timestamp) -> Verdict {
+        let number = current.number;
+        let Stage::Canaries(names) = &current.stage else {
+            self.watched = None;
+            // What was taken back to is the best there is, whoever refuses it.
+            let is_lost = 0 < current.previous
+                && current.reason.is_none()
+                && !members.is_empty()
+                && members.iter().all(|member| member.refuses(number));
+            return if is_lost { Verdict::Back(refusal(members, number)) } else { Verdict::Wait };
+        };
+        let (begun, held) = match self.watched {
+            Some((watched, begun, held)) if watched == number => (begun, held),
+            _ => (now, None),
+        };
+        let canaries: Vec<&Member> =
+            members.iter().filter(|member| names.contains(&member.replica)).collect();
+        if members.iter().any(|member| member.refuses(number)) {
+            return Verdict::Back(refusal(members, number));
+        }
+        if canaries.is_empty() {
+            self.watched = None;
+            return match self.first(number, members, true) {
+                Some(Stage::Canaries(names)) => Verdict::Canaries(names),
+                Some(Stage::All) | None => Verdict::Wait,
+            };
+        }
+        let serve = canaries.iter().all(|member| number <= member.serving);
+        let held = if serve { held.or(Some(now)) } else { None };
+        self.watched = Some((number, begun, held));
+        match held {
+            Some(since) if self.hold <= now.since(since) => Verdict::Go,
+            None if self.patience <= now.since(begun) => {
+                let late = canaries.iter().find(|member| member.serving < number);
+                let name = late.map_or("a replica", |member| member.replica.as_str());
+                let seconds = self.patience.as_secs();
+                Verdict::Back(format!("{name} does not serve it within {seconds} s"))
+            }
+            Some(_) | None => Verdict::Wait,
+        }
+    }
+}
+
+/// Who refuses generation `number`, and why.
+fn refusal(members: &[Member], number: u64) -> String {
+    let refusing = members.iter().find(|member| member.refuses(number));
+    refusing.map_or_else(String::new, |member| {
+        let why = member.faults.first().map_or("", String::as_str);
+        format!("{} refuses it: {why}", member.replica)
+    })
+}
+
+/// A tenth of `members`, at least one: others for each generation, so that it is not always the
+/// same replica which finds out.
+fn canaries(number: u64, members: &[Member]) -> Vec<String> {
+    let names: BTreeSet<&str> = members.iter().map(|member| member.replica.as_str()).collect();
+    let count = names.len().div_ceil(ONE_OF);
+    let turn = usize::try_from(number).unwrap_or(0).checked_rem(names.len()).unwrap_or(0);
+    names.iter().cycle().skip(turn).take(count).map(|name| (*name).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOLD: Duration = Duration::from_mins(1);
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_micros(seconds * 1_000_000)
+    }
+
+    fn members(serving: &[u64]) -> Vec<Member> {
+        let member = |(at, serving): (usize, &u64)| Member {
+            replica: format!("replica-{at:02}"),
+            serving: *serving,
+            observed: *serving,
+            prepared: *serving,
+            ..Member::default()
+        };
+        serving.iter().enumerate().map(member).collect()
+    }
+
+    fn current(stage: Stage) -> Current {
+        let (digest, by) = (String::new(), String::new());
+        let (held, reason) = (None, None);
+        Current { number: 8, history: 1, digest, epoch: 1, stage, previous: 7, held, reason, by }
+    }
+
+    fn rollout() -> (Rollout, Current, Vec<Member>) {
+        let rollout = Rollout::new(HOLD, PATIENCE);
+        let members = members(&[7; 12]);
+        let stage = rollout.first(8, &members, true).unwrap();
+        (rollout, current(stage), members)
+    }
+
+    #[test]
+    fn a_tenth_comes_first_and_all_follow_when_it_has_held() {
+        let (mut rollout, current, mut members) = rollout();
+        let Stage::Canaries(names) = current.stage.clone() else { panic!("{current:?}") };
+        assert_eq!(names, ["replica-08", "replica-09"]);
+        assert_eq!(rollout.judge(&current, &members, at(100)), Verdict::Wait);
+        for (canary, serves_at) in [(8, 105), (9, 110)] {
+            members[canary].serving = 8;
+            assert_eq!(rollout.judge(&current, &members, at(serves_at)), Verdict::Wait);
+        }
+        assert_eq!(rollout.judge(&current, &members, at(169)), Verdict::Wait);
+        assert_eq!(rollout.judge(&current, &members, at(170)), Verdict::Go);
+    }
+
+    #[test]
+    fn the_first_generation_and_a_rollout_without_a_hold_go_to_all() {
+        let (rollout, _current, members) = rollout();
+        let unstaged = Rollout::new(Duration::ZERO, PATIENCE);
+        assert_eq!(rollout.first(1, &members, false), Some(Stage::All));
+        assert_eq!(unstaged.first(8, &members, true), Some(Stage::All));
+        assert_eq!(rollout.first(8, &[], true), None);
+        let one = rollout.first(8, &members[..1], true);
+        assert_eq!(one, Some(Stage::Canaries(vec!["replica-00".to_owned()])));
+    }
+
+    #[test]
+    fn who_refuses_takes_it_back_wherever_it_is() {
+        for refusing in [8, 3] {
+            let (mut rollout, current, mut members) = rollout();
+            members[refusing].refused = 8;
+            members[refusing].faults = vec!["a.yaml:1:1 no".to_owned()];
+            let back = Verdict::Back(format!("replica-0{refusing} refuses it: a.yaml:1:1 no"));
+            assert_eq!(rollout.judge(&current, &members, at(0)), back);
+        }
+    }
+
+    #[test]
+    fn what_all_refuse_is_taken_back_though_it_was_for_all() {
+        let (mut rollout, _current, mut members) = rollout();
+        let all = current(Stage::All);
+        for member in members.iter_mut().skip(1) {
+            member.refused = 8;
+        }
+        assert_eq!(rollout.judge(&all, &members, at(0)), Verdict::Wait);
+        members[0].refused = 8;
+        assert!(matches!(rollout.judge(&all, &members, at(0)), Verdict::Back(_)));
+    }
+
+    #[test]
+    fn a_canary_that_never_serves_takes_it_back() {
+        let (mut rollout, current, mut members) = rollout();
+        members[9].serving = 8;
+        assert_eq!(rollout.judge(&current, &members, at(0)), Verdict::Wait);
+        assert_eq!(rollout.judge(&current, &members, at(29)), Verdict::Wait);
+        let back = "replica-08 does not serve it within 30 s".to_owned();
+        assert_eq!(rollout.judge(&current, &members, at(30)), Verdict::Back(back));
+    }
+
+    #[test]
+    fn a_canary_that_stops_serving_begins_the_hold_anew() {
+        let (mut rollout, current, mut members) = rollout();
+        members[8].serving = 8;
+        members[9].serving = 8;
+        assert_eq!(rollout.judge(&current, &members, at(0)), Verdict::Wait);
+        members[9].serving = 0;
+        assert_eq!(rollout.judge(&current, &members, at(10)), Verdict::Wait);
+        members[9].serving = 8;
+        assert_eq!(rollout.judge(&current, &members, at(20)), Verdict::Wait);
+        assert_eq!(rollout.judge(&current, &members, at(79)), Verdict::Wait);
+        assert_eq!(rollout.judge(&current, &members, at(80)), Verdict::Go);
+    }
+
+    #[test]
+    fn canaries_that_are_gone_are_replaced() {
+        let (mut rollout, current, members) = rollout();
+        let left: Vec<Member> = members.iter().take(5).cloned().collect();
+        let named = vec!["replica-03".to_owned()];
+        assert_eq!(rollout.judge(&current, &left, at(0)), Verdict::Canaries(named));
+        assert_eq!(rollout.judge(&current, &[], at(0)), Verdict::Wait);
+    }
+}

@@ -1,0 +1,54 @@
+//! The cluster's real code in a world of its own: replicas, a store and time as a seed says.
+//!
+//! A seed is a case: three to five replicas; a store that answers late, loses questions and answers,
+//! carries questions out long after whoever asked has given up, and ends leases early; replicas that
+//! crash, are stopped and go on, or are cut off; sources that are behind one another; and
+//! configurations that some or all replicas refuse. What must hold is looked at with every write
+//! and everything that is served:
+//!
+//! | invariant | here |
+//! |---|---|
+//! | C1: one effective writer | [`World::judge_current`]: the writer's epoch is that of the leader's key; numbers rise, epochs never fall |
+//! | C2: generations never change | [`World::judge_write`]: a record is written once, its chunks never after it |
+//! | C3: what is needed stays | [`World::judge_removal`] |
+//! | C4: what is served never gets older | [`Replica::serve`], for each life of a replica |
+//! | C11: all converge | at the end, without faults, everybody serves the newest good configuration |
+//! | C12: canaries first | [`Replica::serve`]: nobody serves what is not for him |
+//!
+//! `WEIR_CLUSTER_SEEDS=a..b` says which seeds; 10^5 were tried: see `CHANGELOG.md`.
+
+mod world;
+mod replica;
+
+use std::env;
+
+use world::{Case, World};
+
+/// How many seeds are tried without a wish.
+const SEEDS: u64 = 200;
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "which seeds to try is the wish of whoever runs it")]
+fn every_case_keeps_the_invariants() {
+    let wish = env::var("WEIR_CLUSTER_SEEDS").ok();
+    let (from, to) = match wish.as_deref().and_then(|wish| wish.split_once("..")) {
+        Some((from, to)) => (from.parse().unwrap(), to.parse().unwrap()),
+        None => (0, SEEDS),
+    };
+    let broken: Vec<String> = (from..to)
+        .filter_map(|seed| {
+            let told = World::run(Case::of(seed)).err()?;
+            Some(format!("seed {seed}: {told}"))
+        })
+        .collect();
+    assert!(broken.is_empty(), "{} broken\n{}", broken.len(), broken.join("\n"));
+}
+
+#[test]
+fn a_leader_that_does_not_fence_its_writes_is_found_out() {
+    let found = (0..SEEDS).filter_map(|seed| {
+        let case = Case { is_fenced: false, ..Case::of(seed) };
+        World::run(case).err().filter(|told| told.contains("C1"))
+    });
+    assert!(0 < found.count(), "no seed noticed that stale leaders write");
+}

@@ -1,0 +1,592 @@
+//! The store, time, and everything that goes wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::replica::Replica;
+use crate::configuration::bundle::{Bundle, Entry, Kind};
+use crate::configuration::cluster::pace::Pace;
+use crate::configuration::cluster::publication::KEPT;
+use crate::configuration::cluster::record::{
+    CHUNKS, CURRENT, Current, GENERATIONS, LEADER, Record, number_of, read,
+};
+use crate::configuration::cluster::store::{Condition, Listing, Store, Unreachable, Value, Write};
+use crate::time::{Clock, Timestamp};
+
+/// How long nothing happens at the beginning, in milliseconds.
+const STILL: u64 = 25_000;
+/// How long until no more faults happen.
+const WEATHER: u64 = 115_000;
+/// How long the world goes on without them: a new leader may wait for its source for half of it.
+const CALM: u64 = 180_000;
+/// How many replicas there may be.
+const REPLICAS_MAX: usize = 5;
+/// How long whoever asks waits for an answer.
+const PATIENCE: u64 = 2_000;
+
+/// What is tried.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case {
+    pub(super) seed: u64,
+    /// Whether the store looks at the leader's key; a store that does not stands for a leader that
+    /// does not ask for it.
+    pub(super) is_fenced: bool,
+}
+
+/// All there is, shared by the replicas.
+#[derive(Debug)]
+pub(super) struct World {
+    dice: u64,
+    is_fenced: bool,
+    /// Milliseconds.
+    pub(super) now: u64,
+    revision: i64,
+    values: BTreeMap<String, Lying>,
+    leases: BTreeMap<i64, (u64, u64)>,
+    /// What is on its way to the store: when it arrives, and what.
+    travelling: Vec<(u64, Task)>,
+    tasks: u64,
+    answers: BTreeMap<u64, Answer>,
+    /// Whom the store does not hear, until when.
+    pub(super) cut: BTreeMap<usize, u64>,
+    /// Whether anything goes wrong.
+    pub(super) is_stormy: bool,
+    /// When who waits for time to pass.
+    pub(super) timers: BTreeSet<(u64, usize)>,
+    /// Who may go on.
+    pub(super) awake: BTreeSet<usize>,
+    /// Every `current` there was.
+    pub(super) currents: Vec<Current>,
+    /// What the source has, and since when.
+    pub(super) sources: Vec<(u64, Arc<Bundle>)>,
+    pub(super) broken: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Lying {
+    bytes: Vec<u8>,
+    created: i64,
+    changed: i64,
+    lease: i64,
+}
+
+#[derive(Clone, Debug)]
+struct Task {
+    number: u64,
+    asker: usize,
+    question: Question,
+}
+
+#[derive(Clone, Debug)]
+enum Question {
+    Get(String),
+    List(String),
+    Commit(Vec<Condition>, Vec<Write>),
+    Grant(u64),
+    Keep(i64),
+    Revoke(i64),
+}
+
+#[derive(Clone, Debug)]
+enum Answer {
+    Values(Vec<Value>, i64),
+    Yes(bool),
+    Lease(i64),
+    Lasts(Option<u64>),
+}
+
+impl Case {
+    pub(super) const fn of(seed: u64) -> Self {
+        Self { seed, is_fenced: true }
+    }
+}
+
+/// A configuration of one text; some refuse those that say so.
+fn bundle(text: &str) -> Arc<Bundle> {
+    let entry = Entry::new(Kind::Document, Arc::from("a.yaml"), Arc::from(text));
+    Arc::new(Bundle::of([Arc::new(entry)]).unwrap())
+}
+
+impl World {
+    /// Lets a case happen; what is wrong, if anything is.
+    pub(super) fn run(case: Case) -> Result<(), String> {
+        let world = Self {
+            dice: case.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5DEE_CE66,
+            is_fenced: case.is_fenced,
+            now: 1_000_000_000,
+            revision: 1,
+            values: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            travelling: Vec::new(),
+            tasks: 0,
+            answers: BTreeMap::new(),
+            cut: BTreeMap::new(),
+            is_stormy: false,
+            timers: BTreeSet::new(),
+            awake: (0..REPLICAS_MAX).collect(),
+            currents: Vec::new(),
+            sources: vec![(0, bundle("good 0"))],
+            broken: None,
+        };
+        let world = Shared(Arc::new(Mutex::new(world)));
+        let count = 3 + usize::try_from(world.lock().below(3)).unwrap();
+        let mut replicas: Vec<Replica> =
+            (0..count).map(|number| Replica::start(&world, number, 0)).collect();
+        let begun = world.lock().now;
+        let (storm_ends, ends) = (begun + WEATHER, begun + WEATHER + CALM);
+        // Nobody takes a first configuration back: there is nothing before it.
+        let mut next_event = begun + STILL;
+        loop {
+            let now = world.lock().now;
+            if begun + STILL <= now && now < storm_ends {
+                world.lock().is_stormy = true;
+            } else if world.lock().is_stormy {
+                let mut world = world.lock();
+                world.is_stormy = false;
+                world.cut.clear();
+                world.awake.extend(0..REPLICAS_MAX);
+            }
+            if now < storm_ends && next_event <= now {
+                world.event(&mut replicas);
+                next_event = now + 200 + world.lock().below(6_000);
+            }
+            loop {
+                let awake = std::mem::take(&mut world.lock().awake);
+                if awake.is_empty() {
+                    break;
+                }
+                for replica in awake {
+                    if let Some(replica) = replicas.get_mut(replica) {
+                        replica.step(&world);
+                    }
+                }
+            }
+            if let Some(broken) = world.lock().broken.take() {
+                return Err(broken);
+            }
+            if ends <= now {
+                return world.converged(&replicas);
+            }
+            world.lock().advance(if now < storm_ends { next_event } else { ends });
+        }
+    }
+
+    /// Any number below `bound`.
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.dice = self.dice.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.dice;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % bound.max(1)
+    }
+
+    /// On to the next moment at which something happens, at most until `most`.
+    fn advance(&mut self, most: u64) {
+        let now = self.now;
+        let timer = self.timers.first().map_or(u64::MAX, |(at, _)| *at);
+        let arrival = self.travelling.iter().map(|(at, _)| *at).min().unwrap_or(u64::MAX);
+        self.now = timer.min(arrival).min(most).max(now + 1);
+        let now = self.now;
+        let later = self.timers.split_off(&(now + 1, 0));
+        let due = std::mem::replace(&mut self.timers, later);
+        self.awake.extend(due.into_iter().map(|(_, who)| who));
+        let ended: Vec<i64> =
+            self.leases.iter().filter(|(_, (_, until))| *until <= now).map(|(id, _)| *id).collect();
+        for lease in ended {
+            self.end(lease);
+        }
+        let (arrived, travelling) =
+            std::mem::take(&mut self.travelling).into_iter().partition(|(at, _)| *at <= now);
+        self.travelling = travelling;
+        let mut arrived: Vec<(u64, Task)> = arrived;
+        arrived.sort_by_key(|(at, task)| (*at, task.number));
+        for (_at, task) in arrived {
+            let answer = self.carry_out(&task.question);
+            self.answers.insert(task.number, answer);
+            self.awake.insert(task.asker);
+        }
+    }
+
+    fn end(&mut self, lease: i64) {
+        self.leases.remove(&lease);
+        let before = self.values.len();
+        self.values.retain(|_key, lying| lying.lease != lease);
+        if self.values.len() < before {
+            self.revision += 1;
+            self.awake.extend(0..REPLICAS_MAX);
+        }
+    }
+
+    /// Ends any lease before its time.
+    pub(super) fn end_any_lease(&mut self) {
+        let leases: Vec<i64> = self.leases.keys().copied().collect();
+        if !leases.is_empty() {
+            let at = usize::try_from(self.below(u64::try_from(leases.len()).unwrap())).unwrap();
+            self.end(leases[at]);
+        }
+    }
+
+    /// The source has something new.
+    pub(super) fn write_source(&mut self) {
+        let number = self.sources.len();
+        let text = match self.below(5) {
+            0 => format!("poison {number}"),
+            1 => format!("bad for 0 {number}"),
+            _ => format!("good {number}"),
+        };
+        self.sources.push((self.now, bundle(&text)));
+    }
+
+    fn value(&self, key: &str) -> Option<Value> {
+        let lying = self.values.get(key)?;
+        let Lying { bytes, created, changed, .. } = lying.clone();
+        Some(Value { key: key.to_owned(), bytes, created, changed })
+    }
+
+    fn carry_out(&mut self, question: &Question) -> Answer {
+        match question {
+            Question::Get(key) => {
+                Answer::Values(self.value(key).into_iter().collect(), self.revision)
+            }
+            Question::List(prefix) => {
+                let keys = self.values.keys().filter(|key| key.starts_with(prefix.as_str()));
+                let values = keys.filter_map(|key| self.value(key)).collect();
+                Answer::Values(values, self.revision)
+            }
+            Question::Commit(when, writes) => Answer::Yes(self.commit(when, writes)),
+            Question::Grant(lasts) => {
+                self.tasks += 1;
+                let lease = i64::try_from(self.tasks).unwrap();
+                self.leases.insert(lease, (*lasts, self.now + lasts));
+                Answer::Lease(lease)
+            }
+            Question::Keep(lease) => {
+                let now = self.now;
+                Answer::Lasts(self.leases.get_mut(lease).map(|(lasts, until)| {
+                    *until = now + *lasts;
+                    *lasts
+                }))
+            }
+            Question::Revoke(lease) => {
+                self.end(*lease);
+                Answer::Yes(true)
+            }
+        }
+    }
+
+    fn commit(&mut self, when: &[Condition], writes: &[Write]) -> bool {
+        let holds = |condition: &Condition| match condition {
+            Condition::Absent(key) => !self.values.contains_key(key),
+            Condition::Created(key, _) if key == LEADER && !self.is_fenced => true,
+            Condition::Created(key, revision) => {
+                self.values.get(key).is_some_and(|lying| lying.created == *revision)
+            }
+            Condition::Changed(key, revision) => {
+                self.values.get(key).map_or(0, |lying| lying.changed) == *revision
+            }
+        };
+        let has_lease = |write: &Write| match write {
+            Write::Put(_, _, lease) => *lease == 0 || self.leases.contains_key(lease),
+            Write::Remove(_) | Write::RemoveAll(_) => true,
+        };
+        if !when.iter().all(holds) || !writes.iter().all(has_lease) {
+            return false;
+        }
+        self.revision += 1;
+        self.awake.extend(0..REPLICAS_MAX);
+        for write in writes {
+            match write {
+                Write::Put(key, bytes, lease) => {
+                    self.judge_write(key, bytes);
+                    let revision = self.revision;
+                    let created = self.values.get(key).map_or(revision, |lying| lying.created);
+                    let lying =
+                        Lying { bytes: bytes.clone(), created, changed: revision, lease: *lease };
+                    self.values.insert(key.clone(), lying);
+                }
+                Write::Remove(key) => {
+                    self.judge_removal(key);
+                    self.values.remove(key);
+                }
+                Write::RemoveAll(prefix) => {
+                    self.judge_removal(prefix);
+                    self.values.retain(|key, _lying| !key.starts_with(prefix.as_str()));
+                }
+            }
+        }
+        true
+    }
+
+    fn broke(&mut self, told: String) {
+        self.broken.get_or_insert(told);
+    }
+
+    fn judge_write(&mut self, key: &str, bytes: &[u8]) {
+        let lies = self.values.get(key).map(|lying| lying.bytes.clone());
+        if key == CURRENT {
+            self.judge_current(&read::<Current>(bytes).unwrap());
+        } else if key.starts_with(GENERATIONS) && lies.is_some() {
+            self.broke(format!("C2: {key} is written again"));
+        } else if key.starts_with(CHUNKS) {
+            let record = number_of(key).and_then(|number| {
+                let value = self.value(&format!("{GENERATIONS}{number:016x}"))?;
+                read::<Record>(&value.bytes)
+            });
+            let is_its = record.is_some_and(|record| key.contains(&record.attempt));
+            if is_its && lies.is_none_or(|lies| lies != bytes) {
+                self.broke(format!("C2: {key} changes after it was published"));
+            }
+        }
+    }
+
+    fn judge_current(&mut self, next: &Current) {
+        let leads = self.values.get(LEADER).map(|lying| lying.created);
+        if leads != Some(next.epoch) {
+            self.broke(format!("C1: {next:?} is written while {leads:?} leads"));
+        }
+        if let Some(last) = self.currents.last().cloned() {
+            if next.number < last.number || next.epoch < last.epoch {
+                self.broke(format!("C1: {next:?} after {last:?}"));
+            }
+            if next.number == last.number && next.digest != last.digest {
+                self.broke(format!("C2: {next:?} is another than {last:?}"));
+            }
+        }
+        self.currents.push(next.clone());
+    }
+
+    fn judge_removal(&mut self, key: &str) {
+        let Some(number) = number_of(key) else { return };
+        let Some(current) = self.currents.last() else { return };
+        let is_needed = current.number <= number.saturating_add(KEPT) || current.previous == number;
+        if is_needed {
+            let told = format!("C3: {key} is taken away while {} is in force", current.number);
+            self.broke(told);
+        }
+    }
+}
+
+/// The world, as everybody in it has it.
+#[derive(Clone, Debug)]
+pub(super) struct Shared(Arc<Mutex<World>>);
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap()
+    }
+
+    /// Something happens.
+    fn event(&self, replicas: &mut [Replica]) {
+        let count = u64::try_from(replicas.len()).unwrap();
+        let mut world = self.lock();
+        let who = usize::try_from(world.below(count)).unwrap();
+        let now = world.now;
+        let until = now + 500 + world.below(30_000);
+        world.timers.insert((until, who));
+        world.awake.insert(who);
+        match world.below(8) {
+            0 | 1 => world.write_source(),
+            2 => drop(world.cut.insert(who, until)),
+            3 => replicas[who].stop_until(until),
+            4 => {
+                drop(world);
+                let again = Replica::start(self, who, until);
+                replicas[who] = again;
+            }
+            5 => {
+                drop(world);
+                replicas[who].leave();
+            }
+            6 => world.end_any_lease(),
+            _ => (),
+        }
+    }
+
+    /// Whether everybody serves what they should at the end.
+    fn converged(&self, replicas: &[Replica]) -> Result<(), String> {
+        let world = self.lock();
+        let Some(current) = world.currents.last() else {
+            return Err("C11: nothing was ever published".to_owned());
+        };
+        // What only one replica refuses may have gone to all while it was away.
+        let in_force =
+            world.sources.iter().find(|(_, bundle)| bundle.digest().to_string() == current.digest);
+        let is_bad_for_first =
+            in_force.is_some_and(|(_, bundle)| bundle.entries()[0].text().starts_with("bad"));
+        for replica in replicas.iter().skip(usize::from(is_bad_for_first)) {
+            if replica.serves() != current.number {
+                let (number, serves) = (replica.number(), replica.serves());
+                let text = in_force.map(|(_, bundle)| bundle.entries()[0].text());
+                return Err(format!("C11: {number} serves {serves}, not {text:?}: {current:?}"));
+            }
+        }
+        let source = world.sources.last().map(|(_, bundle)| bundle);
+        let Some(source) = source else { return Ok(()) };
+        let newest = source.digest().to_string();
+        let is_good = source.entries()[0].text().starts_with("good");
+        if is_good && current.digest != newest {
+            let has = source.entries()[0].text();
+            return Err(format!("C11: {current:?} is not what the source has, {has} {newest}"));
+        }
+        let is_poison = source.entries()[0].text().starts_with("poison");
+        if is_poison && current.digest == newest && 0 < current.previous {
+            return Err(format!("C11: {current:?} is what somebody refuses"));
+        }
+        Ok(())
+    }
+}
+
+/// The store, as one replica reaches it.
+pub(super) struct Reached {
+    pub(super) world: Shared,
+    pub(super) replica: usize,
+}
+
+impl fmt::Debug for Reached {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Reached").field("replica", &self.replica).finish_non_exhaustive()
+    }
+}
+
+impl Clock for Reached {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.world.lock().now * 1_000)
+    }
+}
+
+#[async_trait]
+impl Pace for Reached {
+    async fn sleep(&self, span: Duration) {
+        let until = {
+            let mut world = self.world.lock();
+            let until = world.now + u64::try_from(span.as_millis()).unwrap().max(1);
+            world.timers.insert((until, self.replica));
+            until
+        };
+        std::future::poll_fn(|_context| {
+            if self.world.lock().now < until { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+    }
+}
+
+impl Reached {
+    async fn ask(&self, question: Question) -> Result<Answer, Unreachable> {
+        let (number, back) = {
+            let mut world = self.world.lock();
+            world.tasks += 1;
+            let (number, now, is_stormy) = (world.tasks, world.now, world.is_stormy);
+            let is_cut = world.cut.get(&self.replica).is_some_and(|until| now < *until);
+            let fate = if is_stormy { world.below(40) } else { 39 };
+            // Lost, carried out much too late, or on time.
+            let arrives = match fate {
+                0 => None,
+                1 => Some(now + 1_000 + world.below(9_000)),
+                2..=9 => Some(now + world.below(900)),
+                _ => Some(now + 1 + world.below(5)),
+            };
+            if let Some(at) = arrives.filter(|_| !is_cut) {
+                world.travelling.push((at, Task { number, asker: self.replica, question }));
+            }
+            let is_answer_lost = is_stormy && world.below(40) == 0;
+            (number, (!is_answer_lost).then(|| world.below(5)))
+        };
+        let answered = std::future::poll_fn(|_context| {
+            self.world.lock().answers.remove(&number).map_or(Poll::Pending, Poll::Ready)
+        });
+        let given_up = pin!(self.sleep(Duration::from_millis(PATIENCE)));
+        let answer = tokio::select! {
+            biased;
+            answer = answered => Some(answer),
+            () = given_up => None,
+        };
+        match (answer, back) {
+            (Some(answer), Some(delay)) => {
+                self.sleep(Duration::from_millis(delay)).await;
+                Ok(answer)
+            }
+            _ => Err(Unreachable("no answer".to_owned())),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Reached {
+    async fn get(&self, key: &str) -> Result<(Option<Value>, i64), Unreachable> {
+        let Answer::Values(mut values, revision) = self.ask(Question::Get(key.to_owned())).await?
+        else {
+            unlike()
+        };
+        Ok((values.pop(), revision))
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Listing, Unreachable> {
+        let Answer::Values(values, revision) = self.ask(Question::List(prefix.to_owned())).await?
+        else {
+            unlike()
+        };
+        Ok(Listing { values, revision })
+    }
+
+    async fn commit(&self, when: &[Condition], writes: &[Write]) -> Result<bool, Unreachable> {
+        let question = Question::Commit(when.to_vec(), writes.to_vec());
+        let mut asked = self.ask(question.clone()).await;
+        if asked.is_err() {
+            // As a client does: again, without knowing what became of the first try.
+            asked = self.ask(question).await;
+        }
+        let Answer::Yes(is_done) = asked? else { unlike() };
+        Ok(is_done)
+    }
+
+    async fn grant(&self, lasts: Duration) -> Result<i64, Unreachable> {
+        let lasts = u64::try_from(lasts.as_millis()).unwrap();
+        let Answer::Lease(lease) = self.ask(Question::Grant(lasts)).await? else { unlike() };
+        Ok(lease)
+    }
+
+    async fn keep(&self, lease: i64) -> Result<Option<Duration>, Unreachable> {
+        let Answer::Lasts(lasts) = self.ask(Question::Keep(lease)).await? else { unlike() };
+        Ok(lasts.map(Duration::from_millis))
+    }
+
+    async fn revoke(&self, lease: i64) -> Result<(), Unreachable> {
+        self.ask(Question::Revoke(lease)).await.map(|_answer| ())
+    }
+
+    async fn changed(&self, prefix: &str, after: i64) -> Result<(), Unreachable> {
+        let is_lost = {
+            let mut world = self.world.lock();
+            world.is_stormy && world.below(10) == 0
+        };
+        std::future::poll_fn(|_context| {
+            let world = self.world.lock();
+            let is_cut = world.cut.get(&self.replica).is_some_and(|until| world.now < *until);
+            let mut keys = world.values.iter().filter(|(key, _)| key.starts_with(prefix));
+            let is_there = keys.any(|(_, lying)| after < lying.changed);
+            let is_gone = after < world.revision && !world.values.contains_key(prefix);
+            if !is_lost && !is_cut && (is_there || is_gone) {
+                Poll::Ready(Ok(()))
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
+    }
+}
+
+/// An answer to something else.
+fn unlike() -> ! {
+    panic!("the answer is to another question")
+}
+
+/// A waker that nobody needs: everybody is asked again and again.
+pub(super) fn context() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
