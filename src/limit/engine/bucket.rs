@@ -46,11 +46,10 @@ impl Measure {
     }
 
     /// What belongs to this replica.
-    fn own(rule: &Rule, standing: &Standing) -> Option<Self> {
+    fn own(rule: &Rule, standing: &Standing, at: u64) -> Option<Self> {
         let Shape::Bucket { burst, .. } = rule.shape() else { return None };
-        let grid = rule.grid();
-        let limit = standing.own_share(grid, 0, rule.limit());
-        Self::of(rule, limit, standing.own_share(grid, 0, burst))
+        let limit = standing.own_share(rule, (0, at), rule.limit());
+        Self::of(rule, limit, standing.own_share(rule, (0, at), burst))
     }
 
     /// The burst without what can be out on its way.
@@ -174,7 +173,7 @@ impl Engine {
     ) -> Result<Receipt, Duration> {
         let rule = claim.rule;
         let is_over = rule.is_exact() && standing.share_to <= moment.late;
-        let own = Measure::own(rule, standing).filter(|_| !is_over);
+        let own = Measure::own(rule, standing, moment.early).filter(|_| !is_over);
         let own = own.ok_or(Duration::from_secs(1))?;
         let lost = self.lost_at(moment, standing);
         let slot = self.slots.get_mut(place).ok_or(Duration::from_secs(1))?;
@@ -192,7 +191,7 @@ impl Engine {
             full_at
         } else {
             let left = left_of_bucket(slot, moment, rule, (lost, standing.members));
-            let mine = standing.own_share(rule.grid(), 0, left).min(own.burst);
+            let mine = standing.own_share(rule, (0, moment.early), left).min(own.burst);
             let missing = u128::from(own.burst.saturating_sub(mine));
             now.saturating_add(missing.saturating_mul(token))
         };
@@ -227,7 +226,7 @@ impl Engine {
         let slot = self.slots.get(place)?;
         let own = slot.extra()?.bucket.as_ref()?;
         let whole = Measure::for_sale(&own.rule, &self.standing, moment.early)?;
-        let share = Measure::own(&own.rule, &self.standing)?;
+        let share = Measure::own(&own.rule, &self.standing, moment.early)?;
         let missing = own.full_at.saturating_sub(u128::from(moment.early).saturating_mul(1_000));
         let charge = missing.div_ceil(u128::from(share.token_nanos.max(1)));
         let charge = u64::try_from(charge).unwrap_or(u64::MAX).min(share.burst).min(own.drawn);

@@ -133,8 +133,9 @@ impl Engine {
         let for_sale = rule.as_ref().map_or(0, |rule| {
             self.standing.for_sale(rule, number, early, if is_now { slot.sold } else { 0 })
         });
-        let share =
-            rule.as_ref().map_or(0, |rule| self.standing.own_share(&grid, number, rule.limit()));
+        let share = rule
+            .as_ref()
+            .map_or(0, |rule| self.standing.own_share(rule, (number, early), rule.limit()));
         let debt = rule.as_ref().map_or(0, |rule| self.standing.debt(rule, number));
         let denied = slot.denied();
         let is_denied = moment.is_some() && slot.is_denied(early, for_sale);

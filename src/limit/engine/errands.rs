@@ -171,7 +171,7 @@ impl Engine {
                 };
                 self.booked(now, open.round, reply);
             }
-            What::Report(told) => self.reported(now, open.round, reply.is_some(), told),
+            What::Report(told) => self.reported(now, open.round, reply.as_ref(), told),
         }
     }
 

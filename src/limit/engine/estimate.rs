@@ -67,7 +67,7 @@ impl Engine {
             let is_certain = standing.share_from.saturating_add(lasts) <= starts;
             let is_new = !rule.is_exact() && !grid.is_ring() && standing.noticed < starts;
             if is_out && (is_certain || is_new) {
-                return standing.own_share(grid, number, rule.limit());
+                return standing.own_share(rule, (number, moment.early), rule.limit());
             }
             if rule.is_exact() {
                 return 0;
@@ -78,7 +78,7 @@ impl Engine {
         if grid.is_ring() {
             let estimate = estimate_of_ring(slot, moment, rule, (lost, standing));
             let left = rule.limit().saturating_sub(estimate.sold(slot, grid, number));
-            return standing.own_share(grid, number, left);
+            return standing.own_share(rule, (number, moment.early), left);
         }
         let known = slot.extra().and_then(|extra| extra.estimate);
         let known = known.filter(|known| (known.round, known.window) == (standing.round, number));
@@ -93,7 +93,7 @@ impl Engine {
         let mine = tokens(slot.demand(moment.local.micros(), span_of_demand(rule)), age);
         let all = mine.saturating_mul(u64::from(WHOLE)).checked_div(u64::from(slot.fraction));
         let left = rule.limit().saturating_sub(slot.sold).saturating_sub(all.unwrap_or(0));
-        let amount = standing.own_share(grid, number, left);
+        let amount = standing.own_share(rule, (number, moment.early), left);
         let (round, window) = (standing.round, number);
         slot.extra_mut().estimate = Some(Estimate { round, window, amount, seen_at: 0, unseen: 0 });
         amount

@@ -10,7 +10,9 @@ use crate::limit::engine::rule::Grid;
 use crate::limit::engine::slot::Slot;
 use crate::limit::engine::standing::{Standing, Touch};
 use crate::limit::engine::{Effect, Engine};
-use crate::limit::order::{Change, FLOORS_MAX, Fixed, Floor, MARKS_MAX, Mark, Order, Raise, Ring};
+use crate::limit::order::{
+    Change, FLOORS_MAX, Fixed, FixedSold, Floor, MARKS_MAX, Mark, Order, Raise, Reply, Ring,
+};
 use crate::time::Timestamp;
 
 /// How many reports of one desk are on their way at once: few enough that those of all desks are
@@ -68,17 +70,18 @@ impl Engine {
     }
 
     /// An outcome of a report: one that is lost is made again, which may charge twice.
-    pub(super) fn reported(&mut self, now: Timestamp, round: u32, ok: bool, told: Told) {
-        if ok {
+    pub(super) fn reported(
+        &mut self,
+        now: Timestamp,
+        round: u32,
+        reply: Option<&Reply>,
+        told: Told,
+    ) {
+        let ok = reply.is_some();
+        if let Some(reply) = reply {
             for (place, window, amount) in &told.charged {
                 let Some(slot) = self.slots.get_mut(*place) else { continue };
-                let is_ring = Grid::of_form(slot.key.form, slot.key.period).is_ring();
-                let Some(extra) = slot.extra_if() else { continue };
-                extra.used.take(*window, *amount);
-                extra.bucket = None;
-                if is_ring {
-                    extra.told.add(*window, *amount);
-                }
+                slot.charged(*window, *amount, reply);
             }
         }
         let Some(heal) = self.heal.as_mut().filter(|heal| heal.round == round) else { return };
@@ -215,6 +218,29 @@ impl Engine {
         let span = grid.span(window);
         let order = Order::Fixed(Fixed { meter, span, want: amount, back: 0 });
         Some((order, vec![(place, window, amount)]))
+    }
+}
+
+impl Slot {
+    /// `amount` that was used in `window` is charged: the counter holds it from now on, and this
+    /// replica is a witness of that.
+    fn charged(&mut self, window: u64, amount: u64, reply: &Reply) {
+        let is_ring = Grid::of_form(self.key.form, self.key.period).is_ring();
+        let Some(extra) = self.extra_if() else { return };
+        extra.used.take(window, amount);
+        extra.bucket = None;
+        if is_ring {
+            extra.told.add(window, amount);
+            // It was lifted to what was seen of it first.
+            let seen = self.seen_in(window);
+            let seen = if window == self.window { seen.max(self.here) } else { seen };
+            self.seen_mut().raise(window, seen.saturating_add(amount));
+        } else if let Reply::Fixed(FixedSold { sold, returns }, _) = reply
+            && window == self.window
+        {
+            self.sold = self.sold.max(u64::try_from(*sold).unwrap_or(0));
+            self.returns = self.returns.max(u16::try_from(*returns).unwrap_or(u16::MAX));
+        }
     }
 }
 

@@ -122,12 +122,14 @@ struct Flight {
     repeat_at: Timestamp,
     /// Whether an answer says that what was sold is as durable as it is to be.
     is_durable: bool,
+    /// Which life of the data it was written for.
+    run: u64,
 }
 
 impl Flight {
-    fn new(ledger: Ledger, wishes: Option<Vec<Wish>>) -> Self {
+    fn new(ledger: Ledger, wishes: Option<Vec<Wish>>, run: u64) -> Self {
         let (on_the_way, repeat_at) = (false, Timestamp::default());
-        Self { ledger, wishes, on_the_way, repeat_at, is_durable: true }
+        Self { ledger, wishes, on_the_way, repeat_at, is_durable: true, run }
     }
 }
 
@@ -243,6 +245,13 @@ impl Engine {
             return true;
         }
         let mut ledger = flight.ledger.clone();
+        if flight.run != self.standing.run {
+            // It was written for other data. Who knows it there answers as it did then; from who
+            // does not nothing is bought before the ledger is lifted to what was seen.
+            for entry in &mut ledger.entries {
+                entry.want = 0;
+            }
+        }
         if !may_take_its_time {
             ledger.durability = Durability::Memory;
         }
@@ -302,7 +311,7 @@ impl Engine {
         let (session, seq) = (self.books.session, self.books.seq);
         let ledger = Ledger { session, seq, entries, durability };
         self.effects.push_back(Effect::Journal(Record::Sent(ledger.clone())));
-        self.books.flight = Some(Flight::new(ledger, Some(wishes)));
+        self.books.flight = Some(Flight::new(ledger, Some(wishes), run));
     }
 
     /// An answer to a report, or none.

@@ -123,10 +123,7 @@ impl Standing {
                 && (rule.is_exact() || !gone)
         });
         let held = held.map(|hold| share(hold.held.seat, grid, number, amount));
-        let unheard = self.unheard.filter(|unheard| {
-            rule.is_exact() || starts <= unheard.since.saturating_add(MISSED_IN_FAST_MICROS)
-        });
-        let unheard = unheard.map_or(0, |unheard| {
+        let unheard = self.unheard_in(rule, starts).map_or(0, |unheard| {
             // What was sold before the loss, and ahead of it, is known to nobody for sure.
             let blind = unheard.since.saturating_add(AHEAD_MAX_MICROS).saturating_add(lasts);
             if rule.is_exact() && starts <= blind { amount } else { unheard.shares(amount) }
@@ -151,9 +148,22 @@ impl Standing {
         }
     }
 
-    /// How much of `amount` this replica may admit on its own in window `number`.
-    pub(super) fn own_share(&self, grid: &Grid, number: u64, amount: u64) -> u64 {
-        self.seat.map_or(0, |seat| share(seat, grid, number, amount))
+    /// How much of `amount` this replica may admit on its own in window `number` of `rule`, for
+    /// buckets `at` this time. Where data were lost its seat is one among those who came back since:
+    /// what the others may be using of seats that they had before is nobody's.
+    pub(super) fn own_share(&self, rule: &Rule, (number, at): (u64, u64), amount: u64) -> u64 {
+        let grid = rule.grid();
+        let starts = if grid.is_bucket() || grid.is_quota() { at } else { grid.starts(number) };
+        let unheard = self.unheard_in(rule, starts).map_or(0, |unheard| unheard.shares(amount));
+        let left = amount.saturating_sub(unheard);
+        self.seat.map_or(0, |seat| share(seat, grid, number, left))
+    }
+
+    /// Who may still be using a share in windows that start at `starts`, unheard.
+    fn unheard_in(&self, rule: &Rule, starts: u64) -> Option<Unheard> {
+        self.unheard.filter(|unheard| {
+            rule.is_exact() || starts <= unheard.since.saturating_add(MISSED_IN_FAST_MICROS)
+        })
     }
 }
 

@@ -237,7 +237,7 @@ fn who_finds_nothing_left_when_redis_is_silent_is_refused_after_ten_milliseconds
     let rule = Arc::new(fixed(1).certainty(Certainty::Fast { over: 0 }));
     // Of one token the first of two has none in this window.
     let standing = Standing { seat: Some(Seat { index: 1, of: 2 }), ..in_touch() };
-    let has_share = standing.own_share(rule.grid(), rule.grid().number(NOW), 1) > 0;
+    let has_share = standing.own_share(&rule, (rule.grid().number(NOW), NOW), 1) > 0;
     let seat = Some(Seat { index: u32::from(!has_share), of: 2 });
     let standing = Standing { seat, ..standing };
     let mut engine = engine(standing);

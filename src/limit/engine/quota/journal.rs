@@ -13,7 +13,10 @@ impl Engine {
     pub fn restore(&mut self, records: impl IntoIterator<Item = Record>) {
         for record in records {
             match record {
-                Record::Sent(ledger) => self.books.flight = Some(Flight::new(ledger, None)),
+                Record::Sent(ledger) => {
+                    let run = self.standing.run;
+                    self.books.flight = Some(Flight::new(ledger, None, run));
+                }
                 Record::Done { session, seq } => {
                     let answered = self.books.flight.take_if(|flight| {
                         flight.ledger.session == session && flight.ledger.seq <= seq
