@@ -178,6 +178,8 @@ struct Flight {
 struct Lost {
     /// How many members there were.
     members: u32,
+    /// How many seats there were for them, at least.
+    seats: u32,
     /// When that was noticed, by the primary's clock, at the latest.
     noticed: u64,
 }

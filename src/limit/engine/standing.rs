@@ -73,7 +73,7 @@ pub struct Hold {
 pub struct Unheard {
     /// How many.
     pub count: u32,
-    /// Of how many.
+    /// How many seats there were for them: none of them has a larger share than one of so many.
     pub of: u32,
     /// When the loss was noticed.
     pub since: u64,

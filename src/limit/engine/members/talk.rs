@@ -116,8 +116,7 @@ impl Membership {
         self.wake = now;
         if self.epoch != epoch {
             if self.epoch != Epoch::NONE {
-                let known = self.lost.map_or(0, |lost| lost.members).max(self.standing.members);
-                self.lost = Some(Lost { members: known, noticed: self.moment(now).late });
+                self.lost = Some(self.loss(now));
             }
             self.epoch = epoch;
         }
@@ -131,6 +130,19 @@ impl Membership {
         let standing = Standing { round, ..self.stands(Touch::Healing) };
         self.stand(standing);
         self.tick(now);
+    }
+
+    /// What is lost now with the table of members, and was lost before and is not made good.
+    fn loss(&self, now: Timestamp) -> Lost {
+        let (standing, before) = (&self.standing, self.lost);
+        // New seats are not given out as long as somebody is missing: whoever is cut off has one of
+        // those that there are.
+        let missing = standing.holds.iter().filter(|hold| hold.missing_since.is_some());
+        let seats = standing.seat.into_iter().chain(missing.map(|hold| hold.held.seat));
+        let seats = seats.map(|seat| seat.of).chain(before.map(|lost| lost.seats)).min();
+        let members = before.map_or(0, |lost| lost.members).max(standing.members);
+        let noticed = self.moment(now).late;
+        Lost { members, seats: seats.unwrap_or(members).max(1), noticed }
     }
 
     pub(super) fn beaten(&mut self, now: Timestamp, flight: Flight, beaten: Beaten) {
@@ -201,7 +213,7 @@ impl Membership {
         let members = alive.map_or(0, |alive| alive.members);
         let unheard = self.lost.map(|lost| Unheard {
             count: lost.members.saturating_sub(members),
-            of: lost.members,
+            of: lost.seats,
             since: lost.noticed,
         });
         let missing = alive.into_iter().flat_map(|alive| &alive.missing).filter_map(|missing| {

@@ -204,6 +204,10 @@ impl Judge {
         }
         let starts = order.span.starts;
         world.judge.ahead += u64::from(world.there() < starts);
+        // Of a window that is over nobody says what it had sold.
+        if order.span.ends <= world.there() {
+            return;
+        }
         let failover = world.plan.failover.as_ref();
         if failover.is_some_and(|failover| failover.hidden || failover.jump != 0)
             || world.judge.slack > 0

@@ -61,13 +61,18 @@ impl Judge {
         }
     }
 
-    /// Data that are lost are made good by those who saw them. Where some of them die or leave
-    /// meanwhile, or in the fast mode are cut off, what only they knew of may be sold again.
+    /// Data that are lost are made good by those who saw them. What those knew who died or left in
+    /// the period before, or in the fast mode are cut off, may be sold again. And who starts while
+    /// somebody is cut off knows nothing of whom the table has lost, and is taken for it by others:
+    /// its share may be sold beside it.
     pub(in crate::limit::engine::simulation) fn wiped(&mut self, plan: &Plan, lost: u64) {
         let at = plan.wipe.unwrap();
+        let grid = plan.rule.grid();
         let (from, to) = (at.saturating_sub(SECOND), at + 3 * SECOND);
-        let dies = plan.crashes.iter().any(|crash| from < crash.to && crash.from < to)
-            || plan.leaves.iter().any(|(_, at)| from < *at && *at < to);
+        let lasts = if grid.is_ring() { grid.period + grid.length } else { grid.period };
+        let counts_from = at.saturating_sub(lasts.max(SECOND));
+        let dies = plan.crashes.iter().any(|crash| counts_from < crash.to && crash.from < to)
+            || plan.leaves.iter().any(|(_, at)| counts_from < *at && *at < to);
         let is_away = plan.cuts.iter().any(|cut| from < cut.to && cut.from < to)
             || plan.pauses.iter().any(|pause| from < pause.to && pause.from < to)
             || plan.loses_one_in > 0;
@@ -77,6 +82,14 @@ impl Judge {
         let dies = dies || knew && plan.rule.grid().is_quota();
         if dies || is_away && (self.is_fast || plan.rule.grid().is_quota()) {
             self.slack = lost;
+        }
+        let cuts = plan.cuts.iter().filter(|cut| from < cut.to && cut.from < to);
+        let since = cuts.map(|cut| cut.from).min().unwrap_or(from).min(from);
+        let starts = plan.joins.iter().any(|(_, at)| since < *at)
+            || plan.crashes.iter().any(|crash| since < crash.to);
+        if is_away && starts {
+            // No more than all shares, in any window.
+            self.slack = lost.max(plan.rule.limit());
         }
         if plan.rule.grid().is_bucket() {
             self.slack = u64::MAX / 4;
