@@ -75,15 +75,18 @@ impl Engine {
         }
         let lost = self.lost_at(moment, standing);
         let Some(slot) = self.slots.get_mut(place) else { return 0 };
+        // What was admitted in an earlier silence, and is owed since, is of this share.
+        let owed = slot.balance.min(0).unsigned_abs();
         if grid.is_ring() {
             let estimate = estimate_of_ring(slot, moment, rule, (lost, standing));
             let left = rule.limit().saturating_sub(estimate.sold(slot, grid, number));
-            return standing.own_share(rule, (number, moment.early), left);
+            let share = standing.own_share(rule, (number, moment.early), left);
+            return share.saturating_sub(owed);
         }
         let known = slot.extra().and_then(|extra| extra.estimate);
         let known = known.filter(|known| (known.round, known.window) == (standing.round, number));
         if let Some(known) = known {
-            return known.amount;
+            return known.amount.saturating_sub(owed);
         }
         // The window in which the loss fell: what can be left of it, were all others like us. A
         // quota that was never seen is taken to have been when this replica last spoke to Redis.
@@ -96,7 +99,7 @@ impl Engine {
         let amount = standing.own_share(rule, (number, moment.early), left);
         let (round, window) = (standing.round, number);
         slot.extra_mut().estimate = Some(Estimate { round, window, amount, seen_at: 0, unseen: 0 });
-        amount
+        amount.saturating_sub(owed)
     }
 
     /// Until when Redis may have sold anything to anybody, by its clock: until the first order that

@@ -122,7 +122,10 @@ impl Engine {
         if grid.is_bucket() {
             return self.draw_alone(place, moment, claim, standing).map(Verdict::admitted);
         }
-        let share = self.own_share(place, moment, claim.rule, standing);
+        // What is admitted now is owed when Redis answers, unless a ledger is told of it.
+        let number = grid.number(moment.early);
+        let may_owe = grid.is_quota() || standing.may_owe(claim.rule, number);
+        let share = if may_owe { self.own_share(place, moment, claim.rule, standing) } else { 0 };
         let taken = self.take_share(place, moment, claim, share);
         taken.ok_or_else(|| until_end(grid, moment))
     }

@@ -137,15 +137,20 @@ impl Standing {
         if over == 0 {
             return 0;
         }
-        // In a sliding window debts of the seat's last holder count for a period more.
-        let grid = rule.grid();
-        let lasts = if grid.is_ring() { grid.period.saturating_add(grid.length) } else { 0 };
         match self.seat {
-            Some(seat) if self.seat_from.saturating_add(lasts) <= rule.grid().starts(number) => {
+            Some(seat) if self.may_owe(rule, number) => {
                 over.checked_div(u64::from(seat.of)).unwrap_or(0)
             }
             _ => 0,
         }
+    }
+
+    /// Whether nobody else can owe anything in window `number` who had the same seat, or was this
+    /// replica in an earlier life. In a sliding window that counts for a period more.
+    pub(super) fn may_owe(&self, rule: &Rule, number: u64) -> bool {
+        let grid = rule.grid();
+        let lasts = if grid.is_ring() { grid.period.saturating_add(grid.length) } else { 0 };
+        self.seat_from.saturating_add(lasts) <= grid.starts(number)
     }
 
     /// How much of `amount` this replica may admit on its own in window `number` of `rule`, for

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::limit::engine::quota::Record;
 use crate::limit::engine::rule::{Grid, Rule, Shape};
 use crate::limit::engine::simulation::cases::add;
-use crate::limit::engine::simulation::judge::lost::{sent_by, used_by};
+use crate::limit::engine::simulation::judge::lost::{sent_by, unwritten, used_by};
 use crate::limit::engine::simulation::judge::measure::{
     ideal, worst_fill, worst_interval, worst_window,
 };
@@ -30,6 +30,8 @@ pub(super) struct Judge {
     seed: u64,
     /// The time at the primary, the window and the amount of all that was admitted, by key.
     admitted: Vec<Vec<(u64, u64, u64)>>,
+    /// The same of what was bought, or owed.
+    bought: Vec<Vec<(u64, u64, u64)>>,
     offered: Vec<Vec<(u64, u64)>>,
     last_beat: Vec<u64>,
     pub orders: u64,
@@ -38,7 +40,6 @@ pub(super) struct Judge {
     /// How much a failover may add: what was lost and nobody can know.
     slack: u64,
     is_fast: bool,
-    had_loss: bool,
     /// How often replicas got out of touch since the load began.
     pub losses: u64,
     /// How much was given back by requests.
@@ -59,16 +60,10 @@ pub(super) struct Judge {
 impl Judge {
     pub(super) fn new(plan: &Plan) -> Self {
         let keys = usize::try_from(plan.keys).unwrap();
-        let had_loss = !plan.cuts.is_empty()
-            || !plan.pauses.is_empty()
-            || plan.failover.is_some()
-            || plan.wipe.is_some()
-            || plan.loses_one_in > 0
-            // Then some answers come so late that it looks like a loss.
-            || plan.delay >= 1_000;
         Self {
             seed: plan.seed,
             admitted: vec![Vec::new(); keys],
+            bought: vec![Vec::new(); keys],
             offered: vec![Vec::new(); keys],
             last_beat: vec![0; plan.replicas],
             orders: 0,
@@ -78,7 +73,6 @@ impl Judge {
             bought_in: BTreeMap::new(),
             slack: 0,
             is_fast: !plan.rule.is_exact(),
-            had_loss,
             waits: 0,
             wait_max: 0,
             long_waits: 0,
@@ -133,6 +127,9 @@ impl Judge {
         }
         let Asked { key, cost, .. } = asked;
         world.judge.admitted[key].push((there, window, cost));
+        if receipt.source == Source::Allotment {
+            world.judge.bought[key].push((there, window, cost));
+        }
         let replica = &world.replicas[who];
         for desk in &replica.desks {
             let owed = desk.facts().debt_max;
@@ -247,7 +244,7 @@ impl Judge {
 
     /// A life ends, and with it what it has not written down.
     pub(super) fn died(&mut self, desk: &Engine, journal: &[Record]) {
-        self.unwritten_max += unreported(desk, 0).saturating_sub(used_by(journal));
+        self.unwritten_max += unwritten(desk, journal);
     }
 
     /// The most orders for tokens that a replica made in one window of one counter.
@@ -317,14 +314,13 @@ impl Judge {
         let rule = &plan.rule;
         let (refunds, refunded) = (self.refunds, self.facts.refunded);
         assert_eq!(refunds, refunded, "seed {}: what is held is used or given back", self.seed);
-        let over = if self.is_fast && self.had_loss {
-            // The window in which the loss falls is an estimate.
-            rule.limit() + rule.over()
-        } else {
-            rule.over()
-        };
-        let most = rule.limit() + over + self.slack;
-        for admitted in &self.admitted {
+        // What is bought and owed stays within the bound whatever happens. Where shares are admitted in
+        // the fast mode, how much of them is left is an estimate, which may be wrong by all there is.
+        let most = rule.bound() + self.slack;
+        let is_estimate = self.is_fast && self.facts.shared > 0;
+        let with_shares = most + if is_estimate { rule.limit() } else { 0 };
+        let all = self.admitted.iter().map(|admitted| (admitted, with_shares));
+        for (admitted, most) in all.chain(self.bought.iter().map(|bought| (bought, most))) {
             match rule.shape() {
                 Shape::Fixed { .. } | Shape::Quota { .. } => {
                     let (window, sum) = worst_window(admitted);
@@ -335,12 +331,11 @@ impl Judge {
                     let sum = if jumps { 0 } else { worst_interval(admitted, rule.grid().period) };
                     assert!(sum <= most, "seed {}: {sum} of {most} in an interval", self.seed);
                 }
-                Shape::Bucket { burst, .. } => {
+                Shape::Bucket { .. } => {
                     // Until the others hold its share back, one that is cut off admits beside them:
                     // twice as much may drain away meanwhile.
-                    let times = if self.is_fast && self.had_loss { 2 } else { 1 };
+                    let times = if is_estimate { 2 } else { 1 };
                     let worst = worst_fill(admitted, times * rule.limit(), rule.grid().period);
-                    let most = burst + over + self.slack;
                     assert!(worst <= most, "seed {}: {worst} of {most} at once", self.seed);
                 }
             }

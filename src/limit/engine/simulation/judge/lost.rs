@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use crate::limit::engine::Engine;
 use crate::limit::engine::quota::Record;
+use crate::limit::engine::rule::Grid;
 use crate::limit::engine::simulation::judge::Judge;
 use crate::limit::engine::simulation::plan::{Plan, SECOND};
 use crate::limit::order::{Meter, Span};
@@ -99,13 +101,32 @@ impl Judge {
 
 /// What a journal says was used and in no report.
 pub(super) fn used_by(journal: &[Record]) -> u64 {
+    used_in(journal).values().sum()
+}
+
+/// What a desk used and has neither reported nor written down, window by window.
+pub(super) fn unwritten(desk: &Engine, journal: &[Record]) -> u64 {
+    let written = used_in(journal);
+    let slots = (0..desk.slots.end()).filter_map(|at| desk.slots.get(u32::try_from(at).unwrap()));
+    let mut sum = 0;
+    for slot in slots {
+        let grid = Grid::of_form(slot.key.form, slot.key.period);
+        for (window, used) in slot.extra().into_iter().flat_map(|extra| extra.used.iter()) {
+            let key = (grid.meter(slot.key.key), grid.span(window));
+            sum += used.saturating_sub(written.get(&key).copied().unwrap_or(0));
+        }
+    }
+    sum
+}
+
+fn used_in(journal: &[Record]) -> HashMap<(Meter, Span), u64> {
     let mut used: HashMap<(Meter, Span), u64> = HashMap::new();
     for record in journal {
         if let Record::Used { meter, span, amount } = record {
             used.insert((*meter, *span), *amount);
         }
     }
-    used.values().sum()
+    used
 }
 
 /// What a journal says was used and in a report without an answer.
