@@ -95,7 +95,7 @@ fn a_redis_that_dies_and_comes_back_empty_passes_no_exact_limit() {
         redis.restart();
     });
     assert!(most.sliding <= LIMIT && most.fixed <= LIMIT, "{most:?}");
-    // In the one window in which Redis goes down, a replica only estimates what the others spent.
+    // In a window in which Redis does not answer, a replica only estimates what the others spent.
     assert!(most.fast <= FAST * 2, "{most:?}");
 }
 

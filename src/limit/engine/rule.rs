@@ -394,6 +394,13 @@ mod tests {
         let fixed = Shape::Fixed { period: MINUTE, origin: Duration::ZERO };
         let rule = Rule::new(1_000, fixed).unwrap();
         assert_eq!(rule.bound_in_words(), "at most 1000 per 60 s, also when Redis is down");
+        let wait = Duration::from_millis(25);
+        let fast = rule.clone().certainty(Certainty::Fast { over: 10 });
+        assert_eq!(
+            fast.on_timeout(wait, Late::Admit).bound_in_words(),
+            "at most 1010 per 60 s, up to twice that in a window in which Redis does not answer a \
+             replica, and whoever has waited 25 ms in vain"
+        );
         let rule = rule.certainty(Certainty::Fast { over: 10 }).on_loss(Loss::Closed);
         assert_eq!(rule.bound(), 1_010);
         assert_eq!(rule.bound_in_words(), "at most 1010 per 60 s, nothing while Redis is down");

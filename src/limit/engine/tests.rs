@@ -249,6 +249,33 @@ fn who_finds_nothing_left_when_redis_is_silent_is_refused_after_ten_milliseconds
 }
 
 #[test]
+fn what_is_owed_is_of_the_share_that_is_admitted_in_a_silence() {
+    let rule = Arc::new(fixed(10).certainty(Certainty::Fast { over: 4 }));
+    let start = 1_010 * SECOND + 10_000;
+    let mut engine = engine(Standing { buys_until: at(start + SECOND), ..in_touch() });
+    let admitted = |engine: &mut Engine, micros| {
+        let asked = (0..10).map(|_| ask(engine, micros, &rule).0);
+        asked.filter(|decision| matches!(decision, Decision::Admitted(_))).count()
+    };
+    assert_eq!(admitted(&mut engine, start), 2, "each of two may owe so much");
+    let owed = 2 + admitted(&mut engine, start + 6_000);
+    assert!((3..=5).contains(&owed), "{owed} of a share of 5");
+}
+
+#[test]
+fn who_has_just_taken_a_seat_admits_nothing_in_a_silence() {
+    // Whoever had it before, or an earlier life, may owe as much in this window.
+    let rule = Arc::new(fixed(100).certainty(Certainty::Fast { over: 1 }));
+    for (seat_from, is_admitted) in [(1_000 * SECOND, true), (NOW - SECOND, false)] {
+        let mut engine = engine(Standing { seat_from, ..in_touch() });
+        assert!(matches!(ask(&mut engine, NOW, &rule).0, Decision::Waiting(_)));
+        engine.tick(at(NOW + 10_001));
+        let answer = answer(&mut engine);
+        assert_eq!(matches!(answer, Some(Decision::Admitted(_))), is_admitted, "{answer:?}");
+    }
+}
+
+#[test]
 fn returns_that_a_primary_lost_are_missed_once() {
     let rule = Arc::new(fixed(1_000));
     let mut engine = engine(in_touch());

@@ -178,6 +178,26 @@ fn of_whom_nothing_is_heard_after_data_are_lost_the_share_is_not_for_sale() {
 }
 
 #[test]
+fn shares_of_the_unheard_are_as_large_as_those_of_the_seats_that_there_were() {
+    let mut world = World::new(2);
+    world.pass(3_000);
+    // One is cut off, one starts and finds no seat, and then the other is cut off as well.
+    world.members.remove(0);
+    world.pass(1_000);
+    world.members.append(&mut World::new(3).members.split_off(2));
+    world.pass(2_000);
+    let standing = world.members[1].standing();
+    assert_eq!((standing.touch, standing.seat, standing.members), (Touch::In, None, 3));
+    world.members.remove(0);
+    world.pass(1_000);
+    world.primary = Primary { run: 7, ..Primary::default() };
+    world.pass(3_000);
+    assert_eq!(world.touches(), [Touch::In]);
+    let unheard = world.members[0].standing().unheard.expect("two are missing");
+    assert_eq!((unheard.count, unheard.of), (2, 2), "each may have half");
+}
+
+#[test]
 fn no_two_epochs_are_the_same() {
     let mut world = World::new(3);
     let mut known = Vec::new();

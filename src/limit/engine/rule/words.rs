@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Certainty, Loss, Rule, Shape};
+use super::{Certainty, Late, Loss, Rule, Shape};
 
 impl Rule {
     /// The bound in words.
@@ -23,10 +23,14 @@ impl Rule {
             (Loss::Closed, _) => "nothing while Redis is down",
             (Loss::LocalShare, Certainty::Exact) => "also when Redis is down",
             (Loss::LocalShare, Certainty::Fast { .. }) => {
-                "twice that in the one window in which Redis goes down"
+                "up to twice that in a window in which Redis does not answer a replica"
             }
         };
-        format!("at most {window}, {lost}")
+        let late = match self.late {
+            Late::Refuse => String::new(),
+            Late::Admit => format!(", and whoever has waited {} in vain", words(self.max_wait)),
+        };
+        format!("at most {window}, {lost}{late}")
     }
 }
 

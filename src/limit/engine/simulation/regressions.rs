@@ -18,6 +18,17 @@
 //! | 12 | charges to sub-windows that the ring did not know were ignored | `what_was_admitted_alone_counts_…` |
 //! | 13 | each sub-window had the share of a whole window | `the_share_of_a_sliding_window_…` |
 //! | 14 | the share of a life that died out of touch was sold again | `the_share_of_a_life_that_died_…` |
+//!
+//! And those that 10⁶ cases have found since:
+//!
+//! | | fault | test |
+//! |---|---|---|
+//! | 15 | a report without an answer bought of a ledger that was not lifted yet | `a_report_without_an_answer_…` |
+//! | 16 | what was charged on the way back was seen by nobody | `what_is_charged_on_the_way_back_…` |
+//! | 17 | after a loss of the table the whole limit was the share of who had come back | `who_comes_back_after_a_loss_…` |
+//!
+//! Those of a single part are tested there: how large the shares of the unheard are in `members`,
+//! what is owed of a silence in the tests of one desk.
 
 use std::time::Duration;
 
@@ -286,6 +297,51 @@ fn writes_that_are_lost_behind_a_proxy_are_not_sold_again_to_who_has_seen_them()
     for world in worlds {
         let worst = world.judge.worst(&world.plan.rule);
         assert!(worst <= 300, "{worst} of 300");
+    }
+}
+
+#[test]
+fn a_report_without_an_answer_buys_nothing_from_data_that_have_not_heard_what_was_seen() {
+    let shape = Shape::Quota { period: Duration::ZERO, origin: Duration::ZERO };
+    let worlds = try_all(&Rule::new(10, shape).unwrap(), |plan| {
+        plan.keys = 5;
+        plan.rate = 60;
+        // It is met, and asked for again once a second.
+        let at = 6_500_000 + plan.seed * 25_000;
+        plan.cuts = vec![cut(at - SECOND, at, &[0, 1, 2])];
+        plan.failover = Some(failover(at, 6 * SECOND));
+    });
+    for world in worlds {
+        let worst = world.judge.worst(&world.plan.rule);
+        assert!(worst <= 10, "{worst} of 10");
+    }
+}
+
+#[test]
+fn what_is_charged_on_the_way_back_is_witnessed() {
+    for rule in [fixed(40, 6_000), sliding(40, 2_000)] {
+        let worlds = try_all(&rule, |plan| {
+            plan.rate = 40;
+            plan.cuts = vec![cut(2_500_000, 9 * SECOND, &[0])];
+            plan.wipe = Some(9_300_000 + plan.seed * 20_000);
+            plan.ends = 13 * SECOND;
+        });
+        assert!(worlds.iter().map(|world| world.judge.facts.shared).sum::<u64>() > 0);
+    }
+}
+
+#[test]
+fn who_comes_back_after_a_loss_leaves_the_share_of_who_does_not() {
+    for rule in [fixed(20, 1_000), sliding(20, 1_000)] {
+        let worlds = try_all(&rule, |plan| {
+            plan.replicas = 2;
+            plan.weights = vec![1; 2];
+            plan.rate = 80;
+            plan.wipe = Some(4 * SECOND + plan.seed * 10_000);
+            plan.cuts = vec![cut(2_500_000, 12 * SECOND, &[1]), cut(6_300_000, 12 * SECOND, &[0])];
+            plan.ends = 11 * SECOND;
+        });
+        assert!(worlds.iter().all(|world| world.judge.facts.shared > 20));
     }
 }
 
