@@ -307,7 +307,8 @@ impl Engine {
             window: slot.window,
             cost: claim.cost,
             source: Source::Allotment,
-            remaining: left.saturating_add_signed(slot.balance),
+            // Where data were lost more may be in hand than was sold.
+            remaining: left.saturating_add_signed(slot.balance).min(claim.rule.limit()),
         };
         if slot.balance < slot.refill_below || slot.look_at <= moment.early {
             self.look_after(place, moment, claim.rule);

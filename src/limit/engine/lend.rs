@@ -189,7 +189,10 @@ impl Engine {
             tokens,
             window: slot.window,
             until: now + Duration::from_micros(lasts),
-            rest: left.saturating_add_signed(slot.balance),
+            // Where data were lost more may be in hand than was sold.
+            rest: left
+                .saturating_add_signed(slot.balance)
+                .min(claim.rule.limit().saturating_sub(tokens)),
         };
         Some(Lot { place, key: slot.key, loan })
     }
