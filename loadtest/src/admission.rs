@@ -11,7 +11,7 @@ use crate::bench::Setting;
 use crate::clock::micros;
 use crate::failure::Failure;
 use crate::fleet::{self, Fleet, Gateway, Kind, Plan, Terms};
-use crate::judge::{most_in_any, most_in_one, most_seen, over};
+use crate::judge::{Passed, most_in_any, most_in_one, most_seen, over};
 use crate::load::{Load, Pace, Told};
 use crate::machine::Machine;
 use crate::manner::{Manner, OnLoss, Window};
@@ -113,6 +113,7 @@ pub(crate) struct Row {
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Judged {
     limit: u64,
+    is_bucket: bool,
     bound: Option<u64>,
     /// The most that were surely admitted in one window.
     pub(crate) most: usize,
@@ -214,29 +215,41 @@ pub(crate) fn in_weather(
 
 fn judge(fleet: &Fleet, api: &str, plan: &Plan, lost: bool) -> Judged {
     let (log, terms) = (fleet.witness.log(api), plan.terms);
-    let bound = |limit, lost| terms.manner.bound(limit, plan.gateways.into(), lost);
     if api == "quota" {
         let (limit, most) = (terms.quota, log.len());
-        return Judged { limit, bound: bound(limit, lost), most, seen: most };
+        let bound = terms.manner.bound(limit, plan.gateways.into(), lost);
+        return Judged { limit, is_bucket: false, bound, most, seen: most };
     }
+    judge_rate(&log, plan, lost)
+}
+
+/// What `log` says of a rate limit on the terms of `plan`.
+pub(crate) fn judge_rate(log: &[Passed], plan: &Plan, lost: bool) -> Judged {
+    let terms = plan.terms;
     let period = Duration::from_secs(terms.period_seconds);
     let near = micros(period.saturating_sub(MARGIN));
-    let bound = bound(terms.calls, lost);
+    let bound = terms.manner.bound(terms.calls, plan.gateways.into(), lost);
     let fixed = plan.kind == Kind::NginxRedis || terms.manner.window == Some(Window::Fixed);
     let most = if fixed {
-        most_in_one(&log, micros(period), micros(MARGIN))
+        most_in_one(log, micros(period), micros(MARGIN))
     } else {
-        most_in_any(&log, near)
+        most_in_any(log, near)
     };
     // What a full bucket holds, and what it gains in a period.
-    let bucket = terms.manner.window == Some(Window::Bucket);
-    let bound = bound.map(|bound| if bucket { bound.saturating_add(terms.calls) } else { bound });
-    Judged { limit: terms.calls, bound, most, seen: most_seen(&log, near) }
+    let is_bucket = terms.manner.window == Some(Window::Bucket);
+    let bound = bound.map(|b| if is_bucket { b.saturating_add(terms.calls) } else { b });
+    Judged { limit: terms.calls, is_bucket, bound, most, seen: most_seen(log, near) }
 }
 
 impl Judged {
+    /// What it may admit in any interval of a period where nothing is over: a bucket twice its
+    /// limit, for a full one gains as much again.
+    pub(crate) fn curve(self) -> u64 {
+        if self.is_bucket { self.limit.saturating_mul(2) } else { self.limit }
+    }
+
     /// How many were admitted beyond the bound: none may be.
-    fn over_bound(self) -> u64 {
+    pub(crate) fn over_bound(self) -> u64 {
         let most = u64::try_from(self.most).unwrap_or(u64::MAX);
         self.bound.map_or(0, |bound| most.saturating_sub(bound))
     }

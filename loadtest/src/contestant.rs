@@ -54,6 +54,8 @@ pub(crate) struct Site<'a> {
     pub(crate) fill: Vec<(&'a str, String)>,
     /// Flags with their values.
     pub(crate) flags: Vec<(&'a str, String)>,
+    /// Files beside those of the scenario, with what is in them.
+    pub(crate) more: Vec<(String, String)>,
 }
 
 /// A proxy on trial.
@@ -195,7 +197,7 @@ impl Contestant {
 impl<'a> Site<'a> {
     /// The scenario as it is written.
     pub(crate) fn of(scenario: &'a str) -> Self {
-        Self { scenario, fill: Vec::new(), flags: Vec::new() }
+        Self { scenario, fill: Vec::new(), flags: Vec::new(), more: Vec::new() }
     }
 }
 
@@ -221,6 +223,9 @@ pub(crate) fn weir(
     let mut fill = vec![(WRITTEN_UPSTREAM, addresses.upstream.to_string())];
     fill.extend(site.fill.iter().cloned());
     copy_scenario(&places.crate_folder.join("scenarios").join(site.scenario), &folder, &fill)?;
+    for (name, text) in &site.more {
+        write(&folder.join(name), text)?;
+    }
     let program = program.with("run").with("--config").with(folder).with("--threads").with("1");
     let program = program.with("--listen-http").with(addresses.listen.to_string());
     let program = program.with("--listen-admin").with(addresses.admin.to_string());

@@ -14,6 +14,7 @@ use crate::contestant::{
     Addresses, Site, filled, free_addresses, nginx_with_lua, weir, with_limit,
 };
 use crate::detour::Detour;
+use crate::every_manner;
 use crate::failure::{Failure, during};
 use crate::manner::Manner;
 use crate::network::Island;
@@ -76,6 +77,8 @@ pub(crate) struct Plan {
     pub(crate) watched: bool,
     /// Whether the way to Redis leads over a detour.
     pub(crate) detour: bool,
+    /// Whether they have limits of every manner instead of three of one.
+    pub(crate) every_manner: bool,
 }
 
 /// Where the counters are.
@@ -144,6 +147,7 @@ impl Plan {
             island: weather == Weather::GatewayCutOff,
             watched: weather == Weather::RedisReplaced,
             detour: weather == Weather::RedisFar,
+            every_manner: false,
         }
     }
 }
@@ -222,7 +226,12 @@ impl Fleet {
                 };
                 flags.push(("--replica-name", format!("gateway-{number}")));
                 flags.push(("--replica-expected", plan.gateways.to_string()));
-                let site = Site { scenario: "shared", fill: plan.terms.fill(), flags };
+                let fill = plan.terms.fill();
+                let site = if plan.every_manner {
+                    Site { flags, ..every_manner::site(plan.terms, upstream) }
+                } else {
+                    Site { fill, flags, ..Site::of("shared") }
+                };
                 let program = programs.invocation(Program::Weir)?;
                 weir(program, &site, &setting.places, (folder, addresses))?
             }

@@ -59,6 +59,15 @@ impl Clients {
     pub(crate) fn start(dates: Dates, gateways: &[SocketAddr], load: &Load) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let begun = dates.now();
+        let count = u64::try_from(gateways.len()).unwrap_or(u64::MAX);
+        // Open loops are even over all gateways together: none begins when another one does.
+        let spread = |gateway: usize| match load.pace {
+            Pace::Closed(_) => 0,
+            Pace::Open(every) => {
+                let place = u64::try_from(gateway).unwrap_or(u64::MAX);
+                micros(every).saturating_mul(place).checked_div(count).unwrap_or(0)
+            }
+        };
         let threads = gateways.iter().enumerate().flat_map(|(gateway, address)| {
             let turns = Arc::new(AtomicU64::new(0));
             let client = Client {
@@ -66,7 +75,7 @@ impl Clients {
                 address: *address,
                 load: load.clone(),
                 dates,
-                begun,
+                begun: begun.saturating_add(spread(gateway)),
                 turns,
                 stop: Arc::clone(&stop),
             };

@@ -6,6 +6,7 @@ mod cold_start;
 mod idle_connections;
 mod instructions;
 mod admission;
+mod every_manner;
 mod shared_limit;
 mod redis_weather;
 mod million_keys;
@@ -122,6 +123,8 @@ enum Scenario {
     },
     /// How much several gateways admit together in every weather, judged by what the backend got
     Admission(admission::Wanted),
+    /// The same of limits of every manner at once: one table of what was admitted and refused
+    EveryManner(every_manner::Wanted),
     /// What a limit over Redis costs beside the same in memory and a peer's, and what each admits over it
     SharedLimit(shared_limit::Wanted),
     /// What clients notice of Redis in bad weather: a constant load below the limit
@@ -161,6 +164,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Scenario::Instructions { check, only } => instructions::run(&setting, &only, check),
         Scenario::Admission(wanted) => admission::run(&setting, &wanted),
+        Scenario::EveryManner(wanted) => every_manner::run(&setting, &wanted),
         Scenario::SharedLimit(wanted) => shared_limit::run(&setting, &wanted),
         Scenario::RedisWeather(wanted) => redis_weather::run(&setting, &wanted),
         Scenario::MillionKeys(wanted) => million_keys::run(&setting, &wanted),

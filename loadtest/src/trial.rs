@@ -134,6 +134,21 @@ impl Trial {
         refused
     }
 
+    /// When load `number` was refused: in spans of `every` microseconds after it broke, how often.
+    pub(crate) fn refused_at(&self, number: usize, every: u64) -> Vec<(u64, u64)> {
+        let asked = self.asked.get(number).map(Vec::as_slice).unwrap_or_default();
+        let refused = asked.iter().filter(|one| self.broke <= one.due && one.status == Some(429));
+        let span = |one: &Asked| one.due.saturating_sub(self.broke).checked_div(every).unwrap_or(0);
+        let mut told: Vec<(u64, u64)> = Vec::new();
+        for at in refused.map(span) {
+            match told.last_mut() {
+                Some((last, count)) if *last == at => *count = count.saturating_add(1),
+                _ => told.push((at, 1)),
+            }
+        }
+        told
+    }
+
     /// Which metrics moved from when it broke on, and not before.
     pub(crate) fn story(&self) -> Vec<String> {
         self.watched.story(&(self.begun..self.broke), &(self.broke..self.ended))
