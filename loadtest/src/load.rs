@@ -27,7 +27,7 @@ pub(crate) struct Load {
 pub(crate) enum Pace {
     /// On each connection, so long after the last answer.
     Closed(Duration),
-    /// On each gateway so often, whatever becomes of the others.
+    /// On each gateway so often, whatever becomes of the others, as long as there is a connection free.
     Open(Duration),
 }
 
@@ -50,6 +50,10 @@ pub(crate) struct Clients {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<Vec<Asked>>>,
 }
+
+/// What is due in an open loop and cannot be sent for so long, because the requests before it are not
+/// answered, is not sent: all of it together would be more than any limit admits.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// After a broken connection, the time before the next one.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -123,6 +127,12 @@ impl Client {
             self.dates.sleep_until(due);
             if self.stop.load(Ordering::Relaxed) {
                 return asked;
+            }
+            let is_too_late = micros(PATIENCE) < self.dates.now().saturating_sub(due);
+            if is_too_late && matches!(self.load.pace, Pace::Open(_)) {
+                let (gateway, answered) = (self.gateway, self.dates.now());
+                asked.push(Asked { gateway, due, answered, status: None });
+                continue;
             }
             let status = self.ask(&mut connection, turn);
             let (gateway, answered) = (self.gateway, self.dates.now());

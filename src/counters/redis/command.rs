@@ -347,7 +347,10 @@ impl<'a> Numbers<'a> {
         match is_alive {
             0 => return Ok(Beaten::Late { now }),
             2 => return Ok(Beaten::Strange { now }),
-            3 => return Ok(Beaten::Noted { now }),
+            3 => {
+                let (began, coming, here) = (self.next()?, self.small()?, self.small()?);
+                return Ok(Beaten::Noted { now, began, coming, here });
+            }
             _ => {}
         }
         let (seat, of, members) = (self.seat()?, self.small()?, self.small()?);

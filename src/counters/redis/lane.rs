@@ -27,6 +27,11 @@ use crate::time::Timestamp;
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
+/// The longest one while the loss is so fresh that another primary may be there any moment: as long
+/// as one replica has not found it the others wait for what it has to report.
+const PAUSE_MAX_AT_FIRST: Duration = Duration::from_millis(200);
+const AT_FIRST: Duration = Duration::from_secs(10);
+
 /// A connection that lived as long as this was a good one: the next pause is short again.
 const GOOD_AFTER: Duration = Duration::from_secs(2);
 
@@ -39,6 +44,8 @@ pub(super) struct Lane {
     finder: Finder,
     parcels: mpsc::Receiver<Parcel>,
     pause: Duration,
+    /// When there was a connection last, or when it was begun to look for one.
+    there: Timestamp,
     /// The last thing that was wrong, so that it is told once.
     told: Option<Trouble>,
 }
@@ -60,7 +67,8 @@ struct Waiting {
 impl Lane {
     /// A lane that takes its orders from `parcels`.
     pub(super) fn new(desk: Desk, finder: Finder, parcels: mpsc::Receiver<Parcel>) -> Self {
-        Self { desk, finder, parcels, pause: PAUSE_MIN, told: None }
+        let there = desk.clock.now();
+        Self { desk, finder, parcels, pause: PAUSE_MIN, there, told: None }
     }
 
     /// Keeps in touch until nobody sends orders any more.
@@ -76,7 +84,8 @@ impl Lane {
                     let begun = self.desk.clock.now();
                     self.announce(&place, &primary);
                     let over = self.serve(place, primary).await;
-                    if GOOD_AFTER < self.desk.clock.now().since(begun) {
+                    self.there = self.desk.clock.now();
+                    if GOOD_AFTER < self.there.since(begun) {
                         self.pause = PAUSE_MIN;
                     }
                     let Over::Broken(trouble) = over else { return };
@@ -91,7 +100,9 @@ impl Lane {
                 complain(&self.desk, &mut self.told, trouble);
             }
             let pause = jittered(self.pause);
-            self.pause = self.pause.saturating_mul(2).min(PAUSE_MAX);
+            let is_fresh = self.desk.clock.now().since(self.there) < AT_FIRST;
+            let most = if is_fresh { PAUSE_MAX_AT_FIRST } else { PAUSE_MAX };
+            self.pause = self.pause.saturating_mul(2).min(most);
             if meanwhile(&self.desk, &mut self.parcels, sleep(pause)).await.is_none() {
                 return;
             }

@@ -1,13 +1,14 @@
 -- A beat: who lives, who has which seat in the division of limits, and what is held back.
 --
--- KEYS[1]  hash: 'epoch' -> of the data; 'began' -> when the first beat in it came; 'seats' -> how
+-- KEYS[1]  hash: 'epoch' -> of the data; 'began' -> when the first beat of any kind came in it; 'seats' -> how
 --          many; 'h' and replica -> when it said that it is on its way back; replica -> msgpack {1 if a member, seat or -1, last beat,
 --          run id of the primary it went to, incarnation, seq, {seat, of, from, to, ...}}
 -- ARGV     replica, incarnation, seq, not after, miss, unsure after, member ttl, stands, leaves,
 --          run id of this primary, how long held-back intervals are kept, epoch that was reported
 --          in, whether it is still to report (times in us, flags 0/1)
--- Reply    {0, now} if it comes too late, {2, now} if the data are of another epoch, {3, now} if it
---          is noted that it is to report, or {1, now, seat or -1, seats, members,
+-- Reply    {0, now} if it comes too late, {2, now} if the data are of another epoch, {3, now,
+--          when the first beat in this epoch came, how many are to report, how many others are here}
+--          if it is noted that it is to report, or {1, now, seat or -1, seats, members,
 --          how many are missing, {seat or -1, last beat} of each,
 --          how many intervals are held back, {seat, of, from, to} of each,
 --          when the first beat in this epoch came, how many others are to report}
@@ -34,9 +35,23 @@ table.sort(ids)
 local me = all[id]
 if not_after < now or (me and me[LIFE] == life and seq <= me[SEQ]) then return {0, now} end
 if epoch ~= ARGV[12] then return {2, now} end
+if began == 0 then
+  began = now
+  redis.call('HSET', KEYS[1], 'began', string.format('%.0f', began))
+end
 if ARGV[13] == '1' then
   redis.call('HSET', KEYS[1], 'h' .. id, string.format('%.0f', now))
-  return {3, now}
+  healing['h' .. id] = now
+  local coming, here = 0, 0
+  for _, said in pairs(healing) do
+    if now - said <= miss then coming = coming + 1 end
+  end
+  for other, member in pairs(all) do
+    if other ~= id and member[PRESENT] == 1 and member[RUN] == run and now - member[LAST] <= miss then
+      here = here + 1
+    end
+  end
+  return {3, now, began, coming, here}
 end
 
 -- Who beats has reported; and who has not said for long that it will is not waited for.
@@ -44,10 +59,6 @@ local awaited = 0
 for field, said in pairs(healing) do
   if field == 'h' .. id or now - said > miss then redis.call('HDEL', KEYS[1], field)
   else awaited = awaited + 1 end
-end
-if began == 0 then
-  began = now
-  redis.call('HSET', KEYS[1], 'began', string.format('%.0f', began))
 end
 
 -- Ends a life that may have used its share: the seat is free, windows since then are held back.

@@ -38,6 +38,12 @@ impl Measure {
         (limit > 0 && burst > 0).then_some(Self { token_nanos, burst, life })
     }
 
+    /// The whole one.
+    fn whole(rule: &Rule) -> Option<Self> {
+        let Shape::Bucket { burst, .. } = rule.shape() else { return None };
+        Self::of(rule, rule.limit(), burst)
+    }
+
     /// What is for sale of the whole one.
     fn for_sale(rule: &Rule, standing: &Standing, at: u64) -> Option<Self> {
         let Shape::Bucket { burst, .. } = rule.shape() else { return None };
@@ -225,8 +231,10 @@ impl Engine {
     pub(super) fn bucket_charge(&self, place: u32, moment: Moment) -> Option<Bucket> {
         let slot = self.slots.get(place)?;
         let own = slot.extra()?.bucket.as_ref()?;
-        let whole = Measure::for_sale(&own.rule, &self.standing, moment.early)?;
-        let share = Measure::own(&own.rule, &self.standing, moment.early)?;
+        // After a loss of data nothing of an exact limit may be for sale for a while.
+        let whole = Measure::for_sale(&own.rule, &self.standing, moment.early);
+        let whole = whole.or_else(|| Measure::whole(&own.rule))?;
+        let share = Measure::own(&own.rule, &self.standing, moment.early).unwrap_or(whole);
         let missing = own.full_at.saturating_sub(u128::from(moment.early).saturating_mul(1_000));
         let charge = missing.div_ceil(u128::from(share.token_nanos.max(1)));
         let charge = u64::try_from(charge).unwrap_or(u64::MAX).min(share.burst).min(own.drawn);

@@ -2,11 +2,14 @@
 //! all its desks.
 //!
 //! ```text
-//!          connected, probe answered         every desk has reported       nobody is awaited
-//!  out ───────────────────────────► healing ────────────────────────► settling ─────────► in
-//!   ▲                                  │                                  │                │
+//!       probe answered      all are there     every desk has reported       nobody is awaited
+//!  out ──────────► gathering ─────► healing ────────────────────────► settling ─────────► in
+//!   ▲                  │               │                                  │                │
 //!   └── no answer for 200 ms, connection lost, clock jumped, report lost ─┴────────────────┘
 //! ```
+//!
+//! Who gathers is out of touch as before and uses its share: nobody sells before all who were lost
+//! together have reported, and who has reported may admit nothing until then.
 //!
 //! Nobody here holds a timer for anybody else. That two sides agree on who may admit what follows
 //! from the times at which windows start: a member may use its share on its own only in windows
@@ -81,9 +84,11 @@ const AGAIN: Duration = Duration::from_millis(10);
 /// How often a lane that is out of touch is tried.
 const PROBE: Duration = Duration::from_millis(100);
 
-/// How long one waits for the reports of the others, and how often one looks.
+/// How long one waits for the others and their reports, and how often one looks: seldom where there
+/// are more than ten.
 const SETTLE: Duration = Duration::from_secs(1);
-const SETTLE_LOOK: Duration = Duration::from_millis(50);
+const SETTLE_LOOK: Duration = Duration::from_millis(20);
+const SETTLE_LOOK_OF_MANY: Duration = Duration::from_millis(50);
 
 /// How long after the first beat in a new epoch nobody buys: by then everybody who lives and bought
 /// in the one before has beaten, and so is known to be on its way back; in microseconds.
@@ -157,6 +162,7 @@ pub enum Step {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum State {
     Out,
+    Gathering,
     Healing,
     Settling,
     In,
@@ -339,7 +345,7 @@ impl Membership {
             State::Out if self.connected => self.probe(now),
             State::Healing if now.since(self.healing.began) >= HEAL_MAX => self.lose(now),
             State::Out | State::Left => self.wake = now + PROBE,
-            State::Healing | State::Settling | State::In => self.beat(now),
+            State::Gathering | State::Healing | State::Settling | State::In => self.beat(now),
             State::Leaving => {
                 self.state = State::Left;
                 self.steps.push_back(Step::Left);
@@ -370,7 +376,7 @@ impl Membership {
                     // It was lost while it was asked for.
                     self.unanswered(now, due);
                 } else {
-                    self.heal(now, probed.epoch);
+                    self.gather(now, probed.epoch);
                 }
             }
             Outcome::Answered(Reply::Beat(beaten)) if flight.is_beat => {

@@ -38,10 +38,10 @@ pub struct Probed {
 /// # What one does, in this order, at `now`
 /// 1. `not_after < now`, or the own entry is of the same incarnation and has seen this `seq` or a
 ///    larger one: nothing is changed, the answer is [`Beaten::Late`]. The `epoch` is not that of the
-///    table: nothing is changed, the answer is [`Beaten::Strange`]. With `heals` it is noted that the
-///    replica is on its way back since `now`, and no more; the answer is [`Beaten::Noted`].
-/// 2. Who beats is on its way back no more. If nobody beat in this epoch before, it begins `now`.
-///    Every other member whose last beat is more than `member_ttl` old is *expelled*: it is no
+///    table: nothing is changed, the answer is [`Beaten::Strange`]. If nobody beat in this epoch
+///    before, it begins `now`. With `heals` it is noted that the replica is on its way back since
+///    `now`, and no more; the answer is [`Beaten::Noted`].
+/// 2. Who beats is on its way back no more. Every other member whose last beat is more than `member_ttl` old is *expelled*: it is no
 ///    member any more; if it had a seat, the interval from its last beat `+ unsure_after` to `now`
 ///    is held back for that seat, and the seat is free.
 /// 3. The own entry: if there is one of another incarnation with a seat, whose last beat is more
@@ -85,7 +85,7 @@ pub struct Beat {
     pub leave: bool,
     /// In which epoch it has reported what it knew.
     pub epoch: Epoch,
-    /// It is about to: whoever reported before waits for it.
+    /// It is about to, or waits for others to be: whoever reported before waits for it.
     pub heals: bool,
 }
 
@@ -118,6 +118,12 @@ pub enum Beaten {
     Noted {
         /// What time it is.
         now: u64,
+        /// When the first beat of any kind came in this epoch.
+        began: u64,
+        /// How many are on their way back, this one included.
+        coming: u32,
+        /// How many others are members, have beaten in time and to this primary.
+        here: u32,
     },
 }
 
@@ -134,7 +140,7 @@ pub struct Alive {
     pub missing: Vec<Missing>,
     /// Intervals whose windows are held back, this replica's own included.
     pub held_back: Vec<HeldBack>,
-    /// When the first member beat in this epoch.
+    /// When the first beat of any kind came in this epoch.
     pub began: u64,
     /// How many others are on their way back.
     pub healing: u32,

@@ -15,7 +15,7 @@ pub struct Members {
     pub seats: u32,
     /// Which life of the data this is.
     pub epoch: Epoch,
-    /// When the first member beat in it, in microseconds; zero: none did.
+    /// When the first beat of any kind came in it, in microseconds; zero: none did.
     pub began: u64,
     /// Who is on its way back, and when it last said so.
     pub healing: ByReplica<u64>,
@@ -64,15 +64,16 @@ pub fn beat(members: &mut Members, run: u64, now: u64, beat: &Beat) -> Beaten {
     if members.epoch != beat.epoch {
         return Beaten::Strange { now };
     }
-    if beat.heals {
-        members.healing.insert(beat.replica, now);
-        return Beaten::Noted { now };
-    }
-    members.healing.remove(&beat.replica);
-    members.healing.retain(|_, said| now.saturating_sub(*said) <= beat.miss);
     if members.began == 0 {
         members.began = now;
     }
+    if beat.heals {
+        members.healing.insert(beat.replica, now);
+        let (coming, here) = members.on_both_sides(run, now, beat);
+        return Beaten::Noted { now, began: members.began, coming, here };
+    }
+    members.healing.remove(&beat.replica);
+    members.healing.retain(|_, said| now.saturating_sub(*said) <= beat.miss);
     members.expel(now, beat);
     members.note(run, now, beat);
     let is_missing = |id: &ReplicaId, member: &Member| {
@@ -105,6 +106,18 @@ impl Members {
     fn count(&self) -> u32 {
         let present = self.replicas.values().filter(|member| member.present).count();
         u32::try_from(present).unwrap_or(u32::MAX)
+    }
+
+    /// How many are on their way back, and how many others are here.
+    fn on_both_sides(&self, run: u64, now: u64, beat: &Beat) -> (u32, u32) {
+        let is_fresh = |date: u64| now.saturating_sub(date) <= beat.miss;
+        let coming = self.healing.values().filter(|said| is_fresh(**said)).count();
+        let is_here = |id: &ReplicaId, member: &Member| {
+            *id != beat.replica && member.present && member.run == run && is_fresh(member.last)
+        };
+        let here = self.replicas.iter().filter(|(id, member)| is_here(id, member)).count();
+        let small = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        (small(coming), small(here))
     }
 
     /// Everybody else who was silent for too long is no member any more; and what nobody needs to
@@ -335,13 +348,22 @@ mod tests {
         let heals = |replica, seq| Beat { heals: true, ..beat_of(replica, seq) };
         for replica in [1, 2] {
             let noted = beat(&mut members, 7, SECOND, &heals(replica, 1));
-            assert_eq!(noted, Beaten::Noted { now: SECOND });
+            let (now, coming) = (SECOND, u32::try_from(replica).unwrap());
+            assert_eq!(noted, Beaten::Noted { now, began: SECOND, coming, here: 0 });
         }
         let seen = alive(&mut members, SECOND + 1, beat_of(0, 1));
-        assert_eq!((seen.members, seen.healing, seen.began), (1, 2, SECOND + 1));
-        let seen = alive(&mut members, SECOND + 2, beat_of(1, 2));
-        assert_eq!((seen.members, seen.healing, seen.began), (2, 1, SECOND + 1));
-        assert_eq!(alive(&mut members, SECOND + 600_001, beat_of(1, 3)).healing, 0);
+        assert_eq!((seen.members, seen.healing, seen.began), (1, 2, SECOND));
+        let noted = beat(&mut members, 7, SECOND + 2, &heals(1, 2));
+        let now = SECOND + 2;
+        assert_eq!(noted, Beaten::Noted { now, began: SECOND, coming: 2, here: 1 });
+        let seen = alive(&mut members, SECOND + 2, beat_of(1, 3));
+        assert_eq!((seen.members, seen.healing, seen.began), (2, 1, SECOND));
+        assert_eq!(alive(&mut members, SECOND + 600_001, beat_of(1, 4)).healing, 0);
+        let Beaten::Noted { coming, here, .. } = beat(&mut members, 8, SECOND + 600_002, &heals(2, 2))
+        else {
+            panic!()
+        };
+        assert_eq!((coming, here), (1, 0), "they beat to another primary");
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! What a membership says to the lane and to its desks, and what it makes of the answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::limit::engine::members::{
     AGAIN, AWAITED_MICROS, BEAT, BEAT_LATE_MICROS, BEAT_OF_MANY, Flight, GATHER_MICROS, HEAL_MAX,
     Healing, Lost, MANY, MEMBER_STOPS_MICROS, MEMBER_TTL_MICROS, MISS, Membership, NOTICE_MICROS,
-    PROBE, SETTLE, SETTLE_LOOK, SILENCE, State, Step, UNSURE_AFTER_MICROS, micros,
+    PROBE, SETTLE, SETTLE_LOOK, SETTLE_LOOK_OF_MANY, SILENCE, State, Step, UNSURE_AFTER_MICROS, micros,
 };
 use crate::limit::engine::reference::Moment;
 use crate::limit::engine::standing::{Hold, Standing, Touch, Unheard};
 use crate::limit::order::members::{Alive, Beat, Beaten, Epoch, HeldBack, Probe};
 use crate::limit::order::{Errand, Order, Ticket};
 use crate::time::Timestamp;
+
+/// Where there are more than so many, one looks less often whether all are there.
+const SOME: u32 = 10;
 
 impl Membership {
     /// What was sent was not answered when that was `due`.
@@ -24,15 +28,22 @@ impl Membership {
         match self.state {
             State::In | State::Settling => self.lose(now),
             State::Out => self.wake = now + PROBE,
-            State::Healing if now.since(self.heard) >= SILENCE.max(BEAT) => self.lose(now),
-            State::Healing => self.wake = now + AGAIN,
+            State::Gathering | State::Healing
+                if now.since(self.heard) >= SILENCE.max(BEAT) =>
+            {
+                self.lose(now);
+            }
+            State::Gathering | State::Healing => self.wake = now + AGAIN,
             State::Leaving | State::Left => {}
         }
     }
 
     /// From now on out of touch.
     pub(super) fn lose(&mut self, now: Timestamp) {
-        if self.state != State::Out {
+        if self.state == State::Gathering {
+            // Its share is told by the clock of the primary that it was last in touch with.
+            self.clock = self.standing.clock;
+        } else if self.state != State::Out {
             self.noticed = self.moment(now).late;
         }
         self.state = State::Out;
@@ -77,7 +88,7 @@ impl Membership {
             return;
         }
         let late = self.moment(now).late;
-        let heals = self.state == State::Healing;
+        let heals = matches!(self.state, State::Gathering | State::Healing);
         if !heals {
             self.sent = late;
         }
@@ -106,24 +117,63 @@ impl Membership {
         self.steps.push_back(Step::Send(Errand { ticket, order }));
     }
 
-    /// The primary answers: hand in the share, then let every desk report.
-    pub(super) fn heal(&mut self, now: Timestamp, epoch: Epoch) {
+    /// The primary answers. Where all were lost together nobody buys before all have reported, so
+    /// each says that it is there, and goes on with its share until all are.
+    pub(super) fn gather(&mut self, now: Timestamp, epoch: Epoch) {
         if self.state != State::Out {
             return;
         }
-        self.state = State::Healing;
-        // The others wait for who shows that it is about to report.
-        self.wake = now;
+        self.state = State::Gathering;
+        self.healing.began = now;
         if self.epoch != epoch {
             if self.epoch != Epoch::NONE {
                 self.lost = Some(self.loss(now));
             }
             self.epoch = epoch;
         }
+        if self.expected() <= 1 {
+            self.heal(now);
+            return;
+        }
+        self.wake = now;
+        self.tick(now);
+    }
+
+    /// How many were in touch when this replica was last, itself included.
+    fn expected(&self) -> u32 {
+        self.alive.as_ref().map_or(0, |alive| {
+            let missing = u32::try_from(alive.missing.len()).unwrap_or(u32::MAX);
+            alive.members.saturating_sub(missing)
+        })
+    }
+
+    /// So many are on their way back, and so many others have reported already: there is nobody to
+    /// wait for if those are all, or if somebody waits for this replica.
+    fn gathered(&mut self, now: Timestamp, (time, began): (u64, u64), (coming, here): (u32, u32)) {
+        let all = 0 < here || self.expected() <= coming;
+        let is_ripe = began.saturating_add(GATHER_MICROS) <= time;
+        if all && is_ripe || SETTLE <= now.since(self.healing.began) {
+            self.heal(now);
+        } else {
+            self.wake = now + self.look();
+        }
+    }
+
+    /// How soon one looks again whether all are there.
+    fn look(&self) -> Duration {
+        if self.standing.members > SOME { SETTLE_LOOK_OF_MANY } else { SETTLE_LOOK }
+    }
+
+    /// Hand in the share, then let every desk report.
+    fn heal(&mut self, now: Timestamp) {
+        self.state = State::Healing;
+        // The others wait for who shows that it is about to report.
+        self.wake = now;
         let desks = usize::try_from(self.identity.desks).unwrap_or(0);
         let touched = if self.alive.is_some() { self.answered } else { self.moment(now).early };
         let (members, reported) = (self.standing.members, vec![false; desks]);
-        self.healing = Healing { began: now, touched, members, reported };
+        let began = self.healing.began;
+        self.healing = Healing { began, touched, members, reported };
         // Whatever has begun by now may have been used, and is used no more, even if this fails.
         self.surrendered = self.moment(now).late.saturating_add(1);
         let round = self.standing.round.wrapping_add(1);
@@ -149,7 +199,7 @@ impl Membership {
         let (Beaten::Alive(Alive { now: time, .. })
         | Beaten::Late { now: time }
         | Beaten::Strange { now: time }
-        | Beaten::Noted { now: time }) = &beaten;
+        | Beaten::Noted { now: time, .. }) = &beaten;
         let steady = self.clock.observe(flight.sent, now, *time);
         if !steady {
             self.lose(now);
@@ -165,8 +215,10 @@ impl Membership {
                 self.again(now);
                 return;
             }
-            Beaten::Noted { .. } => {
-                if self.state == State::Settling {
+            Beaten::Noted { now: time, began, coming, here } => {
+                if self.state == State::Gathering {
+                    self.gathered(now, (time, began), (coming, here));
+                } else if self.state == State::Settling {
                     // It has reported meanwhile.
                     self.wake = now;
                     self.tick(now);
@@ -200,7 +252,7 @@ impl Membership {
         }
         let awaited = awaited && now.since(self.healing.began) < SETTLE;
         if self.state == State::Settling && (gathering || awaited) {
-            self.wake = now + SETTLE_LOOK;
+            self.wake = now + self.look();
             return;
         }
         self.state = State::In;

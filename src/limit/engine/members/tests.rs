@@ -177,6 +177,77 @@ fn of_whom_nothing_is_heard_after_data_are_lost_the_share_is_not_for_sale() {
     assert_eq!(world.members[0].standing().unheard, None);
 }
 
+/// All lose their primary and find another one, each so many milliseconds after the one before: for
+/// how many each of them had handed in its share, and then did not buy yet.
+fn after_a_takeover(world: &mut World, apart: u64) -> Vec<u64> {
+    for member in &mut world.members {
+        member.disconnected(at(world.now));
+    }
+    world.primary.run = 8;
+    let mut healing = vec![0; world.members.len()];
+    for millis in 0..3_000 {
+        let found = world.members.len() as u64;
+        if millis % apart == 0 && millis / apart < found {
+            let found = &mut world.members[(millis / apart) as usize];
+            found.connected(at(world.now), 8);
+        }
+        world.pass(1);
+        for (millis, touch) in healing.iter_mut().zip(world.touches()) {
+            *millis += u64::from(touch == Touch::Healing);
+        }
+    }
+    healing
+}
+
+#[test]
+fn who_finds_a_new_primary_first_keeps_its_share_until_the_others_find_it_too() {
+    let mut world = World::new(4);
+    world.pass(3_000);
+    let before = world.members[0].standing();
+    assert_eq!(world.touches(), [Touch::In; 4]);
+    let healing = after_a_takeover(&mut world, 200);
+    assert_eq!(world.touches(), [Touch::In; 4]);
+    assert!(healing.iter().all(|millis| *millis <= 50), "{healing:?}");
+    assert!(before.noticed < world.members[0].standing().noticed);
+}
+
+#[test]
+fn whoever_is_dead_is_not_waited_for_longer_than_before() {
+    let mut world = World::new(4);
+    world.pass(3_000);
+    world.members.pop();
+    let healing = after_a_takeover(&mut world, 10);
+    assert_eq!(world.touches(), [Touch::In; 3]);
+    assert!(healing.iter().all(|millis| *millis <= 50), "{healing:?}");
+}
+
+#[test]
+fn who_comes_back_alone_reports_at_once() {
+    let mut world = World::new(4);
+    world.pass(3_000);
+    world.members[0].disconnected(at(world.now));
+    world.pass(1);
+    world.members[0].connected(at(world.now), 7);
+    world.pass(50);
+    assert_eq!(world.touches(), [Touch::In; 4]);
+}
+
+#[test]
+fn after_data_are_lost_everybody_keeps_its_share_until_all_know_of_it() {
+    let mut world = World::new(3);
+    world.pass(3_000);
+    world.primary = Primary { run: 7, ..Primary::default() };
+    let mut healing = [0; 3];
+    for _ in 0..2_000 {
+        world.pass(1);
+        for (millis, touch) in healing.iter_mut().zip(world.touches()) {
+            *millis += u64::from(touch == Touch::Healing);
+        }
+    }
+    assert_eq!(world.touches(), [Touch::In; 3]);
+    assert!(healing.iter().all(|millis| *millis <= 50), "{healing:?}");
+}
+
 #[test]
 fn shares_of_the_unheard_are_as_large_as_those_of_the_seats_that_there_were() {
     let mut world = World::new(2);

@@ -86,7 +86,10 @@ fn any_reply(chance: &mut Chance, order: &Order, (now, epoch): (u64, Epoch)) -> 
         1 => Reply::Beat(match chance.below(10) {
             0 => Beaten::Late { now },
             1 => Beaten::Strange { now },
-            2 => Beaten::Noted { now },
+            2 => {
+                let (began, coming, here) = (any(chance), any_small(chance), any_small(chance));
+                Beaten::Noted { now, began, coming, here }
+            }
             _ => Beaten::Alive(any_alive(chance, now)),
         }),
         2 => {
