@@ -200,6 +200,8 @@ struct Healing {
     /// missing in it may still have something to report.
     members: u32,
     reported: Vec<bool>,
+    /// Whether it was in touch until it found other data: then nobody is waited for first.
+    at_once: bool,
 }
 
 impl Membership {

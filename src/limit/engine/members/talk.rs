@@ -57,6 +57,7 @@ impl Membership {
     /// data that it had.
     pub(super) fn again(&mut self, now: Timestamp) {
         self.lose(now);
+        self.healing.at_once = true;
         self.wake = now;
         self.tick(now);
     }
@@ -118,7 +119,9 @@ impl Membership {
     }
 
     /// The primary answers. Where all were lost together nobody buys before all have reported, so
-    /// each says that it is there, and goes on with its share until all are.
+    /// each says that it is there, and goes on with its share until all are. Not so who was in touch
+    /// a moment ago: what it could admit on its own would be an estimate of what the others still
+    /// buy.
     pub(super) fn gather(&mut self, now: Timestamp, epoch: Epoch) {
         if self.state != State::Out {
             return;
@@ -131,7 +134,7 @@ impl Membership {
             }
             self.epoch = epoch;
         }
-        if self.expected() <= 1 {
+        if self.healing.at_once || self.expected() <= 1 {
             self.heal(now);
             return;
         }
@@ -173,7 +176,7 @@ impl Membership {
         let touched = if self.alive.is_some() { self.answered } else { self.moment(now).early };
         let (members, reported) = (self.standing.members, vec![false; desks]);
         let began = self.healing.began;
-        self.healing = Healing { began, touched, members, reported };
+        self.healing = Healing { began, touched, members, reported, at_once: false };
         // Whatever has begun by now may have been used, and is used no more, even if this fails.
         self.surrendered = self.moment(now).late.saturating_add(1);
         let round = self.standing.round.wrapping_add(1);
