@@ -93,7 +93,7 @@ pub(crate) struct Row {
     /// A quota that ends before the trial does, in an open loop.
     quota: Judged,
     /// Of what `few` was asked, before, during and after: what was refused though it was for sale.
-    refused_wrongly: [f64; 3],
+    pub(crate) refused_wrongly: [f64; 3],
     /// The same: what was refused because shares are held back for gateways that are missing.
     not_for_sale: [f64; 3],
     /// Of the quota: what was not admitted of it though it was asked for.

@@ -50,10 +50,10 @@ const IDLE_TIME: Duration = Duration::from_secs(2);
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Wanted {
     /// How often everybody's turn comes
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// The length of a turn
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: u32,
     /// Kept-alive connections, each with one request in flight
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1024))]
@@ -68,7 +68,7 @@ pub(crate) struct Wanted {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=300))]
     period: u64,
     /// How long Redis stays away, and the time before it and after it
-    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     lost_seconds: u64,
     /// How the limit of several gateways is held.
     #[command(flatten)]
@@ -301,9 +301,10 @@ fn markdown(report: &Report, wanted: &Wanted) -> String {
     let _ = write!(
         text,
         "\n{} gateways, {} calls in {} s over all, asked for far more; held {}. A fixed window (nginx) is \
-         judged by its own windows, and besides by any interval.\n\n\
+         judged by its own windows, and besides by any interval. Refused wrongly: of {LOAD_PERCENT} % of another limit \
+         like it, asked for evenly, before, during and after.\n\n\
          | who | weather | admitted at most in a window | over the limit | backend saw in any interval \
-         |\n|---|---|---|---|---|\n",
+         | refused wrongly |\n|---|---|---|---|---|---|\n",
         wanted.gateways,
         wanted.calls,
         wanted.period,
@@ -313,8 +314,10 @@ fn markdown(report: &Report, wanted: &Wanted) -> String {
         let over = percent(over(row.rate.most, wanted.calls));
         let _ = writeln!(
             text,
-            "| {kind} | {weather} | {} | {over} | {} |",
-            row.rate.most, row.rate.seen
+            "| {kind} | {weather} | {} | {over} | {} | {} |",
+            row.rate.most,
+            row.rate.seen,
+            row.refused_wrongly.map(percent).join(", "),
         );
     }
     if !report.wrong.is_empty() {

@@ -84,8 +84,7 @@ const AGAIN: Duration = Duration::from_millis(10);
 /// How often a lane that is out of touch is tried.
 const PROBE: Duration = Duration::from_millis(100);
 
-/// How long one waits for the others and their reports, and how often one looks: seldom where there
-/// are more than ten.
+/// How long one waits for the others and their reports, and how often one looks.
 const SETTLE: Duration = Duration::from_secs(1);
 const SETTLE_LOOK: Duration = Duration::from_millis(20);
 const SETTLE_LOOK_OF_MANY: Duration = Duration::from_millis(50);
