@@ -12,7 +12,7 @@ use crate::admission::{Judged, judge_rate, percent};
 use crate::bench::Setting;
 use crate::contestant::Site;
 use crate::failure::Failure;
-use crate::fleet::{self, Fleet, Plan, Terms};
+use crate::fleet::{self, Fleet, Limits, Plan, Terms};
 use crate::load::{Load, Pace, Told};
 use crate::machine::Machine;
 use crate::manner::{Manner, Mode, Window};
@@ -130,7 +130,7 @@ pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
     let plan = |weather: &Weather| {
         let (calls, period_seconds, manner) = (wanted.calls, wanted.period, Manner::default());
         let terms = Terms { calls, period_seconds, quota: calls, manner };
-        Plan { every_manner: true, ..Plan::new(wanted.gateways, terms, *weather) }
+        Plan { limits: Limits::EveryManner, ..Plan::new(wanted.gateways, terms, *weather) }
     };
     let plans: Vec<Plan> = wanted.weather.iter().map(plan).collect();
     let programs = fleet::programs(setting, &plans)?;
@@ -163,8 +163,11 @@ fn limits(calls: u64, period: u64) -> Vec<Limit> {
     let mut limits = Vec::new();
     for (size, calls, period_seconds) in [("", calls, period), ("-5", SMALL_CALLS, 1)] {
         for (mode, mode_name) in [(Mode::Exact, "exact"), (Mode::Fast, "fast")] {
-            let windows =
-                [(Window::Fixed, "fixed"), (Window::Sliding, "sliding"), (Window::Bucket, "bucket")];
+            let windows = [
+                (Window::Fixed, "fixed"),
+                (Window::Sliding, "sliding"),
+                (Window::Bucket, "bucket"),
+            ];
             for (window, window_name) in windows {
                 let (mode, window) = (Some(mode), Some(window));
                 let manner = Manner { mode, window, ..Manner::default() };
@@ -245,11 +248,8 @@ impl Limit {
     fn loads(&self, gateways: u32, part: f64) -> [Load; 2] {
         let period = Duration::from_secs(self.period_seconds);
         let one = |part: f64| period.mul_f64(f64::from(gateways) / (part * count(self.calls)));
-        let load = |id: String, pace, connections| Load {
-            path: format!("/{id}/x"),
-            pace,
-            connections,
-        };
+        let load =
+            |id: String, pace, connections| Load { path: format!("/{id}/x"), pace, connections };
         [
             load(self.closed(), Pace::Closed(one(MORE)), 1),
             load(self.open(), Pace::Open(one(part)), 3),
@@ -398,8 +398,7 @@ mod tests {
 
     #[test]
     fn each_limit_has_two_policies_of_its_own() {
-        let terms =
-            Terms { calls: 600, period_seconds: 3, quota: 600, manner: Manner::default() };
+        let terms = Terms { calls: 600, period_seconds: 3, quota: 600, manner: Manner::default() };
         let site = site(terms, "127.0.0.1:9".parse().unwrap());
         assert_eq!(site.more.len(), 26);
         let (_, text) =

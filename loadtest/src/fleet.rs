@@ -77,8 +77,17 @@ pub(crate) struct Plan {
     pub(crate) watched: bool,
     /// Whether the way to Redis leads over a detour.
     pub(crate) detour: bool,
-    /// Whether they have limits of every manner instead of three of one.
-    pub(crate) every_manner: bool,
+    /// Which limits they have.
+    pub(crate) limits: Limits,
+}
+
+/// Which limits the gateways of a fleet have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Limits {
+    /// Those of `scenarios/shared`, all held in one manner.
+    OneManner,
+    /// Two of each manner, in two sizes.
+    EveryManner,
 }
 
 /// Where the counters are.
@@ -147,7 +156,7 @@ impl Plan {
             island: weather == Weather::GatewayCutOff,
             watched: weather == Weather::RedisReplaced,
             detour: weather == Weather::RedisFar,
-            every_manner: false,
+            limits: Limits::OneManner,
         }
     }
 }
@@ -227,7 +236,7 @@ impl Fleet {
                 flags.push(("--replica-name", format!("gateway-{number}")));
                 flags.push(("--replica-expected", plan.gateways.to_string()));
                 let fill = plan.terms.fill();
-                let site = if plan.every_manner {
+                let site = if plan.limits == Limits::EveryManner {
                     Site { flags, ..every_manner::site(plan.terms, upstream) }
                 } else {
                     Site { fill, flags, ..Site::of("shared") }

@@ -359,7 +359,8 @@ mod tests {
         let seen = alive(&mut members, SECOND + 2, beat_of(1, 3));
         assert_eq!((seen.members, seen.healing, seen.began), (2, 1, SECOND));
         assert_eq!(alive(&mut members, SECOND + 600_001, beat_of(1, 4)).healing, 0);
-        let Beaten::Noted { coming, here, .. } = beat(&mut members, 8, SECOND + 600_002, &heals(2, 2))
+        let Beaten::Noted { coming, here, .. } =
+            beat(&mut members, 8, SECOND + 600_002, &heals(2, 2))
         else {
             panic!()
         };

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::limit::engine::members::{
     AGAIN, AWAITED_MICROS, BEAT, BEAT_LATE_MICROS, BEAT_OF_MANY, Flight, GATHER_MICROS, HEAL_MAX,
     Healing, Lost, MANY, MEMBER_STOPS_MICROS, MEMBER_TTL_MICROS, MISS, Membership, NOTICE_MICROS,
-    PROBE, SETTLE, SETTLE_LOOK, SETTLE_LOOK_OF_MANY, SILENCE, State, Step, UNSURE_AFTER_MICROS, micros,
+    PROBE, SETTLE, SETTLE_LOOK, SETTLE_LOOK_OF_MANY, SILENCE, State, Step, UNSURE_AFTER_MICROS,
+    micros,
 };
 use crate::limit::engine::reference::Moment;
 use crate::limit::engine::standing::{Hold, Standing, Touch, Unheard};
@@ -28,9 +29,7 @@ impl Membership {
         match self.state {
             State::In | State::Settling => self.lose(now),
             State::Out => self.wake = now + PROBE,
-            State::Gathering | State::Healing
-                if now.since(self.heard) >= SILENCE.max(BEAT) =>
-            {
+            State::Gathering | State::Healing if now.since(self.heard) >= SILENCE.max(BEAT) => {
                 self.lose(now);
             }
             State::Gathering | State::Healing => self.wake = now + AGAIN,
