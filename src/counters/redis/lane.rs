@@ -100,9 +100,7 @@ impl Lane {
                 complain(&self.desk, &mut self.told, trouble);
             }
             let pause = jittered(self.pause);
-            let is_fresh = self.desk.clock.now().since(self.there) < AT_FIRST;
-            let most = if is_fresh { PAUSE_MAX_AT_FIRST } else { PAUSE_MAX };
-            self.pause = self.pause.saturating_mul(2).min(most);
+            self.pause = longer(self.pause, self.desk.clock.now().since(self.there));
             if meanwhile(&self.desk, &mut self.parcels, sleep(pause)).await.is_none() {
                 return;
             }
@@ -275,6 +273,12 @@ async fn meanwhile<T>(
             }
         }
     }
+}
+
+/// The pause after `pause`, where there was a connection so long ago.
+fn longer(pause: Duration, away: Duration) -> Duration {
+    let most = if away < AT_FIRST { PAUSE_MAX_AT_FIRST } else { PAUSE_MAX };
+    pause.saturating_mul(2).min(most)
 }
 
 /// Between half of `pause` and all of it.

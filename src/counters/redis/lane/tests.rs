@@ -276,3 +276,16 @@ fn every_order_has_one_outcome_and_travels_over_its_own_connection() {
     let [told, unsent, carried] = [0, 1, 2].map(|place: usize| seen[place].load(Ordering::SeqCst));
     assert!(unsent > 100 && carried > 1_000 && told > carried, "{told} {unsent} {carried}");
 }
+
+#[test]
+fn pauses_are_short_while_another_primary_may_appear_and_long_where_none_does() {
+    let mut pause = PAUSE_MIN;
+    for _ in 0..5 {
+        pause = longer(pause, Duration::from_secs(1));
+    }
+    assert_eq!(pause, PAUSE_MAX_AT_FIRST);
+    for _ in 0..5 {
+        pause = longer(pause, AT_FIRST);
+    }
+    assert_eq!(pause, PAUSE_MAX);
+}

@@ -93,6 +93,19 @@ fn an_even_load_below_a_bucket_goes_on_when_redis_is_lost() {
 }
 
 #[test]
+fn an_exact_bucket_does_not_pay_twice_for_what_it_admitted_before_redis_came_back_empty() {
+    let shape = Shape::Bucket { period: Duration::from_secs(1), burst: 200 };
+    let found = lose(&Rule::new(1_000, shape).unwrap(), 80, 6 * SECOND, |plan| {
+        let Cut { from, to, breaks, .. } = &mut plan.cuts[0];
+        *breaks = true;
+        plan.wipe = Some(*from + SECOND);
+        plan.ends = *to + 4 * SECOND;
+    });
+    // Two seconds after the loss and half a second after its end, of thirteen.
+    assert!(found.missed <= 300 && found.worst <= 100, "{found:?}");
+}
+
+#[test]
 fn a_load_above_a_limit_gets_no_more_of_it_when_all_lose_redis() {
     for rule in [
         sliding(1_000, 1_000),
