@@ -3,8 +3,9 @@
 //! A [`Link`] has one connection for each lane. It finds the primary (a name that leads there,
 //! sentinels, a cluster), makes sure that it sells, says so ([`News::Connected`]), and then carries
 //! [`Errand`]s: each goes at once or, while a few batches are on their way, with others in the next
-//! one. Each has exactly one outcome, [`DEADLINE`] after it was handed in at the
-//! latest, and 25 ms later if a replica is to confirm it ([`Durability`]); none is sent twice.
+//! one. Each has exactly one outcome, [`DEADLINE`] after it was sent at the latest, and 25 ms later
+//! if a replica is to confirm it ([`Durability`]); none is sent twice. What this process itself was
+//! too late for, because it has too much to do, is no silence of the primary.
 //!
 //! [`Durability`]: crate::limit::order::durability::Durability
 //!
@@ -26,6 +27,7 @@ pub mod trouble;
 pub mod name;
 pub mod script;
 pub mod command;
+pub mod answer;
 mod dial;
 mod find;
 mod confirm;
@@ -47,7 +49,8 @@ use crate::counters::redis::trouble::Trouble;
 use crate::limit::order::{Errand, Outcome, Ticket};
 use crate::time::{Clock, Timestamp};
 
-/// After how long an order that has no answer counts as unanswered.
+/// After how long an order that was sent and has no answer counts as unanswered; and one that found
+/// no room to be sent.
 pub const DEADLINE: Duration = Duration::from_millis(25);
 
 /// After how long without an answer a connection is given up.
@@ -134,8 +137,9 @@ pub enum News {
         lane: u16,
         /// The number of the connection.
         connection: u64,
-        /// The latest time before they were sent.
-        sent: Timestamp,
+        /// The latest time before they were sent; none: they say nothing of the primary, because
+        /// they were not sent, or the connection was over before there was an answer.
+        sent: Option<Timestamp>,
         /// When the answers were here.
         received: Timestamp,
         /// One for each order.

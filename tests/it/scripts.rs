@@ -9,15 +9,16 @@ use std::env;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use redis::{Pipeline, Value};
-use weir::counters::redis::command::{Call, Writer, read};
+use weir::counters::redis::answer::read;
+use weir::counters::redis::command::{Call, Form, Writer, sort};
 use weir::counters::redis::name::Names;
 use weir::counters::redis::script::{Script, Scripts};
 use weir::limit::key::{CounterKey, KeySpace, Kind};
 use weir::limit::order::durability::Durability;
 use weir::limit::order::members::{Beat, Epoch, Probe};
 use weir::limit::order::{
-    Bucket, Change, Fixed, Floor, Ledger, LedgerEntry, Mark, Meter, Order, Permits, Raise,
-    ReplicaId, Reply, Ring, Session, Span,
+    Bucket, Change, Errand, Fixed, Floor, Ledger, LedgerEntry, Mark, Meter, Order, Permits, Raise,
+    ReplicaId, Reply, Ring, Session, Span, Ticket,
 };
 use weir::limit::seller::permits::PATIENCE_MICROS;
 use weir::limit::seller::{Primary, fixed};
@@ -110,36 +111,48 @@ fn compare(what: &str, lane: u16, steps: u64, talk: &mut Talk) -> String {
 
 fn compare_in(what: &str, mut world: World, steps: u64, talk: &mut Talk) -> String {
     load(talk, &world.writer.scripts);
-    let (mut done, mut granted) = (0, 0_u64);
+    let (mut done, mut granted, mut orders_of_calls) = (0, 0_u64, Vec::new());
     while done < steps {
         if done % LOSS_EVERY < BATCH {
             world.lose(talk);
         }
-        let batch: Vec<_> = (0..BATCH.min(steps - done)).map(|_| world.next()).collect();
-        let mut pipeline = Pipeline::new();
-        let widths: Vec<_> = batch.iter().map(|step| world.write(&mut pipeline, step)).collect();
-        let answers = talk.send(&pipeline, widths.iter().sum()).expect("answers");
+        let (mut pipeline, mut parcels, mut sent) = (Pipeline::new(), Vec::new(), 0);
+        while sent < BATCH.min(steps - done) {
+            let parcel = world.next();
+            sent += u64::try_from(parcel.errands.len()).expect("few");
+            let calls = world.write(&mut pipeline, &parcel);
+            parcels.push((parcel, calls));
+        }
+        // One more each: the time is set.
+        let width = |calls: &[Call]| calls.iter().map(|call| call.commands).sum::<usize>() + 1;
+        let widths = parcels.iter().map(|(_, calls)| width(calls)).sum();
+        let answers = talk.send(&pipeline, widths).expect("answers");
         let mut rest = answers.as_slice();
-        for (step, width) in batch.iter().zip(widths) {
-            let (mine, others) = rest.split_at(width);
+        for (parcel, calls) in &parcels {
+            let (mine, others) = rest.split_at(width(calls));
             rest = others;
-            let mut expected = world.primary.carry_out(step.now, &step.order);
-            let found = read(&step.order, mine);
-            if let (Reply::Probe(expected), Ok(Reply::Probe(found))) = (&mut expected, &found) {
-                // No script: it has the server's time, not the given one.
-                expected.now = found.now;
+            let found = read(&parcel.errands, calls, &mine[1..]);
+            for (errand, found) in parcel.errands.iter().zip(found) {
+                let mut expected = world.primary.carry_out(parcel.now, &errand.order);
+                if let (Reply::Probe(expected), Ok(Reply::Probe(found))) = (&mut expected, &found) {
+                    // No script: it has the server's time, not the given one.
+                    expected.now = found.now;
+                }
+                assert_eq!(
+                    found.as_ref(),
+                    Ok(&expected),
+                    "{what}, step {done}: {errand:?} in {parcel:?} answered {mine:?}"
+                );
+                granted += u64::from(sells(&expected));
+                done += 1;
             }
-            assert_eq!(
-                found.as_ref(),
-                Ok(&expected),
-                "{what}, step {done}: {step:?} answered {mine:?}"
-            );
-            granted += u64::from(sells(&expected));
-            done += 1;
+            orders_of_calls.extend(calls.iter().map(|call| call.orders));
         }
     }
     assert!(steps / 10 < granted, "too many orders that nothing comes of");
-    format!("{what}: {done} orders alike, {granted} of them sold something")
+    let calls = orders_of_calls.len();
+    assert!(orders_of_calls.iter().any(|orders| 3 < *orders), "too few orders in one call");
+    format!("{what}: {done} orders alike in {calls} calls, {granted} of them sold something")
 }
 
 fn sells(reply: &Reply) -> bool {
@@ -159,12 +172,15 @@ fn load(talk: &mut Talk, scripts: &Scripts) {
     }
 }
 
-/// An order and when it is carried out.
+/// Orders that travel together, and when they are carried out.
 #[derive(Debug)]
-struct Step {
+struct Parcel {
     now: u64,
-    order: Order,
+    errands: Vec<Errand>,
 }
+
+/// How many orders travel together at most.
+const PARCEL_MAX: u64 = 12;
 
 /// Random orders, and the primary in Rust.
 struct World {
@@ -187,13 +203,13 @@ impl World {
     fn new(seed: u64, lane: u16) -> Self {
         let keys = ["a", "b", "c"].map(|name| KeySpace::new(Kind::Rate, &[]).key(name));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_micros();
-        let run = 0xfeed;
+        let (run, names) = (0xfeed, Names::new(PREFIX, lane));
         Self {
             random: Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
             now: u64::try_from(now).expect("before the end of time"),
             writer: Writer {
-                names: Names::new(PREFIX, lane),
-                scripts: with_given_time(),
+                scripts: with_given_time(&names),
+                names,
                 run,
                 has_increx: false,
             },
@@ -233,18 +249,25 @@ impl World {
         }
     }
 
-    /// Appends the commands of `step`, with the time where a script would ask for it.
-    fn write(&self, pipeline: &mut Pipeline, step: &Step) -> usize {
-        let width = self.writer.write(pipeline, &step.order, Call::ByHash);
-        if matches!(step.order, Order::Beat(_) | Order::Bucket(_) | Order::Permits(_)) {
-            pipeline.arg(step.now / SECOND).arg(step.now % SECOND);
-        }
-        width
+    /// Appends the commands of `parcel`, and before them that it is now so late.
+    fn write(&self, pipeline: &mut Pipeline, parcel: &Parcel) -> Vec<Call> {
+        let (seconds, micros) = (parcel.now / SECOND, parcel.now % SECOND);
+        pipeline.cmd("HSET").arg(given_time(&self.writer.names));
+        pipeline.arg("s").arg(seconds).arg("us").arg(micros);
+        self.writer.write(pipeline, &parcel.errands, Form::ByHash)
     }
 
-    fn next(&mut self) -> Step {
+    fn next(&mut self) -> Parcel {
         self.pass_time();
-        let order = match self.random.below(20) {
+        let count = 1 + self.random.below(PARCEL_MAX);
+        let errand = |order| Errand { ticket: Ticket::default(), order };
+        let mut errands: Vec<_> = (0..count).map(|_| errand(self.order())).collect();
+        sort(&mut errands);
+        Parcel { now: self.now, errands }
+    }
+
+    fn order(&mut self) -> Order {
+        match self.random.below(20) {
             0 if self.random.one_in(4) => {
                 Order::Probe(Probe { begins: Epoch(self.random.below(1 << 52) | 1) })
             }
@@ -255,8 +278,7 @@ impl World {
             14..17 => Order::Fixed(self.fixed()),
             17 => Order::Raise(self.raise()),
             _ => Order::Permits(self.permits()),
-        };
-        Step { now: self.now, order }
+        }
     }
 
     /// Often none, often up to an edge or just past it, now and then a long rest or a step back.
@@ -447,15 +469,22 @@ impl World {
     }
 }
 
-/// The scripts, with the time as their last two arguments.
-fn with_given_time() -> Scripts {
+/// Where the time is that scripts are given.
+fn given_time(names: &Names) -> String {
+    format!("{}:time", names.trial())
+}
+
+/// The scripts, with a time that is given.
+fn with_given_time(names: &Names) -> Scripts {
+    let time = format!("redis.call('HMGET', '{}', 's', 'us')", given_time(names));
     let given = |script: &Script| {
-        let text = script.text.replace("redis.call('TIME')", "{ARGV[#ARGV - 1], ARGV[#ARGV]}");
+        let text = script.text.replace("redis.call('TIME')", &time);
         Script::new(Box::leak(text.into_boxed_str()))
     };
     let scripts = Scripts::default();
     Scripts {
         members: given(&scripts.members),
+        fixed: given(&scripts.fixed),
         ring: given(&scripts.ring),
         bucket: given(&scripts.bucket),
         ledger: given(&scripts.ledger),

@@ -8,9 +8,12 @@ use redis::{Pipeline, Value};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::counters::redis::command::{Call, Writer, error_of, read};
+use crate::counters::redis::answer::read;
+use crate::counters::redis::command::{Call, Form, Writer, sort};
 use crate::counters::redis::confirm::Held;
 use crate::counters::redis::dial::ask;
+#[cfg(test)]
+use crate::counters::redis::{name::Names, script::Scripts};
 use crate::counters::redis::trouble::Trouble;
 use crate::counters::redis::{Customer, DEADLINE, News, SILENCE_MAX};
 use crate::limit::order::durability::Durability;
@@ -37,8 +40,6 @@ pub(super) struct Desk {
 pub(super) struct Batch {
     desk: Desk,
     errands: Vec<Errand>,
-    /// When the first of them was handed in.
-    since: Timestamp,
 }
 
 /// How a batch ended, as far as the connection is concerned.
@@ -52,9 +53,10 @@ pub(super) enum End {
 }
 
 impl Batch {
-    /// Orders that were handed in at `since`.
-    pub(super) fn new(desk: Desk, errands: Vec<Errand>, since: Timestamp) -> Self {
-        Self { desk, errands, since }
+    /// Orders that travel together.
+    pub(super) fn new(desk: Desk, mut errands: Vec<Errand>) -> Self {
+        sort(&mut errands);
+        Self { desk, errands }
     }
 
     /// Sends them over `connection`, and tells what comes back; does not end before it is sure
@@ -67,29 +69,22 @@ impl Batch {
         confirm: mpsc::Sender<Held>,
     ) -> End {
         let sent = self.desk.clock.now();
-        let mut pipeline = Pipeline::with_capacity(self.errands.len().saturating_mul(2));
-        let widths: Vec<usize> = self
-            .errands
-            .iter()
-            .map(|errand| writer.write(&mut pipeline, &errand.order, Call::ByHash))
-            .collect();
-        let answers = widths.iter().sum();
-        self.desk.note_commands(answers);
-        let mut answer = std::pin::pin!(ask(connection.clone(), &pipeline, answers));
-        let left = DEADLINE.saturating_sub(sent.since(self.since));
-        match timeout(left, &mut answer).await {
-            Ok(Ok(values)) => {
-                let settled = self.settle(&values, &widths, sent, &confirm);
+        let (pipeline, calls) = self.write(&writer, Form::ByHash);
+        let mut answer = std::pin::pin!(ask(connection.clone(), &pipeline, commands(&calls)));
+        match in_time(&self.desk, sent, &mut answer).await {
+            Some(Ok(values)) => {
+                let settled = self.settle(&values, &calls, sent, &confirm);
                 settled.again(connection, &writer, &confirm).await
             }
-            Ok(Err(trouble)) => End::Broken(trouble),
-            Err(_) => {
+            Some(Err(trouble)) => End::Broken(trouble),
+            None => {
                 // Nobody waits for it any more; but as long as it is on its way no other takes
                 // its place, so that a primary that is slow is not given more and more.
-                drop(self);
+                let errands = self.give_up(sent);
                 match timeout(SILENCE_MAX, answer).await {
                     Ok(Ok(values)) => {
-                        let errors = values.iter().filter_map(error_of);
+                        let replies = read(&errands, &calls, &values);
+                        let errors = replies.into_iter().filter_map(Result::err);
                         end(errors.filter(|error| *error != Trouble::NoScript).reduce(worse))
                     }
                     Ok(Err(trouble)) => End::Broken(trouble),
@@ -99,22 +94,37 @@ impl Batch {
         }
     }
 
+    /// The commands that carry it out.
+    fn write(&self, writer: &Writer, form: Form) -> (Pipeline, Vec<Call>) {
+        let mut pipeline = Pipeline::new();
+        let calls = writer.write(&mut pipeline, &self.errands, form);
+        self.desk.note_commands(commands(&calls));
+        (pipeline, calls)
+    }
+
+    /// Tells that there was no answer in time to what was sent at `sent`.
+    fn give_up(mut self, sent: Timestamp) -> Vec<Errand> {
+        let errands = std::mem::take(&mut self.errands);
+        let outcomes = errands.iter().map(|errand| (errand.ticket, Outcome::Unanswered));
+        self.desk.tell(outcomes.collect(), Some(sent));
+        errands
+    }
+
     /// Tells what was answered; keeps those whose script was not known there, which were
     /// therefore not carried out.
     fn settle(
         mut self,
         values: &[Value],
-        widths: &[usize],
+        calls: &[Call],
         sent: Timestamp,
         confirm: &mpsc::Sender<Held>,
     ) -> Settled {
         let (mut outcomes, mut unknown) = (Vec::with_capacity(self.errands.len()), Vec::new());
-        let mut held = Vec::new();
-        let (mut trouble, mut rest) = (None, values);
-        for (errand, width) in std::mem::take(&mut self.errands).into_iter().zip(widths) {
-            let (mine, others) = rest.split_at_checked(*width).unwrap_or_default();
-            rest = others;
-            match read(&errand.order, mine) {
+        let (mut held, mut trouble) = (Vec::new(), None);
+        let errands = std::mem::take(&mut self.errands);
+        let replies = read(&errands, calls, values);
+        for (errand, reply) in errands.into_iter().zip(replies) {
+            match reply {
                 Ok(reply) if errand.order.durability() == Durability::Memory => {
                     outcomes.push((errand.ticket, Outcome::Answered(reply)));
                 }
@@ -126,7 +136,7 @@ impl Batch {
                 }
             }
         }
-        self.desk.tell(outcomes, sent);
+        self.desk.tell(outcomes, Some(sent));
         if !held.is_empty() {
             // Where there is no room for them they are dropped, and so unanswered.
             drop(confirm.try_send(Held::new(self.desk.clone(), sent, held)));
@@ -136,6 +146,21 @@ impl Batch {
     }
 }
 
+/// How many commands `calls` are.
+fn commands(calls: &[Call]) -> usize {
+    calls.iter().map(|call| call.commands).sum()
+}
+
+/// What comes of `answer` to what was sent at `sent`, if it comes in time. What a busy machine keeps
+/// from looking is not the primary's fault: who looks too late looks again, for as long as it was late.
+async fn in_time<T>(desk: &Desk, sent: Timestamp, mut answer: impl Future<Output = T> + Unpin) -> Option<T> {
+    if let Ok(value) = timeout(DEADLINE, &mut answer).await {
+        return Some(value);
+    }
+    let late = desk.clock.now().since(sent).saturating_sub(DEADLINE).min(DEADLINE);
+    timeout(late, answer).await.ok()
+}
+
 #[cfg(test)]
 impl Batch {
     /// The orders.
@@ -143,11 +168,14 @@ impl Batch {
         &self.errands
     }
 
-    /// As if the primary had answered this, each with one value.
-    pub(super) fn answered(self, values: &[Value]) {
-        let (sent, widths) = (self.since, vec![1; self.errands.len()]);
-        let (confirm, _held) = mpsc::channel(1);
-        drop(self.settle(values, &widths, sent, &confirm));
+    /// As if the primary had answered this to the calls of so many orders each.
+    pub(super) fn answered(self, answer: impl FnMut(usize) -> Value) {
+        let names = Names::new("", 0);
+        let writer = Writer { names, scripts: Scripts::default(), run: 0, has_increx: false };
+        let (_, calls) = self.write(&writer, Form::ByHash);
+        let values: Vec<_> = calls.iter().map(|call| call.orders).map(answer).collect();
+        let (sent, (confirm, _held)) = (self.desk.clock.now(), mpsc::channel(1));
+        drop(self.settle(&values, &calls, sent, &confirm));
     }
 }
 
@@ -170,25 +198,21 @@ impl Settled {
             return end(trouble);
         }
         let sent = batch.desk.clock.now();
-        let mut pipeline = Pipeline::new();
-        let widths: Vec<usize> = batch
-            .errands
-            .iter()
-            .map(|errand| writer.write(&mut pipeline, &errand.order, Call::ByText))
-            .collect();
-        let answers = widths.iter().sum();
-        batch.desk.note_commands(answers);
-        let left = DEADLINE.saturating_sub(sent.since(batch.since));
-        match timeout(left, ask(connection, &pipeline, answers)).await {
-            Ok(Ok(values)) => {
+        let (pipeline, calls) = batch.write(writer, Form::ByText);
+        let answer = std::pin::pin!(ask(connection, &pipeline, commands(&calls)));
+        match in_time(&batch.desk, sent, answer).await {
+            Some(Ok(values)) => {
                 let Settled { batch, trouble: second } =
-                    batch.settle(&values, &widths, sent, confirm);
+                    batch.settle(&values, &calls, sent, confirm);
                 let unknown = (!batch.errands.is_empty()).then_some(Trouble::NoScript);
                 end([trouble, second, unknown].into_iter().flatten().reduce(worse))
             }
-            Ok(Err(trouble)) => End::Broken(trouble),
+            Some(Err(trouble)) => End::Broken(trouble),
             // What comes later finds nobody; the connection is as good as it was.
-            Err(_) => end(trouble),
+            None => {
+                batch.give_up(sent);
+                end(trouble)
+            }
         }
     }
 }
@@ -211,8 +235,8 @@ impl Desk {
         self.commands.fetch_add(u64::try_from(answers).unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// Tells the outcomes of orders that were sent at `sent`.
-    pub(super) fn tell(&self, outcomes: Vec<(Ticket, Outcome)>, sent: Timestamp) {
+    /// Tells the outcomes of orders that were sent at `sent`; none: nobody waited for an answer.
+    pub(super) fn tell(&self, outcomes: Vec<(Ticket, Outcome)>, sent: Option<Timestamp>) {
         if outcomes.is_empty() {
             return;
         }
@@ -226,6 +250,6 @@ impl Drop for Batch {
     fn drop(&mut self) {
         let errands = std::mem::take(&mut self.errands);
         let outcomes = errands.into_iter().map(|errand| (errand.ticket, Outcome::Unanswered));
-        self.desk.tell(outcomes.collect(), self.since);
+        self.desk.tell(outcomes.collect(), None);
     }
 }

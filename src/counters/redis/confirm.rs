@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::counters::redis::batch::Desk;
-use crate::counters::redis::command::error_of;
+use crate::counters::redis::answer::error_of;
 use crate::counters::redis::dial::{Line, Report, TRIAL_MILLIS};
 use crate::counters::redis::settings::{Login, Place, Tls};
 use crate::counters::redis::trouble::Trouble;
@@ -108,7 +108,7 @@ impl Held {
             let is_good = is_confirmed || durability != Durability::Replicated;
             (ticket, if is_good { Outcome::Answered(reply) } else { Outcome::Unconfirmed })
         });
-        self.desk.tell(outcomes.collect(), self.sent);
+        self.desk.tell(outcomes.collect(), Some(self.sent));
     }
 }
 
@@ -116,7 +116,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         let answers = std::mem::take(&mut self.answers).into_iter();
         let outcomes = answers.map(|(ticket, ..)| (ticket, Outcome::Unanswered));
-        self.desk.tell(outcomes.collect(), self.sent);
+        self.desk.tell(outcomes.collect(), Some(self.sent));
     }
 }
 
@@ -223,7 +223,7 @@ impl Question {
     }
 
     async fn ask_over(&self, line: Option<Line>, looks: bool) -> Result<(Line, Copies), Trouble> {
-        let line = match line {
+        let mut line = match line {
             Some(line) if !looks => line,
             line => {
                 let (line, report) = self.look(line).await?;
@@ -251,7 +251,7 @@ impl Question {
 
     /// Makes sure that `line`, or else a new one, leads to who sold, and sees how it is doing.
     async fn look(&self, line: Option<Line>) -> Result<(Line, Report), Trouble> {
-        let line = if let Some(line) = line {
+        let mut line = if let Some(line) = line {
             line
         } else {
             let Way { place, tls, login } = &self.way;

@@ -1,6 +1,11 @@
 //! One connection: made, logged in, and tried out, before anybody relies on it.
+//!
+//! Its bytes are moved by whoever waits for its answers, in the same turn and not by a task of its
+//! own: in a process that has too much to do each turn is waited for.
 
+use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use openssl::ssl::{SslConnector, SslFiletype, SslMethod, SslVersion};
@@ -8,7 +13,6 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_openssl::SslStream;
 
@@ -31,11 +35,10 @@ pub(super) const TRIAL_MILLIS: u64 = 10_000;
 const VERSION_MIN: u32 = 7;
 
 /// A connection.
-#[derive(Debug)]
 pub(super) struct Line {
     connection: MultiplexedConnection,
-    /// What moves its bytes, until the connection breaks or this is dropped.
-    driver: JoinSet<()>,
+    /// What moves its bytes; none: the connection broke.
+    driver: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 /// What a server says of itself.
@@ -100,13 +103,11 @@ impl Line {
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let opened = MultiplexedConnection::new_with_config(&info, stream, config).await;
         let (connection, moves) = opened.map_err(|error| Trouble::of_client(&error))?;
-        let mut driver = JoinSet::new();
-        driver.spawn(moves);
-        Ok(Self { connection, driver })
+        Ok(Self { connection, driver: Some(Box::pin(moves)) })
     }
 
     /// What the server says of itself.
-    pub(super) async fn report(&self) -> Result<Report, Trouble> {
+    pub(super) async fn report(&mut self) -> Result<Report, Trouble> {
         match self.ask_one(&["INFO", "server", "replication", "memory"]).await {
             // Sections by the handful came with the version that is needed anyhow.
             Err(Trouble::Refused(said)) => Err(Trouble::TooOld(said)),
@@ -116,15 +117,46 @@ impl Line {
 
     /// Sends all of `pipeline` and waits for its `answers`.
     pub(super) async fn ask(
-        &self,
+        &mut self,
         pipeline: &Pipeline,
         answers: usize,
     ) -> Result<Vec<Value>, Trouble> {
-        ask(self.connection.clone(), pipeline, answers).await
+        let mut answer = std::pin::pin!(ask(self.connection.clone(), pipeline, answers));
+        poll_fn(|context| self.poll_with(context, |context| answer.as_mut().poll(context))).await
+    }
+
+    /// Looks with `look` for something that comes of this connection, and moves its bytes; an error
+    /// if it broke before there was something.
+    pub(super) fn poll_with<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut look: impl FnMut(&mut Context<'_>) -> Poll<Result<T, Trouble>>,
+    ) -> Poll<Result<T, Trouble>> {
+        // What is to be sent is sent at once, and what has come is seen at once.
+        if let Poll::Ready(found) = look(context) {
+            return Poll::Ready(found);
+        }
+        let is_broken = self.poll_broken(context).is_ready();
+        match look(context) {
+            Poll::Pending if is_broken => {
+                Poll::Ready(Err(Trouble::Unreachable("the connection broke".to_owned())))
+            }
+            found => found,
+        }
+    }
+
+    /// Moves its bytes; ready when the connection broke.
+    fn poll_broken(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(driver) = &mut self.driver else { return Poll::Ready(()) };
+        let moved = driver.as_mut().poll(context);
+        if moved.is_ready() {
+            self.driver = None;
+        }
+        moved
     }
 
     /// Asks one thing; no answer within [`DIAL_MAX`] is as bad as none.
-    pub(super) async fn ask_one(&self, words: &[&str]) -> Result<Value, Trouble> {
+    pub(super) async fn ask_one(&mut self, words: &[&str]) -> Result<Value, Trouble> {
         let mut pipeline = Pipeline::new();
         if let Some((name, arguments)) = words.split_first() {
             pipeline.cmd(name).arg(arguments);
@@ -143,10 +175,11 @@ impl Line {
     pub(super) fn connection(&self) -> MultiplexedConnection {
         self.connection.clone()
     }
+}
 
-    /// Returns when the connection broke.
-    pub(super) async fn broken(&mut self) {
-        self.driver.join_next().await;
+impl std::fmt::Debug for Line {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Line that is {}", if self.driver.is_some() { "open" } else { "broken" })
     }
 }
 
@@ -167,7 +200,7 @@ impl Primary {
         tried.unwrap_or(Err(Trouble::Silent))
     }
 
-    async fn try_out(line: Line, names: Names, scripts: Scripts) -> Result<Self, Trouble> {
+    async fn try_out(mut line: Line, names: Names, scripts: Scripts) -> Result<Self, Trouble> {
         let report = line.report().await?;
         report.check()?;
 

@@ -105,7 +105,7 @@ impl Finder {
                 if line.is_none() {
                     *line = Some(Line::open(place, tls, login.as_ref()).await?);
                 }
-                let open = line.as_ref().ok_or(Trouble::Silent)?;
+                let open = line.as_mut().ok_or(Trouble::Silent)?;
                 open.ask_one(&["SENTINEL", "MASTER", name]).await
             };
             let answer = timeout(SENTINEL_MAX, asked).await.unwrap_or(Err(Trouble::Silent));
@@ -130,7 +130,7 @@ impl Finder {
         let mut last = Trouble::NoNodeForSlot(slot);
         for _ in 0..self.nodes.len() {
             let Some(place) = self.nodes.front().cloned() else { break };
-            match self.slots_of(&place).await {
+            match slots_of(&self.settings, &place).await {
                 Ok(slots) => {
                     let found = primary_of(&slots, slot, &place);
                     self.note(&slots, &place);
@@ -145,11 +145,6 @@ impl Finder {
         Err(last)
     }
 
-    async fn slots_of(&self, place: &Place) -> Result<Value, Trouble> {
-        let (tls, login) = (self.settings.tls.as_ref(), self.settings.login.as_ref());
-        Line::open(place, tls, login).await?.ask_one(&["CLUSTER", "SLOTS"]).await
-    }
-
     /// Remembers the nodes that are named, for the day when the named ones are gone.
     fn note(&mut self, slots: &Value, asked: &Place) {
         for place in ranges(slots).flat_map(|range| nodes(range, asked)) {
@@ -158,6 +153,11 @@ impl Finder {
             }
         }
     }
+}
+
+async fn slots_of(settings: &Settings, place: &Place) -> Result<Value, Trouble> {
+    let (tls, login) = (settings.tls.as_ref(), settings.login.as_ref());
+    Line::open(place, tls, login).await?.ask_one(&["CLUSTER", "SLOTS"]).await
 }
 
 impl Named {

@@ -1,7 +1,10 @@
 //! One lane: finds its primary, keeps a connection to it, and sends orders in batches.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use openssl::rand::rand_bytes;
@@ -129,7 +132,7 @@ impl Lane {
         confirming.spawn(confirmer.run(held));
         let writer = Arc::new(writer);
         let moved = std::pin::pin!(moved(finder, &place));
-        let on_the_way = JoinSet::new();
+        let on_the_way = Vec::new();
         let road = Wire { line, writer, on_the_way, confirm, confirming, moved };
         carry_all(desk, told, parcels, road).await
     }
@@ -157,7 +160,8 @@ trait Road {
 struct Wire<M> {
     line: Line,
     writer: Arc<Writer>,
-    on_the_way: JoinSet<End>,
+    /// At most [`ON_THE_WAY_MAX`].
+    on_the_way: Vec<Pin<Box<dyn Future<Output = End> + Send>>>,
     /// Where answers go that wait for a replica of the primary, and who asks for them.
     confirm: mpsc::Sender<Held>,
     confirming: JoinSet<()>,
@@ -172,18 +176,16 @@ impl<M: Future<Output = ()> + Unpin> Road for Wire<M> {
 
     fn send(&mut self, batch: Batch) {
         let (connection, writer) = (self.line.connection(), Arc::clone(&self.writer));
-        self.on_the_way.spawn(batch.carry(connection, writer, self.confirm.clone()));
+        self.on_the_way.push(Box::pin(batch.carry(connection, writer, self.confirm.clone())));
     }
 
     async fn back(&mut self) -> End {
         let Self { line, on_the_way, moved, .. } = self;
         tokio::select! {
             biased;
-            () = line.broken() => {
-                End::Broken(Trouble::Unreachable("the connection broke".to_owned()))
+            end = poll_fn(|context| line.poll_with(context, |context| first(on_the_way, context))) => {
+                end.unwrap_or_else(End::Broken)
             }
-            // A task that ended by itself has told what it knew.
-            Some(end) = on_the_way.join_next() => end.unwrap_or(End::Broken(Trouble::Garbled)),
             () = moved => End::Broken(Trouble::NotPrimary),
         }
     }
@@ -193,10 +195,24 @@ impl<M: Future<Output = ()> + Unpin> Road for Wire<M> {
     }
 
     async fn close(&mut self) {
-        self.on_the_way.shutdown().await;
+        self.on_the_way.clear();
         // What is held there then has its outcome too.
         self.confirming.shutdown().await;
     }
+}
+
+/// Lets all batches go on; the first that is back.
+fn first(
+    on_the_way: &mut Vec<Pin<Box<dyn Future<Output = End> + Send>>>,
+    context: &mut Context<'_>,
+) -> Poll<Result<End, Trouble>> {
+    for (place, batch) in on_the_way.iter_mut().enumerate() {
+        if let Poll::Ready(end) = batch.as_mut().poll(context) {
+            drop(on_the_way.swap_remove(place));
+            return Poll::Ready(Ok(end));
+        }
+    }
+    Poll::Pending
 }
 
 /// Sends the orders of `parcels` over `road` until that is over.
@@ -209,8 +225,8 @@ async fn carry_all<R: Road>(
     let mut waiting = Waiting::default();
     let over = loop {
         while road.on_the_way() < ON_THE_WAY_MAX {
-            let Some((errands, since)) = waiting.take() else { break };
-            road.send(Batch::new(desk.clone(), errands, since));
+            let Some(errands) = waiting.take() else { break };
+            road.send(Batch::new(desk.clone(), errands));
         }
         let oldest = waiting.oldest(desk.clock.now());
         tokio::select! {
@@ -269,7 +285,7 @@ async fn meanwhile<T>(
             done = &mut done => return Some(done),
             parcel = parcels.recv() => {
                 let parcel = parcel?;
-                drop(Batch::new(desk.clone(), parcel.errands, parcel.since));
+                drop(Batch::new(desk.clone(), parcel.errands));
             }
         }
     }
@@ -307,18 +323,16 @@ impl Waiting {
         if connection != desk.connection || room < errands.len() {
             // Dropped, they are unanswered: what was meant for another primary must not reach
             // this one before it knows what the other had sold.
-            drop(Batch::new(desk.clone(), errands, since));
+            drop(Batch::new(desk.clone(), errands));
             return;
         }
         self.errands.extend(errands.into_iter().map(|errand| (errand, since)));
     }
 
-    /// The orders of the next batch, and since when the first of them waits.
-    fn take(&mut self) -> Option<(Vec<Errand>, Timestamp)> {
-        let (_, since) = self.errands.front()?;
-        let since = *since;
+    /// The orders of the next batch.
+    fn take(&mut self) -> Option<Vec<Errand>> {
         let count = self.errands.len().min(BATCH_MAX);
-        Some((self.errands.drain(..count).map(|(errand, _)| errand).collect(), since))
+        (0 < count).then(|| self.errands.drain(..count).map(|(errand, _)| errand).collect())
     }
 
     /// How long until the oldest has waited for too long; none: nobody waits.
@@ -339,10 +353,8 @@ impl Waiting {
     }
 
     fn end(&mut self, desk: &Desk, count: usize) {
-        let Some((_, since)) = self.errands.front() else { return };
-        let since = *since;
         let errands = self.errands.drain(..count).map(|(errand, _)| errand).collect();
-        drop(Batch::new(desk.clone(), errands, since));
+        drop(Batch::new(desk.clone(), errands));
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Script {
 pub struct Scripts {
     /// A beat.
     pub members: Script,
+    /// A fixed window.
+    pub fixed: Script,
     /// A sliding window.
     pub ring: Script,
     /// A token bucket.
@@ -46,19 +48,21 @@ impl Default for Scripts {
     fn default() -> Self {
         Self {
             members: Script::new(include_str!("members.lua")),
-            ring: Script::new(include_str!("ring.lua")),
-            bucket: Script::new(include_str!("bucket.lua")),
+            fixed: Script::new(concat!(include_str!("fixed.lua"), include_str!("each.lua"))),
+            ring: Script::new(concat!(include_str!("ring.lua"), include_str!("each.lua"))),
+            bucket: Script::new(concat!(include_str!("bucket.lua"), include_str!("each.lua"))),
             ledger: Script::new(include_str!("ledger.lua")),
             raise: Script::new(include_str!("raise.lua")),
-            permits: Script::new(include_str!("permits.lua")),
+            permits: Script::new(concat!(include_str!("permits.lua"), include_str!("each.lua"))),
         }
     }
 }
 
 impl Scripts {
     /// All of them.
-    pub fn all(&self) -> [&Script; 6] {
-        [&self.members, &self.ring, &self.bucket, &self.ledger, &self.raise, &self.permits]
+    pub fn all(&self) -> [&Script; 7] {
+        let Self { members, fixed, ring, bucket, ledger, raise, permits } = self;
+        [members, fixed, ring, bucket, ledger, raise, permits]
     }
 }
 

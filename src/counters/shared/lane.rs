@@ -165,11 +165,12 @@ impl Lane {
         }
     }
 
-    /// What became of orders that were sent at `sent` and answered, if they were, at `received`.
+    /// What became of orders that were sent, if they were, at `sent` and answered, if they were, at
+    /// `received`.
     fn outcomes(
         &self,
         office: &Office,
-        (sent, received): (Timestamp, Timestamp),
+        (sent, received): (Option<Timestamp>, Timestamp),
         outcomes: Vec<(Ticket, Outcome)>,
     ) {
         // What no replica confirms was answered all the same.
@@ -222,12 +223,14 @@ impl Lane {
             // The time at which it was received says most about the primary's clock.
             member.outcome(received, ticket, outcome);
         }
-        if is_heard {
-            let took = received.since(sent).as_micros();
-            member.latency.note(u64::try_from(took).unwrap_or(u64::MAX));
-            member.membership.heard(received);
-        } else {
-            member.membership.missed(now, sent);
+        if let Some(sent) = sent {
+            if is_heard {
+                let took = received.since(sent).as_micros();
+                member.latency.note(u64::try_from(took).unwrap_or(u64::MAX));
+                member.membership.heard(received);
+            } else {
+                member.membership.missed(now, sent);
+            }
         }
         member.rounds(now, &rounds);
         self.follow(office, &mut member);

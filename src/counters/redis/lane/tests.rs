@@ -13,7 +13,8 @@ use shuttle::scheduler::RandomScheduler;
 
 use super::*;
 use crate::counters::redis::{Customer, Link};
-use crate::limit::order::{Order, Outcome, Raise, Ticket};
+use crate::limit::key::{KeySpace, Kind};
+use crate::limit::order::{Fixed, Meter, Order, Outcome, Raise, Span, Ticket};
 use crate::time::Clock;
 
 /// How many orders of events are tried.
@@ -106,29 +107,33 @@ impl Chaos {
     /// What becomes of one batch.
     async fn carry(batch: Batch) -> End {
         pause().await;
-        let values: Vec<_> = batch.errands().iter().map(|_| answer()).collect();
         match thread_rng().gen_range(0..8) {
             // Nobody waits for it any more, but it is on its way.
             0 => drop(batch),
             1 => return End::Broken(Trouble::Moved),
             // It panics, as far as the lane can see.
             2 => return End::Broken(Trouble::Garbled),
-            3 => {
-                // Fewer answers than orders.
-                batch.answered(values.split_first().map_or(&[], |(_, fewer)| fewer));
-            }
-            _ => batch.answered(&values),
+            // Fewer answers than orders.
+            3 => batch.answered(|orders| answer(orders - 1)),
+            _ => batch.answered(answer),
         }
         pause().await;
         End::Answered(None)
     }
 }
 
-fn answer() -> Value {
+/// The answer to a call of so many orders, some of which fail.
+fn answer(orders: usize) -> Value {
+    let error = |text| redis::parse_redis_value(text).unwrap();
+    let sold = |_| match thread_rng().gen_range(0..10) {
+        0 => Value::Okay,
+        1 => error(b"-WRONGTYPE of another kind\r\n"),
+        _ => Value::Int(1),
+    };
     match thread_rng().gen_range(0..10) {
         0 => Value::Okay,
-        1 => redis::parse_redis_value(b"-NOSCRIPT unknown\r\n").unwrap(),
-        _ => Value::Int(1),
+        1 => error(b"-NOSCRIPT unknown\r\n"),
+        _ => Value::Array((0..orders).map(sold).chain([Value::Nil]).collect()),
     }
 }
 
@@ -157,12 +162,12 @@ impl Road for Chaos {
     }
 
     async fn back(&mut self) -> End {
-        std::future::poll_fn(|context| {
+        poll_fn(|context| {
             if thread_rng().gen_range(0..60) == 0 {
                 return Poll::Ready(End::Broken(Trouble::NotPrimary));
             }
             for place in 0..self.on_the_way.len() {
-                let task = std::pin::Pin::new(&mut self.on_the_way[place]);
+                let task = Pin::new(&mut self.on_the_way[place]);
                 if let Poll::Ready(end) = task.poll(context) {
                     self.on_the_way.swap_remove(place);
                     return Poll::Ready(end.unwrap());
@@ -197,7 +202,12 @@ async fn send_some(link: Link, witness: Arc<Witness>, sender: u32) {
         let errands = (0..thread_rng().gen_range(1..=ORDERS_MAX)).map(|_| {
             serial += 1;
             witness.note(serial, |known| known.made_for = connection);
-            let order = Order::Raise(Raise { floors: Vec::new() });
+            let meter = Meter { key: KeySpace::new(Kind::Rate, &[]).key("a"), period: 1 };
+            let span = Span { starts: 0, ends: 1 };
+            let order = match serial % 3 {
+                0 => Order::Raise(Raise { floors: Vec::new() }),
+                _ => Order::Fixed(Fixed { meter, span, want: 1, back: 0 }),
+            };
             Errand { ticket: Ticket { place: 0, serial }, order }
         });
         let errands: Vec<_> = errands.collect();
