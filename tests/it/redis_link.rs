@@ -1,20 +1,23 @@
 //! The link to Redis in fair weather: what it carries, as whom, and over TLS.
 
-use std::fs;
+use std::time::Instant;
+use std::{fs, thread};
 
 use tempfile::TempDir;
+use weir::counters::redis::DEADLINE;
 use weir::counters::redis::settings::{Login, Password, Settings, Tls, Topology};
 use weir::counters::redis::trouble::Trouble;
+use weir::limit::key::{KeySpace, Kind};
 use weir::limit::order::durability::Durability;
 use weir::limit::order::members::Beaten;
-use weir::limit::order::{Errand, LedgerSold, Outcome, Reply, Ticket};
+use weir::limit::order::{Errand, LedgerSold, Order, Outcome, Reply, Ticket};
 
 use crate::harness::linked::{
     Linked, beat, counter_of, every_kind, fixed, ledger, place, settings,
 };
 use crate::harness::redis::{Redis, text};
-use crate::harness::soon;
 use crate::harness::tls::Authority;
+use crate::harness::{PATIENCE, soon};
 
 /// All kinds of orders work, and what they did can be seen.
 fn sells(linked: &mut Linked) {
@@ -89,6 +92,122 @@ fn many_orders_travel_in_few_batches_and_each_has_one_outcome() {
         "{answered} of {sold}"
     );
     assert!(batches.len() < 1_800, "{} batches", batches.len());
+}
+
+#[test]
+fn orders_that_travel_together_are_one_command() {
+    let redis = Redis::start();
+    let linked = Linked::to(&redis);
+    let (connection, _) = linked.connected(0, 1);
+    let calls = || {
+        let info = text(&redis.ask(&["INFO", "commandstats"]));
+        let scripts = ["cmdstat_evalsha:", "cmdstat_eval:"].map(|begin| {
+            let line =
+                info.lines().find_map(|line| line.strip_prefix(begin)?.strip_prefix("calls="));
+            let calls = line.and_then(|line| line.split(',').next()?.parse::<usize>().ok());
+            calls.unwrap_or(0)
+        });
+        scripts.iter().sum::<usize>()
+    };
+    for order in every_kind() {
+        let errand = |serial| Errand { ticket: Ticket { place: 1, serial }, order: order.clone() };
+        let (before, known) = (calls(), linked.batches().len());
+        let orders: Vec<_> = (0..20).map(errand).collect();
+        linked.link.send(0, connection, orders).expect("room");
+        let outcomes = || linked.batches().into_iter().skip(known).flatten().count();
+        soon(|| (outcomes() == 20).then_some(())).expect("all outcomes");
+        // Twice, where the script was not known yet.
+        let most = match order {
+            Order::Fixed(_) | Order::Ring(_) | Order::Bucket(_) | Order::Permits(_) => 2,
+            Order::Probe(_) => 0,
+            Order::Beat(_) | Order::Ledger(_) | Order::Raise(_) => 40,
+        };
+        assert!(calls() - before <= most, "{order:?}: {}", calls() - before);
+    }
+}
+
+#[test]
+fn one_bad_key_hurts_no_order_that_travels_with_it() {
+    let redis = Redis::start();
+    let mut linked = Linked::to(&redis);
+    let (connection, _) = linked.connected(0, 1);
+    sells(&mut linked);
+    for order in every_kind() {
+        let key = match order {
+            Order::Fixed(_) => "*}f:*",
+            Order::Ring(_) => "*}r:*",
+            Order::Bucket(_) => "*}b:*",
+            Order::Permits(_) => "*}c:*",
+            _ => continue,
+        };
+        let redis::Value::Array(keys) = redis.ask(&["KEYS", key]) else { panic!("no keys") };
+        let bad = text(&keys[0]);
+        // Of another type, and of the right one with what nobody wrote.
+        for spoiled in [&["RPUSH", &bad, "1"][..], &["SET", &bad, "?"]] {
+            redis.ask(&["DEL", &bad]);
+            redis.ask(spoiled);
+            let begun = Instant::now();
+            let (mine, outcomes) = loop {
+                let known = linked.batches().len();
+                let orders = [elsewhere(&order), order.clone(), elsewhere(&order)];
+                let errand =
+                    |(serial, order)| Errand { ticket: Ticket { place: 2, serial }, order };
+                linked
+                    .link
+                    .send(0, connection, (0..).zip(orders).map(errand).collect())
+                    .expect("room");
+                let told =
+                    || linked.batches().into_iter().skip(known).flatten().collect::<Vec<_>>();
+                let mut outcomes =
+                    soon(|| Some(told()).filter(|told| told.len() == 3)).expect("three outcomes");
+                outcomes.sort_by_key(|(ticket, _)| *ticket);
+                let mine = outcomes.remove(1).1;
+                // On a busy machine it may take longer than it may.
+                let is_good = |(_, outcome): &(_, _)| matches!(outcome, Outcome::Answered(_));
+                if outcomes.iter().all(is_good) || PATIENCE < begun.elapsed() {
+                    break (mine, outcomes);
+                }
+            };
+            assert_eq!(mine, Outcome::Unanswered, "{order:?}");
+            assert!(
+                outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Answered(_))),
+                "{order:?}: {outcomes:?}"
+            );
+        }
+    }
+    assert_eq!(linked.connections(0).len(), 1, "{:?}", linked.troubles());
+}
+
+/// The same order about another key.
+fn elsewhere(order: &Order) -> Order {
+    let other = KeySpace::new(Kind::Rate, &[]).key("another");
+    let mut order = order.clone();
+    match &mut order {
+        Order::Fixed(order) => order.meter.key = other,
+        Order::Ring(order) => order.meter.key = other,
+        Order::Bucket(order) => order.meter.key = other,
+        Order::Permits(order) => order.key = other,
+        _ => panic!("it has no key of its own"),
+    }
+    order
+}
+
+#[test]
+fn a_process_that_has_too_much_to_do_does_not_take_that_for_a_silent_redis() {
+    let redis = Redis::start();
+    // Between two turns of the link passes more time than an answer may take.
+    let work = async {
+        loop {
+            thread::sleep(DEADLINE + DEADLINE / 2);
+            tokio::task::yield_now().await;
+        }
+    };
+    let mut linked = Linked::beside(&settings(&redis), work);
+    linked.connected(0, 1);
+    for _ in 0..5 {
+        linked.bought(0);
+    }
+    assert_eq!(linked.connections(0).len(), 1, "{:?}", linked.troubles());
 }
 
 #[test]

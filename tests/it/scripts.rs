@@ -207,12 +207,7 @@ impl World {
         Self {
             random: Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
             now: u64::try_from(now).expect("before the end of time"),
-            writer: Writer {
-                scripts: with_given_time(&names),
-                names,
-                run,
-                has_increx: false,
-            },
+            writer: Writer { scripts: with_given_time(&names), names, run, has_increx: false },
             primary: Primary { run, ..Primary::default() },
             keys: keys.to_vec(),
             seqs: [0; 4],

@@ -12,11 +12,7 @@ use crate::limit::order::{
 use crate::limit::seller::fixed;
 
 /// What `values`, the answers to `calls`, say to each of `errands`.
-pub fn read(
-    errands: &[Errand],
-    calls: &[Call],
-    values: &[Value],
-) -> Vec<Result<Reply, Trouble>> {
+pub fn read(errands: &[Errand], calls: &[Call], values: &[Value]) -> Vec<Result<Reply, Trouble>> {
     let mut replies = Vec::with_capacity(errands.len());
     let (mut errands, mut values) = (errands, values);
     for call in calls {
@@ -209,5 +205,62 @@ impl<'a> Numbers<'a> {
             sold.push(EntrySold { granted: self.next()?, total: self.next()? });
         }
         Ok(LedgerSold::Sold(sold))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::key::{KeySpace, Kind};
+    use crate::limit::order::{Meter, Span, Ticket};
+
+    fn fixed() -> Errand {
+        let meter = Meter { key: KeySpace::new(Kind::Rate, &[]).key("a"), period: 1 };
+        let order =
+            Order::Fixed(Fixed { meter, span: Span { starts: 0, ends: 1 }, want: 1, back: 0 });
+        Errand { ticket: Ticket::default(), order }
+    }
+
+    /// What two orders in one call are told by its answers.
+    fn says(answers: &[&str]) -> Vec<Result<Reply, Trouble>> {
+        let values: Vec<_> = answers
+            .iter()
+            .map(|answer| redis::parse_redis_value(answer.as_bytes()).unwrap())
+            .collect();
+        read(&[fixed(), fixed()], &[Call { orders: 2, commands: values.len() }], &values)
+    }
+
+    fn sold(sold: i64, epoch: u64) -> Result<Reply, Trouble> {
+        Ok(Reply::Fixed(FixedSold { sold, returns: 0 }, Epoch(epoch)))
+    }
+
+    #[test]
+    fn each_order_of_a_call_has_its_own_answer() {
+        assert_eq!(says(&["*3\r\n:1\r\n$1\r\n2\r\n$1\r\n9\r\n"]), [sold(1, 9), sold(2, 9)]);
+        let wrong = || Err(Trouble::Refused("WRONGTYPE it".to_owned()));
+        let answers = says(&["*3\r\n-WRONGTYPE it\r\n:2\r\n$-1\r\n"]);
+        assert_eq!(answers, [wrong(), sold(2, 0)]);
+        // The same without a script.
+        let answers = says(&["-WRONGTYPE it\r\n", "*2\r\n:2\r\n:1\r\n", "$1\r\n9\r\n"]);
+        assert_eq!(answers, [wrong(), sold(2, 9)]);
+    }
+
+    #[test]
+    fn an_error_of_the_call_is_that_of_all_of_its_orders() {
+        let moved = || Err(Trouble::Moved);
+        assert_eq!(says(&["-MOVED 1 a:1\r\n"]), [moved(), moved()]);
+        let unknown = || Err(Trouble::NoScript);
+        assert_eq!(says(&["-NOSCRIPT it\r\n"]), [unknown(), unknown()]);
+    }
+
+    #[test]
+    fn an_answer_for_fewer_or_more_orders_is_none() {
+        let none = || Err(Trouble::Garbled);
+        let fewer = "*2\r\n:1\r\n$1\r\n9\r\n";
+        let more = "*4\r\n:1\r\n:1\r\n:1\r\n$1\r\n9\r\n";
+        for answers in [&[fewer][..], &[more], &[":1\r\n"], &[]] {
+            assert_eq!(says(answers), [none(), none()]);
+        }
+        assert_eq!(read(&[fixed()], &[], &[]), [none()]);
     }
 }

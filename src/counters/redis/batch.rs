@@ -12,10 +12,10 @@ use crate::counters::redis::answer::read;
 use crate::counters::redis::command::{Call, Form, Writer, sort};
 use crate::counters::redis::confirm::Held;
 use crate::counters::redis::dial::ask;
-#[cfg(test)]
-use crate::counters::redis::{name::Names, script::Scripts};
 use crate::counters::redis::trouble::Trouble;
 use crate::counters::redis::{Customer, DEADLINE, News, SILENCE_MAX};
+#[cfg(test)]
+use crate::counters::redis::{name::Names, script::Scripts};
 use crate::limit::order::durability::Durability;
 use crate::limit::order::{Errand, Outcome, Ticket};
 use crate::time::{Clock, Timestamp};
@@ -153,7 +153,11 @@ fn commands(calls: &[Call]) -> usize {
 
 /// What comes of `answer` to what was sent at `sent`, if it comes in time. What a busy machine keeps
 /// from looking is not the primary's fault: who looks too late looks again, for as long as it was late.
-async fn in_time<T>(desk: &Desk, sent: Timestamp, mut answer: impl Future<Output = T> + Unpin) -> Option<T> {
+async fn in_time<T>(
+    desk: &Desk,
+    sent: Timestamp,
+    mut answer: impl Future<Output = T> + Unpin,
+) -> Option<T> {
     if let Ok(value) = timeout(DEADLINE, &mut answer).await {
         return Some(value);
     }

@@ -18,7 +18,7 @@ use crate::limit::seller::{
 
 /// The most orders that one call carries out, and the most corrections of rings beside them: Redis
 /// does nothing else meanwhile, which is to be less than a millisecond.
-pub const CALL_MAX: usize = 32;
+pub const CALL_MAX: usize = 64;
 const CALL_MARKS_MAX: usize = MARKS_MAX;
 
 /// How long counters are kept beyond the time in which they matter, for clocks that are set.
@@ -313,4 +313,47 @@ fn expires(span: &Span, later: Duration) -> Option<String> {
 /// In whole milliseconds, rounded up.
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::key::{KeySpace, Kind};
+    use crate::limit::order::{Mark, Meter, Ticket};
+
+    fn errand(order: Order) -> Errand {
+        Errand { ticket: Ticket::default(), order }
+    }
+
+    fn ring(marks: usize) -> Errand {
+        let meter = Meter { key: KeySpace::new(Kind::Rate, &[]).key("a"), period: 1_000_000 };
+        let marks = vec![Mark { at: 1, change: Change::Back(1) }; marks];
+        errand(Order::Ring(Ring { meter, parts: 10, at: 7, want: 1, bound: 5, marks }))
+    }
+
+    fn raise() -> Errand {
+        errand(Order::Raise(Raise { floors: Vec::new() }))
+    }
+
+    fn probe() -> Errand {
+        let begins = crate::limit::order::members::Epoch(1);
+        errand(Order::Probe(Probe { begins }))
+    }
+
+    #[test]
+    fn a_call_carries_out_orders_of_one_kind_and_no_more_than_redis_does_in_a_moment() {
+        let names = Names::new("weir:", 0);
+        let writer = Writer { names, scripts: Scripts::default(), run: 1, has_increx: false };
+        let mut errands = vec![raise(), probe(), raise()];
+        errands.extend((0..CALL_MAX + 1).map(|_| ring(0)));
+        errands.extend([ring(CALL_MARKS_MAX), ring(CALL_MARKS_MAX + 1), ring(1)]);
+        sort(&mut errands);
+        let mut pipeline = Pipeline::new();
+        let calls = writer.write(&mut pipeline, &errands, Form::ByHash);
+        let orders: Vec<_> = calls.iter().map(|call| call.orders).collect();
+        assert_eq!(orders, [CALL_MAX, 2, 1, 1, 1, 1, 1]);
+        let commands: Vec<_> = calls.iter().map(|call| call.commands).collect();
+        assert_eq!(commands, [1, 1, 1, 1, 1, 4, 1]);
+        assert_eq!(pipeline.cmd_iter().count(), 10);
+    }
 }

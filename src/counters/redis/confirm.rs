@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::counters::redis::batch::Desk;
 use crate::counters::redis::answer::error_of;
+use crate::counters::redis::batch::Desk;
 use crate::counters::redis::dial::{Line, Report, TRIAL_MILLIS};
 use crate::counters::redis::settings::{Login, Place, Tls};
 use crate::counters::redis::trouble::Trouble;

@@ -7,7 +7,11 @@ local replies, at = {}, 1
 for i = 1, #KEYS - 1 do
   local last = at + tonumber(ARGV[at])
   local done, reply = pcall(carry_out, KEYS[i], at + 1, last)
-  if not done and type(reply) ~= 'table' then reply = {err = 'ERR ' .. tostring(reply)} end
+  if not done then
+    -- What Redis says begins with a code, what Lua says does not.
+    local said = type(reply) == 'table' and reply.err or tostring(reply)
+    reply = {err = string.find(said, '^%u+ ') and said or 'ERR ' .. said}
+  end
   replies[i], at = reply, last + 1
 end
 replies[#KEYS] = redis.call('HGET', KEYS[#KEYS], 'epoch')

@@ -5,7 +5,7 @@
 
 use std::fmt::{Display, Formatter, LowerHex, Result};
 
-use base64::Engine as _;
+use base64::display::Base64Display;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::limit::key::CounterKey;
@@ -107,7 +107,7 @@ struct Short<'a>(&'a CounterKey);
 
 impl Display for Short<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
-        formatter.write_str(&URL_SAFE_NO_PAD.encode(self.0.to_bytes()))
+        Display::fmt(&Base64Display::new(&self.0.to_bytes(), &URL_SAFE_NO_PAD), formatter)
     }
 }
 

@@ -305,15 +305,16 @@ impl Desk {
         rounds
     }
 
-    fn send(&mut self, link: &Link, now: Timestamp, errands: Vec<Errand>) {
-        let mut parcel = Vec::with_capacity(errands.len());
-        for Errand { ticket, order } in errands {
-            self.tolls.order(&order);
-            match marked(ticket, self.number) {
-                Some(ticket) => parcel.push(Errand { ticket, order }),
-                None => self.unsent.push(ticket),
+    fn send(&mut self, link: &Link, now: Timestamp, mut parcel: Vec<Errand>) {
+        parcel.retain_mut(|errand| {
+            self.tolls.order(&errand.order);
+            let ticket = marked(errand.ticket, self.number);
+            match ticket {
+                Some(ticket) => errand.ticket = ticket,
+                None => self.unsent.push(errand.ticket),
             }
-        }
+            ticket.is_some()
+        });
         if let Err(parcel) = link.send(self.lane, self.connection, parcel) {
             self.unsent.extend(parcel.into_iter().map(|errand| unmarked(errand.ticket).1));
         }

@@ -62,7 +62,8 @@ metrics! {
     WAITING = "weir_limit_waiting", Gauge, "claims",
         "Claims that wait now.";
     COMMANDS = "weir_limit_redis_commands", Counter, "commands",
-        "Commands sent to Redis, beats included; divided by the claims it is the cost of one.";
+        "Commands sent to Redis, beats included; a script for several orders is one. Divided by the \
+         claims it is the cost of one.";
     ORDERS = "weir_limit_orders", Counter, "orders",
         "Orders of counters, by `kind`: `fixed`, `ring`, `bucket`, `ledger`, `raise`.";
     UNANSWERED = "weir_limit_orders_unanswered", Counter, "orders",

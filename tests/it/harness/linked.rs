@@ -44,6 +44,14 @@ impl Linked {
 
     /// A link to the Redis of `settings`.
     pub(crate) fn with(settings: &Settings) -> Self {
+        Self::beside(settings, std::future::pending())
+    }
+
+    /// A link to the Redis of `settings`, moved in turn with `other`.
+    pub(crate) fn beside(
+        settings: &Settings,
+        other: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
         let heard = Arc::new(Heard::default());
         let customer: Arc<dyn Customer> = Arc::<Heard>::clone(&heard);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
@@ -51,7 +59,12 @@ impl Linked {
         // It ends with the link.
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(courier.run());
+            runtime.expect("a runtime").block_on(async {
+                tokio::select! {
+                    () = courier.run() => {}
+                    () = other => {}
+                }
+            });
         });
         Self { link, heard, serial: 0 }
     }
