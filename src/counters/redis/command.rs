@@ -345,7 +345,7 @@ mod tests {
         let names = Names::new("weir:", 0);
         let writer = Writer { names, scripts: Scripts::default(), run: 1, has_increx: false };
         let mut errands = vec![raise(), probe(), raise()];
-        errands.extend((0..CALL_MAX + 1).map(|_| ring(0)));
+        errands.extend((0..=CALL_MAX).map(|_| ring(0)));
         errands.extend([ring(CALL_MARKS_MAX), ring(CALL_MARKS_MAX + 1), ring(1)]);
         sort(&mut errands);
         let mut pipeline = Pipeline::new();

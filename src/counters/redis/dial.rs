@@ -137,12 +137,11 @@ impl Line {
             return Poll::Ready(found);
         }
         let is_broken = self.poll_broken(context).is_ready();
-        match look(context) {
-            Poll::Pending if is_broken => {
-                Poll::Ready(Err(Trouble::Unreachable("the connection broke".to_owned())))
-            }
-            found => found,
+        let found = look(context);
+        if found.is_pending() && is_broken {
+            return Poll::Ready(Err(Trouble::Unreachable("the connection broke".to_owned())));
         }
+        found
     }
 
     /// Moves its bytes; ready when the connection broke.
