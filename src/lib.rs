@@ -43,10 +43,12 @@ pub mod route;
 pub mod subscription;
 pub mod backend;
 pub mod expression;
+pub mod token;
 
 // Floor 0: words.
 pub mod address;
 pub mod digest;
+pub mod secret;
 pub mod time;
 pub mod fault;
 pub mod problem;

@@ -5,7 +5,6 @@
 //! with the place it was written at.
 
 mod api;
-mod secret;
 mod spot;
 
 use std::sync::Arc;
@@ -18,10 +17,10 @@ use crate::policy::limits::holding::Holding;
 use crate::route::host::Pattern;
 use crate::time::Timestamp;
 
+pub use crate::secret::Secret;
 pub use api::{
     Api, ApiKind, ApiVersion, KeyNames, Operation, OperationResponse, Representation, VersionSet,
 };
-pub use secret::Secret;
 pub use spot::{Spot, Written};
 
 /// One whole configuration. An index into a list is an index into the list of this `Config`.
