@@ -11,6 +11,7 @@ pub mod run;
 pub mod check;
 pub mod explain;
 pub mod limits;
+pub mod token;
 pub mod schema;
 pub mod sample_backend;
 
@@ -37,6 +38,8 @@ enum Command {
     Explain(explain::Explain),
     /// Shows the limits of a running gateway, and sets them back.
     Limits(limits::Limits),
+    /// Makes, looks at and revokes tokens of gateways, and replaces the keys that sign them.
+    Token(token::Token),
     /// Prints the JSON Schema of the configuration's YAML.
     Schema(schema::Schema),
     /// Serves the backend that the sample configuration talks to.
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.run(&mut out),
         Command::Explain(explain) => explain.run(&mut out),
         Command::Limits(limits) => limits.run(&mut out),
+        Command::Token(token) => token.run(&mut out),
         Command::Schema(schema) => schema.run(&mut out),
     };
     ExitCode::from(outcome.code())

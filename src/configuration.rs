@@ -5,6 +5,7 @@
 //! A [`bundle::Bundle`] is a good one as it travels and is kept. [`refresh`] does it again whenever
 //! the folder changes, or somebody [`offer`]s one, and leaves what runs alone when the new one is
 //! bad.
+//! [`gateway_keys`] and [`credential`] are the two sides of who may ask a control plane for one.
 
 pub mod source;
 pub mod yaml;
@@ -17,3 +18,5 @@ pub mod generation;
 pub mod offer;
 pub mod cluster;
 pub mod refresh;
+pub mod gateway_keys;
+pub mod credential;

@@ -97,7 +97,7 @@ pub fn date(at: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }
 
-/// `250ms`, `10s`, `2m` or `1h`; none if it is none.
+/// `250ms`, `10s`, `2m`, `1h` or `30d`; none if it is none.
 pub fn span(text: &str) -> Option<Duration> {
     let at = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(at)?;
@@ -106,9 +106,22 @@ pub fn span(text: &str) -> Option<Duration> {
         "s" => 1_000,
         "m" | "min" => 60_000,
         "h" => 3_600_000,
+        "d" => 86_400_000,
         _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(millis).map(Duration::from_millis)
+}
+
+/// About how long `span` is, in words: `29 days`, `1 hour`.
+pub fn words(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (count, unit) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..86_400 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
 }
 
 #[cfg(test)]
@@ -126,6 +139,16 @@ mod tests {
     #[test]
     fn a_date_is_written_in_utc() {
         assert_eq!(date(Timestamp::from_micros(1_700_000_000_123_456)), "2023-11-14T22:13:20.123Z");
+    }
+
+    #[test]
+    fn a_span_has_a_unit_and_is_told_in_words() {
+        for (text, told) in [("59s", "59 seconds"), ("90m", "1 hour"), ("30d", "30 days")] {
+            assert_eq!(words(span(text).unwrap()), told);
+        }
+        for text in ["", "1", "d", "1w", "-1d", "18446744073709551616s", "18446744073709551615d"] {
+            assert_eq!(span(text), None, "{text}");
+        }
     }
 
     #[test]

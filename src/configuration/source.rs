@@ -9,6 +9,7 @@ mod mask;
 mod environment;
 mod file;
 mod fingerprint;
+mod kept;
 mod listing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ use crate::fault::{Fault, Place, Sources};
 pub use environment::Environment;
 pub use file::{Unreadable, read_text};
 pub use fingerprint::Fingerprint;
+pub use kept::{Kept, Wrong};
 
 use listing::{Listed, list};
 

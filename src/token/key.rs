@@ -182,13 +182,18 @@ impl fmt::Debug for Key {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     #[test]
     fn a_signature_is_the_hmac_of_rfc_4231() {
         // Its second test case.
         let signature = hmac(b"Jefe", b"what do ya want for nothing?").unwrap();
-        let digits: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut digits = String::new();
+        for byte in signature {
+            write!(digits, "{byte:02x}").unwrap();
+        }
         assert_eq!(
             digits,
             "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554\

@@ -7,7 +7,7 @@ use super::key::{Key, Unsigned, Which, is_same, sign_for_nobody};
 use super::minute::Minute;
 use super::name::GatewayName;
 use super::{LIFETIME_MAX, Malformed, Token, TokenId, Unmade};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, words};
 
 /// How many gateways a ring holds.
 pub const GATEWAYS_MAX: usize = 10_000;
@@ -292,16 +292,4 @@ impl Ring {
             gateway.revoked.retain(|_id, revoked| lives(revoked));
         }
     }
-}
-
-/// About how long that is, in words.
-fn words(span: Duration) -> String {
-    let seconds = span.as_secs();
-    let (count, unit) = match seconds {
-        0..60 => (seconds, "second"),
-        60..3_600 => (seconds / 60, "minute"),
-        3_600..86_400 => (seconds / 3_600, "hour"),
-        _ => (seconds / 86_400, "day"),
-    };
-    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
 }

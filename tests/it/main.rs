@@ -33,6 +33,7 @@ mod reload;
 mod admin;
 mod process;
 mod commands;
+mod tokens;
 mod limits_command;
 mod limits_named;
 mod scripts;

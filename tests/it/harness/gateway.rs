@@ -16,7 +16,7 @@ use super::site::Site;
 use super::soon;
 
 /// The program.
-const WEIR: &str = env!("CARGO_BIN_EXE_weir");
+pub(crate) const WEIR: &str = env!("CARGO_BIN_EXE_weir");
 
 /// A gateway that serves. It ends when the value does.
 pub(crate) struct Gateway {
