@@ -44,6 +44,7 @@ pub mod subscription;
 pub mod backend;
 pub mod expression;
 pub mod token;
+pub mod jwt;
 
 // Floor 0: words.
 pub mod address;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// `src/lib.rs` shows the same floors from above.
 const FLOORS: &[&[&str]] = &[
     &["address", "digest", "fault", "problem", "secret", "time"],
-    &["backend", "expression", "limit", "route", "subscription", "token"],
+    &["backend", "expression", "jwt", "limit", "route", "subscription", "token"],
     &["exchange"],
     &["policy"],
     &["snapshot"],
@@ -41,7 +41,17 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("saphyr_parser", &["configuration/yaml"]),
     ("schemars", &["configuration/document", "configuration/yaml"]),
     // Where something is written or read; policies and expressions have JSON of their own.
-    ("serde", &["admin", "cli", "configuration", "telemetry/access_log", "telemetry/policy_trace"]),
+    (
+        "serde",
+        &[
+            "admin",
+            "cli",
+            "configuration",
+            "jwt/json",
+            "telemetry/access_log",
+            "telemetry/policy_trace",
+        ],
+    ),
     ("strsim", &["fault", "route/explain"]),
     // Nothing below the adapters awaits, and nothing but the root spawns threads for long.
     (

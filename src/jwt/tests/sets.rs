@@ -1,0 +1,229 @@
+//! Key sets, and which gateway a workload is.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use openssl::bn::{BigNum, BigNumContext};
+use proptest::prelude::*;
+
+use super::forge::{Signer, claims, secret};
+use super::{HEADER, NOW, rules};
+use crate::jwt::algorithm::{Algorithm, Family, Hash};
+use crate::jwt::identity::{Stranger, Unruly, Workload, Workloads};
+use crate::jwt::jwks::{JWKS_BYTES_MAX, KEYS_MAX, KeySet, NoKeySet, read};
+use crate::jwt::key::{Curve, Key, Unfit};
+use crate::jwt::{KEY_ID_BYTES_MAX, Refusal, unverified, verify};
+
+fn encoded(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The members of an RSA key, as JSON without the braces.
+fn rsa(signer: &Signer) -> String {
+    let public = signer.public().rsa().unwrap();
+    let (n, e) = (encoded(&public.n().to_vec()), encoded(&public.e().to_vec()));
+    format!(r#""kty":"RSA","n":"{n}","e":"{e}""#)
+}
+
+/// The members of a key of a curve.
+fn ec(signer: &Signer, name: &str, width: i32) -> String {
+    let key = signer.public().ec_key().unwrap();
+    let (mut x, mut y) = (BigNum::new().unwrap(), BigNum::new().unwrap());
+    let mut context = BigNumContext::new().unwrap();
+    key.public_key().affine_coordinates(key.group(), &mut x, &mut y, &mut context).unwrap();
+    let wide = |number: &BigNum| encoded(&number.to_vec_padded(width).unwrap());
+    format!(r#""kty":"EC","crv":"{name}","x":"{}","y":"{}""#, wide(&x), wide(&y))
+}
+
+fn set(keys: &[String]) -> Result<KeySet, NoKeySet> {
+    let keys: Vec<String> = keys.iter().map(|key| format!("{{{key}}}")).collect();
+    read(&format!(r#"{{"keys":[{}]}}"#, keys.join(",")))
+}
+
+#[test]
+fn tokens_are_verified_with_the_keys_of_a_set() {
+    let (signer, _) = Signer::rsa(2_048);
+    let members = rsa(&signer);
+    let curves =
+        [(Curve::P256, "P-256", 32), (Curve::P384, "P-384", 48), (Curve::P521, "P-521", 66)];
+    let points: Vec<Signer> = curves.iter().map(|(curve, ..)| Signer::ec(*curve).0).collect();
+    let mut keys = vec![format!(r#"{members},"kid":"r","use":"sig","alg":"RS512","x5c":["x"]"#)];
+    for (signer, (_, name, width)) in points.iter().zip(curves) {
+        let operations = r#""key_ops":["verify"]"#;
+        keys.push(format!(r#"{},"kid":"{name}",{operations}"#, ec(signer, name, width)));
+    }
+    let set = set(&keys).unwrap();
+    assert_eq!((set.keys.len(), set.unused.len()), (4, 0), "{:?}", set.unused);
+    for (signer, id, algorithm, is_good) in [
+        (&signer, "r", "RS512", true),
+        (&signer, "r", "RS256", false),
+        (&signer, "r", "PS512", false),
+        (&points[0], "P-256", "ES256", true),
+        (&points[1], "P-384", "ES384", true),
+        (&points[2], "P-521", "ES512", true),
+    ] {
+        let header = format!(r#"{{"alg":"{algorithm}","kid":"{id}"}}"#);
+        let token = signer.token(Algorithm::of(algorithm).unwrap(), &header, &claims());
+        let verified = verify(&token, &set.keys, &rules(), NOW);
+        assert_eq!(verified.is_ok(), is_good, "{id} {algorithm}");
+        if !is_good {
+            assert_eq!(verified.unwrap_err(), Refusal::KeyNotFound);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_or_must_not_be_used_is_left_out_with_its_reason() {
+    let (good, _) = Signer::rsa(2_048);
+    let (point, _) = Signer::ec(Curve::P256);
+    let weak = openssl::rsa::Rsa::generate(1_024).unwrap();
+    let modulus = good.public().rsa().unwrap().n().to_vec();
+    let n = encoded(&modulus);
+    let (right, curve) = (rsa(&good), ec(&point, "P-256", 32));
+    let mut even = modulus.clone();
+    *even.last_mut().unwrap() &= 0xfe;
+    let with =
+        |n: &[u8], e: &[u8]| format!(r#""kty":"RSA","n":"{}","e":"{}""#, encoded(n), encoded(e));
+    let x = curve.split(r#""x":""#).nth(1).unwrap().split('"').next().unwrap();
+    let other = encoded(&[1; 32]);
+    for (key, why) in [
+        (with(&weak.n().to_vec(), &[1, 0, 1]), Unfit::RsaBits(1_024)),
+        (with(&[255; 1_024 + 1], &[1, 0, 1]), Unfit::RsaBits(8_200)),
+        (with(&[255; 100_000], &[1, 0, 1]), Unfit::RsaNumbers),
+        (with(&modulus, &[1]), Unfit::RsaNumbers),
+        (with(&modulus, &[2]), Unfit::RsaNumbers),
+        (with(&modulus, &[0]), Unfit::RsaNumbers),
+        (with(&modulus, &[255; 16]), Unfit::RsaNumbers),
+        (with(&even, &[1, 0, 1]), Unfit::RsaNumbers),
+        (r#""kty":"RSA","e":"AQAB""#.to_owned(), Unfit::Part("n")),
+        (format!(r#""kty":"RSA","n":"{n}=","e":"AQAB""#), Unfit::Part("n")),
+        (format!(r#""kty":"RSA","n":"{n}","e":65537"#), Unfit::Part("e")),
+        (format!(r#"{right},"use":"enc""#), Unfit::Use),
+        (format!(r#"{right},"key_ops":["sign","encrypt"]"#), Unfit::Use),
+        (format!(r#"{right},"key_ops":"verify""#), Unfit::Part("key_ops")),
+        (format!(r#"{right},"alg":"RSA-OAEP""#), Unfit::Algorithm),
+        (format!(r#"{right},"alg":"HS256""#), Unfit::Algorithm),
+        (format!(r#"{right},"alg":"none""#), Unfit::Algorithm),
+        (format!(r#"{right},"alg":"ES256""#), Unfit::Algorithm),
+        (format!(r#"{right},"d":"AQAB""#), Unfit::Disclosed),
+        (format!(r#"{curve},"d":"AQAB""#), Unfit::Disclosed),
+        (r#""kty":"oct","k":"AAAA""#.to_owned(), Unfit::Disclosed),
+        (r#""kty":"OKP","crv":"Ed25519","x":"AAAA""#.to_owned(), Unfit::Kind),
+        (r#""kty":"rsa""#.to_owned(), Unfit::Kind),
+        (r#""kid":"x""#.to_owned(), Unfit::Part("kty")),
+        (curve.replace("P-256", "secp256k1"), Unfit::Curve),
+        (curve.replace("P-256", "P-384"), Unfit::Point),
+        (curve.replace(x, &other), Unfit::Point),
+        (curve.replace(x, &encoded(&[255; 32])), Unfit::Point),
+        (curve.replace(x, &encoded(&[0; 31])), Unfit::Point),
+        (format!(r#"{right},"kid":7"#), Unfit::Part("kid")),
+        (format!(r#"{right},"kid":"{}""#, "k".repeat(KEY_ID_BYTES_MAX + 1)), Unfit::Part("kid")),
+    ] {
+        let set = set(&[key.clone(), right.clone()]).unwrap();
+        assert_eq!(set.keys.len(), 1, "{key}");
+        assert_eq!((set.unused[0].index, set.unused[0].why), (0, why), "{key}");
+    }
+}
+
+#[test]
+fn a_set_is_bounded_and_no_other_text_is_one() {
+    let (signer, _) = Signer::rsa(2_048);
+    let right = rsa(&signer);
+    for (text, why) in [
+        (String::new(), NoKeySet::Form),
+        ("<html></html>".to_owned(), NoKeySet::Form),
+        ("[]".to_owned(), NoKeySet::Form),
+        ("{}".to_owned(), NoKeySet::Form),
+        (r#"{"keys":{}}"#.to_owned(), NoKeySet::Form),
+        (r#"{"keys":[1]}"#.to_owned(), NoKeySet::Form),
+        (format!(r#"{{"keys":[],"keys":[{{{right}}}]}}"#), NoKeySet::Form),
+        (format!(r#"{{"keys":[{{{right},{right}}}]}}"#), NoKeySet::Form),
+        (r#"{"keys":[]}"#.to_owned(), NoKeySet::NoneUsable),
+        (r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#.to_owned(), NoKeySet::NoneUsable),
+        (format!("{{\"keys\":[{}{{}}]}}", "{},".repeat(KEYS_MAX)), NoKeySet::TooMany(KEYS_MAX + 1)),
+        (" ".repeat(JWKS_BYTES_MAX + 1), NoKeySet::TooLarge),
+    ] {
+        assert_eq!(read(&text).unwrap_err(), why, "{}", &text[..text.len().min(80)]);
+    }
+}
+
+#[test]
+fn a_secret_verifies_with_hashes_no_longer_than_it_is() {
+    let names = |bytes: usize| {
+        let key = Key::secret(&vec![7; bytes])?;
+        let has = |hash| key.has(Algorithm { family: Family::Hmac, hash });
+        Ok([Hash::Sha256, Hash::Sha384, Hash::Sha512].map(has))
+    };
+    assert_eq!(names(31), Err(Unfit::SecretBytes(31)));
+    assert_eq!(names(32), Ok([true, false, false]));
+    assert_eq!(names(48), Ok([true, true, false]));
+    assert_eq!(names(64), Ok([true, true, true]));
+    assert_eq!(names(1_025), Err(Unfit::SecretBytes(1_025)));
+    let key = Key::secret(&[7; 32]).unwrap().named("k");
+    assert_eq!(format!("{key:?}"), r#"Key(Some("k"), HS256)"#);
+}
+
+fn workload(issuer: &str, subject: &str, audience: &str) -> Workload {
+    let [issuer, subject, audience] = [issuer, subject, audience].map(str::to_owned);
+    Workload { issuer, subject, audience }
+}
+
+fn gateway(rules: &Workloads<&'static str>, claims: &str) -> Result<&'static str, Stranger> {
+    let (signer, _) = secret(1);
+    let hs256 = Algorithm { family: Family::Hmac, hash: Hash::Sha256 };
+    let claims = unverified(&signer.token(hs256, HEADER, claims)).unwrap();
+    rules.gateway(&claims).copied()
+}
+
+#[test]
+fn a_workload_is_the_gateway_that_a_rule_says_to_the_letter() {
+    let subject = "system:serviceaccount:edge:weir";
+    let rules = Workloads::of(vec![
+        (workload("https://a", subject, "weir"), "berlin"),
+        (workload("https://b", subject, "weir"), "paris"),
+        (workload("https://a", subject, "weir-two"), "london"),
+        (workload("https://a", subject, "weir-old"), "berlin"),
+    ])
+    .unwrap();
+    assert!(rules.knows("https://a") && !rules.knows("https://a/"));
+    for (issuer, subject, audience, expected) in [
+        ("https://a", subject, r#""weir""#, Ok("berlin")),
+        ("https://b", subject, r#"["x","weir"]"#, Ok("paris")),
+        ("https://a", subject, r#"["weir","weir-old"]"#, Ok("berlin")),
+        ("https://a", subject, r#"["weir","weir-two"]"#, Err(Stranger::Several)),
+        ("https://c", subject, r#""weir""#, Err(Stranger::Unknown)),
+        ("https://a", "system:serviceaccount:edge:weir2", r#""weir""#, Err(Stranger::Unknown)),
+        ("https://a", "", r#""weir""#, Err(Stranger::Unknown)),
+        ("https://a", subject, r#""WEIR""#, Err(Stranger::Unknown)),
+        ("https://a", subject, "[]", Err(Stranger::Unknown)),
+    ] {
+        let claims = format!(r#"{{"iss":"{issuer}","sub":"{subject}","aud":{audience}}}"#);
+        assert_eq!(gateway(&rules, &claims), expected, "{claims}");
+    }
+    assert_eq!(gateway(&rules, r#"{"aud":"weir"}"#), Err(Stranger::Unknown));
+}
+
+#[test]
+fn rules_that_give_a_gateway_away_are_none() {
+    let one = workload("i", "s", "a");
+    let twice = vec![(one.clone(), "x"), (one.clone(), "x"), (one.clone(), "y")];
+    assert_eq!(Workloads::of(twice).unwrap_err(), Unruly::Ambiguous(1, 2));
+    assert!(Workloads::of(vec![(one.clone(), "x"), (one, "x")]).is_ok());
+    for empty in [workload("", "s", "a"), workload("i", "", "a"), workload("i", "s", "")] {
+        assert_eq!(Workloads::of(vec![(empty, "x")]).unwrap_err(), Unruly::Empty(0));
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_of_sets_panic(
+        text in "\\{\"keys\":\\[(\\{(\"(kty|n|e|crv|x|y|alg|use|kid|key_ops)\":(\"(RSA|EC|P-256|AQAB|[A-Za-z0-9_-]{0,44})\"|1|null|\\[\\]),?){0,5}\\},?){0,3}\\]?\\}?"
+    ) {
+        let _ = read(&text);
+    }
+
+    #[test]
+    fn no_numbers_make_a_key_panic(n in proptest::collection::vec(any::<u8>(), 0..1_030), e in proptest::collection::vec(any::<u8>(), 0..10)) {
+        let _ = Key::rsa(&n, &e);
+        let _ = Key::point(Curve::P256, &n, &e);
+    }
+}
