@@ -80,15 +80,29 @@ impl Default for Rules {
     }
 }
 
-/// A token that is good.
+/// A token that is good. Only [`verify`] makes one.
 #[derive(Clone, Debug)]
 pub struct Verified {
+    claims: Claims,
+    algorithm: Algorithm,
+    key_id: Option<String>,
+}
+
+impl Verified {
     /// What it says.
-    pub claims: Claims,
+    pub const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
     /// How it was signed.
-    pub algorithm: Algorithm,
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
     /// The id of the key that it names.
-    pub key_id: Option<String>,
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
 }
 
 /// Why a token is not good.

@@ -42,7 +42,8 @@ enum Command {
         #[arg(long, value_enum, default_value_t = KeyName::Primary)]
         key: KeyName,
         /// For how long it is good: `30d`, `12h`, `45m`; 30 days at most.
-        #[arg(long, value_name = "TIME", default_value = "30d", value_parser = lifetime)]
+        #[arg(long, value_name = "TIME", default_value = "30d", value_parser = lifetime,
+            allow_hyphen_values = true)]
         expires: Duration,
         /// The file of keys.
         #[arg(long, value_name = "FILE")]

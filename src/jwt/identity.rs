@@ -4,7 +4,13 @@
 //! rule says which subject of which issuer is which gateway. Everything is compared to the letter:
 //! a pattern that fits one name too many gives a gateway away.
 
-use super::claims::Claims;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::algorithm::{Algorithm, Family};
+use super::jwks::KeySet;
+use super::{Refusal, Rules, Verified, unverified, verify};
+use crate::time::Timestamp;
 
 /// How many rules there may be.
 pub const RULES_MAX: usize = 10_000;
@@ -40,9 +46,26 @@ pub enum Unruly {
     Ambiguous(usize, usize),
 }
 
-/// Why a token that is good says of nobody who it is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+/// A workload that is a gateway.
+#[derive(Clone, Debug)]
+pub struct Known<'w, G> {
+    /// Which gateway.
+    pub gateway: &'w G,
+    /// From when on its token is good for nothing: who keeps a stream open looks again then.
+    pub expires: Timestamp,
+    /// The token.
+    pub token: Verified,
+}
+
+/// Why nobody knows who a workload is.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Stranger {
+    /// The token is not good.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The key set of its issuer is not there.
+    #[error("the key set of the issuer is not there")]
+    NoKeys,
     /// No rule.
     #[error("no gateway has this issuer, subject and audience")]
     Unknown,
@@ -63,7 +86,7 @@ impl<G: Eq> Workloads<G> {
         if let Some(index) = rules.iter().position(|(workload, _)| is_empty(workload)) {
             return Err(Unruly::Empty(index));
         }
-        let mut seen = std::collections::HashMap::new();
+        let mut seen = HashMap::new();
         for (index, (workload, gateway)) in rules.iter().enumerate() {
             if let Some((first, other)) = seen.insert(workload, (index, gateway))
                 && other != gateway
@@ -75,14 +98,52 @@ impl<G: Eq> Workloads<G> {
         Ok(Self { rules })
     }
 
-    /// Whether anybody of `issuer` is a gateway: whose key set is worth fetching.
-    pub fn knows(&self, issuer: &str) -> bool {
-        self.rules.iter().any(|(workload, _)| workload.issuer == issuer)
+    /// The issuers of all workloads, whose key sets are to be kept at hand.
+    pub fn issuers(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|(workload, _)| workload.issuer.as_str())
     }
 
-    /// The gateway that the bearer of a token is. The claims must be verified, with keys of the
-    /// issuer that they name.
-    pub fn gateway(&self, claims: &Claims) -> Result<&G, Stranger> {
+    /// Which gateway the workload is whose token is `text`. `keys` has the key set of an issuer,
+    /// and is asked for those of rules alone; `skew` is how far its clock may be from ours.
+    pub fn identify<K: AsRef<KeySet>>(
+        &self,
+        text: &str,
+        keys: impl FnOnce(&str) -> Option<K>,
+        skew: Duration,
+        now: Timestamp,
+    ) -> Result<Known<'_, G>, Stranger> {
+        let claimed = unverified(text)?;
+        // What it claims only chooses the keys: the rules below are compared with what they verify.
+        let issuer = claimed.issuer().unwrap_or_default();
+        let Some(issuer) = self.issuers().find(|known| *known == issuer) else {
+            return Err(Refusal::Issuer.into());
+        };
+        let keys = keys(issuer).ok_or(Stranger::NoKeys)?;
+        let token = verify(text, &keys.as_ref().keys, &self.rules_of(issuer, skew), now)?;
+        let gateway = self.gateway(&token)?;
+        let expires = token.claims().expires().ok_or(Refusal::NoExpiry)?;
+        Ok(Known { gateway, expires, token })
+    }
+
+    fn rules_of(&self, issuer: &str, skew: Duration) -> Rules {
+        let of_issuer = self.rules.iter().filter(|(workload, _)| workload.issuer == issuer);
+        let mut audiences: Vec<String> =
+            of_issuer.map(|(workload, _)| workload.audience.clone()).collect();
+        audiences.sort_unstable();
+        audiences.dedup();
+        // Nobody shares a secret with an issuer.
+        let is_public = |algorithm: &Algorithm| algorithm.family != Family::Hmac;
+        Rules {
+            issuers: vec![issuer.to_owned()],
+            audiences,
+            algorithms: Algorithm::ALL.into_iter().filter(is_public).collect(),
+            skew,
+            ..Rules::default()
+        }
+    }
+
+    fn gateway(&self, token: &Verified) -> Result<&G, Stranger> {
+        let claims = token.claims();
         let (Some(issuer), Some(subject)) = (claims.issuer(), claims.subject()) else {
             return Err(Stranger::Unknown);
         };

@@ -26,6 +26,12 @@ pub struct KeySet {
     pub unused: Vec<Unused>,
 }
 
+impl AsRef<Self> for KeySet {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 /// A key that is not used.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Unused {

@@ -51,7 +51,7 @@ fn the_examples_of_rfc_7515_are_good_until_they_end() {
         let text = format!("{header}.{payload}.{signature}");
         let at = |second: u64| Timestamp::from_micros(second * 1_000_000);
         let verified = verify(&text, &[key.clone()], &Rules::default(), at(1_300_819_379)).unwrap();
-        assert_eq!(verified.claims.issuer(), Some("joe"));
+        assert_eq!(verified.claims().issuer(), Some("joe"));
         let later = verify(&text, &[key], &Rules::default(), at(1_300_819_380));
         assert_eq!(later.unwrap_err(), Refusal::Expired);
     }
@@ -67,7 +67,7 @@ fn every_algorithm_signs_what_its_key_verifies_and_no_other_does() {
         let header = format!(r#"{{"alg":"{}","typ":"at+jwt"}}"#, algorithm.name());
         let token = signer.token(algorithm, &header, &claims());
         let verified = verify(&token, &[key.clone()], &rules(), NOW).unwrap();
-        assert_eq!((verified.algorithm, verified.claims.subject()), (algorithm, Some("me")));
+        assert_eq!((verified.algorithm(), verified.claims().subject()), (algorithm, Some("me")));
         assert!(verify(&token, &keys, &rules(), NOW).is_ok(), "{}", algorithm.name());
         // Allowed by the key, but not by the rules.
         let others = Algorithm::ALL.into_iter().filter(|other| *other != algorithm).collect();
@@ -154,7 +154,7 @@ fn the_id_of_a_key_chooses_and_never_opens() {
     };
     for (signer, id) in [(&first, r#""a""#), (&second, r#""a""#), (&third, r#""unknown""#)] {
         let verified = verify(&by(signer, id), &keys, &rules(), NOW).unwrap();
-        assert!(verified.key_id.is_some());
+        assert!(verified.key_id().is_some());
     }
     assert_eq!(refusal(&by(&third, r#""a""#), &keys, &rules()), Refusal::Signature);
     assert_eq!(refusal(&by(&first, r#""b""#), &keys, &rules()), Refusal::Signature);

@@ -152,7 +152,17 @@ impl KeysFile {
 
     fn unreadable(&self, reason: Unreadable) -> Unusable {
         let fault = Fault::new(Place::start_of(&self.name()), reason.to_string());
-        self.wrong(vec![fault.mend(reason.remedy())])
+        let remedy = match reason {
+            Unreadable::Missing => {
+                "make it with `weir token rotate --gateway NAME --new`, or correct the path"
+            }
+            Unreadable::Denied
+            | Unreadable::NotAFile
+            | Unreadable::TooLarge(_)
+            | Unreadable::NotText(_)
+            | Unreadable::Other(_) => reason.remedy(),
+        };
+        self.wrong(vec![fault.mend(remedy)])
     }
 
     fn wrong(&self, faults: Vec<Fault>) -> Unusable {

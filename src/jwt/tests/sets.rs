@@ -1,5 +1,7 @@
 //! Key sets, and which gateway a workload is.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openssl::bn::{BigNum, BigNumContext};
@@ -11,7 +13,8 @@ use crate::jwt::algorithm::{Algorithm, Family, Hash};
 use crate::jwt::identity::{Stranger, Unruly, Workload, Workloads};
 use crate::jwt::jwks::{JWKS_BYTES_MAX, KEYS_MAX, KeySet, NoKeySet, read};
 use crate::jwt::key::{Curve, Key, Unfit};
-use crate::jwt::{KEY_ID_BYTES_MAX, Refusal, unverified, verify};
+use crate::jwt::{KEY_ID_BYTES_MAX, Refusal, verify};
+use crate::time::Timestamp;
 
 fn encoded(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
@@ -167,12 +170,14 @@ fn workload(issuer: &str, subject: &str, audience: &str) -> Workload {
     Workload { issuer, subject, audience }
 }
 
-fn gateway(rules: &Workloads<&'static str>, claims: &str) -> Result<&'static str, Stranger> {
-    let (signer, _) = secret(1);
-    let hs256 = Algorithm { family: Family::Hmac, hash: Hash::Sha256 };
-    let claims = unverified(&signer.token(hs256, HEADER, claims)).unwrap();
-    rules.gateway(&claims).copied()
+/// An issuer, and the set of its key.
+fn issuer() -> (Signer, KeySet) {
+    let (signer, _) = Signer::ec(Curve::P256);
+    let set = set(&[ec(&signer, "P-256", 32)]).unwrap();
+    (signer, set)
 }
+
+const ES256: Algorithm = Algorithm { family: Family::Ecdsa, hash: Hash::Sha256 };
 
 #[test]
 fn a_workload_is_the_gateway_that_a_rule_says_to_the_letter() {
@@ -184,22 +189,69 @@ fn a_workload_is_the_gateway_that_a_rule_says_to_the_letter() {
         (workload("https://a", subject, "weir-old"), "berlin"),
     ])
     .unwrap();
-    assert!(rules.knows("https://a") && !rules.knows("https://a/"));
+    let (signer, set) = issuer();
+    let refused = |refusal| Err(Stranger::Refused(refusal));
     for (issuer, subject, audience, expected) in [
         ("https://a", subject, r#""weir""#, Ok("berlin")),
         ("https://b", subject, r#"["x","weir"]"#, Ok("paris")),
         ("https://a", subject, r#"["weir","weir-old"]"#, Ok("berlin")),
         ("https://a", subject, r#"["weir","weir-two"]"#, Err(Stranger::Several)),
-        ("https://c", subject, r#""weir""#, Err(Stranger::Unknown)),
+        ("https://c", subject, r#""weir""#, refused(Refusal::Issuer)),
+        ("https://a/", subject, r#""weir""#, refused(Refusal::Issuer)),
         ("https://a", "system:serviceaccount:edge:weir2", r#""weir""#, Err(Stranger::Unknown)),
         ("https://a", "", r#""weir""#, Err(Stranger::Unknown)),
-        ("https://a", subject, r#""WEIR""#, Err(Stranger::Unknown)),
-        ("https://a", subject, "[]", Err(Stranger::Unknown)),
+        ("https://a", subject, r#""WEIR""#, refused(Refusal::Audience)),
+        ("https://b", subject, r#""weir-two""#, refused(Refusal::Audience)),
+        ("https://a", subject, "[]", refused(Refusal::Audience)),
     ] {
-        let claims = format!(r#"{{"iss":"{issuer}","sub":"{subject}","aud":{audience}}}"#);
-        assert_eq!(gateway(&rules, &claims), expected, "{claims}");
+        let claims =
+            format!(r#"{{"iss":"{issuer}","sub":"{subject}","aud":{audience},"exp":1800000001}}"#);
+        let token = signer.token(ES256, r#"{"alg":"ES256"}"#, &claims);
+        let known = rules.identify(&token, |_issuer| Some(&set), Duration::ZERO, NOW);
+        assert_eq!(known.map(|known| *known.gateway), expected, "{claims}");
     }
-    assert_eq!(gateway(&rules, r#"{"aud":"weir"}"#), Err(Stranger::Unknown));
+}
+
+#[test]
+fn what_a_workload_claims_only_chooses_the_keys() {
+    let rules = Workloads::of(vec![
+        (workload("https://a", "s", "weir"), "berlin"),
+        (workload("https://b", "s", "weir"), "paris"),
+    ])
+    .unwrap();
+    let ((alice, of_alice), (_, of_bob)) = (issuer(), issuer());
+    let by_alice = |claims: &str| alice.token(ES256, r#"{"alg":"ES256"}"#, claims);
+    let keys = |issuer: &str| match issuer {
+        "https://a" => Some(&of_alice),
+        "https://b" => Some(&of_bob),
+        other => panic!("nobody asks for the keys of {other}"),
+    };
+    let identify = |token: &str| {
+        let known = rules.identify(token, keys, Duration::from_secs(60), NOW);
+        known.map(|known| (*known.gateway, known.expires))
+    };
+    let end = Timestamp::from_micros(1_799_999_999_000_000);
+    let right = by_alice(r#"{"iss":"https://a","sub":"s","aud":"weir","exp":1799999999}"#);
+    assert_eq!(identify(&right), Ok(("berlin", end)));
+    // One issuer speaks for none of another.
+    let other = by_alice(r#"{"iss":"https://b","sub":"s","aud":"weir","exp":1800000001}"#);
+    assert_eq!(identify(&other), Err(Stranger::Refused(Refusal::Signature)));
+    let unknown = by_alice(r#"{"iss":"http://169.254.169.254","sub":"s","aud":"weir"}"#);
+    assert_eq!(identify(&unknown), Err(Stranger::Refused(Refusal::Issuer)));
+    let nobody = by_alice(r#"{"sub":"s","aud":"weir","exp":1800000001}"#);
+    assert_eq!(identify(&nobody), Err(Stranger::Refused(Refusal::Issuer)));
+    let endless = by_alice(r#"{"iss":"https://a","sub":"s","aud":"weir"}"#);
+    assert_eq!(identify(&endless), Err(Stranger::Refused(Refusal::NoExpiry)));
+    // A secret among the keys, as if an issuer had one with us.
+    let (shared, key) = secret(1);
+    let set = KeySet { keys: vec![key], unused: Vec::new() };
+    let hs256 = Algorithm { family: Family::Hmac, hash: Hash::Sha256 };
+    let claims = r#"{"iss":"https://a","sub":"s","aud":"weir","exp":1800000001}"#;
+    let token = shared.token(hs256, HEADER, claims);
+    let known = rules.identify(&token, |_issuer| Some(&set), Duration::ZERO, NOW);
+    assert_eq!(known.unwrap_err(), Stranger::Refused(Refusal::Algorithm));
+    let known = rules.identify(&right, |_issuer| None::<&KeySet>, Duration::ZERO, NOW);
+    assert_eq!(known.unwrap_err(), Stranger::NoKeys);
 }
 
 #[test]
