@@ -234,9 +234,12 @@ fn rotate(
 ) -> Result<(), Stop> {
     let key = random_key()?;
     let outcome = changed(file, Missing::Refused, |ring| ring.rotate(gateway, which, key, now))?;
-    outcome.map_err(|unchanged| match unchanged {
-        Unchanged::UnknownGateway => unknown(gateway),
-        other => Stop::Wrong(other.to_string()),
+    outcome.map_err(|unchanged| {
+        if unchanged == Unchanged::UnknownGateway {
+            unknown(gateway)
+        } else {
+            Stop::Wrong(unchanged.to_string())
+        }
     })?;
     complain(&format!(
         "{gateway} has a new {} key: tokens that the old one signed are good for nothing any more\n",
@@ -249,11 +252,13 @@ fn rotate(
 fn begin(file: &KeysFile, gateway: &GatewayName) -> Result<(), Stop> {
     let (primary, secondary) = (random_key()?, random_key()?);
     let add = |ring: &mut Ring| ring.add(gateway.clone(), Gateway::with(primary, secondary)?);
-    changed(file, Missing::Made, add)?.map_err(|unchanged| match unchanged {
-        Unchanged::KnownGateway => Stop::Wrong(format!(
-            "there are keys of {gateway} already: replace one with --key primary or --key secondary"
-        )),
-        other => Stop::Wrong(other.to_string()),
+    changed(file, Missing::Made, add)?.map_err(|unchanged| {
+        let remedy = if unchanged == Unchanged::KnownGateway {
+            ": replace one with --key primary or --key secondary"
+        } else {
+            ""
+        };
+        Stop::Wrong(format!("{unchanged}{remedy}"))
     })?;
     complain(&format!(
         "{gateway} has keys now: `weir token create --gateway {gateway} --keys {}` makes its token\n",
@@ -269,7 +274,7 @@ fn unknown(gateway: &GatewayName) -> Stop {
 }
 
 fn keys_of(file: &KeysFile) -> Result<Ring, Stop> {
-    let ring = file.read().map_err(unusable)?;
+    let ring = file.read().map_err(|why| unusable(&why))?;
     warn_of_others(file);
     Ok(ring)
 }
@@ -279,7 +284,7 @@ fn changed<T>(
     missing: Missing,
     change: impl FnOnce(&mut Ring) -> Result<T, Unchanged>,
 ) -> Result<Result<T, Unchanged>, Stop> {
-    let outcome = file.change(missing, change).map_err(unusable)?;
+    let outcome = file.change(missing, change).map_err(|why| unusable(&why))?;
     warn_of_others(file);
     Ok(outcome)
 }
@@ -291,9 +296,9 @@ fn warn_of_others(file: &KeysFile) {
     }
 }
 
-fn unusable(unusable: Unusable) -> Stop {
+fn unusable(unusable: &Unusable) -> Stop {
     // The lines of the file are not shown: keys stand in them.
-    let faults = match &unusable {
+    let faults = match unusable {
         Unusable::Wrong { faults, .. } => faults.as_slice(),
         Unusable::Busy { .. } | Unusable::Unwritable { .. } => &[],
     };

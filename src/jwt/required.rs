@@ -23,9 +23,9 @@ impl RequiredClaim {
         let Some(claim) = claims.get(&self.name).filter(|claim| !claim.is_null()) else {
             return Err(Refusal::ClaimNotFound(self.name.clone()));
         };
-        let items = match claim {
-            Value::Array(items) => items.as_slice(),
-            one => std::slice::from_ref(one),
+        let items = match claim.as_array() {
+            Some(items) => items.as_slice(),
+            None => std::slice::from_ref(claim),
         };
         let is_there = |value: &String| items.iter().any(|item| self.is_in(item, value));
         let holds = if self.every || self.values.is_empty() {
@@ -42,7 +42,10 @@ impl RequiredClaim {
             (Value::String(text), Some(separator)) => text.split(separator).any(|it| it == value),
             (Value::String(text), None) => text == value,
             // Numbers, `true` and the like, as JSON writes them.
-            (other, _) => other.to_string() == value,
+            (other, _) => {
+                let written = other.to_string();
+                written == value
+            }
         }
     }
 }

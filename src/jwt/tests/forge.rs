@@ -131,7 +131,7 @@ impl Signer {
         self.sign(algorithm, signed, algorithm.hash.bytes())
     }
 
-    fn sign(&self, algorithm: Algorithm, signed: &[u8], salt: usize) -> Vec<u8> {
+    fn sign(&self, algorithm: Algorithm, data: &[u8], salt: usize) -> Vec<u8> {
         let digest = algorithm.hash.digest();
         let hmac;
         let key = match self {
@@ -148,6 +148,6 @@ impl Signer {
             let salt = RsaPssSaltlen::custom(i32::try_from(salt).unwrap());
             signer.set_rsa_pss_saltlen(salt).unwrap();
         }
-        signer.sign_oneshot_to_vec(signed).unwrap()
+        signer.sign_oneshot_to_vec(data).unwrap()
     }
 }

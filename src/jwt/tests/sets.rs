@@ -91,7 +91,7 @@ fn what_cannot_or_must_not_be_used_is_left_out_with_its_reason() {
     for (key, why) in [
         (with(&weak.n().to_vec(), &[1, 0, 1]), Unfit::RsaBits(1_024)),
         (with(&[255; 1_024 + 1], &[1, 0, 1]), Unfit::RsaBits(8_200)),
-        (with(&[255; 100_000], &[1, 0, 1]), Unfit::RsaNumbers),
+        (with(&vec![255; 100_000], &[1, 0, 1]), Unfit::RsaNumbers),
         (with(&modulus, &[1]), Unfit::RsaNumbers),
         (with(&modulus, &[2]), Unfit::RsaNumbers),
         (with(&modulus, &[0]), Unfit::RsaNumbers),
@@ -227,7 +227,7 @@ fn what_a_workload_claims_only_chooses_the_keys() {
         other => panic!("nobody asks for the keys of {other}"),
     };
     let identify = |token: &str| {
-        let known = rules.identify(token, keys, Duration::from_secs(60), NOW);
+        let known = rules.identify(token, keys, Duration::from_mins(1), NOW);
         known.map(|known| (*known.gateway, known.expires))
     };
     let end = Timestamp::from_micros(1_799_999_999_000_000);
