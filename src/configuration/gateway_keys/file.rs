@@ -20,7 +20,7 @@ const OWNER_ONLY: u32 = 0o600;
 /// The right that nobody but owner and group should have: to read.
 const OTHERS_READ: u32 = 0o004;
 /// How often to try again while another process changes the file, and how long to wait between.
-const TRIES_MAX: u32 = 100;
+const TRIES_MAX: u32 = 600;
 const TRY_EVERY: Duration = Duration::from_millis(100);
 
 /// A file of keys.
@@ -50,7 +50,7 @@ pub enum Unusable {
         faults: Vec<Fault>,
     },
     /// Another process has been changing it for too long.
-    #[error("{} cannot be changed: another process has been changing it for ten seconds", path.display())]
+    #[error("{} cannot be changed: another process has been changing it for a minute", path.display())]
     Busy {
         /// The file.
         path: PathBuf,
