@@ -96,7 +96,7 @@ pub fn admit(snapshot: &Snapshot, nowhere: &Arc<BaseUrl>, called: &Called<'_>) -
     match find(snapshot, &request) {
         Ok(found) => matched(snapshot, exchange, found, called),
         Err(miss) => {
-            let entry = miss.api().and_then(|api| snapshot.apis.get(api));
+            let entry = miss.api().and_then(|api| snapshot.apis.get(api)).map(AsRef::as_ref);
             exchange.api = entry.map(|entry| Arc::clone(&entry.facts));
             let program = entry.map_or(&snapshot.global, |entry| &entry.program);
             interrupted(program, exchange, entry, missed(&miss), called)

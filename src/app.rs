@@ -15,7 +15,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use openssl::pkey::PKey;
@@ -220,10 +220,10 @@ fn configuration(
     let making = Making { generation: 0, now: clock.now(), instance, secret };
     let folder = Folder::at(&settings.configuration.folder);
     let status = Arc::new(Status::default());
-    let (clock, ready) = (Arc::clone(clock), None);
+    let (clock, ready, loader) = (Arc::clone(clock), None, Mutex::default());
     if !cluster::is_wanted(settings) {
         let origin = Origin::Folder { folder, environment };
-        return Ok((Refresh { origin, clock, making, status, ready }, None));
+        return Ok((Refresh { origin, clock, making, status, ready, loader }, None));
     }
     let source = Watched {
         folder,
@@ -241,7 +241,7 @@ fn configuration(
     };
     let cluster = cluster::of(settings, parts)?;
     let origin = Origin::Offers;
-    Ok((Refresh { origin, clock, making, status, ready }, Some(Arc::new(cluster))))
+    Ok((Refresh { origin, clock, making, status, ready, loader }, Some(Arc::new(cluster))))
 }
 
 fn threads(settings: &Settings) -> NonZeroUsize {

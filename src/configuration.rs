@@ -2,6 +2,7 @@
 //!
 //! [`source`] reads a folder whole, [`document`] is the written form, [`validate`] makes a
 //! [`config::Config`] of it with every fault at its place, [`compile`] makes a snapshot of that.
+//! [`loader`] does all of it, and keeps what has not changed for the next time.
 //! A [`bundle::Bundle`] is a good one as it travels and is kept. [`refresh`] does it again whenever
 //! the folder changes, or somebody [`offer`]s one, and leaves what runs alone when the new one is
 //! bad.
@@ -9,11 +10,13 @@
 
 pub mod source;
 pub mod yaml;
+pub mod items;
 pub mod document;
 pub mod config;
 pub mod validate;
 pub mod compile;
 pub mod bundle;
+pub mod loader;
 pub mod generation;
 pub mod offer;
 pub mod cluster;

@@ -1,6 +1,6 @@
 //! What runs: a configuration compiled whole, immutable and numbered, and the cell it is swapped in.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use openssl::pkey::{PKey, Private};
@@ -25,13 +25,13 @@ pub struct Snapshot {
     /// Which gateway this is.
     pub deployment: Arc<Deployment>,
     /// From a request to an API and its operation.
-    pub routes: Table,
+    pub routes: Arc<Table>,
     /// The APIs, as the table counts them.
-    pub apis: Vec<ApiEntry>,
+    pub apis: Vec<Arc<ApiEntry>>,
     /// Whose keys there are.
-    pub keys: Subscriptions,
+    pub keys: Arc<Subscriptions>,
     /// The subscriptions, as [`keys`](Self::keys) counts them.
-    pub subscribers: Vec<Subscriber>,
+    pub subscribers: Arc<[Subscriber]>,
     /// The products.
     pub products: Vec<Arc<Product>>,
     /// What runs where no API was found.
@@ -41,7 +41,7 @@ pub struct Snapshot {
 }
 
 /// An API.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ApiEntry {
     /// What policies see of it.
     pub facts: Arc<Api>,
@@ -56,11 +56,11 @@ pub struct ApiEntry {
     /// What runs where no operation was found.
     pub program: Arc<Program>,
     /// The operations, as the table counts them.
-    pub operations: Vec<OperationEntry>,
+    pub operations: Arc<[OperationEntry]>,
 }
 
 /// What an API asks of its callers: [`Demand`], kept.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct OwnDemand {
     /// What subscriptions to the API are for: the same number for all its revisions.
     pub scope: usize,
@@ -103,9 +103,18 @@ pub struct HostCertificate {
     pub key: PKey<Private>,
 }
 
+/// The most snapshots that are kept until the last request with them has ended. What is older goes
+/// with its last request.
+const RETIRED_MAX: usize = 8;
+
 /// The cell that holds what runs.
 #[derive(Debug)]
-pub struct Live(ArcSwap<Snapshot>);
+pub struct Live {
+    now: ArcSwap<Snapshot>,
+    /// What ran before, as long as requests hold it. To take a big one apart takes long: whoever
+    /// publishes has the time, and a request has not.
+    retired: Mutex<Vec<Arc<Snapshot>>>,
+}
 
 impl OperationEntry {
     /// What runs in the name of `product`.
@@ -152,16 +161,77 @@ impl std::fmt::Debug for HostCertificate {
 impl Live {
     /// A cell that holds `first`.
     pub fn new(first: Snapshot) -> Self {
-        Self(ArcSwap::from_pointee(first))
+        Self { now: ArcSwap::from_pointee(first), retired: Mutex::default() }
     }
 
     /// What runs now. Whoever asks keeps it for as long as a request lasts.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.0.load_full()
+        self.now.load_full()
     }
 
     /// Replaces what runs, whole.
     pub fn publish(&self, next: Snapshot) {
-        self.0.store(Arc::new(next));
+        let before = self.now.swap(Arc::new(next));
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner).push(before);
+        self.sweep();
+    }
+
+    /// Takes apart what ran before and no request holds any more. To be called now and then by
+    /// whoever publishes.
+    pub fn sweep(&self) {
+        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        let (idle, mut held): (Vec<_>, Vec<_>) =
+            retired.drain(..).partition(|old| Arc::strong_count(old) == 1);
+        let oldest = held.len().saturating_sub(RETIRED_MAX);
+        let too_many: Vec<_> = held.drain(..oldest).collect();
+        *retired = held;
+        // Nobody waits for the lock while they are taken apart.
+        drop(retired);
+        drop((idle, too_many));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(generation: u64) -> Snapshot {
+        Snapshot {
+            generation,
+            compiled: Timestamp::default(),
+            deployment: Arc::new(Deployment::default()),
+            routes: Arc::default(),
+            apis: Vec::new(),
+            keys: Arc::new(Subscriptions::new([0; 32])),
+            subscribers: Arc::default(),
+            products: Vec::new(),
+            global: Arc::default(),
+            certificates: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_ran_before_is_kept_until_no_request_holds_it() {
+        let live = Live::new(numbered(1));
+        let request = live.snapshot();
+        let before = Arc::downgrade(&request);
+        live.publish(numbered(2));
+        drop(request);
+        assert!(before.upgrade().is_some(), "a request took it apart");
+        live.sweep();
+        assert!(before.upgrade().is_none());
+    }
+
+    #[test]
+    fn requests_that_do_not_end_keep_only_so_many() {
+        let live = Live::new(numbered(0));
+        let mut requests = vec![live.snapshot()];
+        for generation in 1..20 {
+            live.publish(numbered(generation));
+            requests.push(live.snapshot());
+        }
+        let counts: Vec<usize> = requests.iter().map(Arc::strong_count).collect();
+        assert_eq!(counts.iter().filter(|count| 1 < **count).count(), RETIRED_MAX + 1);
+        assert_eq!(live.snapshot().generation, 19);
     }
 }

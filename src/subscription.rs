@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 pub mod key;
 mod registry;
 
-pub use registry::{KeyFault, Slot, Subscriptions};
+pub use registry::{Digests, KeyFault, Slot, Subscriptions};
 
 use key::{KeyRefusal, Presented};
 

@@ -10,6 +10,7 @@ mod every_manner;
 mod shared_limit;
 mod redis_weather;
 mod million_keys;
+mod big_configuration;
 mod trial;
 mod weather;
 mod fleet;
@@ -131,6 +132,8 @@ enum Scenario {
     RedisWeather(redis_weather::Wanted),
     /// What a million keys cost in memory, and what a hot key notices of them
     MillionKeys(million_keys::Wanted),
+    /// What 10,000 APIs cost: first load, a change of one of them, memory, and what requests notice
+    BigConfiguration(big_configuration::Wanted),
     /// Half a minute of side-by-side without the peers: does it run without an error
     Smoke,
 }
@@ -168,6 +171,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Scenario::SharedLimit(wanted) => shared_limit::run(&setting, &wanted),
         Scenario::RedisWeather(wanted) => redis_weather::run(&setting, &wanted),
         Scenario::MillionKeys(wanted) => million_keys::run(&setting, &wanted),
+        Scenario::BigConfiguration(wanted) => big_configuration::run(&setting, &wanted),
         Scenario::Smoke => {
             let load = Load { connections: 64, seconds: 2 };
             let contestants = WEIR_AND_YARDSTICK.to_vec();

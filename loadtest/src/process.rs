@@ -231,13 +231,18 @@ impl Process {
 
     /// Its resident memory in KiB.
     pub(crate) fn resident_kib(&self) -> Result<f64, Failure> {
+        self.memory_kib("VmRSS:")
+    }
+
+    /// A figure of its memory in KiB, as `/proc/PID/status` calls it.
+    pub(crate) fn memory_kib(&self, figure: &'static str) -> Result<f64, Failure> {
         let path = format!("/proc/{}/status", self.child.id());
         let text = fs::read_to_string(&path).map_err(during(format!("reading {path}")))?;
         text.lines()
-            .find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok())
+            .find_map(|line| line.strip_prefix(figure)?.split_whitespace().next()?.parse().ok())
             .ok_or_else(|| Failure::Unreadable {
                 tool: "/proc/PID/status",
-                expected: "a line `VmRSS:`",
+                expected: figure,
                 said: last_of(&text),
             })
     }

@@ -21,7 +21,7 @@ use crate::caller::Caller;
 use crate::configuration::cluster::Cluster;
 use crate::configuration::offer::Status;
 use crate::configuration::refresh::Refresh;
-use crate::configuration::validate::Loaded;
+use crate::configuration::loader::Loaded;
 use crate::counters::Home;
 use crate::counters::shared::Upkeep;
 use crate::proxy::Gateway;

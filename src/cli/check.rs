@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use crate::cli::{Outcome, say};
 use crate::configuration::compile::{Making, make};
+use crate::configuration::loader::{Loaded, load};
 use crate::configuration::source::{Environment, Folder};
-use crate::configuration::validate::{Loaded, load};
 use crate::fault::{Fault, Sources, render};
 use crate::time::Timestamp;
 
@@ -82,7 +82,7 @@ impl Check {
                 Outcome::Fine
             }
             (Err(faults), Form::Text) => {
-                say(out, &rendered(&faults, &loaded.sources));
+                say(out, &rendered(&faults, &loaded.sources(&faults)));
                 say(out, &format!("{} found\n", counted(faults.len(), "fault")));
                 Outcome::Wrong
             }

@@ -21,8 +21,8 @@ use crate::cli::check::rehearsal;
 use crate::cli::{Outcome, complain, say};
 use crate::configuration::compile::{compile, nowhere};
 use crate::configuration::config::Config;
+use crate::configuration::loader::load;
 use crate::configuration::source::{Environment, Folder};
-use crate::configuration::validate::load;
 use crate::fault::{Fault, Sources, render};
 use crate::route;
 use crate::route::host::Authority;
@@ -75,11 +75,12 @@ impl Explain {
         };
         let loaded = load(&Folder::at(&self.config), &Environment::of_process());
         let secrets = loaded.config.as_ref().map(secrets_of).unwrap_or_default();
-        let snapshot = loaded.config.and_then(|config| compile(&config, &rehearsal()));
-        let snapshot = match snapshot {
+        let compiled = loaded.config.as_ref().map_err(Clone::clone);
+        let compiled = compiled.and_then(|config| compile(config, &rehearsal()));
+        let snapshot = match compiled {
             Ok(snapshot) => snapshot,
             Err(faults) => {
-                complain(&shown(&faults, &loaded.sources));
+                complain(&shown(&faults, &loaded.sources(&faults)));
                 complain("the configuration is refused: `weir check` says why\n");
                 return Outcome::Misused;
             }

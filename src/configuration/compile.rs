@@ -1,9 +1,12 @@
-//! Config → Snapshot: policies are read and built, programs put in order, the table laid out.
+//! Config → Snapshot: policies are read and built, programs put in order, keys made ready.
 
 mod facts;
 mod policies;
+mod keys;
+mod kept;
 mod lost;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -11,20 +14,22 @@ use openssl::pkey::PKey;
 use openssl::x509::X509;
 
 use crate::backend::{Backend, BaseUrl, Identity, Tls};
-use crate::configuration::compile::policies::{Documents, compose};
-use crate::configuration::config::{self, Config, SubscriptionScope, SubscriptionState};
-use crate::configuration::validate::Loaded;
+use crate::configuration::config::{self, Api, Config};
+use crate::configuration::loader::Loaded;
 use crate::exchange::facts::Deployment;
 use crate::exchange::secrets::Secrets;
 use crate::fault::Fault;
 use crate::policy::build::references::Backends;
 use crate::policy::program::Program;
-use crate::route::table::build::TableFault;
-use crate::route::table::{ApiRoute, Table};
-use crate::snapshot::{ApiEntry, HostCertificate, OperationEntry, OwnDemand, Snapshot, Subscriber};
+use crate::snapshot::{ApiEntry, HostCertificate, OperationEntry, OwnDemand, Snapshot};
+use crate::subscription::Subscriptions;
 use crate::subscription::key::KeyNames;
-use crate::subscription::{Scope, State, Subscription, Subscriptions};
 use crate::time::Timestamp;
+
+pub use kept::Kept;
+
+use keys::Keys;
+use policies::{ApiDocuments, Common, Documents, compose};
 
 /// What a snapshot is made with beside its configuration.
 #[derive(Clone, Debug)]
@@ -43,16 +48,7 @@ pub struct Making {
 /// place. The policies of a configuration that is wrong elsewhere are looked at too; what they
 /// refer to is then taken to exist.
 pub fn make(loaded: &Loaded, making: &Making) -> Result<Snapshot, Vec<Fault>> {
-    let mut faults = match &loaded.config {
-        Ok(config) => return compile(config, making),
-        Err(faults) => faults.clone(),
-    };
-    if let Some(remains) = &loaded.remains {
-        Documents::look_at(remains, &mut faults);
-    }
-    faults.sort();
-    faults.dedup();
-    Err(faults)
+    Kept::default().make(loaded, making)
 }
 
 /// A snapshot of no configuration, which finds no API.
@@ -64,10 +60,10 @@ pub fn nothing(making: &Making) -> Snapshot {
             instance_id: Arc::clone(&making.instance),
             ..Deployment::default()
         }),
-        routes: Table::default(),
+        routes: Arc::default(),
         apis: Vec::new(),
-        keys: Subscriptions::new(making.secret),
-        subscribers: Vec::new(),
+        keys: Arc::new(Subscriptions::new(making.secret)),
+        subscribers: Arc::default(),
         products: Vec::new(),
         global: Arc::default(),
         certificates: Vec::new(),
@@ -77,54 +73,78 @@ pub fn nothing(making: &Making) -> Snapshot {
 /// Makes a snapshot of `config`, or says everything that is wrong with its policies and routes,
 /// sorted by place.
 pub fn compile(config: &Config, making: &Making) -> Result<Snapshot, Vec<Fault>> {
-    let mut faults = Vec::new();
-    let backends = Arc::new(backends(config));
-    let documents = Documents::build(config, Arc::clone(&backends), &mut faults);
-    let routes = Table::new(config.apis.iter().map(|api| route(config, api)).collect());
-    let routes = match routes {
-        Ok(routes) => Some(routes),
-        Err(wrong) => {
-            faults.extend(wrong.into_iter().filter_map(|wrong| collision(config, wrong)));
-            None
-        }
-    };
-    let (keys, subscribers) = subscriptions(config, making, &mut faults);
-    let certificates = certificates(config, &mut faults);
-    faults.sort();
-    faults.dedup();
-    let Some(routes) = routes.filter(|_routes| faults.is_empty()) else {
-        return Err(faults);
-    };
-    let entries = (0..config.apis.len())
-        .filter_map(|api| entry(config, &documents, api, &mut faults))
-        .collect::<Vec<ApiEntry>>();
-    if faults.is_empty() {
-        // Looked for last: a policy with a fault is not in its program, and might name the backend.
-        faults = lost::lost(config, &entries);
-    }
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    let products: Vec<_> =
-        config.products.iter().map(|product| facts::product(config, product)).collect();
-    Ok(Snapshot {
-        generation: making.generation,
-        compiled: making.now,
-        deployment: Arc::new(deployment(config, making)),
-        routes,
-        apis: entries,
-        keys,
-        subscribers,
-        products,
-        global: Arc::new(Program::compose(&[&documents.global])),
-        certificates,
-    })
+    Kept::default().compile(config, making)
 }
 
-/// Where an API is found: at the gateway's host names, or at any if there are none.
-fn route(config: &Config, api: &config::Api) -> ApiRoute {
-    let hosts = config.host_names.iter().map(|known| known.host.clone());
-    ApiRoute { hosts: hosts.collect(), ..api.route() }
+impl Kept {
+    /// The same as [`make`], but for the time it takes.
+    pub fn make(&mut self, loaded: &Loaded, making: &Making) -> Result<Snapshot, Vec<Fault>> {
+        let mut faults = match &loaded.config {
+            Ok(config) => return self.compile(config, making),
+            Err(faults) => faults.clone(),
+        };
+        if let Some(remains) = &loaded.remains {
+            Documents::look_at(remains, &mut faults);
+        }
+        faults.sort();
+        faults.dedup();
+        Err(faults)
+    }
+
+    fn compile(&mut self, config: &Config, making: &Making) -> Result<Snapshot, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let common = if let Some(kept) = self.common.take().filter(|kept| kept.is_of(config)) {
+            kept
+        } else {
+            *self = Self { keys: self.keys.take(), ..Self::default() };
+            Common::of(config, &mut faults)
+        };
+        let is_sound = faults.is_empty();
+        let documents = Documents::build(config, &common, self, &mut faults);
+        self.common = Some(common).filter(|_common| is_sound);
+        let scopes = scopes(config);
+        let keys = Keys::of(config, making, &scopes, self.keys.as_ref(), &mut faults);
+        let certificates = certificates(config, &mut faults);
+        faults.sort();
+        faults.dedup();
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let entries = entries(config, &documents, &scopes, self, &mut faults);
+        if faults.is_empty() {
+            // Looked for last: a policy with a fault is not in its program, and might name the
+            // backend.
+            faults = lost::lost(config, &entries);
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let products = config.products.iter().map(|product| facts::product(config, product));
+        let snapshot = Snapshot {
+            generation: making.generation,
+            compiled: making.now,
+            deployment: Arc::new(deployment(config, making)),
+            routes: Arc::clone(&config.routes),
+            keys: Arc::clone(&keys.keys),
+            subscribers: Arc::clone(&keys.subscribers),
+            products: products.collect(),
+            global: Arc::new(Program::compose(&[&documents.global])),
+            certificates,
+            apis: entries,
+        };
+        self.keys = Some(keys);
+        self.keep(&config.apis, documents, &snapshot.apis);
+        Ok(snapshot)
+    }
+}
+
+/// What subscriptions to an API are for, by its id: the first of its revisions stands for all.
+fn scopes(config: &Config) -> HashMap<&str, usize> {
+    let mut scopes = HashMap::with_capacity(config.apis.len());
+    for (index, api) in config.apis.iter().enumerate() {
+        scopes.entry(&*api.id).or_insert(index);
+    }
+    scopes
 }
 
 fn deployment(config: &Config, making: &Making) -> Deployment {
@@ -151,28 +171,52 @@ pub fn nowhere() -> BaseUrl {
     }
 }
 
-fn entry(
+/// All APIs, as they run; those that are kept are the same as before.
+fn entries(
     config: &Config,
     documents: &Documents,
-    index: usize,
+    scopes: &HashMap<&str, usize>,
+    kept: &Kept,
     faults: &mut Vec<Fault>,
-) -> Option<ApiEntry> {
-    let api = config.apis.get(index)?;
-    let own = documents.apis.get(index)?;
-    let holds = |(at, product): (usize, &config::Product)| {
-        product.apis.binary_search(&index).is_ok().then_some(at)
+) -> Vec<Arc<ApiEntry>> {
+    let mut holders: Vec<Vec<usize>> = vec![Vec::new(); config.apis.len()];
+    for (product, known) in config.products.iter().enumerate() {
+        for api in &known.apis {
+            if let Some(holders) = holders.get_mut(*api) {
+                holders.push(product);
+            }
+        }
+    }
+    let all = config.apis.iter().zip(&documents.apis).zip(holders);
+    let entry = |((api, own), products): ((&Arc<Api>, &Arc<ApiDocuments>), Vec<usize>)| {
+        let is_open = |at: &&usize| {
+            config.products.get(**at).is_some_and(|product| !product.subscription_required)
+        };
+        let demand = OwnDemand {
+            scope: scopes.get(&*api.id).copied().unwrap_or(usize::MAX),
+            is_subscription_required: api.subscription_required,
+            open_product: products.iter().find(is_open).copied(),
+            products,
+        };
+        let known = kept.entry(api, &demand, documents);
+        known.unwrap_or_else(|| Arc::new(entry(api, own, demand, documents, faults)))
     };
-    let products: Vec<usize> = config.products.iter().enumerate().filter_map(holds).collect();
-    let open = |at: &&usize| {
-        config.products.get(**at).is_some_and(|product| !product.subscription_required)
-    };
-    let open_product = products.iter().find(open).copied();
-    let global = Some(&documents.global);
+    all.map(entry).collect()
+}
+
+fn entry(
+    api: &Api,
+    own: &ApiDocuments,
+    demand: OwnDemand,
+    documents: &Documents,
+    faults: &mut Vec<Fault>,
+) -> ApiEntry {
+    let global = Some(&*documents.global);
     let mut operations = Vec::with_capacity(api.operations.len());
     for (operation, document) in api.operations.iter().zip(&own.operations) {
         let spot = &operation.spot;
-        let programs = products.iter().map(|product| {
-            let of_product = documents.products.get(*product).and_then(Option::as_ref);
+        let programs = demand.products.iter().map(|product| {
+            let of_product = documents.products.get(*product).and_then(Option::as_deref);
             let wide = [document.as_ref(), own.api.as_ref(), of_product, global];
             (*product, compose(&wide, spot, faults))
         });
@@ -183,7 +227,7 @@ fn entry(
             by_product,
         });
     }
-    Some(ApiEntry {
+    ApiEntry {
         facts: facts::api(api),
         base: api.service_url.clone().unwrap_or_else(|| Arc::new(nowhere())),
         tls: Tls::default(),
@@ -191,22 +235,13 @@ fn entry(
             header: api.key_names.header.clone(),
             query: Box::from(&*api.key_names.query),
         },
-        demand: OwnDemand {
-            scope: scope_of(config, &api.id),
-            is_subscription_required: api.subscription_required,
-            products,
-            open_product,
-        },
+        demand,
         program: compose(&[own.api.as_ref(), global], &api.spot, faults),
-        operations,
-    })
+        operations: operations.into(),
+    }
 }
 
-/// What subscriptions to an API are for: the first of its revisions stands for all.
-fn scope_of(config: &Config, id: &str) -> usize {
-    config.apis.iter().position(|api| *api.id == *id).unwrap_or(usize::MAX)
-}
-
+/// The backends that policies may name.
 fn backends(config: &Config) -> Backends {
     config.backends.iter().map(|backend| (Arc::clone(&backend.id), backend_of(backend))).collect()
 }
@@ -251,58 +286,6 @@ fn sensitive(text: &str) -> Option<http::HeaderValue> {
     Some(value)
 }
 
-fn subscriptions(
-    config: &Config,
-    making: &Making,
-    faults: &mut Vec<Fault>,
-) -> (Subscriptions, Vec<Subscriber>) {
-    let mut keys = Subscriptions::new(making.secret);
-    let mut subscribers = Vec::with_capacity(config.subscriptions.len());
-    for known in &config.subscriptions {
-        let scope = match &known.scope {
-            SubscriptionScope::AllApis => Scope::AllApis,
-            SubscriptionScope::Product(product) => Scope::Product(*product),
-            SubscriptionScope::Api(revisions) => {
-                let id = revisions.first().and_then(|api| config.apis.get(*api));
-                Scope::Api(id.map_or(usize::MAX, |api| scope_of(config, &api.id)))
-            }
-        };
-        let subscription = Subscription {
-            scope,
-            state: state(known.state),
-            // The dates are for the record, as in API Management: the state alone decides.
-            start: None,
-            expiry: None,
-        };
-        let key = |secret: &Option<config::Secret>| {
-            secret.as_ref().map(|secret| secret.expose().as_bytes().to_vec())
-        };
-        let (primary, secondary) = (key(&known.primary_key), key(&known.secondary_key));
-        match keys.insert(subscription, [primary.as_deref(), secondary.as_deref()]) {
-            Ok(_index) => subscribers.push(Subscriber {
-                facts: facts::subscription(known),
-                user: known.user.and_then(|user| facts::user(config, user)),
-            }),
-            Err(fault) => {
-                let fault = known.spot.fault(fault.to_string());
-                faults.push(fault.mend("give each subscription keys of its own"));
-            }
-        }
-    }
-    (keys, subscribers)
-}
-
-const fn state(state: SubscriptionState) -> State {
-    match state {
-        SubscriptionState::Active => State::Active,
-        SubscriptionState::Suspended => State::Suspended,
-        SubscriptionState::Submitted => State::Submitted,
-        SubscriptionState::Rejected => State::Rejected,
-        SubscriptionState::Cancelled => State::Cancelled,
-        SubscriptionState::Expired => State::Expired,
-    }
-}
-
 fn certificates(config: &Config, faults: &mut Vec<Fault>) -> Vec<HostCertificate> {
     let mut known = Vec::new();
     for host in &config.host_names {
@@ -317,24 +300,6 @@ fn certificates(config: &Config, faults: &mut Vec<Fault>) -> Vec<HostCertificate
         }
     }
     known
-}
-
-/// A collision in the table as a fault where the second of the two is written.
-fn collision(config: &Config, wrong: TableFault) -> Option<Fault> {
-    let (what, spot) = match wrong {
-        TableFault::Operations { api, first, second } => {
-            let api = config.apis.get(api)?;
-            let (first, second) = (api.operations.get(first)?, api.operations.get(second)?);
-            (format!("`{}` and `{}`", first.id, second.id), &second.spot)
-        }
-        TableFault::Revisions { first, second }
-        | TableFault::Current { first, second }
-        | TableFault::Schemes { first, second } => {
-            let (first, second) = (config.apis.get(first)?, config.apis.get(second)?);
-            (format!("`{}` and `{}`", first.id, second.id), &second.spot)
-        }
-    };
-    Some(spot.fault(format!("{wrong}: {what}")).mend(wrong.remedy()))
 }
 
 /// A status as `http` has it; documents were checked to have none other.
@@ -352,8 +317,9 @@ mod tests {
 
     use super::*;
     use crate::configuration::document;
+    use crate::configuration::loader::load;
     use crate::configuration::source::{Environment, Folder, Reading};
-    use crate::configuration::validate::{load, validate};
+    use crate::configuration::validate::validate;
     use crate::fault::damage::{damaged, damages, texts};
     use crate::fault::{Place, Sources, render};
 
@@ -371,7 +337,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("weir.yaml"), yaml).unwrap();
         let loaded = load(&Folder::at(folder.path()), &Environment::default());
-        (make(&loaded, &making()).err().unwrap_or_default(), loaded.sources)
+        let faults = make(&loaded, &making()).err().unwrap_or_default();
+        let sources = loaded.sources(&faults);
+        (faults, sources)
     }
 
     fn faults(yaml: &str) -> Vec<String> {
@@ -396,8 +364,8 @@ mod tests {
         let environment = [("ORDERS_KEY", "a-key-from-the-environment"), ("HOME", "/")];
         let loaded = load(&Folder::at(folder), &environment.into_iter().collect());
         let wrong = make(&loaded, &making()).err().unwrap_or_default();
-        let rendered: Vec<String> =
-            wrong.iter().map(|fault| render(fault, &loaded.sources)).collect();
+        let sources = loaded.sources(&wrong);
+        let rendered: Vec<String> = wrong.iter().map(|fault| render(fault, &sources)).collect();
         rendered.join("\n").replace(&folder.display().to_string(), "FOLDER")
     }
 
@@ -606,8 +574,9 @@ apis:
             if faults.is_empty() && let Err(found) = compile(&config, &making()) {
                 faults = found;
             }
+            let sources = reading.sources(&faults);
             for fault in faults {
-                let _ = render(&fault, &reading.sources());
+                let _ = render(&fault, &sources);
             }
         });
     }

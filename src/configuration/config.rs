@@ -11,10 +11,12 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
+use super::items::Items;
 use crate::backend::BaseUrl;
 use crate::fault::Layout;
 use crate::policy::limits::holding::Holding;
 use crate::route::host::Pattern;
+use crate::route::table::Table;
 use crate::time::Timestamp;
 
 pub use crate::secret::Secret;
@@ -31,15 +33,17 @@ pub struct Config {
     /// How limits are held that do not say it themselves.
     pub limits: Holding,
     /// Every revision of every version of every API.
-    pub apis: Vec<Api>,
+    pub apis: Vec<Arc<Api>>,
+    /// Where they and their operations are found.
+    pub routes: Arc<Table>,
     /// How the versions of an API are told apart.
     pub version_sets: Vec<VersionSet>,
     /// Products.
     pub products: Vec<Product>,
     /// Subscriptions; no two share a key.
-    pub subscriptions: Vec<Subscription>,
+    pub subscriptions: Items<Subscription>,
     /// Users.
-    pub users: Vec<User>,
+    pub users: Arc<[User]>,
     /// Groups; the three that always exist are among them.
     pub groups: Vec<Group>,
     /// Named values, resolved.
@@ -211,7 +215,7 @@ pub struct Fragment {
 }
 
 /// A backend.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Backend {
     /// Id.
     pub id: Arc<str>,
@@ -230,7 +234,7 @@ pub struct Backend {
 }
 
 /// What each request to a backend carries.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Credentials {
     /// Headers to set, in the order written; several values make several headers.
     pub headers: Vec<(HeaderName, Vec<Secret>)>,
@@ -243,7 +247,7 @@ pub struct Credentials {
 }
 
 /// An `Authorization` header.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Authorization {
     /// Scheme, a token.
     pub scheme: Arc<str>,
@@ -252,7 +256,7 @@ pub struct Authorization {
 }
 
 /// A certificate with its key: read, parsed and known to belong together.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Certificate {
     /// The certificate, then its issuers, in PEM.
     pub certificate_pem: Arc<str>,
@@ -272,7 +276,7 @@ pub struct HostName {
 }
 
 /// A policy document or fragment as text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PolicyText {
     /// The text.
     pub text: Arc<str>,

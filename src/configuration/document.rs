@@ -11,11 +11,14 @@ mod backend;
 mod value;
 mod later;
 mod limits;
+mod part;
 pub mod schema;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::mem;
 use std::sync::Arc;
 
+use super::items::Items;
 use super::yaml::{self, Block, Files, Placed};
 use crate::fault::Fault;
 
@@ -26,42 +29,71 @@ pub use api::{
 pub use backend::{Authorization, Backend, Certificate, Credentials, HostName, Tls};
 pub use file::{ConfigurationFile, Gateway};
 pub use limits::{Amount, LimitHolding};
+pub use part::policy_path;
 pub use party::{Group, Identity, Product, ProductState, Subscription, SubscriptionState, User};
 pub use value::{Fragment, NamedValue, SecretValue, ValueSource};
+
+use part::Part;
 
 /// Everything that a folder's YAML files say.
 #[derive(Debug, Default)]
 pub struct Document {
     /// The files, for the marks.
     pub files: Files,
+    /// By the number of a file, which of the texts that were read it is.
+    texts: Vec<usize>,
     /// Whether a file could not be read to its end, so that much may be missing here.
     pub is_torn: bool,
     /// `gateway`, wherever it was written.
-    pub gateway: Option<Placed<Gateway>>,
+    pub gateway: Option<Arc<Placed<Gateway>>>,
     /// `limits`, wherever it was written.
-    pub limits: Option<Placed<LimitHolding>>,
+    pub limits: Option<Arc<Placed<LimitHolding>>>,
     /// `policy`, wherever it was written.
-    pub policy: Option<Block>,
+    pub policy: Option<Arc<Block>>,
     /// `apis` of all files.
-    pub apis: Vec<Api>,
+    pub apis: Items<Api>,
     /// `versionSets` of all files.
-    pub version_sets: Vec<VersionSet>,
+    pub version_sets: Items<VersionSet>,
     /// `products` of all files.
-    pub products: Vec<Product>,
+    pub products: Items<Product>,
     /// `subscriptions` of all files.
-    pub subscriptions: Vec<Subscription>,
+    pub subscriptions: Items<Subscription>,
     /// `users` of all files.
-    pub users: Vec<User>,
+    pub users: Items<User>,
     /// `groups` of all files.
-    pub groups: Vec<Group>,
+    pub groups: Items<Group>,
     /// `namedValues` of all files.
-    pub named_values: Vec<NamedValue>,
+    pub named_values: Items<NamedValue>,
     /// `fragments` of all files.
-    pub fragments: Vec<Fragment>,
+    pub fragments: Items<Fragment>,
     /// `backends` of all files.
-    pub backends: Vec<Backend>,
+    pub backends: Items<Backend>,
     /// `hostNames` of all files.
-    pub host_names: Vec<HostName>,
+    pub host_names: Items<HostName>,
+    /// Every file that the document names and that may be read, once.
+    pub references: BTreeSet<Reference>,
+    /// The variables of the environment that the document names.
+    pub variables: BTreeSet<Arc<str>>,
+}
+
+/// What files say that were read before, so that only those are parsed again which have changed.
+/// It holds as many files as the last document had. A file keeps its number, because all that is
+/// kept of it refers to it by that. It has no `Debug`: it may hold secrets.
+#[derive(Default)]
+pub struct Kept {
+    files: Files,
+    /// Numbers that no file has any more.
+    free: Vec<u32>,
+    /// By name.
+    parts: HashMap<Arc<str>, KeptPart>,
+}
+
+/// What is kept of one file.
+struct KeptPart {
+    number: u32,
+    text: Arc<str>,
+    /// None if something is wrong with it: then it is parsed again, to say what.
+    part: Option<Arc<Part>>,
 }
 
 /// A file that a document names.
@@ -76,20 +108,73 @@ pub struct Reference {
 /// Reads YAML files, given as name and text, as one document. Any fault means that parts of the
 /// document are made up: their marks say so.
 pub fn read(texts: &[(Arc<str>, Arc<str>)], faults: &mut Vec<Fault>) -> Document {
-    let mut document = Document::default();
-    for (file, text) in texts {
-        let number = document.files.add(file);
-        let before = faults.len();
-        let Some(root) = yaml::parse(text, number, &document.files, faults) else {
-            document.is_torn |= faults.len() > before;
-            continue;
-        };
-        match yaml::read(&root, &document.files, later::later, faults) {
-            Some(file) => document.take(file, faults),
-            None => document.is_torn = true,
+    Kept::default().read(texts, faults)
+}
+
+impl Kept {
+    /// The same as [`read`](read()), but for the time it takes.
+    pub fn read(&mut self, texts: &[(Arc<str>, Arc<str>)], faults: &mut Vec<Fault>) -> Document {
+        let mut document = Document::default();
+        let mut before = mem::take(&mut self.parts);
+        self.parts.reserve(texts.len());
+        for (position, (name, text)) in texts.iter().enumerate() {
+            let kept = before.remove(name);
+            let number = match &kept {
+                Some(kept) => kept.number,
+                None => self.number(name),
+            };
+            let same = kept.filter(|kept| Arc::ptr_eq(&kept.text, text) || kept.text == *text);
+            let part = match same.and_then(|kept| kept.part) {
+                Some(part) => Some(part),
+                None => self.parse(number, text, &mut document, faults),
+            };
+            if let Some(part) = &part {
+                document.take(number, &self.files, part, faults);
+            }
+            document.stands(number, position);
+            let kept = KeptPart { number, text: Arc::clone(text), part };
+            self.parts.insert(Arc::clone(name), kept);
+        }
+        self.free.extend(before.into_values().map(|gone| gone.number));
+        document.files = self.files.clone();
+        document
+    }
+
+    fn number(&mut self, name: &Arc<str>) -> u32 {
+        match self.free.pop() {
+            Some(free) => {
+                self.files.rename(free, name);
+                free
+            }
+            None => self.files.add(name),
         }
     }
-    document
+
+    /// What the file says; none if something is wrong with it, and then `document` has it already.
+    fn parse(
+        &self,
+        number: u32,
+        text: &str,
+        document: &mut Document,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Arc<Part>> {
+        let before = faults.len();
+        let Some(root) = yaml::parse(text, number, &self.files, faults) else {
+            document.is_torn |= faults.len() > before;
+            return (faults.len() == before).then(Arc::default);
+        };
+        let Some(file) = yaml::read::<ConfigurationFile>(&root, &self.files, later::later, faults)
+        else {
+            document.is_torn = true;
+            return None;
+        };
+        let part = Arc::new(Part::from(file));
+        if faults.len() == before {
+            return Some(part);
+        }
+        document.take(number, &self.files, &part, faults);
+        None
+    }
 }
 
 /// Whether `text`, where a policy document is asked for, is the document itself; otherwise it is
@@ -107,104 +192,60 @@ pub fn leaves_folder(path: &str) -> Option<&'static str> {
 }
 
 impl Document {
-    fn take(&mut self, file: ConfigurationFile, faults: &mut Vec<Fault>) {
-        if let Some(gateway) = file.gateway {
+    /// Which of the texts that were read is the file numbered `file`.
+    pub fn position(&self, file: u32) -> Option<usize> {
+        self.texts.get(usize::try_from(file).ok()?).copied()
+    }
+
+    fn stands(&mut self, number: u32, position: usize) {
+        let Ok(number) = usize::try_from(number) else { return };
+        if self.texts.len() <= number {
+            self.texts.resize(number.saturating_add(1), usize::MAX);
+        }
+        if let Some(place) = self.texts.get_mut(number) {
+            *place = position;
+        }
+    }
+
+    fn take(&mut self, number: u32, files: &Files, part: &Part, faults: &mut Vec<Fault>) {
+        if let Some(gateway) = &part.gateway {
             if let Some(first) = &self.gateway {
-                faults.push(self.twice("gateway", gateway.mark, first.mark));
+                faults.push(twice(files, "gateway", gateway.mark, first.mark));
             } else {
-                self.gateway = Some(gateway);
+                self.gateway = Some(Arc::clone(gateway));
             }
         }
-        if let Some(limits) = file.limits {
+        if let Some(limits) = &part.limits {
             if let Some(first) = &self.limits {
-                faults.push(self.twice("limits", limits.mark, first.mark));
+                faults.push(twice(files, "limits", limits.mark, first.mark));
             } else {
-                self.limits = Some(limits);
+                self.limits = Some(Arc::clone(limits));
             }
         }
-        if let Some(policy) = file.policy {
+        if let Some(policy) = &part.policy {
             if let Some(first) = &self.policy {
-                faults.push(self.twice("policy", policy.mark, first.mark));
+                faults.push(twice(files, "policy", policy.mark, first.mark));
             } else {
-                self.policy = Some(policy);
+                self.policy = Some(Arc::clone(policy));
             }
         }
-        self.apis.extend(file.apis);
-        self.version_sets.extend(file.version_sets);
-        self.products.extend(file.products);
-        self.subscriptions.extend(file.subscriptions);
-        self.users.extend(file.users);
-        self.groups.extend(file.groups);
-        self.named_values.extend(file.named_values);
-        self.fragments.extend(file.fragments);
-        self.backends.extend(file.backends);
-        self.host_names.extend(file.host_names);
+        self.apis.add(number, &part.apis);
+        self.version_sets.add(number, &part.version_sets);
+        self.products.add(number, &part.products);
+        self.subscriptions.add(number, &part.subscriptions);
+        self.users.add(number, &part.users);
+        self.groups.add(number, &part.groups);
+        self.named_values.add(number, &part.named_values);
+        self.fragments.add(number, &part.fragments);
+        self.backends.add(number, &part.backends);
+        self.host_names.add(number, &part.host_names);
+        self.references.extend(part.references.iter().cloned());
+        self.variables.extend(part.variables.iter().map(Arc::clone));
     }
+}
 
-    fn twice(&self, key: &str, second: yaml::Mark, first: yaml::Mark) -> Fault {
-        let first = self.files.spot(first).place;
-        let remedy = format!("keep one of the two; the other is at {first}");
-        self.files.fault(second, format!("`{key}` is written in two files")).mend(remedy)
-    }
-
-    /// Every file that the document names and that may be read, once.
-    pub fn references(&self) -> BTreeSet<Reference> {
-        let mut found = BTreeSet::new();
-        let mut secret = |path: &str| {
-            found.insert(Reference { path: path.to_owned(), is_secret: true });
-        };
-        self.secret_files(&mut secret);
-        let of_apis = self.apis.iter().flat_map(|api| {
-            api.operations.iter().map(|operation| &operation.policy).chain([&api.policy])
-        });
-        let of_products = self.products.iter().map(|product| &product.policy);
-        let of_fragments = self.fragments.iter().map(|fragment| &fragment.policy);
-        let optional = of_apis.chain(of_products).chain([&self.policy]).flatten();
-        for block in optional.chain(of_fragments) {
-            let path = block.text.trim();
-            if !is_inline(path) && leaves_folder(path).is_none() {
-                found.insert(Reference { path: path.to_owned(), is_secret: false });
-            }
-        }
-        found
-    }
-
-    /// The variables of the environment that the document names, each once, sorted.
-    pub fn variables(&self) -> Vec<Arc<str>> {
-        let sources = self.secret_values().filter_map(|value| match value {
-            SecretValue::Other(ValueSource { env: Some(env), .. }) => Some(env.value.as_str()),
-            SecretValue::Other(_) | SecretValue::Text(_) => None,
-        });
-        let names: BTreeSet<&str> = sources.collect();
-        names.into_iter().map(Arc::from).collect()
-    }
-
-    /// Every text that may be a secret.
-    fn secret_values(&self) -> impl Iterator<Item = &SecretValue> {
-        let of_subscriptions = self.subscriptions.iter().flat_map(|subscription| {
-            [&subscription.primary_key, &subscription.secondary_key].into_iter().flatten()
-        });
-        let of_values = self.named_values.iter().map(|named| &named.value);
-        let of_backends = self.backends.iter().flat_map(|backend| {
-            let Credentials { header, query, authorization, .. } = &backend.credentials;
-            let entries = header.0.iter().chain(&query.0).flat_map(|(_, values)| &values.0);
-            entries.chain(authorization.iter().map(|authorization| &authorization.parameter))
-        });
-        of_subscriptions.chain(of_values).chain(of_backends)
-    }
-
-    fn secret_files(&self, found: &mut impl FnMut(&str)) {
-        for value in self.secret_values() {
-            if let SecretValue::Other(ValueSource { file: Some(file), .. }) = value {
-                found(&file.value);
-            }
-        }
-        let of_hosts = self.host_names.iter().filter_map(|host| host.certificate.as_ref());
-        let of_backends =
-            self.backends.iter().filter_map(|backend| backend.credentials.certificate.as_ref());
-        for certificate in of_hosts.chain(of_backends) {
-            found(&certificate.certificate_file.value);
-            found(&certificate.key_file.value);
-        }
-    }
+fn twice(files: &Files, key: &str, second: yaml::Mark, first: yaml::Mark) -> Fault {
+    let first = files.spot(first).place;
+    let remedy = format!("keep one of the two; the other is at {first}");
+    files.fault(second, format!("`{key}` is written in two files")).mend(remedy)
 }

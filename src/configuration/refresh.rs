@@ -6,14 +6,14 @@
 //! local disk, a network disk and the symlinks of a Kubernetes `ConfigMap`.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::configuration::compile::{Making, make, nothing};
+use crate::configuration::compile::{Making, nothing};
 use crate::configuration::generation::Generation;
+use crate::configuration::loader::{Loaded, Loader};
 use crate::configuration::offer::{Offer, Order, Status, Wake};
 use crate::configuration::source::{Environment, Folder};
-use crate::configuration::validate::{Loaded, load, load_bundle};
 use crate::fault::{Fault, Place, Sources, render};
 use crate::snapshot::{Live, Snapshot};
 use crate::time::{Clock, SystemClock};
@@ -31,6 +31,8 @@ pub struct Refresh {
     pub status: Arc<Status>,
     /// What is ready and waits to be served.
     pub ready: Option<(Generation, Snapshot)>,
+    /// What is kept between loads.
+    pub loader: Mutex<Loader>,
 }
 
 /// Where configurations come from.
@@ -63,7 +65,7 @@ impl Refresh {
         let Origin::Folder { folder, environment } = &self.origin else {
             return (Ok(nothing(&self.making)), None);
         };
-        let loaded = load(folder, environment);
+        let loaded = self.loader().load(folder, environment);
         let first = Generation::NONE.next();
         let snapshot = self.make(&loaded, first);
         if snapshot.is_ok() {
@@ -82,6 +84,7 @@ impl Refresh {
         loop {
             let wake = self.status.wait(interval);
             self.clock.anchor();
+            live.sweep();
             match wake {
                 Wake::Stop => return,
                 Wake::Offered(offer) => self.take(live, &offer),
@@ -99,7 +102,7 @@ impl Refresh {
         if unchanged && !is_asked {
             return seen;
         }
-        let loaded = load(folder, environment);
+        let loaded = self.loader().load(folder, environment);
         let generation = self.status.now().serving.next();
         match self.make(&loaded, generation) {
             Ok(snapshot) => self.publish(live, generation, snapshot),
@@ -120,13 +123,16 @@ impl Refresh {
         let ready = self.ready.take().filter(|(ready, _snapshot)| ready == generation);
         let snapshot = match ready {
             Some((_generation, snapshot)) => snapshot,
-            None => match self.make(&load_bundle(bundle), *generation) {
-                Ok(snapshot) => snapshot,
-                Err(refusal) => {
-                    self.status.change(|state| state.refused_offer = *generation);
-                    return refuse(&self.status, &refusal);
+            None => {
+                let loaded = self.loader().load_bundle(bundle);
+                match self.make(&loaded, *generation) {
+                    Ok(snapshot) => snapshot,
+                    Err(refusal) => {
+                        self.status.change(|state| state.refused_offer = *generation);
+                        return refuse(&self.status, &refusal);
+                    }
                 }
-            },
+            }
         };
         match order {
             Order::Serve => self.publish(live, *generation, snapshot),
@@ -139,6 +145,10 @@ impl Refresh {
                 tracing::info!(%generation, "configuration prepared; it waits to be served");
             }
         }
+    }
+
+    fn loader(&self) -> MutexGuard<'_, Loader> {
+        self.loader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn publish(&self, live: &Live, generation: Generation, snapshot: Snapshot) {
@@ -155,15 +165,20 @@ impl Refresh {
 
     /// Makes a snapshot; a panic there is a bug of ours, and a refusal to whoever runs the gateway.
     fn make(&self, loaded: &Loaded, generation: Generation) -> Result<Snapshot, Refusal> {
-        let refused = |faults| Refusal { faults, sources: loaded.sources.clone() };
-        self.compile(loaded, generation).map_err(refused)
+        self.compile(loaded, generation).map_err(|faults| {
+            let sources = loaded.sources(&faults);
+            Refusal { faults, sources }
+        })
     }
 
     fn compile(&self, loaded: &Loaded, generation: Generation) -> Result<Snapshot, Vec<Fault>> {
         let making =
             Making { generation: generation.number, now: self.clock.now(), ..self.making.clone() };
-        let compiled = panic::catch_unwind(AssertUnwindSafe(|| make(loaded, &making)));
+        let mut kept = self.loader();
+        let compiled = panic::catch_unwind(AssertUnwindSafe(|| kept.make(loaded, &making)));
         compiled.unwrap_or_else(|_panic| {
+            // Nobody knows what state it left behind.
+            *kept = Loader::default();
             let file = Arc::from(self.origin.name());
             let message =
                 "the gateway failed to compile this configuration, which is its own fault";

@@ -27,14 +27,17 @@ pub use file::{Unreadable, read_text};
 pub use fingerprint::Fingerprint;
 pub use kept::{Kept, Wrong};
 
-use listing::{Listed, list};
+use listing::{Listed, Stamp, list};
 
 /// How deep folders may lie in the configuration folder.
 const FOLDER_DEPTH_MAX: usize = 16;
-/// How many files and folders a configuration folder may hold, without hidden ones.
-const ENTRIES_MAX: usize = 20_000;
-/// How many bytes may be read in all.
-const READ_BYTES_MAX: usize = 64 << 20;
+/// How many files and folders a configuration folder may hold, without hidden ones: 20,000 APIs
+/// with a file each and the policies of their operations beside it. To look at them all takes a
+/// sixth of a second.
+const ENTRIES_MAX: usize = 100_000;
+/// How many bytes of YAML may be read in all, and how many of other files: a few times what 20,000
+/// APIs and 500,000 subscriptions take, and little enough for a gateway to hold twice.
+const READ_BYTES_MAX: usize = 256 << 20;
 /// The largest policy document or fragment, in bytes.
 pub const POLICY_BYTES_MAX: usize = 1 << 20;
 /// The largest file that holds a secret or a certificate, in bytes.
@@ -115,23 +118,27 @@ impl Folder {
     /// Reads the YAML files, asks `wanted` what else they name, and reads that. A file that is
     /// named and cannot be read is part of the reading; a YAML file that cannot be read is an
     /// error. Blocks for as long as the disk does; what is not a regular file is not waited for.
+    ///
+    /// What an earlier reading has `kept` and looks the same now is not read again. A text that is
+    /// the same is the same `Arc`, so that nobody has to compare the two.
     pub fn read(
         &self,
+        kept: Option<&Reading>,
         mut wanted: impl FnMut(&[(Arc<str>, Arc<str>)]) -> BTreeSet<Reference>,
     ) -> Result<Reading, FolderError> {
+        let kept = kept.map(Kept::new);
         for _ in 0..TRIES_MAX {
-            let listed = list(&self.path)?;
-            let before = Fingerprint::of(&listed);
-            let read = self.documents(listed).and_then(|documents| {
+            let before = Fingerprint::of(list(&self.path)?);
+            let read = self.documents(before.files(), kept.as_ref()).and_then(|documents| {
                 let fingerprint = before.clone().with(&self.path, wanted(&documents));
-                self.named(documents, fingerprint)
+                self.named(documents, fingerprint, kept.as_ref())
             });
             // What went wrong while the folder changed may be right in a moment.
-            let now = match &read {
-                Ok(reading) => reading.fingerprint.clone(),
-                Err(_) => before,
+            let changed = match &read {
+                Ok(reading) => self.has_changed(&reading.fingerprint),
+                Err(_) => self.has_changed(&before),
             };
-            if !self.has_changed(&now) {
+            if !changed {
                 return read;
             }
         }
@@ -147,42 +154,113 @@ impl Folder {
         self.path.display().to_string()
     }
 
-    fn documents(&self, listed: Listed) -> Result<Texts, FolderError> {
+    fn documents(&self, listed: &[Listed], kept: Option<&Kept<'_>>) -> Result<Texts, FolderError> {
         if listed.is_empty() {
             return Err(FolderError::Empty { path: self.name() });
         }
         let mut documents = Vec::with_capacity(listed.len());
         let mut left = READ_BYTES_MAX;
-        for (name, path) in listed {
-            let text = read_text(&path, FILE_BYTES_MAX)
-                .map_err(|reason| FolderError::Unreadable { path: name.to_string(), reason })?;
-            left = self.taken(left, &text)?;
-            documents.push((name, Arc::from(text)));
+        for file in listed {
+            let name = &file.name;
+            let known = kept.and_then(|kept| kept.document(name));
+            let text = match known {
+                Some((text, stamp))
+                    if kept.is_some_and(|kept| kept.is_settled(stamp, file.stamp)) =>
+                {
+                    Arc::clone(text)
+                }
+                _ => {
+                    let text = read_text(&file.path, FILE_BYTES_MAX).map_err(|reason| {
+                        FolderError::Unreadable { path: name.to_string(), reason }
+                    })?;
+                    same(text, known.map(|(text, _stamp)| text))
+                }
+            };
+            left = self.taken(left, text.len())?;
+            documents.push((Arc::clone(name), text));
         }
         Ok(documents)
     }
 
-    fn named(&self, documents: Texts, fingerprint: Fingerprint) -> Result<Reading, FolderError> {
+    fn named(
+        &self,
+        documents: Texts,
+        fingerprint: Fingerprint,
+        kept: Option<&Kept<'_>>,
+    ) -> Result<Reading, FolderError> {
         let mut policies = BTreeMap::new();
         let mut secrets = BTreeMap::new();
         let mut left = READ_BYTES_MAX;
-        for Reference { path, is_secret } in fingerprint.references() {
-            let bytes_max = if *is_secret { SECRET_BYTES_MAX } else { POLICY_BYTES_MAX };
+        for (Reference { path, is_secret }, stamp) in fingerprint.references() {
             // Joining an absolute path gives that path.
-            let text = read_text(&self.path.join(path), bytes_max);
-            left = self.taken(left, text.as_deref().unwrap_or_default())?;
+            let file = self.path.join(path);
             if *is_secret {
+                // These are few and small, and nobody should find one kept that is gone.
+                let text = read_text(&file, SECRET_BYTES_MAX);
+                left = self.taken(left, text.as_deref().map_or(0, str::len))?;
                 secrets.insert(path.clone(), text.map(Secret::new));
-            } else {
-                policies.insert(path.clone(), text.map(Arc::from));
+                continue;
             }
+            let known = kept.and_then(|kept| kept.policy(path));
+            let text = match known {
+                Some((text, seen)) if kept.is_some_and(|kept| kept.is_settled(seen, *stamp)) => {
+                    Ok(Arc::clone(text))
+                }
+                _ => read_text(&file, POLICY_BYTES_MAX)
+                    .map(|text| same(text, known.map(|(text, _stamp)| text))),
+            };
+            left = self.taken(left, text.as_deref().map_or(0, str::len))?;
+            policies.insert(path.clone(), text);
         }
         Ok(Reading { documents, policies, secrets, fingerprint })
     }
 
-    fn taken(&self, left: usize, text: &str) -> Result<usize, FolderError> {
+    fn taken(&self, left: usize, bytes: usize) -> Result<usize, FolderError> {
         let too_large = || FolderError::TooLarge { path: self.name() };
-        left.checked_sub(text.len()).ok_or_else(too_large)
+        left.checked_sub(bytes).ok_or_else(too_large)
+    }
+}
+
+/// An earlier reading, to take from it what is the same.
+struct Kept<'a> {
+    reading: &'a Reading,
+    /// What had been changed by this date had settled when it was read.
+    settled: i64,
+}
+
+/// A text that was read, and what its file looked like.
+type Known<'a> = (&'a Arc<str>, Option<Stamp>);
+
+impl<'a> Kept<'a> {
+    fn new(reading: &'a Reading) -> Self {
+        Self { reading, settled: reading.fingerprint.settled() }
+    }
+
+    fn document(&self, name: &str) -> Option<Known<'a>> {
+        let Reading { documents, fingerprint, .. } = self.reading;
+        let at = documents.binary_search_by(|(known, _text)| (**known).cmp(name)).ok()?;
+        let (_name, text) = documents.get(at)?;
+        Some((text, fingerprint.files().get(at).and_then(|file| file.stamp)))
+    }
+
+    fn policy(&self, path: &str) -> Option<Known<'a>> {
+        let text = self.reading.policies.get(path)?.as_ref().ok()?;
+        let reference = Reference { path: path.to_owned(), is_secret: false };
+        let stamp = self.reading.fingerprint.references().get(&reference);
+        Some((text, stamp.copied().flatten()))
+    }
+
+    /// Whether a file that looked like `seen` and looks like `now` is the same for sure.
+    fn is_settled(&self, seen: Option<Stamp>, now: Option<Stamp>) -> bool {
+        seen == now && now.is_some_and(|now| now.changed.0 < self.settled)
+    }
+}
+
+/// `text`, or what is `known` if it is the same.
+fn same(text: String, known: Option<&Arc<str>>) -> Arc<str> {
+    match known {
+        Some(known) if **known == *text => Arc::clone(known),
+        _ => Arc::from(text),
     }
 }
 
@@ -193,14 +271,31 @@ impl Reading {
         Self { documents, policies, secrets, fingerprint: Fingerprint::default() }
     }
 
-    /// The texts that faults of this configuration point into; no secret is among them.
-    pub fn sources(&self) -> Sources {
+    /// Takes texts that are the same from an earlier reading, so that they are the very same.
+    pub fn share(&mut self, kept: &Self) {
+        let kept = Kept::new(kept);
+        for (name, text) in &mut self.documents {
+            if let Some((known, _stamp)) = kept.document(name).filter(|(known, _)| *known == text) {
+                *text = Arc::clone(known);
+            }
+        }
+        for (path, text) in &mut self.policies {
+            let Ok(text) = text else { continue };
+            if let Some((known, _stamp)) = kept.policy(path).filter(|(known, _)| *known == text) {
+                *text = Arc::clone(known);
+            }
+        }
+    }
+
+    /// The texts that `faults` of this configuration point into; no secret is among them.
+    pub fn sources(&self, faults: &[Fault]) -> Sources {
         let mut sources = Sources::default();
-        for (name, text) in &self.documents {
+        let files: BTreeSet<&str> = faults.iter().map(|fault| &*fault.place.file).collect();
+        for (name, text) in self.documents.iter().filter(|(name, _text)| files.contains(&**name)) {
             sources.insert(name, mask::masked(text));
         }
         for (path, text) in &self.policies {
-            if let Ok(text) = text {
+            if let (Ok(text), true) = (text, files.contains(path.as_str())) {
                 sources.insert(&Arc::from(path.as_str()), Arc::clone(text));
             }
         }
@@ -242,7 +337,7 @@ mod tests {
 
     fn read(folder: &Folder, names: &[&str]) -> Reading {
         let wanted = |path: &&str| Reference { path: (*path).to_owned(), is_secret: false };
-        folder.read(|_| names.iter().map(wanted).collect()).unwrap()
+        folder.read(None, |_| names.iter().map(wanted).collect()).unwrap()
     }
 
     #[test]
@@ -315,9 +410,9 @@ mod tests {
     fn a_folder_that_is_none_says_so() {
         let temporary = tempfile::tempdir().unwrap();
         let missing = Folder::at(temporary.path().join("missing"));
-        let error = missing.read(|_| BTreeSet::new()).err().unwrap();
+        let error = missing.read(None, |_| BTreeSet::new()).err().unwrap();
         assert_eq!(error.to_string(), "there is no such file");
         let empty = Folder::at(temporary.path());
-        assert!(matches!(empty.read(|_| BTreeSet::new()), Err(FolderError::Empty { .. })));
+        assert!(matches!(empty.read(None, |_| BTreeSet::new()), Err(FolderError::Empty { .. })));
     }
 }

@@ -15,89 +15,29 @@ mod product;
 mod subscription;
 mod backend;
 mod limits;
+mod kept;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::bundle::Bundle;
 use super::config::{Config, Gateway, PolicyText, Spot};
-use super::document::{self, Document, is_inline, leaves_folder};
-use super::source::{Environment, Fingerprint, Folder, Reading};
+use super::document::{Document, is_inline, leaves_folder};
+use super::source::{Environment, Reading};
 use super::yaml::{Block, FAULTS_MAX, Mark, follow};
-use crate::fault::{Fault, Layout, Sources};
+use crate::fault::{Fault, Layout};
 
-/// How many operations there may be in all.
-pub const OPERATIONS_MAX: usize = 20_000;
+use registry::Registry;
+
+pub use kept::Kept;
+
+/// How many operations there may be in all: five of each of the APIs that there may be.
+pub const OPERATIONS_MAX: usize = 100_000;
 /// How many subscriptions there may be.
 pub const SUBSCRIPTIONS_MAX: usize = 500_000;
 /// How many users there may be.
 pub const USERS_MAX: usize = 500_000;
 /// How many items any other list may have.
 pub const ITEMS_MAX: usize = 20_000;
-
-/// What came of a folder.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The configuration, or everything that is wrong with it, sorted by place.
-    pub config: Result<Config, Vec<Fault>>,
-    /// What could be made of a configuration with faults: what is wrong or could not be read is
-    /// left out of it, or made up. Only what stands by itself, such as a policy, can be told from
-    /// it.
-    pub remains: Option<Config>,
-    /// The texts that the faults point into.
-    pub sources: Sources,
-    /// What the folder looked like; nothing if it could not be read at all.
-    pub fingerprint: Option<Fingerprint>,
-    /// What was read, and the variables that it names; nothing if it could not be read.
-    pub reading: Option<(Reading, Vec<Arc<str>>)>,
-}
-
-/// Reads `folder` and makes a configuration of it. Blocks for as long as the disk does.
-pub fn load(folder: &Folder, environment: &Environment) -> Loaded {
-    let mut faults = Vec::new();
-    let mut document = Document::default();
-    let read = folder.read(|texts| {
-        faults.clear();
-        document = document::read(texts, &mut faults);
-        document.references()
-    });
-    match read {
-        Err(error) => Loaded {
-            config: Err(vec![error.fault()]),
-            remains: None,
-            sources: Sources::default(),
-            fingerprint: None,
-            reading: None,
-        },
-        Ok(reading) => loaded(&document, reading, environment, faults),
-    }
-}
-
-/// Makes a configuration of `bundle`, which brings all that it names.
-pub fn load_bundle(bundle: &Bundle) -> Loaded {
-    let (reading, environment) = bundle.as_read();
-    let mut faults = Vec::new();
-    let document = document::read(&reading.documents, &mut faults);
-    loaded(&document, reading, &environment, faults)
-}
-
-fn loaded(
-    document: &Document,
-    reading: Reading,
-    environment: &Environment,
-    faults: Vec<Fault>,
-) -> Loaded {
-    let (config, faults) = validate(document, &reading, environment, faults);
-    let is_good = faults.is_empty() && !document.is_torn;
-    let (config, remains) = if is_good { (Ok(config), None) } else { (Err(faults), Some(config)) };
-    Loaded {
-        config,
-        remains,
-        sources: reading.sources(),
-        fingerprint: Some(reading.fingerprint.clone()),
-        reading: Some((reading, document.variables())),
-    }
-}
 
 /// Makes a configuration of `document`, which `reading` was read for and in which `faults` were
 /// found so far. Returns it with all faults, sorted by place: any of them means that parts of it
@@ -108,20 +48,44 @@ pub fn validate(
     environment: &Environment,
     faults: Vec<Fault>,
 ) -> (Config, Vec<Fault>) {
+    let (config, faults, _keeps) =
+        validate_beside(&Kept::default(), document, reading, environment, faults);
+    (config, faults)
+}
+
+/// What came of a document: a configuration, all faults, and what to keep of it.
+type Validated = (Config, Vec<Fault>, Kept);
+
+fn validate_beside(
+    kept: &Kept,
+    document: &Document,
+    reading: &Reading,
+    environment: &Environment,
+    faults: Vec<Fault>,
+) -> Validated {
     let lines = BTreeMap::new();
     let doubtful = BTreeSet::new();
-    let mut validator = Validator { document, reading, environment, faults, lines, doubtful };
+    let keeps = Kept::default();
+    let mut validator =
+        Validator { document, reading, environment, faults, lines, doubtful, kept, keeps };
     validator.doubtful = validator.torn_apis();
     let found = validator.faults.len();
     let config = validator.config();
-    let mut faults = validator.faults;
+    let Validator { mut faults, keeps, .. } = validator;
     if document.is_torn {
         // What is missing because a file is torn must not be told as missing.
         faults.truncate(found);
     }
     faults.sort();
     faults.dedup();
-    (config, faults)
+    (config, faults, keeps)
+}
+
+/// What subscriptions refer to.
+struct Ids<'a> {
+    products: &'a Registry,
+    apis: &'a Registry,
+    users: &'a Registry,
 }
 
 /// What validating needs to know, and what it found.
@@ -135,6 +99,10 @@ struct Validator<'a> {
     /// APIs of which nobody can say yet whether they are like others: something that would tell
     /// them apart is wrong.
     doubtful: BTreeSet<usize>,
+    /// What the last good configuration was made of.
+    kept: &'a Kept,
+    /// What to keep of this one.
+    keeps: Kept,
 }
 
 impl Validator<'_> {
@@ -144,15 +112,18 @@ impl Validator<'_> {
         let (groups, group_ids) = self.groups();
         let (users, user_ids) = self.users(&group_ids);
         let (version_sets, version_set_ids) = self.version_sets();
-        let (apis, api_ids) = self.apis(&version_sets, &version_set_ids);
-        self.collisions(&apis);
+        let host_names = self.host_names();
+        let (apis, api_ids) = self.apis(&version_sets, &version_set_ids, &host_names);
+        let routes = self.collisions(&apis);
         let (products, product_ids) = self.products(&api_ids, &group_ids);
         self.open_products(&products, &apis);
-        let subscriptions = self.subscriptions(&product_ids, &api_ids, &user_ids);
+        let ids = Ids { products: &product_ids, apis: &api_ids, users: &user_ids };
+        let subscriptions = self.subscriptions(&ids, &products, &apis);
         Config {
             gateway: self.gateway(),
             limits: self.limits(),
             apis,
+            routes,
             version_sets,
             products,
             subscriptions,
@@ -161,8 +132,8 @@ impl Validator<'_> {
             named_values: self.named_values(),
             fragments: self.fragments(),
             backends: self.backends(),
-            host_names: self.host_names(),
-            policy: self.policy(document.policy.as_ref()),
+            host_names,
+            policy: self.policy(document.policy.as_deref()),
         }
     }
 
@@ -207,9 +178,9 @@ impl Validator<'_> {
 
     fn inline(&mut self, block: &Block) -> PolicyText {
         let start = self.spot(block.mark).place;
-        let number = usize::try_from(block.mark.file).unwrap_or(usize::MAX);
-        let yaml = self.reading.documents.get(number).map_or("", |(_name, text)| text);
-        let lines = self.lines.entry(number).or_insert_with(|| line_starts(yaml));
+        let position = self.document.position(block.mark.file).unwrap_or(usize::MAX);
+        let yaml = self.reading.documents.get(position).map_or("", |(_name, text)| text);
+        let lines = self.lines.entry(position).or_insert_with(|| line_starts(yaml));
         let line = usize::try_from(start.line.saturating_sub(1)).ok();
         let line = line.and_then(|line| lines.get(line)).and_then(|at| yaml.get(*at..));
         let column = usize::try_from(start.column.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -218,7 +189,7 @@ impl Validator<'_> {
             line.get(at..)
         });
         let layout = follow(&block.text, block.style, scalar.unwrap_or_default(), start);
-        PolicyText { text: Arc::from(block.text.as_str()), layout }
+        PolicyText { text: Arc::clone(&block.text), layout }
     }
 
     fn spot(&self, mark: Mark) -> Spot {
@@ -256,6 +227,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::configuration::document;
+    use crate::configuration::loader::load;
+    use crate::configuration::source::Folder;
     use crate::limit::engine::rule::{Late, Loss};
     use crate::limit::manner::Over;
     use crate::limit::order::durability::Durability;
@@ -296,11 +270,12 @@ mod tests {
             headers: true,
         };
         assert_eq!(config.limits, held);
-        assert_eq!(config.subscriptions[0].user, Some(0));
+        let first = config.subscriptions.get(0).unwrap();
+        assert_eq!(first.user, Some(0));
         let key = |key: &Option<crate::configuration::config::Secret>| {
             key.as_ref().map(|key| key.expose().to_owned())
         };
-        assert_eq!(key(&config.subscriptions[0].secondary_key).unwrap(), "key-from-a-file");
+        assert_eq!(key(&first.secondary_key).unwrap(), "key-from-a-file");
         let handshake = &config.apis[5].operations[0];
         let policy = handshake.policy.as_ref().unwrap();
         let place = |offset| policy.layout.place(&policy.text, offset);
@@ -319,10 +294,10 @@ mod tests {
             Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/config/good/everything");
         let folder = Folder::at(folder);
         let mut documents = String::new();
-        let reading = folder.read(|texts| {
+        let reading = folder.read(None, |texts| {
             let document = document::read(texts, &mut Vec::new());
             documents = format!("{document:?}");
-            document.references()
+            document.references
         });
         let config = load(&folder, &environment()).config.unwrap();
         let printed = format!("{documents}{config:?}");

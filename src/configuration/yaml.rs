@@ -167,6 +167,14 @@ impl Files {
         u32::try_from(self.0.len().saturating_sub(1)).unwrap_or(u32::MAX)
     }
 
+    /// Gives the number of a file that is gone to `file`.
+    pub fn rename(&mut self, number: u32, file: &Arc<str>) {
+        let index = usize::try_from(number).unwrap_or(usize::MAX);
+        if let Some(name) = self.0.get_mut(index) {
+            *name = Arc::clone(file);
+        }
+    }
+
     /// The place of `mark`.
     pub fn spot(&self, mark: Mark) -> Spot {
         let index = usize::try_from(mark.file).unwrap_or(usize::MAX);

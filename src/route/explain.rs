@@ -162,7 +162,7 @@ impl Table {
 impl Inquiry<'_, '_> {
     /// The APIs whose path fits.
     fn candidates(&self) -> Vec<(usize, ApiVerdict)> {
-        let rows = self.table.apis().iter().enumerate();
+        let rows = self.table.apis().enumerate();
         let fitting = rows.filter(|(_, route)| fits(route, self.request.path));
         let mut candidates: Vec<_> = fitting
             .map(|(api, route)| (route.path.as_str().len(), api, self.api(api, route)))
@@ -214,14 +214,14 @@ impl Inquiry<'_, '_> {
     }
 
     fn version(&self, api: usize) -> Option<String> {
-        let version = self.table.apis().get(api)?.version.as_ref()?;
+        let version = self.table.api(api)?.version.as_ref()?;
         Some(version.value().to_ascii_lowercase())
     }
 
     /// Where no path fits: the APIs whose path is least unlike the beginning of the request's.
     fn near(&self) -> Vec<(usize, ApiVerdict)> {
         let folded = self.request.path.to_ascii_lowercase();
-        let scored = self.table.apis().iter().enumerate().map(|(api, route)| {
+        let scored = self.table.apis().enumerate().map(|(api, route)| {
             let path = route.path.as_str().to_ascii_lowercase();
             let depth = path.matches('/').count();
             let end = folded.match_indices('/').nth(depth).map_or(folded.len(), |(at, _)| at);
@@ -249,7 +249,7 @@ impl Inquiry<'_, '_> {
             Err(_) => return Vec::new(),
         };
         let Ok((api, tail)) = self.selected else { return Vec::new() };
-        let Some(route) = self.table.apis().get(api) else { return Vec::new() };
+        let Some(route) = self.table.api(api) else { return Vec::new() };
         let method = chosen.as_ref().and_then(|(chosen, _)| route.operations.get(*chosen));
         let method = method.map(|chosen| &chosen.method);
         let verdict = |(at, row): (usize, &OperationRoute)| match (

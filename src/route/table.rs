@@ -21,25 +21,25 @@
 //! not grow with the number of APIs.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 use http::{HeaderValue, Method};
 
 use super::host::Pattern;
 use super::template::{Parameters, Template};
-use super::tree::Tree;
 use super::{Protocols, Request, url};
 
 pub mod place;
 mod index;
 pub mod build;
 
-use build::TableFault;
+use build::{Planted, TableFault};
 use index::{Hit, Index, Revisions, Spot};
 use place::{ApiPath, Version, VersionScheme};
 
 /// What routing knows of one API: one revision of one version.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ApiRoute {
     /// Where it begins in the path.
     pub path: ApiPath,
@@ -188,42 +188,42 @@ impl Miss {
 /// All APIs and operations, ready to be found.
 #[derive(Debug, Default)]
 pub struct Table {
-    apis: Vec<ApiRoute>,
-    /// Of each API, what every request for it needs.
-    doors: Vec<Door>,
+    apis: Vec<Arc<Planted>>,
     index: Index,
-}
-
-/// What a request for an API passes first.
-#[derive(Debug)]
-struct Door {
-    protocols: Protocols,
-    is_online: bool,
-    tree: Tree,
 }
 
 impl Table {
     /// Builds the table, or says everything that is wrong with `apis`.
     pub fn new(apis: Vec<ApiRoute>) -> Result<Self, Vec<TableFault>> {
+        Self::planted(apis.into_iter().map(|route| Arc::new(Planted::new(route))).collect())
+    }
+
+    /// Builds the table of APIs whose operations are in order already.
+    pub fn planted(apis: Vec<Arc<Planted>>) -> Result<Self, Vec<TableFault>> {
         build::table(apis)
     }
 
     /// What the table was built from.
-    pub fn apis(&self) -> &[ApiRoute] {
-        &self.apis
+    pub fn apis(&self) -> impl ExactSizeIterator<Item = &ApiRoute> {
+        self.apis.iter().map(|planted| &planted.route)
+    }
+
+    /// The API at an index.
+    pub fn api(&self, api: usize) -> Option<&ApiRoute> {
+        self.apis.get(api).map(|planted| &planted.route)
     }
 
     /// What `request` is for.
     pub fn find<'r>(&self, request: &Request<'r>) -> Result<Match<'r>, Miss> {
         let (api, tail) = self.select(&self.locate(request)?, request)?;
-        let (Some(route), Some(door)) = (self.apis.get(api), self.doors.get(api)) else {
+        let Some(Planted { route, tree, .. }) = self.apis.get(api).map(AsRef::as_ref) else {
             return Err(Miss::Path);
         };
-        if !door.protocols.contains(request.scheme) {
+        if !route.protocols.contains(request.scheme) {
             return Err(Miss::Protocol { api });
         }
         let operations = &route.operations;
-        let find = |method: &Method| door.tree.find(operations, method, tail, request.query);
+        let find = |method: &Method| tree.find(operations, method, tail, request.query);
         if let Some((operation, parameters)) = find(request.method) {
             return Ok(Match { api, target: Target::Operation(operation), parameters, tail });
         }
@@ -235,7 +235,7 @@ impl Table {
             };
             return Ok(Match { api, target: Target::Preflight { asked }, parameters, tail });
         }
-        let methods = door.tree.methods(operations, tail, request.query);
+        let methods = tree.methods(operations, tail, request.query);
         Err(Miss::Operation { api, methods })
     }
 
@@ -260,8 +260,8 @@ impl Table {
             Some(number) => number.parse().ok().and_then(|number| revisions.numbered(number)),
         };
         let api = api.ok_or(Miss::RevisionUnknown { near: revisions.near() })?;
-        match self.doors.get(api) {
-            Some(door) if door.is_online => Ok((api, tail)),
+        match self.api(api) {
+            Some(route) if route.is_online => Ok((api, tail)),
             _ => Err(Miss::RevisionOffline { api }),
         }
     }
@@ -338,6 +338,7 @@ mod tests {
     use crate::route::Scheme;
     use crate::route::explain::ApiVerdict::{Chosen, Offline, OtherRevision, OtherVersion};
     use crate::route::explain::{ApiVerdict, Considered, OperationVerdict};
+    use crate::route::tree::Tree;
 
     /// An API as the tests write it: a path and operations like `GET /a`.
     fn api(path: &str, operations: &[&str]) -> ApiRoute {

@@ -7,7 +7,9 @@
 //! trying many costs no memory.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use blake3::Hash;
 
@@ -42,12 +44,24 @@ pub enum KeyFault {
     },
 }
 
+/// What stands for the two keys of a subscription. It is worth nothing without the secret.
+#[derive(Clone, Copy)]
+pub struct Digests([Option<Hash>; 2]);
+
+impl fmt::Debug for Digests {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Digests(…)")
+    }
+}
+
 /// All subscriptions.
 #[derive(Clone)]
 pub struct Subscriptions {
     all: Vec<Subscription>,
     /// By the beginning of the hash.
-    keys: HashMap<u64, Vec<Known>>,
+    keys: HashMap<u64, Known, BuildHasherDefault<Ready>>,
+    /// Those whose hash begins like that of another one: hardly ever any.
+    alike: Vec<Known>,
     secret: [u8; blake3::KEY_LEN],
     /// The hash of nothing, which no key has.
     decoy: Hash,
@@ -63,8 +77,28 @@ struct Known {
 impl Subscriptions {
     /// None yet. The `secret` is random and does not leave the process.
     pub fn new(secret: [u8; blake3::KEY_LEN]) -> Self {
+        Self::with_room(secret, 0)
+    }
+
+    /// None yet, and room for so many.
+    pub fn with_room(secret: [u8; blake3::KEY_LEN], subscriptions: usize) -> Self {
         let decoy = blake3::keyed_hash(&secret, b"");
-        Self { all: Vec::new(), keys: HashMap::new(), secret, decoy }
+        let mut keys = HashMap::default();
+        keys.reserve(subscriptions.saturating_mul(2));
+        Self { all: Vec::with_capacity(subscriptions), keys, alike: Vec::new(), secret, decoy }
+    }
+
+    /// What stands for the two keys of a subscription.
+    pub fn digests(&self, keys: [Option<&[u8]>; 2]) -> Result<Digests, KeyFault> {
+        let [primary, secondary] = keys;
+        let digest = |slot, key: Option<&[u8]>| match key {
+            Some(key) if key.is_empty() || KEY_BYTES_MAX < key.len() => {
+                Err(KeyFault::Length { slot })
+            }
+            Some(key) => Ok(Some(blake3::keyed_hash(&self.secret, key))),
+            None => Ok(None),
+        };
+        Ok(Digests([digest(Slot::Primary, primary)?, digest(Slot::Secondary, secondary)?]))
     }
 
     /// Adds a subscription and gives its index: the first has 0. Its keys are not kept, only
@@ -74,23 +108,30 @@ impl Subscriptions {
         subscription: Subscription,
         keys: [Option<&[u8]>; 2],
     ) -> Result<usize, KeyFault> {
+        self.insert_digests(subscription, self.digests(keys)?)
+    }
+
+    /// The same with what stands for its keys, by the same secret.
+    pub fn insert_digests(
+        &mut self,
+        subscription: Subscription,
+        digests: Digests,
+    ) -> Result<usize, KeyFault> {
         let at = self.all.len();
-        let [primary, secondary] = keys;
+        let Digests([primary, secondary]) = digests;
         let both = [(Slot::Primary, primary), (Slot::Secondary, secondary)];
-        for (slot, key) in both {
-            let Some(key) = key else { continue };
-            if key.is_empty() || KEY_BYTES_MAX < key.len() {
-                return Err(KeyFault::Length { slot });
-            }
-            if let Some((with, _)) = self.find(key) {
+        for (slot, digest) in both {
+            if let Some((with, _)) = digest.and_then(|digest| self.known(&digest)) {
                 return Err(KeyFault::Shared { slot, with });
             }
         }
-        for (slot, key) in both {
-            let Some(key) = key else { continue };
-            let digest = blake3::keyed_hash(&self.secret, key);
+        for (slot, digest) in both {
+            let Some(digest) = digest else { continue };
             let known = Known { digest, subscription: at, slot };
-            self.keys.entry(beginning(&digest)).or_default().push(known);
+            match self.keys.entry(beginning(&digest)) {
+                Entry::Vacant(free) => drop(free.insert(known)),
+                Entry::Occupied(_) => self.alike.push(known),
+            }
         }
         self.all.push(subscription);
         Ok(at)
@@ -103,14 +144,18 @@ impl Subscriptions {
 
     /// Whose key this is. The key has at most [`KEY_BYTES_MAX`] bytes.
     pub(super) fn find(&self, key: &[u8]) -> Option<(usize, Slot)> {
-        let digest = blake3::keyed_hash(&self.secret, key);
-        let Some(alike) = self.keys.get(&beginning(&digest)) else {
+        self.known(&blake3::keyed_hash(&self.secret, key))
+    }
+
+    fn known(&self, digest: &Hash) -> Option<(usize, Slot)> {
+        let Some(known) = self.keys.get(&beginning(digest)) else {
             // An unknown key pays for a comparison too.
-            let _ = digest == self.decoy;
+            let _ = *digest == self.decoy;
             return None;
         };
         // Hashes compare in constant time.
-        let known = alike.iter().find(|known| known.digest == digest)?;
+        let mut all = std::iter::once(known).chain(&self.alike);
+        let known = all.find(|known| known.digest == *digest)?;
         Some((known.subscription, known.slot))
     }
 }
@@ -118,6 +163,24 @@ impl Subscriptions {
 impl fmt::Debug for Subscriptions {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Subscriptions").field("all", &self.all).finish_non_exhaustive()
+    }
+}
+
+/// A hasher for keys that are hashes already, by a secret: nobody outside can fill a bucket.
+#[derive(Clone, Debug, Default)]
+struct Ready(u64);
+
+impl Hasher for Ready {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |number, byte| number << 8 | u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
     }
 }
 
@@ -167,11 +230,6 @@ mod tests {
         let mut all = Subscriptions::new([7; 32]);
         all.insert(subscription(), [Some(b"sesame"), None]).unwrap();
         assert!(!format!("{all:?}").contains("sesame"));
-        assert!(
-            all.keys
-                .values()
-                .flatten()
-                .all(|known| !known.digest.as_bytes().starts_with(b"sesame"))
-        );
+        assert!(all.keys.values().all(|known| !known.digest.as_bytes().starts_with(b"sesame")));
     }
 }

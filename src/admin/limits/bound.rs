@@ -26,7 +26,7 @@ pub(super) fn all(snapshot: &Snapshot, home: &Home) -> (Vec<Bound>, usize) {
     let mut programs = vec![&snapshot.global];
     for api in &snapshot.apis {
         programs.push(&api.program);
-        for operation in &api.operations {
+        for operation in api.operations.iter() {
             programs.push(&operation.program);
             programs.extend(operation.by_product.iter().map(|(_, program)| program));
         }

@@ -1,5 +1,6 @@
 //! What policies see of the configuration: the objects of `context`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::configuration::compile::status;
@@ -49,8 +50,10 @@ pub(super) fn operation(operation: &config::Operation) -> Arc<Operation> {
 /// A product.
 pub(super) fn product(config: &Config, product: &config::Product) -> Arc<Product> {
     let mut apis: Vec<(Arc<str>, Arc<str>)> = Vec::new();
+    let mut known = HashSet::new();
     for api in product.apis.iter().filter_map(|api| config.apis.get(*api)) {
-        if !apis.iter().any(|(id, _name)| *id == api.id) {
+        // Its revisions share an id.
+        if known.insert(&*api.id) {
             apis.push((Arc::clone(&api.id), Arc::clone(&api.name)));
         }
     }

@@ -1,28 +1,38 @@
 //! The policy documents of a configuration: read and built once each, whatever they apply to.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::configuration::config::{Config, PolicyText, Spot};
+use super::kept::Kept;
+use crate::configuration::config::{self, Api, Config, PolicyText, Spot};
 use crate::fault::{Fault, Layout, nearest};
 use crate::policy::build::document::{self, Owner};
-use crate::policy::build::references::{Backends, References};
+use crate::policy::build::references::References;
 use crate::policy::markup::{self, Element, NamedValue, NamedValues};
 use crate::policy::program::{Action, Document, Program, SECTION_STEPS_MAX};
 use crate::policy::{Scope, Section};
 use crate::route::template::Template;
 
 /// The documents of a configuration, built. `None`: the scope has none.
+#[derive(Debug, Default)]
 pub(super) struct Documents {
     /// The gateway's.
-    pub(super) global: Document,
+    pub(super) global: Arc<Document>,
     /// Those of products, as the configuration counts them.
-    pub(super) products: Vec<Option<Document>>,
+    pub(super) products: Vec<Option<Arc<Document>>>,
     /// Those of APIs and their operations, as the configuration counts them.
-    pub(super) apis: Vec<ApiDocuments>,
+    pub(super) apis: Vec<Arc<ApiDocuments>>,
+    /// The texts of the gateway's and of the products', to know them again; none where nothing
+    /// was built yet.
+    texts: Option<Texts>,
 }
 
+/// The text of the gateway's document, and those of products by their ids.
+type Texts = (Option<PolicyText>, Vec<(Arc<str>, Option<PolicyText>)>);
+
 /// The documents of one API.
+#[derive(Debug, Default)]
 pub(super) struct ApiDocuments {
     /// Its own.
     pub(super) api: Option<Document>,
@@ -30,21 +40,95 @@ pub(super) struct ApiDocuments {
     pub(super) operations: Vec<Option<Document>>,
 }
 
+/// What all documents of a configuration may refer to. If it changes, all are built anew.
+#[derive(Debug)]
+pub(super) struct Common {
+    names: NamedValues,
+    backends: Vec<config::Backend>,
+    fragments: Vec<(Arc<str>, PolicyText)>,
+    references: References,
+}
+
 /// What the gateway's document is where none is written: forward, and nothing else.
 const DEFAULT_GLOBAL: &str = "<policies><inbound /><backend><forward-request /></backend>\
                               <outbound /><on-error /></policies>";
 
-impl Documents {
-    /// Reads and builds all of them.
-    pub(super) fn build(config: &Config, backends: Arc<Backends>, faults: &mut Vec<Fault>) -> Self {
+impl Common {
+    /// What `config` has, and what is wrong with its fragments.
+    pub(super) fn of(config: &Config, faults: &mut Vec<Fault>) -> Self {
         let holding = config.limits;
-        let references = References { backends, holding, ..References::default() };
-        let documents = Self::build_with(config, named_values(config), references, faults);
-        for (api, own) in config.apis.iter().zip(&documents.apis) {
-            for (operation, document) in api.operations.iter().zip(&own.operations) {
-                let document = document.iter();
-                faults.extend(document.flat_map(|it| unbound(it, &operation.url_template.value)));
-            }
+        let backends = Arc::new(super::backends(config));
+        let mut references = References { backends, holding, ..References::default() };
+        let names = named_values(config);
+        read_fragments(config, &names, &mut references, faults);
+        let fragments = fragments(config).map(|(id, text)| (Arc::clone(id), text.clone()));
+        let fragments = fragments.collect();
+        Self { names, backends: config.backends.clone(), fragments, references }
+    }
+
+    /// Whether `config` has the same.
+    pub(super) fn is_of(&self, config: &Config) -> bool {
+        let fragments_are = self.fragments.iter().map(|(id, text)| (id, text));
+        self.references.holding == config.limits
+            && self.backends.iter().map(meaning).eq(config.backends.iter().map(meaning))
+            && fragments_are.eq(fragments(config))
+            && self.names == named_values(config)
+    }
+}
+
+/// What a backend is, wherever it is written.
+fn meaning(backend: &config::Backend) -> impl PartialEq + '_ {
+    let config::Backend { id, url, credentials, .. } = backend;
+    let verified = (backend.validate_certificate_chain, backend.validate_certificate_name);
+    (id, url, credentials, verified)
+}
+
+fn fragments(config: &Config) -> impl Iterator<Item = (&Arc<str>, &PolicyText)> {
+    config.fragments.iter().map(|fragment| (&fragment.id, &fragment.policy))
+}
+
+fn read_fragments(
+    config: &Config,
+    names: &NamedValues,
+    references: &mut References,
+    faults: &mut Vec<Fault>,
+) {
+    for fragment in &config.fragments {
+        if let Some(root) = read(&fragment.policy, names, "fragment", faults) {
+            references.fragments.insert(Arc::clone(&fragment.id), Arc::new(root));
+        }
+    }
+    for fragment in &config.fragments {
+        // A fragment that nobody includes is looked at too.
+        if let Some(root) = references.fragments.get(&fragment.id) {
+            document::build_fragment(root, references, faults);
+        }
+    }
+}
+
+impl Documents {
+    /// Reads and builds all of them, but for those that `kept` has of the same texts.
+    pub(super) fn build(
+        config: &Config,
+        common: &Common,
+        kept: &Kept,
+        faults: &mut Vec<Fault>,
+    ) -> Self {
+        let mut builder = Builder { names: &common.names, references: &common.references, faults };
+        let mut documents = builder.wide(config, &kept.documents);
+        for api in &config.apis {
+            documents.apis.push(match kept.api(api) {
+                Some(known) => Arc::clone(&known.documents),
+                None => {
+                    let own = Arc::new(builder.api(api));
+                    for (operation, document) in api.operations.iter().zip(&own.operations) {
+                        let template = &operation.url_template.value;
+                        let wrong = document.iter().flat_map(|it| unbound(it, template));
+                        builder.faults.extend(wrong);
+                    }
+                    own
+                }
+            });
         }
         documents
     }
@@ -54,55 +138,67 @@ impl Documents {
     pub(super) fn look_at(config: &Config, faults: &mut Vec<Fault>) {
         let assumed = Some(RefCell::default());
         let holding = config.limits;
-        let references = References { holding, assumed, ..References::default() };
-        let _built = Self::build_with(config, NamedValues::assumed(), references, faults);
-    }
-
-    fn build_with(
-        config: &Config,
-        names: NamedValues,
-        mut references: References,
-        faults: &mut Vec<Fault>,
-    ) -> Self {
-        for fragment in &config.fragments {
-            if let Some(root) = read(&fragment.policy, &names, "fragment", faults) {
-                references.fragments.insert(Arc::clone(&fragment.id), Arc::new(root));
-            }
+        let mut references = References { holding, assumed, ..References::default() };
+        let names = NamedValues::assumed();
+        read_fragments(config, &names, &mut references, faults);
+        let mut builder = Builder { names: &names, references: &references, faults };
+        builder.wide(config, &Self::default());
+        for api in &config.apis {
+            builder.api(api);
         }
-        let mut builder = Builder { names, references, faults };
-        for fragment in &config.fragments {
-            builder.check_fragment(&fragment.id);
-        }
-        let global = match &config.policy {
-            Some(text) => builder.document(Some(text), Scope::Global, "gateway"),
-            None => builder.default_global(),
-        };
-        let products = config.products.iter().map(|product| {
-            let owner = format!("product {}", product.id);
-            builder.document(product.policy.as_ref(), Scope::Product, &owner)
-        });
-        let products = products.collect();
-        let apis = config.apis.iter().map(|api| {
-            let owner = format!("api {}", api.id);
-            let own = builder.document(api.policy.as_ref(), Scope::Api, &owner);
-            let operations = api.operations.iter().map(|operation| {
-                let owner = format!("api {} operation {}", api.id, operation.id);
-                builder.document(operation.policy.as_ref(), Scope::Operation, &owner)
-            });
-            ApiDocuments { operations: operations.collect(), api: own }
-        });
-        let apis = apis.collect();
-        Self { global: global.unwrap_or_default(), products, apis }
     }
 }
 
-struct Builder<'f> {
-    names: NamedValues,
-    references: References,
-    faults: &'f mut Vec<Fault>,
+struct Builder<'a> {
+    names: &'a NamedValues,
+    references: &'a References,
+    faults: &'a mut Vec<Fault>,
 }
 
 impl Builder<'_> {
+    /// The documents of the gateway and of products, but for those that are `kept`.
+    fn wide(&mut self, config: &Config, kept: &Documents) -> Documents {
+        let (kept_global, kept_products) =
+            kept.texts.as_ref().map(|(global, products)| (global, &**products)).unzip();
+        let is_kept = kept_global == Some(&config.policy);
+        let global = if is_kept { Arc::clone(&kept.global) } else { self.global(config) };
+        let known = kept_products.unwrap_or_default().iter().zip(&kept.products);
+        let known: HashMap<&str, _> =
+            known.map(|((id, text), document)| (&**id, (text, document))).collect();
+        let mut products = Vec::with_capacity(config.products.len());
+        let mut texts = Vec::with_capacity(config.products.len());
+        for product in &config.products {
+            let same = known.get(&*product.id).filter(|(text, _)| **text == product.policy);
+            products.push(if let Some((_text, document)) = same {
+                document.as_ref().map(Arc::clone)
+            } else {
+                let owner = format!("product {}", product.id);
+                self.document(product.policy.as_ref(), Scope::Product, &owner).map(Arc::new)
+            });
+            texts.push((Arc::clone(&product.id), product.policy.clone()));
+        }
+        let texts = Some((config.policy.clone(), texts));
+        Documents { global, products, apis: Vec::with_capacity(config.apis.len()), texts }
+    }
+
+    fn global(&mut self, config: &Config) -> Arc<Document> {
+        let global = match &config.policy {
+            Some(text) => self.document(Some(text), Scope::Global, "gateway"),
+            None => self.default_global(),
+        };
+        Arc::new(global.unwrap_or_default())
+    }
+
+    fn api(&mut self, api: &Api) -> ApiDocuments {
+        let owner = format!("api {}", api.id);
+        let own = self.document(api.policy.as_ref(), Scope::Api, &owner);
+        let operations = api.operations.iter().map(|operation| {
+            let owner = format!("api {} operation {}", api.id, operation.id);
+            self.document(operation.policy.as_ref(), Scope::Operation, &owner)
+        });
+        ApiDocuments { operations: operations.collect(), api: own }
+    }
+
     fn document(
         &mut self,
         text: Option<&PolicyText>,
@@ -110,17 +206,9 @@ impl Builder<'_> {
         owner: &str,
     ) -> Option<Document> {
         let text = text?;
-        let root = read(text, &self.names, "policies", self.faults)?;
+        let root = read(text, self.names, "policies", self.faults)?;
         let owner = Owner { scope, name: owner };
-        Some(document::build(&root, owner, &self.references, self.faults))
-    }
-
-    /// A fragment that nobody includes is looked at too.
-    fn check_fragment(&mut self, id: &str) {
-        let root = self.references.fragments.get(id).map(Arc::clone);
-        if let Some(root) = root {
-            document::build_fragment(&root, &self.references, self.faults);
-        }
+        Some(document::build(&root, owner, self.references, self.faults))
     }
 
     fn default_global(&mut self) -> Option<Document> {

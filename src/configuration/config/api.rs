@@ -7,6 +7,8 @@ use http::{HeaderName, HeaderValue, Method};
 use super::{PolicyText, Spot, Written};
 use crate::backend::BaseUrl;
 use crate::route::Scheme;
+use crate::route::host::Pattern;
+use crate::route::table::build::Planted;
 use crate::route::table::place::{ApiPath, Version, VersionScheme};
 use crate::route::table::{ApiRoute, OperationRoute};
 use crate::route::template::Template;
@@ -42,6 +44,8 @@ pub struct Api {
     pub policy: Option<PolicyText>,
     /// Its operations; a WebSocket API has exactly one, `onHandshake`.
     pub operations: Vec<Operation>,
+    /// What routing knows of it.
+    pub route: Arc<Planted>,
     /// Where it was written.
     pub spot: Spot,
 }
@@ -126,15 +130,16 @@ pub struct Representation {
 }
 
 impl Api {
-    /// What routing needs to know of the API; the indices of its operations stay the same.
-    pub fn route(&self) -> ApiRoute {
+    /// What routing needs to know of the API, which is found at `hosts`, or at every host if there
+    /// are none; the indices of its operations stay the same.
+    pub fn route(&self, hosts: &[Pattern]) -> ApiRoute {
         let operations = self.operations.iter().map(|operation| OperationRoute {
             method: operation.method.clone(),
             template: operation.url_template.value.clone(),
         });
         ApiRoute {
             path: self.path.clone(),
-            hosts: Vec::new(),
+            hosts: hosts.to_vec(),
             protocols: self.protocols.iter().copied().collect(),
             revision: self.revision,
             is_current: self.is_current,

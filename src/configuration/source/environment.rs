@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use crate::configuration::config::Secret;
 
 /// The variables of an environment. What is not UTF-8 is not among them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Environment(BTreeMap<String, Secret>);
 
 impl Environment {

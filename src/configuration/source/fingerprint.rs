@@ -2,70 +2,61 @@
 //! them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use super::Reference;
-use super::listing::list;
+use super::listing::{Listed, Stamp, list};
+
+/// How much older than the newest file of a reading a file must be for its look alone to be
+/// believed later: some file systems note times no more exactly than this, so that two states of
+/// a file that was written twice in a moment may look the same.
+const SETTLED_SECONDS: i64 = 3;
 
 /// What the files of a configuration looked like.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Fingerprint {
-    references: BTreeSet<Reference>,
-    /// By path; none for a file that is not there.
-    stamps: BTreeMap<PathBuf, Option<Stamp>>,
-}
-
-/// What tells two states of a file apart. Links are followed, so that a link to another file is
-/// another state.
-#[derive(Clone, Debug, Eq, PartialEq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    bytes: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
+    /// The YAML files, sorted by name.
+    files: Vec<Listed>,
+    /// What these name.
+    references: BTreeMap<Reference, Option<Stamp>>,
 }
 
 impl Fingerprint {
-    /// Looks at the YAML files that were `listed`.
-    pub(super) fn of(listed: &[(Arc<str>, PathBuf)]) -> Self {
-        let stamps = listed.iter().map(|(_, path)| (path.clone(), Stamp::of(path))).collect();
-        Self { references: BTreeSet::new(), stamps }
+    /// What the YAML files that were listed look like.
+    pub(super) const fn of(files: Vec<Listed>) -> Self {
+        Self { files, references: BTreeMap::new() }
     }
 
     /// The same, also of what `references` name.
-    pub(super) fn with(mut self, folder: &Path, references: BTreeSet<Reference>) -> Self {
-        for reference in &references {
-            let path = folder.join(&reference.path);
-            let stamp = Stamp::of(&path);
-            self.stamps.insert(path, stamp);
-        }
-        self.references.extend(references);
-        self
+    pub(super) fn with(self, folder: &Path, references: BTreeSet<Reference>) -> Self {
+        let stamped = |reference: Reference| {
+            let stamp = Stamp::at(&folder.join(&reference.path));
+            (reference, stamp)
+        };
+        Self { files: self.files, references: references.into_iter().map(stamped).collect() }
     }
 
     /// Whether everything still looks like this.
     pub(super) fn holds(&self, folder: &Path) -> bool {
-        let now = list(folder).map(|listed| Self::of(&listed));
-        now.is_ok_and(|now| now.with(folder, self.references.clone()).stamps == self.stamps)
+        let known = self.references.iter();
+        let mut known = known.map(|(it, stamp)| *stamp == Stamp::at(&folder.join(&it.path)));
+        list(folder).is_ok_and(|now| now == self.files) && known.all(|holds| holds)
     }
 
-    pub(super) fn references(&self) -> &BTreeSet<Reference> {
+    pub(super) fn files(&self) -> &[Listed] {
+        &self.files
+    }
+
+    pub(super) const fn references(&self) -> &BTreeMap<Reference, Option<Stamp>> {
         &self.references
     }
-}
 
-impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
-        let metadata = path.metadata().ok()?;
-        Some(Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            bytes: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
+    /// The date up to which files had settled when they looked like this: what was changed until
+    /// then and looks the same later, is the same.
+    pub(super) fn settled(&self) -> i64 {
+        let stamps =
+            self.files.iter().map(|file| file.stamp).chain(self.references.values().copied());
+        let newest = stamps.flatten().map(|stamp| stamp.changed.0).max();
+        newest.unwrap_or(i64::MIN).saturating_sub(SETTLED_SECONDS)
     }
 }

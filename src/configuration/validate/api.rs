@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
+use super::kept::KeptPiece;
 use super::registry::Registry;
 use super::word::name_or_id;
 use super::{ITEMS_MAX, OPERATIONS_MAX, Validator};
-use crate::configuration::config::{Api, ApiKind, ApiVersion, KeyNames, VersionSet};
+use crate::configuration::config::{Api, ApiKind, ApiVersion, HostName, KeyNames, VersionSet};
 use crate::configuration::document::{self, Protocol, VersioningScheme};
+use crate::configuration::items::Items;
 use crate::configuration::yaml::{Mark, Placed};
 use crate::route::Scheme;
+use crate::route::host::Pattern;
 use crate::route::path::OWN_PATHS;
+use crate::route::table::build::Planted;
 use crate::route::table::place::{ApiPath, Version, VersionScheme};
 
 /// Kinds of APIs that APIM has and Weir has not.
@@ -74,27 +78,75 @@ impl Validator<'_> {
         parsed
     }
 
-    pub(super) fn apis(&mut self, sets: &[VersionSet], set_ids: &Registry) -> (Vec<Api>, Registry) {
+    pub(super) fn apis(
+        &mut self,
+        sets: &[VersionSet],
+        set_ids: &Registry,
+        hosts: &[HostName],
+    ) -> (Vec<Arc<Api>>, Registry) {
         let written = &self.document.apis;
         self.few("APIs", written.iter().map(|api| api.id.mark), ITEMS_MAX);
-        let operations = written.iter().flat_map(|api| &api.operations);
-        self.few("operations", operations.map(|operation| operation.id.mark), OPERATIONS_MAX);
+        let operations = written.iter().map(|api| api.operations.len()).sum::<usize>();
+        if OPERATIONS_MAX < operations {
+            let operations = written.iter().flat_map(|api| &api.operations);
+            self.few("operations", operations.map(|operation| operation.id.mark), OPERATIONS_MAX);
+        }
         let mut registry = Registry::new("API");
-        let mut apis = Vec::with_capacity(written.len());
         for (index, api) in written.iter().enumerate() {
             if !api.id.mark.is_made_up() {
                 // Revisions share the id, so several items of one id are none too many here.
                 self.id(&api.id, "API");
                 registry.add(&api.id.value, index);
             }
-            let meant = self.api(index, api, sets, set_ids);
-            if is_version_lost(api, &meant) {
-                self.doubtful.insert(index);
-            }
-            apis.push(meant);
         }
-        self.revisions(&mut apis, &registry);
+        let mut only = vec![false; written.len()];
+        for group in registry.iter() {
+            if let [index] = group
+                && let Some(only) = only.get_mut(*index)
+            {
+                *only = true;
+            }
+        }
+        let hosts: Vec<Pattern> = hosts.iter().map(|known| known.host.clone()).collect();
+        let kept = self.kept_apis(&hosts);
+        let mut apis = Vec::with_capacity(written.len());
+        for piece in written.pieces() {
+            let only = only.get(piece.start..).unwrap_or_default();
+            let known = kept.and_then(|kept| kept.of(piece, only, self.reading));
+            let meant = if let Some(known) = known {
+                Arc::clone(known)
+            } else {
+                let meant = piece.items.iter().zip(only).enumerate().map(|(nth, (api, only))| {
+                    let index = piece.start.saturating_add(nth);
+                    self.whole_api((index, *only), api, (sets, set_ids), &hosts)
+                });
+                Arc::new(KeptPiece::new(piece, meant.collect(), self.reading))
+            };
+            apis.extend(meant.meant.iter().map(Arc::clone));
+            self.keeps.apis.insert(piece.file, meant);
+        }
+        self.keeps.hosts = hosts;
+        self.keeps.version_sets = self.document.version_sets.clone();
+        self.revisions(&apis, &registry);
         (apis, registry)
+    }
+
+    /// The API at an index, which may be the only one of its id, with its place in the table.
+    fn whole_api(
+        &mut self,
+        (index, is_only): (usize, bool),
+        api: &document::Api,
+        (sets, set_ids): (&[VersionSet], &Registry),
+        hosts: &[Pattern],
+    ) -> Arc<Api> {
+        let mut meant = self.api(index, api, sets, set_ids);
+        if is_version_lost(api, &meant) {
+            self.doubtful.insert(index);
+        }
+        // Where there is only one revision, it is the current one.
+        meant.is_current |= is_only && !self.doubtful.contains(&index);
+        meant.route = Arc::new(Planted::new(meant.route(hosts)));
+        Arc::new(meant)
     }
 
     fn api(
@@ -118,13 +170,13 @@ impl Validator<'_> {
             subscription_required: api.subscription_required.unwrap_or(true),
             key_names: self.key_names(api.subscription_key_parameter_names.as_ref()),
             revision: self.revision(api.revision.as_ref()),
-            // Where there is only one revision, it is the current one; see `revisions`.
             is_current: api.is_current.as_ref().is_some_and(|it| it.value),
             is_online: api.is_online.unwrap_or(true),
             version: self.version(index, api, sets, set_ids),
             kind,
             policy: self.policy(api.policy.as_ref()),
             operations,
+            route: Arc::default(),
             spot: self.spot(api.id.mark),
         }
     }
@@ -249,7 +301,7 @@ impl Validator<'_> {
     }
 
     /// Exactly one revision of each API is the current one, and all have one path and version.
-    fn revisions(&mut self, apis: &mut [Api], registry: &Registry) {
+    fn revisions(&mut self, apis: &[Arc<Api>], registry: &Registry) {
         let written = &self.document.apis;
         let mark = |index: usize| written.get(index).map_or(Mark::default(), |api| api.id.mark);
         for group in registry.iter() {
@@ -267,14 +319,11 @@ impl Validator<'_> {
                     format!("no revision of the API `{}` is current", name(written, only));
                 self.fault(mark(first), message, "write `isCurrent: true`, or remove `isCurrent`");
             }
-            if let Some(api) = apis.get_mut(only) {
-                api.is_current = true;
-            }
         }
     }
 
     /// Checks the revisions `group` of one API against each other.
-    fn siblings(&mut self, apis: &[Api], group: &[usize]) {
+    fn siblings(&mut self, apis: &[Arc<Api>], group: &[usize]) {
         let written = &self.document.apis;
         let mark = |index: usize| written.get(index).map_or(Mark::default(), |api| api.id.mark);
         let [first, rest @ ..] = group else { return };
@@ -324,7 +373,7 @@ fn is_version_lost(written: &document::Api, meant: &Api) -> bool {
     is_set_lost || written.version.is_some() && set.is_none_or(|set| set.version.is_none())
 }
 
-fn name(apis: &[document::Api], index: usize) -> &str {
+fn name(apis: &Items<document::Api>, index: usize) -> &str {
     apis.get(index).map_or("", |api| api.id.value.as_str())
 }
 

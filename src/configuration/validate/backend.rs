@@ -184,7 +184,7 @@ impl Validator<'_> {
         self.few("host names", written.iter().map(|it| it.host.mark), ITEMS_MAX);
         let mut known = BTreeSet::new();
         let mut names = Vec::with_capacity(written.len());
-        for name in written {
+        for name in written.iter() {
             let certificate = name.certificate.as_ref().and_then(|it| self.certificate(it));
             if name.host.mark.is_made_up() {
                 continue;

@@ -30,9 +30,13 @@ impl Validator<'_> {
         self.faults.iter().filter_map(|fault| api_at(&fault.place)).collect()
     }
 
-    /// Builds the routes of `apis` to see whether each has a meaning of its own.
-    pub(super) fn collisions(&mut self, apis: &[Api]) {
-        let Err(faults) = Table::new(apis.iter().map(Api::route).collect()) else { return };
+    /// The routes of `apis`, which are none if one of them has no meaning of its own.
+    pub(super) fn collisions(&mut self, apis: &[Arc<Api>]) -> Arc<Table> {
+        let planted = apis.iter().map(|api| Arc::clone(&api.route)).collect();
+        let faults = match Table::planted(planted) {
+            Ok(table) => return Arc::new(table),
+            Err(faults) => faults,
+        };
         for fault in faults {
             let (first, second) = match fault {
                 TableFault::Operations { api, first, second } => {
@@ -60,5 +64,6 @@ impl Validator<'_> {
                 self.faults.push(second.fault(fault.to_string()).mend(remedy));
             }
         }
+        Arc::default()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::kept::KeptUsers;
 use super::registry::Registry;
 use super::word::{name_or_id, or_empty};
 use super::{ITEMS_MAX, USERS_MAX, Validator};
@@ -22,7 +23,7 @@ impl Validator<'_> {
             registry.add(id, index);
             groups.push(Group { id: Arc::from(*id), name: Arc::from(*name) });
         }
-        for group in written {
+        for group in written.iter() {
             let first = |index: usize| Some(written.get(index.checked_sub(GROUPS.len())?)?.id.mark);
             self.register(&mut registry, first, &group.id, groups.len());
             groups.push(Group {
@@ -33,8 +34,14 @@ impl Validator<'_> {
         (groups, registry)
     }
 
-    pub(super) fn users(&mut self, group_ids: &Registry) -> (Vec<User>, Registry) {
+    pub(super) fn users(&mut self, group_ids: &Registry) -> (Arc<[User]>, Arc<Registry>) {
         let written = &self.document.users;
+        self.keeps.groups = self.document.groups.clone();
+        if let Some(kept) = self.kept_users() {
+            let (users, registry) = (Arc::clone(&kept.users), Arc::clone(&kept.ids));
+            self.keeps.users = Some(kept.clone());
+            return (users, registry);
+        }
         self.few("users", written.iter().map(|user| user.id.mark), USERS_MAX);
         let mut registry = Registry::new("user");
         let mut users = Vec::with_capacity(written.len());
@@ -43,6 +50,12 @@ impl Validator<'_> {
             self.register(&mut registry, first, &user.id, index);
             users.push(self.user(user, group_ids));
         }
+        let (users, registry) = (Arc::from(users), Arc::new(registry));
+        self.keeps.users = Some(KeptUsers {
+            written: written.clone(),
+            users: Arc::clone(&users),
+            ids: Arc::clone(&registry),
+        });
         (users, registry)
     }
 
@@ -93,7 +106,7 @@ impl Validator<'_> {
     }
 
     /// An API is in at most one open product: a request without a key could not tell which.
-    pub(super) fn open_products(&mut self, products: &[Product], apis: &[Api]) {
+    pub(super) fn open_products(&mut self, products: &[Product], apis: &[Arc<Api>]) {
         let mut opened: Vec<Option<usize>> = vec![None; apis.len()];
         let open = products.iter().enumerate().filter(|(_, it)| !it.subscription_required);
         for (index, product) in open {

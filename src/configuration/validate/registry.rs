@@ -10,6 +10,7 @@ use crate::fault::nearest;
 const NEAREST_AMONG_MAX: usize = 2_000;
 
 /// The ids of one list.
+#[derive(Debug)]
 pub(super) struct Registry {
     /// What an item is called, such as "product".
     kind: &'static str,
@@ -92,6 +93,8 @@ impl Validator<'_> {
             let kind = registry.kind;
             let is_few = registry.indices.len() <= NEAREST_AMONG_MAX;
             let known = registry.indices.keys().map(String::as_str).filter(|_| is_few);
+            // Of several that are equally near, every replica names the same one.
+            let known: BTreeSet<&str> = known.collect();
             let remedy = match nearest(id, known) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None if registry.indices.is_empty() => format!("no {kind} is written anywhere yet"),

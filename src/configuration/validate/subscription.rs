@@ -3,45 +3,60 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::kept::KeptSubscriptions;
 use super::registry::Registry;
 use super::word::name_or_id;
-use super::{SUBSCRIPTIONS_MAX, Validator};
-use crate::configuration::config::{Secret, Subscription, SubscriptionScope, SubscriptionState};
+use super::{Ids, SUBSCRIPTIONS_MAX, Validator};
+use crate::configuration::config::{
+    Api, Product, Secret, Subscription, SubscriptionScope, SubscriptionState,
+};
 use crate::configuration::document::{self, SecretValue};
+use crate::configuration::items::Items;
 use crate::configuration::yaml::Placed;
 
 /// The longest key, in bytes.
 const KEY_BYTES_MAX: usize = 256;
 
-/// What subscriptions refer to.
-struct Parties<'a> {
-    products: &'a Registry,
-    apis: &'a Registry,
-    users: &'a Registry,
-}
-
 impl Validator<'_> {
     pub(super) fn subscriptions(
         &mut self,
-        products: &Registry,
-        apis: &Registry,
-        users: &Registry,
-    ) -> Vec<Subscription> {
+        ids: &Ids<'_>,
+        products: &[Product],
+        apis: &[Arc<Api>],
+    ) -> Items<Subscription> {
         let written = &self.document.subscriptions;
-        self.few("subscriptions", written.iter().map(|it| it.id.mark), SUBSCRIPTIONS_MAX);
-        let parties = Parties { products, apis, users };
-        let mut registry = Registry::new("subscription");
-        let mut subscriptions = Vec::with_capacity(written.len());
-        for (index, subscription) in written.iter().enumerate() {
-            let first = |index: usize| Some(written.get(index)?.id.mark);
-            self.register(&mut registry, first, &subscription.id, index);
-            subscriptions.push(self.subscription(subscription, &parties));
+        let context = self.context(products, apis);
+        let kept = self.kept.subscriptions.as_ref().filter(|kept| kept.context == context);
+        if let Some(kept) = kept.filter(|kept| kept.written.is_same(written)) {
+            self.keeps.subscriptions = Some(kept.clone());
+            return kept.meant.clone();
         }
-        self.distinct(&subscriptions);
-        subscriptions
+        self.few("subscriptions", written.iter().map(|it| it.id.mark), SUBSCRIPTIONS_MAX);
+        let mut registry = Registry::new("subscription");
+        let mut meant = Items::default();
+        let mut known = kept.map(KeptSubscriptions::pieces).unwrap_or_default();
+        for piece in written.pieces() {
+            for (nth, subscription) in piece.items.iter().enumerate() {
+                let first = |index: usize| Some(written.get(index)?.id.mark);
+                let index = piece.start.saturating_add(nth);
+                self.register(&mut registry, first, &subscription.id, index);
+            }
+            let same = known.remove(&piece.file);
+            let same = same.filter(|(written, _meant)| Arc::ptr_eq(written, &piece.items));
+            let items = if let Some((_written, meant)) = same {
+                meant
+            } else {
+                piece.items.iter().map(|it| self.subscription(it, ids)).collect()
+            };
+            meant.add(piece.file, &items);
+        }
+        self.distinct(&meant);
+        let (written, kept) = (written.clone(), meant.clone());
+        self.keeps.subscriptions = Some(KeptSubscriptions { written, context, meant: kept });
+        meant
     }
 
-    fn subscription(&mut self, it: &document::Subscription, parties: &Parties<'_>) -> Subscription {
+    fn subscription(&mut self, it: &document::Subscription, ids: &Ids<'_>) -> Subscription {
         if it.primary_key.is_none() && it.secondary_key.is_none() && !it.id.mark.is_made_up() {
             let message = format!("the subscription `{}` has no key", it.id.value);
             self.fault(it.id.mark, message, "add `primaryKey: …`");
@@ -49,7 +64,7 @@ impl Validator<'_> {
         let user = it.user.as_ref().filter(|user| !user.mark.is_made_up());
         let user = user.and_then(|user| {
             let id = user.value.strip_prefix("/users/").unwrap_or(&user.value);
-            self.look_up(parties.users, id, user.mark).first().copied()
+            self.look_up(ids.users, id, user.mark).first().copied()
         });
         let start = self.date(it.start_date.as_ref());
         let expiration = self.date(it.expiration_date.as_ref());
@@ -62,7 +77,7 @@ impl Validator<'_> {
         Subscription {
             id: Arc::from(it.id.value.as_str()),
             name: name_or_id(it.name.as_ref(), &it.id),
-            scope: self.scope(&it.scope, parties),
+            scope: self.scope(&it.scope, ids),
             user,
             state: state(it.state),
             primary_key: self.key(it.primary_key.as_ref(), "primary", &it.id),
@@ -74,7 +89,7 @@ impl Validator<'_> {
         }
     }
 
-    fn scope(&mut self, scope: &Placed<String>, parties: &Parties<'_>) -> SubscriptionScope {
+    fn scope(&mut self, scope: &Placed<String>, ids: &Ids<'_>) -> SubscriptionScope {
         if scope.mark.is_made_up() {
             return SubscriptionScope::AllApis;
         }
@@ -82,10 +97,10 @@ impl Validator<'_> {
         match (parts.next(), parts.next().filter(|id| !id.is_empty())) {
             (Some("apis"), None) if !scope.value.ends_with("s/") => SubscriptionScope::AllApis,
             (Some("apis"), Some(id)) => {
-                SubscriptionScope::Api(self.look_up(parties.apis, id, scope.mark).to_vec())
+                SubscriptionScope::Api(self.look_up(ids.apis, id, scope.mark).to_vec())
             }
             (Some("products"), Some(id)) => {
-                let found = self.look_up(parties.products, id, scope.mark);
+                let found = self.look_up(ids.products, id, scope.mark);
                 found
                     .first()
                     .map_or(SubscriptionScope::AllApis, |it| SubscriptionScope::Product(*it))
@@ -127,9 +142,10 @@ impl Validator<'_> {
     }
 
     /// No key opens two subscriptions.
-    fn distinct(&mut self, subscriptions: &[Subscription]) {
-        let mut owners: HashMap<&str, &Subscription> = HashMap::new();
-        for subscription in subscriptions {
+    fn distinct(&mut self, subscriptions: &Items<Subscription>) {
+        let mut owners: HashMap<&str, &Subscription> =
+            HashMap::with_capacity(subscriptions.len().saturating_mul(2));
+        for subscription in subscriptions.iter() {
             for key in [&subscription.primary_key, &subscription.secondary_key] {
                 let Some(key) = key else { continue };
                 let Some(other) = owners.insert(key.expose(), subscription) else { continue };

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
@@ -36,7 +37,7 @@ pub struct Placed<T> {
 #[derive(Clone, Debug)]
 pub struct Block {
     /// The text.
-    pub text: String,
+    pub text: Arc<str>,
     /// Where it stands.
     pub mark: Mark,
     /// How it was written.
@@ -111,11 +112,11 @@ impl<'de> Visitor<'de> for BlockVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Block, A::Error> {
-        let text = next(&mut access)?;
+        let text: String = next(&mut access)?;
         let numbers: [u32; 5] = next(&mut access)?;
         let [file, line, column, width, style] = numbers;
         let mark = Mark { file, line, column, width };
-        Ok(Block { text, mark, style: Style::numbered(style) })
+        Ok(Block { text: Arc::from(text), mark, style: Style::numbered(style) })
     }
 }
 

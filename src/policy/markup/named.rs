@@ -17,7 +17,7 @@ pub struct NamedValue {
 }
 
 /// The named values that documents may refer to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct NamedValues {
     known: BTreeMap<Arc<str>, NamedValue>,
     assume: bool,

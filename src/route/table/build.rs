@@ -1,9 +1,10 @@
 //! From plain descriptions of APIs to a table, with everything that cannot be meant.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::index::{HostId, Index, Revisions, Spot};
-use super::{ApiRoute, Door, Table, VersionScheme};
+use super::{ApiRoute, Table, VersionScheme};
 use crate::route::tree::Tree;
 
 /// Two things that cannot both be meant. The numbers are indices into the APIs given.
@@ -59,36 +60,57 @@ impl TableFault {
     }
 }
 
-pub(super) fn table(apis: Vec<ApiRoute>) -> Result<Table, Vec<TableFault>> {
-    let mut faults = Vec::new();
-    let mut doors = Vec::with_capacity(apis.len());
-    for (api, route) in apis.iter().enumerate() {
+/// An API with its operations in order: what a table needs of it and no other API changes.
+#[derive(Debug, Default)]
+pub struct Planted {
+    pub(super) route: ApiRoute,
+    pub(super) tree: Tree,
+    /// Pairs of operations, first and second, that take the same requests.
+    doubles: Vec<(usize, usize)>,
+    /// Its path in lower case.
+    folded: Box<str>,
+}
+
+impl Planted {
+    /// Puts the operations of `route` in order.
+    pub fn new(route: ApiRoute) -> Self {
         let (tree, doubles) = Tree::new(&route.operations);
-        let fault = |(first, second)| TableFault::Operations { api, first, second };
-        faults.extend(doubles.into_iter().map(fault));
-        doors.push(Door { protocols: route.protocols, is_online: route.is_online, tree });
+        let folded = route.path.as_str().to_ascii_lowercase().into();
+        Self { route, tree, doubles, folded }
+    }
+}
+
+pub(super) fn table(apis: Vec<Arc<Planted>>) -> Result<Table, Vec<TableFault>> {
+    let mut faults = Vec::new();
+    for (api, planted) in apis.iter().enumerate() {
+        let fault = |(first, second): &(usize, usize)| TableFault::Operations {
+            api,
+            first: *first,
+            second: *second,
+        };
+        faults.extend(planted.doubles.iter().map(fault));
     }
     let index = index(&apis, &mut faults);
     // APIs that share several host names have the same fault at each of them.
     faults.sort_unstable();
     faults.dedup();
-    if faults.is_empty() { Ok(Table { apis, doors, index }) } else { Err(faults) }
+    if faults.is_empty() { Ok(Table { apis, index }) } else { Err(faults) }
 }
 
-fn index(apis: &[ApiRoute], faults: &mut Vec<TableFault>) -> Index {
+fn index(apis: &[Arc<Planted>], faults: &mut Vec<TableFault>) -> Index {
     let mut index = Index::default();
-    let mut places: BTreeMap<(HostId, String), Vec<usize>> = BTreeMap::new();
-    for (api, route) in apis.iter().enumerate() {
-        let mut hosts: Vec<_> =
-            route.hosts.iter().map(|pattern| index.host_id(Some(pattern))).collect();
+    let mut places: HashMap<(HostId, &str), Vec<usize>> = HashMap::with_capacity(apis.len());
+    let mut hosts = Vec::new();
+    for (api, planted) in apis.iter().enumerate() {
+        hosts.clear();
+        hosts.extend(planted.route.hosts.iter().map(|pattern| index.host_id(Some(pattern))));
         if hosts.is_empty() {
             hosts.push(index.host_id(None));
         }
         hosts.sort_unstable();
         hosts.dedup();
-        for host in hosts {
-            let path = route.path.as_str().to_ascii_lowercase();
-            places.entry((host, path)).or_default().push(api);
+        for host in &hosts {
+            places.entry((*host, &planted.folded)).or_default().push(api);
         }
     }
     for ((host, path), here) in places {
@@ -101,9 +123,9 @@ fn index(apis: &[ApiRoute], faults: &mut Vec<TableFault>) -> Index {
 
 /// What stands at one host and path, in the order of declaration.
 fn spot(
-    apis: &[ApiRoute],
+    apis: &[Arc<Planted>],
     host: HostId,
-    path: String,
+    path: &str,
     here: &[usize],
     faults: &mut Vec<TableFault>,
 ) -> Option<Spot> {
@@ -117,7 +139,7 @@ fn spot(
     };
     let mut schemer = None;
     for &api in here {
-        let Some(route) = apis.get(api) else { continue };
+        let Some(route) = apis.get(api).map(|planted| &planted.route) else { continue };
         let Some(version) = &route.version else {
             add(spot.original.get_or_insert_default(), api, route, faults);
             continue;
