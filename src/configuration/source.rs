@@ -406,6 +406,53 @@ mod tests {
         assert_eq!(&*read(&folder, &[]).documents[0].1, "2");
     }
 
+    /// What was read of `root` when it had one file with the text `text`; another one, which is gone
+    /// since, had been changed `later` seconds after it.
+    fn earlier(root: &Path, text: &str, later: i64) -> Reading {
+        let mut files = list(root).unwrap();
+        let mut stamp = files[0].stamp.unwrap();
+        stamp.changed.0 += later;
+        let (name, path) = (Arc::from("z.yaml"), root.join("z.yaml"));
+        let documents =
+            vec![(Arc::clone(&files[0].name), Arc::from(text)), (Arc::clone(&name), Arc::from(""))];
+        files.push(Listed { name, path, stamp: Some(stamp) });
+        Reading { fingerprint: Fingerprint::of(files), ..Reading::of(documents) }
+    }
+
+    #[test]
+    fn what_looks_the_same_is_read_again_unless_it_had_settled() {
+        let temporary = tempfile::tempdir().unwrap();
+        let root = temporary.path();
+        fs::write(root.join("a.yaml"), "new").unwrap();
+        let text = |kept: &Reading| {
+            let reading = Folder::at(root).read(Some(kept), |_| BTreeSet::new()).unwrap();
+            Arc::clone(&reading.documents[0].1)
+        };
+        let settled = earlier(root, "old", 60);
+        assert_eq!(&*text(&settled), "old", "it was read although it looks the same");
+        let restless = earlier(root, "old", 1);
+        assert_eq!(&*text(&restless), "new", "it may have been written twice in a moment");
+        fs::rename(root.join("a.yaml"), root.join("b.yaml")).unwrap();
+        fs::write(root.join("a.yaml"), "other").unwrap();
+        assert_eq!(&*text(&settled), "other");
+    }
+
+    #[test]
+    fn a_text_that_is_the_same_is_the_very_same() {
+        let temporary = tempfile::tempdir().unwrap();
+        let root = temporary.path();
+        fs::write(root.join("a.yaml"), "a").unwrap();
+        fs::write(root.join("p.xml"), "p").unwrap();
+        let folder = Folder::at(root);
+        let first = read(&folder, &["p.xml"]);
+        fs::write(root.join("b.yaml"), "b").unwrap();
+        let wanted = Reference { path: "p.xml".to_owned(), is_secret: false };
+        let second = folder.read(Some(&first), |_| [wanted.clone()].into()).unwrap();
+        assert!(Arc::ptr_eq(&first.documents[0].1, &second.documents[0].1));
+        let [one, other] = [&first, &second].map(|it| it.policies["p.xml"].clone().unwrap());
+        assert!(Arc::ptr_eq(&one, &other));
+    }
+
     #[test]
     fn a_folder_that_is_none_says_so() {
         let temporary = tempfile::tempdir().unwrap();
