@@ -125,7 +125,7 @@ impl Kept {
             compiled: making.now,
             deployment: Arc::new(deployment(config, making)),
             routes: Arc::clone(&config.routes),
-            keys: Arc::clone(&keys.keys),
+            keys: Arc::clone(&keys.known),
             subscribers: Arc::clone(&keys.subscribers),
             products: products.collect(),
             global: Arc::new(Program::compose(&[&documents.global])),

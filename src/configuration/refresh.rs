@@ -121,16 +121,15 @@ impl Refresh {
             return;
         }
         let ready = self.ready.take().filter(|(ready, _snapshot)| ready == generation);
-        let snapshot = match ready {
-            Some((_generation, snapshot)) => snapshot,
-            None => {
-                let loaded = self.loader().load_bundle(bundle);
-                match self.make(&loaded, *generation) {
-                    Ok(snapshot) => snapshot,
-                    Err(refusal) => {
-                        self.status.change(|state| state.refused_offer = *generation);
-                        return refuse(&self.status, &refusal);
-                    }
+        let snapshot = if let Some((_generation, snapshot)) = ready {
+            snapshot
+        } else {
+            let loaded = self.loader().load_bundle(bundle);
+            match self.make(&loaded, *generation) {
+                Ok(snapshot) => snapshot,
+                Err(refusal) => {
+                    self.status.change(|state| state.refused_offer = *generation);
+                    return refuse(&self.status, &refusal);
                 }
             }
         };

@@ -17,7 +17,7 @@ use crate::subscription::{Digests, Scope, State, Subscription, Subscriptions};
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
     /// What a snapshot has.
-    pub(super) keys: Arc<Subscriptions>,
+    pub(super) known: Arc<Subscriptions>,
     /// What a snapshot has.
     pub(super) subscribers: Arc<[Subscriber]>,
     written: Items<config::Subscription>,
@@ -80,7 +80,7 @@ impl Keys {
             pieces.insert(piece.file, (Arc::clone(&piece.items), made));
         }
         Self {
-            keys: Arc::new(keys),
+            known: Arc::new(keys),
             subscribers: subscribers.into(),
             written: config.subscriptions.clone(),
             users: Arc::clone(&config.users),

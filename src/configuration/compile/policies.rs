@@ -117,18 +117,16 @@ impl Documents {
         let mut builder = Builder { names: &common.names, references: &common.references, faults };
         let mut documents = builder.wide(config, &kept.documents);
         for api in &config.apis {
-            documents.apis.push(match kept.api(api) {
-                Some(known) => Arc::clone(&known.documents),
-                None => {
-                    let own = Arc::new(builder.api(api));
-                    for (operation, document) in api.operations.iter().zip(&own.operations) {
-                        let template = &operation.url_template.value;
-                        let wrong = document.iter().flat_map(|it| unbound(it, template));
-                        builder.faults.extend(wrong);
-                    }
-                    own
-                }
-            });
+            if let Some(known) = kept.api(api) {
+                documents.apis.push(Arc::clone(&known.documents));
+                continue;
+            }
+            let own = builder.api(api);
+            for (operation, document) in api.operations.iter().zip(&own.operations) {
+                let template = &operation.url_template.value;
+                builder.faults.extend(document.iter().flat_map(|it| unbound(it, template)));
+            }
+            documents.apis.push(Arc::new(own));
         }
         documents
     }

@@ -350,3 +350,33 @@ fn what_did_not_change_is_the_very_same() {
     let facts = [&second, &third].map(|it| Arc::clone(&it.subscribers[0].facts));
     assert!(Arc::ptr_eq(&facts[0], &facts[1]));
 }
+
+#[test]
+fn a_bundle_that_travelled_is_known_again_by_its_texts() {
+    let temporary = tempfile::tempdir().unwrap();
+    for (name, texts) in files() {
+        write(temporary.path(), name, &texts[0]);
+    }
+    let mut keeper = Loader::default();
+    let loaded = keeper.load(&Folder::at(temporary.path()), &Environment::default());
+    let first = keeper.make(&loaded, &making()).unwrap();
+    let (reading, variables) = loaded.reading.as_ref().unwrap();
+    let copied = Reading {
+        documents: reading
+            .documents
+            .iter()
+            .map(|(n, t)| (Arc::clone(n), Arc::from(&**t)))
+            .collect(),
+        policies: reading
+            .policies
+            .iter()
+            .map(|(n, t)| (n.clone(), t.as_deref().map(Arc::from).map_err(|it| *it)))
+            .collect(),
+        ..Reading::clone(reading)
+    };
+    let bundle = Bundle::of_reading(&copied, &Environment::default(), variables).unwrap();
+    let loaded = keeper.load_bundle(&bundle);
+    let second = keeper.make(&loaded, &making()).unwrap();
+    let same = first.apis.iter().zip(&second.apis).all(|(one, other)| Arc::ptr_eq(one, other));
+    assert!(same && Arc::ptr_eq(&first.keys, &second.keys));
+}
