@@ -120,7 +120,11 @@ fn members(file: usize, of: usize, all: usize) -> std::ops::Range<usize> {
 }
 
 fn indented(text: &str, by: usize) -> String {
-    text.trim().lines().map(|line| format!("{:by$}{line}\n", "")).collect()
+    text.trim().lines().fold(String::new(), |mut out, line| {
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(out, "{:by$}{line}", "");
+        out
+    })
 }
 
 fn gateway(upstream: &str) -> String {
