@@ -15,7 +15,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 
 use openssl::pkey::PKey;
@@ -220,7 +220,7 @@ fn configuration(
     let making = Making { generation: 0, now: clock.now(), instance, secret };
     let folder = Folder::at(&settings.configuration.folder);
     let status = Arc::new(Status::default());
-    let (clock, ready, loader) = (Arc::clone(clock), None, Mutex::default());
+    let (clock, ready, loader) = (Arc::clone(clock), None, Arc::default());
     if !cluster::is_wanted(settings) {
         let origin = Origin::Folder { folder, environment };
         return Ok((Refresh { origin, clock, making, status, ready, loader }, None));
@@ -231,6 +231,7 @@ fn configuration(
         making: making.clone(),
         status: Arc::clone(&status),
         interval: settings.configuration.poll_interval,
+        loader: Arc::clone(&loader),
     };
     let parts = cluster::Parts {
         source: Arc::new(source),

@@ -32,7 +32,7 @@ pub struct Refresh {
     /// What is ready and waits to be served.
     pub ready: Option<(Generation, Snapshot)>,
     /// What is kept between loads.
-    pub loader: Mutex<Loader>,
+    pub loader: Arc<Mutex<Loader>>,
 }
 
 /// Where configurations come from.

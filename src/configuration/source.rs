@@ -126,7 +126,7 @@ impl Folder {
         kept: Option<&Reading>,
         mut wanted: impl FnMut(&[(Arc<str>, Arc<str>)]) -> BTreeSet<Reference>,
     ) -> Result<Reading, FolderError> {
-        let kept = kept.map(Kept::new);
+        let kept = kept.map(Former::new);
         for _ in 0..TRIES_MAX {
             let before = Fingerprint::of(list(&self.path)?);
             let read = self.documents(before.files(), kept.as_ref()).and_then(|documents| {
@@ -154,7 +154,11 @@ impl Folder {
         self.path.display().to_string()
     }
 
-    fn documents(&self, listed: &[Listed], kept: Option<&Kept<'_>>) -> Result<Texts, FolderError> {
+    fn documents(
+        &self,
+        listed: &[Listed],
+        kept: Option<&Former<'_>>,
+    ) -> Result<Texts, FolderError> {
         if listed.is_empty() {
             return Err(FolderError::Empty { path: self.name() });
         }
@@ -186,7 +190,7 @@ impl Folder {
         &self,
         documents: Texts,
         fingerprint: Fingerprint,
-        kept: Option<&Kept<'_>>,
+        kept: Option<&Former<'_>>,
     ) -> Result<Reading, FolderError> {
         let mut policies = BTreeMap::new();
         let mut secrets = BTreeMap::new();
@@ -222,7 +226,7 @@ impl Folder {
 }
 
 /// An earlier reading, to take from it what is the same.
-struct Kept<'a> {
+struct Former<'a> {
     reading: &'a Reading,
     /// What had been changed by this date had settled when it was read.
     settled: i64,
@@ -231,7 +235,7 @@ struct Kept<'a> {
 /// A text that was read, and what its file looked like.
 type Known<'a> = (&'a Arc<str>, Option<Stamp>);
 
-impl<'a> Kept<'a> {
+impl<'a> Former<'a> {
     fn new(reading: &'a Reading) -> Self {
         Self { reading, settled: reading.fingerprint.settled() }
     }
@@ -273,7 +277,7 @@ impl Reading {
 
     /// Takes texts that are the same from an earlier reading, so that they are the very same.
     pub fn share(&mut self, kept: &Self) {
-        let kept = Kept::new(kept);
+        let kept = Former::new(kept);
         for (name, text) in &mut self.documents {
             if let Some((known, _stamp)) = kept.document(name).filter(|(known, _)| *known == text) {
                 *text = Arc::clone(known);

@@ -1,7 +1,7 @@
 //! Where the leader's configurations come from.
 
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,12 +10,12 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::configuration::bundle::Bundle;
-use crate::configuration::compile::{Making, make};
+use crate::configuration::compile::Making;
 use crate::configuration::generation::Generation;
+use crate::configuration::loader::{Loaded, Loader};
 use crate::configuration::offer::Status;
 use crate::configuration::refresh::{Refusal, refuse};
 use crate::configuration::source::{Environment, Fingerprint, Folder};
-use crate::configuration::validate::{Loaded, load};
 use crate::fault::{Fault, Place, Sources};
 
 /// A configuration that was found good.
@@ -51,6 +51,8 @@ pub struct Watched {
     pub status: Arc<Status>,
     /// How often to look.
     pub interval: Duration,
+    /// What is kept between loads: the same as that of whoever makes it run, who loads the same.
+    pub loader: Arc<Mutex<Loader>>,
 }
 
 /// What came of a look: what the folder looks like, and what it means if it is another one.
@@ -102,14 +104,18 @@ impl Watched {
         if unchanged {
             return (before, None);
         }
-        let loaded = load(&self.folder, &self.environment);
-        (loaded.fingerprint.clone(), Some(self.bundle(&loaded)))
+        let mut loader = self.loader.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = loader.load(&self.folder, &self.environment);
+        (loaded.fingerprint.clone(), Some(self.bundle(&mut loader, &loaded)))
     }
 
     /// The bundle of what was loaded, if it is good as far as that can be seen.
-    pub fn bundle(&self, loaded: &Loaded) -> Result<Bundle, Refusal> {
-        let refused = |faults| Refusal { faults, sources: loaded.sources.clone() };
-        make(loaded, &self.making).map_err(refused)?;
+    fn bundle(&self, loader: &mut Loader, loaded: &Loaded) -> Result<Bundle, Refusal> {
+        let refused = |faults: Vec<Fault>| {
+            let sources = loaded.sources(&faults);
+            Refusal { faults, sources }
+        };
+        loader.make(loaded, &self.making).map_err(refused)?;
         let (reading, variables) = loaded.reading.as_ref().ok_or_else(|| self.own_fault())?;
         Bundle::of_reading(reading, &self.environment, variables)
             .map_err(|unsound| refused(vec![self.fault(&unsound.to_string())]))
