@@ -102,10 +102,7 @@ impl Cluster {
         tokio::select! {
             biased;
             () = self.follow() => (),
-            () = async {
-                self.go_on_alone().await;
-                std::future::pending().await
-            } => (),
+            () = self.go_on_alone() => (),
             () = self.sessions(&lease) => (),
             // Without its sender nobody is left to say so.
             _ = stop.wait_for(|stop| *stop) => (),

@@ -7,13 +7,13 @@ use crate::harness::site::{open_api, write};
 use crate::harness::{Gateway, Policies, Site, soon};
 
 /// A policy that answers with a word.
-fn saying(word: &str) -> String {
+pub(crate) fn saying(word: &str) -> String {
     let inbound = format!("<return-response><set-body>{word}</set-body></return-response>");
     Policies { inbound: &inbound, ..Policies::default() }.text()
 }
 
 /// What a gateway is started with whose API says `word`.
-fn site(name: &str, etcd: &str, word: &str, hold: &str) -> Site {
+pub(crate) fn site(name: &str, etcd: &str, word: &str, hold: &str) -> Site {
     let mut site = Site::new();
     site.file("policy.xml", saying(word));
     site.yaml(open_api("echo", "http://127.0.0.1:1", "policy.xml"));
@@ -55,7 +55,9 @@ impl Cluster {
     }
 
     fn all_say(&self, word: &str) {
-        self.replicas.iter().for_each(|replica| says(replica, word));
+        for replica in &self.replicas {
+            says(replica, word);
+        }
     }
 
     /// Where in the list the leader is.
@@ -72,15 +74,15 @@ impl Cluster {
     }
 }
 
-fn status(replica: &Gateway) -> Value {
+pub(crate) fn status(replica: &Gateway) -> Value {
     replica.status()["cluster"].clone()
 }
 
-fn answer(replica: &Gateway) -> String {
+pub(crate) fn answer(replica: &Gateway) -> String {
     replica.get("/echo/x").text().to_owned()
 }
 
-fn says(replica: &Gateway, word: &str) {
+pub(crate) fn says(replica: &Gateway, word: &str) {
     let said = soon(|| Some(answer(replica)).filter(|said| said == word));
     assert!(said.is_some(), "{} and not {word}: {}", answer(replica), replica.events().join("\n"));
 }
@@ -149,7 +151,9 @@ fn a_leader_that_was_stopped_past_its_lease_changes_nothing_and_follows() {
     let follows = soon(|| (status(stopped)["isLeading"] == false).then_some(()));
     assert!(follows.is_some(), "{}", status(stopped));
     others().for_each(|(_, other)| assert_eq!(answer(other), "two"));
-    cluster.replicas.iter().for_each(|replica| assert_eq!(replica.generation(), 2));
+    for replica in &cluster.replicas {
+        assert_eq!(replica.generation(), 2);
+    }
 }
 
 #[test]

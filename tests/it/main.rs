@@ -51,3 +51,4 @@ mod crowds;
 mod bandwidth;
 mod etcd;
 mod cluster;
+mod cluster_weather;

@@ -66,12 +66,16 @@ impl Cluster {
     }
 
     /// Serves what the source has here, if nothing else is to be had in time. Whatever is in force
-    /// comes after it.
+    /// comes after it. Never returns.
     pub(super) async fn go_on_alone(&self) {
         self.clock.sleep(WAITED_MAX).await;
-        if !self.status.now().observed.is_none() {
-            return;
+        if self.status.now().observed.is_none() {
+            self.take_own().await;
         }
+        std::future::pending::<()>().await;
+    }
+
+    async fn take_own(&self) {
         if let Some(bundle) = self.source.meanwhile().await {
             tracing::warn!("serving what is here until the cluster's store is reached");
             let (generation, bundle) = (Generation::NONE.next(), Arc::new(bundle));

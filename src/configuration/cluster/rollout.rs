@@ -19,8 +19,19 @@ pub struct Rollout {
     hold: Duration,
     /// How long canaries have to serve it at all, from when they are told to.
     patience: Duration,
-    /// The generation that is watched, since when, and since when all canaries serve it.
-    watched: Option<(u64, Timestamp, Option<Timestamp>)>,
+    watched: Option<Watched>,
+}
+
+/// A generation on its way.
+#[derive(Clone, Copy, Debug)]
+struct Watched {
+    number: u64,
+    /// Since when its canaries are to serve it.
+    begun: Timestamp,
+    /// Since when all of them do.
+    held: Option<Timestamp>,
+    /// Whether canaries before these did not.
+    is_second: bool,
 }
 
 /// What is to be done.
@@ -48,7 +59,7 @@ impl Rollout {
         if self.hold.is_zero() || !has_previous {
             return Some(Stage::All);
         }
-        Some(canaries(number, members)).filter(|names| !names.is_empty()).map(Stage::Canaries)
+        Some(tenth(number, members.iter())).filter(|names| !names.is_empty()).map(Stage::Canaries)
     }
 
     /// What is to be done now.
@@ -63,10 +74,9 @@ impl Rollout {
                 && members.iter().all(|member| member.refuses(number));
             return if is_lost { Verdict::Back(refusal(members, number)) } else { Verdict::Wait };
         };
-        let (begun, held) = match self.watched {
-            Some((watched, begun, held)) if watched == number => (begun, held),
-            _ => (now, None),
-        };
+        let known = self.watched.filter(|watched| watched.number == number);
+        let new = Watched { number, begun: now, held: None, is_second: false };
+        let mut watched = known.unwrap_or(new);
         let canaries: Vec<&Member> =
             members.iter().filter(|member| names.contains(&member.replica)).collect();
         if members.iter().any(|member| member.refuses(number)) {
@@ -80,15 +90,22 @@ impl Rollout {
             };
         }
         let serve = canaries.iter().all(|member| number <= member.serving);
-        let held = if serve { held.or(Some(now)) } else { None };
-        self.watched = Some((number, begun, held));
-        match held {
+        watched.held = if serve { watched.held.or(Some(now)) } else { None };
+        self.watched = Some(watched);
+        match watched.held {
             Some(since) if self.hold <= now.since(since) => Verdict::Go,
-            None if self.patience <= now.since(begun) => {
-                let late = canaries.iter().find(|member| member.serving < number);
-                let name = late.map_or("a replica", |member| member.replica.as_str());
-                let seconds = self.patience.as_secs();
-                Verdict::Back(format!("{name} does not serve it within {seconds} s"))
+            None if self.patience <= now.since(watched.begun) => {
+                let others = members.iter().filter(|member| !names.contains(&member.replica));
+                let others = tenth(number, others);
+                if watched.is_second || others.is_empty() {
+                    let late = canaries.iter().find(|member| member.serving < number);
+                    let name = late.map_or("a replica", |member| member.replica.as_str());
+                    let seconds = self.patience.as_secs();
+                    return Verdict::Back(format!("{name} does not serve it within {seconds} s"));
+                }
+                // It may be the replica: if others do not either, it is the configuration.
+                self.watched = Some(Watched { begun: now, is_second: true, ..watched });
+                Verdict::Canaries(others)
             }
             Some(_) | None => Verdict::Wait,
         }
@@ -106,8 +123,8 @@ fn refusal(members: &[Member], number: u64) -> String {
 
 /// A tenth of `members`, at least one: others for each generation, so that it is not always the
 /// same replica which finds out.
-fn canaries(number: u64, members: &[Member]) -> Vec<String> {
-    let names: BTreeSet<&str> = members.iter().map(|member| member.replica.as_str()).collect();
+fn tenth<'a>(number: u64, members: impl Iterator<Item = &'a Member>) -> Vec<String> {
+    let names: BTreeSet<&'a str> = members.map(|member| member.replica.as_str()).collect();
     let count = names.len().div_ceil(ONE_OF);
     let turn = usize::try_from(number).unwrap_or(0).checked_rem(names.len()).unwrap_or(0);
     names.iter().cycle().skip(turn).take(count).map(|name| (*name).to_owned()).collect()
@@ -197,13 +214,17 @@ mod tests {
     }
 
     #[test]
-    fn a_canary_that_never_serves_takes_it_back() {
+    fn canaries_that_never_serve_take_it_back_when_others_do_not_either() {
         let (mut rollout, current, mut members) = rollout();
         members[9].serving = 8;
         assert_eq!(rollout.judge(&current, &members, at(0)), Verdict::Wait);
         assert_eq!(rollout.judge(&current, &members, at(29)), Verdict::Wait);
-        let back = "replica-08 does not serve it within 30 s".to_owned();
-        assert_eq!(rollout.judge(&current, &members, at(30)), Verdict::Back(back));
+        let others = vec!["replica-10".to_owned()];
+        assert_eq!(rollout.judge(&current, &members, at(30)), Verdict::Canaries(others.clone()));
+        let second = Current { stage: Stage::Canaries(others), ..current };
+        assert_eq!(rollout.judge(&second, &members, at(59)), Verdict::Wait);
+        let back = "replica-10 does not serve it within 30 s".to_owned();
+        assert_eq!(rollout.judge(&second, &members, at(60)), Verdict::Back(back));
     }
 
     #[test]

@@ -104,18 +104,18 @@ impl Watched {
         if unchanged {
             return (before, None);
         }
-        let mut loader = self.loader.lock().unwrap_or_else(PoisonError::into_inner);
-        let loaded = loader.load(&self.folder, &self.environment);
-        (loaded.fingerprint.clone(), Some(self.bundle(&mut loader, &loaded)))
+        let mut kept = self.loader.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = kept.load(&self.folder, &self.environment);
+        (loaded.fingerprint.clone(), Some(self.bundle(&mut kept, &loaded)))
     }
 
     /// The bundle of what was loaded, if it is good as far as that can be seen.
-    fn bundle(&self, loader: &mut Loader, loaded: &Loaded) -> Result<Bundle, Refusal> {
+    fn bundle(&self, kept: &mut Loader, loaded: &Loaded) -> Result<Bundle, Refusal> {
         let refused = |faults: Vec<Fault>| {
             let sources = loaded.sources(&faults);
             Refusal { faults, sources }
         };
-        loader.make(loaded, &self.making).map_err(refused)?;
+        kept.make(loaded, &self.making).map_err(refused)?;
         let (reading, variables) = loaded.reading.as_ref().ok_or_else(|| self.own_fault())?;
         Bundle::of_reading(reading, &self.environment, variables)
             .map_err(|unsound| refused(vec![self.fault(&unsound.to_string())]))

@@ -1,20 +1,24 @@
-//! An etcd: the one on `PATH`, with its data in a folder of its own.
+//! An etcd: the one on `PATH`, alone or as three members, each with its data in a folder of its own.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use etcd_client::{ConnectOptions, OpenSslClientConfig, Permission};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::replica::runtime;
 use super::tls::Authority;
 use super::{Client, Request, soon};
 
-/// A member that is its own cluster. It ends when the value does.
+/// A member, usually of a cluster of its own. It ends when the value does.
 pub(crate) struct Etcd {
     child: Child,
     folder: TempDir,
+    /// What it is called, and where all members of its cluster find each other.
+    member: (String, String),
     /// Where clients find it, who may be asked whether it is well, and where members would.
     addresses: [SocketAddr; 3],
     is_tls: bool,
@@ -23,30 +27,53 @@ pub(crate) struct Etcd {
 impl Etcd {
     /// One that serves.
     pub(crate) fn start() -> Self {
-        Self::over(tempfile::tempdir().expect("a folder"), false)
+        Self::at(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+
+    /// One that serves at `address`.
+    pub(crate) fn at(address: IpAddr) -> Self {
+        let addresses = [free_at(address), free(), free()];
+        let folder = tempfile::tempdir().expect("a folder");
+        let etcd = Self::begin(folder, addresses, alone(addresses), false);
+        etcd.await_ready();
+        etcd
+    }
+
+    /// Three members of one cluster, which serve whom `authority` has issued a certificate to.
+    pub(crate) fn three(authority: &Authority) -> [Self; 3] {
+        let addresses = [(); 3].map(|()| [free(), free(), free()]);
+        let names = ["one", "two", "three"];
+        let all = names
+            .iter()
+            .zip(addresses)
+            .map(|(name, [_, _, peers])| format!("{name}=http://{peers}"));
+        let all = all.collect::<Vec<_>>().join(",");
+        let mut place = 0..;
+        let members = names.map(|name| {
+            let addresses = addresses[place.next().expect("no end")];
+            let member = (name.to_owned(), all.clone());
+            Self::begin(with_certificate(authority), addresses, member, true)
+        });
+        members.iter().for_each(Self::await_ready);
+        members
     }
 
     /// One that serves whom `authority` has issued a certificate to, and has one itself.
     pub(crate) fn with_tls(authority: &Authority) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let own = authority.issue("localhost");
-        let files = [
-            ("ca.pem", authority.certificate()),
-            ("own.pem", own.certificate),
-            ("own.key", own.key),
-        ];
-        for (name, pem) in files {
-            fs::write(folder.path().join(name), pem).expect("a file");
-        }
-        Self::over(folder, true)
-    }
-
-    fn over(folder: TempDir, is_tls: bool) -> Self {
         let addresses = [free(), free(), free()];
-        let child = spawn(folder.path(), addresses, is_tls);
-        let etcd = Self { child, folder, addresses, is_tls };
+        let etcd = Self::begin(with_certificate(authority), addresses, alone(addresses), true);
         etcd.await_ready();
         etcd
+    }
+
+    fn begin(
+        folder: TempDir,
+        addresses: [SocketAddr; 3],
+        member: (String, String),
+        is_tls: bool,
+    ) -> Self {
+        let child = spawn(folder.path(), addresses, &member, is_tls);
+        Self { child, folder, member, addresses, is_tls }
     }
 
     /// Where it is, as gateways are told.
@@ -56,7 +83,7 @@ impl Etcd {
         if self.is_tls {
             format!("https://localhost:{port}")
         } else {
-            format!("http://127.0.0.1:{port}")
+            format!("http://{}", self.addresses[0])
         }
     }
 
@@ -68,7 +95,7 @@ impl Etcd {
 
     /// Starts it again over its data, at the same place.
     pub(crate) fn restart(&mut self) {
-        self.child = spawn(self.folder.path(), self.addresses, self.is_tls);
+        self.child = spawn(self.folder.path(), self.addresses, &self.member, self.is_tls);
         self.await_ready();
     }
 
@@ -81,12 +108,50 @@ impl Etcd {
         values.iter().map(lease).collect()
     }
 
+    /// Whether it leads the members.
+    pub(crate) fn leads(&self) -> bool {
+        let asked = Client::try_connect(self.addresses[1]).and_then(|mut client| {
+            client.offer(Request::get("/metrics").host("localhost").bytes());
+            client.try_answer()
+        });
+        asked.is_some_and(|answer| answer.text().contains("etcd_server_is_leader 1"))
+    }
+
+    /// Forgets all that is not there any more.
+    pub(crate) fn compact(&self) {
+        let found = self.post("/v3/kv/range", &json!({"key": "Lw=="}));
+        let revision = found["header"]["revision"].clone();
+        self.post("/v3/kv/compaction", &json!({"revision": revision, "physical": true}));
+    }
+
     /// Has nobody in who is not this user, who may do everything.
     pub(crate) fn with_user(&self, name: &str, password: &str) {
         self.post("/v3/auth/role/add", &json!({"name": name}));
         self.post("/v3/auth/user/add", &json!({"name": name, "password": password}));
         self.post("/v3/auth/user/grant", &json!({"user": name, "role": name}));
         self.post("/v3/auth/enable", &json!({}));
+    }
+
+    /// Lets whoever has a certificate for `user` do everything below `prefix`, and nobody else
+    /// anything.
+    pub(crate) fn with_roles(&self, authority: &Authority, user: &str, prefix: &str) {
+        let own = authority.issue("root");
+        let tls = OpenSslClientConfig::default()
+            .ca_cert_pem(&authority.certificate())
+            .client_cert_pem_and_key(&own.certificate, &own.key);
+        let options = ConnectOptions::new().with_openssl_tls(tls);
+        runtime().block_on(async {
+            let client = etcd_client::Client::connect([self.endpoint()], Some(options)).await;
+            let mut client = client.expect("a client");
+            client.role_add(user).await.expect("a role");
+            let all = Permission::read_write(prefix).with_prefix();
+            client.role_grant_permission(user, all).await.expect("a right");
+            for (user, role) in [("root", "root"), (user, user)] {
+                client.user_add(user, "not used", None).await.expect("a user");
+                client.user_grant_role(user, role).await.expect("its role");
+            }
+            client.auth_enable().await.expect("only they are let in");
+        });
     }
 
     fn post(&self, target: &str, body: &Value) -> Value {
@@ -114,14 +179,38 @@ impl Drop for Etcd {
     }
 }
 
-fn spawn(folder: &Path, [clients, health, peers]: [SocketAddr; 3], is_tls: bool) -> Child {
+/// The name of a member that is alone, and where it is found.
+fn alone([_, _, peers]: [SocketAddr; 3]) -> (String, String) {
+    ("one".to_owned(), format!("one=http://{peers}"))
+}
+
+/// A folder with a certificate for `localhost`.
+fn with_certificate(authority: &Authority) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = authority.issue("localhost");
+    let files =
+        [("ca.pem", authority.certificate()), ("own.pem", own.certificate), ("own.key", own.key)];
+    for (name, pem) in files {
+        fs::write(folder.path().join(name), pem).expect("a file");
+    }
+    folder
+}
+
+fn spawn(
+    folder: &Path,
+    [clients, health, peers]: [SocketAddr; 3],
+    (name, all): &(String, String),
+    is_tls: bool,
+) -> Child {
     let scheme = if is_tls { "https" } else { "http" };
     let (clients, peers) = (format!("{scheme}://{clients}"), format!("http://{peers}"));
     let mut command = Command::new("etcd");
-    command.args(["--name", "one", "--data-dir"]).arg(folder.join("data"));
+    command.args(["--name", name, "--data-dir"]).arg(folder.join("data"));
     command.args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients]);
     command.args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers]);
-    command.args(["--initial-cluster", &format!("one={peers}")]);
+    command.args(["--initial-cluster", all]);
+    // Quick, as on one machine.
+    command.args(["--heartbeat-interval", "50", "--election-timeout", "500"]);
     command.args(["--listen-metrics-urls", &format!("http://{health}")]);
     if is_tls {
         for (flag, name) in
@@ -137,6 +226,10 @@ fn spawn(folder: &Path, [clients, health, peers]: [SocketAddr; 3], is_tls: bool)
 
 /// An address where nobody listens now.
 fn free() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    free_at(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+fn free_at(address: IpAddr) -> SocketAddr {
+    let listener = TcpListener::bind((address, 0)).expect("a port");
     listener.local_addr().expect("an address")
 }
