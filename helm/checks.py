@@ -154,12 +154,19 @@ def refuse(count, helm, version):
         count.that(what, not fine and word in text, "it was taken" if fine else text)
 
 
+def leaves(schema, above=""):
+    """The names of all values that a schema describes, with dots between levels."""
+    for name, it in schema["properties"].items():
+        if "properties" in it:
+            yield from leaves(it, f"{above}{name}.")
+        else:
+            yield f"{above}{name}"
+
+
 def agree(count):
     """The chart, its schema and the program tell the same story."""
     schema = json.loads((CHART / "values.schema.json").read_text())
-    settings = set()
-    for name, it in schema["properties"]["settings"]["properties"].items():
-        settings |= {f"{name}.{inner}" for inner in it.get("properties", {})} or {name}
+    settings = set(leaves(schema["properties"]["settings"]))
     wrong = sorted((SETTINGS - OWN) ^ settings)
     count.that("the schema has the settings of the program", bool(SETTINGS) and not wrong, wrong)
     values = yaml.safe_load((CHART / "values.yaml").read_text())

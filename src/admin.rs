@@ -7,6 +7,7 @@ mod metrics;
 pub mod refusal;
 mod refusing;
 mod sharing;
+mod standing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -82,9 +83,16 @@ struct Report {
 struct Configuration {
     generation: u64,
     since: String,
+    /// Where it came from: `folder`, `offer`, `last-good`, or `none`.
+    source: &'static str,
     refused: u64,
     /// Why the newest configuration is not the one that runs.
     faults: Vec<String>,
+    /// The copies that are kept, if they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_good: Option<standing::LastGood>,
+    /// What must not run, whatever it says.
+    kill_switch: standing::KillSwitch,
 }
 
 #[derive(Serialize)]
@@ -172,7 +180,7 @@ impl Admin {
             (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
             (&Method::GET | &Method::HEAD, "/status") => self.status(),
             (&Method::GET | &Method::HEAD, "/metrics") => {
-                let mut response = Response::new(metrics::page(&self.counters).into_bytes());
+                let mut response = Response::new(self.metrics().into_bytes());
                 let kind = HeaderValue::from_static(telemetry::metrics::CONTENT_TYPE);
                 response.headers_mut().insert(CONTENT_TYPE, kind);
                 response
@@ -193,6 +201,10 @@ impl Admin {
                 _ => plain(StatusCode::NOT_FOUND, THERE_ARE),
             },
         }
+    }
+
+    fn metrics(&self) -> String {
+        metrics::page(&self.counters, &self.configuration.now(), self.clock.now())
     }
 
     /// `/limits` and what is below it; `rest` comes after the slash.
@@ -235,6 +247,7 @@ impl Admin {
         } else {
             (StatusCode::SERVICE_UNAVAILABLE, "there is no configuration\n".to_owned())
         };
+        text.push_str(&standing::details(&state, self.clock.now()));
         for fault in &state.refusal {
             text.push_str("newest configuration refused: ");
             text.push_str(&fault.to_string());
@@ -256,8 +269,11 @@ impl Admin {
             configuration: Configuration {
                 generation: state.serving.number,
                 since: date(state.since),
+                source: state.source.as_str(),
                 refused: state.refused,
                 faults: state.refusal.iter().map(ToString::to_string).collect(),
+                last_good: standing::LastGood::of(&state, self.clock.now()),
+                kill_switch: standing::KillSwitch::of(&state),
             },
             cluster: self
                 .cluster

@@ -19,7 +19,7 @@ use crate::policy::Failure;
 use crate::policy::cross_domain;
 use crate::policy::machine::{Machine, Ran};
 use crate::policy::program::Program;
-use crate::problem::{Challenge, Problem};
+use crate::problem::{Challenge, Problem, ROUTE_DISABLED};
 use crate::route;
 use crate::route::table::{Match, Miss, Target};
 use crate::route::template::Parameters;
@@ -97,6 +97,9 @@ pub fn admit(snapshot: &Snapshot, nowhere: &Arc<BaseUrl>, called: &Called<'_>) -
         Ok(found) => matched(snapshot, exchange, found, called),
         Err(miss) => {
             let entry = miss.api().and_then(|api| snapshot.apis.get(api)).map(AsRef::as_ref);
+            if let Some(entry) = entry.filter(|entry| entry.is_disabled) {
+                return disabled(entry, exchange, called);
+            }
             exchange.api = entry.map(|entry| Arc::clone(&entry.facts));
             let program = entry.map_or(&snapshot.global, |entry| &entry.program);
             interrupted(program, exchange, entry, missed(&miss), called)
@@ -192,6 +195,9 @@ fn matched(
     };
     exchange.api = Some(Arc::clone(&entry.facts));
     exchange.request.base = Arc::clone(&entry.base);
+    if is_disabled(entry, &found.target) {
+        return disabled(entry, exchange, called);
+    }
     found.tail.clone_into(&mut exchange.request.tail);
     exchange.parameters = found.parameters;
     let operation = match found.target {
@@ -301,6 +307,29 @@ fn admitted(
         tls: entry.map_or_else(Tls::default, |entry| entry.tls.clone()),
         key_header: None,
     }
+}
+
+/// Whether what a request is for is switched off.
+fn is_disabled(entry: &ApiEntry, target: &Target) -> bool {
+    let operation = match target {
+        Target::Operation(operation) => Some(*operation),
+        Target::Preflight { asked } => *asked,
+    };
+    let operation = operation.and_then(|operation| entry.operations.get(operation));
+    entry.is_disabled || operation.is_some_and(|operation| operation.is_disabled)
+}
+
+/// Answers a request for something that is switched off. Nobody is asked for a key, and no policy
+/// runs, of on-error neither: whatever it is that does harm there, must not.
+fn disabled(entry: &ApiEntry, mut exchange: Exchange, called: &Called<'_>) -> Admitted {
+    exchange.api = Some(Arc::clone(&entry.facts));
+    let failure = Failure {
+        source: Some("configuration"),
+        reason: "RouteDisabled",
+        message: "the API or the operation is switched off".to_owned(),
+        problem: Problem::unavailable(ROUTE_DISABLED),
+    };
+    interrupted(&Arc::default(), exchange, Some(entry), failure, called)
 }
 
 fn missed(miss: &Miss) -> Failure {

@@ -35,9 +35,12 @@ use crate::configuration::cluster::Cluster;
 use crate::configuration::cluster::source::Watched;
 use crate::configuration::compile::{Making, nowhere};
 use crate::configuration::config::Secret;
+use crate::configuration::keeping::{Keeping, KeySource};
+use crate::configuration::last_good::{KeyFile, soak};
 use crate::configuration::offer::Status;
 use crate::configuration::refresh::{Origin, Refresh, Refusal};
 use crate::configuration::source::{Environment, Folder};
+use crate::configuration::switch::SwitchFile;
 use crate::counters::Home;
 use crate::counters::shared::Shared;
 use crate::proxy::admit::Bounds;
@@ -46,7 +49,7 @@ use crate::proxy::listener::{BindError, Bound, Certificate, Listener, Plan, Term
 use crate::proxy::state::State;
 use crate::proxy::strict::HeadBounds;
 use crate::proxy::{Gateway, record};
-use crate::settings::{AccessLog as AccessSetting, Listen, LogFormat, Settings};
+use crate::settings::{AccessLog as AccessSetting, LastGood, Listen, LogFormat, Settings};
 use crate::snapshot::Live;
 use crate::telemetry::access_log::{AccessLog, Which};
 use crate::telemetry::events::Format;
@@ -117,7 +120,7 @@ impl App {
         let started = clock.now();
         let authorities = environment.get(roots::FILE_VARIABLE).map(Secret::expose);
         let roots = Arc::new(Roots::of(authorities.map(PathBuf::from)));
-        let (refresh, cluster) = configuration(settings, environment, &clock)?;
+        let (mut refresh, cluster) = configuration(settings, environment, &clock)?;
         let (first, seen) = refresh.first();
         let first = first.map_err(|refusal| StartError::Configuration(Box::new(refusal)))?;
         let apis = first.apis.len();
@@ -217,13 +220,26 @@ fn configuration(
 ) -> Result<(Refresh, Option<Arc<Cluster>>), StartError> {
     let secret = random()?;
     let instance = Arc::from(format!("{:016x}", random_number()?));
-    let making = Making { generation: 0, now: clock.now(), instance, secret };
+    let making =
+        Making { generation: 0, now: clock.now(), instance, secret, switch: Arc::default() };
     let folder = Folder::at(&settings.configuration.folder);
     let status = Arc::new(Status::default());
-    let (clock, ready, loader) = (Arc::clone(clock), None, Arc::default());
+    let (clock, loader) = (Arc::clone(clock), Arc::default());
+    let refresh = |origin, owner: String| Refresh {
+        origin,
+        clock: Arc::clone(&clock),
+        making: making.clone(),
+        status: Arc::clone(&status),
+        ready: None,
+        loader: Arc::clone(&loader),
+        keeping: keeping(settings, owner),
+        switch: SwitchFile::at(settings.kill_switch.file.clone()),
+        floor: None,
+        runs: None,
+    };
     if !cluster::is_wanted(settings) {
-        let origin = Origin::Folder { folder, environment };
-        return Ok((Refresh { origin, clock, making, status, ready, loader }, None));
+        let owner = format!("folder {}", folder.path().display());
+        return Ok((refresh(Origin::Folder { folder, environment }, owner), None));
     }
     let source = Watched {
         folder,
@@ -241,8 +257,17 @@ fn configuration(
         seed: random_number()?,
     };
     let cluster = cluster::of(settings, parts)?;
-    let origin = Origin::Offers;
-    Ok((Refresh { origin, clock, making, status, ready, loader }, Some(Arc::new(cluster))))
+    let owner = format!("cluster {}", settings.etcd.prefix);
+    Ok((refresh(Origin::Offers, owner), Some(Arc::new(cluster))))
+}
+
+/// Keeps the copies of `owner`, if they are to be kept.
+fn keeping(settings: &Settings, owner: String) -> Option<Keeping> {
+    let LastGood { folder, key_file, soak } = &settings.configuration.last_good;
+    let key = KeySource::File(KeyFile::at(key_file.clone()?));
+    let requests = u64::try_from(soak.requests).unwrap_or(u64::MAX);
+    let terms = soak::Terms { time: soak.time, requests, idle: soak.idle };
+    Some(Keeping::new(folder.clone()?, owner, key, terms))
 }
 
 fn threads(settings: &Settings) -> NonZeroUsize {

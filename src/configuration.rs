@@ -5,7 +5,8 @@
 //! [`loader`] does all of it, and keeps what has not changed for the next time.
 //! A [`bundle::Bundle`] is a good one as it travels and is kept. [`refresh`] does it again whenever
 //! the folder changes, or somebody [`offer`]s one, and leaves what runs alone when the new one is
-//! bad.
+//! bad. One that has proved itself is kept on disk ([`last_good`], [`keeping`]); what must not run
+//! at all, whatever the configuration says, stands in a local file ([`switch`]).
 //! [`gateway_keys`] and [`credential`] are the two sides of who may ask a control plane for one.
 
 pub mod source;
@@ -18,7 +19,11 @@ pub mod compile;
 pub mod bundle;
 pub mod loader;
 pub mod generation;
+pub mod guard;
+pub mod switch;
+pub mod last_good;
 pub mod offer;
+pub mod keeping;
 pub mod cluster;
 pub mod refresh;
 pub mod gateway_keys;

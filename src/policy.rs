@@ -8,6 +8,7 @@
 pub mod markup;
 pub mod catalog;
 pub mod build;
+pub mod disabled;
 pub mod operand;
 pub mod coding;
 pub mod program;

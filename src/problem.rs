@@ -28,6 +28,13 @@ pub struct Problem {
     pub close: bool,
 }
 
+/// An API or an operation is switched off.
+pub const ROUTE_DISABLED: &str = "route_disabled";
+/// A policy is switched off, and what comes to it is refused.
+pub const POLICY_DISABLED: &str = "policy_disabled";
+/// The reasons of refusals that somebody ordered: no configuration is to blame for them.
+pub const SWITCHED_OFF: [&str; 2] = [ROUTE_DISABLED, POLICY_DISABLED];
+
 /// Which body an answer of ours has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Form {

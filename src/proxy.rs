@@ -51,7 +51,8 @@ use crate::proxy::drive::Stop;
 use crate::proxy::holds::Holds;
 use crate::proxy::record::Journey;
 use crate::proxy::state::State;
-use crate::snapshot::{Live, Snapshot};
+use crate::snapshot::Live;
+use crate::snapshot::tally::Taken;
 use crate::telemetry::access_log::AccessLog;
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -89,7 +90,7 @@ pub struct Gateway {
 /// Pingora's per-request context.
 #[derive(Debug)]
 pub struct Context {
-    snapshot: Arc<Snapshot>,
+    snapshot: Taken,
     /// The exchange and its policies; `None` until the head was judged.
     run: Option<Box<Run>>,
     journey: Journey,
@@ -129,7 +130,7 @@ impl ProxyHttp for Gateway {
 
     fn new_ctx(&self) -> Context {
         let journey = Journey::begin(self.clock.now(), &self.state);
-        Context { snapshot: self.live.snapshot(), run: None, journey }
+        Context { snapshot: self.live.take(), run: None, journey }
     }
 
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {

@@ -30,6 +30,8 @@ pub const FILE_BYTES_MAX: usize = 1 << 20;
 pub struct Settings {
     /// Where the configuration is.
     pub configuration: Configuration,
+    /// What must not run, whatever the configuration says.
+    pub kill_switch: KillSwitch,
     /// Where to listen.
     pub listen: Listen,
     /// How many threads serve requests; as many as there are processors if nothing is set.
@@ -132,6 +134,37 @@ pub struct Configuration {
     pub folder: PathBuf,
     /// How often to look whether it changed.
     pub poll_interval: Duration,
+    /// Copies of configurations that have proved themselves.
+    pub last_good: LastGood,
+}
+
+/// Copies of configurations that have proved themselves, for a start without any other.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct LastGood {
+    /// Where they are kept; they are not without it.
+    pub folder: Option<PathBuf>,
+    /// A file with the secret that they are sealed with.
+    pub key_file: Option<PathBuf>,
+    /// What a configuration has to bear before it is kept.
+    pub soak: Soak,
+}
+
+/// What a configuration has to bear before it is kept.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Soak {
+    /// For how long at least.
+    pub time: Duration,
+    /// How many requests at least.
+    pub requests: usize,
+    /// After how long fewer requests will do.
+    pub idle: Duration,
+}
+
+/// What must not run, whatever the configuration says.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct KillSwitch {
+    /// The file that says so; it need not exist.
+    pub file: Option<PathBuf>,
 }
 
 /// Where to listen.
@@ -403,6 +436,7 @@ mod tests {
             (vec![("listen-http", "off")], "listens nowhere"),
             (vec![("listen-admin", "0.0.0.0:8080")], "the same address"),
             (vec![("forwarded-proto", "trusted")], "no proxy is trusted"),
+            (vec![("configuration-last-good-folder", "a")], "need a key"),
         ] {
             let told = faults(&loaded(&flags, &[], ""));
             assert!(told.contains(part), "{told}");

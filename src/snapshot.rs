@@ -1,5 +1,7 @@
 //! What runs: a configuration compiled whole, immutable and numbered, and the cell it is swapped in.
 
+pub mod tally;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -11,6 +13,7 @@ use crate::exchange::facts::{Api, Deployment, Operation, Product, Subscription, 
 use crate::policy::program::Program;
 use crate::route::host::Pattern;
 use crate::route::table::Table;
+use crate::snapshot::tally::{Taken, Tally};
 use crate::subscription::key::KeyNames;
 use crate::subscription::{Demand, Subscriptions};
 use crate::time::Timestamp;
@@ -38,6 +41,8 @@ pub struct Snapshot {
     pub global: Arc<Program>,
     /// The certificates of host names, by pattern.
     pub certificates: Vec<HostCertificate>,
+    /// What happens to the requests that it serves: all that ever changes of it.
+    pub tally: Tally,
 }
 
 /// An API.
@@ -57,6 +62,8 @@ pub struct ApiEntry {
     pub program: Arc<Program>,
     /// The operations, as the table counts them.
     pub operations: Arc<[OperationEntry]>,
+    /// Whether it is switched off: all its requests are refused.
+    pub is_disabled: bool,
 }
 
 /// What an API asks of its callers: [`Demand`], kept.
@@ -81,6 +88,8 @@ pub struct OperationEntry {
     pub program: Arc<Program>,
     /// What runs in the name of a product, by its index.
     pub by_product: Vec<(usize, Arc<Program>)>,
+    /// Whether it is switched off: all its requests are refused.
+    pub is_disabled: bool,
 }
 
 /// A subscription and who owns it.
@@ -169,6 +178,11 @@ impl Live {
         self.now.load_full()
     }
 
+    /// What runs now, for one request.
+    pub fn take(&self) -> Taken {
+        Taken::new(self.snapshot())
+    }
+
     /// Replaces what runs, whole.
     pub fn publish(&self, next: Snapshot) {
         let before = self.now.swap(Arc::new(next));
@@ -207,6 +221,7 @@ mod tests {
             products: Vec::new(),
             global: Arc::default(),
             certificates: Vec::new(),
+            tally: Tally::default(),
         }
     }
 

@@ -72,6 +72,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "app",
             "cli",
             "configuration/cluster",
+            "configuration/keeping",
             "configuration/refresh",
             "counters",
             "proxy",

@@ -2,19 +2,22 @@
 
 use std::time::Duration;
 
+use crate::configuration::offer::{Source, State};
 use crate::counters::Home;
 use crate::counters::memory::Usage;
 use crate::counters::shared::spread::Spread;
 use crate::counters::shared::tolls::{KINDS, in_hand};
 use crate::counters::shared::{KEYS_MAX, LaneReport, Report, Touch};
 use crate::telemetry::metrics::{Metric, Page, table};
+use crate::time::Timestamp;
 
 /// One millionth.
 const MILLIONTH: f64 = 1e-6;
 
 /// What is scraped now.
-pub(super) fn page(home: &Home) -> String {
+pub(super) fn page(home: &Home, configuration: &State, now: Timestamp) -> String {
     let mut page = Page::default();
+    of_configuration(&mut page, configuration, now);
     match home.shared() {
         Some(report) => {
             shared(&mut page, &report);
@@ -23,6 +26,27 @@ pub(super) fn page(home: &Home) -> String {
         None => in_memory(&mut page, home.usage()),
     }
     page.text()
+}
+
+fn of_configuration(page: &mut Page, state: &State, now: Timestamp) {
+    page.level(&table::GENERATION, &[], float(state.serving.number));
+    for word in Source::WORDS {
+        let is_so = f64::from(u8::from(state.source.as_str() == word));
+        page.level(&table::SOURCE, &[("source", word)], is_so);
+    }
+    page.count(&table::CONFIGURATIONS_REFUSED, &[], state.refused);
+    page.level(&table::DISABLED, &[], number(state.disabled.len()));
+    if let Some(keep) = &state.keep {
+        let newest = keep.copies.first();
+        let (generation, age) = newest.map_or((0.0, f64::NAN), |(generation, kept)| {
+            (float(generation.number), now.since(*kept).as_secs_f64())
+        });
+        page.level(&table::LAST_GOOD_COPIES, &[], number(keep.copies.len()));
+        page.level(&table::LAST_GOOD_GENERATION, &[], generation);
+        page.level(&table::LAST_GOOD_AGE, &[], age);
+        let is_broken = f64::from(u8::from(keep.fault.is_some()));
+        page.level(&table::LAST_GOOD_FAULT, &[], is_broken);
+    }
 }
 
 fn in_memory(page: &mut Page, usage: Usage) {

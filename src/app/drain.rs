@@ -22,8 +22,28 @@ pub(super) struct Drain {
     leaving: watch::Sender<bool>,
 }
 
+/// The signals that end the gateway, or make it look.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
 /// How often the requests in flight are counted.
 const COUNT_INTERVAL: Duration = Duration::from_millis(20);
+
+impl Signals {
+    /// Hears of every signal from now on; before that, one may end the process or be lost.
+    pub(super) fn listen() -> Option<Self> {
+        let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        match signals.map(signal) {
+            [Ok(terminate), Ok(interrupt), Ok(hangup)] => {
+                Some(Self { terminate, interrupt, hangup })
+            }
+            _ => None,
+        }
+    }
+}
 
 impl Drain {
     /// Drains on `terms`. A SIGHUP makes `configuration` look at its folder.
@@ -59,9 +79,8 @@ impl Drain {
     }
 
     /// Waits for the signal that ends the gateway, and then until it may end.
-    pub(super) async fn wait(&self) {
-        let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
-        let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals.map(signal) else {
+    pub(super) async fn wait(&self, signals: Option<Signals>) {
+        let Some(Signals { mut terminate, mut interrupt, mut hangup }) = signals else {
             tracing::error!("the system gives no signals: the gateway cannot be stopped gently");
             return std::future::pending().await;
         };

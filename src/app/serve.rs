@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::admin::Admin;
-use crate::app::drain::Drain;
+use crate::app::drain::{Drain, Signals};
 use crate::caller::Caller;
 use crate::configuration::cluster::Cluster;
 use crate::configuration::loader::Loaded;
@@ -99,8 +99,10 @@ impl Serving {
         }
         let ended = runtime.block_on(async {
             sleep(CLIENTS_FIRST).await;
+            // First, because whoever operators tell that it runs may end it at once.
+            let signals = Signals::listen();
             let beside = beside.start(&stopped, drain.leaving())?;
-            drain.wait().await;
+            drain.wait(signals).await;
             stop.send_replace(true);
             // Who is cut off after that has had its time.
             let _ = timeout(GOODBYE_TIME_MAX, clients).await;

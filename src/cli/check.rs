@@ -116,6 +116,7 @@ pub(super) fn rehearsal() -> Making {
         now: Timestamp::default(),
         instance: Arc::from("check"),
         secret: [0; 32],
+        switch: Arc::default(),
     }
 }
 

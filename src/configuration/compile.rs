@@ -16,11 +16,13 @@ use openssl::x509::X509;
 use crate::backend::{Backend, BaseUrl, Identity, Tls};
 use crate::configuration::config::{self, Api, Config};
 use crate::configuration::loader::Loaded;
+use crate::configuration::switch::Switch;
 use crate::exchange::facts::Deployment;
 use crate::exchange::secrets::Secrets;
 use crate::fault::Fault;
 use crate::policy::build::references::Backends;
 use crate::policy::program::Program;
+use crate::snapshot::tally::Tally;
 use crate::snapshot::{ApiEntry, HostCertificate, OperationEntry, OwnDemand, Snapshot};
 use crate::subscription::Subscriptions;
 use crate::subscription::key::KeyNames;
@@ -42,6 +44,8 @@ pub struct Making {
     pub instance: Arc<str>,
     /// Random bytes of this process: the key of the hashes that stand for subscription keys.
     pub secret: [u8; 32],
+    /// What must not run, whatever a configuration says.
+    pub switch: Arc<Switch>,
 }
 
 /// Makes a snapshot of what came of a folder, or says everything that is wrong with it, sorted by
@@ -67,6 +71,7 @@ pub fn nothing(making: &Making) -> Snapshot {
         products: Vec::new(),
         global: Arc::default(),
         certificates: Vec::new(),
+        tally: Tally::default(),
     }
 }
 
@@ -84,7 +89,7 @@ impl Kept {
             Err(faults) => faults.clone(),
         };
         if let Some(remains) = &loaded.remains {
-            Documents::look_at(remains, &mut faults);
+            Documents::look_at(remains, making.switch.policies(), &mut faults);
         }
         faults.sort();
         faults.dedup();
@@ -93,11 +98,17 @@ impl Kept {
 
     fn compile(&mut self, config: &Config, making: &Making) -> Result<Snapshot, Vec<Fault>> {
         let mut faults = Vec::new();
+        if self.switch != making.switch {
+            // What must not run is in nothing that was built.
+            let switch = Arc::clone(&making.switch);
+            *self = Self { keys: self.keys.take(), switch, ..Self::default() };
+        }
         let common = if let Some(kept) = self.common.take().filter(|kept| kept.is_of(config)) {
             kept
         } else {
-            *self = Self { keys: self.keys.take(), ..Self::default() };
-            Common::of(config, &mut faults)
+            let switch = Arc::clone(&making.switch);
+            *self = Self { keys: self.keys.take(), switch, ..Self::default() };
+            Common::of(config, making.switch.policies(), &mut faults)
         };
         let is_sound = faults.is_empty();
         let documents = Documents::build(config, &common, self, &mut faults);
@@ -111,7 +122,8 @@ impl Kept {
             return Err(faults);
         }
         let entries = entries(config, &documents, &scopes, self, &mut faults);
-        if faults.is_empty() {
+        if faults.is_empty() && making.switch.policies().is_empty() {
+            // With a policy switched off, requests may go nowhere by order.
             // Looked for last: a policy with a fault is not in its program, and might name the
             // backend.
             faults = lost::lost(config, &entries);
@@ -131,6 +143,7 @@ impl Kept {
             global: Arc::new(Program::compose(&[&documents.global])),
             certificates,
             apis: entries,
+            tally: Tally::default(),
         };
         self.keys = Some(keys);
         self.keep(&config.apis, documents, &snapshot.apis);
@@ -199,7 +212,8 @@ fn entries(
             products,
         };
         let known = kept.entry(api, &demand, documents);
-        known.unwrap_or_else(|| Arc::new(entry(api, own, demand, documents, faults)))
+        known
+            .unwrap_or_else(|| Arc::new(entry(api, own, demand, (documents, &kept.switch), faults)))
     };
     all.map(entry).collect()
 }
@@ -208,7 +222,7 @@ fn entry(
     api: &Api,
     own: &ApiDocuments,
     demand: OwnDemand,
-    documents: &Documents,
+    (documents, switch): (&Documents, &Switch),
     faults: &mut Vec<Fault>,
 ) -> ApiEntry {
     let global = Some(&*documents.global);
@@ -225,6 +239,7 @@ fn entry(
             facts: facts::operation(operation),
             program: compose(&[document.as_ref(), own.api.as_ref(), global], spot, faults),
             by_product,
+            is_disabled: switch.has_operation(&api.id, &operation.id),
         });
     }
     ApiEntry {
@@ -238,6 +253,7 @@ fn entry(
         demand,
         program: compose(&[own.api.as_ref(), global], &api.spot, faults),
         operations: operations.into(),
+        is_disabled: switch.has_api(&api.id),
     }
 }
 
@@ -329,6 +345,7 @@ mod tests {
             now: Timestamp::default(),
             instance: Arc::from("test"),
             secret: [0; 32],
+            switch: Arc::default(),
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::bundle::Bundle;
 use super::generation::Generation;
+use super::keeping::Keep;
 use crate::fault::Fault;
 use crate::time::Timestamp;
 
@@ -53,12 +54,53 @@ pub struct State {
     pub serving: Generation,
     /// Since when it is.
     pub since: Timestamp,
+    /// Where it came from.
+    pub source: Source,
     /// How many configurations were refused since the process started.
     pub refused: u64,
     /// Why the newest configuration is not the one that is served; empty if it is.
     pub refusal: Vec<Fault>,
     /// Which one that is, if it was offered.
     pub refused_offer: Generation,
+    /// What is known of the copies that are kept; none if none are.
+    pub keep: Option<Keep>,
+    /// What is switched off, whatever the configuration says.
+    pub disabled: Vec<String>,
+    /// What is wrong with the file that says so.
+    pub switch_faults: Vec<Fault>,
+}
+
+/// Where a configuration came from.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Source {
+    /// There is none.
+    #[default]
+    None,
+    /// The folder of this gateway.
+    Folder,
+    /// Somebody who offered it.
+    Offer,
+    /// The newest copy that was whole, because there was nothing else.
+    LastGood {
+        /// When that was kept.
+        kept: Timestamp,
+    },
+}
+
+impl Source {
+    /// All words for it.
+    pub const WORDS: [&str; 4] = ["none", "folder", "offer", "last-good"];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        let [none, folder, offer, last_good] = Self::WORDS;
+        match self {
+            Self::None => none,
+            Self::Folder => folder,
+            Self::Offer => offer,
+            Self::LastGood { .. } => last_good,
+        }
+    }
 }
 
 /// What the thread is to do next.

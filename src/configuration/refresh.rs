@@ -5,15 +5,21 @@
 //! looked at by what its files look like (names, lengths, times, links), which works the same on a
 //! local disk, a network disk and the symlinks of a Kubernetes `ConfigMap`.
 
+mod standing;
+
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::configuration::bundle::Bundle;
 use crate::configuration::compile::{Making, nothing};
 use crate::configuration::generation::Generation;
+use crate::configuration::keeping::Keeping;
+use crate::configuration::last_good::Served;
 use crate::configuration::loader::{Loaded, Loader};
-use crate::configuration::offer::{Offer, Order, Status, Wake};
+use crate::configuration::offer::{Offer, Order, Source, Status, Wake};
 use crate::configuration::source::{Environment, Folder};
+use crate::configuration::switch::SwitchFile;
 use crate::fault::{Fault, Place, Sources, render};
 use crate::snapshot::{Live, Snapshot};
 use crate::time::{Clock, SystemClock};
@@ -33,6 +39,14 @@ pub struct Refresh {
     pub ready: Option<(Generation, Snapshot)>,
     /// What is kept between loads.
     pub loader: Arc<Mutex<Loader>>,
+    /// Keeps copies of what has proved itself, if they are kept.
+    pub keeping: Option<Keeping>,
+    /// What must not run, whatever the configuration says.
+    pub switch: SwitchFile,
+    /// What was served last before this process: nothing older ever is again.
+    pub floor: Option<Served>,
+    /// What is served, where somebody may want it again.
+    pub runs: Option<Arc<Bundle>>,
 }
 
 /// Where configurations come from.
@@ -59,43 +73,59 @@ pub struct Refusal {
 }
 
 impl Refresh {
-    /// The first configuration, as far as there is one at once: the folder's. The second is what
+    /// The first configuration, as far as there is one at once: the folder's; if that is none, or
+    /// somebody is to offer one, the newest copy of a good one. The second is what
     /// [`watch`](Self::watch) compares with.
-    pub fn first(&self) -> (Result<Snapshot, Refusal>, Option<Loaded>) {
+    pub fn first(&mut self) -> (Result<Snapshot, Refusal>, Option<Loaded>) {
+        self.look_at_switch();
+        self.floor = self.keeping.as_mut().and_then(Keeping::open);
         let Origin::Folder { folder, environment } = &self.origin else {
-            return (Ok(nothing(&self.making)), None);
+            let kept = self.fall_back();
+            return (Ok(kept.unwrap_or_else(|| nothing(&self.making))), None);
         };
         let loaded = self.loader().load(folder, environment);
-        let first = Generation::NONE.next();
-        let snapshot = self.make(&loaded, first);
-        if snapshot.is_ok() {
-            let since = self.clock.now();
-            self.status.change(|state| {
-                (state.observed, state.prepared, state.serving) = (first, first, first);
-                state.since = since;
-            });
-        }
+        let bundle = self.bundle(&loaded);
+        let generation = self.number(bundle.as_ref());
+        let snapshot = match self.make(&loaded, generation) {
+            Ok(snapshot) => {
+                self.serves(generation, bundle, Source::Folder, None);
+                Ok(snapshot)
+            }
+            Err(refusal) => match self.fall_back() {
+                Some(snapshot) => {
+                    refuse(&self.status, &refusal);
+                    Ok(snapshot)
+                }
+                None => Err(refusal),
+            },
+        };
         (snapshot, Some(loaded))
     }
 
     /// Serves every configuration that is offered, and looks at the folder every `interval`, until
     /// [`Status::stop`]. `seen` is what [`first`](Self::first) loaded.
     pub fn watch(&mut self, live: &Live, interval: Duration, mut seen: Option<Loaded>) {
+        // What is served is marked at once, in case that this process does not live long.
+        self.tend(live);
         loop {
             let wake = self.status.wait(interval);
             self.clock.anchor();
             live.sweep();
+            if !matches!(wake, Wake::Stop) && self.look_at_switch() {
+                self.make_again(live);
+            }
             match wake {
                 Wake::Stop => return,
                 Wake::Offered(offer) => self.take(live, &offer),
                 Wake::Asked => seen = self.look(live, seen, true),
                 Wake::Tick => seen = self.look(live, seen, false),
             }
+            self.tend(live);
         }
     }
 
     /// Serves what the folder has become; returns what it is now.
-    fn look(&self, live: &Live, seen: Option<Loaded>, is_asked: bool) -> Option<Loaded> {
+    fn look(&mut self, live: &Live, seen: Option<Loaded>, is_asked: bool) -> Option<Loaded> {
         let Origin::Folder { folder, environment } = &self.origin else { return seen };
         let fingerprint = seen.as_ref().and_then(|seen| seen.fingerprint.as_ref());
         let unchanged = fingerprint.is_some_and(|fingerprint| !folder.has_changed(fingerprint));
@@ -103,9 +133,10 @@ impl Refresh {
             return seen;
         }
         let loaded = self.loader().load(folder, environment);
-        let generation = self.status.now().serving.next();
+        let bundle = self.bundle(&loaded);
+        let generation = self.number(bundle.as_ref());
         match self.make(&loaded, generation) {
-            Ok(snapshot) => self.publish(live, generation, snapshot),
+            Ok(snapshot) => self.publish(live, (generation, bundle), Source::Folder, snapshot),
             Err(refusal) => refuse(&self.status, &refusal),
         }
         Some(loaded)
@@ -116,8 +147,12 @@ impl Refresh {
     fn take(&mut self, live: &Live, offer: &Offer) {
         let Offer { generation, bundle, order } = offer;
         let state = self.status.now();
-        if *generation <= state.serving {
-            tracing::debug!(%generation, serving = %state.serving, "an older offer is ignored");
+        if self.is_served(*generation, bundle) {
+            return self.status.change(|state| state.source = Source::Offer);
+        }
+        let floor = self.floor.map_or(Generation::NONE, |served| served.generation);
+        if *generation <= state.serving || *generation < floor {
+            tracing::debug!(generation = generation.number, serving = %state.serving, "an older offer is ignored");
             return;
         }
         let ready = self.ready.take().filter(|(ready, _snapshot)| ready == generation);
@@ -134,14 +169,20 @@ impl Refresh {
             }
         };
         match order {
-            Order::Serve => self.publish(live, *generation, snapshot),
+            Order::Serve => {
+                let named = (*generation, Some(Arc::clone(bundle)));
+                self.publish(live, named, Source::Offer, snapshot);
+            }
             Order::Prepare => {
                 self.ready = Some((*generation, snapshot));
                 self.status.change(|state| {
                     state.prepared = *generation;
                     state.refusal.clear();
                 });
-                tracing::info!(%generation, "configuration prepared; it waits to be served");
+                tracing::info!(
+                    generation = generation.number,
+                    "configuration prepared; it waits to be served"
+                );
             }
         }
     }
@@ -150,24 +191,27 @@ impl Refresh {
         self.loader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn publish(&self, live: &Live, generation: Generation, snapshot: Snapshot) {
-        let apis = snapshot.apis.len();
+    fn publish(
+        &mut self,
+        live: &Live,
+        (generation, bundle): (Generation, Option<Arc<Bundle>>),
+        source: Source,
+        snapshot: Snapshot,
+    ) {
+        let (apis, last) = (snapshot.apis.len(), live.snapshot());
         live.publish(snapshot);
-        let since = self.clock.now();
-        self.status.change(|state| {
-            state.observed = state.observed.max(generation);
-            (state.prepared, state.serving, state.since) = (generation, generation, since);
-            state.refusal.clear();
-        });
-        tracing::info!(%generation, apis, "configuration loaded");
+        self.serves(generation, bundle, source, Some(&last.tally));
+        tracing::info!(generation = generation.number, apis, "configuration loaded");
     }
 
     /// Makes a snapshot; a panic there is a bug of ours, and a refusal to whoever runs the gateway.
     fn make(&self, loaded: &Loaded, generation: Generation) -> Result<Snapshot, Refusal> {
-        self.compile(loaded, generation).map_err(|faults| {
+        let snapshot = self.compile(loaded, generation).map_err(|faults| {
             let sources = loaded.sources(&faults);
             Refusal { faults, sources }
-        })
+        })?;
+        self.look_for_missing(loaded);
+        Ok(snapshot)
     }
 
     fn compile(&self, loaded: &Loaded, generation: Generation) -> Result<Snapshot, Vec<Fault>> {

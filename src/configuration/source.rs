@@ -26,8 +26,9 @@ pub use environment::Environment;
 pub use file::{Unreadable, read_text};
 pub use fingerprint::Fingerprint;
 pub use kept::{Kept, Wrong};
+pub use listing::Stamp;
 
-use listing::{Listed, Stamp, list};
+use listing::{Listed, list};
 
 /// How deep folders may lie in the configuration folder.
 const FOLDER_DEPTH_MAX: usize = 16;

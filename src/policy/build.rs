@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use crate::fault::{Fault, Place, nearest};
 use crate::policy::build::references::References;
-use crate::policy::catalog::{self, Build};
+use crate::policy::catalog::{self, Build, Policy};
+use crate::policy::disabled;
 use crate::policy::markup::Element;
 use crate::policy::program::{Action, Block, Needs, Note, Step};
 use crate::policy::{Scope, Section};
@@ -95,7 +96,8 @@ impl<'a> Builder<'a> {
             self.unknown(element);
             return;
         };
-        if matches!(policy.build, Build::NotYet) {
+        let instead = self.references.disabled.instead(policy.name);
+        if matches!(policy.build, Build::NotYet) && instead.is_none() {
             let message = format!("the policy `{}` is not supported yet", policy.name);
             self.fault(element, message, "remove it, or wait for a release that has it");
             return;
@@ -108,6 +110,16 @@ impl<'a> Builder<'a> {
             return;
         }
         self.path.push(format!("{}[{number}]", element.name));
+        match instead {
+            Some(instead) => disabled::build(self, policy, element, instead),
+            None => self.checked(policy, element),
+        }
+        self.path.pop();
+        self.needs = Needs::default();
+    }
+
+    /// Looks at `policy` as the catalogue says, and lets it add its steps.
+    fn checked(&mut self, policy: &Policy, element: &Element) {
         let faults_before = self.faults.len();
         self.placement(policy, element);
         self.only_once(policy, element);
@@ -117,8 +129,6 @@ impl<'a> Builder<'a> {
             build(self, element);
         }
         secrets::hide(element, self.faults.get_mut(faults_before..).unwrap_or_default());
-        self.path.pop();
-        self.needs = Needs::default();
     }
 
     /// Looks at a `<base/>`; whether it may stand here.

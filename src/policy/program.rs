@@ -178,6 +178,8 @@ pub enum Action {
     RemoveValue(RemoveValue),
     /// `trace`.
     Trace(Box<Trace>),
+    /// A policy that is switched off, and that no request passes.
+    Disabled,
 }
 
 /// The blocks of one document: what stands before, between and after its `<base/>`.
@@ -253,7 +255,8 @@ impl Step {
             | Action::LookupValue(_)
             | Action::StoreValue(_)
             | Action::RemoveValue(_)
-            | Action::Trace(_) => false,
+            | Action::Trace(_)
+            | Action::Disabled => false,
         }
     }
 }

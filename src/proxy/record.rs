@@ -11,7 +11,7 @@ use pingora::{Error, ErrorSource};
 use crate::exchange::pending::Pending;
 use crate::exchange::secrets::HIDDEN;
 use crate::exchange::{CacheOutcome, Exchange, format_id};
-use crate::problem::Problem;
+use crate::problem::{Problem, SWITCHED_OFF};
 use crate::proxy::guard::Witness;
 use crate::proxy::state::State;
 use crate::proxy::{Context, Gateway, holds};
@@ -77,6 +77,9 @@ pub fn finish(
     let status = session.response_written().map_or(0, |head| head.status.as_u16());
     let by_backend = error.is_some_and(|error| error.esource() == &ErrorSource::Upstream);
     let refused = context.journey.reason.is_some();
+    let is_ours = refused || by_backend || error.is_some();
+    let is_ordered = context.journey.reason.is_some_and(|reason| SWITCHED_OFF.contains(&reason));
+    context.snapshot.tally.ended(is_ours && 500 <= status && !is_ordered);
     if gateway.log.wants(refused || spared || by_backend || 500 <= status) {
         write(gateway, session, context, (status, by_backend, sizes, now));
     }

@@ -316,6 +316,12 @@ impl Gathered {
                 self.at(name, &message, "give each a port of its own");
             }
         }
+        let copies = &settings.configuration.last_good;
+        if copies.folder.is_some() && copies.key_file.is_none() {
+            let name = "configuration.lastGood.folder";
+            let remedy = "set configuration.lastGood.keyFile: `openssl rand 32 > FILE` makes one";
+            self.at(name, "the copies of configurations need a key to be sealed with", remedy);
+        }
         if settings.forwarded.proto == ForwardedProto::Trusted
             && settings.forwarded.trusted.is_empty()
         {

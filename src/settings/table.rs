@@ -2,32 +2,25 @@
 //! from here.
 
 mod blank;
+mod row;
+mod words;
 
 use std::time::Duration;
 
 use blank::blank;
+use words::{ACCESS_LOG, FORWARDED_PROTO, LOG_COLOR, LOG_FORMAT, LOG_LEVEL};
 
+pub use row::Row;
+
+use super::Settings;
 use super::value::{
     Expected, address, bytes, bytes_or_off, count, flag, list, memory, networks, path,
     path_or_none, span, threads, word,
 };
-use super::{AccessLog, ForwardedProto, LogColor, LogFormat, LogLevel, Settings};
-
-/// One setting.
-#[derive(Clone, Copy, Debug)]
-pub struct Row {
-    /// Its name as the settings file has it, with dots for nesting.
-    pub name: &'static str,
-    /// Its value if nothing else is written.
-    pub default: &'static str,
-    /// What it means, in one sentence.
-    pub meaning: &'static str,
-    /// Reads a value into the settings, or says what was expected.
-    pub(super) set: fn(&mut Settings, &str) -> Result<(), Expected>,
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 const TENTH: Duration = Duration::from_millis(100);
 
 /// Shortens a row: puts what `read` gives for the text where `place` says.
@@ -55,6 +48,42 @@ pub const ROWS: &[Row] = &[
         "1s",
         "How often to look whether it changed.",
         configuration.poll_interval = |text| span(text, TENTH, HOUR)
+    ),
+    row!(
+        "configuration.lastGood.folder",
+        "",
+        "Folder for sealed copies of configurations that have proved themselves, to start from without any other; none are kept if not set.",
+        configuration.last_good.folder = |text| Ok::<_, Expected>(path_or_none(text))
+    ),
+    row!(
+        "configuration.lastGood.keyFile",
+        "",
+        "File with the secret that the copies are sealed with, 32 bytes or more; watched.",
+        configuration.last_good.key_file = |text| Ok::<_, Expected>(path_or_none(text))
+    ),
+    row!(
+        "configuration.lastGood.soak.time",
+        "1m",
+        "For how long a configuration is served at least before it is kept.",
+        configuration.last_good.soak.time = |text| span(text, Duration::ZERO, HOUR)
+    ),
+    row!(
+        "configuration.lastGood.soak.requests",
+        "1000",
+        "For how many requests at least.",
+        configuration.last_good.soak.requests = |text| count(text, 0, 1_000_000_000)
+    ),
+    row!(
+        "configuration.lastGood.soak.idle",
+        "10m",
+        "After how long fewer requests will do.",
+        configuration.last_good.soak.idle = |text| span(text, Duration::ZERO, DAY)
+    ),
+    row!(
+        "killSwitch.file",
+        "",
+        "File that names what must not run, whatever the configuration says; it need not exist, and is watched.",
+        kill_switch.file = |text| Ok::<_, Expected>(path_or_none(text))
     ),
     row!(
         "listen.http",
@@ -351,53 +380,6 @@ pub const ROWS: &[Row] = &[
         replica.journal_folder = |text| Ok::<_, Expected>(path_or_none(text))
     ),
 ];
-
-const FORWARDED_PROTO: [(&str, ForwardedProto); 3] = [
-    ("off", ForwardedProto::Off),
-    ("trusted", ForwardedProto::Trusted),
-    ("anyone", ForwardedProto::Anyone),
-];
-
-const LOG_FORMAT: [(&str, LogFormat); 3] =
-    [("text", LogFormat::Text), ("json", LogFormat::Json), ("none", LogFormat::None)];
-
-const LOG_LEVEL: [(&str, LogLevel); 6] = [
-    ("all", LogLevel::All),
-    ("debug", LogLevel::Debug),
-    ("info", LogLevel::Info),
-    ("warn", LogLevel::Warn),
-    ("error", LogLevel::Error),
-    ("fatal", LogLevel::Fatal),
-];
-
-const LOG_COLOR: [(&str, LogColor); 3] =
-    [("auto", LogColor::Auto), ("true", LogColor::Always), ("false", LogColor::Never)];
-
-const ACCESS_LOG: [(&str, AccessLog); 3] =
-    [("off", AccessLog::Off), ("errors", AccessLog::Errors), ("all", AccessLog::All)];
-
-impl Row {
-    /// Its variable in the environment: `WEIR_LISTEN_HTTP`.
-    pub fn variable(&self) -> String {
-        format!("WEIR_{}", self.flag().replace('-', "_").to_ascii_uppercase())
-    }
-
-    /// Its flag on the command line, without dashes in front: `listen-http`.
-    pub fn flag(&self) -> String {
-        let mut flag = String::new();
-        for character in self.name.chars() {
-            match character {
-                '.' => flag.push('-'),
-                upper if upper.is_ascii_uppercase() => {
-                    flag.push('-');
-                    flag.push(upper.to_ascii_lowercase());
-                }
-                other => flag.push(other),
-            }
-        }
-        flag
-    }
-}
 
 impl Default for Settings {
     /// The usual values.

@@ -189,7 +189,7 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), TABLE.len());
         for Metric { name, kind, unit, meaning } in TABLE {
-            assert!(name.starts_with("weir_limit_") && !name.ends_with("_total"), "{name}");
+            assert!(name.starts_with("weir_") && !name.ends_with("_total"), "{name}");
             assert!(meaning.ends_with('.') && !meaning.contains('|'), "{name}");
             assert!(*unit != "seconds" || name.ends_with("_seconds"), "{name}");
             assert!(*unit != "bytes" || name.ends_with("_bytes"), "{name}");
@@ -200,18 +200,22 @@ mod tests {
 
     #[test]
     fn the_documentation_has_every_metric_and_no_other() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/limits.md");
-        let text = std::fs::read_to_string(path).unwrap();
-        let documented: Vec<&str> =
-            text.lines().filter(|line| line.starts_with("| `weir_limit_")).collect();
-        let rows = TABLE.iter().map(|metric| {
-            let kind = format!("{:?}", metric.kind).to_lowercase();
-            format!("| `{}` | {kind} | {} | {} |", metric.scraped(), metric.unit, metric.meaning)
-        });
-        let rows: Vec<String> = rows.collect();
-        if documented != rows {
-            let rows = rows.join("\n");
-            panic!("the table in docs/limits.md is to be:\n{rows}");
+        let is_of_limits = |metric: &&Metric| metric.name.starts_with("weir_limit_");
+        let (limits, others): (Vec<&Metric>, Vec<&Metric>) = TABLE.iter().partition(is_of_limits);
+        for (page, metrics) in [("limits", limits), ("configuration", others)] {
+            let path = format!("{}/docs/{page}.md", env!("CARGO_MANIFEST_DIR"));
+            let text = std::fs::read_to_string(path).unwrap();
+            let documented: Vec<&str> =
+                text.lines().filter(|line| line.starts_with("| `weir_")).collect();
+            let rows = metrics.iter().map(|metric| {
+                let (kind, unit) = (format!("{:?}", metric.kind).to_lowercase(), metric.unit);
+                format!("| `{}` | {kind} | {unit} | {} |", metric.scraped(), metric.meaning)
+            });
+            let rows: Vec<String> = rows.collect();
+            if documented != rows {
+                let rows = rows.join("\n");
+                panic!("the table in docs/{page}.md is to be:\n{rows}");
+            }
         }
     }
 }

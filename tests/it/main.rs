@@ -30,6 +30,8 @@ mod backends;
 mod strictness;
 mod bounds;
 mod reload;
+mod last_good;
+mod kill_switch;
 mod admin;
 mod process;
 mod commands;

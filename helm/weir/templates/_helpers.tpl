@@ -74,11 +74,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* The settings of the process as flags, in the order of their names. */}}
 {{- define "weir.settings" -}}
-{{- range $name, $value := .Values.settings }}
+{{- include "weir.flags" (dict "above" "" "values" .Values.settings) }}
+{{- end -}}
+
+{{/* The same of a map whose own name, with a dash, is `above`. */}}
+{{- define "weir.flags" -}}
+{{- $above := .above }}
+{{- range $name, $value := .values }}
+{{- $name := printf "%s%s" $above $name }}
 {{- if kindIs "map" $value }}
-{{- range $inner, $value := $value }}
-- {{ include "weir.flag" (dict "name" (printf "%s-%s" $name $inner) "value" $value) }}
-{{- end }}
+{{- include "weir.flags" (dict "above" (printf "%s-" $name) "values" $value) }}
 {{- else }}
 - {{ include "weir.flag" (dict "name" $name "value" $value) }}
 {{- end }}

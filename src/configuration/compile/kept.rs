@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::keys::Keys;
 use super::policies::{ApiDocuments, Common, Documents};
 use crate::configuration::config::Api;
+use crate::configuration::switch::Switch;
 use crate::snapshot::{ApiEntry, OwnDemand};
 
 /// What is kept of the last good configuration.
@@ -19,6 +20,8 @@ pub struct Kept {
     pub(super) documents: Documents,
     pub(super) apis: HashMap<Itself, KeptApi>,
     pub(super) keys: Option<Keys>,
+    /// What must not run in any of it.
+    pub(super) switch: Arc<Switch>,
 }
 
 /// What is kept of one API.

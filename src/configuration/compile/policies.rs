@@ -9,6 +9,7 @@ use crate::configuration::config::{self, Api, Config, PolicyText, Spot};
 use crate::fault::{Fault, Layout, nearest};
 use crate::policy::build::document::{self, Owner};
 use crate::policy::build::references::References;
+use crate::policy::disabled::Disabled;
 use crate::policy::markup::{self, Element, NamedValue, NamedValues};
 use crate::policy::program::{Action, Document, Program, SECTION_STEPS_MAX};
 use crate::policy::{Scope, Section};
@@ -55,10 +56,10 @@ const DEFAULT_GLOBAL: &str = "<policies><inbound /><backend><forward-request /><
 
 impl Common {
     /// What `config` has, and what is wrong with its fragments.
-    pub(super) fn of(config: &Config, faults: &mut Vec<Fault>) -> Self {
-        let holding = config.limits;
+    pub(super) fn of(config: &Config, disabled: &Disabled, faults: &mut Vec<Fault>) -> Self {
+        let (holding, disabled) = (config.limits, disabled.clone());
         let backends = Arc::new(super::backends(config));
-        let mut references = References { backends, holding, ..References::default() };
+        let mut references = References { backends, holding, disabled, ..References::default() };
         let names = named_values(config);
         read_fragments(config, &names, &mut references, faults);
         let fragments = fragments(config).map(|(id, text)| (Arc::clone(id), text.clone()));
@@ -133,10 +134,10 @@ impl Documents {
 
     /// Reads and builds all of them although much else of the configuration is wrong or missing:
     /// whatever they refer to is taken to exist.
-    pub(super) fn look_at(config: &Config, faults: &mut Vec<Fault>) {
+    pub(super) fn look_at(config: &Config, disabled: &Disabled, faults: &mut Vec<Fault>) {
         let assumed = Some(RefCell::default());
-        let holding = config.limits;
-        let mut references = References { holding, assumed, ..References::default() };
+        let (holding, disabled) = (config.limits, disabled.clone());
+        let mut references = References { holding, disabled, assumed, ..References::default() };
         let names = NamedValues::assumed();
         read_fragments(config, &names, &mut references, faults);
         let mut builder = Builder { names: &names, references: &references, faults };

@@ -17,7 +17,13 @@ use crate::time::Timestamp;
 
 fn making() -> Making {
     let now = Timestamp::default();
-    Making { generation: 1, now, instance: Arc::from("test"), secret: [7; 32] }
+    Making {
+        generation: 1,
+        now,
+        instance: Arc::from("test"),
+        secret: [7; 32],
+        switch: Arc::default(),
+    }
 }
 
 /// Everything that can be seen of what came of a folder.

@@ -23,7 +23,7 @@ pub(super) struct Listed {
 /// What tells two states of a file apart. Links are followed, so that a link to another file is
 /// another state.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Stamp {
+pub struct Stamp {
     device: u64,
     inode: u64,
     bytes: u64,
@@ -107,7 +107,7 @@ fn stamp(entry: &DirEntry, path: &Path, link: bool) -> Option<Stamp> {
 
 impl Stamp {
     /// What the file at `path` looks like; none if nobody can tell.
-    pub(super) fn at(path: &Path) -> Option<Self> {
+    pub fn at(path: &Path) -> Option<Self> {
         Some(Self::of(&path.metadata().ok()?))
     }
 

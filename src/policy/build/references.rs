@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::backend::Backend;
 use crate::fault::{Fault, Place, nearest};
+use crate::policy::disabled::Disabled;
 use crate::policy::limits::holding::Holding;
 use crate::policy::markup::Element;
 
@@ -21,6 +22,8 @@ pub struct References {
     pub holding: Holding,
     /// The `<fragment>` element of every fragment.
     pub fragments: BTreeMap<Arc<str>, Arc<Element>>,
+    /// Policies that are switched off.
+    pub disabled: Disabled,
     /// Where documents are checked by themselves: what they refer to is taken to exist, and
     /// listed here.
     pub assumed: Option<RefCell<Assumed>>,

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::{Effect, Event, Flow, Loop, Machine, Position};
 use crate::exchange::message::{Body, Response};
 use crate::exchange::{CacheOutcome, Exchange};
+use crate::policy::disabled;
 use crate::policy::flow::Retry;
 use crate::policy::limits::Asked;
 use crate::policy::program::{Action, Step};
@@ -196,6 +197,7 @@ impl Machine {
             Action::StoreValue(policy) => policy.run(exchange),
             Action::RemoveValue(policy) => policy.run(exchange),
             Action::Trace(policy) => policy.run(exchange),
+            Action::Disabled => Err(disabled::refused()),
         }
     }
 

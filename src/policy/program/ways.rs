@@ -114,6 +114,8 @@ impl Block {
                     reach(next, State { unaddressed: false, ..state }, &mut states);
                 }
                 Action::ReturnResponse(_) | Action::MockResponse(_) => found.answered = true,
+                // Nobody gets further; refused requests are not lost ones.
+                Action::Disabled => (),
                 _ => reach(next, state, &mut states),
             }
         }

@@ -3,15 +3,21 @@
 use std::time::Duration;
 
 use crate::settings::{
-    AccessLog, Cluster, Configuration, Drain, Etcd, Forwarded, ForwardedProto, Limits, Listen, Log,
-    LogColor, LogFormat, LogLevel, Redis, Replica, Settings, Timeouts,
+    AccessLog, Cluster, Configuration, Drain, Etcd, Forwarded, ForwardedProto, KillSwitch,
+    LastGood, Limits, Listen, Log, LogColor, LogFormat, LogLevel, Redis, Replica, Settings,
+    Timeouts,
 };
 
 /// Settings before the usual values are put in.
 pub(super) fn blank() -> Settings {
     let none = Duration::ZERO;
     Settings {
-        configuration: Configuration { folder: std::path::PathBuf::new(), poll_interval: none },
+        configuration: Configuration {
+            folder: std::path::PathBuf::new(),
+            poll_interval: none,
+            last_good: LastGood::default(),
+        },
+        kill_switch: KillSwitch::default(),
         listen: Listen {
             http: None,
             https: None,

@@ -16,6 +16,23 @@ macro_rules! metrics {
 }
 
 metrics! {
+    GENERATION = "weir_configuration_generation", Gauge, "",
+        "The number of the configuration that is served; 0 before there is one.";
+    SOURCE = "weir_configuration_source", Gauge, "",
+        "1 for the `source` of the configuration that is served: `folder`, `offer`, `last-good` (the newest \
+         copy, because there was nothing else), `none`.";
+    CONFIGURATIONS_REFUSED = "weir_configuration_refused", Counter, "configurations",
+        "Configurations that were refused since the start.";
+    DISABLED = "weir_kill_switch_entries", Gauge, "",
+        "Policies, APIs and operations that the kill switch names.";
+    LAST_GOOD_COPIES = "weir_last_good_copies", Gauge, "copies",
+        "Copies of good configurations that are there.";
+    LAST_GOOD_GENERATION = "weir_last_good_generation", Gauge, "",
+        "The number of the newest of them; 0 without one.";
+    LAST_GOOD_AGE = "weir_last_good_age_seconds", Gauge, "seconds",
+        "How long ago that was kept; not a number without one.";
+    LAST_GOOD_FAULT = "weir_last_good_broken", Gauge, "",
+        "1 while no copy can be kept: the key or the disk is wrong.";
     CLAIMS = "weir_limit_claims", Counter, "claims",
         "Claims on counters: one for each limit that a request met.";
     FROM_TILLS = "weir_limit_claims_from_tills", Counter, "claims",

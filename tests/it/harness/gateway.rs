@@ -93,8 +93,13 @@ fn run(site: &Site) -> Command {
 pub(crate) fn refuses(write: impl FnOnce(&mut Site)) -> Output {
     let mut site = Site::new();
     write(&mut site);
+    refuses_over(&site)
+}
+
+/// The same over `site`.
+pub(crate) fn refuses_over(site: &Site) -> Output {
     let mut child =
-        run(&site).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("weir starts");
+        run(site).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("weir starts");
     if soon(|| child.try_wait().expect("its state")).is_none() {
         child.kill().expect("it ends");
         panic!("the gateway serves, though it should not");
@@ -236,6 +241,13 @@ impl Gateway {
         let line = format!("kill -{name} {}", self.child.id());
         let sent = Command::new("sh").args(["-c", &line]).status().expect("a shell");
         assert!(sent.success(), "{line}");
+    }
+
+    /// Ends it without a warning; returns what it was started with, for another one.
+    pub(crate) fn leave(mut self) -> Site {
+        self.child.kill().expect("it ends");
+        self.child.wait().expect("its end");
+        std::mem::replace(&mut self.site, Site::new())
     }
 
     /// Waits for its end.
