@@ -338,6 +338,7 @@ mod tests {
     use crate::configuration::validate::validate;
     use crate::fault::damage::{damaged, damages, texts};
     use crate::fault::{Place, Sources, render};
+    use crate::policy::disabled::Disabled;
 
     fn making() -> Making {
         Making {
@@ -587,7 +588,7 @@ apis:
             let reading = Reading::of(read);
             let (config, mut faults) =
                 validate(&document, &reading, &Environment::default(), faults);
-            Documents::look_at(&config, &mut faults);
+            Documents::look_at(&config, &Disabled::default(), &mut faults);
             if faults.is_empty() && let Err(found) = compile(&config, &making()) {
                 faults = found;
             }
