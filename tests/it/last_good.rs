@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use crate::harness::etcd::Etcd;
 use crate::harness::gateway::refuses_over;
 use crate::harness::site::{open_api, write};
 use crate::harness::{Gateway, Policies, Site, soon};
@@ -318,4 +319,35 @@ fn without_a_key_or_a_disk_the_gateway_serves_and_says_what_is_missing() {
     keeps(&gateway, 1);
     assert!(soon(|| broken("weir_last_good_broken 0")).is_some());
     assert!(!gateway.admin("/readyz").text().contains("copies"));
+}
+
+#[test]
+fn a_replica_starts_from_its_copy_while_etcd_is_gone_and_is_offered_the_same_when_it_is_back() {
+    let (shelf, mut etcd) = (Shelf::new(), Etcd::start());
+    let mut site = Site::new();
+    shelf.set(&mut site, 1);
+    say(site.path(), "shared");
+    let endpoint = etcd.endpoint();
+    for (flag, value) in [
+        ("replica-name", "a"),
+        ("etcd-endpoints", &endpoint),
+        ("cluster-lease", "2s"),
+        ("cluster-rollout-hold", "0s"),
+    ] {
+        site.set(flag, value);
+    }
+    let gateway = Gateway::over(site);
+    let says = || (gateway.get("/echo/a").text() == "shared").then_some(());
+    assert!(soon(says).is_some(), "{}", gateway.events().join("\n"));
+    let generation = gateway.generation();
+    keeps(&gateway, generation);
+    etcd.kill();
+    let gateway = again(gateway, |_folder| ());
+    assert_eq!((gateway.get("/echo/a").text(), source(&gateway).as_str()), ("shared", "last-good"));
+    assert_eq!(gateway.generation(), generation);
+    etcd.restart();
+    let is_offered = || (source(&gateway) == "offer").then_some(());
+    assert!(soon(is_offered).is_some(), "{}", gateway.events().join("\n"));
+    assert_eq!(gateway.get("/echo/a").text(), "shared");
+    assert!(generation <= gateway.generation());
 }
