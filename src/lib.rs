@@ -25,6 +25,7 @@ pub mod admission;
 pub mod counters;
 pub mod cache;
 pub mod etcd;
+pub mod rpc;
 pub mod caller;
 pub mod telemetry;
 
