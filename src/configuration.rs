@@ -17,6 +17,7 @@ pub mod config;
 pub mod validate;
 pub mod compile;
 pub mod bundle;
+pub mod portion;
 pub mod loader;
 pub mod generation;
 pub mod guard;

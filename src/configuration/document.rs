@@ -27,7 +27,7 @@ pub use api::{
     VersioningScheme,
 };
 pub use backend::{Authorization, Backend, Certificate, Credentials, HostName, Tls};
-pub use file::{ConfigurationFile, Gateway};
+pub use file::{ConfigurationFile, Gateway, NamedGateway};
 pub use limits::{Amount, LimitHolding};
 pub use part::policy_path;
 pub use party::{Group, Identity, Product, ProductState, Subscription, SubscriptionState, User};
@@ -46,6 +46,8 @@ pub struct Document {
     pub is_torn: bool,
     /// `gateway`, wherever it was written.
     pub gateway: Option<Arc<Placed<Gateway>>>,
+    /// `gateways` of all files.
+    pub gateways: Items<NamedGateway>,
     /// `limits`, wherever it was written.
     pub limits: Option<Arc<Placed<LimitHolding>>>,
     /// `policy`, wherever it was written.
@@ -229,6 +231,7 @@ impl Document {
                 self.policy = Some(Arc::clone(policy));
             }
         }
+        self.gateways.add(number, &part.gateways);
         self.apis.add(number, &part.apis);
         self.version_sets.add(number, &part.version_sets);
         self.products.add(number, &part.products);

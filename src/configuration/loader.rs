@@ -11,9 +11,10 @@ use super::bundle::Bundle;
 use super::compile::{self, Making};
 use super::config::Config;
 use super::document::{self, Document};
+use super::portion::{NoPortion, Shared};
 use super::source::{Environment, Fingerprint, Folder, FolderError, Reading};
 use super::validate;
-use crate::fault::{Fault, Sources};
+use crate::fault::{Fault, Place, Sources};
 use crate::snapshot::Snapshot;
 
 /// What is kept between loads.
@@ -61,6 +62,35 @@ impl Loader {
                 Loaded::unreadable(&error)
             }
             Ok(reading) => self.understand(Arc::new(reading), &mut document, environment, faults),
+        }
+    }
+
+    /// The same; with a `name`, of what the gateway of that name gets of the folder. Where the
+    /// folder is wrong, the faults are those of all of it.
+    pub fn load_as(
+        &mut self,
+        name: Option<&str>,
+        folder: &Folder,
+        environment: &Environment,
+    ) -> Loaded {
+        let Some(name) = name else { return self.load(folder, environment) };
+        // What is kept is that of the portion.
+        let whole = load(folder, environment);
+        let (Ok(_config), Some((reading, variables))) = (&whole.config, &whole.reading) else {
+            return self.load(folder, environment);
+        };
+        let bundle = Bundle::of_reading(reading, environment, variables).map_err(NoPortion::from);
+        let portion = bundle.and_then(|bundle| Shared::of(Arc::new(bundle)).portion(name));
+        match portion {
+            Ok(portion) => {
+                let fingerprint = whole.fingerprint;
+                Loaded { fingerprint, ..self.load_bundle(&portion) }
+            }
+            Err(reason) => {
+                let file = Arc::from(folder.path().display().to_string());
+                let fault = Fault::new(Place::start_of(&file), reason.to_string());
+                Loaded { config: Err(vec![fault]), ..whole }
+            }
         }
     }
 

@@ -16,6 +16,7 @@ mod subscription;
 mod backend;
 mod limits;
 mod kept;
+mod gateways;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -117,6 +118,7 @@ impl Validator<'_> {
         let routes = self.collisions(&apis);
         let (products, product_ids) = self.products(&api_ids, &group_ids);
         self.open_products(&products, &apis);
+        self.gateways(&api_ids);
         let ids = Ids { products: &product_ids, apis: &api_ids, users: &user_ids };
         let subscriptions = self.subscriptions(&ids, &products, &apis);
         Config {

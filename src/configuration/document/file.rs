@@ -16,6 +16,9 @@ use crate::configuration::yaml::{Block, Placed};
 pub struct ConfigurationFile {
     /// What the gateway calls itself; in one file only.
     pub gateway: Option<Placed<Gateway>>,
+    /// The gateways that share this configuration, if it is divided among several: each gets what
+    /// is associated with it, and nothing else.
+    pub gateways: Vec<NamedGateway>,
     /// How limits and quotas are held whose policies do not say it themselves; in one file only.
     pub limits: Option<Placed<LimitHolding>>,
     /// The policy document of all APIs: XML inline, or the path of its file; in one file only.
@@ -54,4 +57,22 @@ pub struct Gateway {
     pub location: Option<String>,
     /// `ServiceName`; empty if nothing is written.
     pub service_name: Option<String>,
+}
+
+/// One of the gateways that share a configuration.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NamedGateway {
+    /// Its name, as its token says it; what policies see as `context.Deployment.GatewayId`.
+    pub id: Placed<String>,
+    /// `Region`; empty if nothing is written.
+    pub location: Option<String>,
+    /// `ServiceName`; empty if nothing is written.
+    pub service_name: Option<String>,
+    /// Ids of the APIs that it serves.
+    #[serde(default)]
+    pub apis: Vec<Placed<String>>,
+    /// The host names, of those under `hostNames`, that it answers at.
+    #[serde(default)]
+    pub host_names: Vec<Placed<String>>,
 }

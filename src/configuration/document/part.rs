@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     Api, Backend, ConfigurationFile, Credentials, Fragment, Gateway, Group, HostName, LimitHolding,
-    NamedValue, Product, Reference, SecretValue, Subscription, User, ValueSource, VersionSet,
-    is_inline, leaves_folder,
+    NamedGateway, NamedValue, Product, Reference, SecretValue, Subscription, User, ValueSource,
+    VersionSet, is_inline, leaves_folder,
 };
 use crate::configuration::yaml::{Block, Placed};
 
@@ -15,6 +15,7 @@ pub(super) struct Part {
     pub(super) gateway: Option<Arc<Placed<Gateway>>>,
     pub(super) limits: Option<Arc<Placed<LimitHolding>>>,
     pub(super) policy: Option<Arc<Block>>,
+    pub(super) gateways: Arc<[NamedGateway]>,
     pub(super) apis: Arc<[Api]>,
     pub(super) version_sets: Arc<[VersionSet]>,
     pub(super) products: Arc<[Product]>,
@@ -38,6 +39,7 @@ impl From<ConfigurationFile> for Part {
             gateway: file.gateway.map(Arc::new),
             limits: file.limits.map(Arc::new),
             policy: file.policy.map(Arc::new),
+            gateways: file.gateways.into(),
             apis: file.apis.into(),
             version_sets: file.version_sets.into(),
             products: file.products.into(),

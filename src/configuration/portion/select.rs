@@ -1,0 +1,295 @@
+//! What belongs to one gateway, found by what refers to what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::configuration::bundle::Kind;
+use crate::configuration::document::is_inline;
+use crate::configuration::yaml::{self, Node};
+
+/// The keys of a configuration file, and of what stands there, that matter here.
+pub(super) mod lists {
+    pub(in super::super) const GATEWAY: &str = "gateway";
+    pub(in super::super) const GATEWAYS: &str = "gateways";
+    pub(in super::super) const APIS: &str = "apis";
+    pub(in super::super) const PRODUCTS: &str = "products";
+    pub(in super::super) const HOST_NAMES: &str = "hostNames";
+    pub(super) const GROUPS: &str = "groups";
+    pub(super) const USERS: &str = "users";
+    pub(super) const SUBSCRIPTIONS: &str = "subscriptions";
+    pub(super) const VERSION_SETS: &str = "versionSets";
+    pub(super) const FRAGMENTS: &str = "fragments";
+    pub(super) const NAMED_VALUES: &str = "namedValues";
+    pub(super) const BACKENDS: &str = "backends";
+    /// All of which a gateway gets a part, or something else instead.
+    #[cfg(test)]
+    pub(in super::super) const ALL: [&str; 12] = [
+        GATEWAY,
+        GATEWAYS,
+        APIS,
+        PRODUCTS,
+        HOST_NAMES,
+        GROUPS,
+        USERS,
+        SUBSCRIPTIONS,
+        VERSION_SETS,
+        FRAGMENTS,
+        NAMED_VALUES,
+        BACKENDS,
+    ];
+    /// What every gateway gets.
+    pub(in super::super) const FOR_ALL: [&str; 2] = ["policy", "limits"];
+}
+
+/// Where texts are found that a configuration names: policy documents.
+type Policies<'a> = dyn Fn(&str) -> Option<&'a str> + 'a;
+/// Where texts are found that a configuration names: secrets and variables.
+type Secrets<'a> = dyn Fn(Kind, &str) -> Option<&'a str> + 'a;
+
+/// What belongs to one gateway: ids without regard to case, by the list that they stand in.
+#[derive(Debug, Default)]
+pub(super) struct Selection {
+    gateway: String,
+    own: BTreeMap<&'static str, BTreeSet<String>>,
+}
+
+/// What the texts that come along mention.
+#[derive(Default)]
+struct Mentioned {
+    /// Everything that could be an id.
+    words: BTreeSet<String>,
+    /// What stands in `{{…}}`.
+    names: BTreeSet<String>,
+}
+
+impl Selection {
+    /// What belongs to the gateway `name`, of `items`, which come with the names of their lists.
+    pub(super) fn of<'a>(
+        items: &[(&'a str, &'a Node)],
+        name: &str,
+        policies: &Policies<'a>,
+        secrets: &Secrets<'a>,
+    ) -> Option<Self> {
+        let mut selection = Self { gateway: folded(name), own: BTreeMap::new() };
+        let of = |list: &'static str| {
+            items.iter().filter(move |(name, _)| *name == list).map(|(_, item)| *item)
+        };
+        let gateway = of(lists::GATEWAYS).find(|item| selection.is_gateway(item))?;
+        selection.add(lists::APIS, texts(gateway, lists::APIS));
+        selection.add(lists::HOST_NAMES, texts(gateway, lists::HOST_NAMES));
+        let mut mentioned = Mentioned::default();
+        for (_name, item) in items.iter().filter(|(name, _)| *name == "policy") {
+            mentioned.policy(item, policies);
+        }
+        for api in of(lists::APIS).filter(|item| selection.has_one(lists::APIS, item)) {
+            mentioned.policies(api, policies);
+            for operation in field_items(api, "operations") {
+                mentioned.policies(operation, policies);
+            }
+        }
+        let sets = of(lists::APIS).filter(|item| selection.has_one(lists::APIS, item));
+        let sets: Vec<&str> = sets.filter_map(|api| field(api, "versionSetId")).collect();
+        selection.add(lists::VERSION_SETS, sets.into_iter());
+        for product in of(lists::PRODUCTS) {
+            if texts(product, lists::APIS).any(|api| selection.has_api(Some(api))) {
+                selection.add(lists::PRODUCTS, field(product, "id").into_iter());
+                selection.add(lists::GROUPS, texts(product, lists::GROUPS));
+                mentioned.policies(product, policies);
+            }
+        }
+        for subscription in of(lists::SUBSCRIPTIONS) {
+            if selection.is_open(field(subscription, "scope").unwrap_or_default()) {
+                selection.add(lists::SUBSCRIPTIONS, field(subscription, "id").into_iter());
+                selection.add(lists::USERS, field(subscription, "user").into_iter());
+            }
+        }
+        for user in of(lists::USERS) {
+            if selection.has_one(lists::USERS, user) {
+                selection.add(lists::GROUPS, texts(user, lists::GROUPS));
+            }
+        }
+        selection.follow(&of, mentioned, policies, secrets);
+        Some(selection)
+    }
+
+    /// Adds what is mentioned, and what that mentions, until nothing comes any more.
+    fn follow<'a, I: Iterator<Item = &'a Node>>(
+        &mut self,
+        of: &impl Fn(&'static str) -> I,
+        mut mentioned: Mentioned,
+        policies: &Policies<'a>,
+        secrets: &Secrets<'a>,
+    ) {
+        loop {
+            let mut is_more = false;
+            for fragment in of(lists::FRAGMENTS) {
+                let Some(id) = field(fragment, "id") else { continue };
+                if mentioned.has_word(id) && self.add(lists::FRAGMENTS, [id].into_iter()) {
+                    mentioned.policies(fragment, policies);
+                    is_more = true;
+                }
+            }
+            for value in of(lists::NAMED_VALUES) {
+                let Some(name) = field(value, "name") else { continue };
+                if mentioned.has_name(name) && self.add(lists::NAMED_VALUES, [name].into_iter()) {
+                    mentioned.read(value_of(value, secrets));
+                    is_more = true;
+                }
+            }
+            if !is_more {
+                break;
+            }
+        }
+        for backend in of(lists::BACKENDS) {
+            let id = field(backend, "id").filter(|id| mentioned.has_word(id));
+            self.add(lists::BACKENDS, id.into_iter());
+        }
+    }
+
+    /// Adds ids; whether any is new.
+    fn add(&mut self, list: &'static str, ids: impl Iterator<Item = impl AsRef<str>>) -> bool {
+        let own = self.own.entry(list).or_default();
+        let before = own.len();
+        own.extend(ids.map(|id| folded(last(id.as_ref()))));
+        before < own.len()
+    }
+
+    /// Whether `item`, which stands under `gateways`, is the gateway.
+    pub(super) fn is_gateway(&self, item: &Node) -> bool {
+        field(item, "id").is_some_and(|id| folded(id) == self.gateway)
+    }
+
+    /// Whether the gateway has the API `id`.
+    pub(super) fn has_api(&self, id: Option<&str>) -> bool {
+        let own = self.own.get(lists::APIS);
+        own.zip(id).is_some_and(|(own, id)| own.contains(&folded(last(id))))
+    }
+
+    /// Whether the gateway has all APIs of `product`.
+    pub(super) fn has_all_apis(&self, product: &Node) -> bool {
+        texts(product, lists::APIS).all(|api| self.has_api(Some(api)))
+    }
+
+    /// Whether the gateway has `item` of the list `list`.
+    pub(super) fn has(&self, list: &str, item: &Node) -> bool {
+        let known = self.own.get_key_value(list).map(|(list, _own)| *list);
+        known.is_some_and(|list| self.has_one(list, item))
+    }
+
+    fn has_one(&self, list: &'static str, item: &Node) -> bool {
+        let key = match list {
+            lists::NAMED_VALUES => "name",
+            lists::HOST_NAMES => "host",
+            _ => "id",
+        };
+        let own = self.own.get(list);
+        own.zip(field(item, key)).is_some_and(|(own, id)| own.contains(&folded(last(id))))
+    }
+
+    /// Whether a subscription of this scope opens anything of the gateway's.
+    fn is_open(&self, scope: &str) -> bool {
+        let mut parts = scope.trim_start_matches('/').splitn(2, '/');
+        match (parts.next(), parts.next().filter(|id| !id.is_empty())) {
+            (Some("apis"), None) => true,
+            (Some("apis"), Some(id)) => self.has_api(Some(id)),
+            (Some("products"), Some(id)) => {
+                let own = self.own.get(lists::PRODUCTS);
+                own.is_some_and(|own| own.contains(&folded(id)))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Mentioned {
+    /// Reads the policy document of `item`, and nothing of what lies deeper.
+    fn policies<'a>(&mut self, item: &'a Node, policies: &Policies<'a>) {
+        if let Some(policy) = value(item, "policy") {
+            self.policy(policy, policies);
+        }
+    }
+
+    /// Reads a policy document: the text itself, or the path of its file.
+    fn policy<'a>(&mut self, node: &'a Node, policies: &Policies<'a>) {
+        let Some(text) = text(node) else { return };
+        if is_inline(text) {
+            self.read(Some(text));
+        } else {
+            self.read(policies(text.trim()));
+        }
+    }
+
+    fn read(&mut self, text: Option<&str>) {
+        let Some(text) = text else { return };
+        let words = text.split(|c: char| !is_of_id(c)).filter(|word| !word.is_empty());
+        self.words.extend(words.map(folded));
+        let names = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
+        self.names.extend(names.map(|(name, _rest)| folded(name.trim())));
+    }
+
+    fn has_word(&self, id: &str) -> bool {
+        self.words.contains(&folded(id))
+    }
+
+    fn has_name(&self, name: &str) -> bool {
+        self.names.contains(&folded(name))
+    }
+}
+
+/// The text of a named value, wherever it is.
+fn value_of<'a>(named: &'a Node, secrets: &Secrets<'a>) -> Option<&'a str> {
+    let node = value(named, "value")?;
+    if let Some(text) = text(node) {
+        return Some(text);
+    }
+    match (field(node, "env"), field(node, "file")) {
+        (Some(name), _) => secrets(Kind::Variable, name),
+        (None, Some(path)) => secrets(Kind::Secret, path),
+        (None, None) => None,
+    }
+}
+
+/// Whether `name` is one of `names`.
+pub(super) fn is_of(name: &str, names: &[&str]) -> bool {
+    names.contains(&name)
+}
+
+/// The text of a scalar.
+pub(super) fn text(node: &Node) -> Option<&str> {
+    match &node.kind {
+        yaml::Kind::Scalar(scalar) if !scalar.is_null() => Some(&scalar.text),
+        yaml::Kind::Scalar(_) | yaml::Kind::List(_) | yaml::Kind::Map(_) => None,
+    }
+}
+
+/// The text under `key` of a map.
+pub(super) fn field<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
+    text(value(node, key)?)
+}
+
+fn value<'a>(node: &'a Node, key: &str) -> Option<&'a Node> {
+    let yaml::Kind::Map(entries) = &node.kind else { return None };
+    entries.iter().find(|entry| entry.name() == key).map(|entry| &entry.value)
+}
+
+fn field_items<'a>(node: &'a Node, key: &str) -> Vec<&'a Node> {
+    value(node, key).map(super::items).unwrap_or_default()
+}
+
+fn texts<'a>(node: &'a Node, key: &str) -> impl Iterator<Item = &'a str> {
+    field_items(node, key).into_iter().filter_map(text)
+}
+
+/// The id that a reference such as `/users/ann` ends with.
+fn last(reference: &str) -> &str {
+    reference.rsplit('/').next().unwrap_or(reference)
+}
+
+/// Ids are the same without regard to case.
+fn folded(id: &str) -> String {
+    id.to_ascii_lowercase()
+}
+
+/// Whether `character` may stand in an id.
+const fn is_of_id(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.')
+}
