@@ -8,11 +8,26 @@ import json
 import pathlib
 import re
 
-TABLE = pathlib.Path(__file__).resolve().parent.parent / "src/settings/table.rs"
+SOURCE = pathlib.Path(__file__).resolve().parent.parent / "src/settings"
+TABLES = [SOURCE / "table.rs", *sorted((SOURCE / "table").glob("*.rs"))]
 
 # Settings that the chart decides by itself.
 OWN = {"configuration.folder", "drain.delay", "drain.deadline"} | {
     f"listen.{name}" for name in ("http", "https", "certificateFile", "keyFile", "h2c", "admin")
+}
+# Those of another command, and a secret that belongs in a file.
+OWN |= {
+    f"control.{name}"
+    for name in (
+        "listen",
+        "certificateFile",
+        "keyFile",
+        "insecure",
+        "keysFile",
+        "stateFolder",
+        "admin",
+        "token",
+    )
 }
 DATA_PORTS, ADMIN_PORT = {8080, 8081}, 8082
 # What the process may need to end after its drain, in seconds.
@@ -63,7 +78,9 @@ def flag(setting):
     return re.sub("[A-Z]", lambda upper: "-" + upper[0].lower(), setting).replace(".", "-")
 
 
-SETTINGS = set(re.findall(r'row!\(\s*"([^"]+)"', TABLE.read_text()))
+SETTINGS = {
+    name for table in TABLES for name in re.findall(r'row!\(\s*"([^"]+)"', table.read_text())
+}
 FLAGS = {flag(setting) for setting in SETTINGS}
 
 

@@ -12,16 +12,16 @@ mod standing;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, ORIGIN, USER_AGENT};
+use http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderValue, Method, Response, StatusCode};
-use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::apps::{HttpServerApp, ReusedHttpStream};
+use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 use serde::Serialize;
+use tokio::sync::watch;
 
 use crate::admin::cluster::Together;
 use crate::admin::refusal::Refusal;
@@ -29,13 +29,13 @@ use crate::admin::refusing::Refusing;
 use crate::admin::sharing::Sharing;
 use crate::configuration::cluster::Cluster;
 use crate::configuration::offer::Status;
+use crate::configuration::remote::Link;
 use crate::counters::Home;
-use crate::proxy::guard;
+use crate::proxy::operators::{self, is_own, plain, who, wrong_method};
 use crate::proxy::state::State;
 use crate::snapshot::Live;
 use crate::telemetry;
 use crate::telemetry::access_log::AccessLog;
-use crate::telemetry::audit::Who;
 use crate::time::{Clock, SystemClock, Timestamp, date};
 
 /// What the admin listener shows.
@@ -57,6 +57,8 @@ pub struct Admin {
     pub live: Arc<Live>,
     /// What time it is.
     pub clock: Arc<SystemClock>,
+    /// How it goes with the control plane, if there is one.
+    pub control: Option<watch::Receiver<Link>>,
 }
 
 #[derive(Serialize)]
@@ -72,6 +74,9 @@ struct Report {
     /// How the replicas are doing that share one.
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster: Option<Together>,
+    /// How it goes with the control plane, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    control: Option<Control>,
     counters: Counters,
     /// Limits that refused, or would have.
     limits: Vec<Refusing>,
@@ -97,6 +102,16 @@ struct Configuration {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+struct Control {
+    connected: bool,
+    /// Why it is not.
+    reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_expires: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Counters {
     keys: usize,
     keys_max: usize,
@@ -106,19 +121,10 @@ struct Counters {
     shared: Option<Sharing>,
 }
 
-/// The field in which a program says for whom it asks.
-pub const OPERATOR: &str = "Weir-Operator";
-
 const THERE_ARE: &str = "there are /livez, /readyz, /status, /metrics, /reload and /limits\n";
 
 /// The most connections of operators at a time.
 pub const CONNECTIONS_MAX: usize = 256;
-/// How long such a connection may be silent, in seconds.
-const IDLE_SECONDS_MAX: u64 = 60;
-/// How long it may be silent within a body.
-const BODY_SILENCE_MAX: Duration = Duration::from_secs(5);
-/// The longest body that is read to keep a connection; nothing here wants any.
-const BODY_BYTES_MAX: usize = 4 << 10;
 
 #[async_trait]
 impl HttpServerApp for Admin {
@@ -127,42 +133,9 @@ impl HttpServerApp for Admin {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        guard::expect_head(&session);
-        if !matches!(session.read_request().await, Ok(true)) {
-            return None;
-        }
-        session.set_read_timeout(Some(BODY_SILENCE_MAX));
-        let stays = !*shutdown.borrow() && is_read(&mut session).await;
-        session.set_keepalive(stays.then_some(IDLE_SECONDS_MAX));
-        let peer = session.client_addr().and_then(|peer| peer.as_inet().copied());
-        let (parts, body) = self.answer(session.req_header(), peer).await.into_parts();
-        let mut head = ResponseHeader::from(parts);
-        // Without it the answer would end with the connection.
-        head.insert_header(CONTENT_LENGTH, body.len()).ok()?;
-        let bodiless = session.req_header().method == Method::HEAD;
-        session.write_response_header(Box::new(head)).await.ok()?;
-        if !bodiless {
-            session.write_response_body(body.into(), true).await.ok()?;
-        }
-        let kept = HttpPersistentSettings::for_session(&session);
-        let stream = session.finish().await.ok()??;
-        Some(ReusedHttpStream::from_reusable_stream(stream, kept))
-    }
-}
-
-/// Whether the body of the request was read to its end, so that the next request can follow.
-async fn is_read(session: &mut ServerSession) -> bool {
-    // Who waits to be invited to send one is not.
-    if session.req_header().headers.contains_key(EXPECT) {
-        return false;
-    }
-    let mut left = BODY_BYTES_MAX;
-    loop {
-        match session.read_request_body().await {
-            Ok(None) => return true,
-            Ok(Some(piece)) if piece.len() <= left => left = left.saturating_sub(piece.len()),
-            Ok(Some(_)) | Err(_) => return false,
-        }
+        let peer = operators::hear(&mut session, shutdown).await?;
+        let response = self.answer(session.req_header(), peer).await;
+        operators::tell(session, response).await
     }
 }
 
@@ -204,7 +177,8 @@ impl Admin {
     }
 
     fn metrics(&self) -> String {
-        metrics::page(&self.counters, &self.configuration.now(), self.clock.now())
+        let link = self.control.as_ref().map(|link| link.borrow().clone());
+        metrics::page(&self.counters, link.as_ref(), &self.configuration.now(), self.clock.now())
     }
 
     /// `/limits` and what is below it; `rest` comes after the slash.
@@ -248,6 +222,13 @@ impl Admin {
             (StatusCode::SERVICE_UNAVAILABLE, "there is no configuration\n".to_owned())
         };
         text.push_str(&standing::details(&state, self.clock.now()));
+        if let Some(link) = self.control.as_ref().map(|link| link.borrow())
+            && !link.is_connected
+        {
+            text.push_str("no control plane: ");
+            text.push_str(&link.reason);
+            text.push('\n');
+        }
         for fault in &state.refusal {
             text.push_str("newest configuration refused: ");
             text.push_str(&fault.to_string());
@@ -279,6 +260,7 @@ impl Admin {
                 .cluster
                 .as_ref()
                 .map(|cluster| Together::of(&cluster.replica, &cluster.standing.borrow())),
+            control: self.control.as_ref().map(|link| Control::of(&link.borrow())),
             counters: Counters {
                 keys: usage.keys,
                 keys_max: usage.keys_max,
@@ -302,49 +284,12 @@ impl Admin {
     }
 }
 
-/// Who asks, as far as that can be told.
-fn who(head: &RequestHeader, peer: Option<SocketAddr>) -> Who {
-    let field = |name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let agent = field(USER_AGENT.as_str()).unwrap_or_default();
-    Who::new(peer, agent, field(OPERATOR).unwrap_or_default())
-}
-
-/// Whether a `Host` field names an address or this machine, and no name of somebody's domain.
-fn is_own(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _port)| name);
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    bare.parse::<std::net::IpAddr>().is_ok()
-        || host.parse::<std::net::IpAddr>().is_ok()
-        || name == "localhost"
-        || !name.contains('.')
-        || [".svc", ".local"].iter().any(|suffix| name.ends_with(suffix))
-}
-
-fn plain(status: StatusCode, text: &str) -> Response<Vec<u8>> {
-    let mut response = Response::new(text.as_bytes().to_vec());
-    *response.status_mut() = status;
-    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, kind);
-    response
-}
-
-fn wrong_method(right: &'static str) -> Response<Vec<u8>> {
-    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "wrong method\n");
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(right));
-    response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_others_are_not_the_gateways() {
-        for own in ["127.0.0.1:8082", "[::1]:8082", "localhost:8082", "weir", "weir.a.svc"] {
-            assert!(is_own(own), "{own}");
-        }
-        for other in ["evil.example", "evil.example:8082", "127.0.0.1.evil.example"] {
-            assert!(!is_own(other), "{other}");
+impl Control {
+    fn of(link: &Link) -> Self {
+        Self {
+            connected: link.is_connected,
+            reason: link.reason.clone(),
+            token_expires: link.token_expires.map(date),
         }
     }
 }

@@ -4,7 +4,9 @@
 //! listeners. [`App::run`] serves until it is told to stop, and drains.
 
 mod cluster;
+pub mod control;
 mod drain;
+mod remote;
 mod serve;
 mod shared;
 mod shelf;
@@ -42,7 +44,7 @@ use crate::configuration::refresh::{Origin, Refresh, Refusal};
 use crate::configuration::source::{Environment, Folder};
 use crate::configuration::switch::SwitchFile;
 use crate::counters::Home;
-use crate::counters::shared::Shared;
+use crate::counters::shared::{Shared, Upkeep};
 use crate::proxy::admit::Bounds;
 use crate::proxy::guard::{Rules, Witness};
 use crate::proxy::listener::{BindError, Bound, Certificate, Listener, Plan, Terms, TlsError};
@@ -103,6 +105,9 @@ pub enum StartError {
     /// The etcd cannot be used as it is named.
     #[error("etcd cannot be used: {0}")]
     Etcd(String),
+    /// The control plane cannot be used as it is named, or cannot serve; the sentence says why.
+    #[error("{0}")]
+    Control(String),
     /// No thread, no random numbers, no signals.
     #[error("the system refuses what the gateway needs: {0}")]
     System(#[from] io::Error),
@@ -127,17 +132,7 @@ impl App {
         let live = Arc::new(Live::new(first));
         let state = Arc::new(State::new([random_number()?, random_number()?]));
         let log = Arc::new(AccessLog::new(which(settings), format(settings)));
-        let steady: Arc<dyn Clock> = Arc::<SystemClock>::clone(&clock);
-        let (counters, upkeep) = match shared::plan(settings)? {
-            None => (Home::here(), None),
-            Some(plan) => {
-                let shared = Shared::new(&plan, steady);
-                let (shared, upkeep) =
-                    shared.map_err(|unusable| StartError::Redis(unusable.to_string()))?;
-                (Home::Shared(shared), Some(upkeep))
-            }
-        };
-        let counters = Arc::new(counters);
+        let (counters, upkeep) = home(settings, &clock)?;
 
         let threads = threads(settings);
         let conf = Arc::new(server_conf(threads));
@@ -163,6 +158,7 @@ impl App {
         let make = Box::new(move |gateway| http_proxy(&conf, gateway));
         let clients = Listener::new(plan, gateway, make, Arc::clone(&live))?;
         let status = Arc::clone(&refresh.status);
+        let remote = remote::of(settings, &refresh, &state, &live)?;
         let shown = Admin {
             state: Arc::clone(&state),
             configuration: Arc::clone(&status),
@@ -172,6 +168,7 @@ impl App {
             started,
             live: Arc::clone(&live),
             clock: Arc::clone(&clock),
+            control: remote.as_ref().map(|remote| remote.link.subscribe()),
         };
         let admin = settings.listen.admin.map(|address| operators(settings, address, shown));
         let admin = admin.transpose()?;
@@ -182,6 +179,7 @@ impl App {
             admin: admin.map(|(listener, _address)| listener),
             watching: Watching { refresh, live, interval, seen },
             cluster,
+            remote,
             log,
         };
         let drain = Drain::new(settings.drain.clone(), state, status);
@@ -212,6 +210,18 @@ fn operators(
     Ok((Listener::plain(bound, admin, rules, admin::CONNECTIONS_MAX), address))
 }
 
+/// Where limits are counted, and what keeps that going.
+fn home(
+    settings: &Settings,
+    clock: &Arc<SystemClock>,
+) -> Result<(Arc<Home>, Option<Upkeep>), StartError> {
+    let Some(plan) = shared::plan(settings)? else { return Ok((Arc::new(Home::here()), None)) };
+    let steady: Arc<dyn Clock> = Arc::<SystemClock>::clone(clock);
+    let shared = Shared::new(&plan, steady);
+    let (shared, upkeep) = shared.map_err(|unusable| StartError::Redis(unusable.to_string()))?;
+    Ok((Arc::new(Home::Shared(shared)), Some(upkeep)))
+}
+
 /// Who makes configurations run, and who shares them with other replicas.
 fn configuration(
     settings: &Settings,
@@ -223,6 +233,7 @@ fn configuration(
     let making =
         Making { generation: 0, now: clock.now(), instance, secret, switch: Arc::default() };
     let folder = Folder::at(&settings.configuration.folder);
+    let name = Some(settings.gateway.name.clone()).filter(|name| !name.is_empty());
     let status = Arc::new(Status::default());
     let (clock, loader) = (Arc::clone(clock), Arc::default());
     let refresh = |origin, owner: String| Refresh {
@@ -237,13 +248,18 @@ fn configuration(
         floor: None,
         runs: None,
     };
+    if settings.control.endpoint.is_some() {
+        let owner = format!("gateway {}", settings.gateway.name);
+        return Ok((refresh(Origin::Offers, owner), None));
+    }
     if !cluster::is_wanted(settings) {
         let owner = format!("folder {}", folder.path().display());
-        return Ok((refresh(Origin::Folder { folder, environment }, owner), None));
+        return Ok((refresh(Origin::Folder { folder, environment, name }, owner), None));
     }
     let source = Watched {
         folder,
         environment,
+        name,
         making: making.clone(),
         status: Arc::clone(&status),
         interval: settings.configuration.poll_interval,

@@ -11,6 +11,7 @@ pub mod run;
 pub mod check;
 pub mod explain;
 pub mod limits;
+pub mod control;
 pub mod token;
 pub mod schema;
 pub mod sample_backend;
@@ -36,6 +37,8 @@ enum Command {
     Check(check::Check),
     /// Says what would happen to one request, and why.
     Explain(explain::Explain),
+    /// Serves configurations to gateways: the control plane.
+    Control(control::Control),
     /// Shows the limits of a running gateway, and sets them back.
     Limits(limits::Limits),
     /// Makes, looks at and revokes tokens of gateways, and replaces the keys that sign them.
@@ -72,6 +75,10 @@ pub fn main() -> ExitCode {
         Command::SampleBackend(backend) => {
             drop(out);
             backend.run()
+        }
+        Command::Control(control) => {
+            drop(out);
+            control.run()
         }
         Command::Check(check) => check.run(&mut out),
         Command::Explain(explain) => explain.run(&mut out),

@@ -3,8 +3,9 @@
 //! [`source`] reads a folder whole, [`document`] is the written form, [`validate`] makes a
 //! [`config::Config`] of it with every fault at its place, [`compile`] makes a snapshot of that.
 //! [`loader`] does all of it, and keeps what has not changed for the next time.
-//! A [`bundle::Bundle`] is a good one as it travels and is kept. [`refresh`] does it again whenever
-//! the folder changes, or somebody [`offer`]s one, and leaves what runs alone when the new one is
+//! A [`bundle::Bundle`] is a good one as it travels and is kept, and a [`portion`] what one of
+//! several gateways gets of it. [`refresh`] does it again whenever the folder changes, or somebody
+//! [`offer`]s one (a [`remote`] control plane does), and leaves what runs alone when the new one is
 //! bad. One that has proved itself is kept on disk ([`last_good`], [`keeping`]); what must not run
 //! at all, whatever the configuration says, stands in a local file ([`switch`]).
 //! [`gateway_keys`] and [`credential`] are the two sides of who may ask a control plane for one.
@@ -26,6 +27,7 @@ pub mod last_good;
 pub mod offer;
 pub mod keeping;
 pub mod cluster;
+pub mod remote;
 pub mod refresh;
 pub mod gateway_keys;
 pub mod credential;

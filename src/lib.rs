@@ -15,10 +15,11 @@ pub mod app;
 // Floor 7: what the process must know first.
 pub mod settings;
 
-// Floor 6: the paths.
+// Floor 6: the paths, and above them who shows and who feeds them.
 pub mod proxy;
 pub mod configuration;
 pub mod admin;
+pub mod control;
 
 // Floor 5: who calls; and adapters, one outside thing each.
 pub mod admission;

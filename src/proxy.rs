@@ -18,6 +18,7 @@ pub mod forward;
 pub mod holds;
 pub mod reply;
 pub mod record;
+pub mod operators;
 pub mod state;
 
 use std::sync::Arc;

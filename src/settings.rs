@@ -19,6 +19,8 @@ use std::time::Duration;
 use crate::address::Network;
 use crate::configuration::source::{Environment, Unreadable};
 use crate::fault::{Fault, Sources};
+use crate::rpc::dial::Address;
+use crate::secret::Secret;
 
 use gather::Gathered;
 
@@ -56,6 +58,46 @@ pub struct Settings {
     pub cluster: Cluster,
     /// Who this replica is.
     pub replica: Replica,
+    /// Which gateway this is.
+    pub gateway: Gateway,
+    /// The control plane: where it is for a gateway, and how it serves gateways.
+    pub control: Control,
+}
+
+/// Which gateway this is.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Gateway {
+    /// Its name among those that share a configuration folder; empty: all of the folder is its own.
+    pub name: String,
+}
+
+/// The control plane.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Control {
+    /// Where it is, for a gateway; none: configurations come from the folder.
+    pub endpoint: Option<Address>,
+    /// The token that this gateway shows it.
+    pub token: Option<Secret>,
+    /// The file with that token.
+    pub token_file: Option<PathBuf>,
+    /// PEM file of the authorities that it is judged by; those of the machine if not set.
+    pub ca_file: Option<PathBuf>,
+    /// How long a connection to it, and each of its answers, may take.
+    pub timeout: Duration,
+    /// Where it listens for gateways.
+    pub listen: SocketAddr,
+    /// PEM file of its certificate; set whenever `key_file` is.
+    pub certificate_file: Option<PathBuf>,
+    /// PEM file of its key; set whenever `certificate_file` is.
+    pub key_file: Option<PathBuf>,
+    /// Whether it speaks without TLS.
+    pub insecure: bool,
+    /// The file with the keys that gateway tokens are judged by.
+    pub keys_file: Option<PathBuf>,
+    /// Where it keeps its generations.
+    pub state_folder: PathBuf,
+    /// Where it listens for operators.
+    pub admin: Option<SocketAddr>,
 }
 
 /// How replicas that share an etcd share their configuration.
@@ -406,7 +448,7 @@ mod tests {
         let variables = [
             ("WEIR_SETTINGS", "weir.yaml"),
             ("WEIR_LISTEN_HTP", "secret"),
-            ("config.service.auth", "GatewayKey secret"),
+            ("config.service.auth.azureAd.clientSecret", "secret"),
             ("telemetry.metrics.local", "statsd"),
             ("telemetry.log.std", "text"),
         ];
@@ -430,6 +472,38 @@ mod tests {
     }
 
     #[test]
+    fn a_gateway_of_apim_finds_its_control_plane_and_shows_its_token() {
+        let variables = [
+            ("config.service.endpoint", "weir.example"),
+            ("config.service.auth", "GatewayKey Berlin&202612011200&aB+/="),
+            ("gateway.name", "Berlin"),
+        ];
+        let settings = loaded(&[], &variables, "").settings.unwrap();
+        assert_eq!(settings.control.endpoint, Address::parse("https://weir.example").ok());
+        let token = settings.control.token.as_ref().map(Secret::expose);
+        assert_eq!(token, Some("GatewayKey Berlin&202612011200&aB+/="));
+        assert_eq!(settings.gateway.name, "Berlin");
+        let variables = [
+            ("config.service.endpoint", "weir.example"),
+            ("config.service.auth", "key"),
+            ("config.service.auth.key", "GatewayKey a&1&b"),
+        ];
+        assert!(loaded(&[], &variables, "").settings.unwrap().control.token.is_some());
+    }
+
+    #[test]
+    fn no_token_is_shown_whatever_is_wrong_with_it() {
+        let file = "control:\n  token: [secret, secret]\n  tokenFile: a\n";
+        let variables = [("WEIR_SETTINGS", "weir.yaml"), ("WEIR_CONTROL_TOKEN", "secret")];
+        let flags = [("control-token", "secret"), ("control-token-file", "b")];
+        let told = faults(&loaded(&flags, &variables, file));
+        assert!(told.contains("control.tokenFile") && !told.contains("secret"), "{told}");
+        let variables = [("config.service.auth", "workloadIdentity secret")];
+        let told = faults(&loaded(&[], &variables, ""));
+        assert!(told.contains("config.service.auth") && !told.contains("secret"), "{told}");
+    }
+
+    #[test]
     fn settings_must_fit_each_other() {
         for (flags, part) in [
             (vec![("listen-https", "0.0.0.0:8081")], "needs a certificate"),
@@ -437,6 +511,10 @@ mod tests {
             (vec![("listen-admin", "0.0.0.0:8080")], "the same address"),
             (vec![("forwarded-proto", "trusted")], "no proxy is trusted"),
             (vec![("configuration-last-good-folder", "a")], "need a key"),
+            (vec![("control-endpoint", "https://a")], "asks who the gateway is"),
+            (vec![("control-token-file", "a")], "no control plane"),
+            (vec![("control-certificate-file", "a")], "go together"),
+            (vec![("control-endpoint", "http://a")], "in the clear"),
         ] {
             let told = faults(&loaded(&flags, &[], ""));
             assert!(told.contains(part), "{told}");

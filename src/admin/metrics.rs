@@ -1,8 +1,9 @@
-//! The metrics of limits, read when somebody scrapes them.
+//! The metrics of limits, and of the way to the control plane, read when somebody scrapes them.
 
 use std::time::Duration;
 
 use crate::configuration::offer::{Source, State};
+use crate::configuration::remote::Link;
 use crate::counters::Home;
 use crate::counters::memory::Usage;
 use crate::counters::shared::spread::Spread;
@@ -14,8 +15,13 @@ use crate::time::Timestamp;
 /// One millionth.
 const MILLIONTH: f64 = 1e-6;
 
-/// What is scraped now.
-pub(super) fn page(home: &Home, configuration: &State, now: Timestamp) -> String {
+/// What is scraped now; `link` is how it goes with the control plane, if there is one.
+pub(super) fn page(
+    home: &Home,
+    link: Option<&Link>,
+    configuration: &State,
+    now: Timestamp,
+) -> String {
     let mut page = Page::default();
     of_configuration(&mut page, configuration, now);
     match home.shared() {
@@ -24,6 +30,11 @@ pub(super) fn page(home: &Home, configuration: &State, now: Timestamp) -> String
             in_memory(&mut page, report.alone);
         }
         None => in_memory(&mut page, home.usage()),
+    }
+    if let Some(link) = link {
+        page.level(&table::CONTROL, &[], f64::from(u8::from(link.is_connected)));
+        let expires = link.token_expires.map_or(f64::NAN, |at| float(at.micros() / 1_000_000));
+        page.level(&table::TOKEN_EXPIRES, &[], expires);
     }
     page.text()
 }

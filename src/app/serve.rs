@@ -17,11 +17,13 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::admin::Admin;
 use crate::app::drain::{Drain, Signals};
+use crate::app::remote;
 use crate::caller::Caller;
 use crate::configuration::cluster::Cluster;
 use crate::configuration::loader::Loaded;
 use crate::configuration::offer::Status;
 use crate::configuration::refresh::Refresh;
+use crate::configuration::remote::Remote;
 use crate::counters::Home;
 use crate::counters::shared::Upkeep;
 use crate::proxy::Gateway;
@@ -60,6 +62,8 @@ pub(super) struct Beside {
     pub(super) watching: Watching,
     /// Shares it with other replicas.
     pub(super) cluster: Option<Arc<Cluster>>,
+    /// Brings configurations of a control plane.
+    pub(super) remote: Option<Remote>,
     /// Writes records.
     pub(super) log: Arc<AccessLog>,
 }
@@ -148,7 +152,7 @@ impl Beside {
         stopped: &watch::Receiver<bool>,
         leaving: watch::Receiver<bool>,
     ) -> io::Result<Running> {
-        let Self { gateway, admin, watching, cluster, log } = self;
+        let Self { gateway, admin, watching, cluster, remote, log } = self;
         let status = Arc::clone(&watching.refresh.status);
         let mut threads = Vec::new();
         if let Some(admin) = admin {
@@ -163,6 +167,9 @@ impl Beside {
             refresh.watch(&live, interval, seen);
         };
         threads.push(thread::Builder::new().name("configuration".to_owned()).spawn(watch)?);
+        if let Some(remote) = remote {
+            threads.push(remote::bring(remote, stopped.clone())?);
+        }
         threads.push(log.run()?);
         Ok(Running { status, log, threads })
     }

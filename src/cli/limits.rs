@@ -1,7 +1,7 @@
 //! `weir limits`: who is near to a limit, one counter in full, setting one back, and what all limits
 //! admit at most; asked of a running gateway.
 
-mod ask;
+pub(super) mod ask;
 mod table;
 
 use std::io::{self, BufRead, IsTerminal, Write};

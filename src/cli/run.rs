@@ -96,7 +96,7 @@ fn failed(error: &StartError) -> Outcome {
 }
 
 /// `--name value` and `--name=value`, as names and values.
-fn pairs(words: &[String]) -> Result<Vec<(String, String)>, String> {
+pub(super) fn pairs(words: &[String]) -> Result<Vec<(String, String)>, String> {
     let mut pairs = Vec::new();
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -113,7 +113,7 @@ fn pairs(words: &[String]) -> Result<Vec<(String, String)>, String> {
     Ok(pairs)
 }
 
-fn described() -> String {
+pub(super) fn described() -> String {
     let row = |row: &table::Row| {
         format!(
             "{} = {}\n    {}\n    --{}  {}\n",
@@ -133,7 +133,7 @@ fn described() -> String {
     file + &table::ROWS.iter().map(row).collect::<String>()
 }
 
-const fn level(settings: &Settings) -> &'static str {
+pub(super) const fn level(settings: &Settings) -> &'static str {
     match settings.log.level {
         LogLevel::All => "trace",
         LogLevel::Debug => "debug",
@@ -143,7 +143,7 @@ const fn level(settings: &Settings) -> &'static str {
     }
 }
 
-fn color(settings: &Settings) -> bool {
+pub(super) fn color(settings: &Settings) -> bool {
     match settings.log.color {
         LogColor::Auto => io::stderr().is_terminal(),
         LogColor::Always => true,

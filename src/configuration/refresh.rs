@@ -58,6 +58,8 @@ pub enum Origin {
         folder: Folder,
         /// What named values and keys may be taken from.
         environment: Environment,
+        /// Which of the gateways that share the folder this is; none: all of it is its own.
+        name: Option<String>,
     },
     /// Somebody offers them.
     Offers,
@@ -79,11 +81,11 @@ impl Refresh {
     pub fn first(&mut self) -> (Result<Snapshot, Refusal>, Option<Loaded>) {
         self.look_at_switch();
         self.floor = self.keeping.as_mut().and_then(Keeping::open);
-        let Origin::Folder { folder, environment } = &self.origin else {
+        let Origin::Folder { folder, environment, name } = &self.origin else {
             let kept = self.fall_back();
             return (Ok(kept.unwrap_or_else(|| nothing(&self.making))), None);
         };
-        let loaded = self.loader().load(folder, environment);
+        let loaded = self.loader().load_as(name.as_deref(), folder, environment);
         let bundle = self.bundle(&loaded);
         let generation = self.number(bundle.as_ref());
         let snapshot = match self.make(&loaded, generation) {
@@ -126,13 +128,13 @@ impl Refresh {
 
     /// Serves what the folder has become; returns what it is now.
     fn look(&mut self, live: &Live, seen: Option<Loaded>, is_asked: bool) -> Option<Loaded> {
-        let Origin::Folder { folder, environment } = &self.origin else { return seen };
+        let Origin::Folder { folder, environment, name } = &self.origin else { return seen };
         let fingerprint = seen.as_ref().and_then(|seen| seen.fingerprint.as_ref());
         let unchanged = fingerprint.is_some_and(|fingerprint| !folder.has_changed(fingerprint));
         if unchanged && !is_asked {
             return seen;
         }
-        let loaded = self.loader().load(folder, environment);
+        let loaded = self.loader().load_as(name.as_deref(), folder, environment);
         let bundle = self.bundle(&loaded);
         let generation = self.number(bundle.as_ref());
         match self.make(&loaded, generation) {

@@ -11,6 +11,9 @@ pub enum Treatment {
     Means(&'static str),
     /// It switches the setting of Weir: `true` is the value that is named.
     Switches(&'static str, &'static str),
+    /// It is the setting of Weir of this name, or one of these words, which say only where its value
+    /// is. What else it may be Weir cannot do, for the last reason.
+    Credential(&'static str, &'static [&'static str], &'static str),
     /// It has no effect, for this reason.
     Ignored(&'static str),
     /// These values are what Weir does anyway; others are refused, for this reason.
@@ -19,9 +22,13 @@ pub enum Treatment {
     Refused(&'static str),
 }
 
-use Treatment::{Ignored, Means, Only, Refused, Switches};
+use Treatment::{Credential, Ignored, Means, Only, Refused, Switches};
 
-const NO_SERVICE: &str = "Weir reads its configuration from a folder: set configuration.folder";
+const NO_SIGN_IN: &str = "gateways sign in with a gateway token: set control.tokenFile";
+const ALWAYS_CHECKED: &str = "the certificate of the control plane is always checked: name its \
+                              authority with control.caFile";
+const OWN_DEADLINES: &str = "calls to the control plane have a deadline of their own, \
+                             control.timeout";
 const NO_PEERS: &str = "replicas of Weir do not find each other by UDP; limits hold for each \
                         replica by itself";
 const NO_INGRESS: &str = "Weir does not watch Ingress resources";
@@ -37,19 +44,19 @@ const NO_PROXY: &str = "Weir calls backends directly, not through a proxy";
 
 /// What Weir does with each setting; a name that ends in a dot stands for all that begin so.
 pub const TABLE: &[(&str, Treatment)] = &[
-    ("gateway.name", Refused("write `gateway: {id: …}` in the configuration folder")),
-    ("gateway.auth.token", Refused(NO_SERVICE)),
-    ("config.service.endpoint", Refused(NO_SERVICE)),
-    ("config.service.auth", Refused(NO_SERVICE)),
-    ("config.service.auth.key", Refused(NO_SERVICE)),
-    ("config.service.auth.azureAd.tenantId", Refused(NO_SERVICE)),
-    ("config.service.auth.azureAd.clientId", Refused(NO_SERVICE)),
-    ("config.service.auth.azureAd.clientSecret", Refused(NO_SERVICE)),
-    ("config.service.auth.azureAd.certificatePath", Refused(NO_SERVICE)),
-    ("config.service.auth.azureAd.authority", Refused(NO_SERVICE)),
-    ("config.service.auth.tokenAudience", Refused(NO_SERVICE)),
-    ("config.service.endpoint.disableCertificateValidation", Refused(NO_SERVICE)),
-    ("config.service.integration.timeout", Refused(NO_SERVICE)),
+    ("gateway.name", Means("gateway.name")),
+    ("gateway.auth.token", Credential("control.token", &[], NO_SIGN_IN)),
+    ("config.service.endpoint", Means("control.endpoint")),
+    ("config.service.auth", Credential("control.token", &["key"], NO_SIGN_IN)),
+    ("config.service.auth.key", Credential("control.token", &[], NO_SIGN_IN)),
+    ("config.service.auth.azureAd.tenantId", Refused(NO_SIGN_IN)),
+    ("config.service.auth.azureAd.clientId", Refused(NO_SIGN_IN)),
+    ("config.service.auth.azureAd.clientSecret", Refused(NO_SIGN_IN)),
+    ("config.service.auth.azureAd.certificatePath", Refused(NO_SIGN_IN)),
+    ("config.service.auth.azureAd.authority", Refused(NO_SIGN_IN)),
+    ("config.service.auth.tokenAudience", Refused(NO_SIGN_IN)),
+    ("config.service.endpoint.disableCertificateValidation", Only(&["false"], ALWAYS_CHECKED)),
+    ("config.service.integration.timeout", Ignored(OWN_DEADLINES)),
     ("neighborhood.host", Ignored(NO_PEERS)),
     ("neighborhood.heartbeat.port", Ignored(NO_PEERS)),
     ("policy.rate-limit.sync.port", Ignored(NO_PEERS)),

@@ -1,16 +1,19 @@
 //! Collects what was written from the file, the environment and the command line.
 
+mod fits;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::apim::{self, TABLE, Treatment};
 use super::table::{ROWS, Row};
-use super::{FILE_FLAG, FILE_VARIABLE, ForwardedProto, Ignored, Settings};
+use super::{FILE_FLAG, FILE_VARIABLE, Ignored, Settings};
 use crate::configuration::config::{Secret, Spot};
 use crate::configuration::source::{Environment, Unreadable};
 use crate::configuration::yaml::{self, Entry, Files, Kind, Mark, Node};
 use crate::fault::{Fault, Place, Sources, nearest};
+use crate::token::SCHEME;
 
 /// What faults call the environment.
 const ENVIRONMENT: &str = "environment";
@@ -20,6 +23,16 @@ const COMMAND_LINE: &str = "command line";
 const SHORT_FLAG: (&str, &str) = ("config", "configuration-folder");
 /// How all our variables begin.
 const PREFIX: &str = "WEIR_";
+
+/// The setting whose value is never shown.
+const SECRET: &str = "control.token";
+/// What is shown in its place.
+const HIDDEN: &str = "…";
+
+/// What of a value may be shown.
+fn shown<'v>(row: &Row, value: &'v str) -> &'v str {
+    if row.name == SECRET { HIDDEN } else { value }
+}
 
 /// Where a value came from; a later source wins.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -110,7 +123,7 @@ impl Gathered {
             return;
         }
         if let Some(row) = ROWS.iter().find(|row| row.variable() == name) {
-            let (_, spot) = lines.add(name, value);
+            let (_, spot) = lines.add(name, shown(row, value));
             self.candidate(Source::Variable, row, value, spot);
             return;
         }
@@ -127,7 +140,21 @@ impl Gathered {
             Treatment::Means(wanted) => {
                 let (_, spot) = lines.add(name, value);
                 if let Some(row) = by_name(wanted) {
-                    self.candidate(Source::Apim, row, &value.to_ascii_lowercase(), spot);
+                    self.candidate(Source::Apim, row, value, spot);
+                }
+            }
+            Treatment::Credential(wanted, words, reason) => {
+                // Whatever it is, it may be a token.
+                let (at, spot) = lines.add(name, HIDDEN);
+                match by_name(wanted) {
+                    Some(row) if value.starts_with(SCHEME) => {
+                        self.candidate(Source::Apim, row, value, spot);
+                    }
+                    _ if words.contains(&value) => {}
+                    _ => {
+                        let message = format!("`{name}` is no gateway token");
+                        self.faults.push(at.fault(message).mend(format!("remove it; {reason}")));
+                    }
                 }
             }
             Treatment::Switches(wanted, on) => {
@@ -169,7 +196,7 @@ impl Gathered {
                 let (_, at) = lines.add(&format!("--{name}"), value);
                 self.file = Some((PathBuf::from(value), at));
             } else if let Some(row) = row_of(name) {
-                let (_, spot) = lines.add(&format!("--{name}"), value);
+                let (_, spot) = lines.add(&format!("--{name}"), shown(row, value));
                 self.candidate(Source::Flag, row, value, spot);
             } else {
                 let (at, _) = lines.add(&format!("--{name}"), value);
@@ -197,7 +224,7 @@ impl Gathered {
         let mut files = Files::default();
         let number = files.add(&file);
         let root = yaml::parse(&text, number, &files, &mut self.faults);
-        self.sources.insert(&file, text);
+        self.sources.insert(&file, masked(&text));
         match root {
             Some(Node { kind: Kind::Map(entries), .. }) => self.entries(&files, "", &entries),
             Some(node) => {
@@ -284,61 +311,15 @@ impl Gathered {
         self.fits(&settings);
         settings
     }
+}
 
-    /// Checks the settings against each other.
-    fn fits(&mut self, settings: &Settings) {
-        let listen = &settings.listen;
-        let files = (&listen.certificate_file, &listen.key_file);
-        if listen.https.is_some() && !matches!(files, (Some(_), Some(_))) {
-            let remedy = "set listen.certificateFile and listen.keyFile too";
-            self.at("listen.https", "`listen.https` needs a certificate and its key", remedy);
-        }
-        if listen.http.is_none() && listen.https.is_none() {
-            let remedy = "set listen.http or listen.https to an address";
-            self.at("listen.http", "the gateway listens nowhere", remedy);
-        }
-        if listen.h2c && listen.http.is_none() {
-            let remedy = "set listen.http to an address, or remove listen.h2c";
-            self.at("listen.h2c", "`listen.h2c` needs `listen.http`", remedy);
-        }
-        let addresses = [
-            ("listen.http", listen.http),
-            ("listen.https", listen.https),
-            ("listen.admin", listen.admin),
-        ];
-        for (nth, (name, address)) in addresses.iter().enumerate() {
-            let mut earlier = addresses.iter().take(nth);
-            // Port 0 stands for any that is free: a different one each time.
-            let fixed = address.is_some_and(|address| address.port() != 0);
-            let same = earlier.find(|(_, other)| fixed && other == address);
-            if let Some((other, _)) = same {
-                let message = format!("`{name}` and `{other}` are the same address");
-                self.at(name, &message, "give each a port of its own");
-            }
-        }
-        let copies = &settings.configuration.last_good;
-        if copies.folder.is_some() && copies.key_file.is_none() {
-            let name = "configuration.lastGood.folder";
-            let remedy = "set configuration.lastGood.keyFile: `openssl rand 32 > FILE` makes one";
-            self.at(name, "the copies of configurations need a key to be sealed with", remedy);
-        }
-        if settings.forwarded.proto == ForwardedProto::Trusted
-            && settings.forwarded.trusted.is_empty()
-        {
-            let remedy = "list the proxies in forwarded.trusted";
-            self.at("forwarded.proto", "no proxy is trusted", remedy);
-        }
-    }
-
-    /// A fault at the value of `name` that counts.
-    fn at(&mut self, name: &str, message: &str, remedy: &str) {
-        let written = self.candidates.iter().rev().find(|candidate| candidate.row.name == name);
-        let spot = written.map_or_else(
-            || Spot { place: Place::start_of(&Arc::from("usual settings")), width: 1 },
-            |candidate| candidate.spot.clone(),
-        );
-        self.faults.push(spot.fault(message).mend(remedy));
-    }
+/// The text of a settings file without what may be a token.
+fn masked(text: &str) -> String {
+    let line = |line: &str| match line.find("token:") {
+        Some(at) => format!("{}token: {HIDDEN}", line.get(..at).unwrap_or_default()),
+        None => line.to_owned(),
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The setting or group of settings that was probably meant by `name`.

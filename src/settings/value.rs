@@ -8,6 +8,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::address::Network;
+use crate::rpc::dial::{Address, NoAddress};
+use crate::secret::Secret;
+use crate::settings::{AccessLog, ForwardedProto, LogColor, LogFormat, LogLevel};
 use crate::time;
 
 /// What was expected instead.
@@ -20,6 +23,33 @@ pub(super) fn address(text: &str) -> Result<Option<SocketAddr>, Expected> {
     }
     let expected = "an address with a port, such as 0.0.0.0:8080 or [::]:8080, or `off`";
     text.parse().map(Some).map_err(|_wrong| expected.to_owned())
+}
+
+/// `0.0.0.0:8080`.
+pub(super) fn address_at(text: &str) -> Result<SocketAddr, Expected> {
+    let expected = "an address with a port, such as 0.0.0.0:8443 or [::]:8443";
+    text.parse().map_err(|_wrong| expected.to_owned())
+}
+
+/// `https://host:8443`, or nothing.
+pub(super) fn endpoint(text: &str) -> Result<Option<Address>, Expected> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Address::parse(text).map(Some).map_err(|reason| {
+        let address = "https://host:8443";
+        match reason {
+            NoAddress::Wrong(_) => address.to_owned(),
+            NoAddress::Clear(_) => {
+                format!("{address}: another machine is not spoken to in the clear")
+            }
+        }
+    })
+}
+
+/// A secret, or nothing.
+pub(super) fn secret(text: &str) -> Option<Secret> {
+    if text.is_empty() { None } else { Some(Secret::new(text)) }
 }
 
 /// `true` or `false`.
@@ -130,6 +160,35 @@ pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Expect
         format!("one of {}", known.join(", "))
     })
 }
+
+/// Whose `X-Forwarded-Proto` is believed.
+pub(super) const FORWARDED_PROTO: [(&str, ForwardedProto); 3] = [
+    ("off", ForwardedProto::Off),
+    ("trusted", ForwardedProto::Trusted),
+    ("anyone", ForwardedProto::Anyone),
+];
+
+/// Forms of the log.
+pub(super) const LOG_FORMAT: [(&str, LogFormat); 3] =
+    [("text", LogFormat::Text), ("json", LogFormat::Json), ("none", LogFormat::None)];
+
+/// Levels of the log.
+pub(super) const LOG_LEVEL: [(&str, LogLevel); 6] = [
+    ("all", LogLevel::All),
+    ("debug", LogLevel::Debug),
+    ("info", LogLevel::Info),
+    ("warn", LogLevel::Warn),
+    ("error", LogLevel::Error),
+    ("fatal", LogLevel::Fatal),
+];
+
+/// Whether the log is in colours.
+pub(super) const LOG_COLOR: [(&str, LogColor); 3] =
+    [("auto", LogColor::Auto), ("true", LogColor::Always), ("false", LogColor::Never)];
+
+/// Which requests are logged.
+pub(super) const ACCESS_LOG: [(&str, AccessLog); 3] =
+    [("off", AccessLog::Off), ("errors", AccessLog::Errors), ("all", AccessLog::All)];
 
 fn digits(text: &str) -> Option<u64> {
     let right = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -14,6 +14,7 @@ pub(crate) mod tls;
 pub(crate) mod redis;
 pub(crate) mod increx;
 pub(crate) mod etcd;
+pub(crate) mod control;
 pub(crate) mod linked;
 pub(crate) mod replica;
 pub(crate) mod fleet;

@@ -54,3 +54,4 @@ mod bandwidth;
 mod etcd;
 mod cluster;
 mod cluster_weather;
+mod control;

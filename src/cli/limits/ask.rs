@@ -4,9 +4,9 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use crate::admin::OPERATOR;
 use crate::configuration::config::Secret;
 use crate::configuration::source::Environment;
+use crate::proxy::operators::OPERATOR;
 
 /// How long a connection may take, and each silence after it.
 const TIME_MAX: Duration = Duration::from_secs(10);
@@ -19,20 +19,20 @@ const FIELDS_MAX: usize = 64;
 
 /// Where a gateway listens for operators.
 #[derive(Debug)]
-pub(super) struct Gateway {
+pub(in crate::cli) struct Gateway {
     address: String,
 }
 
 /// What it answered.
 #[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub(in crate::cli) struct Asked {
+    pub(in crate::cli) status: u16,
+    pub(in crate::cli) body: Vec<u8>,
 }
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unasked {
+pub(in crate::cli) enum Unasked {
     /// Nobody listens, or not for long enough.
     #[error(
         "no gateway answers at {address}: {source}\nsay with --admin where it listens for \
@@ -51,13 +51,13 @@ pub(super) enum Unasked {
 
 impl Gateway {
     /// At `host:port`, with `http://` in front or not.
-    pub(super) fn at(address: &str) -> Self {
+    pub(in crate::cli) fn at(address: &str) -> Self {
         let bare = address.strip_prefix("http://").unwrap_or(address).trim_end_matches('/');
         Self { address: bare.to_owned() }
     }
 
     /// At the address that the settings have it listen on.
-    pub(super) fn of(address: SocketAddr) -> Self {
+    pub(in crate::cli) fn of(address: SocketAddr) -> Self {
         let mut address = address;
         // Where it listens on every address, it listens here.
         match address.ip() {
@@ -68,11 +68,11 @@ impl Gateway {
         Self { address: address.to_string() }
     }
 
-    pub(super) fn get(&self, target: &str) -> Result<Asked, Unasked> {
+    pub(in crate::cli) fn get(&self, target: &str) -> Result<Asked, Unasked> {
         self.ask("GET", target)
     }
 
-    pub(super) fn post(&self, target: &str) -> Result<Asked, Unasked> {
+    pub(in crate::cli) fn post(&self, target: &str) -> Result<Asked, Unasked> {
         self.ask("POST", target)
     }
 

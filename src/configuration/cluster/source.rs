@@ -45,6 +45,8 @@ pub struct Watched {
     pub folder: Folder,
     /// What named values and keys may be taken from.
     pub environment: Environment,
+    /// Which of the gateways that share the folder this is; none: all of it is its own.
+    pub name: Option<String>,
     /// What a configuration is compiled with to see whether it can be.
     pub making: Making,
     /// Who is told of faults.
@@ -105,7 +107,7 @@ impl Watched {
             return (before, None);
         }
         let mut kept = self.loader.lock().unwrap_or_else(PoisonError::into_inner);
-        let loaded = kept.load(&self.folder, &self.environment);
+        let loaded = kept.load_as(self.name.as_deref(), &self.folder, &self.environment);
         (loaded.fingerprint.clone(), Some(self.bundle(&mut kept, &loaded)))
     }
 

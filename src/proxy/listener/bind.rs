@@ -71,7 +71,7 @@ impl Bound {
     }
 
     /// The listener on the runtime that this is called on.
-    pub(super) fn serve(self) -> io::Result<tokio::net::TcpListener> {
+    pub fn serve(self) -> io::Result<tokio::net::TcpListener> {
         // Listening once more is how Linux is told of a longer queue than the standard library's.
         let socket = TcpSocket::from_std_stream(TcpStream::from(OwnedFd::from(self.listener)));
         socket.listen(BACKLOG)

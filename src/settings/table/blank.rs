@@ -1,11 +1,12 @@
 //! Settings in which nothing stands yet.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::settings::{
-    AccessLog, Cluster, Configuration, Drain, Etcd, Forwarded, ForwardedProto, KillSwitch,
-    LastGood, Limits, Listen, Log, LogColor, LogFormat, LogLevel, Redis, Replica, Settings,
-    Timeouts,
+    AccessLog, Cluster, Configuration, Control, Drain, Etcd, Forwarded, ForwardedProto, Gateway,
+    KillSwitch, LastGood, Limits, Listen, Log, LogColor, LogFormat, LogLevel, Redis, Replica,
+    Settings, Timeouts,
 };
 
 /// Settings before the usual values are put in.
@@ -49,5 +50,20 @@ pub(super) fn blank() -> Settings {
         redis: Redis::default(),
         etcd: Etcd::default(),
         replica: Replica::default(),
+        gateway: Gateway::default(),
+        control: Control {
+            endpoint: None,
+            token: None,
+            token_file: None,
+            ca_file: None,
+            timeout: none,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            certificate_file: None,
+            key_file: None,
+            insecure: false,
+            keys_file: None,
+            state_folder: std::path::PathBuf::new(),
+            admin: None,
+        },
     }
 }

@@ -34,10 +34,10 @@ pub(crate) struct Gateway {
 
 /// What a process writes, line by line as it comes.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Lines(Arc<Mutex<Vec<String>>>);
 
 impl Lines {
-    fn follow(&self, stream: impl Read + Send + 'static) {
+    pub(crate) fn follow(&self, stream: impl Read + Send + 'static) {
         let lines = self.clone();
         thread::spawn(move || {
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
@@ -46,7 +46,7 @@ impl Lines {
         });
     }
 
-    fn all(&self) -> Vec<String> {
+    pub(crate) fn all(&self) -> Vec<String> {
         self.0.lock().expect("the lines").clone()
     }
 }
@@ -56,7 +56,7 @@ pub(crate) fn weir(arguments: &[&str]) -> Output {
     command().args(arguments).output().expect("weir runs")
 }
 
-fn command() -> Command {
+pub(crate) fn command() -> Command {
     let mut command = Command::new(WEIR);
     command.env_clear().stdin(Stdio::null());
     command
@@ -116,8 +116,20 @@ impl Gateway {
         Self::over(site)
     }
 
-    /// Starts a gateway over `site`.
+    /// Starts a gateway over `site`; returns once it is ready.
     pub(crate) fn over(site: Site) -> Self {
+        let gateway = Self::listening(site);
+        // Who is told where it listens may connect at once; with an etcd the configuration may
+        // come from another gateway.
+        let is_ready = || (gateway.admin("/readyz").status == 200).then_some(());
+        let waits = gateway.site.settings.iter().any(|(flag, _)| flag == "etcd-endpoints");
+        let ready = if waits { soon(is_ready) } else { is_ready() };
+        assert!(ready.is_some(), "not ready: {}", gateway.events().join("\n"));
+        gateway
+    }
+
+    /// Starts a gateway over `site`, which need not be ready soon.
+    pub(crate) fn listening(site: Site) -> Self {
         let mut child =
             run(&site).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("weir starts");
         let (out, err) = (Lines::default(), Lines::default());
@@ -136,7 +148,7 @@ impl Gateway {
                 panic!("no start ({ended:?}): {}", err.all().join("\n"));
             }
         };
-        let gateway = Self {
+        Self {
             child,
             site,
             out,
@@ -144,14 +156,7 @@ impl Gateway {
             http: http.expect("it listens"),
             https,
             admin: admin.expect("it is administered"),
-        };
-        // Who is told where it listens may connect at once; with an etcd the configuration may
-        // come from another gateway.
-        let is_ready = || (gateway.admin("/readyz").status == 200).then_some(());
-        let waits = gateway.site.settings.iter().any(|(flag, _)| flag == "etcd-endpoints");
-        let ready = if waits { soon(is_ready) } else { is_ready() };
-        assert!(ready.is_some(), "not ready: {}", gateway.events().join("\n"));
-        gateway
+        }
     }
 
     /// A connection to the gateway.

@@ -1,0 +1,249 @@
+//! The root of a control plane: joins its parts, listens, serves until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tonic::transport::Server;
+
+use crate::app::{StartError, random};
+use crate::configuration::gateway_keys::{KeysFile, Unusable};
+use crate::configuration::source::{Environment, Folder};
+use crate::control::authority::keys::Keys;
+use crate::control::board::Board;
+use crate::control::fleet::Fleet;
+use crate::control::ledger::Ledger;
+use crate::control::operators::{CONNECTIONS_MAX, Operators};
+use crate::control::publisher::{self, Handle, Parts, Publisher};
+use crate::control::service::{Served, Service};
+use crate::fault::{Sources, render};
+use crate::proxy::guard::Rules;
+use crate::proxy::listener::{Bound, Listener};
+use crate::proxy::strict::HeadBounds;
+use crate::rpc::door::{Files, Terms, incoming};
+use crate::rpc::v2::configuration_service_server::ConfigurationServiceServer;
+use crate::rpc::{KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIME_MAX, MESSAGE_BYTES_MAX};
+use crate::settings::Settings;
+use crate::time::{Clock, SystemClock};
+
+/// How many threads serve gateways: hardly anything is to be done for them.
+const THREADS: usize = 2;
+/// How often the keys of gateways are looked at.
+const KEYS_INTERVAL: Duration = Duration::from_secs(1);
+/// The most streams of one connection; a gateway needs one.
+const CONNECTION_STREAMS_MAX: u32 = 16;
+/// The largest head of a call, in bytes: a token, and little else.
+const HEAD_BYTES_MAX: u32 = 32 << 10;
+/// How long gateways have to be told goodbye.
+const GOODBYE_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// A control plane that listens: whoever connects waits until it [runs](Self::run).
+pub struct ControlPlane {
+    gateways: Bound,
+    terms: Option<Terms>,
+    operators: Option<Bound>,
+    /// Where it listens.
+    pub listening: Listening,
+    publisher: Publisher,
+    handle: Handle,
+    board: Arc<Board>,
+    keys: Arc<Keys>,
+    clock: Arc<SystemClock>,
+    interval: Duration,
+}
+
+/// Where a control plane listens, with the ports that it really has.
+#[derive(Clone, Copy, Debug)]
+pub struct Listening {
+    /// For gateways.
+    pub gateways: SocketAddr,
+    /// For operators.
+    pub admin: Option<SocketAddr>,
+}
+
+impl ControlPlane {
+    /// Joins the parts and listens. Starts no thread, and reads no configuration yet.
+    pub fn start(settings: &Settings, environment: Environment) -> Result<Self, StartError> {
+        let control = &settings.control;
+        let clock = Arc::new(SystemClock::start());
+        let wrong = |error: &dyn std::fmt::Display| StartError::Control(error.to_string());
+        let terms = terms(settings)?;
+        let keys = keys(control.keys_file.as_ref())?;
+        let ledger = Ledger::open(&control.state_folder, clock.now()).map_err(|it| wrong(&it))?;
+        let gateways = Bound::take(control.listen)?;
+        let operators = control.admin.map(Bound::take).transpose()?;
+        let listening = Listening {
+            gateways: gateways.address(),
+            admin: operators.as_ref().map(Bound::address),
+        };
+        let board = Arc::new(Board::default());
+        let parts = Parts {
+            folder: Folder::at(&settings.configuration.folder),
+            environment,
+            ledger,
+            board: Arc::clone(&board),
+            clock: Arc::clone(&clock),
+            making: publisher::making(clock.now(), random()?),
+        };
+        let (publisher, handle) = Publisher::new(parts).map_err(|it| wrong(&it))?;
+        Ok(Self {
+            gateways,
+            terms,
+            operators,
+            listening,
+            publisher,
+            handle,
+            board,
+            keys: Arc::new(keys),
+            clock,
+            interval: settings.configuration.poll_interval,
+        })
+    }
+
+    /// Serves until the process is signalled; then gateways are asked to come back later.
+    pub fn run(self) -> Result<(), StartError> {
+        let Self { publisher, handle, interval, .. } = self;
+        let publish = move || publisher.run(interval);
+        let publishing = thread::Builder::new().name("publisher".to_owned()).spawn(publish)?;
+        let mut builder = Builder::new_multi_thread();
+        let runtime =
+            builder.worker_threads(THREADS).thread_name("gateways").enable_all().build()?;
+        let (stop, stopped) = watch::channel(false);
+        let fleet = Arc::new(Fleet::default());
+        let operators = Operators {
+            publisher: handle.clone(),
+            fleet: Arc::clone(&fleet),
+            started: self.clock.now(),
+        };
+        let keys = Arc::clone(&self.keys);
+        let (board, clock) = (Arc::clone(&self.board), Arc::clone(&self.clock));
+        let service = Service::new(board, self.keys, fleet, clock, stopped.clone());
+        let served = runtime.block_on(async {
+            runtime.spawn(look_at(keys));
+            if let Some(bound) = self.operators {
+                runtime.spawn(listener(bound, operators).serve(stopped.clone()));
+            }
+            let listener = self.gateways.serve()?;
+            let (connections, accept) = incoming(listener, self.terms);
+            runtime.spawn(accept);
+            let mut told = stopped.clone();
+            let is_stopped = async move {
+                // Without its sender there is nobody to serve for either.
+                let _ = told.wait_for(|stop| *stop).await;
+            };
+            let service = ConfigurationServiceServer::new(Served(Arc::new(service)))
+                .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                .max_encoding_message_size(MESSAGE_BYTES_MAX);
+            let server = Server::builder()
+                .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
+                .http2_keepalive_timeout(Some(KEEP_ALIVE_TIME_MAX))
+                .max_concurrent_streams(CONNECTION_STREAMS_MAX)
+                .http2_max_header_list_size(HEAD_BYTES_MAX)
+                .add_service(service)
+                .serve_with_incoming_shutdown(connections, is_stopped);
+            let server = runtime.spawn(server);
+            signalled(&handle).await?;
+            stop.send_replace(true);
+            match timeout(GOODBYE_TIME_MAX, server).await {
+                Ok(Ok(Err(error))) => Err(StartError::Control(error.to_string())),
+                // Who is cut off after that has had its time.
+                Ok(_) | Err(_) => Ok(()),
+            }
+        });
+        handle.stop();
+        runtime.shutdown_timeout(Duration::ZERO);
+        // Nobody is left to hear of a thread that panicked.
+        let _ = publishing.join();
+        served
+    }
+}
+
+/// Waits for the signal that ends the control plane; a SIGHUP makes it look at its folder.
+async fn signalled(handle: &Handle) -> Result<(), StartError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => {
+                tracing::info!("SIGHUP: the folder is looked at");
+                handle.look();
+            }
+        }
+    }
+    tracing::info!("stopping: gateways are asked to come back later");
+    Ok(())
+}
+
+/// Looks at the keys of gateways, again and again.
+async fn look_at(keys: Arc<Keys>) {
+    let mut ticks = interval(KEYS_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let keys = Arc::clone(&keys);
+        // A look that panics is a bug, and the next one may not.
+        let _ = tokio::task::spawn_blocking(move || keys.look()).await;
+    }
+}
+
+fn listener(bound: Bound, operators: Operators) -> Listener<Operators> {
+    let rules = Rules {
+        bounds: HeadBounds::default(),
+        time_max: crate::proxy::guard::HEAD_TIME_MAX,
+        witness: Arc::new(|_problem, _peer| ()),
+    };
+    Listener::plain(bound, operators, rules, CONNECTIONS_MAX)
+}
+
+/// How TLS is spoken with gateways; not at all only on this machine, and only if that is said.
+fn terms(settings: &Settings) -> Result<Option<Terms>, StartError> {
+    let control = &settings.control;
+    let files = control.certificate_file.clone().zip(control.key_file.clone());
+    let is_own = control.listen.ip().is_loopback();
+    match files {
+        Some((certificate, key)) => {
+            let terms = Terms::new(Files { certificate, key });
+            terms.map(Some).map_err(|unusable| StartError::Control(unusable.to_string()))
+        }
+        None if control.insecure && is_own => Ok(None),
+        None if control.insecure => Err(StartError::Control(format!(
+            "nobody listens at {} without TLS: secrets would be sent to other machines in the \
+             clear; set control.certificateFile and control.keyFile",
+            control.listen
+        ))),
+        None => Err(StartError::Control(
+            "the control plane has no certificate: set control.certificateFile and \
+             control.keyFile, or, for gateways on this machine alone, control.insecure"
+                .to_owned(),
+        )),
+    }
+}
+
+fn keys(path: Option<&PathBuf>) -> Result<Keys, StartError> {
+    let path = path.ok_or_else(|| {
+        StartError::Control(
+            "the control plane knows no gateways: make keys with `weir token rotate --new`, and \
+             name their file with control.keysFile"
+                .to_owned(),
+        )
+    })?;
+    Keys::open(&KeysFile::at(path)).map_err(|unusable| {
+        let mut told = unusable.to_string();
+        if let Unusable::Wrong { faults, .. } = &unusable {
+            for fault in faults {
+                told.push('\n');
+                told.push_str(&render(fault, &Sources::default()));
+            }
+        }
+        StartError::Control(told)
+    })
+}

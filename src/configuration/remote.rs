@@ -1,0 +1,172 @@
+//! Configurations from a control plane: connects, takes what comes, says what became of it, and
+//! connects again.
+//!
+//! Whatever goes wrong here, the gateway serves what it has. Who waits before it tries again waits
+//! for any time up to a longest one that doubles (full jitter), so that gateways that lost their
+//! control plane at the same moment do not come back at the same moment.
+
+mod parcel;
+mod talk;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tonic::Status;
+
+use super::bundle::Bundle;
+use super::credential::Holder;
+use super::generation::Generation;
+use super::offer::State;
+use super::source::Wrong;
+use crate::rpc::dial::{Address, Unreached};
+use crate::rpc::jitter;
+use crate::time::{Clock, SystemClock, Timestamp, date};
+use crate::token::credential::{Credential, State as Standing};
+
+/// The longest first wait, and the longest of all.
+const WAIT_MIN: Duration = Duration::from_millis(250);
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Takes a configuration: what it is, and which one.
+pub type Take = Arc<dyn Fn(Generation, Arc<Bundle>) + Send + Sync>;
+/// Says whether the gateway takes requests.
+pub type Ready = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// A control plane, as a gateway sees it.
+pub struct Remote {
+    /// Where it is.
+    pub address: Address,
+    /// PEM file of the authorities that it is judged by; those of the machine if not set.
+    pub ca: Option<PathBuf>,
+    /// Who we are.
+    pub token: Arc<Mutex<Holder>>,
+    /// Which of the gateway's replicas we are.
+    pub replica: String,
+    /// How long a connection, and each answer to a call, may take.
+    pub time_max: Duration,
+    /// Takes what comes.
+    pub take: Take,
+    /// Whether we take requests.
+    pub ready: Ready,
+    /// What became of it.
+    pub state: watch::Receiver<State>,
+    /// What we have already.
+    pub held: Option<(Generation, Arc<Bundle>)>,
+    /// What time it is.
+    pub clock: Arc<SystemClock>,
+    /// How it goes, for whoever shows it.
+    pub link: watch::Sender<Link>,
+}
+
+/// How it goes with the control plane.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Link {
+    /// Whether a stream is open.
+    pub is_connected: bool,
+    /// Why the last stream ended, or none could be opened; empty while one is open.
+    pub reason: String,
+    /// When our token expires, if we have one.
+    pub token_expires: Option<Timestamp>,
+    /// When to warn of it the next time.
+    warn_at: Timestamp,
+}
+
+/// Why a stream ended.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("there is no token of this gateway that could be shown: {0}")]
+    Token(String),
+    #[error(transparent)]
+    Unreached(#[from] Unreached),
+    #[error("the control plane does not answer within {0:?}")]
+    Silent(Duration),
+    #[error("the control plane says: {}", .0.message())]
+    Refused(Box<Status>),
+    #[error("the control plane closed the stream")]
+    Closed,
+    #[error("the control plane asks to come back later")]
+    Retreat(Duration),
+    #[error("the control plane sends what cannot be used: {0}")]
+    Nonsense(&'static str),
+}
+
+impl From<Status> for Ended {
+    fn from(status: Status) -> Self {
+        Self::Refused(Box::new(status))
+    }
+}
+
+impl Remote {
+    /// Keeps a stream open, for ever.
+    pub async fn run(mut self) {
+        let mut longest = WAIT_MIN;
+        loop {
+            let (is_useful, ended) = self.talk().await;
+            if is_useful {
+                // One that ends at once, again and again, is as good as none.
+                longest = WAIT_MIN;
+            }
+            let reason = ended.to_string();
+            let is_new = self.link.send_if_modified(|link| {
+                let is_new = link.is_connected || link.reason != reason;
+                link.is_connected = false;
+                link.reason.clone_from(&reason);
+                is_new
+            });
+            if is_new {
+                // The same again says nothing new, and would be repeated for as long as it lasts.
+                tracing::warn!(reason, "the control plane is not there; what runs goes on");
+            }
+            let asked = if let Ended::Retreat(wait) = ended { wait } else { Duration::ZERO };
+            sleep(jitter(longest.max(asked.min(WAIT_MAX)))).await;
+            longest = longest.saturating_mul(2).min(WAIT_MAX);
+        }
+    }
+
+    /// Our token as it is now. Blocks for as long as the disk does.
+    fn credential(token: &Mutex<Holder>) -> Result<Credential, Ended> {
+        let mut holder = token.lock().unwrap_or_else(PoisonError::into_inner);
+        holder.look();
+        if let Some(credential) = holder.credential() {
+            return Ok(credential.clone());
+        }
+        Err(Ended::Token(match holder.wrong() {
+            None => "none is set".to_owned(),
+            Some(Wrong::Unreadable(reason)) => format!("{reason}; {}", reason.remedy()),
+            Some(Wrong::Text(malformed)) => malformed.to_string(),
+        }))
+    }
+
+    /// Notes until when `credential` is good, and warns when it should be replaced.
+    fn mind(&self, credential: &Credential) {
+        let now = self.clock.now();
+        let expiry = credential.expiry(now);
+        let mut warns = false;
+        self.link.send_if_modified(|link| {
+            let is_other = link.token_expires != Some(expiry.at);
+            link.token_expires = Some(expiry.at);
+            warns = expiry.state != Standing::Fine && (is_other || link.warn_at <= now);
+            if warns || is_other {
+                link.warn_at = expiry.next_warning(now);
+            }
+            is_other
+        });
+        if warns {
+            let expires = date(expiry.at);
+            let state = expiry.state.word();
+            tracing::warn!(expires, state, "the token of this gateway should be replaced");
+        }
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Remote");
+        shown.field("address", &self.address).field("replica", &self.replica);
+        shown.finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,296 @@
+//! Publishes what a folder holds, once it was found good: on a thread of its own, because disks
+//! block and compiling takes its time.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use super::board::Board;
+use super::ledger::{Ledger, Row, Unusable};
+use crate::configuration::bundle::{Bundle, Digest};
+use crate::configuration::compile::Making;
+use crate::configuration::generation::Generation;
+use crate::configuration::loader::{Loaded, Loader};
+use crate::configuration::portion::Shared;
+use crate::configuration::refresh::{Refusal, report};
+use crate::configuration::source::{Environment, Fingerprint, Folder};
+use crate::fault::{Fault, Place};
+use crate::telemetry::audit::{Change, Who};
+use crate::time::{Clock, SystemClock, Timestamp};
+
+/// How many requests of operators may wait.
+const WAITING_MAX: usize = 16;
+
+/// Publishes what a folder holds.
+#[derive(Debug)]
+pub struct Publisher {
+    folder: Folder,
+    environment: Environment,
+    ledger: Ledger,
+    board: Arc<Board>,
+    clock: Arc<SystemClock>,
+    making: Making,
+    loader: Loader,
+    standing: watch::Sender<Standing>,
+    /// What the folder looked like when it was last loaded.
+    seen: Option<Fingerprint>,
+    /// What it held then, if that was good.
+    content: Option<Digest>,
+    wishes: Receiver<Wish>,
+}
+
+/// How publishing is doing.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// The newest generation that is offered to gateways; none if nothing was good yet.
+    pub generation: Generation,
+    /// Its digest, in hexadecimal.
+    pub digest: String,
+    /// The gateways that it names; none if it is the same for all.
+    pub gateways: Vec<String>,
+    /// The generation whose content it has, if somebody went back; the folder is passed over then,
+    /// until it changes.
+    pub like: Option<u64>,
+    /// How often a folder was refused since the process started.
+    pub refused: u64,
+    /// Why the folder is not what is offered; empty if it is, or is held back.
+    pub faults: Vec<Fault>,
+    /// The generations that can be gone back to, the newest last.
+    pub rows: Vec<Row>,
+}
+
+/// What a publisher needs.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where configurations come from.
+    pub folder: Folder,
+    /// What named values and keys may be taken from.
+    pub environment: Environment,
+    /// What remembers them.
+    pub ledger: Ledger,
+    /// Where they are shown.
+    pub board: Arc<Board>,
+    /// What time it is.
+    pub clock: Arc<SystemClock>,
+    /// What they are compiled with, to see that they can be.
+    pub making: Making,
+}
+
+/// How others ask a publisher.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    wishes: SyncSender<Wish>,
+    standing: watch::Receiver<Standing>,
+}
+
+/// What the thread is to do.
+#[derive(Debug)]
+enum Wish {
+    Look,
+    GoBack { to: Option<u64>, who: Who, answer: oneshot::Sender<Result<(u64, u64), String>> },
+    Stop,
+}
+
+impl Publisher {
+    /// A publisher of `parts`, which shows what its ledger has last.
+    pub fn new(parts: Parts) -> Result<(Self, Handle), Unusable> {
+        let Parts { folder, environment, ledger, board, clock, making } = parts;
+        let (give, wishes) = sync_channel(WAITING_MAX);
+        let (standing, follow) = watch::channel(Standing::default());
+        let newest = ledger.newest()?;
+        let (seen, content) = (None, None);
+        let publisher = Self {
+            folder,
+            environment,
+            ledger,
+            board,
+            clock,
+            making,
+            loader: Loader::default(),
+            standing,
+            seen,
+            content,
+            wishes,
+        };
+        if let Some((generation, bundle)) = newest {
+            publisher.show(generation, bundle);
+        }
+        Ok((publisher, Handle { wishes: give, standing: follow }))
+    }
+
+    /// Looks at the folder now, every `interval`, and whenever somebody asks, until it is stopped.
+    pub fn run(mut self, interval: Duration) {
+        self.look(true);
+        loop {
+            let wish = self.wishes.recv_timeout(interval);
+            self.clock.anchor();
+            match wish {
+                Err(RecvTimeoutError::Timeout) => self.look(false),
+                Ok(Wish::Look) => self.look(true),
+                Ok(Wish::GoBack { to, who, answer }) => {
+                    // Who does not wait for the answer any more finds it in the log.
+                    let _ = answer.send(self.go_back(to, &who));
+                }
+                Ok(Wish::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Publishes what the folder has become, if it is good and new.
+    fn look(&mut self, is_asked: bool) {
+        let unchanged = self.seen.as_ref().is_some_and(|seen| !self.folder.has_changed(seen));
+        if unchanged && !is_asked {
+            return;
+        }
+        let loaded = self.loader.load(&self.folder, &self.environment);
+        self.seen.clone_from(&loaded.fingerprint);
+        let bundle = match self.good(&loaded) {
+            Ok(bundle) => bundle,
+            Err(faults) => {
+                let sources = loaded.sources(&faults);
+                return self.refuse(&Refusal { faults, sources });
+            }
+        };
+        self.content = Some(*bundle.digest());
+        if self.ledger.held() == self.content {
+            self.standing.send_modify(|standing| standing.faults.clear());
+            return;
+        }
+        let digest = bundle.digest().to_string();
+        if self.ledger.rows().last().is_some_and(|row| row.digest == digest) {
+            self.standing.send_modify(|standing| standing.faults.clear());
+            return;
+        }
+        match self.ledger.add(&bundle, self.clock.now()) {
+            Ok(generation) => {
+                tracing::info!(%generation, digest, "a configuration is published");
+                self.show(generation, bundle);
+            }
+            Err(error) => self.refuse(&self.refusal(&error.to_string())),
+        }
+    }
+
+    /// The bundle of what was loaded, if a gateway could run it.
+    fn good(&mut self, loaded: &Loaded) -> Result<Bundle, Vec<Fault>> {
+        let making = Making { now: self.clock.now(), ..self.making.clone() };
+        let kept = &mut self.loader;
+        let compile = AssertUnwindSafe(|| kept.make(loaded, &making).map(drop));
+        panic::catch_unwind(compile).unwrap_or_else(|_panic| {
+            // What it kept may be half of something.
+            self.loader = Loader::default();
+            let message = "Weir fails to compile this configuration, which is its own fault";
+            Err(self.refusal(message).faults)
+        })?;
+        let Some((reading, variables)) = &loaded.reading else {
+            return Err(self.refusal("nothing was read").faults);
+        };
+        let bundle = Bundle::of_reading(reading, &self.environment, variables);
+        bundle.map_err(|unsound| self.refusal(&unsound.to_string()).faults)
+    }
+
+    fn refusal(&self, message: &str) -> Refusal {
+        let file = Arc::from(self.folder.path().display().to_string());
+        let faults = vec![Fault::new(Place::start_of(&file), message)];
+        Refusal { faults, sources: crate::fault::Sources::default() }
+    }
+
+    fn refuse(&self, refusal: &Refusal) {
+        let mut is_known = false;
+        self.standing.send_modify(|standing| {
+            is_known = standing.faults == refusal.faults;
+            standing.refused = standing.refused.saturating_add(1);
+            standing.faults.clone_from(&refusal.faults);
+        });
+        if !is_known {
+            let offered = self.standing.borrow().generation;
+            tracing::error!(
+                offered = offered.number,
+                faults = refusal.faults.len(),
+                "the folder is refused: generation {offered} is offered as before\n{}",
+                report(refusal)
+            );
+        }
+    }
+
+    /// Publishes what was published before.
+    fn go_back(&mut self, to: Option<u64>, who: &Who) -> Result<(u64, u64), String> {
+        let before = self.standing.borrow().generation.to_string();
+        let held = self.content;
+        let gone = self.ledger.go_back(to, held, self.clock.now());
+        let subject = to.map_or_else(|| "the one before".to_owned(), |to| to.to_string());
+        let after = match &gone {
+            Ok((generation, _bundle, like)) => format!("{generation}, with the content of {like}"),
+            Err(error) => error.to_string(),
+        };
+        who.changes(Change {
+            what: "go back to a former configuration",
+            subject: &subject,
+            before: &before,
+            after: &after,
+            is_done: gone.is_ok(),
+        });
+        let (generation, bundle, like) = gone.map_err(|error| error.to_string())?;
+        self.show(generation, bundle);
+        Ok((generation.number, like))
+    }
+
+    /// Offers `bundle` to gateways.
+    fn show(&self, generation: Generation, bundle: Bundle) {
+        let digest = bundle.digest().to_string();
+        let bundle = Arc::new(bundle);
+        self.board.publish(generation, Arc::clone(&bundle));
+        let gateways = match self.board.newest() {
+            Some(newest) => newest.shared().gateways(),
+            None => Shared::of(bundle).gateways(),
+        };
+        let rows = self.ledger.rows().to_vec();
+        self.standing.send_modify(|standing| {
+            (standing.generation, standing.digest) = (generation, digest);
+            standing.gateways = gateways.into_iter().collect();
+            standing.like = rows.last().and_then(|row| row.like);
+            standing.rows = rows;
+            standing.faults.clear();
+        });
+    }
+}
+
+impl Handle {
+    /// How publishing is doing.
+    pub fn standing(&self) -> Standing {
+        self.standing.borrow().clone()
+    }
+
+    /// Asks for a look at the folder at once.
+    pub fn look(&self) {
+        // Who waits already brings a look, or an end, along.
+        let _ = self.wishes.try_send(Wish::Look);
+    }
+
+    /// Publishes the content of the generation `to`, or of the one before the newest, again.
+    /// Returns the number of the new generation, and that of the one whose content it has; or why
+    /// not, for operators.
+    pub async fn go_back(&self, to: Option<u64>, who: Who) -> Result<(u64, u64), String> {
+        let (answer, answered) = oneshot::channel();
+        let asked = self.wishes.try_send(Wish::GoBack { to, who, answer });
+        let busy = || "the control plane is busy or stopping: try again".to_owned();
+        match asked {
+            Ok(()) => answered.await.unwrap_or_else(|_gone| Err(busy())),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(busy()),
+        }
+    }
+
+    /// Ends the thread.
+    pub fn stop(&self) {
+        // It may have ended; if much waits, what waits ends with the last handle.
+        let _ = self.wishes.try_send(Wish::Stop);
+    }
+}
+
+/// What a control plane compiles configurations with, to see that they can be.
+pub fn making(now: Timestamp, secret: [u8; 32]) -> Making {
+    let switch = Arc::default();
+    Making { generation: 0, now, instance: Arc::from("control"), secret, switch }
+}

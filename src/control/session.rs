@@ -1,0 +1,260 @@
+//! One stream: what a replica of a gateway says, and the configurations that it is sent.
+
+mod send;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::{Status, Streaming};
+
+use super::authority::Bearer;
+use super::board::Published;
+use super::crowd::Seat;
+use super::fleet::{Name, Replica};
+use super::service::Service;
+use crate::configuration::bundle::Digest;
+use crate::configuration::generation::Generation;
+use crate::fault::{Fault, Place};
+use crate::rpc::v2::control_message::Message as Told;
+use crate::rpc::v2::gateway_message::Message as Said;
+use crate::rpc::v2::{self, ControlMessage, GatewayMessage};
+use crate::time::{Clock, Timestamp};
+
+/// How long a gateway may take to say who it is.
+const HELLO_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long a gateway may be silent: it says every ten seconds how it is doing.
+const SILENCE_MAX: Duration = Duration::from_mins(1);
+/// How often a credential is looked at again: it may be revoked.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// The longest name of a replica, and the longest version, in bytes.
+const REPLICA_BYTES_MAX: usize = 256;
+const VERSION_BYTES_MAX: usize = 64;
+/// How often in a stream a gateway may ask for the whole.
+const WHOLES_MAX: u32 = 3;
+/// The most faults of a refusal that are remembered.
+const FAULTS_MAX: usize = 50;
+/// Over how long gateways come back when the control plane stops: for each of them.
+const COMING_BACK: Duration = Duration::from_millis(100);
+/// How long that is at most.
+const COMING_BACK_MAX: Duration = Duration::from_secs(30);
+
+/// One stream.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) service: Arc<Service>,
+    pub(super) bearer: Bearer,
+    /// To look whether it is still good.
+    pub(super) credential: Option<MetadataValue<Ascii>>,
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) number: u64,
+    pub(super) give: mpsc::Sender<Result<ControlMessage, Status>>,
+    pub(super) _seat: Seat,
+}
+
+/// What a gateway has, as far as we know.
+#[derive(Clone, Copy, Debug)]
+struct Has {
+    generation: Generation,
+    digest: Digest,
+}
+
+/// What is next.
+enum Next {
+    Published,
+    Said(Said),
+    /// It is time to look at the credential again.
+    Look,
+    /// Something that this version does not know.
+    Strange,
+    Ended,
+    Stopped,
+}
+
+impl Session {
+    /// Serves the stream to its end.
+    pub(super) async fn run(self, mut said: Streaming<GatewayMessage>) {
+        let hello = match timeout(HELLO_TIME_MAX, said.message()).await {
+            Ok(Ok(Some(GatewayMessage { message: Some(Said::Hello(hello)) }))) => hello,
+            Ok(Ok(_) | Err(_)) => return self.end(Status::invalid_argument("a Hello comes first")),
+            Err(_late) => return self.end(Status::deadline_exceeded("there was no Hello")),
+        };
+        if REPLICA_BYTES_MAX < hello.replica.len() || VERSION_BYTES_MAX < hello.version.len() {
+            return self.end(Status::invalid_argument("the names in this Hello are too long"));
+        }
+        let name: Name = (Arc::clone(&self.bearer.gateway), Arc::from(hello.replica.as_str()));
+        let fleet = Arc::clone(&self.service.fleet);
+        fleet.arrive(&name, self.number, &hello.version, self.now());
+        let from = self.peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
+        let (gateway, replica) = (&*name.0, &*name.1);
+        tracing::info!(gateway, replica, peer = from, version = hello.version, "a replica is here");
+        let ended = self.serve(&name, has(&hello), &mut said).await;
+        fleet.leave(&name, self.number, self.now());
+        match ended {
+            Ok(()) => tracing::info!(gateway, replica, "a replica has left"),
+            Err(status) => {
+                let reason = status.message();
+                tracing::info!(gateway, replica, reason, "the stream of a replica ends");
+                self.end(status);
+            }
+        }
+    }
+
+    async fn serve(
+        &self,
+        name: &Name,
+        mut has: Option<Has>,
+        said: &mut Streaming<GatewayMessage>,
+    ) -> Result<(), Status> {
+        let mut published = self.service.board.follow();
+        let mut stopped = self.service.stopped.clone();
+        let (mut sent, mut wholes, mut heard) = (Generation::NONE, 0_u32, self.now());
+        loop {
+            let newest = published.borrow_and_update().clone();
+            if let Some(newest) = newest.filter(|newest| sent < newest.generation()) {
+                has = Some(self.send(&newest, has).await?);
+                sent = newest.generation();
+            }
+            if SILENCE_MAX < self.now().since(heard) {
+                return Err(Status::deadline_exceeded("this replica is silent"));
+            }
+            let next = self.next(said, &mut published, &mut stopped).await?;
+            if matches!(next, Next::Said(_) | Next::Strange) {
+                heard = self.now();
+            }
+            match next {
+                Next::Published | Next::Strange => {}
+                Next::Said(Said::SendWhole(_)) => {
+                    wholes = wholes.saturating_add(1);
+                    if WHOLES_MAX < wholes {
+                        return Err(Status::resource_exhausted(
+                            "the whole was asked for too often",
+                        ));
+                    }
+                    (has, sent) = (None, Generation::NONE);
+                }
+                Next::Said(Said::Goodbye(_)) | Next::Ended => return Ok(()),
+                Next::Said(message) => self.note(name, message),
+                Next::Look => self.is_still_good()?,
+                Next::Stopped => {
+                    self.retreat().await;
+                    return Err(Status::unavailable("this control plane is stopping"));
+                }
+            }
+        }
+    }
+
+    async fn next(
+        &self,
+        said: &mut Streaming<GatewayMessage>,
+        published: &mut watch::Receiver<Option<Arc<Published>>>,
+        stopped: &mut watch::Receiver<bool>,
+    ) -> Result<Next, Status> {
+        let left = self.bearer.until.since(self.now());
+        Ok(tokio::select! {
+            message = said.message() => match message? {
+                Some(GatewayMessage { message: Some(message) }) => Next::Said(message),
+                Some(GatewayMessage { message: None }) => Next::Strange,
+                None => Next::Ended,
+            },
+            changed = published.changed() => match changed {
+                Ok(()) => Next::Published,
+                Err(_gone) => Next::Stopped,
+            },
+            _ = stopped.wait_for(|is_stopped| *is_stopped) => Next::Stopped,
+            () = tokio::time::sleep(left.min(LOOK_INTERVAL)) => Next::Look,
+        })
+    }
+
+    /// Whether the credential is not revoked meanwhile.
+    fn is_still_good(&self) -> Result<(), Status> {
+        let credential = self.credential.as_ref().and_then(|it| it.to_str().ok());
+        let bearer = self.service.authority.bearer(credential.unwrap_or_default(), self.now());
+        bearer.map(drop).map_err(|refused| Status::unauthenticated(refused.to_string()))
+    }
+
+    /// Notes what the replica says of itself.
+    fn note(&self, name: &Name, message: Said) {
+        let note: Box<dyn FnOnce(&mut Replica)> = match message {
+            Said::Heartbeat(heartbeat) => Box::new(move |replica| beat(replica, &heartbeat)),
+            Said::Verdict(verdict) => {
+                let generation = number(verdict.generation);
+                let faults: Vec<Fault> =
+                    verdict.faults.into_iter().take(FAULTS_MAX).map(fault).collect();
+                let (gateway, replica) = (&*name.0, &*name.1);
+                if verdict.accepted {
+                    tracing::info!(gateway, replica, %generation, "a configuration is served");
+                } else {
+                    let first = faults.first().map(ToString::to_string).unwrap_or_default();
+                    tracing::warn!(gateway, replica, %generation, first, "a replica refuses it");
+                }
+                Box::new(move |replica| {
+                    if verdict.accepted {
+                        replica.serving = replica.serving.max(generation);
+                    }
+                    replica.faults = faults;
+                })
+            }
+            Said::Hello(_) | Said::SendWhole(_) | Said::Goodbye(_) => return,
+        };
+        self.service.fleet.hear(name, self.number, self.now(), note);
+    }
+
+    /// Asks the replica to come back later, at another time than the others.
+    async fn retreat(&self) {
+        let streams = u32::try_from(self.service.crowd.streams_most()).unwrap_or(u32::MAX);
+        let wait = COMING_BACK.saturating_mul(streams).min(COMING_BACK_MAX);
+        let wait_millis = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
+        // Who has gone need not be asked.
+        let _ = self.tell(Told::Retreat(v2::Retreat { wait_millis })).await;
+    }
+
+    async fn tell(&self, message: Told) -> Result<(), Status> {
+        let message = ControlMessage { message: Some(message) };
+        match timeout(SILENCE_MAX, self.give.send(Ok(message))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_gone)) => Err(Status::cancelled("the replica has gone")),
+            Err(_late) => Err(Status::deadline_exceeded("this replica takes nothing")),
+        }
+    }
+
+    /// Ends the stream with `status`.
+    fn end(&self, status: Status) {
+        // Who takes nothing any more sees that the stream has ended.
+        let _ = self.give.try_send(Err(status));
+    }
+
+    fn now(&self) -> Timestamp {
+        self.service.clock.now()
+    }
+}
+
+/// What a gateway says that it has.
+fn has(hello: &v2::Hello) -> Option<Has> {
+    let digest = Digest::from_bytes(&hello.digest.as_ref()?.sha256)?;
+    Some(Has { generation: number(hello.generation), digest })
+}
+
+fn beat(replica: &mut Replica, heartbeat: &v2::Heartbeat) {
+    replica.is_ready = heartbeat.ready;
+    replica.observed = number(heartbeat.observed);
+    replica.prepared = number(heartbeat.prepared);
+    replica.serving = number(heartbeat.serving);
+    replica.refused = heartbeat.refused;
+    let expires = heartbeat.credential_expires.saturating_mul(1_000_000);
+    replica.credential_until = Timestamp::from_micros(expires);
+}
+
+fn number(generation: Option<v2::Generation>) -> Generation {
+    let generation = generation.unwrap_or_default();
+    Generation { history: generation.history, number: generation.number }
+}
+
+fn fault(told: v2::Fault) -> Fault {
+    let place = Place { file: Arc::from(told.file), line: told.line, column: told.column };
+    let fault = Fault::new(place, told.message);
+    if told.remedy.is_empty() { fault } else { fault.mend(told.remedy) }
+}

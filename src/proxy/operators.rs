@@ -1,0 +1,125 @@
+//! How operators are answered, by whoever has something to tell them: one request, one whole answer,
+//! and no body of theirs.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, USER_AGENT};
+use http::{HeaderValue, Method, Response, StatusCode};
+use pingora::apps::{HttpPersistentSettings, ReusedHttpStream};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::http::ServerSession;
+use pingora::server::ShutdownWatch;
+
+use crate::proxy::guard;
+use crate::telemetry::audit::Who;
+
+/// The field in which a program says for whom it asks.
+pub const OPERATOR: &str = "Weir-Operator";
+
+/// How long a connection of an operator may be silent, in seconds.
+const IDLE_SECONDS_MAX: u64 = 60;
+/// How long it may be silent within a body.
+const BODY_SILENCE_MAX: Duration = Duration::from_secs(5);
+/// The longest body that is read to keep a connection; nothing here wants any.
+const BODY_BYTES_MAX: usize = 4 << 10;
+
+/// Reads a request; says who asks, as far as that is known. None: there is none to answer.
+pub async fn hear(
+    session: &mut ServerSession,
+    shutdown: &ShutdownWatch,
+) -> Option<Option<SocketAddr>> {
+    guard::expect_head(session);
+    if !matches!(session.read_request().await, Ok(true)) {
+        return None;
+    }
+    session.set_read_timeout(Some(BODY_SILENCE_MAX));
+    let stays = !*shutdown.borrow() && is_read(session).await;
+    session.set_keepalive(stays.then_some(IDLE_SECONDS_MAX));
+    Some(session.client_addr().and_then(|peer| peer.as_inet().copied()))
+}
+
+/// Answers the request that was heard.
+pub async fn tell(
+    mut session: ServerSession,
+    response: Response<Vec<u8>>,
+) -> Option<ReusedHttpStream> {
+    let (parts, body) = response.into_parts();
+    let mut head = ResponseHeader::from(parts);
+    // Without it the answer would end with the connection.
+    head.insert_header(CONTENT_LENGTH, body.len()).ok()?;
+    let bodiless = session.req_header().method == Method::HEAD;
+    session.write_response_header(Box::new(head)).await.ok()?;
+    if !bodiless {
+        session.write_response_body(body.into(), true).await.ok()?;
+    }
+    let kept = HttpPersistentSettings::for_session(&session);
+    let stream = session.finish().await.ok()??;
+    Some(ReusedHttpStream::from_reusable_stream(stream, kept))
+}
+
+/// Whether the body of the request was read to its end, so that the next request can follow.
+async fn is_read(session: &mut ServerSession) -> bool {
+    // Who waits to be invited to send one is not.
+    if session.req_header().headers.contains_key(EXPECT) {
+        return false;
+    }
+    let mut left = BODY_BYTES_MAX;
+    loop {
+        match session.read_request_body().await {
+            Ok(None) => return true,
+            Ok(Some(piece)) if piece.len() <= left => left = left.saturating_sub(piece.len()),
+            Ok(Some(_)) | Err(_) => return false,
+        }
+    }
+}
+
+/// Who asks, as far as that can be told.
+pub fn who(head: &RequestHeader, peer: Option<SocketAddr>) -> Who {
+    let field = |name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let agent = field(USER_AGENT.as_str()).unwrap_or_default();
+    Who::new(peer, agent, field(OPERATOR).unwrap_or_default())
+}
+
+/// Whether a `Host` field names an address or this machine, and no name of somebody's domain: a page
+/// in somebody's browser may ask for a name that leads here (DNS rebinding).
+pub fn is_own(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _port)| name);
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    bare.parse::<IpAddr>().is_ok()
+        || host.parse::<IpAddr>().is_ok()
+        || name == "localhost"
+        || !name.contains('.')
+        || [".svc", ".local"].iter().any(|suffix| name.ends_with(suffix))
+}
+
+/// An answer for people.
+pub fn plain(status: StatusCode, text: &str) -> Response<Vec<u8>> {
+    let mut response = Response::new(text.as_bytes().to_vec());
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+/// Nothing can be asked for in this way; `right` are the methods for it.
+pub fn wrong_method(right: &'static str) -> Response<Vec<u8>> {
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "wrong method\n");
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(right));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_others_are_not_ours() {
+        for own in ["127.0.0.1:8082", "[::1]:8082", "localhost:8082", "weir", "weir.a.svc"] {
+            assert!(is_own(own), "{own}");
+        }
+        for other in ["evil.example", "evil.example:8082", "127.0.0.1.evil.example"] {
+            assert!(!is_own(other), "{other}");
+        }
+    }
+}

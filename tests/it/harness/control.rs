@@ -1,0 +1,229 @@
+//! A control plane: `weir control` as a process, with keys, a certificate, and a folder of its own.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::client::{Answer, Client, Request};
+use super::gateway::{Lines, command, weir};
+use super::site::{Site, write};
+use super::tls::Authority;
+use super::{PATIENCE, soon};
+
+/// A control plane. It ends when the value does.
+pub(crate) struct Control {
+    child: Child,
+    err: Lines,
+    /// Keys, certificates, state.
+    own: TempDir,
+    folder: TempDir,
+    gateways: SocketAddr,
+    admin: SocketAddr,
+}
+
+/// Asks `what` for longer than [`soon`]: who comes back to a control plane waits in between.
+pub(crate) fn later<T>(mut what: impl FnMut() -> Option<T>) -> Option<T> {
+    (0..9).find_map(|_| soon(&mut what))
+}
+
+impl Control {
+    /// One over the folder that `write` makes, with keys for `north` and `south`.
+    pub(crate) fn start(write: impl FnOnce(&Path)) -> Self {
+        let mut control = Self::prepare(write);
+        control.restart();
+        control
+    }
+
+    /// The same, but not started yet.
+    pub(crate) fn prepare(write: impl FnOnce(&Path)) -> Self {
+        let own = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a folder");
+        write(folder.path());
+        certify(own.path());
+        let keys = own.path().join("keys.yaml");
+        for gateway in ["north", "south"] {
+            let arguments = ["token", "rotate", "--gateway", gateway, "--new", "--keys"];
+            let made = weir(&[&arguments[..], &[keys.to_str().expect("a path")]].concat());
+            assert!(made.status.success(), "{made:?}");
+        }
+        let child = command().arg("--version").stdout(Stdio::null()).spawn().expect("weir runs");
+        let err = Lines::default();
+        Self { child, err, own, folder, gateways: free(), admin: free() }
+    }
+
+    /// Starts it over what it left, at the same place.
+    pub(crate) fn restart(&mut self) {
+        self.child.wait().expect("it has ended");
+        let own = |name: &str| self.own.path().join(name).display().to_string();
+        let mut command = command();
+        command.arg("control");
+        for (name, value) in [
+            ("configuration-folder", self.folder.path().display().to_string()),
+            ("configuration-poll-interval", "100ms".to_owned()),
+            ("log-format", "json".to_owned()),
+            ("control-listen", self.gateways.to_string()),
+            ("control-admin", self.admin.to_string()),
+            ("control-certificate-file", own("own.pem")),
+            ("control-key-file", own("own.key")),
+            ("control-keys-file", own("keys.yaml")),
+            ("control-state-folder", own("state")),
+        ] {
+            command.arg(format!("--{name}={value}"));
+        }
+        self.err = Lines::default();
+        self.child = command.stderr(Stdio::piped()).spawn().expect("weir starts");
+        self.err.follow(self.child.stderr.take().expect("its errors"));
+        let started =
+            soon(|| self.events().into_iter().find(|line| line.contains("weir controls")));
+        assert!(started.is_some(), "no start: {}", self.events().join("\n"));
+    }
+
+    /// Ends it without a word.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Ends it as an operator would; true if it did so well.
+    pub(crate) fn stop(&mut self) -> bool {
+        let line = format!("kill -TERM {}", self.child.id());
+        let sent = std::process::Command::new("sh").args(["-c", &line]).status();
+        assert!(sent.expect("a shell").success(), "{line}");
+        let ended = soon(|| self.child.try_wait().expect("its state"));
+        ended.is_some_and(|ended| ended.success())
+    }
+
+    /// Gives it a certificate of an authority that nobody has heard of before.
+    pub(crate) fn renew(&self) {
+        certify(self.own.path());
+    }
+
+    /// A new token of `gateway`.
+    pub(crate) fn token(&self, gateway: &str) -> String {
+        let keys = self.own("keys.yaml");
+        let arguments = ["token", "create", "--gateway", gateway, "--keys"];
+        let made = weir(&[&arguments[..], &[keys.to_str().expect("a path")]].concat());
+        assert!(made.status.success(), "{made:?}");
+        String::from_utf8(made.stdout).expect("text").trim().to_owned()
+    }
+
+    /// Makes `token` good for nothing.
+    pub(crate) fn revoke(&self, token: &str) {
+        let keys = self.own("keys.yaml");
+        let revoked = weir(&["token", "revoke", token, "--keys", keys.to_str().expect("a path")]);
+        assert!(revoked.status.success(), "{revoked:?}");
+    }
+
+    /// One of its own files.
+    pub(crate) fn own(&self, name: &str) -> PathBuf {
+        self.own.path().join(name)
+    }
+
+    /// Where it is, as gateways are told.
+    pub(crate) fn endpoint(&self) -> String {
+        // The certificate is for the name.
+        format!("https://localhost:{}", self.gateways.port())
+    }
+
+    /// Has `site` get its configuration from here, with the token in the file that is returned.
+    pub(crate) fn configure(&self, site: &mut Site, replica: &str, token: &str) -> PathBuf {
+        let path = self.own(&format!("token-of-{replica}"));
+        fs::write(&path, token).expect("a file");
+        site.set("control-endpoint", &self.endpoint());
+        site.set("control-ca-file", &self.own("ca.pem").display().to_string());
+        site.set("control-token-file", &path.display().to_string());
+        site.set("replica-name", replica);
+        path
+    }
+
+    /// Writes a file of its configuration.
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        write(self.folder.path(), name, text);
+    }
+
+    /// Asks as operators do.
+    pub(crate) fn admin(&self, target: &str) -> Answer {
+        Client::connect(self.admin).ask(&Request::get(target).host("localhost"))
+    }
+
+    /// `weir control rollback`, with more arguments.
+    pub(crate) fn rollback(&self, arguments: &[&str]) -> Output {
+        let admin = self.admin.to_string();
+        weir(&[&["control", "rollback", "--admin", &admin], arguments].concat())
+    }
+
+    /// What operators are shown.
+    pub(crate) fn status(&self) -> Value {
+        serde_json::from_slice(&self.admin("/status").body).expect("a status")
+    }
+
+    /// The newest generation.
+    pub(crate) fn generation(&self) -> u64 {
+        self.status()["generation"].as_u64().expect("a number")
+    }
+
+    /// Waits until `generation` is the newest.
+    pub(crate) fn await_generation(&self, generation: u64) {
+        let is_there = soon(|| (self.generation() == generation).then_some(()));
+        assert!(is_there.is_some(), "no {generation}: {}", self.events().join("\n"));
+    }
+
+    /// Waits until the replica by this name is as `wanted`.
+    pub(crate) fn await_replica(&self, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let find = || {
+            let replicas = self.status()["replicas"].as_array().cloned().unwrap_or_default();
+            replicas.into_iter().find(|it| it["replica"] == name && wanted(it))
+        };
+        later(find).unwrap_or_else(|| panic!("{}\n{}", self.status(), self.events().join("\n")))
+    }
+
+    /// What it told, a line each.
+    pub(crate) fn events(&self) -> Vec<String> {
+        self.err.all()
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Writes a certificate, its key and its authority's into `folder`.
+fn certify(folder: &Path) {
+    let authority = Authority::new();
+    let issued = authority.issue("localhost");
+    for (name, pem) in [
+        ("ca.pem", authority.certificate()),
+        ("own.pem", issued.certificate),
+        ("own.key", issued.key),
+    ] {
+        fs::write(folder.join(name), pem).expect("a file");
+    }
+}
+
+/// An address that nobody listens at.
+fn free() -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    listener.local_addr().expect("an address")
+}
+
+/// Runs `weir control` with `arguments`, which it is expected not to take; returns what it said.
+pub(crate) fn refuses(arguments: &[String]) -> String {
+    let mut command = command();
+    command.arg("control").args(["--control-listen=127.0.0.1:0", "--control-admin=off"]);
+    let mut child = command.args(arguments).stderr(Stdio::piped()).spawn().expect("weir starts");
+    if soon(|| child.try_wait().expect("its state")).is_none() {
+        child.kill().expect("it ends");
+        panic!("it serves for {PATIENCE:?}, though it should not");
+    }
+    let output = child.wait_with_output().expect("what it said");
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).expect("text")
+}
