@@ -24,6 +24,7 @@ fn runs(bundle: &Bundle) -> Result<usize, String> {
         now: Timestamp::from_micros(1),
         instance: Arc::from("test"),
         secret: [7; 32],
+        switch: Arc::default(),
     };
     let mut kept = Loader::default();
     let loaded = kept.load_bundle(bundle);
