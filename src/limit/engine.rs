@@ -91,6 +91,9 @@ pub struct Engine {
     facts: Facts,
     /// Tokens that are lent: out of all slots, and not spent.
     lent: u64,
+    /// Tokens of these that were taken and given back here before the loan was: they are in a slot
+    /// again, and not known to be spent yet.
+    lent_and_back: u64,
 }
 
 /// A request's claim on one counter.
@@ -251,6 +254,7 @@ impl Engine {
             effects: VecDeque::new(),
             facts: Facts::default(),
             lent: 0,
+            lent_and_back: 0,
         }
     }
 

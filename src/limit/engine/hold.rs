@@ -70,11 +70,10 @@ impl Engine {
             }
             Source::Allotment if slot.window == receipt.window => {
                 slot.balance = slot.balance.saturating_add_unsigned(back);
-                self.facts.spent = self.facts.spent.saturating_sub(back);
+                self.unspend(back);
                 self.serve(place, now);
             }
             Source::Allotment => {
-                self.facts.spent = self.facts.spent.saturating_sub(back);
                 self.facts.expired = self.facts.expired.saturating_add(back);
                 let near = grid.is_ring()
                     && receipt.window < slot.window
@@ -82,8 +81,18 @@ impl Engine {
                 if near {
                     slot.strand(receipt.window, back);
                 }
+                self.unspend(back);
             }
         }
+    }
+
+    /// `back` tokens were not spent after all. Who gives back what was taken from a till may come
+    /// before it is known that it was taken.
+    fn unspend(&mut self, back: u64) {
+        let known = back.min(self.facts.spent);
+        self.facts.spent = self.facts.spent.saturating_sub(known);
+        let unknown = back.saturating_sub(known);
+        self.lent_and_back = self.lent_and_back.saturating_add(unknown);
     }
 
     /// What is in hand, in tokens: all balances, debts taken off, and what is lent.
@@ -92,7 +101,8 @@ impl Engine {
         let slots = places.filter_map(|place| self.slots.get(place));
         let balances = slots
             .map(|slot| i128::from(slot.balance).saturating_add(i128::from(slot.ahead().tokens)));
-        balances.fold(i128::from(self.lent), i128::saturating_add)
+        let lent = i128::from(self.lent).saturating_sub(i128::from(self.lent_and_back));
+        balances.fold(lent, i128::saturating_add)
     }
 
     /// How long the slowest of the last orders took, about.

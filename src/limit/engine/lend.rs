@@ -202,7 +202,9 @@ impl Engine {
         let Lot { place, key, loan } = lot;
         let taken = loan.tokens.saturating_sub(left);
         self.lent = self.lent.saturating_sub(loan.tokens);
-        self.facts.spent = self.facts.spent.saturating_add(taken);
+        let back = taken.min(self.lent_and_back);
+        self.lent_and_back = self.lent_and_back.saturating_sub(back);
+        self.facts.spent = self.facts.spent.saturating_add(taken.saturating_sub(back));
         let Some(slot) = self.slots.get_mut(*place).filter(|slot| slot.key == *key) else {
             self.facts.expired = self.facts.expired.saturating_add(left);
             return;

@@ -222,3 +222,22 @@ fn tills_are_lent_to_one_counter_at_a_time_and_rest_if_nobody_takes() {
     assert!(lent.is_empty());
     assert_eq!(scene.books().0, scene.books().1);
 }
+
+#[test]
+fn what_is_given_back_before_its_loan_is_counted_once() {
+    let mut scene = Scene::hot(FIXED);
+    let rule = Arc::clone(&scene.rule);
+    let first = scene.ask().unwrap();
+    let lot = scene.lend().unwrap();
+    // All that was ever spent came back, and a token from the till beside it.
+    let spent = scene.engine.facts().spent;
+    let Loan { window, tokens, .. } = lot.loan;
+    let receipt = Receipt { window, cost: spent + 1, ..first };
+    let all = Claim { cost: spent + 1, ..claim(&rule) };
+    scene.engine.settle(at(scene.now), &all, receipt, 0);
+    assert_eq!(scene.engine.facts().spent, 0);
+    assert_eq!(scene.books().0, scene.books().1, "before it is known that it was taken");
+    scene.engine.take_back(at(scene.now), &lot, tokens - 1);
+    assert_eq!(scene.engine.facts().spent, 0);
+    assert_eq!(scene.books().0, scene.books().1, "and after");
+}

@@ -26,6 +26,7 @@
 //! | 15 | a report without an answer bought of a ledger that was not lifted yet | `a_report_without_an_answer_…` |
 //! | 16 | what was charged on the way back was seen by nobody | `what_is_charged_on_the_way_back_…` |
 //! | 17 | after a loss of the table the whole limit was the share of who had come back | `who_comes_back_after_a_loss_…` |
+//! | 18 | what a life had only taken from tills and gave back at once was spent in the books | `what_is_given_back_before_its_loan_…` in `lend` |
 //!
 //! Those of a single part are tested there: how large the shares of the unheard are in `members`,
 //! what is owed of a silence in the tests of one desk.
