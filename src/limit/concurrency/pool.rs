@@ -43,7 +43,7 @@ use std::time::Duration;
 use crate::limit::concurrency::Inside;
 use crate::limit::concurrency::pool::slot::parts::in_touch;
 use crate::limit::concurrency::pool::slot::{Slot, Start, Verdict, Waiter};
-use crate::limit::concurrency::pool::talk::{Heal, Known};
+use crate::limit::concurrency::pool::talk::Heal;
 use crate::limit::engine::standing::{Standing, Touch};
 use crate::limit::key::CounterKey;
 use crate::limit::order::Errand;
@@ -94,7 +94,6 @@ pub struct Pool {
     /// When to look after which key; those that a slot does not know of are out of date.
     alarms: BinaryHeap<Reverse<(Timestamp, CounterKey)>>,
     heal: Option<Heal>,
-    known: Option<Known>,
     waiting: usize,
     last_waiter: u64,
     effects: VecDeque<Effect>,
@@ -176,7 +175,6 @@ impl Pool {
             seq: 0,
             alarms: BinaryHeap::new(),
             heal: None,
-            known: None,
             waiting: 0,
             last_waiter: 0,
             effects: VecDeque::new(),

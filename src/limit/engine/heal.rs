@@ -29,8 +29,8 @@ pub(super) struct Heal {
     step: HealStep,
     /// Where in the slots it is.
     hand: u32,
-    /// How many windows of that slot are charged already.
-    charged: usize,
+    /// Up to which window that slot is charged, or about to be.
+    charged: Option<u64>,
     on_the_way: usize,
     /// How often the report to ledgers that is due was not acknowledged.
     lost: u8,
@@ -63,7 +63,7 @@ impl Engine {
             let round = self.standing.round;
             let (step, floors) = (HealStep::Raise, Vec::new());
             self.heal =
-                Some(Heal { round, step, hand: 0, charged: 0, on_the_way: 0, lost: 0, floors });
+                Some(Heal { round, step, hand: 0, charged: None, on_the_way: 0, lost: 0, floors });
             self.report(now);
         }
         self.serve_all(now);
@@ -163,7 +163,7 @@ impl Engine {
         }
         while usize::try_from(heal.hand).unwrap_or(usize::MAX) < self.slots.end() {
             let place = heal.hand;
-            let charged = std::mem::take(&mut heal.charged);
+            let charged = heal.charged.take();
             heal.hand = heal.hand.saturating_add(1);
             let Some(slot) = self.slots.get(place) else { continue };
             let grid = Grid::of_form(slot.key.form, slot.key.period);
@@ -174,7 +174,7 @@ impl Engine {
                 // The clock may not be sure which of two windows it is: there may be another one.
                 if !grid.is_ring() && !grid.is_bucket() {
                     heal.hand = place;
-                    heal.charged = charged.saturating_add(1);
+                    heal.charged = report.1.last().map(|(_, window, _)| *window);
                 }
                 return Some(report);
             }
@@ -191,14 +191,14 @@ impl Engine {
         Some((Order::Raise(Raise { floors }), Vec::new()))
     }
 
-    /// What was admitted in `slot` without having been bought, in the windows after so many that
-    /// are charged already; of a ring everything, with what was seen.
+    /// What was admitted in `slot` without having been bought, in the next window after the one
+    /// that is `charged`; of a ring everything, with what was seen.
     fn charge(
         &self,
         place: u32,
         slot: &Slot,
         grid: &Grid,
-        (moment, charged): (Moment, usize),
+        (moment, charged): (Moment, Option<u64>),
     ) -> Option<Report> {
         if grid.is_quota() {
             return None;
@@ -213,8 +213,10 @@ impl Engine {
             return ring_report(place, slot, grid, number);
         }
         let used = &slot.extra()?.used;
-        let mut lasting = used.iter().filter(|(window, _)| number <= *window);
-        let (window, amount) = lasting.nth(charged)?;
+        // What is acknowledged is not there any more: windows are not counted, but compared.
+        let is_due = |window: u64| number <= window && charged.is_none_or(|last| last < window);
+        let due = used.iter().filter(|(window, _)| is_due(*window));
+        let (window, amount) = due.min_by_key(|(window, _)| *window)?;
         let span = grid.span(window);
         let order = Order::Fixed(Fixed { meter, span, want: amount, back: 0 });
         Some((order, vec![(place, window, amount)]))

@@ -367,7 +367,9 @@ impl Membership {
             return;
         }
         match outcome {
-            Outcome::Answered(_) if due < now => self.unanswered(now, due),
+            Outcome::Answered(ref reply) if due < now && !self.is_news(now, flight, reply) => {
+                self.unanswered(now, due);
+            }
             Outcome::Answered(Reply::Probe(probed)) if !flight.is_beat => {
                 self.heard(now);
                 // Another primary has another clock.
@@ -388,6 +390,13 @@ impl Membership {
                 self.unanswered(now, due);
             }
         }
+    }
+
+    /// Whether a late answer to a beat is news all the same: who has much to do hears it late, and
+    /// what it says holds for as long after the beat was sent as if it had been heard at once.
+    fn is_news(&self, now: Timestamp, flight: Flight, reply: &Reply) -> bool {
+        let is_beat = flight.is_beat && matches!(reply, Reply::Beat(_));
+        is_beat && self.state == State::In && now.since(flight.sent) < MISS
     }
 
     fn is_here(&self) -> bool {

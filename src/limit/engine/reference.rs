@@ -39,7 +39,12 @@ impl Reference {
     /// Learns that the primary's clock showed `time` (whole microseconds, rounded down) at some
     /// moment from `sent` to `received`. Says whether that fits what was known; if not, the clock
     /// over there has jumped, and only the new bounds count.
-    pub(super) fn observe(&mut self, sent: Timestamp, received: Timestamp, time: u64) -> bool {
+    pub(in crate::limit) fn observe(
+        &mut self,
+        sent: Timestamp,
+        received: Timestamp,
+        time: u64,
+    ) -> bool {
         let (sent, received) = (sent.micros(), received.micros().max(sent.micros()));
         let drift = drift(received.saturating_sub(sent));
         let low = difference(time, received).saturating_sub(drift);

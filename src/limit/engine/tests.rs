@@ -464,3 +464,32 @@ fn on_the_way_back_in_touch_nobody_waits_for_a_replica_and_nothing_is_spent_with
     engine.outcome(at(NOW + 300), report.ticket, granted(5));
     assert_eq!(engine.held(), 0, "it stays charged and is not spent");
 }
+
+#[test]
+fn what_was_admitted_alone_in_two_windows_is_charged_in_both_however_late_the_first_is_told() {
+    let rule = Arc::new(fixed(100));
+    let number = rule.grid().number(NOW);
+    let keys = ["a", "b", "c", "d", "e"].map(|name| KeySpace::new(Kind::Rate, &[]).key(name));
+    // Reports are on their way four at once: the second of some slot waits for an answer first.
+    for many in 1..=keys.len() {
+        let mut engine = engine(Standing { touch: Touch::Out, ..in_touch() });
+        for key in &keys[..many] {
+            let claim = Claim { key: *key, rule: &rule, need: 1, cost: 1 };
+            let place = engine.place(at(NOW), &claim).unwrap();
+            let slot = engine.slots.get_mut(place).unwrap();
+            (0..2).for_each(|later| slot.use_share(rule.grid(), number + later, 1));
+        }
+        let healing = Standing { touch: Touch::Healing, round: 2, ..in_touch() };
+        engine.stand(at(NOW + 1), Arc::new(healing));
+        let mut charged = 0;
+        let mut orders = sent(&mut engine);
+        while !orders.is_empty() {
+            // One answer at a time, the last order's first.
+            let Errand { ticket, order } = orders.pop().unwrap();
+            charged += u64::from(matches!(order, Order::Fixed(_)));
+            engine.outcome(at(NOW + 2), ticket, sold(1, EPOCH));
+            orders.extend(sent(&mut engine));
+        }
+        assert_eq!(charged, 2 * u64::try_from(many).unwrap());
+    }
+}

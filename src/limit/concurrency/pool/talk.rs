@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::limit::concurrency::pool::slot::parts::in_touch;
 use crate::limit::concurrency::pool::slot::{Flight, Slot, Wish};
 use crate::limit::concurrency::pool::{Effect, LIFE, Pool};
-use crate::limit::engine::standing::{Standing, Touch, Unheard};
+use crate::limit::engine::standing::{Standing, Touch};
 use crate::limit::key::CounterKey;
 use crate::limit::order::{Errand, Order, Outcome, Permits, Reply, Ticket};
 use crate::time::Timestamp;
@@ -14,15 +14,6 @@ use crate::time::Timestamp;
 /// How many reports are on their way at once: few enough that all are answered within their
 /// deadline, for one that is late starts the round over.
 const REPORTS_MAX: usize = 8;
-
-/// What was known of the members when this replica was last in touch.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
-    run: u64,
-    members: u32,
-    /// Since when, by the primary's clock, some of them are absent from its table.
-    lost: Option<u64>,
-}
 
 /// A round of healing.
 #[derive(Debug)]
@@ -36,7 +27,6 @@ pub(super) struct Heal {
 impl Pool {
     /// Stands differently from now on.
     pub fn stand(&mut self, now: Timestamp, standing: Arc<Standing>) {
-        let standing = self.with_absent(now, standing);
         let before = std::mem::replace(&mut self.standing, standing);
         let touch = self.standing.touch;
         if touch != Touch::Healing {
@@ -56,29 +46,6 @@ impl Pool {
             }
             self.attend(now, key);
         }
-    }
-
-    /// A primary that has lost its data does not know who is not back yet: all but as many as have
-    /// come back may be using their shares, and nobody knows which those are.
-    fn with_absent(&mut self, now: Timestamp, standing: Arc<Standing>) -> Arc<Standing> {
-        if standing.touch != Touch::In {
-            return standing;
-        }
-        let known = self.known.filter(|known| standing.members < known.members);
-        let since = match known {
-            Some(known) if known.run == standing.run => known.lost,
-            Some(_) => standing.clock.at(now).map(|moment| moment.early),
-            None => None,
-        };
-        let Some((known, since)) = known.zip(since) else {
-            let (run, members) = (standing.run, standing.members);
-            self.known = Some(Known { run, members, lost: None });
-            return standing;
-        };
-        self.known = Some(Known { run: standing.run, lost: Some(since), ..known });
-        let count = known.members.saturating_sub(standing.members);
-        let unheard = Some(Unheard { count, of: known.members, since });
-        Arc::new(Standing { unheard, ..Standing::clone(&standing) })
     }
 
     /// What became of an order.
@@ -189,5 +156,48 @@ impl Pool {
         let mut keys: Vec<_> = self.slots.keys().copied().collect();
         keys.sort_unstable();
         keys
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::limit::concurrency::pool::Decision;
+    use crate::limit::engine::reference::Reference;
+    use crate::limit::engine::standing::Unheard;
+    use crate::limit::key::{KeySpace, Kind};
+    use crate::limit::order::ReplicaId;
+
+    #[test]
+    fn what_the_unheard_may_use_of_seats_that_there_were_is_lent_to_nobody() {
+        let at = |millis: u64| Timestamp::from_micros(1_000_000_000 + millis * 1_000);
+        let mut pool = Pool::new((ReplicaId(1), 1), NonZeroU32::MIN, 10, at(0));
+        let mut clock = Reference::default();
+        clock.observe(at(0), at(0), at(0).micros());
+        let three = Standing {
+            touch: Touch::In,
+            run: 1,
+            members: 3,
+            clock,
+            buys_until: at(9_000),
+            ..Standing::default()
+        };
+        pool.stand(at(1), Arc::new(three.clone()));
+        // The table is lost. Of three members two had all the seats, and neither is back.
+        let unheard = Some(Unheard { count: 2, of: 2, since: at(2).micros() });
+        let alone = Standing { run: 2, members: 1, unheard, ..three };
+        pool.stand(at(3), Arc::new(alone.clone()));
+        let key = KeySpace::new(Kind::Concurrency, &[]).key("a");
+        assert_eq!(pool.enter(at(4), key, 10), Decision::Full);
+        // Nobody is unheard any more.
+        pool.stand(at(5), Arc::new(Standing { unheard: None, ..alone }));
+        assert!(matches!(pool.enter(at(30), key, 10), Decision::Waiting(_)));
+        let Some(Effect::Send(Errand { order: Order::Permits(order), .. })) = pool.next_effect()
+        else {
+            panic!("an order");
+        };
+        assert_eq!(order.max, 10);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::limit::engine::members::{Identity, Membership, Step};
+use crate::limit::engine::members::{Identity, MISS, Membership, Step};
 use crate::limit::engine::standing::Touch;
 use crate::limit::order::{Outcome, ReplicaId};
 use crate::limit::seller::Primary;
@@ -123,6 +123,31 @@ fn orders_that_nobody_looked_after_in_time_say_nothing_about_redis() {
     let (now, sent) = (at(world.now), at(world.now - 50 * MILLI));
     world.members[0].missed(now, sent);
     assert_eq!(world.touches(), [Touch::Out], "this one was told in time");
+}
+
+#[test]
+fn a_beat_that_is_heard_late_is_news_as_old_as_the_beat() {
+    for (millis, is_news) in [(51, true), (590, true), (600, false)] {
+        let mut world = after_a_stop(0);
+        world.pass(300);
+        let (sent, errand) = std::iter::from_fn(|| {
+            world.now += MILLI;
+            let member = &mut world.members[0];
+            member.tick(at(world.now));
+            Some((at(world.now), member.next_step()))
+        })
+        .find_map(|(sent, step)| match step {
+            Some(Step::Send(errand)) => Some((sent, errand)),
+            Some(_) | None => None,
+        })
+        .unwrap();
+        let reply = world.primary.carry_out(world.now, &errand.order);
+        let heard = sent + Duration::from_millis(millis);
+        world.members[0].outcome(heard, errand.ticket, Outcome::Answered(reply));
+        let standing = world.members[0].standing();
+        assert_eq!(standing.buys_until == sent + MISS, is_news, "{millis}");
+        assert!(!is_news || standing.touch == Touch::In, "{millis}");
+    }
 }
 
 fn at(micros: u64) -> Timestamp {
