@@ -483,9 +483,8 @@ fn what_was_admitted_alone_in_two_windows_is_charged_in_both_however_late_the_fi
         engine.stand(at(NOW + 1), Arc::new(healing));
         let mut charged = 0;
         let mut orders = sent(&mut engine);
-        while !orders.is_empty() {
-            // One answer at a time, the last order's first.
-            let Errand { ticket, order } = orders.pop().unwrap();
+        // One answer at a time, the last order's first.
+        while let Some(Errand { ticket, order }) = orders.pop() {
             charged += u64::from(matches!(order, Order::Fixed(_)));
             engine.outcome(at(NOW + 2), ticket, sold(1, EPOCH));
             orders.extend(sent(&mut engine));
