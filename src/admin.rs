@@ -2,10 +2,13 @@
 //! nothing of it can be reached through an API.
 
 mod cluster;
+pub mod findings;
 pub mod limits;
 mod metrics;
+mod page;
 pub mod refusal;
 mod refusing;
+pub mod shape;
 mod sharing;
 mod standing;
 
@@ -26,6 +29,7 @@ use tokio::sync::watch;
 use crate::admin::cluster::Together;
 use crate::admin::refusal::Refusal;
 use crate::admin::refusing::Refusing;
+use crate::admin::shape::Seen;
 use crate::admin::sharing::Sharing;
 use crate::configuration::cluster::Cluster;
 use crate::configuration::offer::Status;
@@ -121,7 +125,8 @@ struct Counters {
     shared: Option<Sharing>,
 }
 
-const THERE_ARE: &str = "there are /livez, /readyz, /status, /metrics, /reload and /limits\n";
+const THERE_ARE: &str =
+    "there are / (a page), /livez, /readyz, /status, /metrics, /reload and /limits\n";
 
 /// The most connections of operators at a time.
 pub const CONNECTIONS_MAX: usize = 256;
@@ -149,6 +154,7 @@ impl Admin {
             return plain(StatusCode::MISDIRECTED_REQUEST, "this is no host of the gateway\n");
         }
         match (&head.method, head.uri.path()) {
+            (&Method::GET | &Method::HEAD, "/") => self.page(),
             (&Method::GET | &Method::HEAD, "/livez") => plain(StatusCode::OK, "alive\n"),
             (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
             (&Method::GET | &Method::HEAD, "/status") => self.status(),
@@ -165,7 +171,7 @@ impl Admin {
                 self.configuration.ask();
                 plain(StatusCode::ACCEPTED, "the folder is looked at now; see /status\n")
             }
-            (_, "/livez" | "/readyz" | "/status" | "/metrics") => wrong_method("GET, HEAD"),
+            (_, "/" | "/livez" | "/readyz" | "/status" | "/metrics") => wrong_method("GET, HEAD"),
             (_, "/reload") => wrong_method("POST"),
             (_, path) => match path.strip_prefix("/limits") {
                 Some(rest) if rest.is_empty() || rest.starts_with('/') => {
@@ -237,10 +243,10 @@ impl Admin {
         plain(status, &text)
     }
 
-    fn status(&self) -> Response<Vec<u8>> {
+    fn report(&self) -> Report {
         let state = self.configuration.now();
         let usage = self.counters.usage();
-        let report = Report {
+        Report {
             version: env!("CARGO_PKG_VERSION"),
             started: date(self.started),
             ready: self.state.is_ready(&self.live.snapshot()),
@@ -275,8 +281,20 @@ impl Admin {
                 .map(|(site, decisions)| Refusing::of(&site, decisions))
                 .collect(),
             log_lines_dropped: self.log.dropped(),
-        };
-        let body = serde_json::to_vec_pretty(&report).unwrap_or_default();
+        }
+    }
+
+    /// The same as a page. It is written from what is told, as anybody could.
+    fn page(&self) -> Response<Vec<u8>> {
+        let told = serde_json::to_value(self.report()).unwrap_or_default();
+        match Seen::of(told) {
+            Some(seen) => page::answer(&seen, &date(self.clock.now())),
+            None => plain(StatusCode::INTERNAL_SERVER_ERROR, "see /status\n"),
+        }
+    }
+
+    fn status(&self) -> Response<Vec<u8>> {
+        let body = serde_json::to_vec_pretty(&self.report()).unwrap_or_default();
         let mut response = Response::new(body);
         let kind = HeaderValue::from_static("application/json");
         response.headers_mut().insert(CONTENT_TYPE, kind);

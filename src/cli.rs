@@ -12,6 +12,7 @@ pub mod check;
 pub mod explain;
 pub mod limits;
 pub mod control;
+pub mod status;
 pub mod token;
 pub mod schema;
 pub mod sample_backend;
@@ -41,6 +42,8 @@ enum Command {
     Control(control::Control),
     /// Shows the limits of a running gateway, and sets them back.
     Limits(limits::Limits),
+    /// Shows how a running gateway and its cluster are doing, or waits until all serve a generation.
+    Status(status::Status),
     /// Makes, looks at and revokes tokens of gateways, and replaces the keys that sign them.
     Token(token::Token),
     /// Prints the JSON Schema of the configuration's YAML.
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.run(&mut out),
         Command::Explain(explain) => explain.run(&mut out),
         Command::Limits(limits) => limits.run(&mut out),
+        Command::Status(status) => status.run(&mut out),
         Command::Token(token) => token.run(&mut out),
         Command::Schema(schema) => schema.run(&mut out),
     };

@@ -2,7 +2,7 @@
 //! admit at most; asked of a running gateway.
 
 pub(super) mod ask;
-mod table;
+pub(super) mod table;
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -96,7 +96,7 @@ impl Limits {
     }
 
     fn answer(&self, out: &mut impl Write) -> Result<Outcome, Stop> {
-        let gateway = self.gateway()?;
+        let gateway = gateway(self.admin.as_deref()).map_err(Stop::Misused)?;
         match &self.command {
             Command::Top { count } => {
                 let top: Top = read(gateway.get(&format!("/limits?top={count}")))?;
@@ -132,22 +132,23 @@ impl Limits {
             }
         }
     }
+}
 
-    fn gateway(&self) -> Result<Gateway, Stop> {
-        if let Some(admin) = &self.admin {
-            return Ok(Gateway::at(admin));
-        }
-        let loaded = settings::load(&[], &Environment::of_process(), read_text);
-        let settings = loaded.settings.map_err(|faults| {
-            let faults = faults.iter().map(|fault| render(fault, &loaded.sources));
-            Stop::Misused(faults.collect::<Vec<_>>().join("\n"))
-        })?;
-        let admin = settings.listen.admin.ok_or_else(|| {
-            let remedy = "say with --admin where another gateway listens for operators";
-            Stop::Misused(format!("`listen.admin` is off in the settings: {remedy}"))
-        })?;
-        Ok(Gateway::of(admin))
+/// The gateway that is asked: the one at `admin`, else the one of the settings. An error is a
+/// sentence for who wrote the command.
+pub(super) fn gateway(admin: Option<&str>) -> Result<Gateway, String> {
+    if let Some(admin) = admin {
+        return Ok(Gateway::at(admin));
     }
+    let loaded = settings::load(&[], &Environment::of_process(), read_text);
+    let settings = loaded.settings.map_err(|faults| {
+        let faults = faults.iter().map(|fault| render(fault, &loaded.sources));
+        faults.collect::<Vec<_>>().join("\n")
+    })?;
+    settings.listen.admin.map(Gateway::of).ok_or_else(|| {
+        let remedy = "say with --admin where another gateway listens for operators";
+        format!("`listen.admin` is off in the settings: {remedy}")
+    })
 }
 
 /// A key, which is part of a path.

@@ -19,6 +19,7 @@ pub(crate) mod linked;
 pub(crate) mod replica;
 pub(crate) mod fleet;
 pub(crate) mod network;
+pub(crate) mod browser;
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -55,3 +55,4 @@ mod etcd;
 mod cluster;
 mod cluster_weather;
 mod control;
+mod status;

@@ -11,7 +11,7 @@ use crate::admin::refusal::Refusal;
 const DIGITS: usize = 12;
 
 /// Lines of cells, each column as wide as its widest.
-fn table(heads: &[&str], lines: &[Vec<String>]) -> String {
+pub(in crate::cli) fn table(heads: &[&str], lines: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells =
             lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count());
@@ -33,7 +33,7 @@ fn table(heads: &[&str], lines: &[Vec<String>]) -> String {
 }
 
 /// Name and value, a line each.
-fn list(text: &mut String, rows: &[(&str, String)]) {
+pub(in crate::cli) fn list(text: &mut String, rows: &[(&str, String)]) {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in rows {
         let _ = writeln!(text, "  {name:<width$}  {value}");

@@ -27,6 +27,7 @@ impl Cluster {
     pub(super) async fn follow(&self) {
         let mut handed = Handed::default();
         let mut failures = 0_u32;
+        let mut settled = false;
         loop {
             let looked = match in_force(&*self.store).await {
                 Ok(seen) => {
@@ -38,6 +39,7 @@ impl Cluster {
                             standing.members = members;
                         }
                     });
+                    settled = self.standing.borrow().is_settled(&self.replica);
                     let obeyed = match &seen.current {
                         Some(current) => self.obey(current, &mut handed).await,
                         None => Ok(()),
@@ -51,7 +53,9 @@ impl Cluster {
                     failures = 0;
                     self.trouble(None);
                     let changed = self.store.changed(CURRENT, revision);
-                    let hint = within(&*self.clock, self.terms.look_again, changed).await;
+                    // Nobody hints at how the others get on; who looks here wants to know.
+                    let next = if settled { self.terms.look_again } else { self.terms.look };
+                    let hint = within(&*self.clock, next, changed).await;
                     if !matches!(hint, Some(Ok(()))) {
                         self.clock.sleep(self.pause(0)).await;
                     }
