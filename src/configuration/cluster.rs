@@ -91,22 +91,6 @@ pub struct Standing {
     pub members: Vec<Member>,
 }
 
-impl Standing {
-    /// Whether all replicas, and `replica` among them, serve what they are to serve, as far as was
-    /// seen.
-    fn is_settled(&self, replica: &str) -> bool {
-        let is_there = self.members.iter().any(|member| member.replica == replica);
-        self.current.as_ref().is_none_or(|current| {
-            is_there
-                && self.members.iter().all(|member| {
-                    let is_for = current.is_for(&member.replica);
-                    let meant = if is_for { current.number } else { current.previous };
-                    meant <= member.serving
-                })
-        })
-    }
-}
-
 /// Numbers that differ between replicas.
 #[derive(Debug)]
 pub struct Dice(AtomicU64);
@@ -118,6 +102,7 @@ impl Cluster {
         tokio::select! {
             biased;
             () = self.follow() => (),
+            () = self.look_around() => (),
             () = self.go_on_alone() => (),
             () = self.sessions(&lease) => (),
             // Without its sender nobody is left to say so.

@@ -48,9 +48,7 @@ fn cluster(etcd: &Etcd, hold: &str) -> [Gateway; 3] {
             let serving = all.iter().filter(|replica| replica["serving"] == 1).count();
             (serving == 3 && cluster["leader"].is_string()).then_some(())
         };
-        // Who follows looks for others that came later every 20 s.
-        let found = soon(served).or_else(|| soon(served)).or_else(|| soon(served));
-        assert!(found.is_some(), "{}", replica.admin("/status").text());
+        assert!(soon(served).is_some(), "{}", replica.admin("/status").text());
     }
     replicas
 }
@@ -110,6 +108,13 @@ fn a_refusal_ends_the_wait_and_is_told_with_its_place() {
         (code == Some(1) && fault && told["ok"] == false).then_some(told)
     };
     let told = soon(refused).unwrap_or_else(|| panic!("{}", leader.admin("/status").text()));
+    for replica in &replicas {
+        let told = || {
+            let (code, text) = status(replica, &[]);
+            (code == Some(1) && text.contains("policy.xml:1:")).then_some(())
+        };
+        assert!(soon(told).is_some(), "{}", replica.admin("/status").text());
+    }
     assert_eq!(told["status"]["configuration"]["generation"], 1);
     let (code, text) = status(leader, &["--wait", "2", "--timeout", "1s"]);
     assert_eq!(code, Some(1), "{text}");

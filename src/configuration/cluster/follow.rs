@@ -11,6 +11,8 @@ use crate::configuration::bundle::Bundle;
 use crate::configuration::generation::Generation;
 use crate::configuration::offer::{Offer, Order};
 
+/// How often the leader looks at the others, while who follows does once.
+const LOOKS: u32 = 4;
 /// How long a replica that serves nothing waits for the store.
 const WAITED_MAX: Duration = Duration::from_secs(2);
 
@@ -27,7 +29,6 @@ impl Cluster {
     pub(super) async fn follow(&self) {
         let mut handed = Handed::default();
         let mut failures = 0_u32;
-        let mut settled = false;
         loop {
             let looked = match in_force(&*self.store).await {
                 Ok(seen) => {
@@ -39,7 +40,6 @@ impl Cluster {
                             standing.members = members;
                         }
                     });
-                    settled = self.standing.borrow().is_settled(&self.replica);
                     let obeyed = match &seen.current {
                         Some(current) => self.obey(current, &mut handed).await,
                         None => Ok(()),
@@ -53,9 +53,7 @@ impl Cluster {
                     failures = 0;
                     self.trouble(None);
                     let changed = self.store.changed(CURRENT, revision);
-                    // Nobody hints at how the others get on; who looks here wants to know.
-                    let next = if settled { self.terms.look_again } else { self.terms.look };
-                    let hint = within(&*self.clock, next, changed).await;
+                    let hint = within(&*self.clock, self.terms.look_again, changed).await;
                     if !matches!(hint, Some(Ok(()))) {
                         self.clock.sleep(self.pause(0)).await;
                     }
@@ -65,6 +63,20 @@ impl Cluster {
                     failures = failures.saturating_add(1);
                     self.clock.sleep(self.pause(failures)).await;
                 }
+            }
+        }
+    }
+
+    /// Notes how the others are doing, again and again, for whoever asks this replica. Without an
+    /// answer it shows what it saw last; who leads looks anyway.
+    pub(super) async fn look_around(&self) {
+        loop {
+            self.clock.sleep(self.terms.look.saturating_mul(LOOKS)).await;
+            if self.standing.borrow().is_leading {
+                continue;
+            }
+            if let Ok(members) = self.members().await {
+                self.note(|standing| standing.members = members);
             }
         }
     }
