@@ -1,6 +1,8 @@
 //! What of a gateway's status is told in words: what is wrong with it, what is in force, how each
 //! replica is doing. `weir status` and the status page say the same.
 
+use std::fmt::Write as _;
+
 use crate::admin::shape::{InForce, Lane, Replica, Seen, Sharing, Together};
 
 /// A replica, as one row shows it.
@@ -173,11 +175,12 @@ pub fn in_force(in_force: &InForce) -> String {
 pub fn serves(seen: &Seen) -> String {
     let configuration = &seen.configuration;
     let mut text = format!("generation {}", configuration.generation);
+    // A string takes everything.
     if let Some(since) = &configuration.since {
-        text.push_str(&format!(" since {since}"));
+        let _ = write!(text, " since {since}");
     }
     if let Some(source) = &configuration.source {
-        text.push_str(&format!(", from {source}"));
+        let _ = write!(text, ", from {source}");
     }
     text
 }
@@ -196,7 +199,7 @@ pub fn control(seen: &Seen) -> Option<String> {
     let control = seen.control.as_ref()?;
     let mut text = if control.connected { "connected" } else { "not connected" }.to_owned();
     if let Some(expires) = &control.token_expires {
-        text.push_str(&format!("; the credential is good until {expires}"));
+        let _ = write!(text, "; the credential is good until {expires}");
     }
     Some(text)
 }

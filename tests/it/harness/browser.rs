@@ -17,7 +17,7 @@ use super::soon;
 /// What a Chromium is called, in order of preference.
 const NAMES: [&str; 3] = ["chromium-headless-shell", "chromium", "google-chrome"];
 /// How long one answer of the browser may take; it may have to start on a machine that is busy.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
+const ANSWER_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// A browser with one page. It ends when the value does.
 pub(crate) struct Browser {
