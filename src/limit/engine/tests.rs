@@ -492,3 +492,19 @@ fn what_was_admitted_alone_in_two_windows_is_charged_in_both_however_late_the_fi
         assert_eq!(charged, 2 * u64::try_from(many).unwrap());
     }
 }
+
+#[test]
+fn however_many_wait_at_one_place_they_are_decided_together() {
+    // Nothing is on its way: each time that they are decided, all look again a little later.
+    let stale = Standing { buys_until: at(NOW), ..in_touch() };
+    let mut engine = engine(stale);
+    let rule = Arc::new(fixed(100).certainty(Certainty::Fast { over: 0 }));
+    let many = 200;
+    for _ in 0..many {
+        assert!(matches!(ask(&mut engine, NOW + 1, &rule).0, Decision::Waiting(_)));
+    }
+    for millis in 1..25 {
+        engine.tick(at(NOW + millis * 1_000));
+        assert!(engine.waiting.alarms() <= 3 * many, "{} alarms", engine.waiting.alarms());
+    }
+}

@@ -52,6 +52,12 @@ impl Waiting {
         self.alarms.push(Reverse((now + Duration::from_micros(1), place)));
     }
 
+    /// How many alarms are set.
+    #[cfg(test)]
+    pub(super) fn alarms(&self) -> usize {
+        self.alarms.len()
+    }
+
     fn due(&mut self, now: Timestamp) -> Option<u32> {
         let Reverse((at, place)) = *self.alarms.peek()?;
         if now < at {
@@ -73,7 +79,9 @@ impl Engine {
     /// begun, and looks after some of the slots that nobody asked for lately. To be called at
     /// [`Self::wake`], and now and then in any case.
     pub fn tick(&mut self, now: Timestamp) {
-        while let Some(place) = self.waiting.due(now) {
+        // All who wait at one place have the same alarm: they are decided once.
+        let due: BTreeSet<u32> = std::iter::from_fn(|| self.waiting.due(now)).collect();
+        for place in due {
             self.serve(place, now);
         }
         self.keep_books(now);
@@ -125,7 +133,7 @@ impl Engine {
             slot.flags.awaited = false;
         }
         let mut left = VecDeque::new();
-        let mut ask = None;
+        let (mut ask, mut next) = (None, None);
         while let Some(waiter) = waiters.pop_front() {
             let Waiter { key, rule, need, cost, .. } = &waiter;
             let claim = Claim { key: *key, rule, need: *need, cost: *cost };
@@ -134,9 +142,8 @@ impl Engine {
                 Verdict::Is(decision) => decision,
                 Verdict::Wait(_) if waiter.until <= now => self.in_vain(rule, place, now, *cost),
                 Verdict::Wait(alarm) => {
-                    if let Some(alarm) = alarm.filter(|alarm| *alarm < waiter.until) {
-                        self.waiting.alarms.push(Reverse((alarm, place)));
-                    }
+                    let alarm = alarm.filter(|alarm| *alarm < waiter.until);
+                    next = next.into_iter().chain(alarm).min();
                     ask = Some(Arc::clone(rule));
                     left.push_back(waiter);
                     continue;
@@ -148,6 +155,8 @@ impl Engine {
         if left.is_empty() {
             return;
         }
+        // One for all: each of them would have all decided again, and set as many more.
+        self.waiting.alarms.extend(next.map(|alarm| Reverse((alarm, place))));
         self.waiting.by_place.insert(place, left);
         if let Some(slot) = self.slots.get_mut(place) {
             slot.flags.awaited = true;

@@ -28,6 +28,7 @@
 //! | 17 | after a loss of the table the whole limit was the share of who had come back | `who_comes_back_after_a_loss_…` |
 //! | 18 | what a life had only taken from tills and gave back at once was spent in the books | `what_is_given_back_before_its_loan_…` in `lend` |
 //! | 19 | of two windows that were to be charged the second was left out when the first was answered before | `what_was_admitted_alone_in_two_windows_…` in `tests` |
+//! | 20 | each who waited had all others decided again, and each of these set an alarm as well | `however_many_wait_…` in `tests` |
 //!
 //! Those of a single part are tested there: how large the shares of the unheard are in `members`,
 //! what is owed of a silence in the tests of one desk.
