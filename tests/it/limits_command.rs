@@ -361,7 +361,7 @@ impl Metrics {
         lines.filter_map(|rest| Some(millionths(rest.rsplit_once(' ')?.1))).sum()
     }
 
-    /// The names that are scraped.
+    /// The names that are scraped of limits.
     fn names(&self) -> BTreeSet<String> {
         let types = self.0.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         let name = |line: &str| match line.split_once(' ') {
@@ -369,7 +369,7 @@ impl Metrics {
             Some((name, _)) => name.to_owned(),
             None => panic!("{line}"),
         };
-        types.map(name).collect()
+        types.map(name).filter(|name| name.starts_with("weir_limit_")).collect()
     }
 }
 
