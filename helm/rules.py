@@ -15,8 +15,8 @@ TABLES = [SOURCE / "table.rs", *sorted((SOURCE / "table").glob("*.rs"))]
 OWN = {"configuration.folder", "drain.delay", "drain.deadline"} | {
     f"listen.{name}" for name in ("http", "https", "certificateFile", "keyFile", "h2c", "admin")
 }
-# Those of another command, and a secret that belongs in a file.
-OWN |= {
+# Those of another command, and a secret that belongs in a file: no chart passes them on.
+ELSEWHERE = {
     f"control.{name}"
     for name in (
         "listen",
@@ -29,6 +29,7 @@ OWN |= {
         "token",
     )
 }
+OWN |= ELSEWHERE
 DATA_PORTS, ADMIN_PORT = {8080, 8081}, 8082
 # What the process may need to end after its drain, in seconds.
 ENDING = 5
@@ -467,7 +468,11 @@ FACTS = [
         "the platform chooses the user",
         lambda it: not it.pod["securityContext"].keys() & {"runAsUser", "runAsGroup", "fsGroup"},
     ),
-    ("platform", "every setting is passed on", lambda it: it.flags.keys() == FLAGS),
+    (
+        "platform",
+        "every setting is passed on",
+        lambda it: it.flags.keys() == FLAGS - {flag(name) for name in ELSEWHERE},
+    ),
     (
         "platform",
         "values are written as Weir reads them",
