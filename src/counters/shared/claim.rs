@@ -13,7 +13,6 @@ use crate::counters::shared::desk::{Decided, Said};
 use crate::counters::shared::{ANSWER_MAX, Office, may_be_alone};
 use crate::limit::engine::Receipt;
 use crate::limit::engine::rule::Loss;
-use crate::limit::till::Label;
 use crate::limit::{Answer, Charge, Counters, CountersUnavailable, Tallies, Tally, same_counter};
 
 /// When to ask again about a limit of which nothing is known for sure.
@@ -108,14 +107,8 @@ impl Office {
     /// Takes what `charge` asks for from what its desk has lent, without the desk's lock. None:
     /// the desk is to be asked.
     fn at_till(&self, charge: &Charge) -> Option<Decided> {
-        let Charge { key, terms, need, cost, .. } = charge;
-        if cost < need {
-            return None;
-        }
-        let key = key.to_bytes();
-        let till = self.lane_of(key)?.till_of(key)?;
-        let taken = till.take(&Label::of(charge)?, *cost, self.clock.now())?;
-        Some(Decided::from_till(terms.limit, *cost, taken))
+        let key = charge.key.to_bytes();
+        Decided::at_till(self.lane_of(key)?.till_of(key)?, charge, self.clock.now())
     }
 }
 

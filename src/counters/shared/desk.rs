@@ -152,8 +152,11 @@ impl Desk {
     /// Takes what `charge` asks for, or lets it wait.
     pub(super) fn charge(&mut self, now: Timestamp, charge: &Charge) -> Result<Said, Unfit> {
         self.asked_at = now;
-        self.tolls.claims = self.tolls.claims.saturating_add(1);
         let Charge { key, need, cost, .. } = *charge;
+        if let Some(decided) = self.at_till(now, charge) {
+            return Ok(Said::Now(decided));
+        }
+        self.tolls.claims = self.tolls.claims.saturating_add(1);
         self.recall(now, &key);
         let rule = self.rules.of(&charge.terms)?;
         let claim = Claim { key, rule, need, cost };
