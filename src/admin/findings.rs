@@ -3,7 +3,8 @@
 
 use std::fmt::Write as _;
 
-use crate::admin::shape::{InForce, Lane, Replica, Seen, Sharing, Together};
+use crate::admin::shape::{InForce, Lane, Seen, Sharing, Together};
+use crate::configuration::cluster::record::Member;
 
 /// A replica, as one row shows it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -112,7 +113,7 @@ pub fn rows(cluster: &Together) -> Vec<Row> {
     rows
 }
 
-fn row(cluster: &Together, replica: &Replica) -> Row {
+fn row(cluster: &Together, replica: &Member) -> Row {
     let name = &replica.replica;
     let in_force = cluster.in_force.as_ref();
     let is_behind = in_force.is_some_and(|in_force| is_behind(replica, in_force));
@@ -133,12 +134,12 @@ fn row(cluster: &Together, replica: &Replica) -> Row {
     }
 }
 
-fn is_behind(replica: &Replica, in_force: &InForce) -> bool {
+fn is_behind(replica: &Member, in_force: &InForce) -> bool {
     replica.serving < in_force.meant_for(&replica.replica)
 }
 
 /// Why a replica does not serve the newest.
-pub fn last_error(replica: &Replica) -> Option<String> {
+pub fn last_error(replica: &Member) -> Option<String> {
     let fault = replica.faults.first();
     match (replica.refused, fault) {
         (0, None) => None,

@@ -4,6 +4,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::configuration::cluster::record::Member;
+
 /// How a gateway is doing.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -102,7 +104,7 @@ pub struct Together {
     /// What is in force.
     pub in_force: Option<InForce>,
     /// All of them.
-    pub replicas: Vec<Replica>,
+    pub replicas: Vec<Member>,
 }
 
 /// The generation that is in force.
@@ -123,28 +125,6 @@ pub struct InForce {
     pub reason: Option<String>,
     /// Who published it.
     pub published_by: String,
-}
-
-/// How a replica is doing.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Replica {
-    /// Its name.
-    pub replica: String,
-    /// The version of Weir that it runs.
-    pub version: String,
-    /// The newest generation that it heard of.
-    pub observed: u64,
-    /// The newest that it has ready.
-    pub prepared: u64,
-    /// The one that it serves.
-    pub serving: u64,
-    /// The history that this one is of.
-    pub history: u64,
-    /// The newest that it refused; 0 for none.
-    pub refused: u64,
-    /// Why it does not serve the newest.
-    pub faults: Vec<String>,
 }
 
 /// How it goes with the control plane.

@@ -5,16 +5,15 @@ use std::net::SocketAddr;
 
 use clap::{Args, Subcommand};
 
+use crate::app::StartError;
 use crate::app::control::ControlPlane;
-use crate::app::{self, StartError};
 use crate::cli::limits::ask::{Asked, Gateway};
-use crate::cli::run::{color, described, level, pairs};
+use crate::cli::run::{begun, described};
 use crate::cli::{Outcome, complain, say};
 use crate::configuration::source::{Environment, read_text};
 use crate::control::operators::WentBack;
 use crate::fault::render;
 use crate::settings::{self, Loaded, Settings};
-use crate::telemetry::events;
 
 /// Serves configurations to gateways: `weir control --config FOLDER`.
 ///
@@ -56,26 +55,18 @@ impl Control {
             say(&mut io::stdout().lock(), &described());
             return Outcome::Fine;
         }
-        let flags = match pairs(&self.settings) {
-            Ok(flags) => flags,
-            Err(message) => {
-                complain(&message);
-                return Outcome::Misused;
-            }
-        };
         let environment = Environment::of_process();
-        let settings = match loaded(&flags, &environment) {
-            Ok(settings) => settings,
-            Err(outcome) => return outcome,
-        };
-        events::start(app::format(&settings), level(&settings), color(&settings));
-        serve(&settings, environment)
+        match begun(&self.settings, &environment) {
+            Ok(settings) => serve(&settings, environment),
+            Err(outcome) => outcome,
+        }
     }
 }
 
-/// The settings; what is wrong with them is told.
-fn loaded(flags: &[(String, String)], environment: &Environment) -> Result<Settings, Outcome> {
-    let Loaded { settings, sources, .. } = settings::load(flags, environment, read_text);
+/// The settings of a control plane that runs, as far as they are those of this process.
+fn usual() -> Result<Settings, Outcome> {
+    let Loaded { settings, sources, .. } =
+        settings::load(&[], &Environment::of_process(), read_text);
     settings.map_err(|faults| {
         for fault in faults {
             complain(&(render(&fault, &sources) + "\n"));
@@ -111,7 +102,7 @@ fn control_plane(admin: Option<&str>) -> Result<Gateway, Outcome> {
     if let Some(admin) = admin {
         return Ok(Gateway::at(admin));
     }
-    let settings = loaded(&[], &Environment::of_process())?;
+    let settings = usual()?;
     settings.control.admin.map(Gateway::of).ok_or_else(|| {
         complain("`control.admin` is off in the settings: say where with --admin\n");
         Outcome::Misused

@@ -35,30 +35,33 @@ impl Run {
             say(&mut io::stdout().lock(), &described());
             return Outcome::Fine;
         }
-        let flags = match pairs(&self.settings) {
-            Ok(flags) => flags,
-            Err(message) => {
-                complain(&message);
-                return Outcome::Misused;
-            }
-        };
         let environment = Environment::of_process();
-        let loaded = settings::load(&flags, &environment, read_text);
-        let settings = match loaded.settings {
-            Ok(settings) => settings,
-            Err(faults) => {
-                for fault in faults {
-                    complain(&(render(&fault, &loaded.sources) + "\n"));
-                }
-                return Outcome::Misused;
-            }
-        };
-        events::start(app::format(&settings), level(&settings), color(&settings));
-        for ignored in &loaded.ignored {
-            tracing::info!(setting = ignored.name, reason = ignored.reason, "setting ignored");
+        match begun(&self.settings, &environment) {
+            Ok(settings) => serve(&settings, environment),
+            Err(outcome) => outcome,
         }
-        serve(&settings, environment)
     }
+}
+
+/// Settings from flags and from everywhere else, and the log as they want it; what is wrong with
+/// them is told.
+pub(super) fn begun(words: &[String], environment: &Environment) -> Result<Settings, Outcome> {
+    let flags = pairs(words).map_err(|message| {
+        complain(&message);
+        Outcome::Misused
+    })?;
+    let loaded = settings::load(&flags, environment, read_text);
+    let settings = loaded.settings.map_err(|faults| {
+        for fault in faults {
+            complain(&(render(&fault, &loaded.sources) + "\n"));
+        }
+        Outcome::Misused
+    })?;
+    events::start(app::format(&settings), level(&settings), color(&settings));
+    for ignored in &loaded.ignored {
+        tracing::info!(setting = ignored.name, reason = ignored.reason, "setting ignored");
+    }
+    Ok(settings)
 }
 
 fn serve(settings: &Settings, environment: Environment) -> Outcome {
@@ -96,7 +99,7 @@ fn failed(error: &StartError) -> Outcome {
 }
 
 /// `--name value` and `--name=value`, as names and values.
-pub(super) fn pairs(words: &[String]) -> Result<Vec<(String, String)>, String> {
+fn pairs(words: &[String]) -> Result<Vec<(String, String)>, String> {
     let mut pairs = Vec::new();
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -133,7 +136,7 @@ pub(super) fn described() -> String {
     file + &table::ROWS.iter().map(row).collect::<String>()
 }
 
-pub(super) const fn level(settings: &Settings) -> &'static str {
+const fn level(settings: &Settings) -> &'static str {
     match settings.log.level {
         LogLevel::All => "trace",
         LogLevel::Debug => "debug",
@@ -143,7 +146,7 @@ pub(super) const fn level(settings: &Settings) -> &'static str {
     }
 }
 
-pub(super) fn color(settings: &Settings) -> bool {
+fn color(settings: &Settings) -> bool {
     match settings.log.color {
         LogColor::Auto => io::stderr().is_terminal(),
         LogColor::Always => true,

@@ -1,8 +1,8 @@
 //! How somebody who has a configuration hands it to the one thread that makes configurations run,
 //! and hears what became of it.
 //!
-//! Only the newest offer waits: who publishes a hundred times a second gets the last one served,
-//! and nothing piles up.
+//! Only the newest offers wait, one to be served and one to be made ready: who publishes a hundred
+//! times a second gets the last one served, and nothing piles up.
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -110,7 +110,10 @@ struct Wishes {
     asked: u64,
     /// How many of these were heeded: who asks while a configuration is loaded, is not forgotten.
     heeded: u64,
-    offered: Option<Offer>,
+    /// To be served.
+    serve: Option<Offer>,
+    /// To be made ready; newer than what is to be served.
+    prepare: Option<Offer>,
     stopped: bool,
 }
 
@@ -155,12 +158,21 @@ impl Status {
     /// Hands over a configuration, in the place of an older one that waits.
     pub fn offer(&self, offer: Offer) {
         self.change(|state| state.observed = state.observed.max(offer.generation));
-        let rank = |offer: &Offer| (offer.generation, offer.order);
         let mut wishes = self.lock();
-        if wishes.offered.as_ref().is_none_or(|waits| rank(waits) <= rank(&offer)) {
-            wishes.offered = Some(offer);
-            self.wished.notify_all();
+        let Wishes { serve, prepare, .. } = &mut *wishes;
+        let is_after = |waits: &Option<Offer>| {
+            waits.as_ref().is_none_or(|waits| waits.generation < offer.generation)
+        };
+        match offer.order {
+            Order::Serve if is_after(serve) => {
+                prepare.take_if(|ready| ready.generation <= offer.generation);
+                *serve = Some(offer);
+            }
+            // What is to be served now still is: nobody may be without until this one is allowed.
+            Order::Prepare if is_after(serve) && is_after(prepare) => *prepare = Some(offer),
+            Order::Serve | Order::Prepare => return,
         }
+        self.wished.notify_all();
     }
 
     /// Ends the thread.
@@ -177,14 +189,16 @@ impl Status {
     /// Waits for `interval`, or until somebody wants something.
     pub(super) fn wait(&self, interval: Duration) -> Wake {
         let idle = |wishes: &mut Wishes| {
-            !wishes.stopped && wishes.offered.is_none() && wishes.asked == wishes.heeded
+            let is_offered = wishes.serve.is_some() || wishes.prepare.is_some();
+            !wishes.stopped && !is_offered && wishes.asked == wishes.heeded
         };
         let waited = self.wished.wait_timeout_while(self.lock(), interval, idle);
         let (mut wishes, _timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
         if wishes.stopped {
             return Wake::Stop;
         }
-        if let Some(offer) = wishes.offered.take() {
+        let offered = wishes.serve.take().or_else(|| wishes.prepare.take());
+        if let Some(offer) = offered {
             return Wake::Offered(offer);
         }
         let asked = wishes.asked != wishes.heeded;
@@ -231,6 +245,17 @@ mod tests {
         let Wake::Offered(offer) = status.wait(Duration::ZERO) else { panic!("no offer") };
         assert_eq!((offer.generation.number, offer.order), (3, Order::Serve));
         assert!(matches!(status.wait(Duration::ZERO), Wake::Tick));
+    }
+
+    #[test]
+    fn what_is_to_be_made_ready_does_not_push_out_what_is_to_be_served() {
+        let status = Status::default();
+        status.offer(offer(1, Order::Serve));
+        status.offer(offer(2, Order::Prepare));
+        for (number, order) in [(1, Order::Serve), (2, Order::Prepare)] {
+            let Wake::Offered(offer) = status.wait(Duration::ZERO) else { panic!("no offer") };
+            assert_eq!((offer.generation.number, offer.order), (number, order));
+        }
     }
 
     #[test]

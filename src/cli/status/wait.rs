@@ -1,7 +1,8 @@
 //! Whether every replica serves a generation.
 
 use crate::admin::findings::last_error;
-use crate::admin::shape::{Replica, Seen, Together};
+use crate::admin::shape::{Seen, Together};
+use crate::configuration::cluster::record::Member;
 
 /// Whether every replica serves a generation.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -73,9 +74,9 @@ fn of_cluster(cluster: &Together, wanted: u64) -> Verdict {
         return Verdict::NotYet(vec![format!("generation {published} is the newest published")]);
     }
     let history = cluster.replicas.iter().map(|replica| replica.history).max().unwrap_or(0);
-    let lacks = |replica: &&Replica| replica.serving < wanted || replica.history < history;
-    let lacking: Vec<&Replica> = cluster.replicas.iter().filter(lacks).collect();
-    let refuses = |replica: &&&Replica| wanted <= replica.refused;
+    let lacks = |replica: &&Member| replica.serving < wanted || replica.history < history;
+    let lacking: Vec<&Member> = cluster.replicas.iter().filter(lacks).collect();
+    let refuses = |replica: &&&Member| wanted <= replica.refused;
     let refusing: Vec<String> =
         lacking.iter().filter(refuses).map(|replica| lack(replica)).collect();
     if !refusing.is_empty() {
@@ -90,7 +91,7 @@ fn of_cluster(cluster: &Together, wanted: u64) -> Verdict {
     Verdict::Served
 }
 
-fn lack(replica: &Replica) -> String {
+fn lack(replica: &Member) -> String {
     let serves = format!("{} serves generation {}", replica.replica, replica.serving);
     match last_error(replica) {
         Some(error) => format!("{serves}: it {error}"),

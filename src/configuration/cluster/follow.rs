@@ -32,14 +32,7 @@ impl Cluster {
         loop {
             let looked = match in_force(&*self.store).await {
                 Ok(seen) => {
-                    // For whoever asks this replica; without an answer it shows what it saw last.
-                    let members = self.members().await;
-                    self.note(|standing| {
-                        standing.current.clone_from(&seen.current);
-                        if let Ok(members) = members {
-                            standing.members = members;
-                        }
-                    });
+                    self.note(|standing| standing.current.clone_from(&seen.current));
                     let obeyed = match &seen.current {
                         Some(current) => self.obey(current, &mut handed).await,
                         None => Ok(()),
@@ -71,13 +64,12 @@ impl Cluster {
     /// answer it shows what it saw last; who leads looks anyway.
     pub(super) async fn look_around(&self) {
         loop {
-            self.clock.sleep(self.terms.look.saturating_mul(LOOKS)).await;
-            if self.standing.borrow().is_leading {
-                continue;
-            }
-            if let Ok(members) = self.members().await {
+            if !self.standing.borrow().is_leading
+                && let Ok(members) = self.members().await
+            {
                 self.note(|standing| standing.members = members);
             }
+            self.clock.sleep(self.terms.look.saturating_mul(LOOKS)).await;
         }
     }
 

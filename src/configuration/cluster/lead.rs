@@ -128,14 +128,12 @@ impl Term<'_> {
         members: &[Member],
         now: Timestamp,
     ) -> Option<Edition> {
-        let generation = match (&seen.current, found.generation) {
-            (None, Some(given)) => given,
-            (Some(current), Some(given)) => Some(given).filter(|_| current.generation() < given)?,
-            (None, None) => {
+        let generation = match &seen.current {
+            None => {
                 let begun = now.micros().checked_div(1_000).unwrap_or(0);
                 Generation { history: begun, number: 1 }
             }
-            (Some(current), None) => {
+            Some(current) => {
                 // A store that lost what it had last must not give its numbers away again.
                 let newest = members.iter().map(Member::served).max().unwrap_or_default();
                 let is_behind = current.generation() < newest;

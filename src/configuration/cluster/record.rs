@@ -85,8 +85,11 @@ pub struct Record {
 }
 
 /// How a replica is doing.
+///
+/// Replicas of several versions see each other while one replaces another: what one does not tell,
+/// counts as nothing.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase")]
 pub struct Member {
     /// Its name.
     pub replica: String,

@@ -11,7 +11,6 @@ use tokio::time::sleep;
 
 use crate::configuration::bundle::Bundle;
 use crate::configuration::compile::Making;
-use crate::configuration::generation::Generation;
 use crate::configuration::loader::{Loaded, Loader};
 use crate::configuration::offer::Status;
 use crate::configuration::refresh::{Refusal, refuse};
@@ -23,8 +22,6 @@ use crate::fault::{Fault, Place, Sources};
 pub struct Found {
     /// What it is.
     pub bundle: Arc<Bundle>,
-    /// Which one, if whoever has it counts them; otherwise the leader does.
-    pub generation: Option<Generation>,
 }
 
 /// Where configurations come from.
@@ -73,7 +70,7 @@ impl Source for Watched {
                     match what {
                         Some(Ok(bundle)) => {
                             self.status.change(|state| state.refusal.clear());
-                            let found_now = Found { bundle: Arc::new(bundle), generation: None };
+                            let found_now = Found { bundle: Arc::new(bundle) };
                             found.send_replace(Some(found_now));
                         }
                         Some(Err(refusal)) => refuse(&self.status, &refusal),

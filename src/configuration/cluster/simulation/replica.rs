@@ -191,7 +191,7 @@ impl Source for Behind {
                 Some(last.bundle.digest()) != bundle.as_ref().map(|b| b.digest())
             });
             if let Some(bundle) = bundle.filter(|_| is_new) {
-                found.send_replace(Some(Found { bundle, generation: None }));
+                found.send_replace(Some(Found { bundle }));
             }
             self.reached.sleep(Duration::from_secs(1)).await;
         }
