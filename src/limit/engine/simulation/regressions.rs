@@ -29,6 +29,8 @@
 //! | 18 | what a life had only taken from tills and gave back at once was spent in the books | `what_is_given_back_before_its_loan_…` in `lend` |
 //! | 19 | of two windows that were to be charged the second was left out when the first was answered before | `what_was_admitted_alone_in_two_windows_…` in `tests` |
 //! | 20 | each who waited had all others decided again, and each of these set an alarm as well | `however_many_wait_…` in `tests` |
+//! | 21 | a purchase wished for before the loss was made on the way back | `what_was_wished_for_before_a_loss_…` |
+//! | 22 | what emptied data had granted was spent when it was told again after the way back | `what_emptied_data_grant_…` |
 //!
 //! Those of a single part are tested there: how large the shares of the unheard are in `members`,
 //! what is owed of a silence in the tests of one desk.
@@ -317,6 +319,41 @@ fn a_report_without_an_answer_buys_nothing_from_data_that_have_not_heard_what_wa
     for world in worlds {
         let worst = world.judge.worst(&world.plan.rule);
         assert!(worst <= 10, "{worst} of 10");
+    }
+}
+
+#[test]
+fn what_was_wished_for_before_a_loss_is_not_bought_before_all_have_told_what_they_saw() {
+    let shape = Shape::Quota { period: Duration::ZERO, origin: Duration::ZERO };
+    let rule = Rule::new(10, shape).unwrap();
+    for turn in 0..10 {
+        try_all(&rule, |plan| {
+            (plan.replicas, plan.weights) = (7, vec![2, 2, 13, 34, 3, 2, 4]);
+            plan.keys = 5;
+            plan.rate = 50;
+            // Used up just before Redis is gone: who asks then has wishes, and no answer.
+            let at = 3_200_000 + turn * 100_000 + plan.seed * 2_500;
+            plan.cuts = vec![cut(at, at + 1_500_000, &[0, 1, 2, 3, 4, 5, 6])];
+            let swaps = false;
+            plan.failover = Some(Failover { swaps, ..failover(at + 1_500_000, 2_500_000) });
+            plan.ends = at + 3 * SECOND;
+        });
+    }
+}
+
+#[test]
+fn what_emptied_data_grant_is_not_spent() {
+    let shape = Shape::Quota { period: Duration::ZERO, origin: Duration::ZERO };
+    let rule = Rule::new(20, shape).unwrap();
+    for turn in 0..10 {
+        try_all(&rule, |plan| {
+            (plan.replicas, plan.weights) = (1, vec![1]);
+            plan.rate = 130;
+            plan.delay = 4_000;
+            // It is used up by then, and is asked for again once a second.
+            plan.wipe = Some(5 * SECOND + turn * 100_000 + plan.seed * 2_500);
+            plan.ends = 8 * SECOND;
+        });
     }
 }
 
