@@ -7,19 +7,20 @@ use std::thread::{self, JoinHandle};
 
 use crate::cluster::{answer, saying, says, site, status};
 use crate::harness::etcd::Etcd;
+use crate::harness::load::Load;
 use crate::harness::network::Island;
 use crate::harness::site::write;
 use crate::harness::tls::Authority;
 use crate::harness::{Client, Gateway, Request, soon};
 
 /// Somebody who asks all the time, and notes what was said.
-struct Caller {
+pub(crate) struct Caller {
     stop: Arc<AtomicBool>,
     heard: JoinHandle<Vec<String>>,
 }
 
 impl Caller {
-    fn of(gateway: &Gateway) -> Self {
+    pub(crate) fn of(gateway: &Gateway) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (address, until) = (gateway.http, Arc::clone(&stop));
         let heard = thread::spawn(move || {
@@ -38,7 +39,7 @@ impl Caller {
     }
 
     /// What it heard, each once in a row.
-    fn end(self) -> Vec<String> {
+    pub(crate) fn end(self) -> Vec<String> {
         self.stop.store(true, Ordering::Relaxed);
         self.heard.join().expect("it asks to the end")
     }
@@ -102,11 +103,13 @@ fn a_leader_that_is_cut_off_from_etcd_is_replaced_and_follows_when_it_is_back() 
     let mut cut = site("a", &etcd.endpoint(), "one", "0s");
     island.hold(&mut cut);
     let cut = Gateway::over(cut);
-    let leads = |replica: &Gateway| soon(|| (status(replica)["isLeading"] == true).then_some(()));
-    assert!(leads(&cut).is_some(), "{}", cut.events().join("\n"));
+    let is_leading =
+        |replica: &Gateway| soon(|| (status(replica)["isLeading"] == true).then_some(()));
+    assert!(is_leading(&cut).is_some(), "{}", cut.events().join("\n"));
     let others = ["b", "c"].map(|name| Gateway::over(site(name, &etcd.endpoint(), "one", "0s")));
     all_say(&others, "one");
     let callers = [Caller::of(&cut), Caller::of(&others[0])];
+    let loads = [Load::on(&cut), Load::on(&others[0]), Load::on(&others[1])];
     island.cut();
     write(cut.folder(), "policy.xml", saying("stale"));
     let replaced = || others.iter().find(|other| status(other)["isLeading"] == true).map(|_| ());
@@ -124,6 +127,7 @@ fn a_leader_that_is_cut_off_from_etcd_is_replaced_and_follows_when_it_is_back() 
         cut.events().join("\n")
     );
     assert_eq!(cut.generation(), others[0].generation());
+    assert!(0 < loads.into_iter().map(Load::end).sum::<u64>());
     for caller in callers {
         assert_eq!(caller.end(), ["200 one", "200 two"]);
     }

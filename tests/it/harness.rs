@@ -16,6 +16,7 @@ pub(crate) mod increx;
 pub(crate) mod etcd;
 pub(crate) mod control;
 pub(crate) mod linked;
+pub(crate) mod load;
 pub(crate) mod replica;
 pub(crate) mod fleet;
 pub(crate) mod network;

@@ -14,10 +14,10 @@ use crate::harness::{Gateway, Policies, Site, soon};
 const SECRET: &str = "a secret of the operator's, long enough for anybody";
 
 /// A folder for copies, with the secret beside it.
-struct Shelf(TempDir);
+pub(crate) struct Shelf(TempDir);
 
 impl Shelf {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let shelf = Self(tempfile::tempdir().unwrap());
         fs::write(shelf.key(), SECRET).unwrap();
         shelf
@@ -32,7 +32,7 @@ impl Shelf {
     }
 
     /// Makes a gateway keep its copies here, after `requests` requests.
-    fn set(&self, site: &mut Site, requests: u64) {
+    pub(crate) fn set(&self, site: &mut Site, requests: u64) {
         let text = |path: PathBuf| path.display().to_string();
         site.set("configuration-last-good-folder", &text(self.copies()));
         site.set("configuration-last-good-key-file", &text(self.key()));
@@ -42,7 +42,7 @@ impl Shelf {
     }
 
     /// The files of the copies, and of the mark.
-    fn files(&self) -> Vec<PathBuf> {
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
         let files = fs::read_dir(self.copies()).unwrap();
         let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
         files.sort();
@@ -50,7 +50,7 @@ impl Shelf {
     }
 }
 
-fn saying(word: &str) -> String {
+pub(crate) fn saying(word: &str) -> String {
     let inbound = format!("<return-response><set-body>{word}</set-body></return-response>");
     Policies { inbound: &inbound, ..Policies::default() }.text()
 }
@@ -67,7 +67,7 @@ fn wreck(folder: &Path) {
 }
 
 /// Waits until the newest copy is that of `generation`.
-fn keeps(gateway: &Gateway, generation: u64) {
+pub(crate) fn keeps(gateway: &Gateway, generation: u64) {
     let newest = || {
         let status = gateway.status();
         let copy = &status["configuration"]["lastGood"]["copies"][0]["generation"];

@@ -22,6 +22,7 @@ mod keys;
 mod routing;
 mod forwarding;
 mod bodies;
+mod poisons;
 mod policies;
 mod collected;
 mod websocket;

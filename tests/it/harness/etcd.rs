@@ -95,8 +95,13 @@ impl Etcd {
 
     /// Starts it again over its data, at the same place.
     pub(crate) fn restart(&mut self) {
-        self.child = spawn(self.folder.path(), self.addresses, &self.member, self.is_tls);
+        self.resume();
         self.await_ready();
+    }
+
+    /// The same, but it may need others before it serves.
+    pub(crate) fn resume(&mut self) {
+        self.child = spawn(self.folder.path(), self.addresses, &self.member, self.is_tls);
     }
 
     /// The leases of all values whose keys begin with a slash, `0` for none.
@@ -135,14 +140,8 @@ impl Etcd {
     /// Lets whoever has a certificate for `user` do everything below `prefix`, and nobody else
     /// anything.
     pub(crate) fn with_roles(&self, authority: &Authority, user: &str, prefix: &str) {
-        let own = authority.issue("root");
-        let tls = OpenSslClientConfig::default()
-            .ca_cert_pem(&authority.certificate())
-            .client_cert_pem_and_key(&own.certificate, &own.key);
-        let options = ConnectOptions::new().with_openssl_tls(tls);
         runtime().block_on(async {
-            let client = etcd_client::Client::connect([self.endpoint()], Some(options)).await;
-            let mut client = client.expect("a client");
+            let mut client = self.as_root(authority).await;
             client.role_add(user).await.expect("a role");
             let all = Permission::read_write(prefix).with_prefix();
             client.role_grant_permission(user, all).await.expect("a right");
@@ -154,6 +153,17 @@ impl Etcd {
         });
     }
 
+    /// A client with the certificate of `root`.
+    async fn as_root(&self, authority: &Authority) -> etcd_client::Client {
+        let own = authority.issue("root");
+        let tls = OpenSslClientConfig::default()
+            .ca_cert_pem(&authority.certificate())
+            .client_cert_pem_and_key(&own.certificate, &own.key);
+        let options = ConnectOptions::new().with_openssl_tls(tls);
+        let client = etcd_client::Client::connect([self.endpoint()], Some(options)).await;
+        client.expect("a client")
+    }
+
     fn post(&self, target: &str, body: &Value) -> Value {
         let answer = Client::connect(self.addresses[0])
             .ask(&Request::post(target, body.to_string()).host("localhost"));
@@ -161,7 +171,8 @@ impl Etcd {
         serde_json::from_slice(&answer.body).expect("JSON")
     }
 
-    fn await_ready(&self) {
+    /// Waits until it serves.
+    pub(crate) fn await_ready(&self) {
         let healthy = || {
             let mut client = Client::try_connect(self.addresses[1])?;
             client.offer(Request::get("/health").host("localhost").bytes());

@@ -1,6 +1,7 @@
 //! Certificates of an authority that only the tests trust, and the client's side of TLS.
 
 use std::net::TcpStream;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
@@ -89,6 +90,12 @@ fn key() -> PKey<Private> {
     PKey::from_ec_key(EcKey::generate(&group).expect("a key")).expect("a key")
 }
 
+/// This time a day ago, in seconds since the epoch.
+fn yesterday() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    i64::try_from(now.as_secs()).expect("a time") - 86_400
+}
+
 fn builder_name(name: &str) -> openssl::x509::X509Name {
     let mut builder = X509NameBuilder::new().expect("a name");
     builder.append_entry_by_nid(Nid::COMMONNAME, name).expect("a name");
@@ -104,7 +111,9 @@ fn begin(name: &str, key: &PKey<Private>) -> X509Builder {
         BigNum::from_slice(&serial).expect("a number").to_asn1_integer().expect("a number");
     builder.set_serial_number(&serial).expect("a serial number");
     builder.set_subject_name(builder_name(name).as_ref()).expect("a name");
-    builder.set_not_before(&Asn1Time::days_from_now(0).expect("a time")).expect("a time");
+    // Also for whose clock is an hour behind.
+    let since = Asn1Time::from_unix(yesterday()).expect("a time");
+    builder.set_not_before(&since).expect("a time");
     builder.set_not_after(&Asn1Time::days_from_now(2).expect("a time")).expect("a time");
     builder.set_pubkey(key).expect("a key");
     builder
