@@ -1,11 +1,13 @@
 //! What a big configuration costs: the first load, a change of one API, memory, and what requests
 //! notice while the next one takes its place.
 
+mod running;
+mod together;
 mod written;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,30 +15,23 @@ use clap::Args;
 use serde::Serialize;
 use tempfile::TempDir;
 
-use crate::bench::{Setting, first_answer};
-use crate::client::{Connection, Request};
+use crate::bench::Setting;
 use crate::clock::{self, Dates, Deadline};
-use crate::contestant::free_addresses;
 use crate::failure::{Failure, during};
 use crate::load::{Clients, Load, Pace, Told};
 use crate::machine::Machine;
-use crate::process::{Invocation, Process};
 use crate::programs::{Program, Programs};
 use crate::report::{kept, publish};
 use crate::statistics::{Spread, count, float};
 use crate::witness::Witness;
 
+use running::Running;
+use together::Together;
 use written::Size;
 
 /// The promise: a change of one API is served after so long, polling included.
 const SERVED_SECONDS_MAX: f64 = 2.0;
 
-/// A first load that takes longer is none.
-const START_TIME: Duration = Duration::from_mins(5);
-/// A change that is not served by then never will be.
-const CHANGE_TIME: Duration = Duration::from_mins(2);
-/// How often it is asked for.
-const ASK_AGAIN: Duration = Duration::from_millis(5);
 /// How long the gateway is watched while nothing happens, and then while only requests come.
 const QUIET_TIME: Duration = Duration::from_secs(10);
 /// Between two changes, so that each is seen by itself.
@@ -58,6 +53,9 @@ pub(crate) struct Wanted {
     /// How many changes, half of them while requests come
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..=1_000))]
     changes: u32,
+    /// How many replicas share it over one etcd afterwards; 0 for none
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=8))]
+    replicas: u32,
     /// Another weir binary, such as one of an earlier commit, to compare with
     #[arg(long, value_name = "FILE")]
     before: Option<PathBuf>,
@@ -72,6 +70,7 @@ struct Report {
     mib: f64,
     now: Row,
     before: Option<Row>,
+    together: Option<Together>,
     broken_promises: Vec<String>,
 }
 
@@ -96,18 +95,10 @@ struct Row {
     changing: Told,
 }
 
-/// A gateway with a big configuration.
-struct Running {
-    process: Process,
-    address: SocketAddr,
-    folder: PathBuf,
-    upstream: String,
-    size: Size,
-}
-
 /// Runs it, prints the report and keeps it; an error if a promise was not kept.
 pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
-    let needed = [Program::Weir, Program::Setpriv].into();
+    let mut needed: BTreeSet<Program> = [Program::Weir, Program::Setpriv].into();
+    needed.extend((0 < wanted.replicas).then_some(Program::Etcd));
     let programs = Programs::gather(&needed, &setting.named, &setting.places)?;
     setting.cores.settle()?;
     let machine = Machine::look(setting.cores, &programs);
@@ -125,7 +116,12 @@ pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
     let now = measured.next().ok_or_else(|| Failure::NotValid("nothing was measured".into()))?;
     let mib = count(bytes) / 1024.0 / 1024.0;
     let before = measured.next();
-    let mut report = Report { machine, size, files, mib, now, before, broken_promises: Vec::new() };
+    let together = directory.path().join("together");
+    let together = (0 < wanted.replicas)
+        .then(|| Together::measure(setting, (wanted, size), &programs, &together))
+        .transpose()?;
+    let broken_promises = Vec::new();
+    let mut report = Report { machine, size, files, mib, now, before, together, broken_promises };
     report.broken_promises = report.judge();
     let text = markdown(&report);
     publish(&setting.places, "big-configuration", (&text, &report), kept(&report.broken_promises))
@@ -147,8 +143,10 @@ fn measure(
     let folder = directory.join("configuration");
     eprintln!("writing {} APIs and {} subscriptions", size.apis, size.subscriptions);
     written::write(&folder, size, &upstream).map_err(during("writing a configuration"))?;
-    let (mut gateway, first_load_seconds) =
-        Running::start(setting, (binary, directory), Running::place(&folder, &upstream, size)?)?;
+    let begun = clock::now();
+    let mut gateway = Running::start(setting, binary, directory, &[])?;
+    gateway.await_first()?;
+    let first_load_seconds = begun.elapsed().as_secs_f64();
     let first_load_cpu_seconds = gateway.cpu()?;
     let resident_mib_loaded = gateway.memory("VmRSS:")?;
     eprintln!("loaded in {first_load_seconds:.1} s; watching it idle");
@@ -161,7 +159,7 @@ fn measure(
     let mut resident_mib_first_change = 0.0;
     for change in 0..half {
         let before = (clock::now(), gateway.cpu()?);
-        served.push(gateway.change(number(change))?);
+        served.push(change_one(&folder, size, &upstream, number(change), &mut [&mut gateway])?);
         // The look at the files after the last one belongs to the change, not to idleness.
         let idle = before.0.elapsed().as_secs_f64() * idle_cpu_share;
         cpu.push((gateway.cpu()? - before.1 - idle).max(0.0));
@@ -186,7 +184,7 @@ fn measure(
     let mut spans = Vec::new();
     for change in half..wanted.changes {
         let from = dates.now();
-        served.push(gateway.change(number(change))?);
+        served.push(change_one(&folder, size, &upstream, number(change), &mut [&mut gateway])?);
         spans.push(from..dates.now());
         Deadline::pause(BETWEEN);
     }
@@ -209,95 +207,25 @@ fn measure(
     })
 }
 
-/// Where a gateway is to be, before it is.
-struct Place {
-    address: SocketAddr,
-    admin: SocketAddr,
-    folder: PathBuf,
-    upstream: String,
+/// Changes one API and waits until all of `gateways` serve that; how many seconds that took.
+fn change_one(
+    folder: &Path,
     size: Size,
-}
-
-impl Running {
-    fn place(folder: &Path, upstream: &str, size: Size) -> Result<Place, Failure> {
-        let [address, admin] = free_addresses()?;
-        let (folder, upstream) = (folder.to_owned(), upstream.to_owned());
-        Ok(Place { address, admin, folder, upstream, size })
+    upstream: &str,
+    number: usize,
+    gateways: &mut [&mut Running],
+) -> Result<f64, Failure> {
+    // In turn APIs with their policy in a file and inline, each of another product that has a
+    // subscription of its number.
+    let api = (number * 100 + 5 + number % 2) % size.apis;
+    let word = format!("word-{number}");
+    let path = format!("/api-{api:05}/word?subscription-key={}", written::key(api / 10));
+    written::write_api(folder, api, &word, upstream).map_err(during("changing an API"))?;
+    let begun = clock::now();
+    for gateway in gateways {
+        gateway.await_word(&path, &word)?;
     }
-
-    /// Starts it; also how many seconds went by until its first answer.
-    fn start(
-        setting: &Setting,
-        (binary, directory): (&Path, &Path),
-        place: Place,
-    ) -> Result<(Self, f64), Failure> {
-        let Place { address, admin, folder, upstream, size } = place;
-        let invocation = Invocation::of(binary).with("run").with("--config").with(&folder);
-        let invocation = invocation.with("--threads").with("1");
-        let invocation = invocation.with("--listen-http").with(address.to_string());
-        let invocation = invocation.with("--listen-admin").with(admin.to_string());
-        let begun = clock::now();
-        let log = directory.join("log");
-        let mut process = Process::start("the gateway", invocation, setting.cores, &log)?;
-        let path = format!("/api-00000/items/0?subscription-key={}", written::key(0));
-        let request = Request { path: &path, header: Some("X-Sent: 0") };
-        let deadline = Deadline::after(START_TIME);
-        while let Err(last) = first_answer(address, request) {
-            if deadline.has_passed() || process.has_ended()?.is_some() {
-                let (name, said) = ("the gateway".to_owned(), process.said_last());
-                return Err(Failure::NotServing {
-                    name,
-                    seconds: START_TIME.as_secs(),
-                    last,
-                    said,
-                });
-            }
-            Deadline::pause(ASK_AGAIN);
-        }
-        let seconds = begun.elapsed().as_secs_f64();
-        Ok((Self { process, address, folder, upstream, size }, seconds))
-    }
-
-    /// Changes one API and waits until that is served; how many seconds that took.
-    fn change(&mut self, number: usize) -> Result<f64, Failure> {
-        // In turn APIs with their policy in a file and inline, each of another product that has a
-        // subscription of its number.
-        let api = (number * 100 + 5 + number % 2) % self.size.apis;
-        let product = api / 10;
-        let word = format!("word-{number}");
-        let path = format!("/api-{api:05}/word?subscription-key={}", written::key(product));
-        let changing = during("changing an API");
-        written::write_api(&self.folder, api, &word, &self.upstream).map_err(changing)?;
-        let begun = clock::now();
-        let deadline = Deadline::after(CHANGE_TIME);
-        loop {
-            let request = Request { path: &path, header: None };
-            let answer =
-                Connection::open(self.address).and_then(|mut connection| connection.ask(request));
-            if answer.as_ref().is_ok_and(|answer| answer.body.trim() == word) {
-                return Ok(begun.elapsed().as_secs_f64());
-            }
-            if deadline.has_passed() {
-                return Err(Failure::NotServing {
-                    name: format!("the change of API {api}"),
-                    seconds: CHANGE_TIME.as_secs(),
-                    last: format!("{answer:?}"),
-                    said: self.process.said_last(),
-                });
-            }
-            Deadline::pause(ASK_AGAIN);
-        }
-    }
-
-    /// Seconds of processor time so far.
-    fn cpu(&self) -> Result<f64, Failure> {
-        Ok(self.process.scheduled()?.ran / 1e9)
-    }
-
-    /// A figure of its memory, in MiB.
-    fn memory(&self, figure: &'static str) -> Result<f64, Failure> {
-        Ok(self.process.memory_kib(figure)? / 1024.0)
-    }
+    Ok(begun.elapsed().as_secs_f64())
 }
 
 /// How many files are in `folder`, and their bytes.
@@ -321,6 +249,12 @@ impl Report {
         let served = self.now.served_seconds.max;
         if SERVED_SECONDS_MAX < served {
             broken.push(format!("a change was served after {served:.2} s"));
+        }
+        if let Some(together) = &self.together
+            && SERVED_SECONDS_MAX < together.served_seconds.max
+        {
+            let seconds = together.served_seconds.max;
+            broken.push(format!("a change was served by all replicas after {seconds:.2} s"));
         }
         let failed = self.now.quiet.not_admitted() + self.now.changing.not_admitted();
         if 0 < failed {
@@ -374,6 +308,12 @@ fn markdown(report: &Report) -> String {
         };
         // Writing to a `String` cannot fail.
         let _ = writeln!(text, "| {name} | {now:.2} | {before} | {ratio} |");
+    }
+    if let Some(together) = &report.together {
+        text.push_str(&together.markdown());
+    }
+    for broken in &report.broken_promises {
+        let _ = writeln!(text, "\n**Not kept:** {broken}");
     }
     text
 }

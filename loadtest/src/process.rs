@@ -19,6 +19,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 /// How much of a failed program's output a message repeats.
 const SAID_CHARACTERS: usize = 2000;
 
+/// In what the kernel counts processor time for everybody to read.
+const TICKS_A_SECOND: f64 = 100.0;
+
 /// What to start.
 #[derive(Clone, Debug)]
 pub(crate) struct Invocation {
@@ -227,6 +230,26 @@ impl Process {
             sum.waited += figures.next().unwrap_or_default();
         }
         Ok(sum)
+    }
+
+    /// Seconds of processor time so far, over all of its threads, also those that have ended; in steps
+    /// of a hundredth.
+    pub(crate) fn cpu_seconds(&self) -> Result<f64, Failure> {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let text = fs::read_to_string(&path).map_err(during(format!("reading {path}")))?;
+        // The name, in brackets, may have spaces in it; user and system time are the 12th and 13th
+        // figures after it.
+        let figures = text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace());
+        let ticks =
+            figures.map(|all| all.skip(11).take(2).filter_map(|one| one.parse::<f64>().ok()));
+        match ticks.map(Iterator::collect::<Vec<_>>).as_deref() {
+            Some([user, system]) => Ok((user + system) / TICKS_A_SECOND),
+            _ => Err(Failure::Unreadable {
+                tool: "/proc/PID/stat",
+                expected: "user and system time",
+                said: last_of(&text),
+            }),
+        }
     }
 
     /// Its resident memory in KiB.

@@ -50,6 +50,8 @@ pub(crate) enum Program {
     Setpriv,
     /// Where replicas share their limits.
     Redis,
+    /// Where replicas share their configuration.
+    Etcd,
     /// A peer with limits over Redis: nginx, with modules of Debian's that are unpacked beside it.
     NginxLua,
     /// Makes namespaces of the network.
@@ -68,6 +70,7 @@ impl Program {
             Self::Setpriv => Some(("setpriv", "util-linux")),
             // The package has the program; another one starts it as a service.
             Self::Redis => Some(("redis-server", "redis-server")),
+            Self::Etcd => Some(("etcd", "etcd-server")),
             Self::Ip => Some(("ip", "iproute2")),
             Self::Envoy | Self::Weir | Self::BarePingora => None,
         }
@@ -77,7 +80,7 @@ impl Program {
     fn version_flag(self) -> Option<&'static str> {
         match self {
             Self::Nginx | Self::Haproxy | Self::Wrk => Some("-v"),
-            Self::Envoy | Self::Weir | Self::H2load | Self::Valgrind | Self::Redis => {
+            Self::Envoy | Self::Weir | Self::H2load | Self::Valgrind | Self::Redis | Self::Etcd => {
                 Some("--version")
             }
             Self::BarePingora | Self::Setpriv | Self::Ip | Self::NginxLua => None,
@@ -157,6 +160,7 @@ impl Programs {
                 | Program::Valgrind
                 | Program::Setpriv
                 | Program::Redis
+                | Program::Etcd
                 | Program::Ip => continue,
             };
             found.insert(program, path);
