@@ -110,8 +110,12 @@ struct Control {
     connected: bool,
     /// Why it is not.
     reason: String,
+    /// Whether another replica has the stream, for all of the cluster.
+    through_leader: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_expires: Option<String>,
+    /// Whether it has expired.
+    token_expired: bool,
 }
 
 #[derive(Serialize)]
@@ -228,12 +232,8 @@ impl Admin {
             (StatusCode::SERVICE_UNAVAILABLE, "there is no configuration\n".to_owned())
         };
         text.push_str(&standing::details(&state, self.clock.now()));
-        if let Some(link) = self.control.as_ref().map(|link| link.borrow())
-            && !link.is_connected
-        {
-            text.push_str("no control plane: ");
-            text.push_str(&link.reason);
-            text.push('\n');
+        if let Some(link) = self.control.as_ref().map(|link| link.borrow()) {
+            text.push_str(&standing::control(&link, self.clock.now()));
         }
         for fault in &state.refusal {
             text.push_str("newest configuration refused: ");
@@ -252,7 +252,7 @@ impl Admin {
             ready: self.state.is_ready(&self.live.snapshot()),
             draining: self.state.is_draining(),
             requests: self.state.requests.load(Ordering::Relaxed),
-            requests_in_flight: self.state.in_flight.load(Ordering::Relaxed),
+            requests_in_flight: self.state.in_flight(),
             configuration: Configuration {
                 generation: state.serving.number,
                 since: date(state.since),
@@ -266,7 +266,10 @@ impl Admin {
                 .cluster
                 .as_ref()
                 .map(|cluster| Together::of(&cluster.replica, &cluster.standing.borrow())),
-            control: self.control.as_ref().map(|link| Control::of(&link.borrow())),
+            control: self
+                .control
+                .as_ref()
+                .map(|link| Control::of(&link.borrow(), self.clock.now())),
             counters: Counters {
                 keys: usage.keys,
                 keys_max: usage.keys_max,
@@ -303,11 +306,13 @@ impl Admin {
 }
 
 impl Control {
-    fn of(link: &Link) -> Self {
+    fn of(link: &Link, now: Timestamp) -> Self {
         Self {
             connected: link.is_connected,
             reason: link.reason.clone(),
+            through_leader: link.is_elsewhere,
             token_expires: link.token_expires.map(date),
+            token_expired: link.has_expired(now),
         }
     }
 }

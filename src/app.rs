@@ -17,7 +17,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use openssl::pkey::PKey;
@@ -33,13 +33,11 @@ use crate::cache::memory::{Cache, ITEM_BYTES_MAX};
 use crate::caller::Caller;
 use crate::caller::resolve::Resolver;
 use crate::caller::roots::{self, Roots};
-use crate::configuration::cluster::Cluster;
-use crate::configuration::cluster::source::Watched;
 use crate::configuration::compile::{Making, nowhere};
 use crate::configuration::config::Secret;
+use crate::configuration::credential::Holder;
 use crate::configuration::keeping::{Keeping, KeySource};
 use crate::configuration::last_good::{KeyFile, soak};
-use crate::configuration::offer::Status;
 use crate::configuration::refresh::{Origin, Refresh, Refusal};
 use crate::configuration::source::{Environment, Folder};
 use crate::configuration::switch::SwitchFile;
@@ -125,7 +123,8 @@ impl App {
         let started = clock.now();
         let authorities = environment.get(roots::FILE_VARIABLE).map(Secret::expose);
         let roots = Arc::new(Roots::of(authorities.map(PathBuf::from)));
-        let (mut refresh, cluster) = configuration(settings, environment, &clock)?;
+        let token = remote::token(settings);
+        let mut refresh = configuration(settings, &environment, &clock, token.as_ref())?;
         let (first, seen) = refresh.first();
         let first = first.map_err(|refusal| StartError::Configuration(Box::new(refusal)))?;
         let apis = first.apis.len();
@@ -158,7 +157,9 @@ impl App {
         let make = Box::new(move |gateway| http_proxy(&conf, gateway));
         let clients = Listener::new(plan, gateway, make, Arc::clone(&live))?;
         let status = Arc::clone(&refresh.status);
-        let remote = remote::of(settings, &refresh, &state, &live)?;
+        let control = remote::of(settings, token, &refresh, &state, &live)?;
+        let link = control.as_ref().map(|remote| remote.link.subscribe());
+        let (cluster, remote) = cluster::join(settings, environment, &refresh, control)?;
         let shown = Admin {
             state: Arc::clone(&state),
             configuration: Arc::clone(&status),
@@ -168,7 +169,7 @@ impl App {
             started,
             live: Arc::clone(&live),
             clock: Arc::clone(&clock),
-            control: remote.as_ref().map(|remote| remote.link.subscribe()),
+            control: link,
         };
         let admin = settings.listen.admin.map(|address| operators(settings, address, shown));
         let admin = admin.transpose()?;
@@ -222,65 +223,62 @@ fn home(
     Ok((Arc::new(Home::Shared(shared)), Some(upkeep)))
 }
 
-/// Who makes configurations run, and who shares them with other replicas.
+/// Who makes configurations run.
 fn configuration(
     settings: &Settings,
-    environment: Environment,
+    environment: &Environment,
     clock: &Arc<SystemClock>,
-) -> Result<(Refresh, Option<Arc<Cluster>>), StartError> {
-    let secret = random()?;
+    token: Option<&Arc<Mutex<Holder>>>,
+) -> Result<Refresh, StartError> {
     let instance = Arc::from(format!("{:016x}", random_number()?));
-    let making =
-        Making { generation: 0, now: clock.now(), instance, secret, switch: Arc::default() };
+    let (secret, switch) = (random()?, Arc::default());
+    let is_shared = cluster::is_wanted(settings);
     let folder = Folder::at(&settings.configuration.folder);
-    let name = Some(settings.gateway.name.clone()).filter(|name| !name.is_empty());
-    let status = Arc::new(Status::default());
-    let (clock, loader) = (Arc::clone(clock), Arc::default());
-    let refresh = |origin, owner: String| Refresh {
+    let owner = if is_shared {
+        format!("cluster {}", settings.etcd.prefix)
+    } else if settings.control.endpoint.is_some() {
+        format!("gateway {}", remote::name(settings, token))
+    } else {
+        format!("folder {}", folder.path().display())
+    };
+    let origin = if is_shared || settings.control.endpoint.is_some() {
+        Origin::Offers
+    } else {
+        let (environment, name) = (environment.clone(), named(settings));
+        Origin::Folder { folder, environment, name }
+    };
+    Ok(Refresh {
         origin,
-        clock: Arc::clone(&clock),
-        making: making.clone(),
-        status: Arc::clone(&status),
+        clock: Arc::clone(clock),
+        making: Making { generation: 0, now: clock.now(), instance, secret, switch },
+        status: Arc::default(),
         ready: None,
-        loader: Arc::clone(&loader),
-        keeping: keeping(settings, owner),
+        loader: Arc::default(),
+        keeping: keeping(settings, owner, token),
         switch: SwitchFile::at(settings.kill_switch.file.clone()),
         floor: None,
         runs: None,
-    };
-    if settings.control.endpoint.is_some() {
-        let owner = format!("gateway {}", settings.gateway.name);
-        return Ok((refresh(Origin::Offers, owner), None));
-    }
-    if !cluster::is_wanted(settings) {
-        let owner = format!("folder {}", folder.path().display());
-        return Ok((refresh(Origin::Folder { folder, environment, name }, owner), None));
-    }
-    let source = Watched {
-        folder,
-        environment,
-        name,
-        making: making.clone(),
-        status: Arc::clone(&status),
-        interval: settings.configuration.poll_interval,
-        loader: Arc::clone(&loader),
-    };
-    let parts = cluster::Parts {
-        source: Arc::new(source),
-        status: Arc::clone(&status),
-        clock: Arc::clone(&clock),
-        replica: shared::name(&settings.replica)?,
-        seed: random_number()?,
-    };
-    let cluster = cluster::of(settings, parts)?;
-    let owner = format!("cluster {}", settings.etcd.prefix);
-    Ok((refresh(Origin::Offers, owner), Some(Arc::new(cluster))))
+        refused: None,
+    })
+}
+
+/// Which of the gateways that share a folder this is, if it is said.
+fn named(settings: &Settings) -> Option<String> {
+    Some(settings.gateway.name.clone()).filter(|name| !name.is_empty())
 }
 
 /// Keeps the copies of `owner`, if they are to be kept.
-fn keeping(settings: &Settings, owner: String) -> Option<Keeping> {
+fn keeping(
+    settings: &Settings,
+    owner: String,
+    token: Option<&Arc<Mutex<Holder>>>,
+) -> Option<Keeping> {
     let LastGood { folder, key_file, soak } = &settings.configuration.last_good;
-    let key = KeySource::File(KeyFile::at(key_file.clone()?));
+    let key = match (key_file, token) {
+        (Some(path), _) => KeySource::File(KeyFile::at(path.clone())),
+        (None, Some(token)) => KeySource::of_token(Arc::clone(token)),
+        (None, None) => return None,
+    };
     let requests = u64::try_from(soak.requests).unwrap_or(u64::MAX);
     let terms = soak::Terms { time: soak.time, requests, idle: soak.idle };
     Some(Keeping::new(folder.clone()?, owner, key, terms))

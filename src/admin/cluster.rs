@@ -26,6 +26,9 @@ pub(super) struct Together {
 #[serde(rename_all = "camelCase")]
 struct InForce {
     generation: u64,
+    /// Which generation of the control plane it is, if it came from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    control_generation: Option<u64>,
     digest: String,
     /// `all`, or `canaries`.
     stage: &'static str,
@@ -60,6 +63,7 @@ impl InForce {
         };
         Self {
             generation: current.number,
+            control_generation: current.origin.map(|origin| origin.current.number),
             digest: current.digest.clone(),
             stage,
             canaries,

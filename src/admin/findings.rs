@@ -35,8 +35,14 @@ pub fn wrong(seen: &Seen) -> Vec<String> {
         of_cluster(cluster, &mut found);
     }
     of_configuration(seen, &mut found);
-    if let Some(control) = seen.control.as_ref().filter(|control| !control.connected) {
-        found.push(format!("the control plane is not connected: {}", control.reason));
+    if let Some(control) = &seen.control {
+        if !control.connected && !control.through_leader {
+            found.push(format!("the control plane is not connected: {}", control.reason));
+        }
+        if control.token_expired {
+            let told = "the gateway's token has expired: nothing new comes until there is another";
+            found.push(told.to_owned());
+        }
     }
     if let Some(shared) = &seen.counters.shared {
         of_sharing(shared, &mut found);
@@ -161,7 +167,7 @@ pub fn leader(cluster: &Together) -> String {
 /// What is in force, and for whom.
 pub fn in_force(in_force: &InForce) -> String {
     let InForce { generation, previous, published_by, .. } = in_force;
-    if in_force.stage == "canaries" {
+    let mut text = if in_force.stage == "canaries" {
         let canaries = in_force.canaries.join(", ");
         format!(
             "generation {generation} for {canaries}; generation {previous} for all others; \
@@ -169,7 +175,12 @@ pub fn in_force(in_force: &InForce) -> String {
         )
     } else {
         format!("generation {generation} for all; published by {published_by}")
+    };
+    if let Some(number) = in_force.control_generation {
+        // A string takes everything.
+        let _ = write!(text, "; {generation} is {number} of the control plane");
     }
+    text
 }
 
 /// What this replica serves.
@@ -198,9 +209,15 @@ pub const fn readiness(seen: &Seen) -> &'static str {
 /// How it goes with the control plane, if that was told.
 pub fn control(seen: &Seen) -> Option<String> {
     let control = seen.control.as_ref()?;
-    let mut text = if control.connected { "connected" } else { "not connected" }.to_owned();
+    let mut text = match (control.connected, control.through_leader) {
+        (true, _) => "connected",
+        (false, true) => "through the leader",
+        (false, false) => "not connected",
+    }
+    .to_owned();
     if let Some(expires) = &control.token_expires {
-        let _ = write!(text, "; the credential is good until {expires}");
+        let good = if control.token_expired { "expired" } else { "is good until" };
+        let _ = write!(text, "; the credential {good} {expires}");
     }
     Some(text)
 }
@@ -324,6 +341,18 @@ pub(crate) mod tests {
                 "the copy of quotas in etcd is broken: no etcd",
             ]
         );
+    }
+
+    #[test]
+    fn who_has_the_stream_through_the_leader_misses_none_and_an_expired_token_is_told() {
+        let through = json!({"connected": false, "reason": "", "throughLeader": true});
+        assert_eq!(wrong_with(|told| told["control"] = through.clone()), [""; 0]);
+        let expired = json!({
+            "connected": true, "tokenExpired": true, "tokenExpires": "2026-11-22T10:00:00.000Z",
+        });
+        let found = wrong_with(|told| told["control"] = expired.clone());
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("the gateway's token has expired"), "{found:?}");
     }
 
     #[test]

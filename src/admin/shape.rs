@@ -113,6 +113,8 @@ pub struct Together {
 pub struct InForce {
     /// Its number.
     pub generation: u64,
+    /// Which generation of the control plane it is, if it came from one.
+    pub control_generation: Option<u64>,
     /// The digest of its bundle.
     pub digest: String,
     /// `all`, or `canaries`.
@@ -135,8 +137,12 @@ pub struct Control {
     pub connected: bool,
     /// Why there is none.
     pub reason: String,
+    /// Whether another replica has it, for all of the cluster.
+    pub through_leader: bool,
     /// Until when the credential is good.
     pub token_expires: Option<String>,
+    /// Whether it is not any more.
+    pub token_expired: bool,
 }
 
 /// How counters are doing.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::configuration::offer::{Source, State};
+use crate::configuration::remote::Link;
 use crate::time::{Timestamp, date};
 
 /// The copies of good configurations.
@@ -84,6 +85,24 @@ pub(super) fn details(state: &State, now: Timestamp) -> String {
     }
     for fault in &state.switch_faults {
         let _ = writeln!(text, "the kill switch is wrong: {fault}");
+    }
+    text
+}
+
+/// What a look at the readiness tells of the way to the control plane, a line each.
+pub(super) fn control(link: &Link, now: Timestamp) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    if !link.is_connected && !link.is_elsewhere {
+        let _ = writeln!(text, "no control plane: {}", link.reason);
+    }
+    if let Some(at) = link.token_expires.filter(|_at| link.has_expired(now)) {
+        let _ = writeln!(
+            text,
+            "the gateway's token has expired ({}): what runs goes on, and nothing new comes until \
+             there is another one",
+            date(at)
+        );
     }
     text
 }

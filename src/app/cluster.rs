@@ -6,12 +6,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use crate::app::{StartError, shelf};
+use crate::app::{StartError, named, random_number, shared, shelf};
 use crate::configuration::cluster::pace::Pace;
-use crate::configuration::cluster::source::Source;
+use crate::configuration::cluster::source::{Source, Watched};
 use crate::configuration::cluster::store::{Condition, Listing, Store, Unreachable, Value, Write};
+use crate::configuration::cluster::stream::Streamed;
 use crate::configuration::cluster::{Cluster, Dice, Standing, Terms};
 use crate::configuration::offer::Status;
+use crate::configuration::refresh::Refresh;
+use crate::configuration::remote::Remote;
+use crate::configuration::source::{Environment, Folder};
 use crate::etcd::cluster::{Do, Kept, When};
 use crate::etcd::{Etcd, Failed};
 use crate::settings::Settings;
@@ -29,17 +33,17 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 const PART: &str = "configuration/";
 
 /// What the cluster is made of.
-pub(super) struct Parts {
+struct Parts {
     /// Where configurations come from.
-    pub(super) source: Arc<dyn Source>,
+    source: Arc<dyn Source>,
     /// Who makes them run.
-    pub(super) status: Arc<Status>,
+    status: Arc<Status>,
     /// What time it is.
-    pub(super) clock: Arc<SystemClock>,
+    clock: Arc<SystemClock>,
     /// The name of this replica.
-    pub(super) replica: String,
+    replica: String,
     /// For pauses that differ between replicas.
-    pub(super) seed: u64,
+    seed: u64,
 }
 
 /// Whether `settings` want replicas to share one configuration.
@@ -47,8 +51,46 @@ pub(super) const fn is_wanted(settings: &Settings) -> bool {
     settings.cluster.shares_configuration && !settings.etcd.endpoints.is_empty()
 }
 
+/// The cluster that `refresh` is a replica of, if there is one, and the way to the control plane
+/// where each replica has its own.
+pub(super) fn join(
+    settings: &Settings,
+    environment: Environment,
+    refresh: &Refresh,
+    control: Option<Remote>,
+) -> Result<(Option<Arc<Cluster>>, Option<Remote>), StartError> {
+    if !is_wanted(settings) {
+        return Ok((None, control));
+    }
+    let (making, loader) = (refresh.making.clone(), Arc::clone(&refresh.loader));
+    let (status, clock) = (Arc::clone(&refresh.status), Arc::clone(&refresh.clock));
+    let source: Arc<dyn Source> = match control {
+        Some(remote) => {
+            remote.link.send_modify(|link| link.is_elsewhere = true);
+            Arc::new(Streamed { remote, making, clock, status, loader })
+        }
+        None => Arc::new(Watched {
+            folder: Folder::at(&settings.configuration.folder),
+            environment,
+            name: named(settings),
+            making,
+            status,
+            interval: settings.configuration.poll_interval,
+            loader,
+        }),
+    };
+    let parts = Parts {
+        source,
+        status: Arc::clone(&refresh.status),
+        clock: Arc::clone(&refresh.clock),
+        replica: shared::name(&settings.replica)?,
+        seed: random_number()?,
+    };
+    Ok((Some(Arc::new(of(settings, parts)?)), None))
+}
+
 /// The cluster over the etcd that `settings` name.
-pub(super) fn of(settings: &Settings, parts: Parts) -> Result<Cluster, StartError> {
+fn of(settings: &Settings, parts: Parts) -> Result<Cluster, StartError> {
     let etcd = shelf::etcd(&settings.etcd)?;
     let Parts { source, status, clock, replica, seed } = parts;
     let terms = Terms {

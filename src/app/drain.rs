@@ -68,12 +68,12 @@ impl Drain {
     /// Waits until no request is in flight, or the deadline.
     async fn idle(&self) {
         let counted = async {
-            while 0 < self.state.in_flight.load(Ordering::Relaxed) {
+            while 0 < self.state.in_flight() {
                 sleep(COUNT_INTERVAL).await;
             }
         };
         if timeout(self.terms.deadline, counted).await.is_err() {
-            let cut = self.state.in_flight.load(Ordering::Relaxed);
+            let cut = self.state.in_flight();
             tracing::warn!(requests = cut, "the drain deadline passed: requests are cut");
         }
     }

@@ -19,6 +19,9 @@ mod session;
 mod lead;
 mod follow;
 pub mod source;
+mod trial;
+mod fate;
+pub mod stream;
 
 use std::fmt;
 use std::sync::Arc;
@@ -105,6 +108,7 @@ impl Cluster {
             () = self.look_around() => (),
             () = self.go_on_alone() => (),
             () = self.sessions(&lease) => (),
+            () = self.source.tend() => (),
             // Without its sender nobody is left to say so.
             _ = stop.wait_for(|stop| *stop) => (),
         }

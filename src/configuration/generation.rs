@@ -2,9 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The number of a configuration. Whoever keeps a history of configurations counts them from 1 on;
 /// a history that begins anew, because the old one is lost, begins later. None is zero of both.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(
+    Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize,
+)]
 pub struct Generation {
     /// When its history began, in milliseconds since the Unix epoch; 0 for a gateway that counts
     /// for itself what it reads of a folder.

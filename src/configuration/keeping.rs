@@ -5,14 +5,16 @@
 //! Nothing that fails here stops anything else; it is told in the log and in the status.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bundle::Bundle;
+use super::credential::Holder;
 use super::generation::Generation;
 use super::last_good::soak::{Count, Soak, Terms, Verdict};
-use super::last_good::{Copy, Kept, Key, KeyFile, LastGood, Ring, Served};
+use super::last_good::{Copy, Kept, Key, KeyError, KeyFile, LastGood, Ring, Served};
 use crate::snapshot::tally::Tally;
 use crate::time::Timestamp;
+use crate::token::credential::Credential;
 
 /// Keeps copies, and finds them.
 #[derive(Debug)]
@@ -40,8 +42,28 @@ pub struct Keeping {
 pub enum KeySource {
     /// A file, which may be replaced.
     File(KeyFile),
-    /// The gateway's credential; whoever renews it says so with [`Keeping::renew`].
-    Credential(Key),
+    /// The gateway's token, which may be replaced.
+    Token(OfToken),
+}
+
+/// A key that is made of the gateway's token.
+#[derive(Debug)]
+pub struct OfToken {
+    token: Arc<Mutex<Holder>>,
+    /// What the key was made of last.
+    used: Option<Credential>,
+}
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+enum NoKey {
+    #[error(transparent)]
+    File(#[from] KeyError),
+    #[error(
+        "there is no gateway token that a key could be made of; name one, or a key of its own with \
+         `configuration.lastGood.keyFile`"
+    )]
+    Token,
 }
 
 /// What is known of the copies, for whoever shows it.
@@ -61,6 +83,42 @@ struct Soaking {
     generation: Generation,
     bundle: Arc<Bundle>,
     soak: Soak,
+}
+
+impl KeySource {
+    /// The key that is made of the gateway's `token`: a new token is a new key.
+    pub const fn of_token(token: Arc<Mutex<Holder>>) -> Self {
+        Self::Token(OfToken { token, used: None })
+    }
+
+    /// Whether there is another key than the one that was read.
+    fn has_changed(&self) -> bool {
+        match self {
+            Self::File(file) => file.has_changed(),
+            Self::Token(of) => of.now().is_some_and(|now| of.used.as_ref() != Some(&now)),
+        }
+    }
+
+    fn read(&mut self) -> Result<Key, NoKey> {
+        match self {
+            Self::File(file) => Ok(file.read()?),
+            Self::Token(of) => {
+                of.used = of.now();
+                let used = of.used.as_ref().ok_or(NoKey::Token)?;
+                // Nobody knows its signature who does not have it: that is secret enough.
+                Ok(Key::of(used.text().expose().as_bytes())?)
+            }
+        }
+    }
+}
+
+impl OfToken {
+    /// The token as it is now. One that was good counts where the file is gone or wrong.
+    fn now(&self) -> Option<Credential> {
+        let mut holder = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        holder.look();
+        holder.credential().cloned()
+    }
 }
 
 impl From<&Tally> for Count {
@@ -168,7 +226,7 @@ impl Keeping {
     }
 
     /// The key is `key` from now on: all copies are sealed anew.
-    pub fn renew(&mut self, key: Key) {
+    fn renew(&mut self, key: Key) {
         let Some(ring) = &mut self.ring else {
             self.ring = Some(LastGood::new(&self.folder, &self.owner, key));
             self.keep.fault = None;
@@ -190,11 +248,7 @@ impl Keeping {
     /// Looks after the copies: call it once in a while with what happened to the requests of what
     /// is served.
     pub fn tend(&mut self, now: Timestamp, count: Count) {
-        let is_stale = match &self.source {
-            KeySource::File(file) => file.has_changed(),
-            KeySource::Credential(_) => false,
-        };
-        if is_stale {
+        if self.source.has_changed() {
             self.take_key();
         }
         if !self.is_looked_at && self.ring.is_some() {
@@ -269,11 +323,7 @@ impl Keeping {
 
     /// Reads the key again.
     fn take_key(&mut self) {
-        let key = match &mut self.source {
-            KeySource::File(file) => file.read(),
-            KeySource::Credential(key) => Ok(key.clone()),
-        };
-        match key {
+        match self.source.read() {
             Ok(key) => self.renew(key),
             Err(error) => self.failed(&error),
         }
@@ -296,15 +346,24 @@ mod tests {
 
     use super::*;
     use crate::configuration::bundle::{Entry, Kind};
+    use crate::secret::Secret;
 
     const START: Timestamp = Timestamp::from_micros(1_000_000_000);
+    /// Of another time, as those of gateways are that start without their control plane.
+    const TOKENS: [&str; 2] = [
+        "GatewayKey berlin&202701011200&AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+Pw==",
+        "GatewayKey berlin&202702011200&AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+Pw==",
+    ];
     const TERMS: Terms =
         Terms { time: Duration::from_secs(10), requests: 100, idle: Duration::from_hours(1) };
 
     fn keeping(folder: &TempDir) -> Keeping {
-        let key = Key::of(b"a secret of more than thirty-two letters").unwrap();
-        let owner = "folder a".to_owned();
-        Keeping::new(folder.path().join("copies"), owner, KeySource::Credential(key), TERMS)
+        of_token(folder, Holder::setting(&Secret::new(TOKENS[0])))
+    }
+
+    fn of_token(folder: &TempDir, token: Holder) -> Keeping {
+        let source = KeySource::of_token(Arc::new(Mutex::new(token)));
+        Keeping::new(folder.path().join("copies"), "folder a".to_owned(), source, TERMS)
     }
 
     fn bundle(text: &str) -> Arc<Bundle> {
@@ -341,6 +400,48 @@ mod tests {
         let when = keeping.known().copies[0].1;
         keeping.tend(at(20), count(2_000, 0));
         assert_eq!((kept(&keeping), keeping.known().copies[0].1), (vec![1], when));
+    }
+
+    #[test]
+    fn another_token_seals_the_copies_anew_and_one_that_is_gone_opens_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, TOKENS[0]).unwrap();
+        let mut first = of_token(&folder, Holder::file(&path));
+        first.open();
+        first.begin((generation(1), &bundle("one")), at(0), None, false);
+        first.tend(at(10), count(100, 0));
+        assert_eq!((kept(&first), &first.known().fault), (vec![1], &None));
+        // A file that is being written leaves the key as it was.
+        for (text, opens) in [("GatewayKey ber", 0), (TOKENS[1], 1)] {
+            std::fs::write(&path, text).unwrap();
+            first.tend(at(20), count(100, 0));
+            for (at, token) in TOKENS.iter().enumerate() {
+                let mut next = of_token(&folder, Holder::setting(&Secret::new(*token)));
+                let ring = {
+                    next.open();
+                    next.look()
+                };
+                assert_eq!(ring.copies.len(), usize::from(at == opens), "{text}: {at}");
+                let refused = next.known().refused.iter();
+                let others = refused.filter(|why| why.contains("sealed with another key"));
+                assert_eq!(others.count(), usize::from(at != opens));
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_token_no_copies_are_kept_until_there_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let mut keeping = of_token(&folder, Holder::file(&path));
+        assert_eq!(keeping.open(), None);
+        keeping.begin((generation(1), &bundle("one")), at(0), None, false);
+        keeping.tend(at(10), count(100, 0));
+        assert!(keeping.known().fault.as_ref().unwrap().contains("no gateway token"));
+        std::fs::write(&path, TOKENS[0]).unwrap();
+        keeping.tend(at(20), count(100, 0));
+        assert_eq!((kept(&keeping), &keeping.known().fault), (vec![1], &None));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::bundle::Bundle;
 use super::generation::Generation;
 use super::keeping::Keep;
+use super::switch::Switch;
 use crate::fault::Fault;
 use crate::time::Timestamp;
 
@@ -66,6 +67,8 @@ pub struct State {
     pub keep: Option<Keep>,
     /// What is switched off, whatever the configuration says.
     pub disabled: Vec<String>,
+    /// The same, for whoever compiles configurations.
+    pub switch: Arc<Switch>,
     /// What is wrong with the file that says so.
     pub switch_faults: Vec<Fault>,
 }
@@ -85,6 +88,16 @@ pub enum Source {
         /// When that was kept.
         kept: Timestamp,
     },
+}
+
+impl State {
+    /// Notes that `generation` is not refused, whatever was said of it before.
+    pub(super) fn take_refusal_back(&mut self, generation: Generation) {
+        self.refusal.clear();
+        if self.refused_offer == generation {
+            self.refused_offer = Generation::NONE;
+        }
+    }
 }
 
 impl Source {

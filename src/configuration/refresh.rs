@@ -47,6 +47,8 @@ pub struct Refresh {
     pub floor: Option<Served>,
     /// What is served, where somebody may want it again.
     pub runs: Option<Arc<Bundle>>,
+    /// What was offered last and refused: it may be right once something else is switched off.
+    pub refused: Option<Offer>,
 }
 
 /// Where configurations come from.
@@ -95,7 +97,7 @@ impl Refresh {
             }
             Err(refusal) => match self.fall_back() {
                 Some(snapshot) => {
-                    refuse(&self.status, &refusal);
+                    refuse(&self.status, &refusal, None);
                     Ok(snapshot)
                 }
                 None => Err(refusal),
@@ -115,6 +117,7 @@ impl Refresh {
             live.sweep();
             if !matches!(wake, Wake::Stop) && self.look_at_switch() {
                 self.make_again(live);
+                self.take_again(live);
             }
             match wake {
                 Wake::Stop => return,
@@ -139,7 +142,7 @@ impl Refresh {
         let generation = self.number(bundle.as_ref());
         match self.make(&loaded, generation) {
             Ok(snapshot) => self.publish(live, (generation, bundle), Source::Folder, snapshot),
-            Err(refusal) => refuse(&self.status, &refusal),
+            Err(refusal) => refuse(&self.status, &refusal, None),
         }
         Some(loaded)
     }
@@ -165,8 +168,8 @@ impl Refresh {
             match self.make(&loaded, *generation) {
                 Ok(snapshot) => snapshot,
                 Err(refusal) => {
-                    self.status.change(|state| state.refused_offer = *generation);
-                    return refuse(&self.status, &refusal);
+                    self.refused = Some(offer.clone());
+                    return refuse(&self.status, &refusal, Some(*generation));
                 }
             }
         };
@@ -179,8 +182,9 @@ impl Refresh {
                 self.ready = Some((*generation, snapshot));
                 self.status.change(|state| {
                     state.prepared = *generation;
-                    state.refusal.clear();
+                    state.take_refusal_back(*generation);
                 });
+                self.refused = None;
                 tracing::info!(
                     generation = generation.number,
                     "configuration prepared; it waits to be served"
@@ -243,13 +247,15 @@ impl Origin {
     }
 }
 
-/// Notes that the newest configuration is refused, and tells it.
-pub(super) fn refuse(status: &Status, refusal: &Refusal) {
+/// Notes that the newest configuration is refused, which is the one `offered` if it was, and tells
+/// it.
+pub(super) fn refuse(status: &Status, refusal: &Refusal, offered: Option<Generation>) {
     let (mut runs, mut is_known) = (Generation::NONE, false);
     status.change(|state| {
         (runs, is_known) = (state.serving, state.refusal == refusal.faults);
         state.refused = state.refused.saturating_add(1);
         state.refusal.clone_from(&refusal.faults);
+        state.refused_offer = offered.unwrap_or(state.refused_offer);
     });
     if is_known {
         // The same faults again say nothing new, and a poll would repeat them for ever.

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tonic::Status;
 
@@ -23,20 +24,25 @@ use super::generation::Generation;
 use super::offer::State;
 use super::source::Wrong;
 use crate::rpc::dial::{Address, Unreached};
-use crate::rpc::jitter;
+use crate::rpc::{jitter, v2};
 use crate::time::{Clock, SystemClock, Timestamp, date};
 use crate::token::credential::{Credential, State as Standing};
 
 /// The longest first wait, and the longest of all.
 const WAIT_MIN: Duration = Duration::from_millis(250);
 const WAIT_MAX: Duration = Duration::from_secs(30);
+/// How often the token is looked at by who has no stream.
+const LOOK_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Takes a configuration: what it is, and which one.
 pub type Take = Arc<dyn Fn(Generation, Arc<Bundle>) + Send + Sync>;
 /// Says whether the gateway takes requests.
 pub type Ready = Arc<dyn Fn() -> bool + Send + Sync>;
+/// Says how the replicas are doing for which we have the stream.
+pub type Company = Arc<dyn Fn() -> v2::Cluster + Send + Sync>;
 
 /// A control plane, as a gateway sees it.
+#[derive(Clone)]
 pub struct Remote {
     /// Where it is.
     pub address: Address,
@@ -56,6 +62,8 @@ pub struct Remote {
     pub state: watch::Receiver<State>,
     /// What we have already.
     pub held: Option<(Generation, Arc<Bundle>)>,
+    /// Whose stream it is besides ours, if it is; then [`state`](Self::state) is that of all of them.
+    pub company: Option<Company>,
     /// What time it is.
     pub clock: Arc<SystemClock>,
     /// How it goes, for whoever shows it.
@@ -69,10 +77,30 @@ pub struct Link {
     pub is_connected: bool,
     /// Why the last stream ended, or none could be opened; empty while one is open.
     pub reason: String,
+    /// Whether another replica has the stream, for all of a cluster.
+    pub is_elsewhere: bool,
     /// When our token expires, if we have one.
     pub token_expires: Option<Timestamp>,
     /// When to warn of it the next time.
     warn_at: Timestamp,
+}
+
+/// What of one stream is still true in the next one.
+#[derive(Debug, Default)]
+struct Memory {
+    /// Whether what we have came over a stream, or a control plane knows it: what was found on disk
+    /// is taken as soon as it says so.
+    is_known: bool,
+    /// What was taken last, until the control plane was told that it is served.
+    judged: Option<Judged>,
+}
+
+/// A configuration that was taken.
+#[derive(Clone, Copy, Debug)]
+struct Judged {
+    generation: Generation,
+    /// Whether the control plane was told that it is refused. It may be served later all the same.
+    is_told: bool,
 }
 
 /// Why a stream ended.
@@ -94,6 +122,13 @@ enum Ended {
     Nonsense(&'static str),
 }
 
+impl Link {
+    /// Whether our token has expired: what runs goes on, and nothing new comes.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.token_expires.is_some_and(|at| at <= now)
+    }
+}
+
 impl From<Status> for Ended {
     fn from(status: Status) -> Self {
         Self::Refused(Box::new(status))
@@ -104,8 +139,9 @@ impl Remote {
     /// Keeps a stream open, for ever.
     pub async fn run(mut self) {
         let mut longest = WAIT_MIN;
+        let mut memory = Memory::default();
         loop {
-            let (is_useful, ended) = self.talk().await;
+            let (is_useful, ended) = self.talk(&mut memory).await;
             if is_useful {
                 // One that ends at once, again and again, is as good as none.
                 longest = WAIT_MIN;
@@ -124,6 +160,26 @@ impl Remote {
             let asked = if let Ended::Retreat(wait) = ended { wait } else { Duration::ZERO };
             sleep(jitter(longest.max(asked.min(WAIT_MAX)))).await;
             longest = longest.saturating_mul(2).min(WAIT_MAX);
+        }
+    }
+
+    /// Looks at our token, for whoever shows until when it is good. Blocks for as long as the disk
+    /// does.
+    pub fn know_token(&self) {
+        if let Ok(credential) = Self::credential(&self.token) {
+            self.mind(&credential);
+        }
+    }
+
+    /// Looks at our token again and again, for ever: who has no stream must not find out that it has
+    /// expired when it needs one.
+    pub async fn look_at_token(&self) {
+        loop {
+            let holder = Arc::clone(&self.token);
+            if let Ok(Ok(credential)) = spawn_blocking(move || Self::credential(&holder)).await {
+                self.mind(&credential);
+            }
+            sleep(LOOK_INTERVAL).await;
         }
     }
 

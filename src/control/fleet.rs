@@ -44,6 +44,33 @@ pub struct Replica {
     pub credential_until: Timestamp,
     /// Why it refused the newest; empty if it did not.
     pub faults: Vec<Fault>,
+    /// The replicas for which it has the stream, if it leads a cluster: what is told is about all
+    /// of them then.
+    pub cluster: Option<Together>,
+}
+
+/// Replicas that share one stream.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Together {
+    /// The generation that is in force, as they count; the history is no other cluster's.
+    pub in_force: Generation,
+    /// How many there are.
+    pub replicas: u32,
+    /// How many of them serve what is in force.
+    pub serving: u32,
+    /// Whether that is for some of them only.
+    pub is_staged: bool,
+}
+
+impl Replica {
+    /// Whether it has, or had, the stream of the same cluster as `other`.
+    fn is_with(&self, other: &Self) -> bool {
+        let history = |replica: &Self| {
+            let history = replica.cluster.map(|cluster| cluster.in_force.history);
+            history.filter(|history| *history != 0)
+        };
+        history(self).is_some() && history(self) == history(other)
+    }
 }
 
 impl Fleet {
@@ -65,17 +92,30 @@ impl Fleet {
 
     /// Notes what `name` told over the stream numbered `stream`.
     pub fn hear(&self, name: &Name, stream: u64, now: Timestamp, note: impl FnOnce(&mut Replica)) {
-        if let Some(replica) = self.lock().get_mut(name).filter(|it| it.stream == stream) {
+        let mut replicas = self.lock();
+        if let Some(replica) = replicas.get_mut(name).filter(|it| it.stream == stream) {
             replica.heard = now;
             note(replica);
+            let leads = replica.clone();
+            // Whoever led the same cluster before is one of those that are told of now.
+            replicas.retain(|of, other| {
+                of.0 != name.0 || of == name || other.is_connected || !other.is_with(&leads)
+            });
         }
     }
 
     /// Notes that the stream numbered `stream` of `name` has ended.
     pub fn leave(&self, name: &Name, stream: u64, now: Timestamp) {
-        if let Some(replica) = self.lock().get_mut(name).filter(|it| it.stream == stream) {
-            replica.is_connected = false;
-            replica.since = now;
+        let mut replicas = self.lock();
+        let Some(replica) = replicas.get_mut(name).filter(|it| it.stream == stream) else { return };
+        replica.is_connected = false;
+        replica.since = now;
+        let left = replica.clone();
+        let succeeds = |(of, other): (&Name, &Replica)| {
+            of.0 == name.0 && other.is_connected && other.is_with(&left)
+        };
+        if replicas.iter().any(succeeds) {
+            replicas.remove(name);
         }
     }
 
@@ -109,6 +149,34 @@ mod tests {
         assert!(replica.is_connected && replica.refused == 0 && &*replica.version == "1.1");
         fleet.leave(&name, 2, at(4));
         assert!(!fleet.replicas()[0].1.is_connected);
+    }
+
+    #[test]
+    fn a_new_leader_takes_the_place_of_the_one_before() {
+        let fleet = Fleet::default();
+        let name = |name: &str| -> Name { (Arc::from("a"), Arc::from(name)) };
+        let lead = |stream: u64, replica: &str, history: u64| {
+            fleet.arrive(&name(replica), stream, "1", at(stream));
+            let in_force = Generation { history, number: 1 };
+            let cluster = Some(Together { in_force, ..Together::default() });
+            fleet.hear(&name(replica), stream, at(stream), |it| it.cluster = cluster);
+        };
+        let names =
+            || -> Vec<Arc<str>> { fleet.replicas().into_iter().map(|(name, _)| name.1).collect() };
+        // Those of another cluster, and those of which nothing is known, stay.
+        lead(1, "other", 8);
+        fleet.arrive(&name("alone"), 2, "1", at(2));
+        for (stream, replica) in [(1, "other"), (2, "alone")] {
+            fleet.leave(&name(replica), stream, at(3));
+        }
+        // It leaves before its successor comes, or after.
+        lead(4, "first", 7);
+        fleet.leave(&name("first"), 4, at(5));
+        lead(6, "second", 7);
+        assert_eq!(names(), ["alone", "other", "second"].map(Arc::from));
+        lead(7, "third", 7);
+        fleet.leave(&name("second"), 6, at(8));
+        assert_eq!(names(), ["alone", "other", "third"].map(Arc::from));
     }
 
     #[test]

@@ -85,6 +85,22 @@ struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     credential_expires: Option<String>,
     faults: Vec<String>,
+    /// The replicas that it tells of, if it leads a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<Cluster>,
+}
+
+/// Replicas that share one stream; what is told is about all of them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Cluster {
+    /// As they count.
+    generation: u64,
+    replicas: u32,
+    /// How many of them serve that one.
+    serving: u32,
+    /// Whether it is for some of them only, until it has held there.
+    staged: bool,
 }
 
 #[async_trait]
@@ -180,6 +196,12 @@ fn shown((name, replica): &(Name, Replica), newest: Generation) -> Shown {
         refused: replica.refused,
         credential_expires: (expires != Timestamp::default()).then(|| date(expires)),
         faults: replica.faults.iter().map(ToString::to_string).collect(),
+        cluster: replica.cluster.map(|cluster| Cluster {
+            generation: cluster.in_force.number,
+            replicas: cluster.replicas,
+            serving: cluster.serving,
+            staged: cluster.is_staged,
+        }),
     }
 }
 

@@ -14,7 +14,7 @@ use tonic::{Status, Streaming};
 use super::authority::Bearer;
 use super::board::Published;
 use super::crowd::Seat;
-use super::fleet::{Name, Replica};
+use super::fleet::{Name, Replica, Together};
 use super::service::Service;
 use crate::configuration::bundle::Digest;
 use crate::configuration::generation::Generation;
@@ -246,6 +246,12 @@ fn beat(replica: &mut Replica, heartbeat: &v2::Heartbeat) {
     replica.refused = heartbeat.refused;
     let expires = heartbeat.credential_expires.saturating_mul(1_000_000);
     replica.credential_until = Timestamp::from_micros(expires);
+    replica.cluster = heartbeat.cluster.map(|cluster| Together {
+        in_force: number(cluster.in_force),
+        replicas: cluster.replicas,
+        serving: cluster.serving,
+        is_staged: cluster.staged,
+    });
 }
 
 fn number(generation: Option<v2::Generation>) -> Generation {

@@ -1,7 +1,6 @@
 //! The end of an exchange: what is left to count is counted, and its line is written.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use http::Version;
 use pingora::http::RequestHeader;
@@ -13,7 +12,7 @@ use crate::exchange::secrets::HIDDEN;
 use crate::exchange::{CacheOutcome, Exchange, format_id};
 use crate::problem::{Problem, SWITCHED_OFF};
 use crate::proxy::guard::Witness;
-use crate::proxy::state::State;
+use crate::proxy::state::{InFlight, State};
 use crate::proxy::{Context, Gateway, holds};
 use crate::telemetry::access_log::{AccessLog, Line};
 use crate::telemetry::policy_trace;
@@ -28,14 +27,15 @@ pub struct Journey {
     pub started: Timestamp,
     reason: Option<&'static str>,
     transport: Option<String>,
+    /// Counts the request until its context is gone: after a panic nothing else happens.
+    _in_flight: InFlight,
 }
 
 impl Journey {
     /// A request arrived.
     pub fn begin(now: Timestamp, state: &State) -> Self {
-        state.in_flight.fetch_add(1, Ordering::Relaxed);
-        state.requests.fetch_add(1, Ordering::Relaxed);
-        Self { id: state.next_id(), started: now, reason: None, transport: None }
+        let (id, in_flight) = (state.next_id(), state.begin());
+        Self { id, started: now, reason: None, transport: None, _in_flight: in_flight }
     }
 
     /// The gateway answered without policies.
@@ -62,7 +62,6 @@ pub fn finish(
     error: Option<&Error>,
     context: &mut Context,
 ) {
-    gateway.state.in_flight.fetch_sub(1, Ordering::Relaxed);
     let now = gateway.clock.now();
     let sizes = sizes(session);
     if let Some(run) = &mut context.run {

@@ -1,5 +1,6 @@
 //! Whether the gateway takes requests, and how many are in flight.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::limit::names::Names;
@@ -11,7 +12,7 @@ use crate::snapshot::Snapshot;
 #[derive(Debug)]
 pub struct State {
     /// Requests that have begun and not ended.
-    pub in_flight: AtomicU64,
+    in_flight: Arc<()>,
     /// Requests that have begun.
     pub requests: AtomicU64,
     /// Set once the gateway is on its way down.
@@ -26,12 +27,19 @@ pub struct State {
     salt: u64,
 }
 
+/// A request that has begun; it has ended when this is gone, also if that is because of a panic.
+/// The number of those that share it is the count: that takes no more than a counter would.
+#[derive(Debug)]
+pub struct InFlight {
+    _counted: Arc<()>,
+}
+
 impl State {
     /// The state of a gateway that starts. `random` is fresh for each process.
     pub fn new(random: [u64; 2]) -> Self {
         let [sequence, salt] = random;
         Self {
-            in_flight: AtomicU64::new(0),
+            in_flight: Arc::default(),
             requests: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             refusals: Names::default(),
@@ -39,6 +47,18 @@ impl State {
             sequence: AtomicU64::new(sequence),
             salt,
         }
+    }
+
+    /// Counts a request for as long as what is returned lives.
+    pub fn begin(&self) -> InFlight {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        InFlight { _counted: Arc::clone(&self.in_flight) }
+    }
+
+    /// How many requests have begun and not ended.
+    pub fn in_flight(&self) -> u64 {
+        let begun = Arc::strong_count(&self.in_flight).saturating_sub(1);
+        u64::try_from(begun).unwrap_or(u64::MAX)
     }
 
     /// Whether the gateway is on its way down.
@@ -64,5 +84,27 @@ impl State {
         let low = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let high = self.salt ^ low.rotate_left(32);
         (u128::from(high) << 64) | u128::from(low)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn a_request_that_panics_is_in_flight_no_more() {
+        let state = State::new([0, 0]);
+        let first = state.begin();
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _second = state.begin();
+            assert_eq!(state.in_flight(), 2);
+            panic!("a bug of ours");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(state.in_flight(), 1);
+        drop(first);
+        assert_eq!((state.in_flight(), state.requests.load(Ordering::Relaxed)), (0, 2));
     }
 }

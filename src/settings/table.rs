@@ -66,7 +66,7 @@ const OWN: &[Row] = &[
     row!(
         "configuration.lastGood.keyFile",
         "",
-        "File with the secret that the copies are sealed with, 32 bytes or more; watched.",
+        "File with the secret that the copies are sealed with, 32 bytes or more; watched. If not set, the gateway's token is that secret.",
         configuration.last_good.key_file = |text| Ok::<_, Expected>(path_or_none(text))
     ),
     row!(

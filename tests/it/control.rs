@@ -172,6 +172,7 @@ fn remote(control: &Control, replica: &str, token: &str, status: &Status, take: 
         ready: Arc::new(|| false),
         state: status.follow(),
         held: None,
+        company: None,
         clock: Arc::new(SystemClock::start()),
         link: watch::Sender::new(Link::default()),
     }

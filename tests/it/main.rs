@@ -56,4 +56,6 @@ mod etcd;
 mod cluster;
 mod cluster_weather;
 mod control;
+mod control_cluster;
+mod control_last_good;
 mod status;

@@ -84,7 +84,14 @@ impl Cluster {
     }
 
     async fn take_own(&self) {
-        if let Some(bundle) = self.source.meanwhile().await {
+        let mut states = self.status.follow();
+        let is_served = states.wait_for(|state| !state.observed.is_none());
+        let bundle = tokio::select! {
+            biased;
+            _ = is_served => None,
+            bundle = self.source.meanwhile(self.standing.subscribe()) => bundle,
+        };
+        if let Some(bundle) = bundle {
             tracing::warn!("serving what is here until the cluster's store is reached");
             let (generation, bundle) = (Generation::NONE.next(), Arc::new(bundle));
             self.status.offer(Offer { generation, bundle, order: Order::Serve });

@@ -8,9 +8,9 @@ use tokio::sync::watch;
 use super::Cluster;
 use super::pace::within;
 use super::publication::{Edition, Failed, InForce, Press, fetch, former, in_force};
-use super::record::{Current, MEMBERS, Member, Stage, read};
+use super::record::{Current, MEMBERS, Member, Origin, Stage, read};
 use super::rollout::{Rollout, Verdict};
-use super::source::Found;
+use super::source::{Errand, Found};
 use super::store::Unreachable;
 use crate::configuration::bundle::Digest;
 use crate::configuration::generation::Generation;
@@ -39,9 +39,11 @@ impl Cluster {
     /// Leads since `epoch`; returns when another one does.
     pub(super) async fn lead(&self, epoch: i64) {
         let (bring, found) = watch::channel(None);
+        let errand =
+            Errand { found: bring, store: &*self.store, standing: self.standing.subscribe() };
         tokio::select! {
             biased;
-            () = self.source.bring(&bring) => (),
+            () = self.source.bring(&errand) => (),
             () = self.work(epoch, found) => (),
         }
     }
@@ -93,6 +95,11 @@ impl Cluster {
             return Ok(());
         }
         let Some(current) = &seen.current else { return Ok(()) };
+        if let Some(origin) = found.and_then(|found| known_anew(found, current)) {
+            let (origin, epoch, held, reason) = (Some(origin), press.epoch, None, None);
+            let renamed = Current { origin, epoch, held, reason, ..current.clone() };
+            return press.stage(&renamed, &seen).await;
+        }
         let restaged = |stage| Current { stage, epoch: press.epoch, ..current.clone() };
         match term.rollout.judge(current, &members, now) {
             Verdict::Wait => (),
@@ -138,13 +145,19 @@ impl Term<'_> {
                 let newest = members.iter().map(Member::served).max().unwrap_or_default();
                 let is_behind = current.generation() < newest;
                 let next = current.generation().max(newest).next();
+                let is_behind = is_behind && !found.is_before(current);
                 Some(next).filter(|_next| is_behind || self.is_news(found, current, now))?
             }
         };
         let previous = seen.current.as_ref().map_or(0, |current| current.served_by_all(members));
         let stage = self.rollout.first(generation.number, members, 0 < previous)?;
         let bundle = Arc::clone(&found.bundle);
-        Some(Edition { bundle, generation, stage, previous, held: None, reason: None })
+        let origin = found.origin.map(|own| Origin {
+            current: own,
+            previous: seen.current.as_ref().map_or(Generation::NONE, |it| it.origin_of(previous)),
+            newest: seen.current.as_ref().map_or(own, |it| it.newest_origin().max(own)),
+        });
+        Some(Edition { bundle, generation, stage, previous, held: None, reason: None, origin })
     }
 
     /// Whether what was found is to come after what is in force.
@@ -152,7 +165,14 @@ impl Term<'_> {
         let digest = *found.bundle.digest();
         let first = *self.first.get_or_insert(digest);
         let named = digest.to_string();
-        if named == current.digest || Some(&named) == current.held.as_ref() {
+        if named == current.digest {
+            return false;
+        }
+        if let Some(origin) = found.origin {
+            // It has a history of its own, which says what is newer, also of what was held back.
+            return current.newest_origin() < origin;
+        }
+        if Some(&named) == current.held.as_ref() {
             return false;
         }
         // What this replica's source has had from the beginning of its term, and what was in force
@@ -160,6 +180,14 @@ impl Term<'_> {
         let is_former = self.former.as_ref().is_some_and(|former| former.contains(&named));
         !(is_former && first == digest && now.since(self.begun) < BEHIND_MAX)
     }
+}
+
+/// The later generation of a control plane that has the content which is in force already.
+fn known_anew(found: &Found, current: &Current) -> Option<Origin> {
+    let own = found.origin.filter(|own| current.newest_origin() < *own)?;
+    let is_same = found.bundle.digest().to_string() == current.digest;
+    let previous = current.origin_of(current.previous);
+    is_same.then_some(Origin { current: own, previous, newest: own })
 }
 
 impl Press<'_> {
@@ -178,6 +206,7 @@ impl Press<'_> {
             previous: current.previous,
             held: Digest::from_hex(&current.digest),
             reason: Some(format!("generation {} was taken back: {why}", current.number)),
+            origin: current.origin.map(|it| Origin { current: it.previous, ..it }),
         };
         self.publish(&edition, seen).await.map(|_current| ())
     }

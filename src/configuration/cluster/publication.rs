@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use super::record::{
-    CURRENT, Current, GENERATIONS, LEADER, Record, Stage, chunk_key, chunks_of, generation_key,
-    number_of, read, written,
+    CURRENT, Current, GENERATIONS, LEADER, Origin, Record, Stage, chunk_key, chunks_of,
+    generation_key, number_of, read, written,
 };
 use super::store::{Condition, Store, Unreachable, Value, Write};
 use crate::configuration::bundle::{Bundle, Digest, PACKED_BYTES_MAX, Unsound};
@@ -79,6 +79,8 @@ pub struct Edition {
     pub held: Option<Digest>,
     /// See [`Current::reason`].
     pub reason: Option<String>,
+    /// See [`Current::origin`].
+    pub origin: Option<Origin>,
 }
 
 /// Reads what is in force.
@@ -164,6 +166,7 @@ impl Press<'_> {
             previous: edition.previous,
             held: edition.held.map(|held| held.to_string()),
             reason: edition.reason.clone(),
+            origin: edition.origin,
             by: self.replica.to_owned(),
         };
         let key = generation_key(number);

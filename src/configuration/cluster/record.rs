@@ -56,6 +56,22 @@ pub struct Current {
     pub reason: Option<String>,
     /// The replica that wrote this.
     pub by: String,
+    /// Which generations of a control plane these are; none if they come from a folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// Which generations of a control plane those of a cluster are.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Origin {
+    /// The one that is in force.
+    pub current: Generation,
+    /// The one that everybody else serves meanwhile; none if there is none.
+    pub previous: Generation,
+    /// The newest that was ever in force here, also if it was taken back: nothing older comes after
+    /// it.
+    pub newest: Generation,
 }
 
 /// For whom a generation is in force.
@@ -113,6 +129,23 @@ impl Current {
     /// Its generation.
     pub const fn generation(&self) -> Generation {
         Generation { history: self.history, number: self.number }
+    }
+
+    /// The newest generation of a control plane that was ever in force here.
+    pub fn newest_origin(&self) -> Generation {
+        self.origin.map_or(Generation::NONE, |origin| origin.newest)
+    }
+
+    /// The generation of a control plane that `number` is, which is this one or the one before.
+    pub fn origin_of(&self, number: u64) -> Generation {
+        let Some(origin) = self.origin else { return Generation::NONE };
+        if number == self.number {
+            origin.current
+        } else if number == self.previous {
+            origin.previous
+        } else {
+            Generation::NONE
+        }
     }
 
     /// The generation that all serve, but for canaries; one that all of `members` refuse is none.

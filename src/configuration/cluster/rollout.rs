@@ -155,7 +155,8 @@ mod tests {
     fn current(stage: Stage) -> Current {
         let (digest, by) = (String::new(), String::new());
         let (held, reason) = (None, None);
-        Current { number: 8, history: 1, digest, epoch: 1, stage, previous: 7, held, reason, by }
+        let (number, previous, origin) = (8, 7, None);
+        Current { number, history: 1, digest, epoch: 1, stage, previous, held, reason, by, origin }
     }
 
     fn rollout() -> (Rollout, Current, Vec<Member>) {

@@ -2,16 +2,16 @@
 //!
 //! A seed is a case: three to five replicas; a store that answers late, loses questions and answers,
 //! carries questions out long after whoever asked has given up, and ends leases early; replicas that
-//! crash, are stopped and go on, or are cut off; sources that are behind one another; and
-//! configurations that some or all replicas refuse. What must hold is looked at with every write
-//! and everything that is served:
+//! crash, are stopped and go on, or are cut off; sources that are behind one another, folders or (in
+//! odd seeds) control planes with numbers of their own; and configurations that some or all replicas
+//! refuse. What must hold is looked at with every write and everything that is served:
 //!
 //! | invariant | here |
 //! |---|---|
 //! | C1: one effective writer | [`World::judge_current`]: the writer's epoch is that of the leader's key; numbers rise, epochs never fall |
 //! | C2: generations never change | [`World::judge_write`]: a record is written once, its chunks never after it |
 //! | C3: what is needed stays | [`World::judge_removal`] |
-//! | C4: what is served never gets older | [`Replica::serve`], for each life of a replica |
+//! | C4: what is served never gets older | [`Replica::serve`], for each life of a replica; by the numbers of a control plane, [`World::judge_current`] |
 //! | C11: all converge | at the end, without faults, everybody serves the newest good configuration |
 //! | C12: canaries first | [`Replica::serve`]: nobody serves what is not for him |
 //!

@@ -9,12 +9,19 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+use super::Standing;
+use super::publication::{Failed, fetch, in_force};
+use super::record::Current;
+use super::store::Store;
+use super::trial::{own_fault, tried};
 use crate::configuration::bundle::Bundle;
 use crate::configuration::compile::Making;
+use crate::configuration::generation::Generation;
 use crate::configuration::loader::{Loaded, Loader};
 use crate::configuration::offer::Status;
 use crate::configuration::refresh::{Refusal, refuse};
 use crate::configuration::source::{Environment, Fingerprint, Folder};
+use crate::configuration::switch::Switch;
 use crate::fault::{Fault, Place, Sources};
 
 /// A configuration that was found good.
@@ -22,17 +29,57 @@ use crate::fault::{Fault, Place, Sources};
 pub struct Found {
     /// What it is.
     pub bundle: Arc<Bundle>,
+    /// Which generation of a control plane it is; none of a folder.
+    pub origin: Option<Generation>,
+}
+
+/// What a source is to do for a leader.
+#[derive(Debug)]
+pub struct Errand<'a> {
+    /// Where to put what was found good, the newest in the place of those before.
+    pub found: watch::Sender<Option<Found>>,
+    /// What the replicas share.
+    pub store: &'a dyn Store,
+    /// How the cluster is doing.
+    pub standing: watch::Receiver<Standing>,
 }
 
 /// Where configurations come from.
 #[async_trait]
 pub trait Source: Debug + Send + Sync + 'static {
-    /// Brings every configuration that is found good, the newest in the place of those before, for
-    /// as long as somebody waits for it: never returns.
-    async fn bring(&self, found: &watch::Sender<Option<Found>>);
+    /// Brings every configuration that is found good, for as long as this replica leads: never
+    /// returns.
+    async fn bring(&self, errand: &Errand<'_>);
 
-    /// What a replica serves that never served anything, while the store cannot be reached.
-    async fn meanwhile(&self) -> Option<Bundle>;
+    /// What a replica serves that never served anything, while the store cannot be reached;
+    /// `standing` says whether it can.
+    async fn meanwhile(&self, standing: watch::Receiver<Standing>) -> Option<Bundle>;
+
+    /// Looks after what has to be looked after whether this replica leads or not: never returns.
+    async fn tend(&self) {
+        std::future::pending::<()>().await;
+    }
+}
+
+impl Found {
+    /// Whether it is older than what was in force already, by the history of its control plane.
+    pub(super) fn is_before(&self, current: &Current) -> bool {
+        self.origin.is_some_and(|own| own < current.newest_origin())
+    }
+}
+
+impl Errand<'_> {
+    /// The configuration in force, if it is a control plane's, and which of its generations.
+    pub(super) async fn held(&self) -> Result<Option<(Generation, Arc<Bundle>)>, Failed> {
+        let Some(current) = in_force(self.store).await?.current else { return Ok(None) };
+        let Some(origin) = current.origin else { return Ok(None) };
+        match fetch(self.store, current.number).await {
+            Ok(bundle) => Ok(Some((origin.current, Arc::new(bundle)))),
+            // Then the whole is asked for.
+            Err(Failed::Damaged(..) | Failed::Unsound(_)) => Ok(None),
+            Err(failed) => Err(failed),
+        }
+    }
 }
 
 /// A folder, looked at again and again.
@@ -54,42 +101,44 @@ pub struct Watched {
     pub loader: Arc<Mutex<Loader>>,
 }
 
-/// What came of a look: what the folder looks like, and what it means if it is another one.
-type Look = (Option<Fingerprint>, Option<Result<Bundle, Refusal>>);
+/// What was looked at: what the folder looks like, and what was switched off.
+type Seen = (Option<Fingerprint>, Arc<Switch>);
+/// What came of a look: what was seen, and what it means if it is something else than before.
+type Look = (Seen, Option<Result<Bundle, Refusal>>);
 
 #[async_trait]
 impl Source for Watched {
-    async fn bring(&self, found: &watch::Sender<Option<Found>>) {
-        let mut seen: Option<Fingerprint> = None;
+    async fn bring(&self, errand: &Errand<'_>) {
+        let mut seen: Option<Seen> = None;
         loop {
             let (own, before) = (self.clone(), seen.take());
             // Disks block, and compiling takes its time.
             match spawn_blocking(move || own.look(before)).await {
                 Ok((now, what)) => {
-                    seen = now;
+                    seen = Some(now);
                     match what {
                         Some(Ok(bundle)) => {
                             self.status.change(|state| state.refusal.clear());
-                            let found_now = Found { bundle: Arc::new(bundle) };
-                            found.send_replace(Some(found_now));
+                            let found = Found { bundle: Arc::new(bundle), origin: None };
+                            errand.found.send_replace(Some(found));
                         }
-                        Some(Err(refusal)) => refuse(&self.status, &refusal),
+                        Some(Err(refusal)) => refuse(&self.status, &refusal, None),
                         None => (),
                     }
                 }
-                Err(_panicked) => refuse(&self.status, &self.own_fault()),
+                Err(_panicked) => refuse(&self.status, &self.own_fault(), None),
             }
             sleep(self.interval).await;
         }
     }
 
-    async fn meanwhile(&self) -> Option<Bundle> {
+    async fn meanwhile(&self, _standing: watch::Receiver<Standing>) -> Option<Bundle> {
         let own = self.clone();
         let (_now, what) = spawn_blocking(move || own.look(None)).await.ok()?;
         match what? {
             Ok(bundle) => Some(bundle),
             Err(refusal) => {
-                refuse(&self.status, &refusal);
+                refuse(&self.status, &refusal, None);
                 None
             }
         }
@@ -97,36 +146,48 @@ impl Source for Watched {
 }
 
 impl Watched {
-    /// Reads the folder if it is not as it was `before`.
-    fn look(&self, before: Option<Fingerprint>) -> Look {
-        let unchanged = before.as_ref().is_some_and(|before| !self.folder.has_changed(before));
-        if unchanged {
-            return (before, None);
+    /// Reads the folder if it is not as it was `before`, or something else is switched off.
+    fn look(&self, before: Option<Seen>) -> Look {
+        let switch = self.status.now().switch;
+        if let Some((Some(fingerprint), switched)) = before
+            && switched == switch
+            && !self.folder.has_changed(&fingerprint)
+        {
+            return ((Some(fingerprint), switched), None);
         }
         let mut kept = self.loader.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = kept.load_as(self.name.as_deref(), &self.folder, &self.environment);
-        (loaded.fingerprint.clone(), Some(self.bundle(&mut kept, &loaded)))
+        let bundle = self.bundle(&mut kept, &loaded, &switch);
+        ((loaded.fingerprint, switch), Some(bundle))
     }
 
     /// The bundle of what was loaded, if it is good as far as that can be seen.
-    fn bundle(&self, kept: &mut Loader, loaded: &Loaded) -> Result<Bundle, Refusal> {
-        let refused = |faults: Vec<Fault>| {
+    fn bundle(
+        &self,
+        kept: &mut Loader,
+        loaded: &Loaded,
+        switch: &Arc<Switch>,
+    ) -> Result<Bundle, Refusal> {
+        let making = Making { switch: Arc::clone(switch), ..self.making.clone() };
+        tried(kept, loaded, &making, &self.title())?;
+        let (reading, variables) = loaded.reading.as_ref().ok_or_else(|| self.own_fault())?;
+        Bundle::of_reading(reading, &self.environment, variables).map_err(|unsound| {
+            let faults = vec![self.fault(&unsound.to_string())];
             let sources = loaded.sources(&faults);
             Refusal { faults, sources }
-        };
-        kept.make(loaded, &self.making).map_err(refused)?;
-        let (reading, variables) = loaded.reading.as_ref().ok_or_else(|| self.own_fault())?;
-        Bundle::of_reading(reading, &self.environment, variables)
-            .map_err(|unsound| refused(vec![self.fault(&unsound.to_string())]))
+        })
     }
 
     fn own_fault(&self) -> Refusal {
-        let fault = self.fault("the gateway failed to compile this, which is its own fault");
-        Refusal { faults: vec![fault], sources: Sources::default() }
+        Refusal { faults: vec![own_fault(&self.title())], sources: Sources::default() }
+    }
+
+    /// What a person calls it.
+    fn title(&self) -> Arc<str> {
+        Arc::from(self.folder.path().display().to_string())
     }
 
     fn fault(&self, message: &str) -> Fault {
-        let file = Arc::from(self.folder.path().display().to_string());
-        Fault::new(Place::start_of(&file), message)
+        Fault::new(Place::start_of(&self.title()), message)
     }
 }

@@ -91,12 +91,13 @@ impl Refresh {
             keeping.begin((generation, bundle), since, last.map(Count::from), is_kept);
         }
         self.runs = bundle;
+        self.refused.take_if(|offer| offer.generation <= generation);
         let keep = self.keeping.as_ref().map(|keeping| keeping.known().clone());
         self.status.change(|state| {
             state.observed = state.observed.max(generation);
             (state.prepared, state.serving, state.since) = (generation, generation, since);
             (state.source, state.keep) = (source, keep);
-            state.refusal.clear();
+            state.take_refusal_back(generation);
         });
     }
 
@@ -129,6 +130,7 @@ impl Refresh {
         }
         self.status.change(|state| {
             state.disabled = switch.list();
+            state.switch = Arc::clone(&switch);
             state.switch_faults = faults;
         });
         self.making.switch = switch;
@@ -176,6 +178,13 @@ impl Refresh {
         }
     }
 
+    /// Takes what was refused, with what is switched off now.
+    pub(super) fn take_again(&mut self, live: &Live) {
+        if let Some(offer) = self.refused.take() {
+            self.take(live, &offer);
+        }
+    }
+
     /// Looks after the copies.
     pub(super) fn tend(&mut self, live: &Live) {
         let Some(keeping) = &mut self.keeping else { return };
@@ -199,7 +208,7 @@ mod tests {
     use crate::configuration::bundle::{Entry, Kind};
     use crate::configuration::compile::Making;
     use crate::configuration::keeping::{Keeping, KeySource};
-    use crate::configuration::last_good::Key;
+    use crate::configuration::last_good::KeyFile;
     use crate::configuration::last_good::soak::Terms;
     use crate::configuration::offer::{Offer, Order, Status};
     use crate::configuration::switch::SwitchFile;
@@ -208,9 +217,10 @@ mod tests {
     /// A gateway that somebody is to offer configurations, and that keeps copies in `folder`.
     fn offered(folder: &Path) -> Refresh {
         let clock = Arc::new(SystemClock::start());
-        let key = Key::of(b"a secret of more than thirty-two letters").unwrap();
+        let key = folder.join("key");
+        std::fs::write(&key, "a secret of more than thirty-two letters").unwrap();
         let terms = Terms { time: Duration::ZERO, requests: 0, idle: Duration::ZERO };
-        let source = KeySource::Credential(key);
+        let source = KeySource::File(KeyFile::at(key));
         Refresh {
             origin: Origin::Offers,
             making: Making {
@@ -228,6 +238,7 @@ mod tests {
             loader: Arc::default(),
             floor: None,
             runs: None,
+            refused: None,
         }
     }
 
@@ -290,6 +301,34 @@ mod tests {
             refresh.take(&live, &offer(number, Order::Serve));
             assert_eq!(refresh.status.now().serving.number, serving);
         }
+    }
+
+    #[test]
+    fn what_was_refused_is_taken_once_what_is_wrong_with_it_is_switched_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut refresh = offered(folder.path());
+        let live = Live::new(refresh.first().0.unwrap());
+        refresh.take(&live, &offer(1, Order::Serve));
+        let yaml = "apis:\n  - {id: wrong, path: a, serviceUrl: 'http://127.0.0.1:1', operations: \
+                    [{id: get, method: GET, urlTemplate: /, policy: \"<policies><inbound>\
+                    <rate-limit calls='many' /></inbound></policies>\"}]}\n";
+        let entry = Entry::new(Kind::Document, Arc::from("weir.yaml"), Arc::from(yaml));
+        let bundle = Arc::new(Bundle::of([Arc::new(entry)]).unwrap());
+        let wrong = Offer { bundle, ..offer(2, Order::Serve) };
+        refresh.take(&live, &wrong);
+        let state = refresh.status.now();
+        assert_eq!((state.serving.number, state.refused_offer.number), (1, 2));
+        assert!(!state.refusal.is_empty());
+        for (switch, serving) in [("apis: [wrong]", 1), ("policies: {rate-limit: skip}", 2)] {
+            std::fs::write(folder.path().join("off.yaml"), switch).unwrap();
+            assert!(refresh.look_at_switch());
+            refresh.make_again(&live);
+            refresh.take_again(&live);
+            assert_eq!(refresh.status.now().serving.number, serving, "{switch}");
+        }
+        let state = refresh.status.now();
+        assert_eq!((state.refused_offer, state.refusal), (Generation::NONE, Vec::new()));
+        assert!(refresh.refused.is_none());
     }
 
     #[test]

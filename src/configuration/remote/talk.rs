@@ -12,7 +12,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Streaming};
 
 use super::parcel::{Parcel, Useless, number};
-use super::{Ended, Remote};
+use super::{Ended, Judged, Memory, Remote};
 use crate::configuration::generation::Generation;
 use crate::configuration::offer::State;
 use crate::fault::Fault;
@@ -37,15 +37,13 @@ struct Talk {
     say: mpsc::Sender<GatewayMessage>,
     /// What comes, and is not whole yet.
     parcel: Option<Parcel>,
-    /// What was taken, and how many had been refused before, until it is known what became of it.
-    judged: Option<(Generation, u64)>,
     /// Whether anything came that is of use.
     is_useful: bool,
 }
 
 impl Remote {
     /// Opens a stream and keeps it until it ends; whether it brought anything, and why it ended.
-    pub(super) async fn talk(&mut self) -> (bool, Ended) {
+    pub(super) async fn talk(&mut self, memory: &mut Memory) -> (bool, Ended) {
         let (said, mut told) = match self.open().await {
             Ok(open) => open,
             Err(ended) => return (false, ended),
@@ -55,7 +53,7 @@ impl Remote {
             link.reason.clear();
         });
         tracing::info!("the control plane is there");
-        let mut talk = Talk { say: said, parcel: None, judged: None, is_useful: false };
+        let mut talk = Talk { say: said, parcel: None, is_useful: false };
         let mut ticks = interval(HEARTBEAT_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut state = self.state.clone();
@@ -63,7 +61,7 @@ impl Remote {
             let step = tokio::select! {
                 told = told.message() => match told {
                     Ok(Some(ControlMessage { message: Some(told) })) => {
-                        self.hear(&mut talk, told).await
+                        self.hear(&mut talk, memory, told).await
                     }
                     // What a later version says, and we need not know.
                     Ok(Some(ControlMessage { message: None })) => Ok(()),
@@ -71,7 +69,7 @@ impl Remote {
                     Err(status) => Err(status.into()),
                 },
                 changed = state.changed() => match changed {
-                    Ok(()) => self.judge(&mut talk).await,
+                    Ok(()) => self.judge(&talk, memory).await,
                     Err(_gone) => Err(Ended::Closed),
                 },
                 _ = ticks.tick() => self.beat(&talk).await,
@@ -116,7 +114,12 @@ impl Remote {
     }
 
     /// Does what the control plane says.
-    async fn hear(&mut self, talk: &mut Talk, told: Told) -> Result<(), Ended> {
+    async fn hear(
+        &mut self,
+        talk: &mut Talk,
+        memory: &mut Memory,
+        told: Told,
+    ) -> Result<(), Ended> {
         let useless = match told {
             Told::Announcement(announced) => {
                 let held = self.held.as_ref().map(|(_generation, bundle)| bundle);
@@ -133,7 +136,7 @@ impl Remote {
                 let Some(parcel) = &mut talk.parcel else { return Ok(()) };
                 match parcel.piece(&piece.bytes) {
                     Ok(()) if parcel.is_whole() => match self.open_parcel(talk).await {
-                        Ok(()) => return Ok(()),
+                        Ok(()) => return self.taken(talk, memory).await,
                         Err(useless) => useless,
                     },
                     Ok(()) => return Ok(()),
@@ -141,11 +144,15 @@ impl Remote {
                 }
             }
             Told::Current(current) => {
-                // The same content as a later generation than we knew it by.
-                let newest = number(current.generation.as_ref());
                 talk.is_useful = true;
+                let newest = number(current.generation.as_ref());
                 if let Some((generation, _bundle)) = &mut self.held {
+                    // It may be a later generation than we knew it by.
+                    let is_news = !memory.is_known || *generation < newest;
                     *generation = newest.max(*generation);
+                    if is_news {
+                        return self.taken(talk, memory).await;
+                    }
                 }
                 return Ok(());
             }
@@ -163,30 +170,38 @@ impl Remote {
         }
     }
 
-    /// Takes the configuration that has come.
+    /// Opens the configuration that has come: from then on it is what we have.
     async fn open_parcel(&mut self, talk: &mut Talk) -> Result<(), Useless> {
         let Some(parcel) = talk.parcel.take() else { return Ok(()) };
         let held = self.held.as_ref().map(|(_generation, bundle)| Arc::clone(bundle));
         let opened = spawn_blocking(move || parcel.open(held.as_deref())).await;
         let (generation, bundle) = opened.unwrap_or(Err(Useless::Whole))?;
-        talk.judged = Some((generation, self.state.borrow().refused));
-        self.held = Some((generation, Arc::clone(&bundle)));
+        self.held = Some((generation, bundle));
         talk.is_useful = true;
-        (self.take)(generation, bundle);
         Ok(())
     }
 
+    /// Hands over what we have.
+    async fn taken(&self, talk: &Talk, memory: &mut Memory) -> Result<(), Ended> {
+        let Some((generation, bundle)) = &self.held else { return Ok(()) };
+        memory.is_known = true;
+        memory.judged = Some(Judged { generation: *generation, is_told: false });
+        (self.take)(*generation, Arc::clone(bundle));
+        // It may be known already what became of it.
+        self.judge(talk, memory).await
+    }
+
     /// Says what became of the configuration that was taken last, once that is known.
-    async fn judge(&self, talk: &mut Talk) -> Result<(), Ended> {
+    async fn judge(&self, talk: &Talk, memory: &mut Memory) -> Result<(), Ended> {
         let state = self.state.borrow().clone();
-        let Some((generation, refused)) = talk.judged else { return Ok(()) };
+        let Some(Judged { generation, is_told }) = memory.judged else { return Ok(()) };
         let accepted = generation <= state.serving;
-        // Which one is refused is known a moment before why.
-        let is_refused = state.refused_offer == generation && refused < state.refused;
+        let is_refused = state.refused_offer == generation && !is_told;
         if !accepted && !is_refused {
             return Ok(());
         }
-        talk.judged = None;
+        // What is refused now may be served once something else is switched off.
+        memory.judged = (!accepted).then_some(Judged { generation, is_told: true });
         let faults = if accepted { Vec::new() } else { state.refusal.clone() };
         let verdict = v2::Verdict {
             generation: Some(wire(generation)),
@@ -215,6 +230,7 @@ impl Remote {
             serving: Some(wire(serving)),
             refused,
             credential_expires: self.expires(),
+            cluster: self.company.as_ref().map(|company| company()),
         };
         tell(&talk.say, Said::Heartbeat(heartbeat), self.time_max).await
     }

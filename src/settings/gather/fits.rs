@@ -40,7 +40,10 @@ impl Gathered {
             }
         }
         let copies = &settings.configuration.last_good;
-        if copies.folder.is_some() && copies.key_file.is_none() {
+        let control = &settings.control;
+        let has_token = control.token.is_some() || control.token_file.is_some();
+        // With a token there is a key.
+        if copies.folder.is_some() && copies.key_file.is_none() && !has_token {
             let name = "configuration.lastGood.folder";
             let remedy = "set configuration.lastGood.keyFile: `openssl rand 32 > FILE` makes one";
             self.at(name, "the copies of configurations need a key to be sealed with", remedy);

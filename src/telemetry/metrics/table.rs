@@ -117,7 +117,7 @@ metrics! {
     OVERSHOOT_TOKENS = "weir_limit_overshoot_observed_tokens", Counter, "tokens",
         "Tokens admitted in windows that ended before they were paid for.";
     CONTROL = "weir_control_connected", Gauge, "",
-        "1 while this gateway has a stream to its control plane.";
+        "1 while this gateway has a stream to its control plane; of replicas that share an etcd only their leader has one.";
     TOKEN_EXPIRES = "weir_control_token_expires_seconds", Gauge, "seconds",
         "When the token of this gateway expires, since the Unix epoch; not a number while it has none.";
 }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::world::{Reached, Shared, context};
 use crate::configuration::bundle::Bundle;
 use crate::configuration::cluster::pace::Pace;
-use crate::configuration::cluster::source::{Found, Source};
+use crate::configuration::cluster::source::{Errand, Found, Source};
 use crate::configuration::cluster::{Cluster, Dice, Standing, Terms};
 use crate::configuration::generation::Generation;
 use crate::configuration::offer::{Offer, Order, Status, Wake};
@@ -176,28 +176,28 @@ impl fmt::Debug for Behind {
 
 #[async_trait]
 impl Source for Behind {
-    async fn bring(&self, found: &watch::Sender<Option<Found>>) {
+    async fn bring(&self, errand: &Errand<'_>) {
         loop {
-            let bundle = {
+            let (bundle, origin) = {
                 let world = self.reached.world.lock();
                 let seen = world.now.saturating_sub(self.behind);
-                world
-                    .sources
-                    .iter()
-                    .rfind(|(since, _)| *since <= seen)
-                    .map(|(_, bundle)| Arc::clone(bundle))
+                let at = world.sources.iter().rposition(|(since, _)| *since <= seen);
+                let number = at.map(|at| u64::try_from(at).unwrap() + 1);
+                let origin = number.filter(|_| world.is_streamed);
+                let bundle = at.map(|at| Arc::clone(&world.sources[at].1));
+                (bundle, origin.map(|number| Generation { history: 1, number }))
             };
-            let is_new = found.borrow().as_ref().is_none_or(|last| {
+            let is_new = errand.found.borrow().as_ref().is_none_or(|last| {
                 Some(last.bundle.digest()) != bundle.as_ref().map(|b| b.digest())
             });
             if let Some(bundle) = bundle.filter(|_| is_new) {
-                found.send_replace(Some(Found { bundle }));
+                errand.found.send_replace(Some(Found { bundle, origin }));
             }
             self.reached.sleep(Duration::from_secs(1)).await;
         }
     }
 
-    async fn meanwhile(&self) -> Option<Bundle> {
+    async fn meanwhile(&self, _standing: watch::Receiver<Standing>) -> Option<Bundle> {
         None
     }
 }

@@ -63,6 +63,8 @@ pub(super) struct World {
     pub(super) awake: BTreeSet<usize>,
     /// Every `current` there was.
     pub(super) currents: Vec<Current>,
+    /// Whether the source is a control plane, which numbers what it has.
+    pub(super) is_streamed: bool,
     /// What the source has, and since when.
     pub(super) sources: Vec<(u64, Arc<Bundle>)>,
     pub(super) broken: Option<String>,
@@ -131,6 +133,7 @@ impl World {
             timers: BTreeSet::new(),
             awake: (0..REPLICAS_MAX).collect(),
             currents: Vec::new(),
+            is_streamed: case.seed % 2 == 1,
             sources: vec![(0, bundle("good 0"))],
             broken: None,
         };
@@ -356,6 +359,12 @@ impl World {
             }
             if next.number == last.number && next.digest != last.digest {
                 self.broke(format!("C2: {next:?} is another than {last:?}"));
+            }
+            let (newest, was) = (next.newest_origin(), last.newest_origin());
+            let is_back = next.reason.is_some();
+            let is_new = last.number < next.number && !is_back;
+            if newest < was || (is_new && self.is_streamed && newest <= was) {
+                self.broke(format!("C4: {next:?} is older at its control plane than {last:?}"));
             }
         }
         self.currents.push(next.clone());
