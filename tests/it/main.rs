@@ -54,6 +54,7 @@ mod crowds;
 mod bandwidth;
 mod etcd;
 mod cluster;
+mod cluster_faults;
 mod cluster_weather;
 mod control;
 mod control_cluster;

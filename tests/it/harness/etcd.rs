@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use etcd_client::{ConnectOptions, OpenSslClientConfig, Permission};
+use etcd_client::{CompactionOptions, ConnectOptions, OpenSslClientConfig, Permission};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -150,6 +150,17 @@ impl Etcd {
                 client.user_grant_role(user, role).await.expect("its role");
             }
             client.auth_enable().await.expect("only they are let in");
+        });
+    }
+
+    /// [`Self::compact`] where only root may.
+    pub(crate) fn compact_as_root(&self, authority: &Authority) {
+        runtime().block_on(async {
+            let mut client = self.as_root(authority).await;
+            let found = client.get("/", None).await.expect("an answer");
+            let revision = found.header().expect("a header").revision();
+            let options = CompactionOptions::new().with_physical();
+            client.compact(revision, Some(options)).await.expect("it forgets");
         });
     }
 
