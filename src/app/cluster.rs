@@ -27,8 +27,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(500);
 /// How long canaries have to serve a generation from when they are told to.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// The shortest and the longest pause before etcd is tried again.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+/// The shortest and the longest pause before etcd is tried again: however long it was away, all
+/// have found it and serve the same within ten seconds.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 /// What our keys in etcd have in common, after what all keys of Weir have.
 const PART: &str = "configuration/";
 
