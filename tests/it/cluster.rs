@@ -230,3 +230,28 @@ fn a_replica_that_comes_later_serves_what_is_in_force() {
     says(&late, "two");
     assert_eq!(late.generation(), 2);
 }
+
+#[test]
+fn what_is_switched_off_at_the_leader_does_not_stop_it_from_publishing() {
+    let etcd = Etcd::start();
+    let mut site = site("a", &etcd.endpoint(), "one", "0s");
+    let switch = site.path().join("off.yaml.switch");
+    site.set("kill-switch-file", &switch.display().to_string());
+    let replica = Gateway::over(site);
+    says(&replica, "one");
+    let wrong = "<policies><inbound><rate-limit calls=\"many\" renewal-period=\"1\" />\
+                 <return-response><set-body>two</set-body></return-response></inbound></policies>";
+    write(replica.folder(), "policy.xml", wrong);
+    let refused = || {
+        let faults = replica.status()["configuration"]["faults"].to_string();
+        faults.contains("policy.xml:1:").then_some(())
+    };
+    assert!(soon(refused).is_some(), "{}", replica.status());
+    // The folder is as it was, and is looked at again.
+    std::fs::write(&switch, "policies: {rate-limit: skip}\n").unwrap();
+    says(&replica, "two");
+    assert_eq!(
+        (replica.generation(), replica.status()["configuration"]["faults"][0].as_str()),
+        (2, None)
+    );
+}

@@ -96,8 +96,8 @@ impl Cluster {
         }
         let Some(current) = &seen.current else { return Ok(()) };
         if let Some(origin) = found.and_then(|found| known_anew(found, current)) {
-            let (origin, epoch, held, reason) = (Some(origin), press.epoch, None, None);
-            let renamed = Current { origin, epoch, held, reason, ..current.clone() };
+            let (epoch, held, reason, origin) = (press.epoch, None, None, Some(origin));
+            let renamed = Current { epoch, held, reason, origin, ..current.clone() };
             return press.stage(&renamed, &seen).await;
         }
         let restaged = |stage| Current { stage, epoch: press.epoch, ..current.clone() };

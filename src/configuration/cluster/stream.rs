@@ -27,7 +27,7 @@ use crate::configuration::offer::{State, Status};
 use crate::configuration::refresh::{Refusal, refuse};
 use crate::configuration::remote::{Link, Remote};
 use crate::configuration::switch::Switch;
-use crate::fault::Sources;
+use crate::fault::{Fault, Sources};
 use crate::rpc::jitter;
 use crate::time::{Clock, SystemClock};
 
@@ -134,30 +134,18 @@ impl Streamed {
         seen: &watch::Sender<State>,
     ) {
         let (mut standing, mut own) = (errand.standing.clone(), self.status.follow());
-        let mut tried: Option<(Generation, Arc<Switch>)> = None;
+        let mut judged: Option<(Generation, Arc<Switch>)> = None;
         loop {
             let come = comes.borrow_and_update().clone();
             let switch = Arc::clone(&own.borrow_and_update().switch);
-            if let Some((generation, bundle)) = come {
-                let is_tried = tried.as_ref().is_some_and(|it| *it == (generation, switch.clone()));
-                if !is_tried {
-                    let outcome = self.tried(&bundle, Arc::clone(&switch)).await;
-                    tried = Some((generation, switch));
-                    let faults = match outcome {
-                        Ok(()) => {
-                            self.status.change(|state| state.refusal.clear());
-                            let bundle = Arc::clone(&bundle);
-                            let found = Found { bundle, origin: Some(generation) };
-                            errand.found.send_replace(Some(found));
-                            Vec::new()
-                        }
-                        Err(refusal) => {
-                            refuse(&self.status, &refusal, None);
-                            refusal.faults
-                        }
-                    };
-                    fate.took(generation, *bundle.digest(), faults);
-                }
+            // What is switched off makes a difference.
+            let is_judged = |(generation, _bundle): &(Generation, Arc<Bundle>)| {
+                judged.as_ref().is_some_and(|last| last.0 == *generation && last.1 == switch)
+            };
+            if let Some((generation, bundle)) = come.filter(|come| !is_judged(come)) {
+                let faults = self.publish(errand, generation, &bundle, &switch).await;
+                fate.took(generation, *bundle.digest(), faults);
+                judged = Some((generation, switch));
             }
             let state = fate.state(&standing.borrow_and_update());
             seen.send_if_modified(|seen| {
@@ -177,15 +165,37 @@ impl Streamed {
         }
     }
 
+    /// Puts `bundle` where the leader finds it, if it could run here; returns why not.
+    async fn publish(
+        &self,
+        errand: &Errand<'_>,
+        generation: Generation,
+        bundle: &Arc<Bundle>,
+        switch: &Arc<Switch>,
+    ) -> Vec<Fault> {
+        match self.tried(bundle, Arc::clone(switch)).await {
+            Ok(()) => {
+                self.status.change(|state| state.refusal.clear());
+                let (bundle, origin) = (Arc::clone(bundle), Some(generation));
+                errand.found.send_replace(Some(Found { bundle, origin }));
+                Vec::new()
+            }
+            Err(refusal) => {
+                refuse(&self.status, &refusal, None);
+                refusal.faults
+            }
+        }
+    }
+
     /// Whether `bundle` could run here, where `switch` is switched off.
     async fn tried(&self, bundle: &Arc<Bundle>, switch: Arc<Switch>) -> Result<(), Refusal> {
-        let (bundle, loader) = (Arc::clone(bundle), Arc::clone(&self.loader));
+        let (bundle, kept) = (Arc::clone(bundle), Arc::clone(&self.loader));
         let making = Making { switch, now: self.clock.now(), ..self.making.clone() };
         let name: Arc<str> = Arc::from(NAME);
         let own = Arc::clone(&name);
         // Compiling takes its time.
         let outcome = spawn_blocking(move || {
-            let mut kept = loader.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
             let loaded = kept.load_bundle(&bundle);
             tried(&mut kept, &loaded, &making, &name)
         });

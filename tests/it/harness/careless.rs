@@ -91,7 +91,7 @@ impl Careless {
                 let server =
                     Server::builder().add_service(service).serve_with_incoming(connections);
                 tokio::select! {
-                    served = server => served.expect("it serves"),
+                    ended = server => ended.expect("it serves"),
                     _ = stopped.wait_for(|stop| *stop) => (),
                 }
                 accepts.abort();

@@ -14,7 +14,7 @@ use crate::configuration::bundle::{Bundle, Entry, Kind};
 use crate::configuration::cluster::pace::Pace;
 use crate::configuration::cluster::publication::KEPT;
 use crate::configuration::cluster::record::{
-    CHUNKS, CURRENT, Current, GENERATIONS, LEADER, Record, number_of, read,
+    CHUNKS, CURRENT, Current, GENERATIONS, LEADER, Record, number_of, read, written,
 };
 use crate::configuration::cluster::store::{Condition, Listing, Store, Unreachable, Value, Write};
 use crate::time::{Clock, Timestamp};
@@ -37,13 +37,16 @@ pub(super) struct Case {
     /// Whether the store looks at the leader's key; a store that does not stands for a leader that
     /// does not ask for it.
     pub(super) is_fenced: bool,
+    /// Whether the store forgets which generation of its control plane is in force; that stands for
+    /// a leader that does not write it down.
+    pub(super) is_forgetful: bool,
 }
 
 /// All there is, shared by the replicas.
 #[derive(Debug)]
 pub(super) struct World {
     dice: u64,
-    is_fenced: bool,
+    case: Case,
     /// Milliseconds.
     pub(super) now: u64,
     revision: i64,
@@ -105,7 +108,7 @@ enum Answer {
 
 impl Case {
     pub(super) const fn of(seed: u64) -> Self {
-        Self { seed, is_fenced: true }
+        Self { seed, is_fenced: true, is_forgetful: false }
     }
 }
 
@@ -120,7 +123,7 @@ impl World {
     pub(super) fn run(case: Case) -> Result<(), String> {
         let world = Self {
             dice: case.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5DEE_CE66,
-            is_fenced: case.is_fenced,
+            case,
             now: 1_000_000_000,
             revision: 1,
             values: BTreeMap::new(),
@@ -286,7 +289,7 @@ impl World {
     fn commit(&mut self, when: &[Condition], writes: &[Write]) -> bool {
         let holds = |condition: &Condition| match condition {
             Condition::Absent(key) => !self.values.contains_key(key),
-            Condition::Created(key, _) if key == LEADER && !self.is_fenced => true,
+            Condition::Created(key, _) if key == LEADER && !self.case.is_fenced => true,
             Condition::Created(key, revision) => {
                 self.values.get(key).is_some_and(|lying| lying.created == *revision)
             }
@@ -309,8 +312,8 @@ impl World {
                     self.judge_write(key, bytes);
                     let revision = self.revision;
                     let created = self.values.get(key).map_or(revision, |lying| lying.created);
-                    let lying =
-                        Lying { bytes: bytes.clone(), created, changed: revision, lease: *lease };
+                    let bytes = self.kept(key, bytes);
+                    let lying = Lying { bytes, created, changed: revision, lease: *lease };
                     self.values.insert(key.clone(), lying);
                 }
                 Write::Remove(key) => {
@@ -324,6 +327,15 @@ impl World {
             }
         }
         true
+    }
+
+    /// What is kept of `bytes`.
+    fn kept(&self, key: &str, bytes: &[u8]) -> Vec<u8> {
+        if key == CURRENT && self.case.is_forgetful {
+            let current = read::<Current>(bytes).unwrap();
+            return written(&Current { origin: None, ..current });
+        }
+        bytes.to_vec()
     }
 
     fn broke(&mut self, told: String) {
