@@ -37,10 +37,18 @@ pub const KEEP_ALIVE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Any time up to `most`, each as likely: so that many who wait do not come back together.
 pub fn jitter(most: Duration) -> Duration {
+    most.mul_f64(f64::from(any()) / f64::from(u32::MAX))
+}
+
+/// Any number below `count`; 0 if there is none.
+fn any_below(count: usize) -> usize {
+    usize::try_from(any()).ok().and_then(|any| any.checked_rem(count)).unwrap_or(0)
+}
+
+/// Any number; without random numbers, the middle.
+fn any() -> u32 {
     let mut bytes = [0; 4];
-    // Without random numbers, the middle.
-    let part = rand_bytes(&mut bytes).map_or(u32::MAX / 2, |()| u32::from_le_bytes(bytes));
-    most.mul_f64(f64::from(part) / f64::from(u32::MAX))
+    rand_bytes(&mut bytes).map_or(u32::MAX / 2, |()| u32::from_le_bytes(bytes))
 }
 
 #[cfg(test)]

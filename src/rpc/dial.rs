@@ -1,7 +1,7 @@
 //! Connects to a control plane.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,16 +12,19 @@ use http::Uri;
 use hyper_util::rt::TokioIo;
 use openssl::ssl::{SslConnector, SslMethod, SslVersion};
 use openssl::x509::X509;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
 use tokio_openssl::SslStream;
 use tonic::codegen::Service;
 use tonic::transport::{Channel, Endpoint};
 
 use super::door::read;
-use super::{HTTP2, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIME_MAX, Stream};
+use super::{HTTP2, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIME_MAX, Stream, any_below};
 
 /// The port of a control plane whose address names none.
 const PORT: u16 = 8443;
+/// How many addresses of a name are tried.
+const ADDRESSES_MAX: usize = 8;
 
 /// Where a control plane is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -117,7 +120,7 @@ pub async fn dial(
     time_max: Duration,
 ) -> Result<Channel, Unreached> {
     let tls = if address.is_secure { Some(connector(ca)?) } else { None };
-    let dialler = Dialler { address: address.clone(), tls: tls.map(Arc::new) };
+    let dialler = Dialler { address: address.clone(), tls: tls.map(Arc::new), time_max };
     let unreached = |error: tonic::transport::Error| Unreached::Connection {
         address: address.uri(),
         reason: reasons(&error),
@@ -128,7 +131,7 @@ pub async fn dial(
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIME_MAX)
         .keep_alive_while_idle(true);
-    let connected = tokio::time::timeout(time_max, endpoint.connect_with_connector(dialler)).await;
+    let connected = timeout(time_max, endpoint.connect_with_connector(dialler)).await;
     match connected {
         Ok(connected) => connected.map_err(unreached),
         Err(_late) => Err(Unreached::Connection {
@@ -174,6 +177,7 @@ fn connector(ca: Option<&PathBuf>) -> Result<SslConnector, Unreached> {
 struct Dialler {
     address: Address,
     tls: Option<Arc<SslConnector>>,
+    time_max: Duration,
 }
 
 impl Service<Uri> for Dialler {
@@ -192,12 +196,40 @@ impl Service<Uri> for Dialler {
 }
 
 impl Dialler {
+    /// Opens a connection to any of the addresses that the name has, beginning with any: several
+    /// control planes behind one name share the gateways, and one that is silent takes up only its
+    /// part of the time.
     async fn open(self) -> io::Result<Stream> {
         let Address { host, port, .. } = &self.address;
-        let tcp = TcpStream::connect((host.as_str(), *port)).await?;
+        let mut found: Vec<SocketAddr> = lookup_host((host.as_str(), *port)).await?.collect();
+        let first = any_below(found.len());
+        found.rotate_left(first);
+        found.truncate(ADDRESSES_MAX);
+        self.open_any(found).await
+    }
+
+    async fn open_any(&self, found: Vec<SocketAddr>) -> io::Result<Stream> {
+        let parts = u32::try_from(found.len()).unwrap_or(u32::MAX).max(1);
+        let part = self.time_max.checked_div(parts).unwrap_or(self.time_max);
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in found {
+            match timeout(part, self.open_at(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => last = error,
+                Err(_late) => {
+                    let told = format!("{address} does not answer within {part:?}");
+                    last = io::Error::new(io::ErrorKind::TimedOut, told);
+                }
+            }
+        }
+        Err(last)
+    }
+
+    async fn open_at(&self, address: SocketAddr) -> io::Result<Stream> {
+        let tcp = TcpStream::connect(address).await?;
         tcp.set_nodelay(true)?;
-        let Some(tls) = self.tls else { return Ok(Stream::clear(tcp)) };
-        let ssl = tls.configure()?.into_ssl(host)?;
+        let Some(tls) = &self.tls else { return Ok(Stream::clear(tcp)) };
+        let ssl = tls.configure()?.into_ssl(&self.address.host)?;
         let mut stream = SslStream::new(ssl, tcp)?;
         Pin::new(&mut stream).connect().await.map_err(io::Error::other)?;
         if stream.ssl().selected_alpn_protocol() != Some(b"h2") {
@@ -226,6 +258,19 @@ mod tests {
         for wrong in ["", "ftp://a:1", "https://u:p@a:1", "https://a:b", "a/b", "https://a:99999"] {
             assert_eq!(uri(wrong), Err(NoAddress::Wrong(wrong.to_owned())), "{wrong}");
         }
+    }
+
+    #[test]
+    fn who_does_not_answer_at_one_address_of_a_name_is_found_at_the_next() {
+        let here = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = Address::parse("http://localhost:1").unwrap();
+        let dialler = Dialler { address, tls: None, time_max: Duration::from_secs(10) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let open = |found: &[SocketAddr]| runtime.block_on(dialler.open_any(found.to_vec()));
+        assert!(open(&[gone, here.local_addr().unwrap()]).is_ok());
+        assert_eq!(open(&[gone]).err().unwrap().kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(open(&[]).err().unwrap().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]
