@@ -10,11 +10,30 @@ import sys
 import kubernetes_validate
 import yaml
 
-from rules import FACTS, OWN, RULES, SETTINGS, Rendering, holds
+from rules import (
+    CONTROL_FACTS,
+    CONTROL_RULES,
+    FACTS,
+    OWN,
+    RULES,
+    SETTINGS,
+    Rendering,
+    apart,
+    holds,
+    parts,
+)
 
 HERE = pathlib.Path(__file__).resolve().parent
 CHART = HERE / "weir"
 CARGO = HERE.parent / "Cargo.toml"
+
+# A control plane as it may be.
+CONTROL = {
+    "enabled": True,
+    "tls": {"existingSecret": "tls"},
+    "keys": {"existingSecret": "keys"},
+    "configuration": {"existingConfigMap": "apis"},
+}
 
 # Values that are wrong, and a word of what is said about them.
 WRONG = [
@@ -53,6 +72,21 @@ WRONG = [
     ({"configuration": {"existingItems": [{"key": "a", "path": "a"}]}}, "existingConfigMap"),
     ({"configuration": {"files": {"a/b.xml": "", "a__b.xml": ""}}}, "same key"),
     ({"autoscaling": {"enabled": True, "minReplicas": 20}}, "maxReplicas"),
+    ({"lastGood": {"enabled": True}}, "lastGood.keySecret"),
+    ({"lastGood": {"enabled": True, "folder": "/tmp"}}, "folder"),
+    (
+        {
+            "lastGood": {"enabled": True, "keySecret": {"name": "a", "key": "b"}, "existingClaim": "c"},
+            "replicas": 2,
+        },
+        "existingClaim",
+    ),
+    ({"controlPlane": {"enabled": True}}, "controlPlane.tls"),
+    ({"controlPlane": {"replica": 2}}, "replica"),
+    ({"controlPlane": {"settings": {"control": {"insecure": True}}}}, "control"),
+    ({"controlPlane": {**CONTROL, "replicas": 2}}, "etcd"),
+    ({"controlPlane": {**CONTROL, "keys": {"existingSecret": ""}}}, "controlPlane.keys"),
+    ({"controlPlane": {**CONTROL, "configuration": {}}}, "existingClaim"),
 ]
 
 
@@ -128,20 +162,30 @@ def validate(count, name, objects):
 
 
 def judge(count, name, objects):
-    for what, rule, _ in RULES:
-        count.that(f"{name}: {what}", holds(rule, Rendering(objects)))
-    for which, what, fact in FACTS:
-        if which == name:
-            count.that(f"{name}: {what}", holds(fact, Rendering(objects)))
+    gateway, plane = parts(objects)
+    found = [(gateway, RULES, FACTS)]
+    if plane is not None:
+        found.append((plane, CONTROL_RULES, CONTROL_FACTS))
+        count.that(f"{name}: gateway and control plane are apart", apart(gateway, plane))
+    for it, rules, facts in found:
+        for what, rule, _ in rules:
+            count.that(f"{name}: {it.command}: {what}", holds(rule, it))
+        for which, what, fact in facts:
+            if which == name:
+                count.that(f"{name}: {it.command}: {what}", holds(fact, it))
 
 
 def notice(count, objects):
     """Each rule notices what breaks it, and the validator a word that is not Kubernetes'."""
-    for what, rule, spoil in RULES:
-        spoilt = Rendering(copy.deepcopy(objects))
-        spoil(spoilt)
-        count.that(f"it would be noticed if not: {what}", not holds(rule, spoilt))
-    spoilt = Rendering(copy.deepcopy(objects))
+    for rules, which in ((RULES, 0), (CONTROL_RULES, 1)):
+        for what, rule, spoil in rules:
+            spoilt = parts(copy.deepcopy(objects))[which]
+            spoil(spoilt)
+            count.that(f"it would be noticed if not: {what}", not holds(rule, spoilt))
+    gateway, plane = parts(copy.deepcopy(objects))
+    plane.one("Service")["spec"]["selector"] = gateway.one("Service")["spec"]["selector"]
+    count.that("it would be noticed: a selector that finds both", not apart(gateway, plane))
+    spoilt = parts(copy.deepcopy(objects))[0]
     spoilt.pod["securityContxt"] = {}
     wrong = is_valid(spoilt.one("Deployment"), minors()[-1])
     count.that("it would be noticed: a field that Kubernetes does not have", wrong is not None)
@@ -192,8 +236,8 @@ def main(helms):
             for name, objects in found.items():
                 validate(count, name, objects)
                 judge(count, name, objects)
-            if "default" in found:
-                notice(count, found["default"])
+            if "control" in found:
+                notice(count, found["control"])
         else:
             for name, objects in found.items():
                 same = sorted(map(str, objects)) == sorted(map(str, first.get(name, [])))

@@ -30,13 +30,23 @@ ELSEWHERE = {
     )
 }
 OWN |= ELSEWHERE
+# The chart has the volume, and the Secret with the key.
+OWN |= {"configuration.lastGood.folder", "configuration.lastGood.keyFile"}
 DATA_PORTS, ADMIN_PORT = {8080, 8081}, 8082
+CONTROL_PORT, CONTROL_ADMIN_PORT = 8443, 8083
+# Where each may write, and in what.
+WRITABLE = {
+    "last-good": ("/var/lib/weir/last-good", {"emptyDir", "persistentVolumeClaim"}),
+    "state": ("/var/lib/weir/control", {"volumeClaimTemplate"}),
+}
 # What the process may need to end after its drain, in seconds.
 ENDING = 5
 
 
 class Rendering:
-    """The objects of one rendering."""
+    """The objects of the gateway in one rendering."""
+
+    workload, command = "Deployment", "run"
 
     def __init__(self, objects):
         self.objects = objects
@@ -50,7 +60,7 @@ class Rendering:
 
     @property
     def spec(self):
-        return self.one("Deployment")["spec"]
+        return self.one(self.workload)["spec"]
 
     @property
     def pod(self):
@@ -73,6 +83,21 @@ class Rendering:
     def replicas(self):
         scalers = self.all("HorizontalPodAutoscaler")
         return scalers[0]["spec"]["minReplicas"] if scalers else self.spec["replicas"]
+
+
+class ControlPlane(Rendering):
+    """Those of the control plane."""
+
+    workload, command = "StatefulSet", "control"
+
+
+def parts(objects):
+    """What the gateway is made of, and what the control plane, if there is one."""
+    kinds = {"gateway": [], "control-plane": []}
+    for it in objects:
+        kinds[it["metadata"]["labels"]["app.kubernetes.io/component"]].append(it)
+    found = kinds["control-plane"]
+    return Rendering(kinds["gateway"]), ControlPlane(found) if found else None
 
 
 def flag(setting):
@@ -114,12 +139,32 @@ def no_host(it):
     return not shared and not any("hostPort" in port for port in it.box["ports"])
 
 
-def nothing_writable(it):
-    kinds = {"name", "configMap", "secret"}
-    mounts = it.box["volumeMounts"]
-    return all(volume.keys() <= kinds for volume in it.pod["volumes"]) and all(
-        mount.get("readOnly") and "subPath" not in mount for mount in mounts
-    )
+def volumes(it):
+    """The kind of each volume by its name, and whether it is read-only by itself."""
+    found = {}
+    for volume in it.pod["volumes"]:
+        (kind,) = volume.keys() - {"name"}
+        is_read_only = kind in {"configMap", "secret"} or volume[kind].get("readOnly", False)
+        found[volume["name"]] = (kind, is_read_only)
+    for claim in it.spec.get("volumeClaimTemplates", []):
+        found[claim["metadata"]["name"]] = ("volumeClaimTemplate", False)
+    return found
+
+
+def little_writable(it):
+    """Everything is read-only, but for the folders that a process keeps something in."""
+    found = volumes(it)
+    for mount in it.box["volumeMounts"]:
+        kind, is_read_only = found.pop(mount["name"])
+        if "subPath" in mount:
+            return False
+        if not mount.get("readOnly"):
+            path, kinds = WRITABLE[mount["name"]]
+            if mount["mountPath"] != path or kind not in kinds:
+                return False
+        elif not is_read_only:
+            return False
+    return not found
 
 
 def asks(probe, path):
@@ -277,8 +322,8 @@ RULES = [
         lambda it: guard(it).pop("readOnlyRootFilesystem"),
     ),
     (
-        "nothing is mounted to be written, or by itself",
-        nothing_writable,
+        "nothing is mounted by itself, or to be written but what is kept",
+        little_writable,
         lambda it: it.pod["volumes"].append({"name": "tmp", "emptyDir": {}}),
     ),
     ("nothing is shared with the host", no_host, put(pod, "hostNetwork", True)),
@@ -307,7 +352,7 @@ RULES = [
         lambda it: (
             not it.pod.get("initContainers")
             and not it.box.keys() & {"command", "lifecycle"}
-            and it.box["args"][0] == "run"
+            and it.box["args"][0] == it.command
         ),
         put(box, "lifecycle", {"preStop": {"exec": {"command": ["sleep", "10"]}}}),
     ),
@@ -397,6 +442,110 @@ RULES = [
 ]
 
 
+# What of that holds for a control plane too.
+SHARED = {
+    "nobody is root",
+    "the default seccomp profile is on",
+    "privileges cannot grow",
+    "nothing is privileged",
+    "there are no capabilities",
+    "the root is read-only",
+    "nothing is mounted by itself, or to be written but what is kept",
+    "nothing is shared with the host",
+    "there is no token of a service account",
+    "there are no rights in Kubernetes",
+    "no variables of other Services come in",
+    "nothing but weir runs, and no shell is needed",
+    "the image is one that stays the same",
+    "memory that is asked for is memory there is",
+    "the three probes are apart",
+    "Pods are spread over zones and nodes",
+    "a disruption budget is there for two or more",
+    "every selector finds the Pods",
+    "the network is closed in both directions",
+    "secrets come from Secrets only",
+    "every flag is a setting that Weir has, and stands once",
+}
+
+
+def control_listens(it):
+    ports = {"gateways": CONTROL_PORT, "admin": CONTROL_ADMIN_PORT}
+    flags = {"gateways": it.flags["control-listen"], "admin": it.flags["control-admin"]}
+    targets = [port["targetPort"] for port in it.one("Service")["spec"]["ports"]]
+    return (
+        it.ports == ports
+        and all(at.endswith(f":{ports[name]}") for name, at in flags.items())
+        and not flags["admin"].startswith(("127.", "[::1]"))
+        and targets == ["gateways"]
+    )
+
+
+def control_is_closed(it):
+    for one in it.all("NetworkPolicy"):
+        for rule in one["spec"]["ingress"]:
+            ports = [port["port"] for port in rule["ports"]]
+            if ports != [CONTROL_PORT] and not (ports == [CONTROL_ADMIN_PORT] and rule.get("from")):
+                return False
+    return True
+
+
+def speaks_tls(it):
+    found = {
+        mount["mountPath"]: mount["name"] for mount in it.box["volumeMounts"] if mount.get("readOnly")
+    }
+    secrets = {one["name"] for one in it.pod["volumes"] if "secret" in one}
+    files = ("control-certificate-file", "control-key-file", "control-keys-file")
+    folders = [it.flags[name].rsplit("/", 1)[0] for name in files]
+    return "control-insecure" not in it.flags and all(found[one] in secrets for one in folders)
+
+
+def has_one_memory(it):
+    """A volume for one alone, an etcd for several; never both, never none."""
+    keeps = {one["metadata"]["name"] for one in it.spec.get("volumeClaimTemplates", [])}
+    if "etcd-endpoints" in it.flags:
+        return not keeps and "control-state-folder" not in it.flags
+    folder = it.flags["control-state-folder"]
+    path, _ = WRITABLE["state"]
+    kept = it.spec["persistentVolumeClaimRetentionPolicy"]
+    return (
+        keeps == {"state"}
+        and folder.startswith(f"{path}/")
+        and set(kept.values()) == {"Retain"}
+        and it.replicas == 1
+    )
+
+
+# What else has to hold for a control plane.
+CONTROL_RULES = [rule for rule in RULES if rule[0] in SHARED] + [
+    (
+        "gateways are served over TLS, and keys come from Secrets",
+        speaks_tls,
+        lambda it: it.box["args"].append("--control-insecure=true"),
+    ),
+    (
+        "generations lie in a volume that stays, or in etcd",
+        has_one_memory,
+        lambda it: it.box["args"].append("--etcd-endpoints=http://etcd:2379"),
+    ),
+    (
+        "flags and ports agree, and no Service shows the admin port of a control plane",
+        control_listens,
+        lambda it: it.one("Service")["spec"]["ports"].append({"port": 1, "targetPort": "admin"}),
+    ),
+    (
+        "the admin port of a control plane is open to those who are named",
+        control_is_closed,
+        lambda it: policy(it)["ingress"].append({"ports": [{"port": CONTROL_ADMIN_PORT}]}),
+    ),
+]
+
+
+def apart(gateway, plane):
+    """No selector of one finds the Pods of the other."""
+    pairs = ((gateway, plane), (plane, gateway))
+    return not any(selects(other, one) for it, other in pairs for one in selectors(it))
+
+
 def service(it):
     return it.one("Service")["spec"]
 
@@ -462,6 +611,14 @@ FACTS = [
         "a longer drain has a longer grace period",
         lambda it: it.pod["terminationGracePeriodSeconds"] == 145,
     ),
+    (
+        "control",
+        "copies lie on the claim, and are sealed",
+        lambda it: (
+            volumes(it)["last-good"] == ("persistentVolumeClaim", False)
+            and it.flags["configuration-last-good-key-file"] == "/etc/weir/last-good-key/key"
+        ),
+    ),
     ("autoscaling", "the autoscaler alone says how many", lambda it: "replicas" not in it.spec),
     (
         "platform",
@@ -482,5 +639,38 @@ FACTS = [
             and it.flags["log-color"] == "false"
             and it.flags["forwarded-trusted"] == "10.0.0.0/8,fd00::/8"
         ),
+    ),
+]
+# The same of the control plane.
+CONTROL_FACTS = [
+    (
+        "control",
+        "secrets are where the configuration looks for them",
+        lambda it: (
+            it.box["env"][0]["valueFrom"]["secretKeyRef"] == {"name": "orders", "key": "token"}
+            and "/etc/weir/secrets/subscriptions"
+            in {mount["mountPath"] for mount in it.box["volumeMounts"]}
+        ),
+    ),
+    (
+        "control",
+        "the volume is as large as was said",
+        lambda it: (
+            it.spec["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"] == "2Gi"
+        ),
+    ),
+    (
+        "controls",
+        "three share an etcd, which they may call",
+        lambda it: (
+            it.replicas == 3
+            and it.flags["cluster-lease"] == "15s"
+            and 2379 in [port["port"] for rule in policy(it)["egress"] for port in rule["ports"]]
+        ),
+    ),
+    (
+        "controls",
+        "gateways are those named",
+        lambda it: policy(it)["ingress"][0]["from"] == [{"ipBlock": {"cidr": "192.0.2.0/24"}}],
     ),
 ]

@@ -58,6 +58,42 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- add .Values.drain.delaySeconds .Values.drain.deadlineSeconds 5 -}}
 {{- end -}}
 
+{{/* The control plane is another thing than the gateway: no selector of one finds the other. */}}
+{{- define "weir.controlPlane" -}}
+{{- printf "%s-control" (include "weir.fullname" . | trunc 55 | trimSuffix "-") -}}
+{{- end -}}
+
+{{- define "weir.controlPlaneSelector" -}}
+app.kubernetes.io/name: {{ printf "%s-control" (include "weir.name" . | trunc 55 | trimSuffix "-") }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "weir.controlPlaneLabels" -}}
+{{ include "weir.controlPlaneSelector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: control-plane
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* What a control plane cannot do without. */}}
+{{- define "weir.refuseControlPlane" -}}
+{{- with .Values.controlPlane -}}
+{{- if not .tls.existingSecret -}}
+{{- fail "controlPlane.tls.existingSecret is not set: gateways are served over TLS only" -}}
+{{- end -}}
+{{- if not .keys.existingSecret -}}
+{{- fail "controlPlane.keys.existingSecret is not set: it has the keys that `weir token` made" -}}
+{{- end -}}
+{{- if eq (empty .configuration.existingConfigMap) (empty .configuration.existingClaim) -}}
+{{- fail "set one of controlPlane.configuration.existingConfigMap and controlPlane.configuration.existingClaim" -}}
+{{- end -}}
+{{- if and (gt (int .replicas) 1) (empty (get (default dict .settings.etcd) "endpoints")) -}}
+{{- fail "controlPlane.replicas is more than one: they need an etcd to agree (controlPlane.settings.etcd.endpoints)" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* One flag, of a name such as limits-headerBytes. YAML reads a bare `off` as false. */}}
 {{- define "weir.flag" -}}
 {{- $flag := regexReplaceAll "[A-Z]" .name "-${0}" | lower -}}
@@ -100,6 +136,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- if not (or .Values.listen.http .Values.tls.existingSecret) -}}
 {{- fail "nothing listens: set listen.http to true, or tls.existingSecret to a Secret with a certificate" -}}
+{{- end -}}
+{{- with .Values.lastGood -}}
+{{- if and .enabled (not .keySecret.name) -}}
+{{- fail "lastGood.keySecret.name is not set: copies are sealed with a key" -}}
+{{- end -}}
+{{- if and .enabled .existingClaim (or $.Values.autoscaling.enabled (gt (int $.Values.replicas) 1)) -}}
+{{- fail "lastGood.existingClaim is one volume, and a Pod alone may use it: set replicas to 1, or leave it out" -}}
+{{- end -}}
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" -}}
