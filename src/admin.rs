@@ -1,11 +1,11 @@
 //! What operators are told: liveness, readiness, status, reload. On a port of its own, so that
 //! nothing of it can be reached through an API.
 
-mod cluster;
+pub mod cluster;
 pub mod findings;
 pub mod limits;
-mod metrics;
-mod page;
+pub mod metrics;
+pub mod page;
 pub mod refusal;
 mod refusing;
 pub mod shape;
@@ -188,7 +188,9 @@ impl Admin {
 
     fn metrics(&self) -> String {
         let link = self.control.as_ref().map(|link| link.borrow().clone());
-        metrics::page(&self.counters, link.as_ref(), &self.configuration.now(), self.clock.now())
+        let cluster = self.cluster.as_deref();
+        let (state, now) = (self.configuration.now(), self.clock.now());
+        metrics::page(&self.counters, link.as_ref(), cluster, &state, now)
     }
 
     /// `/limits` and what is below it; `rest` comes after the slash.

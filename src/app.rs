@@ -6,6 +6,7 @@
 mod cluster;
 pub mod control;
 mod drain;
+mod publishing;
 mod remote;
 mod serve;
 mod shared;

@@ -21,6 +21,7 @@ pub mod bundle;
 pub mod portion;
 pub mod loader;
 pub mod generation;
+pub mod history;
 pub mod guard;
 pub mod switch;
 pub mod last_good;

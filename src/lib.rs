@@ -18,8 +18,8 @@ pub mod settings;
 // Floor 6: the paths, and above them who shows and who feeds them.
 pub mod proxy;
 pub mod configuration;
-pub mod admin;
 pub mod control;
+pub mod admin;
 
 // Floor 5: who calls; and adapters, one outside thing each.
 pub mod admission;

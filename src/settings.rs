@@ -94,8 +94,8 @@ pub struct Control {
     pub insecure: bool,
     /// The file with the keys that gateway tokens are judged by.
     pub keys_file: Option<PathBuf>,
-    /// Where it keeps its generations.
-    pub state_folder: PathBuf,
+    /// Where it keeps its generations, if it is alone; the usual place if not set.
+    pub state_folder: Option<PathBuf>,
     /// Where it listens for operators.
     pub admin: Option<SocketAddr>,
 }

@@ -19,7 +19,9 @@ const FLOORS: &[&[&str]] = &[
     &["admission"],
     &["configuration", "proxy"],
     // Shows how the two paths are doing.
-    &["admin", "control"],
+    &["admin"],
+    // Feeds gateways, and shows in the same way how that goes.
+    &["control"],
     &["settings"],
     &["app"],
     &["cli"],

@@ -9,7 +9,7 @@ use crate::time::date;
 /// How the cluster is doing, as this replica sees it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Together {
+pub struct Together {
     replica: String,
     /// Who leads, and since when; nobody while it is not known.
     leader: Option<String>,
@@ -42,7 +42,7 @@ struct InForce {
 
 impl Together {
     /// How the cluster is doing, as `replica` sees it.
-    pub(super) fn of(replica: &str, standing: &Standing) -> Self {
+    pub fn of(replica: &str, standing: &Standing) -> Self {
         Self {
             replica: replica.to_owned(),
             leader_since: standing.leader.as_ref().map(|_leader| date(standing.since)),

@@ -50,7 +50,8 @@ pub fn wrong(seen: &Seen) -> Vec<String> {
     found
 }
 
-fn of_cluster(cluster: &Together, found: &mut Vec<String>) {
+/// What is wrong with replicas that share something.
+pub fn of_cluster(cluster: &Together, found: &mut Vec<String>) {
     if let Some(trouble) = &cluster.trouble {
         found.push(format!(
             "the store that replicas share is out of reach, so this is how they were last seen: \

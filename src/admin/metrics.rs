@@ -1,7 +1,12 @@
-//! The metrics of limits, and of the way to the control plane, read when somebody scrapes them.
+//! The metrics of a gateway: of its configuration, of limits, of its cluster and of the way to the
+//! control plane, read when somebody scrapes them.
+
+pub mod cluster;
 
 use std::time::Duration;
 
+use crate::admin::metrics::cluster::of_cluster;
+use crate::configuration::cluster::Cluster;
 use crate::configuration::offer::{Source, State};
 use crate::configuration::remote::Link;
 use crate::counters::Home;
@@ -13,12 +18,14 @@ use crate::telemetry::metrics::{Metric, Page, table};
 use crate::time::Timestamp;
 
 /// One millionth.
-const MILLIONTH: f64 = 1e-6;
+pub const MILLIONTH: f64 = 1e-6;
 
-/// What is scraped now; `link` is how it goes with the control plane, if there is one.
+/// What is scraped now; `link` is how it goes with the control plane, if there is one, and `cluster`
+/// how with others.
 pub(super) fn page(
     home: &Home,
     link: Option<&Link>,
+    cluster: Option<&Cluster>,
     configuration: &State,
     now: Timestamp,
 ) -> String {
@@ -36,6 +43,9 @@ pub(super) fn page(
         let expires = link.token_expires.map_or(f64::NAN, |at| float(at.micros() / 1_000_000));
         page.level(&table::TOKEN_EXPIRES, &[], expires);
     }
+    if let Some(cluster) = cluster {
+        of_cluster(&mut page, cluster);
+    }
     page.text()
 }
 
@@ -45,6 +55,9 @@ fn of_configuration(page: &mut Page, state: &State, now: Timestamp) {
         let is_so = f64::from(u8::from(state.source.as_str() == word));
         page.level(&table::SOURCE, &[("source", word)], is_so);
     }
+    let is_served = !state.serving.is_none();
+    let age = if is_served { now.since(state.since).as_secs_f64() } else { f64::NAN };
+    page.level(&table::CONFIGURATION_AGE, &[], age);
     page.count(&table::CONFIGURATIONS_REFUSED, &[], state.refused);
     page.level(&table::DISABLED, &[], number(state.disabled.len()));
     if let Some(keep) = &state.keep {
@@ -144,7 +157,7 @@ fn lane(page: &mut Page, report: &LaneReport) {
 }
 
 /// Sizes in another unit: each is `unit` times what was counted.
-fn spread(
+pub fn spread(
     page: &mut Page,
     (metric, labels): (&Metric, &[(&'static str, &str)]),
     spread: &Spread,
@@ -161,13 +174,14 @@ fn scaled(number: u64, unit: f64) -> f64 {
 }
 
 /// A whole number as metrics have them: exact up to 2^53, which is enough to look at.
-fn float(number: u64) -> f64 {
+pub fn float(number: u64) -> f64 {
     let high = u32::try_from(number >> 32).unwrap_or(u32::MAX);
     let low = u32::try_from(number & u64::from(u32::MAX)).unwrap_or(u32::MAX);
     f64::from(high).mul_add(4_294_967_296.0, f64::from(low))
 }
 
-fn number(count: usize) -> f64 {
+/// A count as metrics have them.
+pub fn number(count: usize) -> f64 {
     float(u64::try_from(count).unwrap_or(u64::MAX))
 }
 

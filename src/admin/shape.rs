@@ -226,7 +226,7 @@ impl InForce {
 }
 
 /// Takes out whatever moves a cursor, ends a line or turns the direction of a text.
-fn still(value: &mut Value) {
+pub fn still(value: &mut Value) {
     match value {
         Value::String(text) if text.contains(is_restless) => {
             *text = text.replace(is_restless, "\u{fffd}");

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::app::{StartError, named, random_number, shared, shelf};
+use crate::configuration::cluster::calls::Calls;
 use crate::configuration::cluster::pace::Pace;
+use crate::configuration::cluster::publication::KEPT_MIN;
 use crate::configuration::cluster::source::{Source, Watched};
 use crate::configuration::cluster::store::{Condition, Listing, Store, Unreachable, Value, Write};
 use crate::configuration::cluster::stream::Streamed;
@@ -30,21 +32,50 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The shortest and the longest pause before etcd is tried again: however long it was away, all
 /// have found it and serve the same within ten seconds.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
-/// What our keys in etcd have in common, after what all keys of Weir have.
-const PART: &str = "configuration/";
+/// What the keys of gateways in etcd have in common, after what all keys of Weir have.
+const OF_GATEWAYS: &str = "configuration/";
+/// What those of control planes have.
+const OF_CONTROL_PLANES: &str = "control/";
+/// How many former generations control planes keep.
+const CONTROL_KEPT: u64 = 10;
+
+/// Who shares a configuration, and how.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    /// What their keys have in common.
+    part: &'static str,
+    /// See [`Terms::hold`].
+    hold: Duration,
+    /// See [`Terms::kept`].
+    kept: u64,
+}
 
 /// What the cluster is made of.
-struct Parts {
+pub(super) struct Parts {
     /// Where configurations come from.
-    source: Arc<dyn Source>,
+    pub(super) source: Arc<dyn Source>,
     /// Who makes them run.
-    status: Arc<Status>,
+    pub(super) status: Arc<Status>,
     /// What time it is.
-    clock: Arc<SystemClock>,
+    pub(super) clock: Arc<SystemClock>,
     /// The name of this replica.
-    replica: String,
+    pub(super) replica: String,
     /// For pauses that differ between replicas.
-    seed: u64,
+    pub(super) seed: u64,
+    /// Who shares it.
+    pub(super) manner: Manner,
+}
+
+impl Manner {
+    /// Gateways.
+    pub(super) const fn of_gateways(settings: &Settings) -> Self {
+        Self { part: OF_GATEWAYS, hold: settings.cluster.rollout_hold, kept: KEPT_MIN }
+    }
+
+    /// Control planes: what they show is tried by gateways, so that it is for all of them at once.
+    pub(super) const fn of_control_planes() -> Self {
+        Self { part: OF_CONTROL_PLANES, hold: Duration::ZERO, kept: CONTROL_KEPT }
+    }
 }
 
 /// Whether `settings` want replicas to share one configuration.
@@ -86,24 +117,32 @@ pub(super) fn join(
         clock: Arc::clone(&refresh.clock),
         replica: shared::name(&settings.replica)?,
         seed: random_number()?,
+        manner: Manner::of_gateways(settings),
     };
     Ok((Some(Arc::new(of(settings, parts)?)), None))
 }
 
 /// The cluster over the etcd that `settings` name.
-fn of(settings: &Settings, parts: Parts) -> Result<Cluster, StartError> {
+pub(super) fn of(settings: &Settings, parts: Parts) -> Result<Cluster, StartError> {
     let etcd = shelf::etcd(&settings.etcd)?;
-    let Parts { source, status, clock, replica, seed } = parts;
+    let Parts { source, status, clock, replica, seed, manner } = parts;
+    let calls = Arc::<Calls>::default();
     let terms = Terms {
         lease: settings.cluster.lease,
         look_again: LOOK_AGAIN,
         look: LOOK,
-        hold: settings.cluster.rollout_hold,
+        hold: manner.hold,
         patience: PATIENCE,
         pause: PAUSE,
+        kept: manner.kept,
     };
     Ok(Cluster {
-        store: Arc::new(InEtcd(etcd)),
+        store: Arc::new(InEtcd {
+            etcd,
+            part: manner.part,
+            clock: Arc::clone(&clock),
+            calls: Arc::clone(&calls),
+        }),
         source,
         status,
         clock: Arc::new(Steady(clock)),
@@ -111,6 +150,7 @@ fn of(settings: &Settings, parts: Parts) -> Result<Cluster, StartError> {
         terms,
         standing: watch::Sender::new(Standing::default()),
         dice: Dice::new(seed),
+        calls,
     })
 }
 
@@ -132,35 +172,47 @@ impl Pace for Steady {
 
 /// What replicas share, in etcd.
 #[derive(Debug)]
-struct InEtcd(Etcd);
+struct InEtcd {
+    etcd: Etcd,
+    part: &'static str,
+    clock: Arc<SystemClock>,
+    calls: Arc<Calls>,
+}
 
 impl InEtcd {
+    /// What `call` comes to, timed.
+    async fn timed<T>(
+        &self,
+        call: impl Future<Output = Result<T, Failed>> + Send,
+    ) -> Result<T, Unreachable> {
+        let begun = self.clock.now();
+        let done = call.await;
+        self.calls.note(self.clock.now().since(begun), done.is_ok());
+        done.map_err(|failed| Unreachable(failed.to_string()))
+    }
+
     fn key(&self, key: &str) -> String {
-        format!("{}{PART}{key}", self.0.prefix())
+        format!("{}{}{key}", self.etcd.prefix(), self.part)
     }
 
     fn value(&self, kept: Kept) -> Value {
         let Kept { key, bytes, created, changed } = kept;
-        let own = key.strip_prefix(self.0.prefix()).and_then(|key| key.strip_prefix(PART));
+        let own = key.strip_prefix(self.etcd.prefix());
+        let own = own.and_then(|key| key.strip_prefix(self.part));
         let key = own.map_or_else(|| key.clone(), ToOwned::to_owned);
         Value { key, bytes, created, changed }
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
-fn unreachable(failed: Failed) -> Unreachable {
-    Unreachable(failed.to_string())
-}
-
 #[async_trait]
 impl Store for InEtcd {
     async fn get(&self, key: &str) -> Result<(Option<Value>, i64), Unreachable> {
-        let (kept, revision) = self.0.find(&self.key(key)).await.map_err(unreachable)?;
+        let (kept, revision) = self.timed(self.etcd.find(&self.key(key))).await?;
         Ok((kept.map(|kept| self.value(kept)), revision))
     }
 
     async fn list(&self, prefix: &str) -> Result<Listing, Unreachable> {
-        let (kept, revision) = self.0.list(&self.key(prefix)).await.map_err(unreachable)?;
+        let (kept, revision) = self.timed(self.etcd.list(&self.key(prefix))).await?;
         let values = kept.into_iter().map(|kept| self.value(kept)).collect();
         Ok(Listing { values, revision })
     }
@@ -177,22 +229,23 @@ impl Store for InEtcd {
             Write::RemoveAll(prefix) => (self.key(prefix), Do::RemoveAll),
         });
         let (when, what): (Vec<_>, Vec<_>) = (when.collect(), what.collect());
-        self.0.commit(&when, &what).await.map_err(unreachable)
+        self.timed(self.etcd.commit(&when, &what)).await
     }
 
     async fn grant(&self, lasts: Duration) -> Result<i64, Unreachable> {
-        self.0.grant(lasts).await.map_err(unreachable)
+        self.timed(self.etcd.grant(lasts)).await
     }
 
     async fn keep(&self, lease: i64) -> Result<Option<Duration>, Unreachable> {
-        self.0.keep(lease).await.map_err(unreachable)
+        self.timed(self.etcd.keep(lease)).await
     }
 
     async fn revoke(&self, lease: i64) -> Result<(), Unreachable> {
-        self.0.revoke(lease).await.map_err(unreachable)
+        self.timed(self.etcd.revoke(lease)).await
     }
 
     async fn changed(&self, prefix: &str, after: i64) -> Result<(), Unreachable> {
-        self.0.changed(&self.key(prefix), after).await.map_err(unreachable)
+        let changed = self.etcd.changed(&self.key(prefix), after).await;
+        changed.map_err(|failed| Unreachable(failed.to_string()))
     }
 }

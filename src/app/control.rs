@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
@@ -12,15 +11,15 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tonic::transport::Server;
 
-use crate::app::{StartError, random};
+use crate::app::StartError;
+use crate::app::publishing::{Publishing, publishing};
 use crate::configuration::gateway_keys::{KeysFile, Unusable};
-use crate::configuration::source::{Environment, Folder};
+use crate::configuration::source::Environment;
 use crate::control::authority::keys::Keys;
 use crate::control::board::Board;
 use crate::control::fleet::Fleet;
-use crate::control::ledger::Ledger;
 use crate::control::operators::{CONNECTIONS_MAX, Operators};
-use crate::control::publisher::{self, Handle, Parts, Publisher};
+use crate::control::publisher::Handle;
 use crate::control::service::{Served, Service};
 use crate::fault::{Sources, render};
 use crate::proxy::guard::Rules;
@@ -50,12 +49,11 @@ pub struct ControlPlane {
     operators: Option<Bound>,
     /// Where it listens.
     pub listening: Listening,
-    publisher: Publisher,
+    publishing: Publishing,
     handle: Handle,
     board: Arc<Board>,
     keys: Arc<Keys>,
     clock: Arc<SystemClock>,
-    interval: Duration,
 }
 
 /// Where a control plane listens, with the ports that it really has.
@@ -72,10 +70,8 @@ impl ControlPlane {
     pub fn start(settings: &Settings, environment: Environment) -> Result<Self, StartError> {
         let control = &settings.control;
         let clock = Arc::new(SystemClock::start());
-        let wrong = |error: &dyn std::fmt::Display| StartError::Control(error.to_string());
         let terms = terms(settings)?;
         let keys = keys(control.keys_file.as_ref())?;
-        let ledger = Ledger::open(&control.state_folder, clock.now()).map_err(|it| wrong(&it))?;
         let gateways = Bound::take(control.listen)?;
         let operators = control.admin.map(Bound::take).transpose()?;
         let listening = Listening {
@@ -83,47 +79,42 @@ impl ControlPlane {
             admin: operators.as_ref().map(Bound::address),
         };
         let board = Arc::new(Board::default());
-        let parts = Parts {
-            folder: Folder::at(&settings.configuration.folder),
-            environment,
-            ledger,
-            board: Arc::clone(&board),
-            clock: Arc::clone(&clock),
-            making: publisher::making(clock.now(), random()?),
-        };
-        let (publisher, handle) = Publisher::new(parts).map_err(|it| wrong(&it))?;
+        let (publishing, handle) = publishing(settings, environment, &board, &clock)?;
         Ok(Self {
             gateways,
             terms,
             operators,
             listening,
-            publisher,
+            publishing,
             handle,
             board,
             keys: Arc::new(keys),
             clock,
-            interval: settings.configuration.poll_interval,
         })
     }
 
     /// Serves until the process is signalled; then gateways are asked to come back later.
     pub fn run(self) -> Result<(), StartError> {
-        let Self { publisher, handle, interval, .. } = self;
-        let publish = move || publisher.run(interval);
-        let publishing = thread::Builder::new().name("publisher".to_owned()).spawn(publish)?;
+        let Self { publishing, handle, .. } = self;
         let mut builder = Builder::new_multi_thread();
         let runtime =
             builder.worker_threads(THREADS).thread_name("gateways").enable_all().build()?;
         let (stop, stopped) = watch::channel(false);
+        let cluster = publishing.cluster();
+        let publishing = publishing.start(&stopped)?;
         let fleet = Arc::new(Fleet::default());
-        let operators = Operators {
-            publisher: handle.clone(),
-            fleet: Arc::clone(&fleet),
-            started: self.clock.now(),
-        };
         let keys = Arc::clone(&self.keys);
         let (board, clock) = (Arc::clone(&self.board), Arc::clone(&self.clock));
-        let service = Service::new(board, self.keys, fleet, clock, stopped.clone());
+        let known = Arc::clone(&fleet);
+        let service = Service::new(board, self.keys, known, clock, stopped.clone());
+        let operators = Operators {
+            publisher: handle.clone(),
+            fleet,
+            tally: Arc::clone(&service.tally),
+            cluster,
+            started: self.clock.now(),
+            clock: Arc::clone(&self.clock),
+        };
         let served = runtime.block_on(async {
             runtime.spawn(look_at(keys));
             if let Some(bound) = self.operators {
@@ -158,8 +149,10 @@ impl ControlPlane {
         });
         handle.stop();
         runtime.shutdown_timeout(Duration::ZERO);
-        // Nobody is left to hear of a thread that panicked.
-        let _ = publishing.join();
+        for thread in publishing {
+            // Nobody is left to hear of one that panicked.
+            let _ = thread.join();
+        }
         served
     }
 }

@@ -1,6 +1,8 @@
-//! `weir status`: how a running gateway and its cluster are doing, and waiting until every replica
-//! serves a generation; for people, and for pipelines by its exit code.
+//! `weir status`: how a running gateway and its cluster, or a control plane and its gateways, are
+//! doing, and waiting until every replica serves a generation; for people, and for pipelines by its
+//! exit code.
 
+mod plane;
 mod text;
 mod wait;
 
@@ -19,6 +21,8 @@ use crate::cli::limits::ask::{Gateway, Unasked};
 use crate::cli::limits::gateway;
 use crate::cli::status::wait::{Verdict, judge};
 use crate::cli::{Outcome, complain, say};
+use crate::control::findings as of_control;
+use crate::control::shape;
 use crate::time::{Clock, SystemClock, span};
 
 /// How long to wait between two looks.
@@ -26,18 +30,18 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// The longest that may be waited.
 const WAIT_MAX: Duration = Duration::from_hours(24);
 
-/// Shows how a running gateway and its cluster are doing.
+/// Shows how a running gateway and its cluster are doing, or a control plane and its gateways.
 #[derive(Debug, Args)]
 pub struct Status {
-    /// The admin address of the gateway; that of the settings (`WEIR_SETTINGS`,
-    /// `WEIR_LISTEN_ADMIN`) if not given.
+    /// The admin address of the gateway or control plane; that of a gateway with the settings here
+    /// (`WEIR_SETTINGS`, `WEIR_LISTEN_ADMIN`) if not given.
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<String>,
     /// How to say it.
     #[arg(long, value_enum, default_value_t = Form::Text)]
     format: Form,
-    /// Waits until every replica serves this generation, or a later one; gives up (1) as soon as it
-    /// is refused or taken back.
+    /// Waits until every replica serves this generation, or a later one; of a control plane, every
+    /// one that is connected to it. Gives up (1) as soon as it is refused or taken back.
     #[arg(long, value_name = "GENERATION")]
     wait: Option<u64>,
     /// How long to wait: `30s`, `5m`.
@@ -76,7 +80,49 @@ struct Waited<'a> {
 /// What a gateway told.
 struct Look {
     told: Value,
-    seen: Seen,
+    seen: Asked,
+}
+
+/// Who was asked, and how it is doing.
+enum Asked {
+    Gateway(Box<Seen>),
+    Control(Box<shape::Seen>),
+}
+
+impl Asked {
+    fn of(told: &Value) -> Option<Self> {
+        let gateway = Seen::of(told.clone()).map(|seen| Self::Gateway(Box::new(seen)));
+        gateway.or_else(|| Some(Self::Control(Box::new(shape::Seen::of(told.clone())?))))
+    }
+
+    /// How many configurations it refused.
+    fn refused(&self) -> u64 {
+        match self {
+            Self::Gateway(seen) => seen.configuration.refused,
+            Self::Control(seen) => seen.refused,
+        }
+    }
+
+    fn judge(&self, wanted: u64, refused_before: u64) -> Verdict {
+        match self {
+            Self::Gateway(seen) => judge(seen, wanted, refused_before),
+            Self::Control(seen) => plane::judge(seen, wanted, refused_before),
+        }
+    }
+
+    fn wrong(&self) -> Vec<String> {
+        match self {
+            Self::Gateway(seen) => findings::wrong(seen),
+            Self::Control(seen) => of_control::wrong(seen),
+        }
+    }
+
+    fn text(&self, wrong: &[String]) -> String {
+        match self {
+            Self::Gateway(seen) => text::status(seen, wrong),
+            Self::Control(seen) => plane::status(seen, wrong),
+        }
+    }
 }
 
 impl Status {
@@ -113,9 +159,8 @@ impl Status {
         let mut refused_before = None;
         loop {
             let looked = look(gateway).map(|look| {
-                let refused = look.seen.configuration.refused;
-                let before = *refused_before.get_or_insert(refused);
-                let verdict = judge(&look.seen, generation, before);
+                let before = *refused_before.get_or_insert(look.seen.refused());
+                let verdict = look.seen.judge(generation, before);
                 (look, Some(verdict))
             });
             let is_over = self.timeout <= clock.now().since(begun);
@@ -130,7 +175,7 @@ impl Status {
     }
 
     fn tell(&self, out: &mut impl Write, look: &Look, verdict: Option<&Verdict>) -> Outcome {
-        let wrong = findings::wrong(&look.seen);
+        let wrong = look.seen.wrong();
         let outcome = match verdict {
             Some(Verdict::Served) => Outcome::Fine,
             None if wrong.is_empty() => Outcome::Fine,
@@ -138,7 +183,7 @@ impl Status {
         };
         match self.format {
             Form::Text => {
-                say(out, &text::status(&look.seen, &wrong));
+                say(out, &look.seen.text(&wrong));
                 if let (Some(verdict), Some(generation)) = (verdict, self.wait) {
                     say(out, &text::waited(verdict, generation));
                 }
@@ -162,6 +207,6 @@ impl Status {
 fn look(gateway: &Gateway) -> Result<Look, Unasked> {
     let asked = gateway.get("/status")?;
     let told: Value = serde_json::from_slice(&asked.body).map_err(|_other| Unasked::Strange)?;
-    let seen = Seen::of(told.clone()).filter(|_seen| asked.status == 200);
+    let seen = Asked::of(&told).filter(|_seen| asked.status == 200);
     Ok(Look { seen: seen.ok_or(Unasked::Strange)?, told })
 }

@@ -18,6 +18,8 @@ pub mod rollout;
 mod session;
 mod lead;
 mod follow;
+pub mod back;
+pub mod calls;
 pub mod source;
 mod trial;
 mod fate;
@@ -30,6 +32,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::configuration::cluster::calls::Calls;
 use crate::configuration::cluster::pace::{Pace, within};
 use crate::configuration::cluster::record::{Current, Member};
 use crate::configuration::cluster::source::Source;
@@ -55,6 +58,9 @@ pub struct Terms {
     pub patience: Duration,
     /// The shortest and the longest pause before the store is tried again.
     pub pause: (Duration, Duration),
+    /// How many generations before the one in force are kept; not less than
+    /// [`publication::KEPT_MIN`].
+    pub kept: u64,
 }
 
 /// One replica of a cluster.
@@ -75,6 +81,8 @@ pub struct Cluster {
     pub standing: watch::Sender<Standing>,
     /// For pauses that differ between replicas.
     pub dice: Dice,
+    /// How the store answers.
+    pub calls: Arc<Calls>,
 }
 
 /// How the cluster is doing, as one replica sees it.
@@ -92,6 +100,21 @@ pub struct Standing {
     pub current: Option<Current>,
     /// The replicas, as they were seen last.
     pub members: Vec<Member>,
+    /// What was counted since the start.
+    pub counts: Counts,
+}
+
+/// What a replica counts of its cluster.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Counts {
+    /// How often it came to lead.
+    pub terms: u64,
+    /// How often it saw another leader than before.
+    pub leaders: u64,
+    /// How many generations it published.
+    pub published: u64,
+    /// How often it could not do what a leader does.
+    pub failures: u64,
 }
 
 /// Numbers that differ between replicas.
@@ -125,6 +148,14 @@ impl Cluster {
             let before = standing.clone();
             change(standing);
             *standing != before
+        });
+    }
+
+    /// Counts one more of what `which` names.
+    fn count(&self, which: impl FnOnce(&mut Counts) -> &mut u64) {
+        self.note(|standing| {
+            let count = which(&mut standing.counts);
+            *count = count.saturating_add(1);
         });
     }
 

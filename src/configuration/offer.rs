@@ -132,7 +132,7 @@ struct Wishes {
 
 /// Why the thread that waits goes on.
 #[derive(Debug)]
-pub(super) enum Wake {
+pub enum Wake {
     /// To end.
     Stop,
     /// Somebody has a configuration.
@@ -195,12 +195,12 @@ impl Status {
     }
 
     /// Notes how it is doing now.
-    pub(super) fn change(&self, change: impl FnOnce(&mut State)) {
+    pub fn change(&self, change: impl FnOnce(&mut State)) {
         self.state.send_modify(change);
     }
 
     /// Waits for `interval`, or until somebody wants something.
-    pub(super) fn wait(&self, interval: Duration) -> Wake {
+    pub fn wait(&self, interval: Duration) -> Wake {
         let idle = |wishes: &mut Wishes| {
             let is_offered = wishes.serve.is_some() || wishes.prepare.is_some();
             !wishes.stopped && !is_offered && wishes.asked == wishes.heeded

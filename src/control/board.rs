@@ -80,15 +80,27 @@ impl Board {
         self.newest.borrow().clone()
     }
 
-    /// What `gateway` was given that has this digest, if it is still at hand.
-    pub fn given(&self, gateway: &str, digest: &Digest) -> Option<Arc<Bundle>> {
+    /// What `gateway` was given that has this digest, if it is still at hand: here, or by another
+    /// control plane that publishes the same, which called it `generation`.
+    pub fn given(
+        &self,
+        gateway: &str,
+        generation: Generation,
+        digest: &Digest,
+    ) -> Option<Arc<Bundle>> {
         let newest = self.newest();
-        let former = lock(&self.former);
-        let mut all = newest.iter().chain(former.iter());
-        all.find_map(|published| {
+        let all: Vec<_> = newest.into_iter().chain(lock(&self.former).iter().cloned()).collect();
+        let is_it = |portion: Arc<Portion>| {
+            (portion.bundle.digest() == digest).then(|| Arc::clone(&portion.bundle))
+        };
+        let here = all.iter().find_map(|published| {
             let cell = lock(&published.portions).get(&gateway.to_ascii_lowercase()).cloned()?;
             let portion = lock(&cell).clone()?;
-            (portion.bundle.digest() == digest).then(|| Arc::clone(&portion.bundle))
+            is_it(portion)
+        });
+        here.or_else(|| {
+            let same = all.iter().find(|published| published.generation == generation)?;
+            is_it(same.portion(gateway).ok()?)
         })
     }
 }
@@ -194,10 +206,23 @@ mod tests {
             board.publish(number(count), bundle(&format!("n: {count}")));
             board.newest().unwrap().portion("A").unwrap();
         }
-        let given = |count: u64| board.given("a", bundle(&format!("n: {count}")).digest());
+        let digest = |count: u64| *bundle(&format!("n: {count}")).digest();
+        let given = |count: u64| board.given("a", number(count), &digest(count));
         assert!((3..=7).all(|count| given(count).is_some()));
         assert!(given(2).is_none());
-        assert!(board.given("b", bundle("n: 7").digest()).is_none());
+        // By a former number, because somebody went back.
+        assert!(board.given("a", number(1), &digest(7)).is_some());
+    }
+
+    #[test]
+    fn what_another_control_plane_gave_is_known_by_its_generation() {
+        let board = Board::default();
+        board.publish(number(1), bundle("n: 1"));
+        board.publish(number(2), bundle("n: 2"));
+        let digest = *bundle("n: 1").digest();
+        assert!(board.given("a", number(1), &digest).is_some());
+        assert!(board.given("b", number(2), &digest).is_none());
+        assert!(board.given("c", number(9), bundle("n: 2").digest()).is_none());
     }
 
     #[test]

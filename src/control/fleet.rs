@@ -40,6 +40,8 @@ pub struct Replica {
     pub serving: Generation,
     /// How many it refused.
     pub refused: u64,
+    /// The newest that it refused, as long as it has accepted none since.
+    pub refuses: Generation,
     /// When its credential expires.
     pub credential_until: Timestamp,
     /// Why it refused the newest; empty if it did not.

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::configuration::bundle::{Bundle, Digest, PACKED_BYTES_MAX};
 use crate::configuration::generation::Generation;
+use crate::configuration::history::{Forgotten, Row, wanted};
 use crate::time::Timestamp;
 
 /// How many former configurations can be gone back to, at least.
@@ -59,21 +60,6 @@ struct List {
     generations: Vec<Row>,
 }
 
-/// One generation.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Row {
-    /// Its number.
-    pub number: u64,
-    /// The digest of its configuration, in hexadecimal.
-    pub digest: String,
-    /// When it was published, in milliseconds since the epoch.
-    pub published: u64,
-    /// Whose content it has, if somebody went back to that.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub like: Option<u64>,
-}
-
 /// Why a folder cannot be used; the sentence is for operators.
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
@@ -103,8 +89,8 @@ pub enum Unusable {
         why: String,
     },
     /// What is asked for is not remembered.
-    #[error("there is no generation {0} to go back to: {1}")]
-    Forgotten(u64, String),
+    #[error(transparent)]
+    Forgotten(#[from] Forgotten),
 }
 
 impl Ledger {
@@ -157,35 +143,11 @@ impl Ledger {
         held: Option<Digest>,
         now: Timestamp,
     ) -> Result<(Generation, Bundle, u64), Unusable> {
-        let row = self.wanted(number)?;
+        let row = wanted(&self.list.generations, number)?.clone();
         let bundle = self.bundle(&row)?;
         let held = held.map(|held| held.to_string());
         let generation = self.next(&bundle, now, Some(row.number), held)?;
         Ok((generation, bundle, row.number))
-    }
-
-    /// The generation to go back to.
-    fn wanted(&self, number: Option<u64>) -> Result<Row, Unusable> {
-        let rows = &self.list.generations;
-        let newest = rows.last().ok_or_else(|| {
-            Unusable::Forgotten(number.unwrap_or_default(), "nothing was ever published".to_owned())
-        })?;
-        let found = match number {
-            Some(number) => rows.iter().find(|row| row.number == number),
-            // The one that was served before: of other content than the newest.
-            None => rows.iter().rev().find(|row| row.digest != newest.digest),
-        };
-        let known = || {
-            let numbers: Vec<String> = rows.iter().map(|row| row.number.to_string()).collect();
-            format!("remembered are {}", numbers.join(", "))
-        };
-        let number = number.unwrap_or_default();
-        let row = found.ok_or_else(|| Unusable::Forgotten(number, known()))?;
-        if row.digest == newest.digest {
-            let why = "its content is the newest generation's already".to_owned();
-            return Err(Unusable::Forgotten(row.number, why));
-        }
-        Ok(row.clone())
     }
 
     fn next(
@@ -202,7 +164,8 @@ impl Ledger {
         disk::write(&self.file(&digest), &packed).map_err(|error| self.disk(error))?;
         let mut list = self.list.clone();
         let published = now.micros() / 1_000;
-        list.generations.push(Row { number: generation.number, digest, published, like });
+        let (number, by) = (generation.number, None);
+        list.generations.push(Row { number, digest, published, like, by });
         list.held = held;
         list.forget();
         disk::write(&self.folder.join(LIST), &list.written()).map_err(|error| self.disk(error))?;

@@ -12,18 +12,24 @@ use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::fleet::{Fleet, Name, Replica};
-use super::ledger::Row;
+use super::fleet::Fleet;
 use super::publisher::{Handle, Standing};
-use crate::configuration::generation::Generation;
+use super::shape::Seen;
+use super::tally::Tally;
+use super::{metrics, page};
+use crate::admin::cluster::Together;
+use crate::configuration::cluster::Cluster;
 use crate::proxy::operators::{self, is_own, plain, who, wrong_method};
-use crate::time::{Timestamp, date};
+use crate::telemetry;
+use crate::time::{Clock, SystemClock, Timestamp, date};
 
 /// The most connections of operators at a time.
 pub const CONNECTIONS_MAX: usize = 256;
 
-const THERE_ARE: &str = "there are /livez, /readyz, /status, /reload and /rollback\n";
+const THERE_ARE: &str =
+    "there are / (a page), /livez, /readyz, /status, /metrics, /reload and /rollback\n";
 
 /// What operators are told.
 #[derive(Debug)]
@@ -32,8 +38,14 @@ pub struct Operators {
     pub publisher: Handle,
     /// How the replicas are doing.
     pub fleet: Arc<Fleet>,
+    /// What was counted.
+    pub tally: Arc<Tally>,
+    /// The control planes that publish together, if there are several.
+    pub cluster: Option<Arc<Cluster>>,
     /// When the process started.
     pub started: Timestamp,
+    /// What time it is.
+    pub clock: Arc<SystemClock>,
 }
 
 /// The answer to a rollback.
@@ -44,63 +56,6 @@ pub struct WentBack {
     pub generation: u64,
     /// The one whose content it has.
     pub like: u64,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Report {
-    version: &'static str,
-    started: String,
-    ready: bool,
-    history: u64,
-    generation: u64,
-    digest: String,
-    /// Whose content it has, if somebody went back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    like: Option<u64>,
-    gateways: Vec<String>,
-    refused: u64,
-    /// Why the folder is not what is offered.
-    faults: Vec<String>,
-    generations: Vec<Row>,
-    replicas: Vec<Shown>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Shown {
-    gateway: String,
-    replica: String,
-    version: String,
-    connected: bool,
-    since: String,
-    heard: String,
-    ready: bool,
-    observed: u64,
-    prepared: u64,
-    serving: u64,
-    /// Whether what it serves is the newest.
-    newest: bool,
-    refused: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    credential_expires: Option<String>,
-    faults: Vec<String>,
-    /// The replicas that it tells of, if it leads a cluster.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cluster: Option<Cluster>,
-}
-
-/// Replicas that share one stream; what is told is about all of them.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Cluster {
-    /// As they count.
-    generation: u64,
-    replicas: u32,
-    /// How many of them serve that one.
-    serving: u32,
-    /// Whether it is for some of them only, until it has held there.
-    staged: bool,
 }
 
 #[async_trait]
@@ -131,15 +86,17 @@ impl Operators {
             return plain(StatusCode::FORBIDDEN, "changes are only taken from this machine\n");
         }
         match (&head.method, head.uri.path()) {
+            (&Method::GET | &Method::HEAD, "/") => self.page(),
             (&Method::GET | &Method::HEAD, "/livez") => plain(StatusCode::OK, "alive\n"),
-            (&Method::GET | &Method::HEAD, "/readyz") => ready(&self.publisher.standing()),
+            (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
             (&Method::GET | &Method::HEAD, "/status") => json(&self.report()),
+            (&Method::GET | &Method::HEAD, "/metrics") => self.metrics(),
             (&Method::POST, "/reload") => {
                 self.publisher.look();
                 plain(StatusCode::ACCEPTED, "the folder is looked at now; see /status\n")
             }
             (&Method::POST, "/rollback") => self.go_back(head, peer).await,
-            (_, "/livez" | "/readyz" | "/status") => wrong_method("GET, HEAD"),
+            (_, "/" | "/livez" | "/readyz" | "/status" | "/metrics") => wrong_method("GET, HEAD"),
             (_, "/reload" | "/rollback") => wrong_method("POST"),
             _ => plain(StatusCode::NOT_FOUND, THERE_ARE),
         }
@@ -159,53 +116,56 @@ impl Operators {
         }
     }
 
-    fn report(&self) -> Report {
-        let standing = self.publisher.standing();
-        let replicas = self.fleet.replicas();
-        Report {
-            version: env!("CARGO_PKG_VERSION"),
-            started: date(self.started),
-            ready: !standing.generation.is_none(),
-            history: standing.generation.history,
-            generation: standing.generation.number,
-            digest: standing.digest,
-            like: standing.like,
-            gateways: standing.gateways,
-            refused: standing.refused,
-            faults: standing.faults.iter().map(ToString::to_string).collect(),
-            generations: standing.rows,
-            replicas: replicas.iter().map(|it| shown(it, standing.generation)).collect(),
+    fn report(&self) -> Value {
+        let (standing, replicas) = (self.publisher.standing(), self.fleet.replicas());
+        let seen = Seen::now(&standing, &replicas, self.started, self.clock.now());
+        let mut told = serde_json::to_value(seen).unwrap_or_default();
+        if let (Some(cluster), Value::Object(told)) = (&self.cluster, &mut told) {
+            let cluster = Together::of(&cluster.replica, &cluster.standing.borrow());
+            told.insert("cluster".to_owned(), serde_json::to_value(cluster).unwrap_or_default());
+        }
+        told
+    }
+
+    /// The same as a page. It is written from what is told, as anybody could.
+    fn page(&self) -> Response<Vec<u8>> {
+        match Seen::of(self.report()) {
+            Some(seen) => page::answer(&seen, &date(self.clock.now())),
+            None => plain(StatusCode::INTERNAL_SERVER_ERROR, "see /status\n"),
         }
     }
-}
 
-fn shown((name, replica): &(Name, Replica), newest: Generation) -> Shown {
-    let expires = replica.credential_until;
-    Shown {
-        gateway: name.0.to_string(),
-        replica: name.1.to_string(),
-        version: replica.version.to_string(),
-        connected: replica.is_connected,
-        since: date(replica.since),
-        heard: date(replica.heard),
-        ready: replica.is_ready,
-        observed: replica.observed.number,
-        prepared: replica.prepared.number,
-        serving: replica.serving.number,
-        newest: replica.serving == newest,
-        refused: replica.refused,
-        credential_expires: (expires != Timestamp::default()).then(|| date(expires)),
-        faults: replica.faults.iter().map(ToString::to_string).collect(),
-        cluster: replica.cluster.map(|cluster| Cluster {
-            generation: cluster.in_force.number,
-            replicas: cluster.replicas,
-            serving: cluster.serving,
-            staged: cluster.is_staged,
-        }),
+    fn metrics(&self) -> Response<Vec<u8>> {
+        let (standing, replicas) = (self.publisher.standing(), self.fleet.replicas());
+        let (counts, now) = (self.tally.now(), self.clock.now());
+        let cluster = self.cluster.as_deref();
+        let page = metrics::page(&standing, &replicas, &counts, cluster, now);
+        let mut response = Response::new(page.into_bytes());
+        let kind = HeaderValue::from_static(telemetry::metrics::CONTENT_TYPE);
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        response
+    }
+
+    fn ready(&self) -> Response<Vec<u8>> {
+        let (status, mut text) = ready(&self.publisher.standing());
+        if let Some(cluster) = &self.cluster {
+            let seen = cluster.standing.borrow();
+            // Writing to a string cannot fail.
+            if let Some(trouble) = &seen.trouble {
+                let _ = writeln!(text, "no etcd: {trouble}");
+            }
+            let others = seen.members.iter().filter(|member| member.replica != cluster.replica);
+            for member in others {
+                for fault in &member.faults {
+                    let _ = writeln!(text, "the folder of {} is refused: {fault}", member.replica);
+                }
+            }
+        }
+        plain(status, &text)
     }
 }
 
-fn ready(standing: &Standing) -> Response<Vec<u8>> {
+fn ready(standing: &Standing) -> (StatusCode, String) {
     let (status, mut text) = if standing.generation.is_none() {
         (StatusCode::SERVICE_UNAVAILABLE, "nothing is published yet\n".to_owned())
     } else {
@@ -218,7 +178,7 @@ fn ready(standing: &Standing) -> Response<Vec<u8>> {
     for fault in &standing.faults {
         let _ = writeln!(text, "the folder is refused: {fault}");
     }
-    plain(status, &text)
+    (status, text)
 }
 
 fn json(report: &impl Serialize) -> Response<Vec<u8>> {

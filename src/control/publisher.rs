@@ -3,16 +3,17 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::board::Board;
-use super::ledger::{Ledger, Row, Unusable};
+use super::ledger::{Ledger, Unusable};
 use crate::configuration::bundle::{Bundle, Digest};
 use crate::configuration::compile::Making;
 use crate::configuration::generation::Generation;
+use crate::configuration::history::Row;
 use crate::configuration::loader::{Loaded, Loader};
 use crate::configuration::portion::Shared;
 use crate::configuration::refresh::{Refusal, report};
@@ -43,8 +44,14 @@ pub struct Publisher {
 }
 
 /// How publishing is doing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Standing {
+    /// The folder that generations come from.
+    pub folder: String,
+    /// When it was last loaded: it is when it has changed. None if it was not by this process.
+    pub loaded: Option<Timestamp>,
+    /// How often it was, by this process.
+    pub loads: u64,
     /// The newest generation that is offered to gateways; none if nothing was good yet.
     pub generation: Generation,
     /// Its digest, in hexadecimal.
@@ -82,13 +89,22 @@ pub struct Parts {
 /// How others ask a publisher.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    wishes: SyncSender<Wish>,
+    wishes: Ear,
     standing: watch::Receiver<Standing>,
 }
 
-/// What the thread is to do.
+/// Who hears what is asked.
+#[derive(Clone, Debug)]
+enum Ear {
+    /// A thread that publishes by itself.
+    Thread(SyncSender<Wish>),
+    /// A task, where several control planes publish together.
+    Task(mpsc::Sender<Wish>),
+}
+
+/// What the publisher is to do.
 #[derive(Debug)]
-enum Wish {
+pub(super) enum Wish {
     Look,
     GoBack { to: Option<u64>, who: Who, answer: oneshot::Sender<Result<(u64, u64), String>> },
     Stop,
@@ -99,7 +115,8 @@ impl Publisher {
     pub fn new(parts: Parts) -> Result<(Self, Handle), Unusable> {
         let Parts { folder, environment, ledger, board, clock, making } = parts;
         let (give, wishes) = sync_channel(WAITING_MAX);
-        let (standing, follow) = watch::channel(Standing::default());
+        let path = folder.path().display().to_string();
+        let (standing, follow) = watch::channel(Standing { folder: path, ..Standing::default() });
         let newest = ledger.newest()?;
         let (seen, content) = (None, None);
         let publisher = Self {
@@ -118,7 +135,7 @@ impl Publisher {
         if let Some((generation, bundle)) = newest {
             publisher.show(generation, bundle);
         }
-        Ok((publisher, Handle { wishes: give, standing: follow }))
+        Ok((publisher, Handle { wishes: Ear::Thread(give), standing: follow }))
     }
 
     /// Looks at the folder now, every `interval`, and whenever somebody asks, until it is stopped.
@@ -147,6 +164,10 @@ impl Publisher {
         }
         let loaded = self.loader.load(&self.folder, &self.environment);
         self.seen.clone_from(&loaded.fingerprint);
+        self.standing.send_modify(|standing| {
+            standing.loaded = Some(self.clock.now());
+            standing.loads = standing.loads.saturating_add(1);
+        });
         let bundle = match self.good(&loaded) {
             Ok(bundle) => bundle,
             Err(faults) => {
@@ -257,7 +278,23 @@ impl Publisher {
     }
 }
 
+impl Ear {
+    /// Says whether it was heard: not if much waits already, or nobody is left to hear.
+    fn hear(&self, wish: Wish) -> bool {
+        match self {
+            Self::Thread(wishes) => wishes.try_send(wish).is_ok(),
+            Self::Task(wishes) => wishes.try_send(wish).is_ok(),
+        }
+    }
+}
+
 impl Handle {
+    /// A handle to a publisher that is a task, and where that hears what is asked.
+    pub(super) fn of_task(standing: watch::Receiver<Standing>) -> (Self, mpsc::Receiver<Wish>) {
+        let (give, wishes) = mpsc::channel(WAITING_MAX);
+        (Self { wishes: Ear::Task(give), standing }, wishes)
+    }
+
     /// How publishing is doing.
     pub fn standing(&self) -> Standing {
         self.standing.borrow().clone()
@@ -266,7 +303,7 @@ impl Handle {
     /// Asks for a look at the folder at once.
     pub fn look(&self) {
         // Who waits already brings a look, or an end, along.
-        let _ = self.wishes.try_send(Wish::Look);
+        let _ = self.wishes.hear(Wish::Look);
     }
 
     /// Publishes the content of the generation `to`, or of the one before the newest, again.
@@ -274,18 +311,18 @@ impl Handle {
     /// not, for operators.
     pub async fn go_back(&self, to: Option<u64>, who: Who) -> Result<(u64, u64), String> {
         let (answer, answered) = oneshot::channel();
-        let asked = self.wishes.try_send(Wish::GoBack { to, who, answer });
         let busy = || "the control plane is busy or stopping: try again".to_owned();
-        match asked {
-            Ok(()) => answered.await.unwrap_or_else(|_gone| Err(busy())),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(busy()),
+        if self.wishes.hear(Wish::GoBack { to, who, answer }) {
+            answered.await.unwrap_or_else(|_gone| Err(busy()))
+        } else {
+            Err(busy())
         }
     }
 
     /// Ends the thread.
     pub fn stop(&self) {
         // It may have ended; if much waits, what waits ends with the last handle.
-        let _ = self.wishes.try_send(Wish::Stop);
+        let _ = self.wishes.hear(Wish::Stop);
     }
 }
 

@@ -15,6 +15,7 @@ use super::board::Board;
 use super::crowd::Crowd;
 use super::fleet::Fleet;
 use super::session::Session;
+use super::tally::{Refusal, Tally};
 use crate::rpc::Peer;
 use crate::rpc::v2::configuration_service_server::ConfigurationService;
 use crate::rpc::v2::{ControlMessage, GatewayMessage};
@@ -37,6 +38,8 @@ pub struct Service {
     pub clock: Arc<SystemClock>,
     /// True once no stream shall go on.
     pub stopped: watch::Receiver<bool>,
+    /// What was counted.
+    pub tally: Arc<Tally>,
     streams: AtomicU64,
     sessions: Mutex<JoinSet<()>>,
 }
@@ -61,6 +64,7 @@ impl Service {
             fleet,
             clock,
             stopped,
+            tally: Arc::default(),
             streams: AtomicU64::new(0),
             sessions: Mutex::default(),
         }
@@ -79,10 +83,12 @@ impl Service {
         };
         let may_again = peer.is_none_or(|peer| self.crowd.wrong(peer.ip(), now));
         if !may_again {
+            self.tally.refuse(Refusal::TooOften);
             return Err(Status::resource_exhausted(
                 "this address shows wrong credentials too often",
             ));
         }
+        self.tally.refuse(Refusal::Credential);
         let from = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
         tracing::warn!(audit = true, peer = from, reason = %refused, "a credential is refused");
         Err(Status::unauthenticated(refused.to_string()))
@@ -101,11 +107,16 @@ impl ConfigurationService for Served {
         let peer = request.extensions().get::<Peer>().and_then(|peer| peer.0);
         let bearer = service.bearer(&request, peer)?;
         if *service.stopped.borrow() {
+            service.tally.refuse(Refusal::Stopping);
             return Err(Status::unavailable("this control plane is stopping"));
         }
         let now = service.clock.now();
         let seat = service.crowd.enter(&bearer.gateway, &bearer.id, now);
-        let seat = seat.map_err(|no_room| Status::resource_exhausted(no_room.to_string()))?;
+        let seat = seat.map_err(|no_room| {
+            service.tally.refuse(Refusal::Crowded);
+            Status::resource_exhausted(no_room.to_string())
+        })?;
+        service.tally.open();
         let credential = request.metadata().get("authorization").cloned();
         let (give, take) = mpsc::channel(WAITING_MAX);
         let session = Session {

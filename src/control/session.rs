@@ -114,7 +114,12 @@ impl Session {
         let (mut sent, mut wholes, mut heard) = (Generation::NONE, 0_u32, self.now());
         loop {
             let newest = published.borrow_and_update().clone();
-            if let Some(newest) = newest.filter(|newest| sent < newest.generation()) {
+            let is_next = |newest: &Arc<Published>| {
+                // Another control plane may have given it what has not come here yet.
+                let has = has.map_or(Generation::NONE, |has| has.generation);
+                sent < newest.generation() && has <= newest.generation()
+            };
+            if let Some(newest) = newest.filter(is_next) {
                 has = Some(self.send(&newest, has).await?);
                 sent = newest.generation();
             }
@@ -185,6 +190,7 @@ impl Session {
                 let faults: Vec<Fault> =
                     verdict.faults.into_iter().take(FAULTS_MAX).map(fault).collect();
                 let (gateway, replica) = (&*name.0, &*name.1);
+                self.service.tally.judge(verdict.accepted);
                 if verdict.accepted {
                     tracing::info!(gateway, replica, %generation, "a configuration is served");
                 } else {
@@ -195,6 +201,7 @@ impl Session {
                     if verdict.accepted {
                         replica.serving = replica.serving.max(generation);
                     }
+                    replica.refuses = if verdict.accepted { Generation::NONE } else { generation };
                     replica.faults = faults;
                 })
             }

@@ -21,6 +21,7 @@ pub(crate) mod load;
 pub(crate) mod replica;
 pub(crate) mod fleet;
 pub(crate) mod network;
+pub(crate) mod relay;
 pub(crate) mod browser;
 
 use std::thread;

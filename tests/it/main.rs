@@ -59,4 +59,6 @@ mod cluster_weather;
 mod control;
 mod control_cluster;
 mod control_last_good;
+mod control_planes;
+mod control_status;
 mod status;

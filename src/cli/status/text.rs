@@ -11,7 +11,7 @@ use crate::cli::status::wait::Verdict;
 pub(super) fn status(seen: &Seen, wrong: &[String]) -> String {
     let mut text = String::new();
     if let Some(cluster) = &seen.cluster {
-        together(&mut text, cluster);
+        together(&mut text, cluster, "cluster");
     }
     let name = seen.replica().map(|name| format!(" ({name})")).unwrap_or_default();
     // A string takes everything.
@@ -28,19 +28,28 @@ pub(super) fn status(seen: &Seen, wrong: &[String]) -> String {
     let off = seen.configuration.kill_switch.iter().flat_map(|switch| &switch.off);
     rows.extend(off.map(|off| ("switched off", off.clone())));
     list(&mut text, &rows);
-    if wrong.is_empty() {
-        text.push_str("\nnothing is wrong\n");
-    } else {
-        text.push_str("\nwrong\n");
-        for sentence in wrong {
-            let _ = writeln!(text, "  {sentence}");
-        }
-    }
+    text.push('\n');
+    self::wrong(&mut text, wrong);
     text
 }
 
-fn together(text: &mut String, cluster: &Together) {
-    text.push_str("cluster\n");
+/// What is wrong, a line each.
+pub(super) fn wrong(text: &mut String, wrong: &[String]) {
+    if wrong.is_empty() {
+        text.push_str("nothing is wrong\n");
+        return;
+    }
+    text.push_str("wrong\n");
+    for sentence in wrong {
+        // A string takes everything.
+        let _ = writeln!(text, "  {sentence}");
+    }
+}
+
+/// Those who share something, under the name that they have together.
+pub(super) fn together(text: &mut String, cluster: &Together, name: &str) {
+    text.push_str(name);
+    text.push('\n');
     let in_force = cluster.in_force.as_ref();
     let in_force = in_force.map_or_else(|| "nothing yet".to_owned(), findings::in_force);
     list(text, &[("leader", findings::leader(cluster)), ("in force", in_force)]);

@@ -51,7 +51,7 @@ impl Cluster {
     async fn work(&self, epoch: i64, mut found: watch::Receiver<Option<Found>>) {
         let now = self.clock.now();
         let mut term = Term {
-            press: Press { store: &*self.store, replica: &self.replica, epoch },
+            press: Press { store: &*self.store, replica: &self.replica, epoch, now },
             rollout: Rollout::new(self.terms.hold, self.terms.patience),
             begun: now,
             cleaned: now,
@@ -66,6 +66,7 @@ impl Cluster {
                 Err(Failed::Deposed) => return,
                 Err(Failed::Overtaken) => continue,
                 Err(failed) => {
+                    self.count(|counts| &mut counts.failures);
                     self.trouble(Some(&failed));
                     failures = failures.saturating_add(1);
                     self.clock.sleep(self.pause(failures)).await;
@@ -78,7 +79,7 @@ impl Cluster {
 
     /// One look at everything, and at most one change.
     async fn turn(&self, term: &mut Term<'_>, found: Option<&Found>) -> Result<(), Failed> {
-        let press = term.press;
+        let press = Press { now: self.clock.now(), ..term.press };
         let seen = in_force(press.store).await?;
         let members = self.members().await?;
         if term.former.is_none() {
@@ -89,8 +90,12 @@ impl Cluster {
             standing.members.clone_from(&members);
             standing.current.clone_from(&seen.current);
         });
+        if self.grant(&press, &seen, &members, found).await? {
+            return Ok(());
+        }
         if let Some(edition) = found.and_then(|found| term.next(found, &seen, &members, now)) {
             let current = press.publish(&edition, &seen).await?;
+            self.count(|counts| &mut counts.published);
             tracing::info!(generation = current.number, stage = ?current.stage, "published");
             return Ok(());
         }
@@ -110,11 +115,15 @@ impl Cluster {
             Verdict::Canaries(names) => {
                 press.stage(&restaged(Stage::Canaries(names)), &seen).await?;
             }
-            Verdict::Back(why) => press.take_back(current, &seen, &why).await?,
+            Verdict::Back(why) => {
+                press.take_back(current, &seen, &why).await?;
+                self.count(|counts| &mut counts.published);
+            }
         }
         if CLEAN_INTERVAL <= now.since(term.cleaned) {
             term.cleaned = now;
-            press.clean(members.iter().map(|member| member.serving)).await?;
+            let served = members.iter().map(|member| member.serving);
+            press.clean(served, self.terms.kept).await?;
         }
         Ok(())
     }
@@ -157,7 +166,8 @@ impl Term<'_> {
             previous: seen.current.as_ref().map_or(Generation::NONE, |it| it.origin_of(previous)),
             newest: seen.current.as_ref().map_or(own, |it| it.newest_origin().max(own)),
         });
-        Some(Edition { bundle, generation, stage, previous, held: None, reason: None, origin })
+        let (held, reason, like, back) = (None, None, None, None);
+        Some(Edition { bundle, generation, stage, previous, held, reason, origin, like, back })
     }
 
     /// Whether what was found is to come after what is in force.
@@ -207,6 +217,8 @@ impl Press<'_> {
             held: Digest::from_hex(&current.digest),
             reason: Some(format!("generation {} was taken back: {why}", current.number)),
             origin: current.origin.map(|it| Origin { current: it.previous, ..it }),
+            like: Some(current.previous),
+            back: None,
         };
         self.publish(&edition, seen).await.map(|_current| ())
     }

@@ -14,13 +14,14 @@ use super::record::{
 use super::store::{Condition, Store, Unreachable, Value, Write};
 use crate::configuration::bundle::{Bundle, Digest, PACKED_BYTES_MAX, Unsound};
 use crate::configuration::generation::Generation;
+use crate::time::Timestamp;
 
 /// How many bytes a chunk has: etcd takes 1.5 MiB in a transaction.
 const CHUNK_BYTES: usize = 512 << 10;
 /// How many chunks a bundle has at most.
 const CHUNKS_MAX: usize = PACKED_BYTES_MAX.div_ceil(CHUNK_BYTES);
-/// How many generations before the one in force are kept.
-pub const KEPT: u64 = 3;
+/// How many generations before the one in force are kept, at least.
+pub const KEPT_MIN: u64 = 3;
 
 /// Why nothing was published, read or taken away.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -62,6 +63,8 @@ pub struct Press<'a> {
     pub replica: &'a str,
     /// When it came to lead.
     pub epoch: i64,
+    /// What time it is.
+    pub now: Timestamp,
 }
 
 /// What to publish.
@@ -81,6 +84,19 @@ pub struct Edition {
     pub reason: Option<String>,
     /// See [`Current::origin`].
     pub origin: Option<Origin>,
+    /// See [`Record::like`].
+    pub like: Option<u64>,
+    /// The wish to go back that this is, if it is one.
+    pub back: Option<Granted>,
+}
+
+/// A wish, carried out with what is published: once, and with an answer.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    /// That it is still wished.
+    pub when: Condition,
+    /// What takes the wish away, and answers it.
+    pub answer: Vec<Write>,
 }
 
 /// Reads what is in force.
@@ -152,6 +168,8 @@ impl Press<'_> {
             bytes: packed.len(),
             by: self.replica.to_owned(),
             attempt,
+            published: self.now.micros() / 1_000,
+            like: edition.like,
         };
         for (index, chunk) in chunks.enumerate() {
             let key = chunk_key(number, &record.attempt, index);
@@ -170,10 +188,16 @@ impl Press<'_> {
             by: self.replica.to_owned(),
         };
         let key = generation_key(number);
-        let conditions =
-            [Condition::Absent(key.clone()), Condition::Changed(CURRENT.to_owned(), seen.changed)];
-        let put = Write::Put(key, written(&record), 0);
-        self.bring(&current, &conditions, vec![put]).await?;
+        let mut conditions = vec![
+            Condition::Absent(key.clone()),
+            Condition::Changed(CURRENT.to_owned(), seen.changed),
+        ];
+        let mut writes = vec![Write::Put(key, written(&record), 0)];
+        if let Some(Granted { when, answer }) = &edition.back {
+            conditions.push(when.clone());
+            writes.extend_from_slice(answer);
+        }
+        self.bring(&current, &conditions, writes).await?;
         Ok(current)
     }
 
@@ -201,13 +225,17 @@ impl Press<'_> {
         }
     }
 
-    /// Takes away what nobody needs: generations from before the [`KEPT`] last, unless somebody of
+    /// Takes away what nobody needs: generations from before the `kept` last, unless somebody of
     /// `served` still serves them or an older one, and what leaders left that died half way.
-    pub async fn clean(&self, served: impl IntoIterator<Item = u64>) -> Result<(), Failed> {
+    pub async fn clean(
+        &self,
+        served: impl IntoIterator<Item = u64>,
+        kept: u64,
+    ) -> Result<(), Failed> {
         let seen = in_force(self.store).await?;
         let Some(current) = &seen.current else { return Ok(()) };
         let oldest = served.into_iter().filter(|number| 0 < *number).min();
-        let kept = current.number.saturating_sub(KEPT).min(current.previous.max(1));
+        let kept = current.number.saturating_sub(kept).min(current.previous.max(1));
         let kept = oldest.map_or(kept, |oldest| kept.min(oldest));
         let unchanged = [Condition::Changed(CURRENT.to_owned(), seen.changed)];
         let generations = self.store.list(GENERATIONS).await?;
@@ -222,7 +250,11 @@ impl Press<'_> {
     }
 
     /// Writes if we still lead and `conditions` hold.
-    async fn write(&self, conditions: &[Condition], writes: &[Write]) -> Result<(), Failed> {
+    pub(super) async fn write(
+        &self,
+        conditions: &[Condition],
+        writes: &[Write],
+    ) -> Result<(), Failed> {
         let fence = Condition::Created(LEADER.to_owned(), self.epoch);
         let mut when = vec![fence];
         when.extend_from_slice(conditions);

@@ -98,6 +98,12 @@ pub struct Record {
     pub bytes: usize,
     /// The replica that published it.
     pub by: String,
+    /// When, in milliseconds since the Unix epoch.
+    #[serde(default)]
+    pub published: u64,
+    /// Whose content it has, if somebody went back to that.
+    #[serde(default)]
+    pub like: Option<u64>,
 }
 
 /// How a replica is doing.

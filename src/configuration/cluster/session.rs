@@ -110,10 +110,15 @@ impl Cluster {
             match self.try_to_lead(&own).await {
                 Ok((Some(epoch), _revision)) => {
                     failures = 0;
+                    let is_other = self.standing.borrow().leader.as_ref() != Some(&self.replica);
                     self.note(|standing| {
                         (standing.is_leading, standing.since) = (true, self.clock.now());
                         standing.leader = Some(self.replica.clone());
                     });
+                    self.count(|counts| &mut counts.terms);
+                    if is_other {
+                        self.count(|counts| &mut counts.leaders);
+                    }
                     tracing::info!(epoch, "this replica leads: it refreshes for all");
                     self.lead(epoch).await;
                     tracing::warn!(epoch, "this replica does not lead any more");
@@ -148,11 +153,10 @@ impl Cluster {
             return Ok((Some(value.created), revision));
         }
         let name = leader.map(|leader| leader.replica);
-        self.note(|standing| {
-            if standing.leader != name {
-                (standing.leader, standing.since) = (name, self.clock.now());
-            }
-        });
+        if self.standing.borrow().leader != name {
+            self.note(|standing| (standing.leader, standing.since) = (name, self.clock.now()));
+            self.count(|counts| &mut counts.leaders);
+        }
         Ok((None, revision))
     }
 }

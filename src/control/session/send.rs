@@ -10,6 +10,7 @@ use super::{Has, Session};
 use crate::configuration::bundle::{Digest, Unsound};
 use crate::configuration::portion::NoPortion;
 use crate::control::board::{Board, Published};
+use crate::control::tally::Form;
 use crate::rpc::PIECE_BYTES;
 use crate::rpc::v2::control_message::Message as Told;
 use crate::rpc::v2::{self, Announcement};
@@ -37,6 +38,7 @@ impl Session {
         let parcel = parcel.map_err(|_panic| Status::internal("a portion cannot be made"))??;
         let now = Has { generation, digest: parcel.digest };
         if has.is_some_and(|has| has.generation == generation && has.digest == parcel.digest) {
+            self.service.tally.send(Form::Current, 0);
             self.tell(Told::Current(v2::Current { generation: Some(told) })).await?;
             return Ok(now);
         }
@@ -48,6 +50,8 @@ impl Session {
             bytes: u64::try_from(parcel.bytes.len()).unwrap_or(u64::MAX),
         }))
         .await?;
+        let form = if parcel.change.is_some() { Form::Change } else { Form::Whole };
+        self.service.tally.send(form, parcel.bytes.len());
         let mut left = parcel.bytes;
         while !left.is_empty() {
             let bytes = left.split_to(left.len().min(PIECE_BYTES));
@@ -66,7 +70,7 @@ fn parcel(
     let portion = newest.portion(gateway).map_err(|reason| no_portion(gateway, &reason))?;
     let unsound = |reason: Unsound| no_portion(gateway, &reason.into());
     let digest = *portion.bundle().digest();
-    let before = has.and_then(|has| board.given(gateway, &has.digest));
+    let before = has.and_then(|has| board.given(gateway, has.generation, &has.digest));
     let whole = portion.packed().map_err(unsound)?;
     let Some(before) = before else { return Ok(Parcel { digest, change: None, bytes: whole }) };
     let change = portion.bundle().since(&before).map_err(unsound)?;

@@ -62,7 +62,7 @@ pub(super) fn blank() -> Settings {
             key_file: None,
             insecure: false,
             keys_file: None,
-            state_folder: std::path::PathBuf::new(),
+            state_folder: None,
             admin: None,
         },
     }

@@ -2,7 +2,7 @@
 
 use super::{HOUR, Row, SECOND, row};
 use crate::settings::value::{
-    Expected, address, address_at, endpoint, flag, path, path_or_none, secret, span,
+    Expected, address, address_at, endpoint, flag, path_or_none, secret, span,
 };
 
 /// The settings of a control plane, and of gateways that have one.
@@ -75,9 +75,9 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row!(
         "control.stateFolder",
-        "/var/lib/weir/control",
-        "weir control: folder of its own that outlives a restart, for its generations.",
-        control.state_folder = |text| path(text)
+        "",
+        "weir control: folder of its own that outlives a restart, for its generations; /var/lib/weir/control if not set, none with etcd.",
+        control.state_folder = |text| Ok::<_, Expected>(path_or_none(text))
     ),
     row!(
         "control.admin",

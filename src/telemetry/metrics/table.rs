@@ -21,6 +21,8 @@ metrics! {
     SOURCE = "weir_configuration_source", Gauge, "",
         "1 for the `source` of the configuration that is served: `folder`, `offer`, `last-good` (the newest \
          copy, because there was nothing else), `none`.";
+    CONFIGURATION_AGE = "weir_configuration_age_seconds", Gauge, "seconds",
+        "For how long it has been served; not a number before there is one.";
     CONFIGURATIONS_REFUSED = "weir_configuration_refused", Counter, "configurations",
         "Configurations that were refused since the start.";
     DISABLED = "weir_kill_switch_entries", Gauge, "",
@@ -120,4 +122,52 @@ metrics! {
         "1 while this gateway has a stream to its control plane; of replicas that share an etcd only their leader has one.";
     TOKEN_EXPIRES = "weir_control_token_expires_seconds", Gauge, "seconds",
         "When the token of this gateway expires, since the Unix epoch; not a number while it has none.";
+    PLANE_GENERATION = "weir_control_plane_generation", Gauge, "",
+        "The number of the newest generation that is offered to gateways; 0 before there is one.";
+    PLANE_GENERATION_AGE = "weir_control_plane_generation_age_seconds", Gauge, "seconds",
+        "How long ago it was published; not a number before there is one.";
+    PLANE_LOADS = "weir_control_plane_loads", Counter, "loads",
+        "Times that the folder was loaded, because it had changed or somebody asked for it.";
+    PLANE_LOADS_REFUSED = "weir_control_plane_loads_refused", Counter, "loads",
+        "Those after which it was refused, or could not be published.";
+    PLANE_FOLDER_REFUSED = "weir_control_plane_folder_refused", Gauge, "",
+        "1 while the folder is not what is offered, because it is refused.";
+    PLANE_REPLICAS = "weir_control_plane_replicas", Gauge, "replicas",
+        "Replicas of all gateways by `state`: `newest`, `behind` or `refusing` of those that are connected; `away`.";
+    PLANE_GATEWAYS = "weir_control_plane_gateways", Gauge, "gateways",
+        "Gateways of which a replica is connected.";
+    PLANE_CREDENTIAL_EXPIRES = "weir_control_plane_credential_expires_seconds", Gauge, "seconds",
+        "When the first credential of those that are connected expires, since the Unix epoch; not a number while nobody is.";
+    PLANE_STREAMS = "weir_control_plane_streams", Counter, "streams",
+        "Streams that were opened.";
+    PLANE_STREAMS_REFUSED = "weir_control_plane_streams_refused", Counter, "streams",
+        "Streams that were not, by `reason`: `credential` (good for nothing), `too-often` (such ones from this address), `crowded`, `stopping`.";
+    PLANE_SENT = "weir_control_plane_sent", Counter, "configurations",
+        "Configurations that were sent, by `form`: `whole`, `change` (what differs from the one before), `current` (nothing differs).";
+    PLANE_SENT_BYTES = "weir_control_plane_sent_bytes", Counter, "bytes",
+        "Their bytes, packed.";
+    PLANE_VERDICTS = "weir_control_plane_verdicts", Counter, "configurations",
+        "What replicas said of what they were sent, by `verdict`: `accepted`, `refused`.";
+    CLUSTER_LEADING = "weir_cluster_leading", Gauge, "",
+        "1 while this replica leads.";
+    CLUSTER_LED = "weir_cluster_led", Gauge, "",
+        "1 while this replica knows of a leader.";
+    CLUSTER_TERMS = "weir_cluster_terms", Counter, "terms",
+        "Times that this replica came to lead.";
+    CLUSTER_LEADERS = "weir_cluster_leader_changes", Counter, "changes",
+        "Times that this replica saw another leader than before.";
+    CLUSTER_REPLICAS = "weir_cluster_replicas", Gauge, "replicas",
+        "Replicas that are alive, as this one saw them last.";
+    CLUSTER_GENERATION = "weir_cluster_generation", Gauge, "",
+        "The number of a generation, by `state`: `in-force` in the cluster; `observed`, `prepared` and `serving` here.";
+    CLUSTER_PUBLISHED = "weir_cluster_publications", Counter, "generations",
+        "Generations that this replica published as the leader.";
+    CLUSTER_FAILURES = "weir_cluster_failures", Counter, "failures",
+        "Times that this replica could not do what a leader does: etcd did not answer, or refused.";
+    CLUSTER_TROUBLE = "weir_cluster_out_of_reach", Gauge, "",
+        "1 while etcd is out of reach.";
+    CLUSTER_CALLS = "weir_cluster_call_seconds", Histogram, "seconds",
+        "How long etcd took to answer a call, repetitions included.";
+    CLUSTER_CALLS_FAILED = "weir_cluster_calls_failed", Counter, "calls",
+        "Calls that etcd did not answer, or refused.";
 }

@@ -23,6 +23,10 @@ pub(crate) struct Control {
     folder: TempDir,
     gateways: SocketAddr,
     admin: SocketAddr,
+    /// What it is called among those that share an etcd, and where that is.
+    among: Option<(String, String)>,
+    /// Where gateways find whoever stands in front of it, if somebody does.
+    front: Option<u16>,
 }
 
 /// Asks `what` for longer than [`soon`]: who comes back to a control plane waits in between.
@@ -52,7 +56,27 @@ impl Control {
         }
         let child = command().arg("--version").stdout(Stdio::null()).spawn().expect("weir runs");
         let err = Lines::default();
-        Self { child, err, own, folder, gateways: free(), admin: free() }
+        Self { child, err, own, folder, gateways: free(), admin: free(), among: None, front: None }
+    }
+
+    /// One that is called `name` among those that share an etcd.
+    pub(crate) fn among(name: &str, etcd: &str, write: impl FnOnce(&Path)) -> Self {
+        let mut control = Self::prepare(write);
+        control.among = Some((name.to_owned(), etcd.to_owned()));
+        control.restart();
+        control
+    }
+
+    /// Another one of those, with the same keys and certificate.
+    pub(crate) fn twin(&self, name: &str, write: impl FnOnce(&Path)) -> Self {
+        let mut twin = Self::prepare(write);
+        for file in ["keys.yaml", "ca.pem", "own.pem", "own.key"] {
+            fs::copy(self.own(file), twin.own(file)).expect("a file");
+        }
+        let etcd = self.among.as_ref().map(|(_name, etcd)| etcd.clone());
+        twin.among = etcd.map(|etcd| (name.to_owned(), etcd));
+        twin.restart();
+        twin
     }
 
     /// Starts it over what it left, at the same place.
@@ -70,10 +94,17 @@ impl Control {
             ("control-certificate-file", own("own.pem")),
             ("control-key-file", own("own.key")),
             ("control-keys-file", own("keys.yaml")),
-            ("control-state-folder", own("state")),
         ] {
             command.arg(format!("--{name}={value}"));
         }
+        match &self.among {
+            None => command.arg(format!("--control-state-folder={}", own("state"))),
+            Some((name, etcd)) => command.args([
+                format!("--replica-name={name}"),
+                format!("--etcd-endpoints={etcd}"),
+                "--cluster-lease=2s".to_owned(),
+            ]),
+        };
         self.err = Lines::default();
         self.child = command.stderr(Stdio::piped()).spawn().expect("weir starts");
         self.err.follow(self.child.stderr.take().expect("its errors"));
@@ -126,7 +157,7 @@ impl Control {
     /// Where it is, as gateways are told.
     pub(crate) fn endpoint(&self) -> String {
         // The certificate is for the name.
-        format!("https://localhost:{}", self.gateways.port())
+        format!("https://localhost:{}", self.front.unwrap_or(self.gateways.port()))
     }
 
     /// Has `site` get its configuration from here, with the token in the file that is returned.
@@ -143,6 +174,21 @@ impl Control {
     /// Writes a file of its configuration.
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         write(self.folder.path(), name, text);
+    }
+
+    /// Where it serves gateways.
+    pub(crate) const fn gateways(&self) -> SocketAddr {
+        self.gateways
+    }
+
+    /// Has gateways come by way of whoever stands in front of it.
+    pub(crate) const fn stand_behind(&mut self, port: u16) {
+        self.front = Some(port);
+    }
+
+    /// Where operators ask.
+    pub(crate) const fn operators(&self) -> SocketAddr {
+        self.admin
     }
 
     /// Asks as operators do.

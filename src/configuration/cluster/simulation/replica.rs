@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::world::{Reached, Shared, context};
 use crate::configuration::bundle::Bundle;
 use crate::configuration::cluster::pace::Pace;
+use crate::configuration::cluster::publication::KEPT_MIN;
 use crate::configuration::cluster::source::{Errand, Found, Source};
 use crate::configuration::cluster::{Cluster, Dice, Standing, Terms};
 use crate::configuration::generation::Generation;
@@ -52,9 +53,11 @@ impl Replica {
                 hold: Duration::from_secs(15),
                 patience: Duration::from_secs(20),
                 pause: (Duration::from_millis(250), Duration::from_secs(5)),
+                kept: KEPT_MIN,
             },
             standing: watch::Sender::new(Standing::default()),
             dice: Dice::new(seed),
+            calls: Arc::default(),
         };
         world.lock().awake.insert(number);
         let running = Box::pin(async move { cluster.run(left).await });

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use super::replica::Replica;
 use crate::configuration::bundle::{Bundle, Entry, Kind};
 use crate::configuration::cluster::pace::Pace;
-use crate::configuration::cluster::publication::KEPT;
+use crate::configuration::cluster::publication::KEPT_MIN;
 use crate::configuration::cluster::record::{
     CHUNKS, CURRENT, Current, GENERATIONS, LEADER, Record, number_of, read, written,
 };
@@ -385,7 +385,8 @@ impl World {
     fn judge_removal(&mut self, key: &str) {
         let Some(number) = number_of(key) else { return };
         let Some(current) = self.currents.last() else { return };
-        let is_needed = current.number <= number.saturating_add(KEPT) || current.previous == number;
+        let is_needed =
+            current.number <= number.saturating_add(KEPT_MIN) || current.previous == number;
         if is_needed {
             let told = format!("C3: {key} is taken away while {} is in force", current.number);
             self.broke(told);

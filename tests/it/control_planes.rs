@@ -1,0 +1,264 @@
+//! Several control planes over one etcd: they agree on what is published and under which number,
+//! whichever of them publishes, is asked to go back, or is lost.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::cluster::saying;
+use crate::harness::control::{Control, later, refuses};
+use crate::harness::etcd::Etcd;
+use crate::harness::relay::Relay;
+use crate::harness::site::{open_api, write};
+use crate::harness::{Gateway, Site, soon};
+
+/// An API at `/echo` that says `word`.
+fn echo(folder: &Path, word: &str) {
+    write(folder, "policy.xml", saying(word));
+    write(folder, "api.yaml", open_api("echo", "http://127.0.0.1:1", "policy.xml"));
+}
+
+/// Two of them behind one name, whose API says `word`.
+fn two(etcd: &Etcd, word: &str) -> ([Control; 2], Relay) {
+    two_over(etcd, |folder| echo(folder, word))
+}
+
+/// Two of them behind one name, over folders that `write` makes.
+fn two_over(etcd: &Etcd, write: impl Fn(&Path)) -> ([Control; 2], Relay) {
+    let mut a = Control::among("a", &etcd.endpoint(), &write);
+    let b = a.twin("b", &write);
+    let relay = Relay::before(vec![a.gateways(), b.gateways()]);
+    a.stand_behind(relay.port());
+    ([a, b], relay)
+}
+
+fn gateway(control: &Control, replica: &str) -> Gateway {
+    let mut site = Site::new();
+    control.configure(&mut site, replica, &control.token("north"));
+    Gateway::listening(site)
+}
+
+fn await_word(gateway: &Gateway, word: &str) {
+    let said = later(|| Some(gateway.get("/echo/a")).filter(|it| it.text() == word));
+    assert!(said.is_some(), "no `{word}`: {}", gateway.events().join("\n"));
+}
+
+/// What all of them must say alike, once it is what is `wanted`.
+fn agreed(controls: &[Control], wanted: impl Fn(&Value) -> bool) -> Value {
+    let told = |control: &Control| {
+        let status = control.status();
+        let alike = ["history", "generation", "digest", "like", "since", "generations"];
+        Value::Object(
+            alike.map(|name| (name.to_owned(), status[name].clone())).into_iter().collect(),
+        )
+    };
+    let found = soon(|| {
+        let all: Vec<Value> = controls.iter().map(told).collect();
+        let first = all.first()?.clone();
+        (wanted(&first) && all.iter().all(|other| *other == first)).then_some(first)
+    });
+    let all = || controls.iter().map(|it| it.status().to_string()).collect::<Vec<_>>().join("\n");
+    found.unwrap_or_else(|| panic!("{}", all()))
+}
+
+fn is_at(generation: u64) -> impl Fn(&Value) -> bool {
+    move |told| {
+        let newest = told["generations"].as_array().and_then(|rows| rows.last().cloned());
+        told["generation"] == generation
+            && newest.is_some_and(|newest| newest["number"] == generation)
+    }
+}
+
+/// Which of them has the stream of `replica`.
+fn holder(controls: &[Control], replica: &str) -> usize {
+    let has = |control: &Control| {
+        let replicas = control.status()["replicas"].as_array().cloned().unwrap_or_default();
+        replicas.iter().any(|it| it["replica"] == replica && it["connected"] == true)
+    };
+    later(|| controls.iter().position(has)).expect("one has the stream")
+}
+
+fn leads(control: &Control) -> bool {
+    control.status()["cluster"]["isLeading"] == true
+}
+
+/// Which of them leads.
+fn leader(controls: &[Control]) -> usize {
+    soon(|| controls.iter().position(leads)).expect("one leads")
+}
+
+#[test]
+fn a_gateway_that_loses_its_control_plane_goes_on_with_the_other() {
+    let etcd = Etcd::start();
+    let (mut controls, _relay) = two(&etcd, "one");
+    let gateway = gateway(&controls[0], "g");
+    await_word(&gateway, "one");
+    agreed(&controls, is_at(1));
+    // Who does not lead need not have the same.
+    controls[leader(&controls)].write("policy.xml", saying("two"));
+    await_word(&gateway, "two");
+    let before = agreed(&controls, is_at(2));
+    for control in &controls {
+        control.write("policy.xml", saying("two"));
+    }
+
+    let lost = holder(&controls, "g");
+    controls[lost].kill();
+    let other = &controls[1 - lost];
+    other.await_replica("g", |it| it["connected"] == true && it["newest"] == true);
+    assert_eq!((gateway.generation(), gateway.get("/echo/a").text()), (2, "two"));
+    // It had the newest: nothing was sent again.
+    let loaded = gateway.events().iter().filter(|it| it.contains("configuration loaded")).count();
+    assert_eq!(loaded, 2, "{}", gateway.events().join("\n"));
+    other.write("policy.xml", saying("three"));
+    await_word(&gateway, "three");
+    assert_eq!(
+        (gateway.generation(), gateway.status()["configuration"]["refused"].as_u64()),
+        (3, Some(0))
+    );
+
+    controls[lost].restart();
+    let after = agreed(&controls, is_at(3));
+    assert_eq!(after["history"], before["history"]);
+}
+
+#[test]
+fn what_one_gave_the_other_changes() {
+    let etcd = Etcd::start();
+    let (mut controls, _relay) = two_over(&etcd, |folder| {
+        echo(folder, "one");
+        // Large enough that a change is less than the whole.
+        let value =
+            |at: u32| format!("  - {{name: n{at}, value: {}}}\n", at.wrapping_mul(2_654_435_761));
+        let many: String = (0..500).map(value).collect();
+        write(folder, "values.yaml", format!("namedValues:\n{many}"));
+    });
+    agreed(&controls, is_at(1));
+    let gateway = gateway(&controls[0], "g");
+    await_word(&gateway, "one");
+    let lost = holder(&controls, "g");
+    controls[lost].kill();
+    // Published while the gateway is on its way.
+    let other = &controls[1 - lost];
+    other.write("policy.xml", saying("two"));
+    await_word(&gateway, "two");
+    assert_eq!(gateway.generation(), 2);
+    let metrics = other.admin("/metrics").text().to_owned();
+    let sent = |form: &str, count: u64| {
+        let line = format!("weir_control_plane_sent_total{{form=\"{form}\"}} {count}");
+        metrics.lines().any(|other| other == line)
+    };
+    assert!(sent("whole", 0) && sent("change", 1), "{metrics}");
+}
+
+#[test]
+fn going_back_at_one_is_going_back_at_all() {
+    let etcd = Etcd::start();
+    let (mut controls, _relay) = two(&etcd, "one");
+    let gateway = gateway(&controls[0], "g");
+    await_word(&gateway, "one");
+    let write_all = |controls: &[Control], word: &str| {
+        for control in controls {
+            control.write("policy.xml", saying(word));
+        }
+    };
+    write_all(&controls, "two");
+    await_word(&gateway, "two");
+    agreed(&controls, is_at(2));
+
+    let first = leader(&controls);
+    let done = controls[1 - first].rollback(&[]);
+    let told = String::from_utf8(done.stdout).expect("text");
+    assert!(told.starts_with("generation 3 is published: it has the content of 1."), "{told}");
+    await_word(&gateway, "one");
+    let told = agreed(&controls, is_at(3));
+    assert_eq!((&told["like"], told["generations"].as_array().map(Vec::len)), (&1.into(), Some(3)));
+    let audit = controls[1 - first].events().into_iter().find(|it| it.contains("\"audit\":true"));
+    assert!(audit.is_some_and(|it| it.contains("go back to a former configuration")));
+
+    // It holds over the loss of the leader: the other's folder has the same.
+    controls[first].kill();
+    let other = 1 - first;
+    assert!(soon(|| leads(&controls[other]).then_some(())).is_some());
+    let loaded = || (controls[other].status()["source"]["loaded"].is_string()).then_some(());
+    assert!(soon(loaded).is_some(), "{}", controls[other].status());
+    let wrong = controls[other].rollback(&["--to", "99"]);
+    let told = String::from_utf8(wrong.stderr).expect("text");
+    assert!(told.contains("there is no generation 99") && told.contains("1, 2, 3"), "{told}");
+    assert_eq!((controls[other].generation(), gateway.generation()), (3, 3));
+    write_all(&controls, "three");
+    await_word(&gateway, "three");
+    controls[first].restart();
+    agreed(&controls, is_at(4));
+    assert!(controls[first].rollback(&["--to", "2"]).status.success());
+    await_word(&gateway, "two");
+    agreed(&controls, is_at(5));
+}
+
+#[test]
+fn without_etcd_they_serve_what_they_have_and_nothing_older() {
+    let mut etcd = Etcd::start();
+    let (mut controls, _relay) = two(&etcd, "one");
+    let first = gateway(&controls[0], "first");
+    await_word(&first, "one");
+    agreed(&controls, is_at(1));
+    etcd.kill();
+    for control in &controls {
+        let told = soon(|| {
+            let ready = control.admin("/readyz");
+            (ready.status == 200 && ready.text().contains("no etcd: ")).then_some(())
+        });
+        assert!(told.is_some(), "{}", control.admin("/readyz").text());
+        control.write("policy.xml", saying("two"));
+    }
+    let second = gateway(&controls[0], "second");
+    await_word(&second, "one");
+    // One that starts without etcd has nothing, and says so: what it would call the first
+    // generation, another one may call so too.
+    controls[0].kill();
+    controls[0].restart();
+    let ready = controls[0].admin("/readyz");
+    assert_eq!((ready.status, controls[0].generation()), (503, 0), "{}", ready.text());
+    etcd.restart();
+    await_word(&first, "two");
+    await_word(&second, "two");
+    agreed(&controls, is_at(2));
+    assert_eq!((first.generation(), second.generation()), (2, 2));
+}
+
+#[test]
+fn what_is_wrong_with_the_leaders_folder_is_told_by_all() {
+    let etcd = Etcd::start();
+    let (controls, _relay) = two(&etcd, "one");
+    agreed(&controls, is_at(1));
+    let leader = leader(&controls);
+    let bad = "<policies><inbound><set-bodi /></inbound></policies>";
+    controls[leader].write("policy.xml", bad);
+    for control in &controls {
+        let told = soon(|| {
+            let ready = control.admin("/readyz");
+            (ready.status == 200 && ready.text().contains("set-bodi")).then_some(())
+        });
+        assert!(told.is_some(), "{}", control.admin("/readyz").text());
+    }
+    controls[leader].write("policy.xml", saying("mended"));
+    agreed(&controls, is_at(2));
+    assert!(
+        soon(|| (!controls[leader].admin("/readyz").text().contains("refused")).then_some(()))
+            .is_some()
+    );
+}
+
+#[test]
+fn a_state_folder_and_an_etcd_contradict_each_other() {
+    let control = Control::prepare(|folder| echo(folder, "here"));
+    let own = |name: &str| control.own(name).display().to_string();
+    let told = refuses(&[
+        format!("--control-keys-file={}", own("keys.yaml")),
+        format!("--control-state-folder={}", own("state")),
+        "--control-insecure=true".to_owned(),
+        "--etcd-endpoints=http://127.0.0.1:1".to_owned(),
+    ]);
+    assert!(told.contains("leave control.stateFolder out"), "{told}");
+    assert!(!control.own("state").exists());
+}

@@ -1,0 +1,63 @@
+//! Somebody in front of several servers, as a load balancer is: whoever connects is connected with
+//! one of them that is there, each time with another.
+
+use std::io;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+/// One in front of servers. It takes nobody any more when the value is gone.
+pub(crate) struct Relay {
+    address: SocketAddr,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Relay {
+    /// One in front of `servers`.
+    pub(crate) fn before(servers: Vec<SocketAddr>) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let is_over = Arc::new(AtomicBool::new(false));
+        let until = Arc::clone(&is_over);
+        thread::spawn(move || {
+            for (turn, client) in listener.incoming().enumerate() {
+                if until.load(Ordering::Relaxed) {
+                    return;
+                }
+                let in_turn = servers.iter().cycle().skip(turn).take(servers.len());
+                let server = in_turn.filter_map(|at| TcpStream::connect(at).ok()).next();
+                if let (Ok(client), Some(server)) = (client, server) {
+                    join(&client, &server);
+                    join(&server, &client);
+                }
+            }
+        });
+        Self { address, is_over }
+    }
+
+    /// Its port on this machine.
+    pub(crate) const fn port(&self) -> u16 {
+        self.address.port()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        // It waits for somebody to come.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+/// Brings what comes from `from` to `to`, until one of them ends.
+fn join(from: &TcpStream, to: &TcpStream) {
+    let (mut from, mut to) =
+        (from.try_clone().expect("a socket"), to.try_clone().expect("a socket"));
+    thread::spawn(move || {
+        // Who breaks off is gone.
+        let _ = io::copy(&mut from, &mut to);
+        let _ = from.shutdown(Shutdown::Both);
+        let _ = to.shutdown(Shutdown::Both);
+    });
+}
