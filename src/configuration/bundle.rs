@@ -8,6 +8,7 @@
 
 mod digest;
 mod pack;
+mod part;
 mod change;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use super::source::{Environment, Reading};
 pub use change::{Change, Mismatch};
 pub use digest::Digest;
 pub use pack::{PACKED_BYTES_MAX, Unsound};
+pub use part::{Assembly, PARTS_MAX, Part};
 
 /// How many entries a bundle may have.
 pub const ENTRIES_MAX: usize = 100_000;

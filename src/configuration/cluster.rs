@@ -14,6 +14,7 @@ pub mod pace;
 pub mod store;
 pub mod record;
 pub mod publication;
+mod pile;
 pub mod rollout;
 mod session;
 mod lead;

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Cluster;
 use super::pace::within;
-use super::publication::{Edition, Failed, Granted, InForce, Press, fetch};
+use super::pile::fetch;
+use super::publication::{Edition, Failed, Granted, InForce, Press};
 use super::record::{GENERATIONS, Member, Origin, Record, Stage, number_of, read, written};
 use super::source::Found;
 use super::store::{Condition, Unreachable, Write};
@@ -152,7 +153,7 @@ impl Cluster {
         };
         let rows = self.history().await?;
         let content = match wanted(&rows, wish.to) {
-            Ok(row) => match fetch(press.store, row.number).await {
+            Ok(row) => match fetch(press.store, row.number, None).await {
                 Ok(bundle) => Ok((row.number, bundle)),
                 Err(damaged @ Failed::Damaged(..)) => Err(damaged.to_string()),
                 Err(failed) => return Err(failed),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::Cluster;
 use super::pace::within;
-use super::publication::{Failed, fetch, in_force};
+use super::pile::fetch;
+use super::publication::{Failed, in_force};
 use super::record::{CURRENT, Current};
 use crate::configuration::bundle::Bundle;
 use crate::configuration::generation::Generation;
@@ -21,6 +22,8 @@ const WAITED_MAX: Duration = Duration::from_secs(2);
 struct Handed {
     last: Option<(Generation, Order)>,
     bundle: Option<(u64, Arc<Bundle>)>,
+    /// The last one, of which the next has most parts.
+    newest: Option<Arc<Bundle>>,
 }
 
 impl Cluster {
@@ -121,11 +124,12 @@ impl Cluster {
         let kept = handed.bundle.take().filter(|(kept, _bundle)| *kept == number);
         let bundle = match kept {
             Some((_number, bundle)) => bundle,
-            None => Arc::new(fetch(&*self.store, number).await?),
+            None => Arc::new(fetch(&*self.store, number, handed.newest.as_deref()).await?),
         };
         if order == Order::Prepare {
             handed.bundle = Some((number, Arc::clone(&bundle)));
         }
+        handed.newest = Some(Arc::clone(&bundle));
         self.status.offer(Offer { generation, bundle, order });
         handed.last = Some((generation, order));
         Ok(())

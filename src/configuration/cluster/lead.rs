@@ -7,7 +7,8 @@ use tokio::sync::watch;
 
 use super::Cluster;
 use super::pace::within;
-use super::publication::{Edition, Failed, InForce, Press, fetch, former, in_force};
+use super::pile::fetch;
+use super::publication::{Edition, Failed, InForce, Press, former, in_force};
 use super::record::{Current, MEMBERS, Member, Origin, Stage, read};
 use super::rollout::{Rollout, Verdict};
 use super::source::{Errand, Found};
@@ -203,7 +204,7 @@ fn known_anew(found: &Found, current: &Current) -> Option<Origin> {
 impl Press<'_> {
     /// Publishes the configuration that all others serve as the next generation.
     async fn take_back(&self, current: &Current, seen: &InForce, why: &str) -> Result<(), Failed> {
-        let bundle = fetch(self.store, current.previous).await?;
+        let bundle = fetch(self.store, current.previous, None).await?;
         tracing::error!(
             generation = current.number,
             previous = current.previous,

@@ -7,19 +7,16 @@
 
 use std::sync::Arc;
 
+use super::pile::Leftover;
 use super::record::{
-    CURRENT, Current, GENERATIONS, LEADER, Origin, Record, Stage, chunk_key, chunks_of,
-    generation_key, number_of, read, written,
+    CURRENT, Current, GENERATIONS, LEADER, Origin, Record, Stage, generation_key, number_of, read,
+    written,
 };
 use super::store::{Condition, Store, Unreachable, Value, Write};
-use crate::configuration::bundle::{Bundle, Digest, PACKED_BYTES_MAX, Unsound};
+use crate::configuration::bundle::{Bundle, Digest, Unsound};
 use crate::configuration::generation::Generation;
 use crate::time::Timestamp;
 
-/// How many bytes a chunk has: etcd takes 1.5 MiB in a transaction.
-const CHUNK_BYTES: usize = 512 << 10;
-/// How many chunks a bundle has at most.
-const CHUNKS_MAX: usize = PACKED_BYTES_MAX.div_ceil(CHUNK_BYTES);
 /// How many generations before the one in force are kept, at least.
 pub const KEPT_MIN: u64 = 3;
 
@@ -125,56 +122,18 @@ pub async fn former(store: &dyn Store, current: Option<&Current>) -> Result<Vec<
     Ok(digests.filter(|digest| Some(digest.as_str()) != in_force).collect())
 }
 
-/// Reads generation `number` whole, and makes sure that it is what was published.
-pub async fn fetch(store: &dyn Store, number: u64) -> Result<Bundle, Failed> {
-    let damaged = |what| Failed::Damaged(number, what);
-    let record = record(store, number).await?.ok_or_else(|| damaged("it is gone"))?;
-    if CHUNKS_MAX < record.chunks || PACKED_BYTES_MAX < record.bytes {
-        return Err(damaged("it is too large"));
-    }
-    let mut packed = Vec::new();
-    for index in 0..record.chunks {
-        let key = chunk_key(number, &record.attempt, index);
-        let (value, _revision) = store.get(&key).await?;
-        let value = value.ok_or_else(|| damaged("a part is missing"))?;
-        if CHUNK_BYTES < value.bytes.len() {
-            return Err(damaged("a part is too large"));
-        }
-        packed.extend(value.bytes);
-    }
-    if packed.len() != record.bytes {
-        return Err(damaged("its length"));
-    }
-    let bundle = Bundle::unpack(&packed)?;
-    if record.digest() != Some(*bundle.digest()) {
-        return Err(damaged("its digest"));
-    }
-    Ok(bundle)
-}
-
 impl Press<'_> {
     /// Brings `edition` in force, if what is in force is still what was read as `seen`.
     pub async fn publish(&self, edition: &Edition, seen: &InForce) -> Result<Current, Failed> {
         let number = edition.generation.number;
         let digest = edition.bundle.digest().to_string();
-        // Nobody else writes under this name: a leader that died half way had another epoch.
-        let mark = digest.get(..16).unwrap_or_default();
-        let attempt = format!("{:x}-{mark}", self.epoch);
-        let packed = edition.bundle.pack()?;
-        let chunks = packed.chunks(CHUNK_BYTES);
         let record = Record {
+            parts: self.pile(number, &edition.bundle).await?,
             digest,
-            chunks: chunks.len(),
-            bytes: packed.len(),
             by: self.replica.to_owned(),
-            attempt,
             published: self.now.micros() / 1_000,
             like: edition.like,
         };
-        for (index, chunk) in chunks.enumerate() {
-            let key = chunk_key(number, &record.attempt, index);
-            self.write(&[], &[Write::Put(key, chunk.to_vec(), 0)]).await?;
-        }
         let current = Current {
             number,
             history: edition.generation.history,
@@ -239,14 +198,14 @@ impl Press<'_> {
         let kept = oldest.map_or(kept, |oldest| kept.min(oldest));
         let unchanged = [Condition::Changed(CURRENT.to_owned(), seen.changed)];
         let generations = self.store.list(GENERATIONS).await?;
-        let numbers = generations.values.iter().filter_map(|value| number_of(&value.key));
-        for number in numbers.filter(|number| *number < kept) {
-            // First what can be missed, then what says that it is there.
-            let writes =
-                [Write::RemoveAll(chunks_of(number)), Write::Remove(generation_key(number))];
+        for Value { key, bytes, .. } in generations.values {
+            let Some(number) = number_of(&key).filter(|number| *number < kept) else { continue };
+            let left = read::<Record>(&bytes);
+            let left = left.map(|record| Leftover::of_generation(number, &record).put());
+            let writes: Vec<Write> = left.into_iter().chain([Write::Remove(key)]).collect();
             self.write(&unchanged, &writes).await?;
         }
-        Ok(())
+        self.sweep(&seen).await
     }
 
     /// Writes if we still lead and `conditions` hold.

@@ -3,8 +3,10 @@
 //! ```text
 //! leader                       who leads; its store revision of creation is the epoch
 //! current                      which generation is in force, and for whom
-//! generation/{number}          what a generation is; never changed
-//! chunk/{number}/{attempt}/{i} its packed bundle, in pieces
+//! generation/{number}          what a generation is: the parts of its bundle; never changed
+//! part/{digest}/{i}            a part, packed and in pieces, for all generations that have it
+//! press                        what is being published, or was last: its parts may be in no generation
+//! leftover/{name}              what was published or begun and is not needed: some of its parts are not either
 //! member/{replica}             how a replica is doing; ends with its lease
 //! ```
 //!
@@ -22,13 +24,19 @@ pub(super) const LEADER: &str = "leader";
 pub(super) const CURRENT: &str = "current";
 /// What keys of generations begin with.
 pub(super) const GENERATIONS: &str = "generation/";
-/// What keys of chunks begin with.
-pub(super) const CHUNKS: &str = "chunk/";
+/// What keys of parts begin with.
+pub(super) const PARTS: &str = "part/";
+/// The key of what is being published.
+pub(super) const PRESS: &str = "press";
+/// What keys of leftovers begin with.
+pub(super) const LEFTOVERS: &str = "leftover/";
 /// What keys of members begin with.
 pub(super) const MEMBERS: &str = "member/";
 
-/// The largest value other than a chunk that is read.
-const RECORD_BYTES_MAX: usize = 64 << 10;
+/// The largest value other than a piece of a part that is read: a list of [`PARTS_MAX`] parts.
+///
+/// [`PARTS_MAX`]: crate::configuration::bundle::PARTS_MAX
+const RECORD_BYTES_MAX: usize = 512 << 10;
 /// How many faults a member tells of.
 const FAULTS_TOLD_MAX: usize = 3;
 /// How long a told sentence may be, in characters.
@@ -90,12 +98,8 @@ pub enum Stage {
 pub struct Record {
     /// The digest of its bundle.
     pub digest: String,
-    /// What the keys of its chunks begin with, without the number.
-    pub attempt: String,
-    /// How many chunks there are.
-    pub chunks: usize,
-    /// How many bytes they have together.
-    pub bytes: usize,
+    /// Its parts, in order.
+    pub parts: Vec<Piled>,
     /// The replica that published it.
     pub by: String,
     /// When, in milliseconds since the Unix epoch.
@@ -104,6 +108,16 @@ pub struct Record {
     /// Whose content it has, if somebody went back to that.
     #[serde(default)]
     pub like: Option<u64>,
+}
+
+/// A part of a bundle, as it lies in the store.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Piled {
+    /// Its digest.
+    pub digest: String,
+    /// In how many pieces it lies there.
+    pub pieces: usize,
 }
 
 /// How a replica is doing.
@@ -229,14 +243,14 @@ pub(super) fn generation_key(number: u64) -> String {
     format!("{GENERATIONS}{number:016x}")
 }
 
-/// What the keys of all chunks of a generation begin with.
-pub(super) fn chunks_of(number: u64) -> String {
-    format!("{CHUNKS}{number:016x}/")
+/// What the keys of all pieces of a part begin with.
+pub(super) fn pieces_of(digest: &str) -> String {
+    format!("{PARTS}{digest}/")
 }
 
-/// The key of a chunk.
-pub(super) fn chunk_key(number: u64, attempt: &str, index: usize) -> String {
-    format!("{CHUNKS}{number:016x}/{attempt}/{index:04}")
+/// The key of a piece.
+pub(super) fn piece_key(digest: &str, index: usize) -> String {
+    format!("{PARTS}{digest}/{index:04}")
 }
 
 /// The key of a replica.
@@ -244,8 +258,7 @@ pub(super) fn member_key(replica: &str) -> String {
     format!("{MEMBERS}{replica}")
 }
 
-/// The number in a key that [`generation_key`] or [`chunk_key`] made.
+/// The number in a key that [`generation_key`] made.
 pub(super) fn number_of(key: &str) -> Option<u64> {
-    let rest = key.strip_prefix(GENERATIONS).or_else(|| key.strip_prefix(CHUNKS))?;
-    u64::from_str_radix(rest.get(..16)?, 16).ok()
+    u64::from_str_radix(key.strip_prefix(GENERATIONS)?.get(..16)?, 16).ok()
 }

@@ -9,8 +9,8 @@
 //! | invariant | here |
 //! |---|---|
 //! | C1: one effective writer | [`World::judge_current`]: the writer's epoch is that of the leader's key; numbers rise, epochs never fall |
-//! | C2: generations never change | [`World::judge_write`]: a record is written once, its chunks never after it |
-//! | C3: what is needed stays | [`World::judge_removal`] |
+//! | C2: generations never change | [`World::judge_write`]: a record is written once, its parts never after it |
+//! | C3: what is needed stays | [`World::judge_removal`]: neither generations nor the parts of those that are there |
 //! | C4: what is served never gets older | [`Replica::serve`], for each life of a replica; by the numbers of a control plane, [`World::judge_current`] |
 //! | C11: all converge | at the end, without faults, everybody serves the newest good configuration |
 //! | C12: canaries first | [`Replica::serve`]: nobody serves what is not for him |

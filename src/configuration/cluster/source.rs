@@ -10,7 +10,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::Standing;
-use super::publication::{Failed, fetch, in_force};
+use super::pile::fetch;
+use super::publication::{Failed, in_force};
 use super::record::Current;
 use super::store::Store;
 use super::trial::{own_fault, tried};
@@ -73,7 +74,7 @@ impl Errand<'_> {
     pub(super) async fn held(&self) -> Result<Option<(Generation, Arc<Bundle>)>, Failed> {
         let Some(current) = in_force(self.store).await?.current else { return Ok(None) };
         let Some(origin) = current.origin else { return Ok(None) };
-        match fetch(self.store, current.number).await {
+        match fetch(self.store, current.number, None).await {
             Ok(bundle) => Ok(Some((origin.current, Arc::new(bundle)))),
             // Then the whole is asked for.
             Err(Failed::Damaged(..) | Failed::Unsound(_)) => Ok(None),

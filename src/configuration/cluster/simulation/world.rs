@@ -14,7 +14,7 @@ use crate::configuration::bundle::{Bundle, Entry, Kind};
 use crate::configuration::cluster::pace::Pace;
 use crate::configuration::cluster::publication::KEPT_MIN;
 use crate::configuration::cluster::record::{
-    CHUNKS, CURRENT, Current, GENERATIONS, LEADER, Record, number_of, read, written,
+    CURRENT, Current, GENERATIONS, LEADER, PARTS, Record, number_of, read, written,
 };
 use crate::configuration::cluster::store::{Condition, Listing, Store, Unreachable, Value, Write};
 use crate::time::{Clock, Timestamp};
@@ -27,6 +27,8 @@ const WEATHER: u64 = 115_000;
 const CALM: u64 = 180_000;
 /// How many replicas there may be.
 const REPLICAS_MAX: usize = 5;
+/// How many parts may be left that no generation has.
+const LEFT_MAX: usize = 4;
 /// How long whoever asks waits for an answer.
 const PATIENCE: u64 = 2_000;
 
@@ -112,10 +114,19 @@ impl Case {
     }
 }
 
-/// A configuration of one text; some refuse those that say so.
+/// A configuration of this text, which some refuse if it says so, of one of three others, and of one
+/// that never changes: large enough to be three parts.
 fn bundle(text: &str) -> Arc<Bundle> {
-    let entry = Entry::new(Kind::Document, Arc::from("a.yaml"), Arc::from(text));
-    Arc::new(Bundle::of([Arc::new(entry)]).unwrap())
+    let rest = "x".repeat(4 << 10);
+    let other = text.len() + text.bytes().map(usize::from).sum::<usize>();
+    let entries = [("a", text), ("b", ["1", "2", "3"][other % 3]), ("c", "always")];
+    let entries = entries.map(|(name, text)| {
+        let text = format!("{text} {rest}");
+        Arc::new(Entry::new(Kind::Document, Arc::from(name), Arc::from(text)))
+    });
+    let bundle = Bundle::of(entries).unwrap();
+    assert_eq!(bundle.parts().len(), 3);
+    Arc::new(bundle)
 }
 
 impl World {
@@ -348,16 +359,19 @@ impl World {
             self.judge_current(&read::<Current>(bytes).unwrap());
         } else if key.starts_with(GENERATIONS) && lies.is_some() {
             self.broke(format!("C2: {key} is written again"));
-        } else if key.starts_with(CHUNKS) {
-            let record = number_of(key).and_then(|number| {
-                let value = self.value(&format!("{GENERATIONS}{number:016x}"))?;
-                read::<Record>(&value.bytes)
-            });
-            let is_its = record.is_some_and(|record| key.contains(&record.attempt));
-            if is_its && lies.is_none_or(|lies| lies != bytes) {
-                self.broke(format!("C2: {key} changes after it was published"));
-            }
+        } else if lies.is_some_and(|lies| lies != bytes) && self.is_part_of_any(key) {
+            self.broke(format!("C2: {key} changes after it was published"));
         }
+    }
+
+    /// Whether a generation has the part that this key is of, or one that keys begin with.
+    fn is_part_of_any(&self, key: &str) -> bool {
+        let Some(digest) = key.strip_prefix(PARTS).and_then(|rest| rest.split('/').next()) else {
+            return false;
+        };
+        let generations = self.values.iter().filter(|(key, _)| key.starts_with(GENERATIONS));
+        let mut records = generations.filter_map(|(_, lying)| read::<Record>(&lying.bytes));
+        records.any(|record| record.parts.iter().any(|part| part.digest == digest))
     }
 
     fn judge_current(&mut self, next: &Current) {
@@ -383,6 +397,9 @@ impl World {
     }
 
     fn judge_removal(&mut self, key: &str) {
+        if self.is_part_of_any(key) {
+            self.broke(format!("C3: {key} is taken away, and a generation has it"));
+        }
         let Some(number) = number_of(key) else { return };
         let Some(current) = self.currents.last() else { return };
         let is_needed =
@@ -447,6 +464,14 @@ impl Shared {
                 let text = in_force.map(|(_, bundle)| bundle.entries()[0].text());
                 return Err(format!("C11: {number} serves {serves}, not {text:?}: {current:?}"));
             }
+        }
+        let is_kept = |key: &&String| world.is_part_of_any(key);
+        let parts = world.values.keys().filter(|key| key.starts_with(PARTS));
+        let (kept, left): (Vec<_>, Vec<_>) = parts.partition(is_kept);
+        // Some of what was tried last, which nobody publishes any more, and what the store wrote
+        // long after all of that was swept away.
+        if LEFT_MAX < left.len() {
+            return Err(format!("C3: {} parts are left beside {}", left.len(), kept.len()));
         }
         let source = world.sources.last().map(|(_, bundle)| bundle);
         let Some(source) = source else { return Ok(()) };
