@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod page;
 pub mod refusal;
 mod refusing;
+mod rollout;
 pub mod shape;
 mod sharing;
 mod standing;
@@ -130,7 +131,7 @@ struct Counters {
 }
 
 const THERE_ARE: &str =
-    "there are / (a page), /livez, /readyz, /status, /metrics, /reload and /limits\n";
+    "there are / (a page), /livez, /readyz, /status, /metrics, /reload, /limits and /rollout\n";
 
 /// The most connections of operators at a time.
 pub const CONNECTIONS_MAX: usize = 256;
@@ -177,6 +178,17 @@ impl Admin {
             }
             (_, "/" | "/livez" | "/readyz" | "/status" | "/metrics") => wrong_method("GET, HEAD"),
             (_, "/reload") => wrong_method("POST"),
+            (method, path) if path.starts_with("/rollout/") => {
+                if method != Method::POST {
+                    return wrong_method("POST");
+                }
+                if head.headers.contains_key(ORIGIN) {
+                    return plain(StatusCode::FORBIDDEN, "no browser may change anything\n");
+                }
+                let (what, query) = (path.trim_start_matches("/rollout/"), head.uri.query());
+                let who = who(head, peer);
+                rollout::want(self.cluster.as_deref(), what, query.unwrap_or_default(), &who).await
+            }
             (_, path) => match path.strip_prefix("/limits") {
                 Some(rest) if rest.is_empty() || rest.starts_with('/') => {
                     self.limits(head, rest.trim_start_matches('/'), peer).await

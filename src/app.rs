@@ -158,6 +158,7 @@ impl App {
         let make = Box::new(move |gateway| http_proxy(&conf, gateway));
         let clients = Listener::new(plan, gateway, make, Arc::clone(&live))?;
         let status = Arc::clone(&refresh.status);
+        status.measure(Arc::<Live>::clone(&live));
         let control = remote::of(settings, token, &refresh, &state, &live)?;
         let link = control.as_ref().map(|remote| remote.link.subscribe());
         let (cluster, remote) = cluster::join(settings, environment, &refresh, control)?;

@@ -13,6 +13,7 @@ pub mod explain;
 pub mod limits;
 pub mod control;
 pub mod status;
+pub mod rollout;
 pub mod token;
 pub mod schema;
 pub mod sample_backend;
@@ -44,6 +45,9 @@ enum Command {
     Limits(limits::Limits),
     /// Shows how a running gateway and its cluster are doing, or waits until all serve a generation.
     Status(status::Status),
+    /// Changes how a configuration reaches the replicas of a cluster: at once, in spite of a doubt, or
+    /// back.
+    Rollout(rollout::Rollout),
     /// Makes, looks at and revokes tokens of gateways, and replaces the keys that sign them.
     Token(token::Token),
     /// Prints the JSON Schema of the configuration's YAML.
@@ -87,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Explain(explain) => explain.run(&mut out),
         Command::Limits(limits) => limits.run(&mut out),
         Command::Status(status) => status.run(&mut out),
+        Command::Rollout(rollout) => rollout.run(&mut out),
         Command::Token(token) => token.run(&mut out),
         Command::Schema(schema) => schema.run(&mut out),
     };

@@ -6,7 +6,8 @@
 //! A [`bundle::Bundle`] is a good one as it travels and is kept, and a [`portion`] what one of
 //! several gateways gets of it. [`refresh`] does it again whenever the folder changes, or somebody
 //! [`offer`]s one (a [`remote`] control plane does), and leaves what runs alone when the new one is
-//! bad. One that has proved itself is kept on disk ([`last_good`], [`keeping`]); what must not run
+//! bad. What happens to requests meanwhile tells a [`gauge`], and what a configuration takes away from
+//! the one before it the [`guard`]. One that has proved itself is kept on disk ([`last_good`], [`keeping`]); what must not run
 //! at all, whatever the configuration says, stands in a local file ([`switch`]).
 //! [`gateway_keys`] and [`credential`] are the two sides of who may ask a control plane for one.
 
@@ -23,6 +24,7 @@ pub mod loader;
 pub mod generation;
 pub mod history;
 pub mod guard;
+pub mod gauge;
 pub mod switch;
 pub mod last_good;
 pub mod offer;

@@ -14,6 +14,7 @@ pub mod together;
 pub mod authority;
 pub mod crowd;
 pub mod fleet;
+pub mod switches;
 pub mod service;
 pub mod session;
 pub mod operators;

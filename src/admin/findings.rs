@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::admin::shape::{InForce, Lane, Seen, Sharing, Together};
+use crate::admin::shape::{HeldBack, InForce, Lane, Seen, Sharing, Together, Wish};
 use crate::configuration::cluster::record::Member;
 
 /// A replica, as one row shows it.
@@ -33,6 +33,13 @@ pub fn wrong(seen: &Seen) -> Vec<String> {
     }
     if let Some(cluster) = &seen.cluster {
         of_cluster(cluster, &mut found);
+    }
+    if let Some(withheld) = withheld(seen) {
+        let why = &withheld.why;
+        found.push(format!(
+            "what the source has is not published: {why}. If it is meant: `weir rollout force \
+             --reason …`"
+        ));
     }
     of_configuration(seen, &mut found);
     if let Some(control) = &seen.control {
@@ -113,6 +120,11 @@ fn of_sharing(shared: &Sharing, found: &mut Vec<String>) {
     }
 }
 
+/// What the source of a cluster has and is not published.
+fn withheld(seen: &Seen) -> Option<&HeldBack> {
+    seen.cluster.as_ref()?.in_force.as_ref()?.withheld.as_ref()
+}
+
 /// All replicas, by name.
 pub fn rows(cluster: &Together) -> Vec<Row> {
     let mut rows: Vec<Row> = cluster.replicas.iter().map(|replica| row(cluster, replica)).collect();
@@ -182,6 +194,14 @@ pub fn in_force(in_force: &InForce) -> String {
         let _ = write!(text, "; {generation} is {number} of the control plane");
     }
     text
+}
+
+/// What an operator wanted last, and what became of it, if anybody ever did.
+pub fn wish(in_force: &InForce) -> Option<String> {
+    let Wish { what, who, when, reason, done, outcome } = in_force.wish.as_ref()?;
+    let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+    let not = if *done { "" } else { "not done: " };
+    Some(format!("{what}, by {who}, {when}{why}: {not}{outcome}"))
 }
 
 /// What this replica serves.
@@ -354,6 +374,28 @@ pub(crate) mod tests {
         let found = wrong_with(|told| told["control"] = expired.clone());
         assert_eq!(found.len(), 1);
         assert!(found[0].starts_with("the gateway's token has expired"), "{found:?}");
+    }
+
+    #[test]
+    fn what_is_held_back_is_told_with_the_way_to_publish_it_and_wishes_with_what_became_of_them() {
+        let mut told = told();
+        let in_force = &mut told["cluster"]["inForce"];
+        in_force["withheld"] = json!({"digest": "d8", "why": "it removes all 3 APIs"});
+        in_force["wish"] = json!({
+            "what": "back", "who": "ops at ::1", "when": "2026-11-22T10:00:00.000Z",
+            "reason": "too slow", "done": false, "outcome": "there is no other",
+        });
+        let seen = Seen::of(told).unwrap();
+        assert_eq!(
+            wrong(&seen),
+            ["what the source has is not published: it removes all 3 APIs. If it is meant: `weir \
+              rollout force --reason …`"]
+        );
+        let in_force = seen.cluster.unwrap().in_force.unwrap();
+        assert_eq!(
+            wish(&in_force).unwrap(),
+            "back, by ops at ::1, 2026-11-22T10:00:00.000Z (too slow): not done: there is no other"
+        );
     }
 
     #[test]

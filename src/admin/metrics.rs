@@ -31,6 +31,11 @@ pub(super) fn page(
 ) -> String {
     let mut page = Page::default();
     of_configuration(&mut page, configuration, now);
+    if let Some(cluster) = cluster {
+        let current = cluster.standing.borrow().current.clone();
+        let is_withheld = current.is_some_and(|current| current.withheld.is_some());
+        page.level(&table::WITHHELD, &[], f64::from(u8::from(is_withheld)));
+    }
     match home.shared() {
         Some(report) => {
             shared(&mut page, &report);

@@ -55,6 +55,9 @@ pub fn together(html: &mut Html, cluster: &Together, [what, who]: [&'static str;
         Some(in_force) => html.fact("In force", &findings::in_force(in_force)),
         None => html.fact("In force", "nothing yet"),
     }
+    if let Some(wish) = cluster.in_force.as_ref().and_then(findings::wish) {
+        html.fact("Last wish", &wish);
+    }
     html.markup("</dl>\n</section>\n<section>\n<table>\n<caption>");
     html.markup(who).markup("</caption>\n");
     html.markup(

@@ -1,7 +1,7 @@
 //! What `/status` looks like to whoever reads it: `weir status`, and the status page. What is
 //! missing is not there: a gateway of another version may tell less, or more.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::configuration::cluster::record::Member;
@@ -127,6 +127,45 @@ pub struct InForce {
     pub reason: Option<String>,
     /// Who published it.
     pub published_by: String,
+    /// What the source has and is not published, and why.
+    pub withheld: Option<HeldBack>,
+    /// What an operator wanted last.
+    pub wish: Option<Wish>,
+}
+
+/// What is not published, because it takes too much away.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct HeldBack {
+    /// The digest of its bundle.
+    pub digest: String,
+    /// What it takes away.
+    pub why: String,
+}
+
+/// What an operator wanted, and what became of it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Wish {
+    /// `now`, `force` or `back`.
+    pub what: String,
+    /// Who.
+    pub who: String,
+    /// When.
+    pub when: String,
+    /// Why; empty if that was not said.
+    pub reason: String,
+    /// Whether it was done.
+    pub done: bool,
+    /// What was done, or why nothing was.
+    pub outcome: String,
+}
+
+/// The answer to what an operator wanted of a rollout.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct RolloutDone {
+    /// What was done.
+    pub outcome: String,
 }
 
 /// How it goes with the control plane.

@@ -13,6 +13,7 @@ use crate::configuration::cluster::publication::KEPT_MIN;
 use crate::configuration::cluster::source::{Source, Watched};
 use crate::configuration::cluster::store::{Condition, Listing, Store, Unreachable, Value, Write};
 use crate::configuration::cluster::stream::Streamed;
+use crate::configuration::cluster::wish::Desk;
 use crate::configuration::cluster::{Cluster, Dice, Standing, Terms};
 use crate::configuration::offer::Status;
 use crate::configuration::refresh::Refresh;
@@ -109,6 +110,7 @@ pub(super) fn join(
             status,
             interval: settings.configuration.poll_interval,
             loader,
+            known: Arc::default(),
         }),
     };
     let parts = Parts {
@@ -151,6 +153,7 @@ pub(super) fn of(settings: &Settings, parts: Parts) -> Result<Cluster, StartErro
         standing: watch::Sender::new(Standing::default()),
         dice: Dice::new(seed),
         calls,
+        desk: Desk::default(),
     })
 }
 

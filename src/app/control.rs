@@ -21,6 +21,7 @@ use crate::control::fleet::Fleet;
 use crate::control::operators::{CONNECTIONS_MAX, Operators};
 use crate::control::publisher::Handle;
 use crate::control::service::{Served, Service};
+use crate::control::switches::Switches;
 use crate::fault::{Sources, render};
 use crate::proxy::guard::Rules;
 use crate::proxy::listener::{Bound, Listener};
@@ -52,6 +53,7 @@ pub struct ControlPlane {
     publishing: Publishing,
     handle: Handle,
     board: Arc<Board>,
+    switches: Option<Arc<Switches>>,
     keys: Arc<Keys>,
     clock: Arc<SystemClock>,
 }
@@ -80,6 +82,10 @@ impl ControlPlane {
         };
         let board = Arc::new(Board::default());
         let (publishing, handle) = publishing(settings, environment, &board, &clock)?;
+        let switches = publishing.switches(settings, &clock)?;
+        if let Some(switches) = &switches {
+            board.switch(switches.list());
+        }
         Ok(Self {
             gateways,
             terms,
@@ -88,6 +94,7 @@ impl ControlPlane {
             publishing,
             handle,
             board,
+            switches,
             keys: Arc::new(keys),
             clock,
         })
@@ -112,6 +119,8 @@ impl ControlPlane {
             fleet,
             tally: Arc::clone(&service.tally),
             cluster,
+            switches: self.switches,
+            board: Arc::clone(&self.board),
             started: self.clock.now(),
             clock: Arc::clone(&self.clock),
         };

@@ -17,6 +17,7 @@ use crate::configuration::source::{Environment, Folder};
 use crate::control::board::Board;
 use crate::control::ledger::Ledger;
 use crate::control::publisher::{self, Handle, Parts, Publisher};
+use crate::control::switches::Switches;
 use crate::control::together::{Led, Loads, Looking, Together};
 use crate::settings::Settings;
 use crate::time::{Clock, SystemClock};
@@ -72,6 +73,7 @@ pub(super) fn publishing(
         status: Arc::clone(&status),
         interval,
         loader: Arc::default(),
+        known: Arc::default(),
     };
     let parts = cluster::Parts {
         source: Arc::new(Led { watched, asked, loaded: tell, clock: Arc::clone(clock) }),
@@ -87,6 +89,20 @@ pub(super) fn publishing(
 }
 
 impl Publishing {
+    /// What is switched off, as one alone keeps it; several together keep nothing of it.
+    pub(super) fn switches(
+        &self,
+        settings: &Settings,
+        clock: &SystemClock,
+    ) -> Result<Option<Arc<Switches>>, StartError> {
+        let Self::Alone(..) = self else { return Ok(None) };
+        let state = settings.control.state_folder.as_deref().unwrap_or(Path::new(STATE_FOLDER));
+        match Switches::open(state, clock.now()) {
+            Ok(switches) => Ok(Some(Arc::new(switches))),
+            Err(unusable) => Err(StartError::Control(unusable.to_string())),
+        }
+    }
+
     /// The cluster of control planes, if there is one.
     pub(super) fn cluster(&self) -> Option<Arc<Cluster>> {
         match self {

@@ -53,6 +53,7 @@ pub(super) fn of(
     let token = token.ok_or_else(|| StartError::Control("there is no gateway token".to_owned()))?;
     let (status, clock) = (Arc::clone(&refresh.status), Arc::clone(&refresh.clock));
     let (state, live) = (Arc::clone(state), Arc::clone(live));
+    let switched = Arc::clone(&status);
     let remote = Remote {
         address,
         ca: control.ca_file.clone(),
@@ -63,6 +64,11 @@ pub(super) fn of(
         take: Arc::new(move |generation, bundle| {
             status.offer(Offer { generation, bundle, order: Order::Serve });
         }),
+        take_orders: Arc::new(move |orders| {
+            // What is known already is known.
+            let _ = switched.order(Arc::new(orders));
+        }),
+        urgent: Arc::default(),
         ready: Arc::new(move || state.is_ready(&live.snapshot())),
         held: refresh.runs.clone().map(|runs| (refresh.status.now().serving, runs)),
         company: None,

@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 
 use clap::{Args, Subcommand};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::DeserializeOwned;
 
 use crate::app::StartError;
 use crate::app::control::ControlPlane;
@@ -11,7 +13,8 @@ use crate::cli::limits::ask::{Asked, Gateway};
 use crate::cli::run::{begun, described};
 use crate::cli::{Outcome, complain, say};
 use crate::configuration::source::{Environment, read_text};
-use crate::control::operators::WentBack;
+use crate::control::operators::switched::Switched;
+use crate::control::operators::{Publication, WentBack};
 use crate::fault::render;
 use crate::settings::{self, Loaded, Settings};
 
@@ -33,6 +36,40 @@ pub struct Control {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Publishes what the folder has, at once; it is found good first, as ever.
+    Publish {
+        /// Has the replicas of clusters behind gateways serve it all at once, instead of a few
+        /// first.
+        #[arg(long)]
+        now: bool,
+        /// Publishes it although it takes much away, or although somebody went back from it.
+        #[arg(long, requires = "reason")]
+        force: bool,
+        /// Why; it is kept with the generation.
+        #[arg(long)]
+        reason: Option<String>,
+        /// Where the control plane listens for operators; as the settings say if not given.
+        #[arg(long, value_name = "ADDRESS")]
+        admin: Option<String>,
+    },
+    /// Switches a policy, an API or an operation off at all gateways or at one, whatever they serve,
+    /// until it is switched on again.
+    Disable {
+        #[command(flatten)]
+        what: What,
+        /// What is done instead of a policy: `skip` is as if it were not written, `refuse` fails its
+        /// requests with 503.
+        #[arg(long, value_parser = ["skip", "refuse"], required_if_eq("kind", "policy"))]
+        instead: Option<String>,
+        /// Why.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Switches on again what was switched off.
+    Enable {
+        #[command(flatten)]
+        what: What,
+    },
     /// Publishes a former configuration again, as the next generation. The folder is passed over
     /// from then on, until it changes.
     Rollback {
@@ -45,11 +82,61 @@ enum Command {
     },
 }
 
+/// What is switched off or on.
+#[derive(Debug, Args)]
+struct What {
+    /// What it is.
+    #[arg(value_parser = ["policy", "api", "operation"])]
+    kind: String,
+    /// A policy's name, an API's id, or the ids of API and operation: `orders/list`.
+    name: String,
+    /// The gateway; all if not given.
+    #[arg(long, value_name = "ID")]
+    gateway: Option<String>,
+    /// Where the control plane listens for operators; as the settings say if not given.
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<String>,
+}
+
+impl What {
+    /// Asks for it, with what else is `said`.
+    fn ask(&self, path: &str, said: [(&str, Option<&String>); 2]) -> Outcome {
+        let text = |text: &String| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let mut target = format!("/{path}?{}={}", self.kind, text(&self.name));
+        for (name, value) in [("gateway", self.gateway.as_ref())].into_iter().chain(said) {
+            if let Some(value) = value {
+                target = format!("{target}&{name}={}", text(value));
+            }
+        }
+        change(&target, self.admin.as_deref(), |Switched { off }| match off.join("\n  ") {
+            none if none.is_empty() => "nothing is switched off\n".to_owned(),
+            off => format!("switched off are\n  {off}\n"),
+        })
+    }
+}
+
 impl Control {
     /// Serves until the process is signalled, or asks.
     pub fn run(&self) -> Outcome {
-        if let Some(Command::Rollback { to, admin }) = &self.command {
-            return go_back(*to, admin.as_deref());
+        match &self.command {
+            Some(Command::Rollback { to, admin }) => return go_back(*to, admin.as_deref()),
+            Some(Command::Publish { now, force, reason, admin }) => {
+                let reason = reason.as_ref();
+                let reason = reason.map(|it| utf8_percent_encode(it, NON_ALPHANUMERIC).to_string());
+                let said = [
+                    now.then(|| "now=true".to_owned()),
+                    force.then(|| "force=true".to_owned()),
+                    reason.map(|reason| format!("reason={reason}")),
+                ];
+                let said: Vec<String> = said.into_iter().flatten().collect();
+                return publish(&format!("/publish?{}", said.join("&")), admin.as_deref());
+            }
+            Some(Command::Disable { what, instead, reason }) => {
+                let said = [("instead", instead.as_ref()), ("reason", reason.as_ref())];
+                return what.ask("disable", said);
+            }
+            Some(Command::Enable { what }) => return what.ask("enable", [("", None), ("", None)]),
+            None => (),
         }
         if self.help_settings {
             say(&mut io::stdout().lock(), &described());
@@ -109,26 +196,42 @@ fn control_plane(admin: Option<&str>) -> Result<Gateway, Outcome> {
     })
 }
 
+fn publish(target: &str, admin: Option<&str>) -> Outcome {
+    change(target, admin, |Publication { generation }| {
+        format!("generation {generation} is published\n")
+    })
+}
+
 fn go_back(to: Option<u64>, admin: Option<&str>) -> Outcome {
+    let target = to.map_or_else(|| "/rollback".to_owned(), |to| format!("/rollback?to={to}"));
+    change(&target, admin, |WentBack { generation, like }| {
+        format!(
+            "generation {generation} is published: it has the content of {like}. The folder is \
+             passed over until it changes.\n"
+        )
+    })
+}
+
+/// Asks for a change, and says what came of it.
+fn change<T: DeserializeOwned>(
+    target: &str,
+    admin: Option<&str>,
+    told: impl Fn(T) -> String,
+) -> Outcome {
     let control = match control_plane(admin) {
         Ok(control) => control,
         Err(outcome) => return outcome,
     };
-    let target = to.map_or_else(|| "/rollback".to_owned(), |to| format!("/rollback?to={to}"));
-    let Asked { status, body } = match control.post(&target) {
+    let Asked { status, body } = match control.post(target) {
         Ok(asked) => asked,
         Err(unasked) => {
             complain(&format!("{unasked}\n"));
             return Outcome::Failed;
         }
     };
-    match serde_json::from_slice::<WentBack>(&body) {
-        Ok(WentBack { generation, like }) if status == 200 => {
-            let told = format!(
-                "generation {generation} is published: it has the content of {like}. The folder is \
-                 passed over until it changes.\n"
-            );
-            say(&mut io::stdout().lock(), &told);
+    match serde_json::from_slice::<T>(&body) {
+        Ok(done) if status == 200 => {
+            say(&mut io::stdout().lock(), &told(done));
             Outcome::Fine
         }
         _ => {

@@ -15,9 +15,14 @@ pub mod store;
 pub mod record;
 pub mod publication;
 mod pile;
+pub mod rise;
 pub mod rollout;
+pub mod wish;
 mod session;
 mod lead;
+mod withhold;
+mod orders;
+mod heed;
 mod follow;
 pub mod back;
 pub mod calls;
@@ -38,6 +43,7 @@ use crate::configuration::cluster::pace::{Pace, within};
 use crate::configuration::cluster::record::{Current, Member};
 use crate::configuration::cluster::source::Source;
 use crate::configuration::cluster::store::Store;
+use crate::configuration::cluster::wish::Desk;
 use crate::configuration::offer::Status;
 use crate::time::Timestamp;
 
@@ -84,6 +90,8 @@ pub struct Cluster {
     pub dice: Dice,
     /// How the store answers.
     pub calls: Arc<Calls>,
+    /// Where operators say what they want.
+    pub desk: Desk,
 }
 
 /// How the cluster is doing, as one replica sees it.
@@ -130,6 +138,7 @@ impl Cluster {
             biased;
             () = self.follow() => (),
             () = self.look_around() => (),
+            () = self.hear_operators() => (),
             () = self.go_on_alone() => (),
             () = self.sessions(&lease) => (),
             () = self.source.tend() => (),
@@ -197,15 +206,20 @@ impl Dice {
         Self(AtomicU64::new(seed))
     }
 
-    /// Any part of `span`.
-    fn part_of(&self, span: Duration) -> Duration {
-        /// Of how many parts a span is.
-        const PARTS: u32 = 1 << 16;
+    /// Any number.
+    fn number(&self) -> u64 {
         // SplitMix64, whose steps may be taken by many at once.
         let mut mixed = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let parts = u32::try_from(mixed >> 48).unwrap_or(0);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Any part of `span`.
+    fn part_of(&self, span: Duration) -> Duration {
+        /// Of how many parts a span is.
+        const PARTS: u32 = 1 << 16;
+        let parts = u32::try_from(self.number() >> 48).unwrap_or(0);
         span.saturating_mul(parts).checked_div(PARTS).unwrap_or(span)
     }
 }

@@ -7,7 +7,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::bundle::Bundle;
 use super::config::Config;
+use super::loader::Loader;
 
 /// The largest part of a list that may go unsaid, in percent.
 pub const REMOVED_PERCENT_MAX: usize = 20;
@@ -71,6 +73,18 @@ impl List {
 }
 
 impl Inventory {
+    /// What the configuration in `bundle` has; nothing if it is none that this version of Weir can
+    /// read. Takes as long as to validate it.
+    pub fn of_bundle(bundle: &Bundle) -> Option<Self> {
+        Loader::default().load_bundle(bundle).config.ok().map(|config| Self::of(&config))
+    }
+
+    /// An inventory with so many operations, APIs, products, subscriptions and host names.
+    #[cfg(test)]
+    pub(super) fn counted(counts: [usize; 5]) -> Self {
+        Self(counts.map(|count| (0..count).map(|number| number.to_string()).collect()))
+    }
+
     /// What `config` has.
     pub fn of(config: &Config) -> Self {
         let operations = config.apis.iter().flat_map(|api| {
@@ -134,7 +148,7 @@ impl fmt::Display for Destructive {
         write!(
             formatter,
             "this configuration removes {}; more than {REMOVED_PERCENT_MAX} % of a list, or all of \
-             it, goes only with `force` and a reason",
+             it, goes only if somebody says that it is meant to",
             lists.join(" and ")
         )
     }
@@ -144,9 +158,8 @@ impl fmt::Display for Destructive {
 mod tests {
     use super::*;
 
-    /// An inventory with so many operations, APIs, products, subscriptions and host names.
     fn with(counts: [usize; 5]) -> Inventory {
-        Inventory(counts.map(|count| (0..count).map(|number| number.to_string()).collect()))
+        Inventory::counted(counts)
     }
 
     fn told(old: [usize; 5], new: [usize; 5]) -> Option<String> {
@@ -197,7 +210,7 @@ mod tests {
         assert_eq!(
             refused.to_string(),
             "this configuration removes all 10 operations; more than 20 % of a list, or all of it, \
-             goes only with `force` and a reason"
+             goes only if somebody says that it is meant to"
         );
     }
 }

@@ -18,6 +18,22 @@ pub struct Row {
     /// Which of several that share a store published it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// Whether all replicas of a cluster are to serve it at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub now: bool,
+    /// Who wanted it, if somebody had to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<Wanted>,
+}
+
+/// Who wanted a generation, and why.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wanted {
+    /// Who, as far as that is known.
+    pub by: String,
+    /// Why; empty if that was not said.
+    pub reason: String,
 }
 
 /// What is asked for is not remembered; the sentence is for operators.
@@ -65,6 +81,8 @@ mod tests {
             published: 0,
             like: None,
             by: None,
+            now: false,
+            wanted: None,
         };
         (1..).zip(digests).map(row).collect()
     }

@@ -12,6 +12,7 @@ use super::credential::Holder;
 use super::generation::Generation;
 use super::last_good::soak::{Count, Soak, Terms, Verdict};
 use super::last_good::{Copy, Kept, Key, KeyError, KeyFile, LastGood, Ring, Served};
+use super::switch::orders::Orders;
 use crate::snapshot::tally::Tally;
 use crate::time::Timestamp;
 use crate::token::credential::Credential;
@@ -34,6 +35,8 @@ pub struct Keeping {
     before: Option<u16>,
     /// Whether the ring was looked at.
     is_looked_at: bool,
+    /// What a control plane has switched off, as it is on disk: its history and revision.
+    ordered: (u64, u64),
     keep: Keep,
 }
 
@@ -141,6 +144,7 @@ impl Keeping {
             soaks: None,
             before: None,
             is_looked_at: false,
+            ordered: (0, 0),
             keep: Keep::default(),
         }
     }
@@ -163,6 +167,32 @@ impl Keeping {
             self.marked = newest.map(|it| Served { generation: it.generation, digest: it.digest });
         }
         self.marked
+    }
+
+    /// What a control plane had switched off last, if that is kept.
+    pub fn orders(&self) -> Option<Orders> {
+        match self.ring.as_ref()?.orders() {
+            Ok(bytes) => serde_json::from_slice(&bytes?).ok(),
+            Err((path, why)) => {
+                let path = path.display();
+                tracing::error!("what the control plane had switched off is lost, {path}: {why}");
+                None
+            }
+        }
+    }
+
+    /// Keeps what a control plane has switched off.
+    pub fn keep_orders(&mut self, orders: &Orders, now: Timestamp) {
+        let newest = (orders.history, orders.revision);
+        let Some(ring) = &self.ring else { return };
+        if newest <= self.ordered {
+            return;
+        }
+        let bytes = serde_json::to_vec(orders).unwrap_or_default();
+        match ring.keep_orders(&bytes, now) {
+            Ok(()) => self.ordered = newest,
+            Err(error) => self.failed(&error),
+        }
     }
 
     /// The copies that are there, newest first.

@@ -4,7 +4,8 @@
 //! A ring of [`SLOTS`] files, each sealed by itself (AES-256-GCM, see [`seal`]) and written whole
 //! or not at all. A slot that cannot be used is refused with its reason; nothing but a new copy
 //! ever takes its place, and no other slot suffers. Beside the ring stands a mark: the generation
-//! that was served last, so that a restart never goes back behind it.
+//! that was served last, so that a restart never goes back behind it; and what a control plane has
+//! switched off.
 
 mod key;
 mod seal;
@@ -230,6 +231,32 @@ impl LastGood {
         read.map_err(|why| (path, why))
     }
 
+    /// Keeps `orders`, what a control plane has switched off.
+    pub fn keep_orders(&self, orders: &[u8], now: Timestamp) -> Result<(), Failed> {
+        let header = Header {
+            kind: Kind::Orders,
+            owner: Arc::clone(&self.owner),
+            generation: Generation::NONE,
+            digest: Digest::of_nothing(),
+            kept: now,
+            failures: 0,
+        };
+        self.write(&self.orders_path(), &header, orders)
+    }
+
+    /// What [`keep_orders`](Self::keep_orders) kept last; nothing if it never did.
+    pub fn orders(&self) -> Result<Option<Vec<u8>>, (PathBuf, Unusable)> {
+        let path = self.orders_path();
+        let read = match file::read(&path, FILE_BYTES_MAX) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Unusable::Unreadable(error.kind())),
+            Ok(bytes) => Sealed::read(&bytes)
+                .and_then(|sealed| self.unsealed(&sealed, Kind::Orders))
+                .map(Some),
+        };
+        read.map_err(|why| (path, why))
+    }
+
     /// Seals with `key` from now on, and every copy that is whole anew; returns how many were.
     /// Those that fail stay as they are and are read with the former key as long as this lasts.
     pub fn rekey(&mut self, key: Key) -> Result<usize, Failed> {
@@ -240,7 +267,8 @@ impl LastGood {
         self.former = Some(former);
         let mut sealed_anew = 0_usize;
         let paths = (0..SLOTS).map(|slot| (self.path(slot), Kind::Copy));
-        for (path, kind) in paths.chain([(self.mark_path(), Kind::Mark)]) {
+        let beside = [(self.mark_path(), Kind::Mark), (self.orders_path(), Kind::Orders)];
+        for (path, kind) in paths.chain(beside) {
             let Ok(bytes) = file::read(&path, FILE_BYTES_MAX) else { continue };
             let Ok(sealed) = Sealed::read(&bytes) else { continue };
             if let Ok(payload) = self.unsealed(&sealed, kind) {
@@ -300,6 +328,10 @@ impl LastGood {
 
     fn path(&self, slot: usize) -> PathBuf {
         self.folder.join(format!("{}-{slot}.last-good", self.tag))
+    }
+
+    fn orders_path(&self) -> PathBuf {
+        self.folder.join(format!("{}.switched-off", self.tag))
     }
 
     fn mark_path(&self) -> PathBuf {

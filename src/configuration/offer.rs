@@ -5,15 +5,17 @@
 //! times a second gets the last one served, and nothing piles up.
 
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::bundle::Bundle;
+use super::gauge::{Gauge, Reading};
 use super::generation::Generation;
 use super::keeping::Keep;
 use super::switch::Switch;
+use super::switch::orders::Orders;
 use crate::fault::Fault;
 use crate::time::Timestamp;
 
@@ -42,6 +44,7 @@ pub struct Status {
     wishes: Mutex<Wishes>,
     wished: Condvar,
     state: watch::Sender<State>,
+    gauge: OnceLock<Arc<dyn Gauge>>,
 }
 
 /// How the configuration is doing.
@@ -127,6 +130,8 @@ struct Wishes {
     serve: Option<Offer>,
     /// To be made ready; newer than what is to be served.
     prepare: Option<Offer>,
+    /// What a control plane has switched off, and whether that is news.
+    orders: (Arc<Orders>, bool),
     stopped: bool,
 }
 
@@ -139,6 +144,8 @@ pub enum Wake {
     Offered(Offer),
     /// Somebody asked for a look.
     Asked,
+    /// A control plane has switched something off or on.
+    Ordered,
     /// Time has passed.
     Tick,
 }
@@ -146,7 +153,7 @@ pub enum Wake {
 impl Default for Status {
     fn default() -> Self {
         let state = watch::Sender::new(State::default());
-        Self { wishes: Mutex::default(), wished: Condvar::new(), state }
+        Self { wishes: Mutex::default(), wished: Condvar::new(), state, gauge: OnceLock::new() }
     }
 }
 
@@ -159,6 +166,17 @@ impl Status {
     /// Tells of every change from now on.
     pub fn follow(&self) -> watch::Receiver<State> {
         self.state.subscribe()
+    }
+
+    /// Has `gauge` asked what happens to requests, once and for all.
+    pub fn measure(&self, gauge: Arc<dyn Gauge>) {
+        // Who comes second measures the same.
+        let _ = self.gauge.set(gauge);
+    }
+
+    /// What happens to the requests of what is served; nothing if nobody measures it.
+    pub fn reading(&self) -> Reading {
+        self.gauge.get().map(|gauge| gauge.read()).unwrap_or_default()
     }
 
     /// Asks for a look at the folder at once.
@@ -188,6 +206,23 @@ impl Status {
         self.wished.notify_all();
     }
 
+    /// Hands over what a control plane has switched off, unless something newer is known; whether it
+    /// was.
+    pub fn order(&self, orders: Arc<Orders>) -> bool {
+        let mut wishes = self.lock();
+        let is_newer = orders.is_after(&wishes.orders.0);
+        if is_newer {
+            wishes.orders = (orders, true);
+            self.wished.notify_all();
+        }
+        is_newer
+    }
+
+    /// The newest of what a control plane has switched off.
+    pub fn ordered(&self) -> Arc<Orders> {
+        Arc::clone(&self.lock().orders.0)
+    }
+
     /// Ends the thread.
     pub fn stop(&self) {
         self.lock().stopped = true;
@@ -203,12 +238,16 @@ impl Status {
     pub fn wait(&self, interval: Duration) -> Wake {
         let idle = |wishes: &mut Wishes| {
             let is_offered = wishes.serve.is_some() || wishes.prepare.is_some();
-            !wishes.stopped && !is_offered && wishes.asked == wishes.heeded
+            let is_ordered = wishes.orders.1;
+            !wishes.stopped && !is_offered && !is_ordered && wishes.asked == wishes.heeded
         };
         let waited = self.wished.wait_timeout_while(self.lock(), interval, idle);
         let (mut wishes, _timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
         if wishes.stopped {
             return Wake::Stop;
+        }
+        if std::mem::take(&mut wishes.orders.1) {
+            return Wake::Ordered;
         }
         let offered = wishes.serve.take().or_else(|| wishes.prepare.take());
         if let Some(offer) = offered {

@@ -81,8 +81,11 @@ impl Refresh {
     /// somebody is to offer one, the newest copy of a good one. The second is what
     /// [`watch`](Self::watch) compares with.
     pub fn first(&mut self) -> (Result<Snapshot, Refusal>, Option<Loaded>) {
-        self.look_at_switch();
         self.floor = self.keeping.as_mut().and_then(Keeping::open);
+        if let Some(orders) = self.keeping.as_ref().and_then(Keeping::orders) {
+            self.status.order(Arc::new(orders));
+        }
+        self.look_at_switch();
         let Origin::Folder { folder, environment, name } = &self.origin else {
             let kept = self.fall_back();
             return (Ok(kept.unwrap_or_else(|| nothing(&self.making))), None);
@@ -123,6 +126,8 @@ impl Refresh {
                 Wake::Stop => return,
                 Wake::Offered(offer) => self.take(live, &offer),
                 Wake::Asked => seen = self.look(live, seen, true),
+                // What is off was looked at.
+                Wake::Ordered => (),
                 Wake::Tick => seen = self.look(live, seen, false),
             }
             self.tend(live);

@@ -5,6 +5,7 @@
 //! for any time up to a longest one that doubles (full jitter), so that gateways that lost their
 //! control plane at the same moment do not come back at the same moment.
 
+mod ordered;
 mod parcel;
 mod talk;
 
@@ -18,11 +19,12 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tonic::Status;
 
-use super::bundle::Bundle;
+use super::bundle::{Bundle, Digest};
 use super::credential::Holder;
 use super::generation::Generation;
 use super::offer::State;
 use super::source::Wrong;
+use super::switch::orders::Orders;
 use crate::rpc::dial::{Address, Unreached};
 use crate::rpc::{jitter, v2};
 use crate::time::{Clock, SystemClock, Timestamp, date};
@@ -36,6 +38,8 @@ const LOOK_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Takes a configuration: what it is, and which one.
 pub type Take = Arc<dyn Fn(Generation, Arc<Bundle>) + Send + Sync>;
+/// Takes what the control plane has switched off.
+pub type TakeOrders = Arc<dyn Fn(Orders) + Send + Sync>;
 /// Says whether the gateway takes requests.
 pub type Ready = Arc<dyn Fn() -> bool + Send + Sync>;
 /// Says how the replicas are doing for which we have the stream.
@@ -56,6 +60,11 @@ pub struct Remote {
     pub time_max: Duration,
     /// Takes what comes.
     pub take: Take,
+    /// Takes what is switched off.
+    pub take_orders: TakeOrders,
+    /// What came last of which the control plane says that all replicas of a cluster are to serve it
+    /// at once.
+    pub urgent: Arc<Mutex<Option<Digest>>>,
     /// Whether we take requests.
     pub ready: Ready,
     /// What became of it.

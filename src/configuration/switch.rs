@@ -13,6 +13,8 @@
 //! fail with 503. Which of the two is always said: at night nobody has to know a default, and
 //! nobody opens a door by accident. An API or an operation that is named answers 503.
 
+pub mod orders;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use serde::Deserialize;
 
 use super::config::Config;
 use super::source::{Stamp, Unreadable, read_text};
+use super::switch::orders::Orders;
 use super::yaml::{self, Entries, Files, Mark, Placed};
 use crate::fault::{Fault, Place, Sources, nearest};
 use crate::policy::catalog;
@@ -44,6 +47,9 @@ pub struct SwitchFile {
     path: Option<PathBuf>,
     looked: Looked,
     switch: Arc<Switch>,
+    /// What is wrong with the file, and its text.
+    wrong: (Vec<Fault>, Sources),
+    orders: Arc<Orders>,
 }
 
 /// What the file looked like when it was read last.
@@ -58,11 +64,15 @@ enum Looked {
     At(Stamp),
 }
 
-/// What became of the file.
+/// What is to be switched off now.
 #[derive(Debug)]
 pub struct Seen {
     /// What must not run now.
     pub switch: Arc<Switch>,
+    /// Each as operators are shown it: first what the file says, then what a control plane does.
+    pub list: Vec<String>,
+    /// Policies that a control plane switches off and this version does not have.
+    pub unknown: Vec<String>,
     /// What is wrong with the file. What is right of it holds all the same.
     pub faults: Vec<Fault>,
     /// The text that the faults point into.
@@ -192,13 +202,29 @@ impl SwitchFile {
         self.path.is_some()
     }
 
-    /// Looks at the file: what became of it, if it is another one than before. A file that cannot
-    /// be read, or is no YAML, changes nothing; one that is not there switches nothing off.
-    pub fn look(&mut self) -> Option<Seen> {
-        let path = self.path.as_deref()?;
+    /// Looks at the file, and at what a control plane has switched off: what is off now, if either
+    /// is something else than before.
+    pub fn look(&mut self, orders: &Arc<Orders>) -> Option<Seen> {
+        let is_read = self.read_again();
+        let is_ordered = *self.orders != **orders;
+        if !is_read && !is_ordered {
+            return None;
+        }
+        self.orders = Arc::clone(orders);
+        let mut unknown = Vec::new();
+        let switch = Arc::new(self.switch.joined(orders, &mut unknown));
+        let list = self.switch.list().into_iter().chain(orders.list()).collect();
+        let (faults, sources) = self.wrong.clone();
+        Some(Seen { switch, list, unknown, faults, sources })
+    }
+
+    /// Reads the file if it is another one than before; whether it was. A file that cannot be read,
+    /// or is no YAML, changes nothing; one that is not there switches nothing off.
+    fn read_again(&mut self) -> bool {
+        let Some(path) = self.path.as_deref() else { return false };
         let looked = Stamp::at(path).map_or(Looked::Missing, Looked::At);
         if self.looked == looked {
-            return None;
+            return false;
         }
         let is_first = std::mem::replace(&mut self.looked, looked) == Looked::Never;
         let (file, mut sources): (Arc<str>, _) =
@@ -211,14 +237,15 @@ impl SwitchFile {
                 }
                 sources.insert(&file, text);
             }
-            Err(Unreadable::Missing) if is_first => return None,
+            Err(Unreadable::Missing) if is_first => return false,
             Err(Unreadable::Missing) => self.switch = Arc::default(),
             Err(why) => {
                 let fault = Fault::new(Place::start_of(&file), why.to_string());
                 faults.push(fault.mend(why.remedy()));
             }
         }
-        Some(Seen { switch: Arc::clone(&self.switch), faults, sources })
+        self.wrong = (faults, sources);
+        true
     }
 
     /// Where it is.
@@ -235,6 +262,7 @@ mod tests {
     use crate::configuration::bundle::{Bundle, Entry, Kind};
     use crate::configuration::compile::{Making, make};
     use crate::configuration::loader::Loader;
+    use crate::configuration::switch::orders::{Order, Target};
     use crate::policy::Section;
     use crate::policy::program::Action;
     use crate::snapshot::Snapshot;
@@ -342,17 +370,42 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("off.yaml");
         let mut file = SwitchFile::at(Some(path.clone()));
-        assert!(file.look().is_none());
+        let none = Arc::default();
+        assert!(file.look(&none).is_none());
         std::fs::write(&path, "apis: [a]\n").unwrap();
-        let seen = file.look().unwrap();
+        let seen = file.look(&none).unwrap();
         assert_eq!((seen.switch.list(), seen.faults.len()), (vec!["api a".to_owned()], 0));
-        assert!(file.look().is_none());
+        assert!(file.look(&none).is_none());
         std::fs::write(&path, "apis: [a, b\n").unwrap();
-        let seen = file.look().unwrap();
+        let seen = file.look(&none).unwrap();
         assert_eq!((seen.switch.list(), seen.faults.len()), (vec!["api a".to_owned()], 1));
         std::fs::remove_file(&path).unwrap();
-        assert!(file.look().unwrap().switch.is_empty());
-        assert!(file.look().is_none());
-        assert!(SwitchFile::at(None).look().is_none());
+        assert!(file.look(&none).unwrap().switch.is_empty());
+        assert!(file.look(&none).is_none());
+        assert!(SwitchFile::at(None).look(&none).is_none());
+    }
+
+    #[test]
+    fn what_a_control_plane_has_switched_off_holds_with_and_without_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("off.yaml");
+        let mut file = SwitchFile::at(Some(path.clone()));
+        let order = Order {
+            what: Target::Api("b".to_owned()),
+            by: "ops".to_owned(),
+            at: 0,
+            reason: String::new(),
+        };
+        let orders = Arc::new(Orders { history: 1, revision: 1, entries: vec![order] });
+        assert_eq!(file.look(&orders).unwrap().switch.list(), ["api b"]);
+        assert!(file.look(&orders).is_none());
+        std::fs::write(&path, "apis: [a]\n").unwrap();
+        let seen = file.look(&orders).unwrap();
+        assert_eq!(seen.switch.list(), ["api a", "api b"]);
+        let shown = "api b (control plane, by ops, 1970-01-01T00:00:00.000Z)";
+        assert_eq!(seen.list, ["api a", shown]);
+        assert_eq!(file.look(&Arc::default()).unwrap().switch.list(), ["api a"]);
+        let mut alone = SwitchFile::at(None);
+        assert_eq!(alone.look(&orders).unwrap().switch.list(), ["api b"]);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::switches::List;
 use crate::configuration::bundle::{Bundle, Digest, Unsound};
 use crate::configuration::generation::Generation;
 use crate::configuration::portion::{NoPortion, Shared};
@@ -22,12 +23,14 @@ const PORTIONS_MAX: usize = 10_000;
 #[derive(Debug)]
 pub struct Board {
     newest: watch::Sender<Option<Arc<Published>>>,
+    switches: watch::Sender<Arc<List>>,
     former: Mutex<VecDeque<Arc<Published>>>,
 }
 
 /// A generation, and what each gateway gets of it.
 pub struct Published {
     generation: Generation,
+    is_urgent: bool,
     shared: Shared,
     whole: Arc<Portion>,
     portions: Mutex<HashMap<String, Arc<Cell>>>,
@@ -45,16 +48,22 @@ pub struct Portion {
 
 impl Default for Board {
     fn default() -> Self {
-        Self { newest: watch::Sender::new(None), former: Mutex::default() }
+        let switches = watch::Sender::new(Arc::default());
+        Self { newest: watch::Sender::new(None), switches, former: Mutex::default() }
     }
 }
 
 impl Board {
     /// Shows `bundle` as `generation`, unless a newer one is shown already.
     pub fn publish(&self, generation: Generation, bundle: Arc<Bundle>) {
+        self.publish_as(generation, bundle, false);
+    }
+
+    /// The same; all replicas of a cluster are to serve one that `is_urgent` at once.
+    pub fn publish_as(&self, generation: Generation, bundle: Arc<Bundle>, is_urgent: bool) {
         let whole = Arc::new(Portion::of(Arc::clone(&bundle)));
         let (shared, portions) = (Shared::of(bundle), Mutex::default());
-        let published = Published { generation, shared, whole, portions };
+        let published = Published { generation, is_urgent, shared, whole, portions };
         let mut before = None;
         self.newest.send_if_modified(|newest| {
             let is_newer = newest.as_ref().is_none_or(|newest| newest.generation < generation);
@@ -68,6 +77,16 @@ impl Board {
             former.push_front(before);
             former.truncate(FORMER_MAX);
         }
+    }
+
+    /// Shows what is switched off.
+    pub fn switch(&self, list: Arc<List>) {
+        self.switches.send_replace(list);
+    }
+
+    /// Tells of what is switched off, and of each change of it.
+    pub fn follow_switches(&self) -> watch::Receiver<Arc<List>> {
+        self.switches.subscribe()
     }
 
     /// Tells of the newest generation, and of each that follows.
@@ -109,6 +128,11 @@ impl Published {
     /// Which one it is.
     pub const fn generation(&self) -> Generation {
         self.generation
+    }
+
+    /// Whether all replicas of a cluster are to serve it at once.
+    pub const fn is_urgent(&self) -> bool {
+        self.is_urgent
     }
 
     /// The configuration that gateways share.

@@ -22,6 +22,13 @@ pub fn wrong(seen: &Seen) -> Vec<String> {
             "somebody went back to generation {like}: the folder is passed over until it changes"
         ));
     }
+    if let Some(withheld) = &seen.withheld {
+        found.push(format!(
+            "the folder is not published: {}. If it is meant: `weir control publish --force \
+             --reason …`",
+            withheld.why
+        ));
+    }
     if let Some(fault) = seen.faults.first() {
         let more = match seen.faults.len().saturating_sub(1) {
             0 => String::new(),

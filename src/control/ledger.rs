@@ -3,6 +3,7 @@
 //! ```text
 //! generations.json    SHA-256 of what follows, in hexadecimal · line end · JSON
 //! <digest>.weir       a packed configuration, for each that is remembered
+//! switched-off.json   what operators have switched off, see [`switches`](super::switches)
 //! lock                held by the process that uses the folder
 //! ```
 //!
@@ -11,9 +12,9 @@
 //! that is for a person to want.
 
 mod disk;
+pub(super) mod sealed;
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::configuration::bundle::{Bundle, Digest, PACKED_BYTES_MAX};
 use crate::configuration::generation::Generation;
-use crate::configuration::history::{Forgotten, Row, wanted};
+use crate::configuration::history::{Forgotten, Row, Wanted, wanted};
 use crate::time::Timestamp;
 
 /// How many former configurations can be gone back to, at least.
@@ -58,6 +59,17 @@ struct List {
     held: Option<String>,
     /// Ascending by number.
     generations: Vec<Row>,
+}
+
+/// How a generation is published.
+#[derive(Clone, Debug, Default)]
+pub struct Manner {
+    /// See [`Row::like`].
+    pub like: Option<u64>,
+    /// See [`Row::now`].
+    pub now: bool,
+    /// See [`Row::wanted`].
+    pub wanted: Option<Wanted>,
 }
 
 /// Why a folder cannot be used; the sentence is for operators.
@@ -131,8 +143,13 @@ impl Ledger {
     }
 
     /// Remembers `bundle` as the next generation.
-    pub fn add(&mut self, bundle: &Bundle, now: Timestamp) -> Result<Generation, Unusable> {
-        self.next(bundle, now, None, None)
+    pub fn add(
+        &mut self,
+        bundle: &Bundle,
+        now: Timestamp,
+        manner: Manner,
+    ) -> Result<Generation, Unusable> {
+        self.next(bundle, now, manner, None)
     }
 
     /// Remembers the content of the generation `number`, or of the one before the newest, as the
@@ -146,7 +163,9 @@ impl Ledger {
         let row = wanted(&self.list.generations, number)?.clone();
         let bundle = self.bundle(&row)?;
         let held = held.map(|held| held.to_string());
-        let generation = self.next(&bundle, now, Some(row.number), held)?;
+        // Who goes back does not want to wait for a few to try it.
+        let manner = Manner { like: Some(row.number), now: true, wanted: None };
+        let generation = self.next(&bundle, now, manner, held)?;
         Ok((generation, bundle, row.number))
     }
 
@@ -154,7 +173,7 @@ impl Ledger {
         &mut self,
         bundle: &Bundle,
         now: Timestamp,
-        like: Option<u64>,
+        manner: Manner,
         held: Option<String>,
     ) -> Result<Generation, Unusable> {
         let newest = self.list.generations.last().map_or(0, |row| row.number);
@@ -164,11 +183,12 @@ impl Ledger {
         disk::write(&self.file(&digest), &packed).map_err(|error| self.disk(error))?;
         let mut list = self.list.clone();
         let published = now.micros() / 1_000;
-        let (number, by) = (generation.number, None);
-        list.generations.push(Row { number, digest, published, like, by });
+        let (Manner { like, now, wanted }, number) = (manner, generation.number);
+        list.generations.push(Row { number, digest, published, like, by: None, now, wanted });
         list.held = held;
         list.forget();
-        disk::write(&self.folder.join(LIST), &list.written()).map_err(|error| self.disk(error))?;
+        disk::write(&self.folder.join(LIST), &sealed::written(&list))
+            .map_err(|error| self.disk(error))?;
         self.list = list;
         self.tidy();
         Ok(generation)
@@ -212,11 +232,7 @@ impl Ledger {
 
 impl List {
     fn read(bytes: &[u8]) -> Result<Self, String> {
-        let text = std::str::from_utf8(bytes).map_err(|_binary| "it is no text".to_owned())?;
-        let (sum, json) = text.split_once('\n').ok_or("it is cut off")?;
-        if sum != checksum(json) {
-            return Err("its checksum is another".to_owned());
-        }
+        let json = sealed::text(bytes)?;
         let list: Self = serde_json::from_str(json).map_err(|error| error.to_string())?;
         if list.form != FORM {
             return Err(format!("it has the form {}, of another version of Weir", list.form));
@@ -227,11 +243,6 @@ impl List {
             return Err("its generations are none".to_owned());
         }
         Ok(list)
-    }
-
-    fn written(&self) -> Vec<u8> {
-        let json = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
-        format!("{}\n{json}", checksum(&json)).into_bytes()
     }
 
     /// Forgets the oldest generations, but never one of the last ten contents.
@@ -247,15 +258,6 @@ impl List {
             }
         }
     }
-}
-
-fn checksum(text: &str) -> String {
-    let mut sum = String::new();
-    for byte in openssl::sha::sha256(text.as_bytes()) {
-        // Writing to a string cannot fail.
-        let _ = write!(sum, "{byte:02x}");
-    }
-    sum
 }
 
 fn damaged(path: &Path, why: String) -> Unusable {
@@ -286,12 +288,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut ledger = open(folder.path());
         assert!(ledger.newest().unwrap().is_none());
-        let first = ledger.add(&bundle("1"), NOW).unwrap();
+        let first = ledger.add(&bundle("1"), NOW, Manner::default()).unwrap();
         assert_eq!((first.number, first.history), (1, 1_700_000_000_000));
         drop(ledger);
         let mut ledger = Ledger::open(folder.path(), Timestamp::from_micros(5)).unwrap();
         assert_eq!(ledger.newest().unwrap(), Some((first, bundle("1"))));
-        assert_eq!(ledger.add(&bundle("2"), NOW).unwrap(), first.next());
+        assert_eq!(ledger.add(&bundle("2"), NOW, Manner::default()).unwrap(), first.next());
     }
 
     #[test]
@@ -299,7 +301,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut ledger = open(folder.path());
         for text in ["1", "2", "3"] {
-            ledger.add(&bundle(text), NOW).unwrap();
+            ledger.add(&bundle(text), NOW, Manner::default()).unwrap();
         }
         let held = *bundle("3").digest();
         let (generation, content, like) = ledger.go_back(None, Some(held), NOW).unwrap();
@@ -312,7 +314,7 @@ mod tests {
         let told = ledger.go_back(Some(99), None, NOW).unwrap_err().to_string();
         assert!(told.contains("remembered are 1, 2, 3, 4, 5"), "{told}");
         assert!(ledger.go_back(Some(1), None, NOW).is_err());
-        ledger.add(&bundle("6"), NOW).unwrap();
+        ledger.add(&bundle("6"), NOW, Manner::default()).unwrap();
         assert_eq!(ledger.held(), None);
     }
 
@@ -321,10 +323,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut ledger = open(folder.path());
         for number in 0..=FORMER_MIN {
-            ledger.add(&bundle(&number.to_string()), NOW).unwrap();
+            ledger.add(&bundle(&number.to_string()), NOW, Manner::default()).unwrap();
         }
         for turn in 0..60 {
-            ledger.add(&bundle(&(turn % 2).to_string()), NOW).unwrap();
+            ledger.add(&bundle(&(turn % 2).to_string()), NOW, Manner::default()).unwrap();
         }
         let contents: BTreeSet<&str> =
             ledger.rows().iter().map(|row| row.digest.as_str()).collect();
@@ -338,7 +340,7 @@ mod tests {
     #[test]
     fn a_damaged_folder_is_not_used_and_says_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
-        open(folder.path()).add(&bundle("1"), NOW).unwrap();
+        open(folder.path()).add(&bundle("1"), NOW, Manner::default()).unwrap();
         let list = folder.path().join(LIST);
         let text = fs::read_to_string(&list).unwrap();
         let refuses = || {
@@ -378,7 +380,7 @@ mod tests {
         use std::os::unix::fs::MetadataExt;
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("state");
-        open(&folder).add(&bundle("1"), NOW).unwrap();
+        open(&folder).add(&bundle("1"), NOW, Manner::default()).unwrap();
         assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
         for entry in fs::read_dir(&folder).unwrap() {
             assert_eq!(entry.unwrap().metadata().unwrap().mode() & 0o777, 0o600);

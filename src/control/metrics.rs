@@ -105,7 +105,15 @@ mod tests {
             replica(3, true, old, newest, 0),
             replica(4, false, old, none, 5_000_000),
         ];
-        let row = Row { number: 3, digest: String::new(), published: 40_000, like: None, by: None };
+        let row = Row {
+            number: 3,
+            digest: String::new(),
+            published: 40_000,
+            like: None,
+            by: None,
+            now: false,
+            wanted: None,
+        };
         let standing =
             Standing { generation: newest, rows: vec![row], loads: 5, ..Standing::default() };
         let text = page(&standing, &replicas, &Counts::default(), None, at(100_000_000));

@@ -1,5 +1,7 @@
 //! What operators of a control plane are told, and may ask for: on a port of its own.
 
+pub mod switched;
+
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,9 +16,11 @@ use pingora::server::ShutdownWatch;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::board::Board;
 use super::fleet::Fleet;
-use super::publisher::{Handle, Standing};
+use super::publisher::{Ask, Handle, Standing};
 use super::shape::Seen;
+use super::switches::Switches;
 use super::tally::Tally;
 use super::{metrics, page};
 use crate::admin::cluster::Together;
@@ -28,8 +32,8 @@ use crate::time::{Clock, SystemClock, Timestamp, date};
 /// The most connections of operators at a time.
 pub const CONNECTIONS_MAX: usize = 256;
 
-const THERE_ARE: &str =
-    "there are / (a page), /livez, /readyz, /status, /metrics, /reload and /rollback\n";
+const THERE_ARE: &str = "there are / (a page), /livez, /readyz, /status, /metrics, /reload, \
+                         /publish, /rollback, /disable and /enable\n";
 
 /// What operators are told.
 #[derive(Debug)]
@@ -42,10 +46,22 @@ pub struct Operators {
     pub tally: Arc<Tally>,
     /// The control planes that publish together, if there are several.
     pub cluster: Option<Arc<Cluster>>,
+    /// What is switched off; several together have none.
+    pub switches: Option<Arc<Switches>>,
+    /// Where gateways see it.
+    pub board: Arc<Board>,
     /// When the process started.
     pub started: Timestamp,
     /// What time it is.
     pub clock: Arc<SystemClock>,
+}
+
+/// The answer to who has the folder published.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Publication {
+    /// The number of the new generation.
+    pub generation: u64,
 }
 
 /// The answer to a rollback.
@@ -95,10 +111,26 @@ impl Operators {
                 self.publisher.look();
                 plain(StatusCode::ACCEPTED, "the folder is looked at now; see /status\n")
             }
+            (&Method::POST, "/publish") => self.publish(head, peer).await,
             (&Method::POST, "/rollback") => self.go_back(head, peer).await,
+            (&Method::POST, "/disable") => self.switch(head, peer, true).await,
+            (&Method::POST, "/enable") => self.switch(head, peer, false).await,
             (_, "/" | "/livez" | "/readyz" | "/status" | "/metrics") => wrong_method("GET, HEAD"),
-            (_, "/reload" | "/rollback") => wrong_method("POST"),
+            (_, "/reload" | "/publish" | "/rollback" | "/disable" | "/enable") => {
+                wrong_method("POST")
+            }
             _ => plain(StatusCode::NOT_FOUND, THERE_ARE),
+        }
+    }
+
+    async fn publish(&self, head: &RequestHeader, peer: Option<SocketAddr>) -> Response<Vec<u8>> {
+        let ask = match asked(head.uri.query().unwrap_or_default()) {
+            Ok(ask) => ask,
+            Err(wrong) => return plain(StatusCode::BAD_REQUEST, &format!("{wrong}\n")),
+        };
+        match self.publisher.publish(ask, who(head, peer)).await {
+            Ok(generation) => json(&Publication { generation }),
+            Err(reason) => plain(StatusCode::CONFLICT, &format!("{reason}\n")),
         }
     }
 
@@ -119,6 +151,9 @@ impl Operators {
     fn report(&self) -> Value {
         let (standing, replicas) = (self.publisher.standing(), self.fleet.replicas());
         let seen = Seen::now(&standing, &replicas, self.started, self.clock.now());
+        let list = self.switches.as_ref().map(|switches| switches.list()).unwrap_or_default();
+        let switched_off = list.entries().iter().map(switched::Off::of).collect();
+        let seen = Seen { switched_off, ..seen };
         let mut told = serde_json::to_value(seen).unwrap_or_default();
         if let (Some(cluster), Value::Object(told)) = (&self.cluster, &mut told) {
             let cluster = Together::of(&cluster.replica, &cluster.standing.borrow());
@@ -175,10 +210,33 @@ fn ready(standing: &Standing) -> (StatusCode, String) {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "somebody went back: it has the content of {like}");
     }
+    if let Some(withheld) = &standing.withheld {
+        let why = &withheld.why;
+        let _ = writeln!(text, "the folder is not published: {why}");
+    }
     for fault in &standing.faults {
         let _ = writeln!(text, "the folder is refused: {fault}");
     }
     (status, text)
+}
+
+/// How the folder is to be published, as a query says it; or what is wrong with that.
+fn asked(query: &str) -> Result<Ask, String> {
+    let said = operators::parts(query).ok_or("write ?name=value&…")?;
+    let mut ask = Ask::default();
+    for (name, value) in said {
+        match (name.as_str(), value.as_str()) {
+            ("now", "true") => ask.now = true,
+            ("force", "true") => ask.force = true,
+            ("reason", reason) => ask.reason = reason.trim().to_owned(),
+            _ => return Err("there are now=true, force=true and reason".to_owned()),
+        }
+    }
+    operators::one_line(&ask.reason).map_err(|(wrong, remedy)| format!("{wrong}: {remedy}"))?;
+    if ask.force && ask.reason.is_empty() {
+        return Err("say why it is meant, with `reason`".to_owned());
+    }
+    Ok(ask)
 }
 
 fn json(report: &impl Serialize) -> Response<Vec<u8>> {

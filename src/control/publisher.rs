@@ -1,19 +1,23 @@
 //! Publishes what a folder holds, once it was found good: on a thread of its own, because disks
 //! block and compiling takes its time.
 
+mod meant;
+
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::board::Board;
-use super::ledger::{Ledger, Unusable};
+use super::ledger::{Ledger, Manner, Unusable};
 use crate::configuration::bundle::{Bundle, Digest};
 use crate::configuration::compile::Making;
 use crate::configuration::generation::Generation;
-use crate::configuration::history::Row;
+use crate::configuration::guard::Inventory;
+use crate::configuration::history::{Row, Wanted};
 use crate::configuration::loader::{Loaded, Loader};
 use crate::configuration::portion::Shared;
 use crate::configuration::refresh::{Refusal, report};
@@ -40,6 +44,8 @@ pub struct Publisher {
     seen: Option<Fingerprint>,
     /// What it held then, if that was good.
     content: Option<Digest>,
+    /// What the newest generation has, once somebody asked, with its digest.
+    inventory: Option<(String, Option<Inventory>)>,
     wishes: Receiver<Wish>,
 }
 
@@ -67,6 +73,29 @@ pub struct Standing {
     pub faults: Vec<Fault>,
     /// The generations that can be gone back to, the newest last.
     pub rows: Vec<Row>,
+    /// What the folder has and is not published, because it takes too much away.
+    pub withheld: Option<Withheld>,
+}
+
+/// A configuration that is not published until somebody says that it is meant.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Withheld {
+    /// The digest of its bundle, in hexadecimal.
+    pub digest: String,
+    /// What it takes away.
+    pub why: String,
+}
+
+/// How somebody wants the folder to be published.
+#[derive(Clone, Debug, Default)]
+pub struct Ask {
+    /// Whether all replicas of a cluster are to serve it at once.
+    pub now: bool,
+    /// Whether it is meant, whatever it takes away and whoever went back from it.
+    pub force: bool,
+    /// Why.
+    pub reason: String,
 }
 
 /// What a publisher needs.
@@ -107,6 +136,7 @@ enum Ear {
 pub(super) enum Wish {
     Look,
     GoBack { to: Option<u64>, who: Who, answer: oneshot::Sender<Result<(u64, u64), String>> },
+    Publish { ask: Ask, who: Who, answer: oneshot::Sender<Result<u64, String>> },
     Stop,
 }
 
@@ -118,7 +148,7 @@ impl Publisher {
         let path = folder.path().display().to_string();
         let (standing, follow) = watch::channel(Standing { folder: path, ..Standing::default() });
         let newest = ledger.newest()?;
-        let (seen, content) = (None, None);
+        let (seen, content, inventory) = (None, None, None);
         let publisher = Self {
             folder,
             environment,
@@ -130,6 +160,7 @@ impl Publisher {
             standing,
             seen,
             content,
+            inventory,
             wishes,
         };
         if let Some((generation, bundle)) = newest {
@@ -140,13 +171,16 @@ impl Publisher {
 
     /// Looks at the folder now, every `interval`, and whenever somebody asks, until it is stopped.
     pub fn run(mut self, interval: Duration) {
-        self.look(true);
+        self.look(true, None);
         loop {
             let wish = self.wishes.recv_timeout(interval);
             self.clock.anchor();
             match wish {
-                Err(RecvTimeoutError::Timeout) => self.look(false),
-                Ok(Wish::Look) => self.look(true),
+                Err(RecvTimeoutError::Timeout) => self.look(false, None),
+                Ok(Wish::Look) => self.look(true, None),
+                Ok(Wish::Publish { ask, who, answer }) => {
+                    let _ = answer.send(self.publish(&ask, &who));
+                }
                 Ok(Wish::GoBack { to, who, answer }) => {
                     // Who does not wait for the answer any more finds it in the log.
                     let _ = answer.send(self.go_back(to, &who));
@@ -156,8 +190,8 @@ impl Publisher {
         }
     }
 
-    /// Publishes what the folder has become, if it is good and new.
-    fn look(&mut self, is_asked: bool) {
+    /// Publishes what the folder has become, if it is good and new, as somebody `asks` for it.
+    fn look(&mut self, is_asked: bool, asks: Option<(&Ask, Wanted)>) {
         let unchanged = self.seen.as_ref().is_some_and(|seen| !self.folder.has_changed(seen));
         if unchanged && !is_asked {
             return;
@@ -176,18 +210,32 @@ impl Publisher {
             }
         };
         self.content = Some(*bundle.digest());
-        if self.ledger.held() == self.content {
-            self.standing.send_modify(|standing| standing.faults.clear());
-            return;
-        }
         let digest = bundle.digest().to_string();
-        if self.ledger.rows().last().is_some_and(|row| row.digest == digest) {
-            self.standing.send_modify(|standing| standing.faults.clear());
+        let withheld = self.standing.borrow().withheld.clone();
+        let is_withheld = withheld.is_some_and(|withheld| withheld.digest == digest);
+        let is_held = self.ledger.held() == self.content;
+        let is_meant = (is_held || is_withheld) && asks.as_ref().is_some_and(|(ask, _)| ask.force);
+        let is_newest = self.ledger.rows().last().is_some_and(|row| row.digest == digest);
+        if is_newest || is_held && !is_meant {
+            self.standing.send_modify(|standing| {
+                standing.faults.clear();
+                standing.withheld = None;
+            });
             return;
         }
-        match self.ledger.add(&bundle, self.clock.now()) {
+        if !is_meant && let Some(why) = self.takes_away(&loaded) {
+            return self.withhold(digest, why);
+        }
+        let manner = asks.map_or_else(Manner::default, |(ask, wanted)| Manner {
+            like: None,
+            now: ask.now,
+            wanted: Some(wanted),
+        });
+        match self.ledger.add(&bundle, self.clock.now(), manner) {
             Ok(generation) => {
                 tracing::info!(%generation, digest, "a configuration is published");
+                self.inventory =
+                    loaded.config.as_ref().ok().map(|config| (digest, Some(Inventory::of(config))));
                 self.show(generation, bundle);
             }
             Err(error) => self.refuse(&self.refusal(&error.to_string())),
@@ -262,7 +310,8 @@ impl Publisher {
     fn show(&self, generation: Generation, bundle: Bundle) {
         let digest = bundle.digest().to_string();
         let bundle = Arc::new(bundle);
-        self.board.publish(generation, Arc::clone(&bundle));
+        let is_urgent = self.ledger.rows().last().is_some_and(|row| row.now);
+        self.board.publish_as(generation, Arc::clone(&bundle), is_urgent);
         let gateways = match self.board.newest() {
             Some(newest) => newest.shared().gateways(),
             None => Shared::of(bundle).gateways(),
@@ -273,7 +322,7 @@ impl Publisher {
             standing.gateways = gateways.into_iter().collect();
             standing.like = rows.last().and_then(|row| row.like);
             standing.rows = rows;
-            standing.faults.clear();
+            (standing.withheld, standing.faults) = (None, Vec::new());
         });
     }
 }
@@ -311,8 +360,18 @@ impl Handle {
     /// not, for operators.
     pub async fn go_back(&self, to: Option<u64>, who: Who) -> Result<(u64, u64), String> {
         let (answer, answered) = oneshot::channel();
-        let busy = || "the control plane is busy or stopping: try again".to_owned();
         if self.wishes.hear(Wish::GoBack { to, who, answer }) {
+            answered.await.unwrap_or_else(|_gone| Err(busy()))
+        } else {
+            Err(busy())
+        }
+    }
+
+    /// Publishes what the folder has now, as `ask` says: the number of that generation, or why
+    /// not, for operators.
+    pub async fn publish(&self, ask: Ask, who: Who) -> Result<u64, String> {
+        let (answer, answered) = oneshot::channel();
+        if self.wishes.hear(Wish::Publish { ask, who, answer }) {
             answered.await.unwrap_or_else(|_gone| Err(busy()))
         } else {
             Err(busy())
@@ -324,6 +383,10 @@ impl Handle {
         // It may have ended; if much waits, what waits ends with the last handle.
         let _ = self.wishes.hear(Wish::Stop);
     }
+}
+
+fn busy() -> String {
+    "the control plane is busy or stopping: try again".to_owned()
 }
 
 /// What a control plane compiles configurations with, to see that they can be.

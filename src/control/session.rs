@@ -16,6 +16,7 @@ use super::board::Published;
 use super::crowd::Seat;
 use super::fleet::{Name, Replica, Together};
 use super::service::Service;
+use super::switches::List;
 use crate::configuration::bundle::Digest;
 use crate::configuration::generation::Generation;
 use crate::fault::{Fault, Place};
@@ -110,9 +111,15 @@ impl Session {
         said: &mut Streaming<GatewayMessage>,
     ) -> Result<(), Status> {
         let mut published = self.service.board.follow();
+        let mut switches = self.service.board.follow_switches();
+        switches.mark_changed();
         let mut stopped = self.service.stopped.clone();
         let (mut sent, mut wholes, mut heard) = (Generation::NONE, 0_u32, self.now());
         loop {
+            if switches.has_changed().unwrap_or(false) {
+                let orders = switches.borrow_and_update().of(&self.bearer.gateway);
+                self.tell(Told::Switch(send::switch(&orders))).await?;
+            }
             let newest = published.borrow_and_update().clone();
             let is_next = |newest: &Arc<Published>| {
                 // Another control plane may have given it what has not come here yet.
@@ -126,7 +133,7 @@ impl Session {
             if SILENCE_MAX < self.now().since(heard) {
                 return Err(Status::deadline_exceeded("this replica is silent"));
             }
-            let next = self.next(said, &mut published, &mut stopped).await?;
+            let next = self.next(said, (&mut published, &mut switches), &mut stopped).await?;
             if matches!(next, Next::Said(_) | Next::Strange) {
                 heard = self.now();
             }
@@ -155,7 +162,10 @@ impl Session {
     async fn next(
         &self,
         said: &mut Streaming<GatewayMessage>,
-        published: &mut watch::Receiver<Option<Arc<Published>>>,
+        (published, switches): (
+            &mut watch::Receiver<Option<Arc<Published>>>,
+            &mut watch::Receiver<Arc<List>>,
+        ),
         stopped: &mut watch::Receiver<bool>,
     ) -> Result<Next, Status> {
         let left = self.bearer.until.since(self.now());
@@ -167,6 +177,14 @@ impl Session {
             },
             changed = published.changed() => match changed {
                 Ok(()) => Next::Published,
+                Err(_gone) => Next::Stopped,
+            },
+            changed = switches.changed() => match changed {
+                Ok(()) => {
+                    // It is told at the beginning of the next turn.
+                    switches.mark_changed();
+                    Next::Published
+                }
                 Err(_gone) => Next::Stopped,
             },
             _ = stopped.wait_for(|is_stopped| *is_stopped) => Next::Stopped,

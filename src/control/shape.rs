@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::fleet::{Name, Replica};
-use super::publisher::Standing;
+use super::operators::switched::Off;
+use super::publisher::{Standing, Withheld};
 use crate::admin::shape::{Together, still};
 use crate::configuration::generation::Generation;
-use crate::configuration::history::Row;
+use crate::configuration::history::{Row, Wanted};
 use crate::time::{Timestamp, date};
 use crate::token::credential::{Expiry, State};
 
@@ -52,6 +53,12 @@ pub struct Seen {
     /// Why the folder is not what is offered.
     #[serde(default)]
     pub faults: Vec<String>,
+    /// What the folder has and is not published, because it takes too much away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<Withheld>,
+    /// What is switched off at gateways.
+    #[serde(default)]
+    pub switched_off: Vec<Off>,
     /// Those that can be gone back to, the newest last. No gateway has such a list.
     pub generations: Vec<Former>,
     /// The replicas of all gateways.
@@ -89,6 +96,12 @@ pub struct Former {
     /// Which of several control planes published it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// Whether all replicas of a cluster are to serve it at once.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub now: bool,
+    /// Who wanted it, if somebody had to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<Wanted>,
 }
 
 /// A replica of a gateway.
@@ -180,6 +193,8 @@ impl Seen {
             source: Source { folder: standing.folder.clone(), loaded: standing.loaded.map(date) },
             refused: standing.refused,
             faults: standing.faults.iter().map(ToString::to_string).collect(),
+            withheld: standing.withheld.clone(),
+            switched_off: Vec::new(),
             generations: standing.rows.iter().map(Former::of).collect(),
             replicas: replicas.iter().map(|it| Shown::of(it, newest, now)).collect(),
             cluster: None,
@@ -195,6 +210,8 @@ impl Former {
             published: row.published,
             like: row.like,
             by: row.by.clone(),
+            now: row.now,
+            wanted: row.wanted.clone(),
         }
     }
 

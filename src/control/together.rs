@@ -11,11 +11,13 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
 
 use super::board::Board;
-use super::publisher::{Handle, Standing, Wish};
+use super::publisher::{Ask, Handle, Standing, Wish, Withheld};
 use crate::configuration::bundle::Bundle;
 use crate::configuration::cluster::back::WentBack;
 use crate::configuration::cluster::source::{Errand, Source, Watched};
+use crate::configuration::cluster::wish::What;
 use crate::configuration::cluster::{self, Cluster};
+use crate::configuration::guard::Inventory;
 use crate::configuration::history::Row;
 use crate::configuration::offer::{self, Offer, Order, State, Wake};
 use crate::telemetry::audit::{Change, Who};
@@ -99,6 +101,10 @@ impl Source for Led {
         }
     }
 
+    async fn inventory(&self, bundle: &Arc<Bundle>) -> Option<Arc<Inventory>> {
+        self.watched.inventory(bundle).await
+    }
+
     /// Nothing: what one control plane alone calls the first generation, another may call so too.
     async fn meanwhile(&self, _standing: watch::Receiver<cluster::Standing>) -> Option<Bundle> {
         None
@@ -132,7 +138,7 @@ impl Together {
                 match cluster.status.wait(IDLE) {
                     Wake::Stop => return,
                     Wake::Offered(offer) => show(&cluster, &board, &offer),
-                    Wake::Asked | Wake::Tick => (),
+                    Wake::Asked | Wake::Ordered | Wake::Tick => (),
                 }
             }
         }
@@ -189,6 +195,8 @@ async fn tell(
             rows = history;
         }
         let is_leading = seen.borrow().is_leading;
+        let withheld = seen.borrow().current.as_ref().and_then(|current| current.withheld.clone());
+        let withheld = withheld.map(|it| Withheld { digest: it.digest, why: it.why });
         let newest = board.newest().filter(|_it| standing.borrow().generation != state.serving);
         standing.send_if_modified(|standing| {
             let before = standing.clone();
@@ -197,6 +205,7 @@ async fn tell(
                 standing.gateways = newest.shared().gateways().into_iter().collect();
             }
             note(standing, &state, is_leading, &rows);
+            standing.withheld.clone_from(&withheld);
             let loads = *loaded.borrow_and_update();
             (standing.loads, standing.loaded) = (loads.count, loads.last);
             *standing != before
@@ -238,11 +247,58 @@ async fn heed(
                 // Who does not wait for the answer any more finds it in the log.
                 let _ = answer.send(gone.map(|gone| (gone.generation, gone.like)));
             }
+            Wish::Publish { ask: wanted, who, answer } => {
+                let _ = answer.send(publish(cluster, &wanted, &who, ask).await);
+            }
             // It leaves when the process is signalled.
             Wish::Stop => (),
         }
     }
     std::future::pending::<()>().await;
+}
+
+/// Has the leader publish what it holds back; without force, it looks at its folder, as ever.
+async fn publish(
+    cluster: &Cluster,
+    wanted: &Ask,
+    who: &Who,
+    ask: &watch::Sender<u64>,
+) -> Result<u64, String> {
+    let current = cluster.standing.borrow().current.clone();
+    let before = current.as_ref().map_or(0, |current| current.number);
+    let held = current
+        .and_then(|current| current.withheld.map(|withheld| withheld.digest).or(current.held));
+    let published = match held.filter(|_held| wanted.force) {
+        _ if wanted.now => {
+            Err("control planes that share an etcd do not say `--now` yet".to_owned())
+        }
+        Some(digest) => {
+            let name = if who.operator.is_empty() { "somebody" } else { &who.operator };
+            let by = format!("{name} at {}", cluster.replica);
+            match cluster.want(What::Force(digest), &by, &wanted.reason).await {
+                Ok(done) if done.is_done => {
+                    let current = cluster.standing.borrow().current.clone();
+                    Ok(current.map_or(before, |current| current.number))
+                }
+                Ok(done) => Err(done.outcome),
+                Err(unheard) => Err(unheard.to_string()),
+            }
+        }
+        None if wanted.force => Err("nothing is held back".to_owned()),
+        None => {
+            ask.send_modify(|asked| *asked = asked.wrapping_add(1));
+            Err("the leader publishes what its folder has by itself: see /status".to_owned())
+        }
+    };
+    let after = published.as_ref().map_or_else(Clone::clone, ToString::to_string);
+    who.changes(Change {
+        what: "publish the folder",
+        subject: &format!("{wanted:?}"),
+        before: &before.to_string(),
+        after: &after,
+        is_done: published.is_ok(),
+    });
+    published
 }
 
 async fn go_back(

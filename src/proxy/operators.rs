@@ -1,11 +1,14 @@
 //! How operators are answered, by whoever has something to tell them: one request, one whole answer,
 //! and no body of theirs.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, USER_AGENT};
 use http::{HeaderValue, Method, Response, StatusCode};
+use percent_encoding::percent_decode_str;
 use pingora::apps::{HttpPersistentSettings, ReusedHttpStream};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::ServerSession;
@@ -16,6 +19,9 @@ use crate::telemetry::audit::Who;
 
 /// The field in which a program says for whom it asks.
 pub const OPERATOR: &str = "Weir-Operator";
+
+/// The longest reason that an operator may give, in characters.
+pub const REASON_CHARACTERS_MAX: usize = 300;
 
 /// How long a connection of an operator may be silent, in seconds.
 const IDLE_SECONDS_MAX: u64 = 60;
@@ -93,6 +99,33 @@ pub fn is_own(host: &str) -> bool {
         || [".svc", ".local"].iter().any(|suffix| name.ends_with(suffix))
 }
 
+/// The names and values of a query; nothing if it is none.
+pub fn parts(query: &str) -> Option<BTreeMap<String, String>> {
+    let decoded = |text: &str| {
+        let text = text.replace('+', " ");
+        percent_decode_str(&text).decode_utf8().map(Cow::into_owned).ok()
+    };
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let (name, value) = pair.split_once('=')?;
+            Some((decoded(name)?, decoded(value)?))
+        })
+        .collect()
+}
+
+/// Whether a reason can be shown wherever one is; if not, what is wrong with it and what to do.
+pub fn one_line(reason: &str) -> Result<(), (&'static str, String)> {
+    if reason.chars().any(char::is_control) {
+        return Err(("the reason has other characters than text", "write one line".to_owned()));
+    }
+    if REASON_CHARACTERS_MAX < reason.chars().count() {
+        let remedy = format!("write at most {REASON_CHARACTERS_MAX} characters");
+        return Err(("the reason is too long", remedy));
+    }
+    Ok(())
+}
+
 /// An answer for people.
 pub fn plain(status: StatusCode, text: &str) -> Response<Vec<u8>> {
     let mut response = Response::new(text.as_bytes().to_vec());
@@ -112,6 +145,22 @@ pub fn wrong_method(right: &'static str) -> Response<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_is_read_as_it_is_meant() {
+        let said = parts("reason=old+APIs%20go%3A%20%26&digest=01").unwrap();
+        assert_eq!((said["reason"].as_str(), said["digest"].as_str()), ("old APIs go: &", "01"));
+        assert_eq!(parts("").unwrap().len(), 0);
+        assert!(parts("reason").is_none() && parts("reason=%ff").is_none());
+    }
+
+    #[test]
+    fn a_reason_is_one_line_of_text() {
+        assert!(one_line("").is_ok() && one_line("it was a mistake: ü").is_ok());
+        for wrong in ["a\nb", "a\u{1b}[2J", &"x".repeat(REASON_CHARACTERS_MAX + 1)] {
+            assert!(one_line(wrong).is_err(), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn names_of_others_are_not_ours() {

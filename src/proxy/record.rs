@@ -78,7 +78,11 @@ pub fn finish(
     let refused = context.journey.reason.is_some();
     let is_ours = refused || by_backend || error.is_some();
     let is_ordered = context.journey.reason.is_some_and(|reason| SWITCHED_OFF.contains(&reason));
-    context.snapshot.tally.ended(is_ours && 500 <= status && !is_ordered);
+    let tally = &context.snapshot.tally;
+    tally.ended(is_ours && 500 <= status && !is_ordered);
+    if !is_ordered && (500 <= status || by_backend) {
+        tally.erred();
+    }
     if gateway.log.wants(refused || spared || by_backend || 500 <= status) {
         write(gateway, session, context, (status, by_backend, sizes, now));
     }

@@ -15,6 +15,7 @@ use super::Snapshot;
 pub struct Tally {
     requests: AtomicU64,
     failures: AtomicU64,
+    errors: AtomicU64,
     panics: AtomicU64,
 }
 
@@ -32,6 +33,11 @@ impl Tally {
         }
     }
 
+    /// A request that has ended was an error, see [`errors`](Self::errors).
+    pub fn erred(&self) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A request has ended in a panic.
     pub fn panicked(&self) {
         self.panics.fetch_add(1, Ordering::Relaxed);
@@ -45,6 +51,13 @@ impl Tally {
     /// How many of them failed.
     pub fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
+    }
+
+    /// How many were errors: answered with a status of 500 or more, whoever made it (a backend, a
+    /// policy, the gateway), or left without a whole answer by a backend; but for what the kill
+    /// switch refused. A refusal with a status of 400 to 499 is none.
+    pub fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
     }
 
     /// How many requests ended in a panic.
@@ -118,6 +131,8 @@ mod tests {
         let tally = Tally::default();
         tally.ended(false);
         tally.ended(true);
+        tally.erred();
         assert_eq!((tally.requests(), tally.failures(), tally.panics()), (2, 1, 0));
+        assert_eq!(tally.errors(), 1);
     }
 }

@@ -169,6 +169,8 @@ fn remote(control: &Control, replica: &str, token: &str, status: &Status, take: 
         replica: replica.to_owned(),
         time_max: Duration::from_secs(10),
         take,
+        take_orders: Arc::new(|_orders| ()),
+        urgent: Arc::default(),
         ready: Arc::new(|| false),
         state: status.follow(),
         held: None,

@@ -263,7 +263,7 @@ pub(super) fn bounds(bounds: &Bounds) -> String {
     text
 }
 
-pub(super) fn refusal(refusal: &Refusal) -> String {
+pub(in crate::cli) fn refusal(refusal: &Refusal) -> String {
     let mut text = format!("{}: {}\n{}\n", refusal.title, refusal.detail, refusal.remedy);
     for candidate in &refusal.candidates {
         let _ = writeln!(text, "  {candidate}");

@@ -51,8 +51,11 @@ pub(super) fn together(text: &mut String, cluster: &Together, name: &str) {
     text.push_str(name);
     text.push('\n');
     let in_force = cluster.in_force.as_ref();
+    let wish = in_force.and_then(findings::wish);
     let in_force = in_force.map_or_else(|| "nothing yet".to_owned(), findings::in_force);
-    list(text, &[("leader", findings::leader(cluster)), ("in force", in_force)]);
+    let mut rows = vec![("leader", findings::leader(cluster)), ("in force", in_force)];
+    rows.extend(wish.map(|wish| ("last wish", wish)));
+    list(text, &rows);
     text.push('\n');
     let heads = ["REPLICA", "VERSION", "OBSERVED", "PREPARED", "SERVING", "ROLE", "LAST ERROR"];
     let lines: Vec<Vec<String>> = findings::rows(cluster)

@@ -34,6 +34,11 @@ impl Digest {
         Self(hash.finish())
     }
 
+    /// The digest where there is nothing to have one.
+    pub const fn of_nothing() -> Self {
+        Self([0; DIGEST_BYTES])
+    }
+
     /// Its bytes.
     pub const fn bytes(&self) -> &[u8; DIGEST_BYTES] {
         &self.0

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Cluster;
+use super::lead::without;
 use super::pace::within;
 use super::pile::fetch;
 use super::publication::{Edition, Failed, Granted, InForce, Press};
@@ -16,7 +17,7 @@ use super::record::{GENERATIONS, Member, Origin, Record, Stage, number_of, read,
 use super::source::Found;
 use super::store::{Condition, Unreachable, Write};
 use crate::configuration::bundle::Digest;
-use crate::configuration::history::{Row, wanted};
+use crate::configuration::history::{Row, Wanted, wanted};
 
 /// What keys of wishes begin with.
 const WISHES: &str = "back/";
@@ -89,6 +90,8 @@ impl Cluster {
                 published: record.published,
                 like: record.like,
                 by: Some(record.by),
+                now: false,
+                wanted: record.wish.map(|wish| Wanted { by: wish.who, reason: wish.reason }),
             })
         };
         Ok(listing.values.iter().filter_map(row).collect())
@@ -185,6 +188,9 @@ impl Cluster {
             origin: current.origin.map(|it| Origin { current: current.origin_of(like), ..it }),
             like: Some(like),
             back: Some(answered(&done)),
+            wish: current.wish.clone(),
+            heeds: None,
+            sound: without(&current.sound, current.number),
         };
         press.publish(&edition, seen).await?;
         self.count(|counts| &mut counts.published);

@@ -160,6 +160,9 @@ mod tests {
             reason: None,
             by: "a".to_owned(),
             origin: Some(origin),
+            withheld: None,
+            wish: None,
+            sound: Vec::new(),
         };
         let member = |(at, serving): (usize, &u64)| Member {
             replica: format!("replica-{at}"),

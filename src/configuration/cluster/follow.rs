@@ -72,6 +72,8 @@ impl Cluster {
             {
                 self.note(|standing| standing.members = members);
             }
+            // What a control plane has switched off is off here within a few looks.
+            let _ = self.adopt_orders().await;
             self.clock.sleep(self.terms.look.saturating_mul(LOOKS)).await;
         }
     }

@@ -9,12 +9,14 @@ use super::Cluster;
 use super::pace::within;
 use super::pile::fetch;
 use super::publication::{Edition, Failed, InForce, Press, former, in_force};
-use super::record::{Current, MEMBERS, Member, Origin, Stage, read};
+use super::record::{Current, MEMBERS, Member, Origin, Stage, Withheld, read};
 use super::rollout::{Rollout, Verdict};
 use super::source::{Errand, Found};
 use super::store::Unreachable;
+use super::wish::wished;
 use crate::configuration::bundle::Digest;
 use crate::configuration::generation::Generation;
+use crate::configuration::guard::{Destructive, Inventory};
 use crate::time::Timestamp;
 
 /// How long the source of a new leader may still be behind: a Kubernetes `ConfigMap` reaches one
@@ -24,16 +26,33 @@ const BEHIND_MAX: Duration = Duration::from_secs(90);
 /// How often what nobody needs is taken away.
 const CLEAN_INTERVAL: Duration = Duration::from_mins(1);
 
+/// What the leader looks at.
+pub(super) struct Seen<'a> {
+    /// What the source has.
+    pub(super) found: Option<&'a Found>,
+    /// What is in force.
+    pub(super) seen: &'a InForce,
+    /// How the replicas are doing.
+    pub(super) members: &'a [Member],
+}
+
 /// One replica's time as the leader.
-struct Term<'a> {
-    press: Press<'a>,
-    rollout: Rollout,
+pub(super) struct Term<'a> {
+    pub(super) press: Press<'a>,
+    pub(super) rollout: Rollout,
     begun: Timestamp,
     cleaned: Timestamp,
     /// What the source had first.
     first: Option<Digest>,
     /// The digests of what was in force before what was when this term began, once they are known.
     former: Option<Vec<String>>,
+    /// What the configuration in force has, once it was asked for, with its digest.
+    pub(super) inventory: Option<(String, Option<Arc<Inventory>>)>,
+    /// What was found out last: what the second of two configurations takes away of the first.
+    pub(super) compared: Option<((String, Digest), Destructive)>,
+    /// What was left in the store last of what a control plane has switched off: its history and
+    /// revision.
+    shared: (u64, u64),
 }
 
 impl Cluster {
@@ -58,6 +77,9 @@ impl Cluster {
             cleaned: now,
             first: None,
             former: None,
+            inventory: None,
+            compared: None,
+            shared: (0, 0),
         };
         let mut failures = 0_u32;
         loop {
@@ -91,33 +113,73 @@ impl Cluster {
             standing.members.clone_from(&members);
             standing.current.clone_from(&seen.current);
         });
+        self.share_orders(press, &mut term.shared).await?;
         if self.grant(&press, &seen, &members, found).await? {
             return Ok(());
         }
-        if let Some(edition) = found.and_then(|found| term.next(found, &seen, &members, now)) {
-            let current = press.publish(&edition, &seen).await?;
-            self.count(|counts| &mut counts.published);
-            tracing::info!(generation = current.number, stage = ?current.stage, "published");
-            return Ok(());
+        if let Some((wish, changed)) = wished(press.store).await? {
+            let seen = Seen { found, seen: &seen, members: &members };
+            return self.heed((term, press), &seen, wish, changed).await;
         }
+        if let Some(mut edition) = found.and_then(|found| term.next(found, &seen, &members, now)) {
+            if self.source.is_urgent(edition.bundle.digest()) {
+                edition.stage = Stage::All;
+            }
+            match self.takes_away(term, &seen, &edition.bundle).await? {
+                None => {
+                    let current = press.publish(&edition, &seen).await?;
+                    self.count(|counts| &mut counts.published);
+                    tracing::info!(generation = current.number, stage = ?current.stage, "published");
+                    return Ok(());
+                }
+                Some(much) => {
+                    if self.withhold(term, &seen, (*edition.bundle.digest(), &much)).await? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        self.carry_on(term, &Seen { found, seen: &seen, members: &members }, now).await
+    }
+
+    /// Sees how the replicas take what is in force.
+    async fn carry_on(
+        &self,
+        term: &mut Term<'_>,
+        Seen { found, seen, members }: &Seen<'_>,
+        now: Timestamp,
+    ) -> Result<(), Failed> {
+        let press = term.press;
         let Some(current) = &seen.current else { return Ok(()) };
         if let Some(origin) = found.and_then(|found| known_anew(found, current)) {
             let (epoch, held, reason, origin) = (press.epoch, None, None, Some(origin));
             let renamed = Current { epoch, held, reason, origin, ..current.clone() };
-            return press.stage(&renamed, &seen).await;
+            return press.stage(&renamed, seen).await;
         }
-        let restaged = |stage| Current { stage, epoch: press.epoch, ..current.clone() };
-        match term.rollout.judge(current, &members, now) {
+        let restaged = |stage| {
+            let mut next = Current { epoch: press.epoch, ..current.clone() };
+            next.stage(stage);
+            next
+        };
+        let is_there = |withheld: &Withheld| {
+            found.is_none_or(|found| found.bundle.digest().to_string() == withheld.digest)
+        };
+        if current.withheld.as_ref().is_some_and(|withheld| !is_there(withheld)) {
+            // The source has something else by now.
+            let cleared = Current { withheld: None, ..restaged(current.stage.clone()) };
+            return press.stage(&cleared, seen).await;
+        }
+        match term.rollout.judge(current, members, now) {
             Verdict::Wait => (),
             Verdict::Go => {
                 tracing::info!(generation = current.number, "it has held: all are to serve it");
-                press.stage(&restaged(Stage::All), &seen).await?;
+                press.stage(&restaged(Stage::All), seen).await?;
             }
             Verdict::Canaries(names) => {
-                press.stage(&restaged(Stage::Canaries(names)), &seen).await?;
+                press.stage(&restaged(Stage::Canaries(names)), seen).await?;
             }
             Verdict::Back(why) => {
-                press.take_back(current, &seen, &why).await?;
+                press.take_back(current, seen, &why).await?;
                 self.count(|counts| &mut counts.published);
             }
         }
@@ -151,24 +213,29 @@ impl Term<'_> {
                 Generation { history: begun, number: 1 }
             }
             Some(current) => {
-                // A store that lost what it had last must not give its numbers away again.
-                let newest = members.iter().map(Member::served).max().unwrap_or_default();
-                let is_behind = current.generation() < newest;
-                let next = current.generation().max(newest).next();
-                let is_behind = is_behind && !found.is_before(current);
+                let next = after(current, members);
+                let is_behind = current.generation().next() < next && !found.is_before(current);
                 Some(next).filter(|_next| is_behind || self.is_news(found, current, now))?
             }
         };
         let previous = seen.current.as_ref().map_or(0, |current| current.served_by_all(members));
         let stage = self.rollout.first(generation.number, members, 0 < previous)?;
         let bundle = Arc::clone(&found.bundle);
-        let origin = found.origin.map(|own| Origin {
-            current: own,
-            previous: seen.current.as_ref().map_or(Generation::NONE, |it| it.origin_of(previous)),
-            newest: seen.current.as_ref().map_or(own, |it| it.newest_origin().max(own)),
-        });
-        let (held, reason, like, back) = (None, None, None, None);
-        Some(Edition { bundle, generation, stage, previous, held, reason, origin, like, back })
+        let current = seen.current.as_ref();
+        Some(Edition {
+            bundle,
+            generation,
+            stage,
+            previous,
+            held: None,
+            reason: None,
+            origin: found.origin_after(current, previous),
+            wish: current.and_then(|current| current.wish.clone()),
+            heeds: None,
+            like: None,
+            back: None,
+            sound: current.map(|current| current.sound.clone()).unwrap_or_default(),
+        })
     }
 
     /// Whether what was found is to come after what is in force.
@@ -191,6 +258,18 @@ impl Term<'_> {
         let is_former = self.former.as_ref().is_some_and(|former| former.contains(&named));
         !(is_former && first == digest && now.since(self.begun) < BEHIND_MAX)
     }
+}
+
+/// The generation that comes after what is in force. A store that lost what it had last must not
+/// give its numbers away again.
+pub(super) fn after(current: &Current, members: &[Member]) -> Generation {
+    let newest = members.iter().map(Member::served).max().unwrap_or_default();
+    current.generation().max(newest).next()
+}
+
+/// `numbers` without `number`.
+pub(super) fn without(numbers: &[u64], number: u64) -> Vec<u64> {
+    numbers.iter().copied().filter(|it| *it != number).collect()
 }
 
 /// The later generation of a control plane that has the content which is in force already.
@@ -220,6 +299,9 @@ impl Press<'_> {
             origin: current.origin.map(|it| Origin { current: it.previous, ..it }),
             like: Some(current.previous),
             back: None,
+            wish: current.wish.clone(),
+            heeds: None,
+            sound: without(&current.sound, current.number),
         };
         self.publish(&edition, seen).await.map(|_current| ())
     }

@@ -118,7 +118,7 @@ impl Press<'_> {
         for (digest, part) in parts {
             let pieces = match there.get(&digest) {
                 Some(pieces) => *pieces,
-                None => self.put(&digest, part).await?,
+                None => self.add(&digest, part).await?,
             };
             piled.push(Piled { digest, pieces });
         }
@@ -149,7 +149,7 @@ impl Press<'_> {
     }
 
     /// Writes a part; returns how many pieces it has.
-    async fn put(&self, digest: &str, part: Part<'_>) -> Result<usize, Failed> {
+    async fn add(&self, digest: &str, part: Part<'_>) -> Result<usize, Failed> {
         let packed = part.pack()?;
         let pieces = packed.chunks(PIECE_BYTES);
         let count = pieces.len();

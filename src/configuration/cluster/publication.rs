@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use super::pile::Leftover;
 use super::record::{
-    CURRENT, Current, GENERATIONS, LEADER, Origin, Record, Stage, generation_key, number_of, read,
-    written,
+    CURRENT, Current, GENERATIONS, LEADER, Origin, Record, Stage, WISH, generation_key, number_of,
+    read, written,
 };
 use super::store::{Condition, Store, Unreachable, Value, Write};
+use super::wish::Done;
 use crate::configuration::bundle::{Bundle, Digest, Unsound};
 use crate::configuration::generation::Generation;
 use crate::time::Timestamp;
@@ -85,6 +86,12 @@ pub struct Edition {
     pub like: Option<u64>,
     /// The wish to go back that this is, if it is one.
     pub back: Option<Granted>,
+    /// See [`Current::wish`].
+    pub wish: Option<Done>,
+    /// The wish that this sees to: the store revision of its last change.
+    pub heeds: Option<i64>,
+    /// See [`Current::sound`]: those before it.
+    pub sound: Vec<u64>,
 }
 
 /// A wish, carried out with what is published: once, and with an answer.
@@ -113,11 +120,16 @@ pub async fn record(store: &dyn Store, number: u64) -> Result<Option<Record>, Fa
     record.map(|record| record.ok_or(Failed::Damaged(number, "its record"))).transpose()
 }
 
+/// The generations that are kept, with their numbers, ascending.
+pub async fn kept(store: &dyn Store) -> Result<Vec<(u64, Record)>, Failed> {
+    let listing = store.list(GENERATIONS).await?;
+    let known = |value: &Value| Some((number_of(&value.key)?, read::<Record>(&value.bytes)?));
+    Ok(listing.values.iter().filter_map(known).collect())
+}
+
 /// The digests of the generations that are kept, but for the one in force.
 pub async fn former(store: &dyn Store, current: Option<&Current>) -> Result<Vec<String>, Failed> {
-    let listing = store.list(GENERATIONS).await?;
-    let records = listing.values.iter().filter_map(|value| read::<Record>(&value.bytes));
-    let digests = records.map(|record| record.digest);
+    let digests = kept(store).await?.into_iter().map(|(_number, record)| record.digest);
     let in_force = current.map(|current| current.digest.as_str());
     Ok(digests.filter(|digest| Some(digest.as_str()) != in_force).collect())
 }
@@ -133,8 +145,9 @@ impl Press<'_> {
             by: self.replica.to_owned(),
             published: self.now.micros() / 1_000,
             like: edition.like,
+            wish: edition.heeds.and(edition.wish.as_ref()).map(|done| done.wish.clone()),
         };
-        let current = Current {
+        let mut current = Current {
             number,
             history: edition.generation.history,
             digest: record.digest.clone(),
@@ -145,7 +158,11 @@ impl Press<'_> {
             reason: edition.reason.clone(),
             origin: edition.origin,
             by: self.replica.to_owned(),
+            withheld: None,
+            wish: edition.wish.clone(),
+            sound: edition.sound.clone(),
         };
+        current.stage(edition.stage.clone());
         let key = generation_key(number);
         let mut conditions = vec![
             Condition::Absent(key.clone()),
@@ -156,25 +173,46 @@ impl Press<'_> {
             conditions.push(when.clone());
             writes.extend_from_slice(answer);
         }
-        self.bring(&current, &conditions, writes).await?;
+        self.bring(&current, (conditions, writes), edition.heeds).await?;
         Ok(current)
     }
 
     /// Says for whom what is in force is from now on, if it is still what was read as `seen`.
     pub async fn stage(&self, current: &Current, seen: &InForce) -> Result<(), Failed> {
-        let unchanged = [Condition::Changed(CURRENT.to_owned(), seen.changed)];
-        self.bring(current, &unchanged, Vec::new()).await
+        self.note(current, seen, None).await
     }
 
-    /// Writes `current` and all of `writes` in one transaction.
+    /// Says of what is in force what is written in `current`, if it is still what was read as
+    /// `seen`; with that, a wish that was last changed at `heeds` is seen to.
+    pub async fn note(
+        &self,
+        current: &Current,
+        seen: &InForce,
+        heeds: Option<i64>,
+    ) -> Result<(), Failed> {
+        let unchanged = vec![Condition::Changed(CURRENT.to_owned(), seen.changed)];
+        self.bring(current, (unchanged, Vec::new()), heeds).await
+    }
+
+    /// Writes what lies under `key`, if that was last changed at `changed`.
+    pub(super) async fn put(&self, key: &str, changed: i64, put: Write) -> Result<(), Failed> {
+        self.write(&[Condition::Changed(key.to_owned(), changed)], &[put]).await
+    }
+
+    /// Writes `current` and what belongs to it in one transaction.
     async fn bring(
         &self,
         current: &Current,
-        conditions: &[Condition],
-        mut writes: Vec<Write>,
+        (mut conditions, mut writes): (Vec<Condition>, Vec<Write>),
+        heeds: Option<i64>,
     ) -> Result<(), Failed> {
         writes.push(Write::Put(CURRENT.to_owned(), written(current), 0));
-        match self.write(conditions, &writes).await {
+        if let Some(changed) = heeds {
+            // Once: whoever finds the wish gone, or another one, has nothing to do for it.
+            conditions.push(Condition::Changed(WISH.to_owned(), changed));
+            writes.push(Write::Remove(WISH.to_owned()));
+        }
+        match self.write(&conditions, &writes).await {
             Err(Failed::Overtaken) => {
                 // It may have been our own first try, which had no answer.
                 let now = in_force(self.store).await?;

@@ -8,12 +8,16 @@
 //! press                        what is being published, or was last: its parts may be in no generation
 //! leftover/{name}              what was published or begun and is not needed: some of its parts are not either
 //! member/{replica}             how a replica is doing; ends with its lease
+//! switch                       what a control plane has switched off
+//! wish                         what an operator wants, until the leader has seen to it
 //! ```
 //!
 //! Numbers have sixteen hexadecimal digits, so that keys are in the order of numbers.
 
 use serde::{Deserialize, Serialize};
 
+use super::rise::Share;
+use super::wish::{Done, Wish};
 use crate::configuration::bundle::Digest;
 use crate::configuration::generation::Generation;
 use crate::configuration::offer::State;
@@ -33,10 +37,17 @@ pub(super) const LEFTOVERS: &str = "leftover/";
 /// What keys of members begin with.
 pub(super) const MEMBERS: &str = "member/";
 
+/// The key of what a control plane has switched off.
+pub(super) const SWITCH: &str = "switch";
+/// The key of what an operator wants.
+pub(super) const WISH: &str = "wish";
+
 /// The largest value other than a piece of a part that is read: a list of [`PARTS_MAX`] parts.
 ///
 /// [`PARTS_MAX`]: crate::configuration::bundle::PARTS_MAX
 const RECORD_BYTES_MAX: usize = 512 << 10;
+/// How many generations that were for all are remembered: more than are kept.
+const SOUND_MAX: usize = 8;
 /// How many faults a member tells of.
 const FAULTS_TOLD_MAX: usize = 3;
 /// How long a told sentence may be, in characters.
@@ -67,6 +78,26 @@ pub struct Current {
     /// Which generations of a control plane these are; none if they come from a folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// What the source has and the leader does not publish, because it takes too much away.
+    pub withheld: Option<Withheld>,
+    /// What an operator wanted last, and what became of it.
+    pub wish: Option<Done>,
+    /// The generations that were for all and were not taken back, ascending: what can be gone back
+    /// to, as long as it is kept.
+    #[serde(default)]
+    pub sound: Vec<u64>,
+}
+
+/// A configuration that is not published until somebody says that it is meant.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Withheld {
+    /// The digest of its bundle.
+    pub digest: String,
+    /// What it takes away.
+    pub why: String,
+    /// Since when, in milliseconds since the Unix epoch.
+    pub since: u64,
 }
 
 /// Which generations of a control plane those of a cluster are.
@@ -108,6 +139,8 @@ pub struct Record {
     /// Whose content it has, if somebody went back to that.
     #[serde(default)]
     pub like: Option<u64>,
+    /// Who wanted it to be published, if somebody had to.
+    pub wish: Option<Wish>,
 }
 
 /// A part of a bundle, as it lies in the store.
@@ -143,6 +176,8 @@ pub struct Member {
     pub refused: u64,
     /// Why it does not serve the newest that its source or the cluster has.
     pub faults: Vec<String>,
+    /// What happens to its requests while a rollout is on; one of an older version does not tell.
+    pub share: Option<Share>,
 }
 
 impl Current {
@@ -178,6 +213,16 @@ impl Current {
         }
     }
 
+    /// Notes for whom it is.
+    pub fn stage(&mut self, stage: Stage) {
+        if stage == Stage::All && !self.sound.contains(&self.number) {
+            self.sound.push(self.number);
+            let more = self.sound.len().saturating_sub(SOUND_MAX);
+            self.sound.drain(..more);
+        }
+        self.stage = stage;
+    }
+
     /// Whether `replica` is to serve it.
     pub fn is_for(&self, replica: &str) -> bool {
         match &self.stage {
@@ -197,7 +242,6 @@ impl Record {
 impl Member {
     /// How `replica` is doing.
     pub fn of(replica: &str, state: &State) -> Self {
-        let told = |text: String| text.chars().take(TOLD_CHARACTERS_MAX).collect();
         Self {
             replica: replica.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -211,8 +255,9 @@ impl Member {
                 .iter()
                 .take(FAULTS_TOLD_MAX)
                 .map(ToString::to_string)
-                .map(told)
+                .map(|fault| told(&fault))
                 .collect(),
+            share: Some(Share::default()),
         }
     }
 
@@ -225,6 +270,11 @@ impl Member {
     pub const fn refuses(&self, number: u64) -> bool {
         self.refused == number
     }
+}
+
+/// `text` as far as it is told.
+pub(super) fn told(text: &str) -> String {
+    text.chars().take(TOLD_CHARACTERS_MAX).collect()
 }
 
 /// As it lies in the store.

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::record::{Current, Member, Stage};
+use super::rise::{has_heard, has_told, rise};
 use crate::time::Timestamp;
 
 /// Of how many replicas one is a canary.
@@ -82,6 +83,9 @@ impl Rollout {
         if members.iter().any(|member| member.refuses(number)) {
             return Verdict::Back(refusal(members, number));
         }
+        if let Some(rise) = rise(number, current.previous, members) {
+            return Verdict::Back(rise.to_string());
+        }
         if canaries.is_empty() {
             self.watched = None;
             return match self.first(number, members, true) {
@@ -92,8 +96,12 @@ impl Rollout {
         let serve = canaries.iter().all(|member| number <= member.serving);
         watched.held = if serve { watched.held.or(Some(now)) } else { None };
         self.watched = Some(watched);
+        let is_known = canaries.iter().all(|canary| has_told(number, canary, self.hold));
+        let can_compare = members.iter().all(|member| has_heard(number, member));
         match watched.held {
-            Some(since) if self.hold <= now.since(since) => Verdict::Go,
+            // Who does not tell is not waited for without end.
+            Some(since) if is_known && can_compare && self.hold <= now.since(since) => Verdict::Go,
+            Some(since) if is_known && self.hold + self.patience <= now.since(since) => Verdict::Go,
             None if self.patience <= now.since(watched.begun) => {
                 let others = members.iter().filter(|member| !names.contains(&member.replica));
                 let others = tenth(number, others);
@@ -133,6 +141,7 @@ fn tenth<'a>(number: u64, members: impl Iterator<Item = &'a Member>) -> Vec<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::configuration::cluster::rise::Share;
 
     const HOLD: Duration = Duration::from_mins(1);
     const PATIENCE: Duration = Duration::from_secs(30);
@@ -154,9 +163,21 @@ mod tests {
 
     fn current(stage: Stage) -> Current {
         let (digest, by) = (String::new(), String::new());
-        let (held, reason) = (None, None);
-        let (number, previous, origin) = (8, 7, None);
-        Current { number, history: 1, digest, epoch: 1, stage, previous, held, reason, by, origin }
+        Current {
+            number: 8,
+            history: 1,
+            digest,
+            epoch: 1,
+            stage,
+            previous: 7,
+            held: None,
+            reason: None,
+            by,
+            origin: None,
+            withheld: None,
+            wish: None,
+            sound: Vec::new(),
+        }
     }
 
     fn rollout() -> (Rollout, Current, Vec<Member>) {
@@ -200,6 +221,43 @@ mod tests {
             let back = Verdict::Back(format!("replica-0{refusing} refuses it: a.yaml:1:1 no"));
             assert_eq!(rollout.judge(&current, &members, at(0)), back);
         }
+    }
+
+    #[test]
+    fn what_makes_requests_fail_on_canaries_is_taken_back_with_the_numbers() {
+        let (mut rollout, current, mut members) = rollout();
+        let share = |serving, requests, errors| {
+            Some(Share { rollout: 8, serving, millis: 5_000, requests, errors })
+        };
+        for (at, member) in members.iter_mut().enumerate() {
+            let is_canary = [8, 9].contains(&at);
+            (member.serving, member.share) =
+                if is_canary { (8, share(8, 50, 40)) } else { (7, share(7, 100, 1)) };
+        }
+        let told = "80 of 100 requests failed where it is served (80.00 %), and 10 of 1000 on the \
+                    other replicas meanwhile (1.00 %)";
+        assert_eq!(rollout.judge(&current, &members, at(0)), Verdict::Back(told.to_owned()));
+    }
+
+    #[test]
+    fn nothing_goes_to_all_before_canaries_have_told_of_their_requests_for_as_long_as_it_has_to_hold()
+     {
+        let (mut rollout, current, mut members) = rollout();
+        for canary in [8, 9] {
+            members[canary].serving = 8;
+        }
+        let share = |millis| Some(Share { rollout: 8, serving: 8, millis, ..Share::default() });
+        members[8].share = share(60_000);
+        members[9].share = share(59_000);
+        assert_eq!(rollout.judge(&current, &members, at(0)), Verdict::Wait);
+        assert_eq!(rollout.judge(&current, &members, at(60)), Verdict::Wait);
+        members[9].share = share(60_000);
+        // Another replica has not told anything since: with what should it be compared?
+        members[3].share = Some(Share::default());
+        assert_eq!(rollout.judge(&current, &members, at(61)), Verdict::Wait);
+        assert_eq!(rollout.judge(&current, &members, at(90)), Verdict::Go);
+        members[3].share = Some(Share { rollout: 8, serving: 7, ..Share::default() });
+        assert_eq!(rollout.judge(&current, &members, at(62)), Verdict::Go);
     }
 
     #[test]

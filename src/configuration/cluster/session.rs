@@ -8,13 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use super::Cluster;
 use super::pace::within;
-use super::record::{LEADER, Member, member_key, read, written};
+use super::record::{LEADER, Member, Stage, member_key, read, written};
+use super::rise::Tallying;
 use super::store::{Condition, Unreachable, Write};
 
 /// How often a lease is kept within the time that it lasts.
 const KEPT_OFTEN: u32 = 3;
 /// How long nothing may be told of a replica that does not change, so that what was lost is told.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
+/// The same while a rollout is on, in which it is told what happens to requests.
+const TELL_SHARE: Duration = Duration::from_secs(1);
 
 /// The lease that is held; 0 for none.
 #[derive(Debug, Default)]
@@ -87,8 +90,14 @@ impl Cluster {
     /// Tells how this replica is doing; returns when it cannot be told.
     async fn tell(&self, lease: i64) {
         let mut states = self.status.follow();
+        let mut tallying = Tallying::default();
         loop {
-            let member = Member::of(&self.replica, &states.borrow_and_update());
+            let mut member = Member::of(&self.replica, &states.borrow_and_update());
+            let rollout = self.rolled_out();
+            if let Some(number) = rollout {
+                let share = tallying.share(number, self.status.reading(), self.clock.now());
+                member.share = Some(share);
+            }
             let put = Write::Put(member_key(&self.replica), written(&member), lease);
             if let Err(unreachable) = self.store.commit(&[], &[put]).await {
                 self.trouble(Some(&unreachable));
@@ -96,10 +105,18 @@ impl Cluster {
                 self.clock.sleep(self.pause(0)).await;
                 continue;
             }
-            if let Some(Err(_closed)) = within(&*self.clock, TELL_AGAIN, states.changed()).await {
+            let again = if rollout.is_some() { TELL_SHARE } else { TELL_AGAIN };
+            if let Some(Err(_closed)) = within(&*self.clock, again, states.changed()).await {
                 return;
             }
         }
+    }
+
+    /// The generation that some serve before all do, if there is one now.
+    fn rolled_out(&self) -> Option<u64> {
+        let standing = self.standing.borrow();
+        let current = standing.current.as_ref()?;
+        matches!(current.stage, Stage::Canaries(_)).then_some(current.number)
     }
 
     /// Leads whenever nobody else does.

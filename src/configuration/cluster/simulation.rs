@@ -3,8 +3,9 @@
 //! A seed is a case: three to five replicas; a store that answers late, loses questions and answers,
 //! carries questions out long after whoever asked has given up, and ends leases early; replicas that
 //! crash, are stopped and go on, or are cut off; sources that are behind one another, folders or (in
-//! odd seeds) control planes with numbers of their own; and configurations that some or all replicas
-//! refuse. What must hold is looked at with every write and everything that is served:
+//! odd seeds) control planes with numbers of their own; configurations that some or all replicas
+//! refuse, that make requests fail or that take almost all away; and operators who want something of
+//! that. What must hold is looked at with every write and everything that is served:
 //!
 //! | invariant | here |
 //! |---|---|
@@ -13,7 +14,10 @@
 //! | C3: what is needed stays | [`World::judge_removal`]: neither generations nor the parts of those that are there |
 //! | C4: what is served never gets older | [`Replica::serve`], for each life of a replica; by the numbers of a control plane, [`World::judge_current`] |
 //! | C11: all converge | at the end, without faults, everybody serves the newest good configuration |
-//! | C12: canaries first | [`Replica::serve`]: nobody serves what is not for him |
+//! | C12: canaries first | [`Replica::serve`]: nobody serves what is not for him; [`World::judge_stage`]: what makes requests fail goes to all only if there are none, or somebody wants it |
+//! | C13: nothing is taken away by mistake | [`World::judge_current`]: only for whoever says that it is meant |
+//! | C14: what is off is off everywhere | [`World::judge_write`]: older orders never come after newer ones; at the end everybody knows the newest |
+//! | wishes | [`World::judge_wish`]: each is seen to once, while it lies there |
 //!
 //! `WEIR_CLUSTER_SEEDS=a..b` says which seeds: 0..84000 were run, and held.
 
@@ -45,12 +49,21 @@ fn every_case_keeps_the_invariants() {
 }
 
 #[test]
+fn a_leader_that_does_not_look_at_errors_is_found_out() {
+    let mut found = (0..SEEDS).filter_map(|seed| {
+        let case = Case { tells_errors: false, ..Case::of(seed) };
+        World::run(case).err().filter(|told| told.contains("C12"))
+    });
+    assert!(found.next().is_some(), "no seed noticed that what makes requests fail goes to all");
+}
+
+#[test]
 fn a_leader_that_does_not_fence_its_writes_is_found_out() {
-    let found = (0..SEEDS).filter_map(|seed| {
+    let mut found = (0..SEEDS).filter_map(|seed| {
         let case = Case { is_fenced: false, ..Case::of(seed) };
         World::run(case).err().filter(|told| told.contains("C1"))
     });
-    assert!(0 < found.count(), "no seed noticed that stale leaders write");
+    assert!(found.next().is_some(), "no seed noticed that stale leaders write");
 }
 
 #[test]

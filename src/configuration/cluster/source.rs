@@ -12,12 +12,13 @@ use tokio::time::sleep;
 use super::Standing;
 use super::pile::fetch;
 use super::publication::{Failed, in_force};
-use super::record::Current;
+use super::record::{Current, Origin};
 use super::store::Store;
 use super::trial::{own_fault, tried};
-use crate::configuration::bundle::Bundle;
+use crate::configuration::bundle::{Bundle, Digest};
 use crate::configuration::compile::Making;
 use crate::configuration::generation::Generation;
+use crate::configuration::guard::Inventory;
 use crate::configuration::loader::{Loaded, Loader};
 use crate::configuration::offer::Status;
 use crate::configuration::refresh::{Refusal, refuse};
@@ -60,12 +61,33 @@ pub trait Source: Debug + Send + Sync + 'static {
     async fn tend(&self) {
         std::future::pending::<()>().await;
     }
+
+    /// What the configuration in `bundle` has, so that it can be told what another one takes away;
+    /// nothing if that cannot be told, or whoever published it has seen to that.
+    async fn inventory(&self, _bundle: &Arc<Bundle>) -> Option<Arc<Inventory>> {
+        None
+    }
+
+    /// Whether whoever published the configuration with this digest wants all to serve it at once.
+    fn is_urgent(&self, _digest: &Digest) -> bool {
+        false
+    }
 }
 
 impl Found {
     /// Whether it is older than what was in force already, by the history of its control plane.
     pub(super) fn is_before(&self, current: &Current) -> bool {
         self.origin.is_some_and(|own| own < current.newest_origin())
+    }
+
+    /// Which generations of its control plane are in force with it, after `current`; the others
+    /// serve `previous` meanwhile.
+    pub(super) fn origin_after(&self, current: Option<&Current>, previous: u64) -> Option<Origin> {
+        self.origin.map(|own| Origin {
+            current: own,
+            previous: current.map_or(Generation::NONE, |it| it.origin_of(previous)),
+            newest: current.map_or(own, |it| it.newest_origin().max(own)),
+        })
     }
 }
 
@@ -100,6 +122,8 @@ pub struct Watched {
     pub interval: Duration,
     /// What is kept between loads: the same as that of whoever makes it run, who loads the same.
     pub loader: Arc<Mutex<Loader>>,
+    /// What the configuration has that was found good last.
+    pub known: Arc<Mutex<Option<(Digest, Arc<Inventory>)>>>,
 }
 
 /// What was looked at: what the folder looks like, and what was switched off.
@@ -131,6 +155,16 @@ impl Source for Watched {
             }
             sleep(self.interval).await;
         }
+    }
+
+    async fn inventory(&self, bundle: &Arc<Bundle>) -> Option<Arc<Inventory>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_digest, known)) = known.filter(|(digest, _known)| digest == bundle.digest()) {
+            return Some(known);
+        }
+        let bundle = Arc::clone(bundle);
+        let read = move || Inventory::of_bundle(&bundle).map(Arc::new);
+        spawn_blocking(read).await.ok().flatten()
     }
 
     async fn meanwhile(&self, _standing: watch::Receiver<Standing>) -> Option<Bundle> {
@@ -172,11 +206,17 @@ impl Watched {
         let making = Making { switch: Arc::clone(switch), ..self.making.clone() };
         tried(kept, loaded, &making, &self.title())?;
         let (reading, variables) = loaded.reading.as_ref().ok_or_else(|| self.own_fault())?;
-        Bundle::of_reading(reading, &self.environment, variables).map_err(|unsound| {
+        let bundle = Bundle::of_reading(reading, &self.environment, variables);
+        let bundle = bundle.map_err(|unsound| {
             let faults = vec![self.fault(&unsound.to_string())];
             let sources = loaded.sources(&faults);
             Refusal { faults, sources }
-        })
+        })?;
+        if let Ok(config) = &loaded.config {
+            let known = (*bundle.digest(), Arc::new(Inventory::of(config)));
+            *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        }
+        Ok(bundle)
     }
 
     fn own_fault(&self) -> Refusal {

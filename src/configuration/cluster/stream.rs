@@ -19,7 +19,7 @@ use super::Standing;
 use super::fate::{Fate, company};
 use super::source::{Errand, Found, Source};
 use super::trial::{own_fault, tried};
-use crate::configuration::bundle::Bundle;
+use crate::configuration::bundle::{Bundle, Digest};
 use crate::configuration::compile::Making;
 use crate::configuration::generation::Generation;
 use crate::configuration::loader::Loader;
@@ -97,6 +97,10 @@ impl Source for Streamed {
                 }
             };
         }
+    }
+
+    fn is_urgent(&self, digest: &Digest) -> bool {
+        *self.remote.urgent.lock().unwrap_or_else(PoisonError::into_inner) == Some(*digest)
     }
 
     async fn tend(&self) {

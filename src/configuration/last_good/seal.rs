@@ -54,6 +54,8 @@ pub(super) enum Kind {
     Copy,
     /// Nothing but what it says of itself: which generation is served.
     Mark,
+    /// What a control plane has switched off.
+    Orders,
 }
 
 /// What a slot says of itself.
@@ -85,6 +87,7 @@ impl Kind {
         match self {
             Self::Copy => 1,
             Self::Mark => 2,
+            Self::Orders => 3,
         }
     }
 
@@ -92,6 +95,7 @@ impl Kind {
         match number {
             1 => Some(Self::Copy),
             2 => Some(Self::Mark),
+            3 => Some(Self::Orders),
             _ => None,
         }
     }

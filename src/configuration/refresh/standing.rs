@@ -110,7 +110,15 @@ impl Refresh {
 
     /// Looks at what is to be switched off; whether it is something else than before.
     pub(super) fn look_at_switch(&mut self) -> bool {
-        let Some(Seen { switch, faults, sources }) = self.switch.look() else { return false };
+        let orders = self.status.ordered();
+        let Some(seen) = self.switch.look(&orders) else { return false };
+        let Seen { switch, list, unknown, faults, sources } = seen;
+        for policy in unknown {
+            tracing::warn!("the control plane switches `{policy}` off, which is no policy here");
+        }
+        if let Some(keeping) = &mut self.keeping {
+            keeping.keep_orders(&orders, self.clock.now());
+        }
         let is_new = switch != self.making.switch;
         if !faults.is_empty() {
             let refusal = Refusal { faults: faults.clone(), sources };
@@ -129,7 +137,7 @@ impl Refresh {
             }
         }
         self.status.change(|state| {
-            state.disabled = switch.list();
+            state.disabled = list;
             state.switch = Arc::clone(&switch);
             state.switch_faults = faults;
         });

@@ -35,6 +35,11 @@ pub(super) enum Useless {
 }
 
 impl Parcel {
+    /// What comes.
+    pub(super) const fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
     /// The parcel that is announced to somebody who has `held`.
     pub(super) fn begin(
         announced: &Announcement,
@@ -137,6 +142,7 @@ mod tests {
             from: None,
             gone: 0,
             bytes: length(&bytes),
+            now: false,
         };
         (announced, bytes)
     }

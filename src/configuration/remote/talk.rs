@@ -1,6 +1,6 @@
 //! One stream to the control plane, from the first word to the last.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Streaming};
 
+use super::ordered::orders;
 use super::parcel::{Parcel, Useless, number};
 use super::{Ended, Judged, Memory, Remote};
 use crate::configuration::generation::Generation;
@@ -125,6 +126,11 @@ impl Remote {
                 let held = self.held.as_ref().map(|(_generation, bundle)| bundle);
                 match Parcel::begin(&announced, held) {
                     Ok(parcel) => {
+                        if announced.now {
+                            let mut urgent =
+                                self.urgent.lock().unwrap_or_else(PoisonError::into_inner);
+                            *urgent = Some(*parcel.digest());
+                        }
                         talk.parcel = Some(parcel);
                         return Ok(());
                     }
@@ -153,6 +159,14 @@ impl Remote {
                     if is_news {
                         return self.taken(talk, memory).await;
                     }
+                }
+                return Ok(());
+            }
+            Told::Switch(switch) => {
+                talk.is_useful = true;
+                match orders(switch) {
+                    Some(orders) => (self.take_orders)(orders),
+                    None => return Err(Ended::Nonsense("more switched off than there may be")),
                 }
                 return Ok(());
             }

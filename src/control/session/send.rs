@@ -9,10 +9,12 @@ use tonic::Status;
 use super::{Has, Session};
 use crate::configuration::bundle::{Digest, Unsound};
 use crate::configuration::portion::NoPortion;
+use crate::configuration::switch::orders::{Orders, Target};
 use crate::control::board::{Board, Published};
 use crate::control::tally::Form;
 use crate::rpc::PIECE_BYTES;
 use crate::rpc::v2::control_message::Message as Told;
+use crate::rpc::v2::disabled::What;
 use crate::rpc::v2::{self, Announcement};
 
 /// What goes to a gateway.
@@ -48,6 +50,7 @@ impl Session {
             from: parcel.change.map(|(from, _gone)| wire(&from)),
             gone: parcel.change.map_or(0, |(_from, gone)| gone),
             bytes: u64::try_from(parcel.bytes.len()).unwrap_or(u64::MAX),
+            now: newest.is_urgent(),
         }))
         .await?;
         let form = if parcel.change.is_some() { Form::Change } else { Form::Whole };
@@ -59,6 +62,21 @@ impl Session {
         }
         Ok(now)
     }
+}
+
+/// What is switched off at a gateway, as it travels.
+pub(super) fn switch(orders: &Orders) -> v2::Switch {
+    let disabled = orders.entries.iter().map(|order| {
+        let (what, refuse) = match &order.what {
+            Target::Policy { name, refuse } => (What::Policy(name.clone()), *refuse),
+            Target::Api(id) => (What::Api(id.clone()), true),
+            Target::Operation(name) => (What::Operation(name.clone()), true),
+        };
+        let (by, reason) = (order.by.clone(), order.reason.clone());
+        v2::Disabled { what: Some(what), refuse, by, at: order.at, reason }
+    });
+    let disabled = disabled.collect();
+    v2::Switch { history: orders.history, revision: orders.revision, disabled }
 }
 
 fn parcel(

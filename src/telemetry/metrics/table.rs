@@ -25,6 +25,8 @@ metrics! {
         "For how long it has been served; not a number before there is one.";
     CONFIGURATIONS_REFUSED = "weir_configuration_refused", Counter, "configurations",
         "Configurations that were refused since the start.";
+    WITHHELD = "weir_configuration_withheld", Gauge, "",
+        "1 while what the source of a cluster has is not published, because it takes too much away.";
     DISABLED = "weir_kill_switch_entries", Gauge, "",
         "Policies, APIs and operations that the kill switch names.";
     LAST_GOOD_COPIES = "weir_last_good_copies", Gauge, "copies",

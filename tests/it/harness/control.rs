@@ -202,6 +202,17 @@ impl Control {
         weir(&[&["control", "rollback", "--admin", &admin], arguments].concat())
     }
 
+    /// `weir control` with these arguments, asked of this one.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Output {
+        let admin = self.admin.to_string();
+        weir(&[&["control"], arguments, &["--admin", &admin]].concat())
+    }
+
+    /// Where its configuration is.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// What operators are shown.
     pub(crate) fn status(&self) -> Value {
         serde_json::from_slice(&self.admin("/status").body).expect("a status")

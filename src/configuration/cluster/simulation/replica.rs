@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,9 +14,13 @@ use crate::configuration::bundle::Bundle;
 use crate::configuration::cluster::pace::Pace;
 use crate::configuration::cluster::publication::KEPT_MIN;
 use crate::configuration::cluster::source::{Errand, Found, Source};
+use crate::configuration::cluster::wish::Desk;
 use crate::configuration::cluster::{Cluster, Dice, Standing, Terms};
+use crate::configuration::gauge::{Gauge, Reading};
 use crate::configuration::generation::Generation;
+use crate::configuration::guard::Inventory;
 use crate::configuration::offer::{Offer, Order, Status, Wake};
+use crate::configuration::switch::orders::Orders;
 use crate::fault::{Fault, Place};
 
 /// A replica.
@@ -30,12 +34,31 @@ pub(super) struct Replica {
     /// What it was handed over and makes ready, until when.
     making: Option<(u64, Offer)>,
     served: Generation,
+    traffic: Arc<Traffic>,
+}
+
+/// Requests that come at a rate of their own.
+struct Traffic {
+    world: Shared,
+    /// What is served, since when, and of how many requests one fails.
+    serving: Mutex<(u64, u64, u64)>,
+}
+
+impl Gauge for Traffic {
+    fn read(&self) -> Reading {
+        let (generation, since, one_of) = *self.serving.lock().unwrap();
+        let world = self.world.lock();
+        let requests = world.now.saturating_sub(since) * world.requests_a_second / 1_000;
+        Reading { generation, requests, errors: requests / one_of.max(1) }
+    }
 }
 
 impl Replica {
     /// A replica that begins at `from`.
     pub(super) fn start(world: &Shared, number: usize, from: u64) -> Self {
         let status = Arc::new(Status::default());
+        let traffic = Arc::new(Traffic { world: world.clone(), serving: Mutex::default() });
+        status.measure(Arc::<Traffic>::clone(&traffic));
         let (leave, left) = watch::channel(false);
         let reached = || Arc::new(Reached { world: world.clone(), replica: number });
         let behind = { world.lock().below(20_000) };
@@ -58,6 +81,7 @@ impl Replica {
             standing: watch::Sender::new(Standing::default()),
             dice: Dice::new(seed),
             calls: Arc::default(),
+            desk: Desk::default(),
         };
         world.lock().awake.insert(number);
         let running = Box::pin(async move { cluster.run(left).await });
@@ -70,6 +94,7 @@ impl Replica {
             stopped_until: from,
             making: None,
             served: Generation::NONE,
+            traffic,
         }
     }
 
@@ -80,6 +105,16 @@ impl Replica {
     /// What it serves.
     pub(super) const fn serves(&self) -> u64 {
         self.served.number
+    }
+
+    /// A control plane tells it what is off.
+    pub(super) fn hears(&self, orders: Orders) {
+        self.status.order(Arc::new(orders));
+    }
+
+    /// What it knows to be off.
+    pub(super) fn obeys(&self) -> Arc<Orders> {
+        self.status.ordered()
     }
 
     /// Stops it, as SIGSTOP does.
@@ -104,7 +139,11 @@ impl Replica {
             *self = again;
         }
         self.is_over = self.running.as_mut().poll(&mut context()).is_ready();
-        if let Wake::Offered(offer) = self.status.wait(Duration::ZERO) {
+        let wake = match self.status.wait(Duration::ZERO) {
+            Wake::Ordered => self.status.wait(Duration::ZERO),
+            other => other,
+        };
+        if let Wake::Offered(offer) = wake {
             let takes = world.lock().below(300);
             self.making = Some((now + takes, offer));
             world.lock().timers.insert((now + takes, self.number));
@@ -137,6 +176,9 @@ impl Replica {
         }
         if offer.order == Order::Serve {
             self.serve(world, offer.generation);
+            let one_of = if text.starts_with("errs") { 2 } else { 100 };
+            let now = world.lock().now;
+            *self.traffic.serving.lock().unwrap() = (self.served.number, now, one_of);
         }
         self.status.change(|state| {
             state.prepared = state.prepared.max(offer.generation);
@@ -202,5 +244,10 @@ impl Source for Behind {
 
     async fn meanwhile(&self, _standing: watch::Receiver<Standing>) -> Option<Bundle> {
         None
+    }
+
+    async fn inventory(&self, bundle: &Arc<Bundle>) -> Option<Arc<Inventory>> {
+        let is_empty = bundle.entries()[0].text().starts_with("empty");
+        Some(Arc::new(Inventory::counted([if is_empty { 1 } else { 10 }; 5])))
     }
 }

@@ -14,9 +14,13 @@ use crate::configuration::bundle::{Bundle, Entry, Kind};
 use crate::configuration::cluster::pace::Pace;
 use crate::configuration::cluster::publication::KEPT_MIN;
 use crate::configuration::cluster::record::{
-    CURRENT, Current, GENERATIONS, LEADER, PARTS, Record, number_of, read, written,
+    CURRENT, Current, GENERATIONS, LEADER, MEMBERS, Member, PARTS, Record, SWITCH, Stage, WISH,
+    number_of, read, written,
 };
+use crate::configuration::cluster::rise::Share;
 use crate::configuration::cluster::store::{Condition, Listing, Store, Unreachable, Value, Write};
+use crate::configuration::cluster::wish::{WISH_LASTS, What, Wish};
+use crate::configuration::switch::orders::Orders;
 use crate::time::{Clock, Timestamp};
 
 /// How long nothing happens at the beginning, in milliseconds.
@@ -42,6 +46,9 @@ pub(super) struct Case {
     /// Whether the store forgets which generation of its control plane is in force; that stands for
     /// a leader that does not write it down.
     pub(super) is_forgetful: bool,
+    /// Whether replicas tell how many requests fail; where they do not, that stands for a leader
+    /// that does not look.
+    pub(super) tells_errors: bool,
 }
 
 /// All there is, shared by the replicas.
@@ -49,6 +56,8 @@ pub(super) struct Case {
 pub(super) struct World {
     dice: u64,
     case: Case,
+    /// How many requests a replica gets, while it serves.
+    pub(super) requests_a_second: u64,
     /// Milliseconds.
     pub(super) now: u64,
     revision: i64,
@@ -72,6 +81,14 @@ pub(super) struct World {
     pub(super) is_streamed: bool,
     /// What the source has, and since when.
     pub(super) sources: Vec<(u64, Arc<Bundle>)>,
+    /// The wishes that were seen to.
+    wishes: BTreeSet<u64>,
+    /// The members, as they were listed last to each replica, and to whoever asked for what is
+    /// carried out.
+    listed: BTreeMap<usize, Vec<Member>>,
+    deciding: Vec<Member>,
+    /// How often a control plane switched something off or on.
+    orders: u64,
     pub(super) broken: Option<String>,
 }
 
@@ -88,6 +105,8 @@ struct Task {
     number: u64,
     asker: usize,
     question: Question,
+    /// What the asker knew of the members.
+    knew: Vec<Member>,
 }
 
 #[derive(Clone, Debug)]
@@ -110,7 +129,7 @@ enum Answer {
 
 impl Case {
     pub(super) const fn of(seed: u64) -> Self {
-        Self { seed, is_fenced: true, is_forgetful: false }
+        Self { seed, is_fenced: true, is_forgetful: false, tells_errors: true }
     }
 }
 
@@ -135,6 +154,7 @@ impl World {
         let world = Self {
             dice: case.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5DEE_CE66,
             case,
+            requests_a_second: if case.seed.is_multiple_of(4) { 0 } else { 40 },
             now: 1_000_000_000,
             revision: 1,
             values: BTreeMap::new(),
@@ -149,6 +169,10 @@ impl World {
             currents: Vec::new(),
             is_streamed: case.seed % 2 == 1,
             sources: vec![(0, bundle("good 0"))],
+            wishes: BTreeSet::new(),
+            listed: BTreeMap::new(),
+            deciding: Vec::new(),
+            orders: 0,
             broken: None,
         };
         let world = Shared(Arc::new(Mutex::new(world)));
@@ -224,7 +248,14 @@ impl World {
         let mut arrived: Vec<(u64, Task)> = arrived;
         arrived.sort_by_key(|(at, task)| (*at, task.number));
         for (_at, task) in arrived {
+            self.deciding.clone_from(&task.knew);
             let answer = self.carry_out(&task.question);
+            if let (Question::List(prefix), Answer::Values(values, _)) = (&task.question, &answer)
+                && prefix == MEMBERS
+            {
+                let members = values.iter().filter_map(|value| read(&value.bytes)).collect();
+                self.listed.insert(task.asker, members);
+            }
             self.answers.insert(task.number, answer);
             self.awake.insert(task.asker);
         }
@@ -252,12 +283,45 @@ impl World {
     /// The source has something new.
     pub(super) fn write_source(&mut self) {
         let number = self.sources.len();
-        let text = match self.below(5) {
+        let text = match self.below(7) {
             0 => format!("poison {number}"),
             1 => format!("bad for 0 {number}"),
+            2 => format!("errs {number}"),
+            3 => format!("empty {number}"),
             _ => format!("good {number}"),
         };
         self.sources.push((self.now, bundle(&text)));
+    }
+
+    /// An operator wants something, unless another one does.
+    pub(super) fn write_wish(&mut self) {
+        let Some(current) = self.currents.last().cloned() else { return };
+        if self.values.contains_key(WISH) {
+            return;
+        }
+        let held = current.withheld.map(|withheld| withheld.digest).or(current.held);
+        let what = match self.below(3) {
+            0 => What::Now(current.number),
+            1 => What::Force(held.unwrap_or_default()),
+            _ => What::Back(None),
+        };
+        self.tasks += 1;
+        let (who, reason) = ("operator".to_owned(), "a test".to_owned());
+        let wish = Wish { id: self.tasks, what, who, at: self.now, reason };
+        let lasts = u64::try_from(WISH_LASTS.as_millis()).unwrap();
+        let lease = i64::try_from(self.tasks).unwrap();
+        self.leases.insert(lease, (lasts, self.now + lasts));
+        self.revision += 1;
+        let (created, changed) = (self.revision, self.revision);
+        let lying = Lying { bytes: written(&wish), created, changed, lease };
+        self.values.insert(WISH.to_owned(), lying);
+        self.awake.extend(0..REPLICAS_MAX);
+    }
+
+    /// What the bundle with this digest says.
+    fn text(&self, digest: &str) -> Arc<str> {
+        let bundle = self.sources.iter().find(|(_, bundle)| bundle.digest().to_string() == digest);
+        bundle.map_or_else(|| Arc::from(""), |(_, bundle)| Arc::clone(bundle.entries()[0].text()))
     }
 
     fn value(&self, key: &str) -> Option<Value> {
@@ -340,13 +404,20 @@ impl World {
         true
     }
 
-    /// What is kept of `bytes`.
+    /// What lies in the store of what a replica wrote there.
     fn kept(&self, key: &str, bytes: &[u8]) -> Vec<u8> {
         if key == CURRENT && self.case.is_forgetful {
             let current = read::<Current>(bytes).unwrap();
             return written(&Current { origin: None, ..current });
         }
-        bytes.to_vec()
+        let member = key.starts_with(MEMBERS).then(|| read::<Member>(bytes)).flatten();
+        match member {
+            Some(member) if !self.case.tells_errors => {
+                let share = member.share.map(|share| Share { errors: 0, ..share });
+                written(&Member { share, ..member })
+            }
+            Some(_) | None => bytes.to_vec(),
+        }
     }
 
     fn broke(&mut self, told: String) {
@@ -355,6 +426,13 @@ impl World {
 
     fn judge_write(&mut self, key: &str, bytes: &[u8]) {
         let lies = self.values.get(key).map(|lying| lying.bytes.clone());
+        if key == SWITCH {
+            let before = lies.as_deref().and_then(read::<Orders>).unwrap_or_default();
+            if !read::<Orders>(bytes).unwrap().is_after(&before) {
+                self.broke("C14: older orders of a control plane are left after newer ones".into());
+            }
+            return;
+        }
         if key == CURRENT {
             self.judge_current(&read::<Current>(bytes).unwrap());
         } else if key.starts_with(GENERATIONS) && lies.is_some() {
@@ -386,14 +464,62 @@ impl World {
             if next.number == last.number && next.digest != last.digest {
                 self.broke(format!("C2: {next:?} is another than {last:?}"));
             }
+            let is_wish = self.judge_wish(&last, next);
+            self.judge_stage(&last, next, is_wish);
+            let is_forced = is_wish && wants(next, |what| matches!(what, What::Force(_)));
+            let is_emptied = self.text(&next.digest).starts_with("empty")
+                && !self.text(&last.digest).starts_with("empty");
+            if is_emptied && !is_forced && next.reason.is_none() {
+                self.broke(format!("C13: {next:?} after {last:?}"));
+            }
             let (newest, was) = (next.newest_origin(), last.newest_origin());
-            let is_back = next.reason.is_some();
+            let is_back = next.reason.is_some() || is_forced;
             let is_new = last.number < next.number && !is_back;
             if newest < was || (is_new && self.is_streamed && newest <= was) {
                 self.broke(format!("C4: {next:?} is older at its control plane than {last:?}"));
             }
         }
         self.currents.push(next.clone());
+    }
+
+    /// Whether `next` sees to a wish that `last` did not.
+    fn judge_wish(&mut self, last: &Current, next: &Current) -> bool {
+        let id = |current: &Current| current.wish.as_ref().map(|done| done.wish.id);
+        let Some(now) = id(next).filter(|now| Some(*now) != id(last)) else { return false };
+        let lies = self.value(WISH).and_then(|value| read::<Wish>(&value.bytes));
+        if lies.is_none_or(|lies| lies.id != now) || !self.wishes.insert(now) {
+            self.broke(format!("{next:?} sees to a wish that is not there"));
+        }
+        true
+    }
+
+    /// Whether enough requests were told of generation `number`, and meanwhile of the one before,
+    /// to whoever writes.
+    fn is_busy(&self, number: u64, previous: u64) -> bool {
+        let shares = self.deciding.iter().filter_map(|member| member.share);
+        let (mut canaries, mut others) = (0, 0);
+        for share in shares.filter(|share| share.rollout == number) {
+            if share.serving == number {
+                canaries += share.requests;
+            } else if share.serving == previous {
+                others += share.requests;
+            }
+        }
+        // One of two fails: forty say it among five replicas.
+        40 <= canaries.min(others)
+    }
+
+    fn judge_stage(&mut self, last: &Current, next: &Current, is_new: bool) {
+        let goes =
+            next.number == last.number && last.stage != next.stage && next.stage == Stage::All;
+        let before = self.currents.iter().rfind(|current| current.number == next.previous);
+        let erred = before.is_some_and(|before| self.text(&before.digest).starts_with("errs"));
+        let is_worse = !erred && self.text(&next.digest).starts_with("errs");
+        let errs = is_worse && self.is_busy(next.number, next.previous);
+        let is_wanted = is_new && wants(next, |what| matches!(what, What::Now(_)));
+        if goes && errs && !is_wanted {
+            self.broke(format!("C12: {next:?} makes requests fail"));
+        }
     }
 
     fn judge_removal(&mut self, key: &str) {
@@ -409,6 +535,11 @@ impl World {
             self.broke(told);
         }
     }
+}
+
+/// Whether what somebody wanted last is such a thing.
+fn wants(current: &Current, is_such: impl Fn(&What) -> bool) -> bool {
+    current.wish.as_ref().is_some_and(|done| is_such(&done.wish.what))
 }
 
 /// The world, as everybody in it has it.
@@ -429,7 +560,7 @@ impl Shared {
         let until = now + 500 + world.below(30_000);
         world.timers.insert((until, who));
         world.awake.insert(who);
-        match world.below(8) {
+        match world.below(11) {
             0 | 1 => world.write_source(),
             2 => drop(world.cut.insert(who, until)),
             3 => replicas[who].stop_until(until),
@@ -443,6 +574,13 @@ impl Shared {
                 replicas[who].leave();
             }
             6 => world.end_any_lease(),
+            7 | 8 => world.write_wish(),
+            9 => {
+                world.orders += 1;
+                let orders = Orders { history: 1, revision: world.orders, entries: Vec::new() };
+                drop(world);
+                replicas[who].hears(orders);
+            }
             _ => (),
         }
     }
@@ -473,11 +611,23 @@ impl Shared {
         if LEFT_MAX < left.len() {
             return Err(format!("C3: {} parts are left beside {}", left.len(), kept.len()));
         }
+        let lies = world.values.get(SWITCH).and_then(|lying| read::<Orders>(&lying.bytes));
+        let lies = lies.unwrap_or_default();
+        if let Some(late) = replicas.iter().find(|replica| lies.is_after(&replica.obeys())) {
+            return Err(format!("C14: {} does not know {lies:?}", late.number()));
+        }
         let source = world.sources.last().map(|(_, bundle)| bundle);
         let Some(source) = source else { return Ok(()) };
         let newest = source.digest().to_string();
+        // What an operator went back from is held, and so is what takes too much away.
+        let withheld = current.withheld.as_ref().map(|withheld| &withheld.digest);
+        let is_held = current.held.as_ref() == Some(&newest) || withheld == Some(&newest);
+        let is_empty = source.entries()[0].text().starts_with("empty");
+        if is_empty && current.digest != newest && !is_held {
+            return Err(format!("C13: {current:?} does not say why {newest} is not published"));
+        }
         let is_good = source.entries()[0].text().starts_with("good");
-        if is_good && current.digest != newest {
+        if is_good && current.digest != newest && current.held.as_ref() != Some(&newest) {
             let has = source.entries()[0].text();
             return Err(format!("C11: {current:?} is not what the source has, {has} {newest}"));
         }
@@ -539,7 +689,9 @@ impl Reached {
                 _ => Some(now + 1 + world.below(5)),
             };
             if let Some(at) = arrives.filter(|_| !is_cut) {
-                world.travelling.push((at, Task { number, asker: self.replica, question }));
+                let asker = self.replica;
+                let knew = world.listed.get(&asker).cloned().unwrap_or_default();
+                world.travelling.push((at, Task { number, asker, question, knew }));
             }
             let is_answer_lost = is_stormy && world.below(40) == 0;
             (number, (!is_answer_lost).then(|| world.below(5)))

@@ -1,0 +1,204 @@
+//! How the leader does what operators want: in the transaction that takes the wish away.
+
+use std::sync::Arc;
+
+use super::Cluster;
+use super::lead::{Seen, Term, after, without};
+use super::pile::fetch;
+use super::publication::{Edition, Failed, Press, kept};
+use super::record::{Current, LEADER, Member, Origin, Record, Stage, WISH};
+use super::store::{Condition, Write};
+use super::wish::{Done, What, Wish};
+use crate::configuration::bundle::Digest;
+
+/// What is to be done for a wish.
+enum Deed {
+    /// What is in force is for these.
+    Stage(Stage),
+    /// This is published.
+    Publish(Edition),
+    /// Nothing: why.
+    Nothing(String),
+}
+
+impl Cluster {
+    /// Does what somebody wants, and says what became of it.
+    pub(super) async fn heed(
+        &self,
+        (term, press): (&Term<'_>, Press<'_>),
+        seen: &Seen<'_>,
+        wish: Wish,
+        changed: i64,
+    ) -> Result<(), Failed> {
+        let Some(current) = &seen.seen.current else {
+            // Nobody can be told beside what is in force: whoever asked gives up.
+            let when = [Condition::Created(LEADER.to_owned(), press.epoch)];
+            press.store.commit(&when, &[Write::Remove(WISH.to_owned())]).await?;
+            return Ok(());
+        };
+        let deed = match &wish.what {
+            What::Now(number) => now(current, seen.members, *number),
+            What::Force(digest) => force(term, seen, current, digest),
+            What::Back(to) => back(term, seen, current, (*to, &wish)).await?,
+        };
+        let (who, what, reason) = (wish.who.clone(), wish.what.word(), wish.reason.clone());
+        let (is_done, outcome) = match &deed {
+            Deed::Stage(_) => (true, format!("generation {} goes to all", current.number)),
+            Deed::Publish(edition) => (true, published(&wish, edition)),
+            Deed::Nothing(why) => (false, why.clone()),
+        };
+        let done = Some(Done { wish, is_done, outcome: outcome.clone() });
+        match deed {
+            Deed::Publish(edition) => {
+                let edition = Edition { wish: done, heeds: Some(changed), ..edition };
+                press.publish(&edition, seen.seen).await?;
+                self.count(|counts| &mut counts.published);
+            }
+            Deed::Stage(stage) => {
+                let mut next = Current { wish: done, epoch: press.epoch, ..current.clone() };
+                next.stage(stage);
+                press.note(&next, seen.seen, Some(changed)).await?;
+            }
+            Deed::Nothing(_) => {
+                let next = Current { wish: done, epoch: press.epoch, ..current.clone() };
+                press.note(&next, seen.seen, Some(changed)).await?;
+            }
+        }
+        tracing::warn!(
+            audit = true,
+            who,
+            what,
+            reason,
+            outcome,
+            done = is_done,
+            "an operator's wish"
+        );
+        Ok(())
+    }
+}
+
+/// All serve what is in force for some, once all have found that they can.
+fn now(current: &Current, members: &[Member], number: u64) -> Deed {
+    if current.number != number {
+        let in_force = current.number;
+        return Deed::Nothing(format!("generation {in_force} is in force, and not {number}"));
+    }
+    if current.stage == Stage::All {
+        return Deed::Nothing(format!("generation {number} is for all already"));
+    }
+    match members.iter().find(|member| member.prepared < number || member.refuses(number)) {
+        Some(member) => {
+            let name = &member.replica;
+            Deed::Nothing(format!(
+                "{name} has not made it ready (yet): see its faults, or try again"
+            ))
+        }
+        None => Deed::Stage(Stage::All),
+    }
+}
+
+/// What was held back is published, as any other configuration is.
+fn force(term: &Term<'_>, seen: &Seen<'_>, current: &Current, digest: &String) -> Deed {
+    let found = seen.found.filter(|found| found.bundle.digest().to_string() == *digest);
+    let Some(found) = found else {
+        let why = "the source of the leader does not have that configuration (any more): see what is \
+                   withheld now";
+        return Deed::Nothing(why.to_owned());
+    };
+    let withheld = current.withheld.as_ref().map(|withheld| &withheld.digest);
+    if withheld != Some(digest) && current.held.as_ref() != Some(digest) {
+        return Deed::Nothing("nothing keeps that configuration from being published".to_owned());
+    }
+    let (generation, previous) =
+        (after(current, seen.members), current.served_by_all(seen.members));
+    let stage = term.rollout.first(generation.number, seen.members, 0 < previous);
+    let Some(stage) = stage else {
+        return Deed::Nothing("no replica is there that could try it".to_owned());
+    };
+    let bundle = Arc::clone(&found.bundle);
+    Deed::Publish(Edition {
+        bundle,
+        generation,
+        stage,
+        previous,
+        held: None,
+        reason: None,
+        origin: found.origin_after(Some(current), previous),
+        like: None,
+        back: None,
+        wish: None,
+        heeds: None,
+        sound: current.sound.clone(),
+    })
+}
+
+/// A former configuration is published again, for all.
+async fn back(
+    term: &Term<'_>,
+    seen: &Seen<'_>,
+    current: &Current,
+    (to, wish): (Option<u64>, &Wish),
+) -> Result<Deed, Failed> {
+    let kept = kept(term.press.store).await?;
+    let is_wanted = |number: u64| match (to, &current.stage) {
+        (Some(to), _) => number == to,
+        // What all others serve.
+        (None, Stage::Canaries(_)) => number == current.previous,
+        (None, Stage::All) => true,
+    };
+    let may_be = |(number, record): &&(u64, Record)| {
+        record.digest != current.digest && current.sound.contains(number)
+    };
+    let mut other = kept.iter().filter(may_be);
+    let Some((number, _record)) = other.rfind(|(number, _record)| is_wanted(*number)) else {
+        let numbers: Vec<String> =
+            kept.iter().filter(may_be).map(|(number, _record)| number.to_string()).collect();
+        let why = match numbers.join(", ") {
+            none if none.is_empty() => "there is no other configuration to go back to".to_owned(),
+            numbers => format!("there is no such generation to go back to; there are {numbers}"),
+        };
+        return Ok(Deed::Nothing(why));
+    };
+    let bundle = fetch(term.press.store, *number, None).await?;
+    // What the source has is not published until it changes.
+    let source = seen.found.map(|found| *found.bundle.digest());
+    let why = if wish.reason.is_empty() { String::new() } else { format!(": {}", wish.reason) };
+    let reason = format!(
+        "generation {} was taken back: {} wanted the configuration of generation {number}{why}",
+        current.number, wish.who
+    );
+    Ok(Deed::Publish(Edition {
+        bundle: Arc::new(bundle),
+        generation: after(current, seen.members),
+        stage: Stage::All,
+        previous: *number,
+        held: source.or_else(|| Digest::from_hex(&current.digest)),
+        reason: Some(reason),
+        origin: current.origin.map(|known| {
+            let own = current.origin_of(*number);
+            let source = seen.found.and_then(|found| found.origin).unwrap_or_default();
+            Origin { current: own, previous: own, newest: known.newest.max(source) }
+        }),
+        like: Some(*number),
+        back: None,
+        wish: None,
+        heeds: None,
+        sound: without(&current.sound, current.number),
+    }))
+}
+
+fn published(wish: &Wish, edition: &Edition) -> String {
+    let generation = edition.generation.number;
+    match (&wish.what, &edition.stage) {
+        (What::Back(_), _) => {
+            let like = edition.previous;
+            format!("generation {generation} is for all, with the configuration of {like}")
+        }
+        (What::Now(_) | What::Force(_), Stage::All) => {
+            format!("generation {generation} is for all")
+        }
+        (What::Now(_) | What::Force(_), Stage::Canaries(names)) => {
+            format!("generation {generation} is for {} first", names.join(", "))
+        }
+    }
+}
