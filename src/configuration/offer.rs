@@ -5,7 +5,7 @@
 //! times a second gets the last one served, and nothing piles up.
 
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -44,7 +44,7 @@ pub struct Status {
     wishes: Mutex<Wishes>,
     wished: Condvar,
     state: watch::Sender<State>,
-    gauge: OnceLock<Arc<dyn Gauge>>,
+    gauge: Mutex<Option<Arc<dyn Gauge>>>,
 }
 
 /// How the configuration is doing.
@@ -153,7 +153,7 @@ pub enum Wake {
 impl Default for Status {
     fn default() -> Self {
         let state = watch::Sender::new(State::default());
-        Self { wishes: Mutex::default(), wished: Condvar::new(), state, gauge: OnceLock::new() }
+        Self { wishes: Mutex::default(), wished: Condvar::new(), state, gauge: Mutex::default() }
     }
 }
 
@@ -168,15 +168,15 @@ impl Status {
         self.state.subscribe()
     }
 
-    /// Has `gauge` asked what happens to requests, once and for all.
+    /// Has `gauge` asked what happens to requests from now on.
     pub fn measure(&self, gauge: Arc<dyn Gauge>) {
-        // Who comes second measures the same.
-        let _ = self.gauge.set(gauge);
+        *self.gauge.lock().unwrap_or_else(PoisonError::into_inner) = Some(gauge);
     }
 
     /// What happens to the requests of what is served; nothing if nobody measures it.
     pub fn reading(&self) -> Reading {
-        self.gauge.get().map(|gauge| gauge.read()).unwrap_or_default()
+        let gauge = self.gauge.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        gauge.map(|gauge| gauge.read()).unwrap_or_default()
     }
 
     /// Asks for a look at the folder at once.

@@ -228,7 +228,7 @@ fn asked(query: &str) -> Result<Ask, String> {
         match (name.as_str(), value.as_str()) {
             ("now", "true") => ask.now = true,
             ("force", "true") => ask.force = true,
-            ("reason", reason) => ask.reason = reason.trim().to_owned(),
+            ("reason", reason) => reason.trim().clone_into(&mut ask.reason),
             _ => return Err("there are now=true, force=true and reason".to_owned()),
         }
     }

@@ -16,7 +16,7 @@ enum Deed {
     /// What is in force is for these.
     Stage(Stage),
     /// This is published.
-    Publish(Edition),
+    Publish(Box<Edition>),
     /// Nothing: why.
     Nothing(String),
 }
@@ -30,7 +30,7 @@ impl Cluster {
         wish: Wish,
         changed: i64,
     ) -> Result<(), Failed> {
-        let Some(current) = &seen.seen.current else {
+        let Some(current) = &seen.in_force.current else {
             // Nobody can be told beside what is in force: whoever asked gives up.
             let when = [Condition::Created(LEADER.to_owned(), press.epoch)];
             press.store.commit(&when, &[Write::Remove(WISH.to_owned())]).await?;
@@ -50,18 +50,18 @@ impl Cluster {
         let done = Some(Done { wish, is_done, outcome: outcome.clone() });
         match deed {
             Deed::Publish(edition) => {
-                let edition = Edition { wish: done, heeds: Some(changed), ..edition };
-                press.publish(&edition, seen.seen).await?;
+                let edition = Edition { wish: done, heeds: Some(changed), ..*edition };
+                press.publish(&edition, seen.in_force).await?;
                 self.count(|counts| &mut counts.published);
             }
             Deed::Stage(stage) => {
                 let mut next = Current { wish: done, epoch: press.epoch, ..current.clone() };
                 next.stage(stage);
-                press.note(&next, seen.seen, Some(changed)).await?;
+                press.note(&next, seen.in_force, Some(changed)).await?;
             }
             Deed::Nothing(_) => {
                 let next = Current { wish: done, epoch: press.epoch, ..current.clone() };
-                press.note(&next, seen.seen, Some(changed)).await?;
+                press.note(&next, seen.in_force, Some(changed)).await?;
             }
         }
         tracing::warn!(
@@ -116,7 +116,7 @@ fn force(term: &Term<'_>, seen: &Seen<'_>, current: &Current, digest: &String) -
         return Deed::Nothing("no replica is there that could try it".to_owned());
     };
     let bundle = Arc::clone(&found.bundle);
-    Deed::Publish(Edition {
+    Deed::Publish(Box::new(Edition {
         bundle,
         generation,
         stage,
@@ -129,7 +129,7 @@ fn force(term: &Term<'_>, seen: &Seen<'_>, current: &Current, digest: &String) -
         wish: None,
         heeds: None,
         sound: current.sound.clone(),
-    })
+    }))
 }
 
 /// A former configuration is published again, for all.
@@ -167,7 +167,7 @@ async fn back(
         "generation {} was taken back: {} wanted the configuration of generation {number}{why}",
         current.number, wish.who
     );
-    Ok(Deed::Publish(Edition {
+    Ok(Deed::Publish(Box::new(Edition {
         bundle: Arc::new(bundle),
         generation: after(current, seen.members),
         stage: Stage::All,
@@ -184,7 +184,7 @@ async fn back(
         wish: None,
         heeds: None,
         sound: without(&current.sound, current.number),
-    }))
+    })))
 }
 
 fn published(wish: &Wish, edition: &Edition) -> String {

@@ -31,7 +31,7 @@ pub(super) struct Seen<'a> {
     /// What the source has.
     pub(super) found: Option<&'a Found>,
     /// What is in force.
-    pub(super) seen: &'a InForce,
+    pub(super) in_force: &'a InForce,
     /// How the replicas are doing.
     pub(super) members: &'a [Member],
 }
@@ -118,7 +118,7 @@ impl Cluster {
             return Ok(());
         }
         if let Some((wish, changed)) = wished(press.store).await? {
-            let seen = Seen { found, seen: &seen, members: &members };
+            let seen = Seen { found, in_force: &seen, members: &members };
             return self.heed((term, press), &seen, wish, changed).await;
         }
         if let Some(mut edition) = found.and_then(|found| term.next(found, &seen, &members, now)) {
@@ -139,14 +139,14 @@ impl Cluster {
                 }
             }
         }
-        self.carry_on(term, &Seen { found, seen: &seen, members: &members }, now).await
+        self.carry_on(term, &Seen { found, in_force: &seen, members: &members }, now).await
     }
 
     /// Sees how the replicas take what is in force.
     async fn carry_on(
         &self,
         term: &mut Term<'_>,
-        Seen { found, seen, members }: &Seen<'_>,
+        Seen { found, in_force: seen, members }: &Seen<'_>,
         now: Timestamp,
     ) -> Result<(), Failed> {
         let press = term.press;

@@ -68,9 +68,9 @@ fn a_leader_that_does_not_fence_its_writes_is_found_out() {
 
 #[test]
 fn a_leader_that_does_not_keep_the_numbers_of_its_control_plane_is_found_out() {
-    let found = (0..SEEDS).filter_map(|seed| {
+    let mut found = (0..SEEDS).filter_map(|seed| {
         let case = Case { is_forgetful: true, ..Case::of(seed) };
         World::run(case).err().filter(|told| told.contains("C4"))
     });
-    assert!(0 < found.count(), "no seed noticed that something older was published");
+    assert!(found.next().is_some(), "no seed noticed that something older was published");
 }

@@ -123,9 +123,11 @@ pub struct Watched {
     /// What is kept between loads: the same as that of whoever makes it run, who loads the same.
     pub loader: Arc<Mutex<Loader>>,
     /// What the configuration has that was found good last.
-    pub known: Arc<Mutex<Option<(Digest, Arc<Inventory>)>>>,
+    pub known: Arc<Mutex<Known>>,
 }
 
+/// What a configuration has, and its digest.
+pub type Known = Option<(Digest, Arc<Inventory>)>;
 /// What was looked at: what the folder looks like, and what was switched off.
 type Seen = (Option<Fingerprint>, Arc<Switch>);
 /// What came of a look: what was seen, and what it means if it is something else than before.

@@ -124,6 +124,7 @@ const fn instead(refuse: bool) -> Instead {
 impl Switch {
     /// What must not run if both hold, this and `orders`. Where they say different things of a
     /// policy, it is refused. Names of policies that this version does not have are told.
+    #[must_use]
     pub fn joined(&self, orders: &Orders, unknown: &mut Vec<String>) -> Self {
         let mut joined = self.clone();
         for order in &orders.entries {
@@ -151,6 +152,7 @@ impl Switch {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
     use std::sync::Arc;
 
     use super::*;
@@ -176,7 +178,7 @@ mod tests {
             let joined = Switch::default().joined(&all, &mut unknown);
             let mut text = "policies:\n".to_owned();
             for name in catalog::names() {
-                text.push_str(&format!("  {name}: {}\n", instead(refuse).as_str()));
+                writeln!(text, "  {name}: {}", instead(refuse).as_str()).unwrap();
             }
             let file = Switch::read(&Arc::from("off.yaml"), &text, &mut Vec::new()).unwrap();
             assert_eq!((joined, unknown), (file, Vec::new()));

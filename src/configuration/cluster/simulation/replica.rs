@@ -141,7 +141,7 @@ impl Replica {
         self.is_over = self.running.as_mut().poll(&mut context()).is_ready();
         let wake = match self.status.wait(Duration::ZERO) {
             Wake::Ordered => self.status.wait(Duration::ZERO),
-            other => other,
+            other @ (Wake::Stop | Wake::Offered(_) | Wake::Asked | Wake::Tick) => other,
         };
         if let Wake::Offered(offer) = wake {
             let takes = world.lock().below(300);
