@@ -103,6 +103,18 @@ fn one_replica_refreshes_for_all() {
         assert_eq!(status["inForce"]["stage"], "all");
         assert_eq!(status["leader"], ["a", "b", "c"][leader]);
     }
+    for (at, replica) in cluster.replicas.iter().enumerate() {
+        let page = replica.admin("/metrics").text().to_owned();
+        let (leading, published) = if at == leader { (1, 2) } else { (0, 0) };
+        for line in [
+            format!("weir_cluster_leading {leading}.0"),
+            format!("weir_cluster_publications_total {published}"),
+            "weir_cluster_generation{state=\"serving\"} 2.0".to_owned(),
+            "weir_cluster_out_of_reach 0.0".to_owned(),
+        ] {
+            assert!(page.lines().any(|other| other == line), "no `{line}` in:\n{page}");
+        }
+    }
     let all = || {
         let replicas = status(&cluster.replicas[leader])["replicas"].clone();
         let serving = replicas.as_array()?.iter().filter(|replica| replica["serving"] == 2).count();

@@ -227,6 +227,41 @@ fn without_etcd_they_serve_what_they_have_and_nothing_older() {
 }
 
 #[test]
+fn what_each_counts_can_be_scraped() {
+    let etcd = Etcd::start();
+    let (controls, _relay) = two(&etcd, "one");
+    let gateway = gateway(&controls[0], "g");
+    await_word(&gateway, "one");
+    agreed(&controls, is_at(1));
+    let (first, here) = (leader(&controls), holder(&controls, "g"));
+    controls[here].await_replica("g", |it| it["newest"] == true);
+    let has = |at: usize, line: &str| {
+        let page = soon(|| {
+            let page = controls[at].admin("/metrics").text().to_owned();
+            page.lines().any(|other| other == line).then_some(())
+        });
+        assert!(page.is_some(), "no `{line}` in:\n{}", controls[at].admin("/metrics").text());
+    };
+    has(first, "weir_cluster_leading 1.0");
+    has(1 - first, "weir_cluster_leading 0.0");
+    has(1 - first, "weir_cluster_led 1.0");
+    has(first, "weir_cluster_publications_total 1");
+    has(here, "weir_control_plane_replicas{state=\"newest\"} 1.0");
+    has(here, "weir_control_plane_streams_total 1");
+    has(here, "weir_control_plane_verdicts_total{verdict=\"accepted\"} 1");
+    has(1 - here, "weir_control_plane_gateways 0.0");
+    for at in [0, 1] {
+        has(at, "weir_control_plane_generation 1.0");
+        has(at, "weir_cluster_generation{state=\"in-force\"} 1.0");
+        let page = controls[at].admin("/metrics").text().to_owned();
+        assert!(page.contains("\nweir_cluster_call_seconds_count "), "{page}");
+        assert!(page.ends_with("# EOF\n"));
+    }
+    let page = gateway.admin("/metrics").text().to_owned();
+    assert!(page.contains("\nweir_configuration_age_seconds "), "{page}");
+}
+
+#[test]
 fn what_is_wrong_with_the_leaders_folder_is_told_by_all() {
     let etcd = Etcd::start();
     let (controls, _relay) = two(&etcd, "one");
