@@ -619,6 +619,15 @@ FACTS = [
             and it.flags["configuration-last-good-key-file"] == "/etc/weir/last-good-key/key"
         ),
     ),
+    (
+        "controls",
+        "copies lie beside the container, and are sealed with the token",
+        lambda it: (
+            volumes(it)["last-good"] == ("emptyDir", False)
+            and "configuration-last-good-key-file" not in it.flags
+            and "configuration-last-good-folder" in it.flags
+        ),
+    ),
     ("autoscaling", "the autoscaler alone says how many", lambda it: "replicas" not in it.spec),
     (
         "platform",

@@ -138,8 +138,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- fail "nothing listens: set listen.http to true, or tls.existingSecret to a Secret with a certificate" -}}
 {{- end -}}
 {{- with .Values.lastGood -}}
-{{- if and .enabled (not .keySecret.name) -}}
-{{- fail "lastGood.keySecret.name is not set: copies are sealed with a key" -}}
+{{- $token := get (default dict $.Values.settings.control) "tokenFile" -}}
+{{- if and .enabled (not .keySecret.name) (not $token) -}}
+{{- fail "lastGood.keySecret.name is not set: copies are sealed with a key, or with the token in settings.control.tokenFile" -}}
 {{- end -}}
 {{- if and .enabled .existingClaim (or $.Values.autoscaling.enabled (gt (int $.Values.replicas) 1)) -}}
 {{- fail "lastGood.existingClaim is one volume, and a Pod alone may use it: set replicas to 1, or leave it out" -}}
