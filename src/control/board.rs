@@ -14,7 +14,7 @@ use crate::configuration::portion::{NoPortion, Shared};
 
 /// How many former generations are at hand to tell what changed; who has an older one gets the
 /// whole.
-const FORMER_MAX: usize = 4;
+pub const FORMER_MAX: usize = 4;
 /// For how many gateways the portion of a generation is kept at hand.
 const PORTIONS_MAX: usize = 10_000;
 
@@ -61,9 +61,7 @@ impl Board {
 
     /// The same; all replicas of a cluster are to serve one that `is_urgent` at once.
     pub fn publish_as(&self, generation: Generation, bundle: Arc<Bundle>, is_urgent: bool) {
-        let whole = Arc::new(Portion::of(Arc::clone(&bundle)));
-        let (shared, portions) = (Shared::of(bundle), Mutex::default());
-        let published = Published { generation, is_urgent, shared, whole, portions };
+        let published = Published { is_urgent, ..Published::of(generation, bundle) };
         let mut before = None;
         self.newest.send_if_modified(|newest| {
             let is_newer = newest.as_ref().is_none_or(|newest| newest.generation < generation);
@@ -87,6 +85,18 @@ impl Board {
     /// Tells of what is switched off, and of each change of it.
     pub fn follow_switches(&self) -> watch::Receiver<Arc<List>> {
         self.switches.subscribe()
+    }
+
+    /// Remembers `bundle` as the former `generation`, of which this process knew nothing: whoever has
+    /// it can be told what changed since.
+    pub fn recall(&self, generation: Generation, bundle: Arc<Bundle>) {
+        let is_former = self.newest().is_some_and(|newest| generation < newest.generation);
+        let mut former = lock(&self.former);
+        if is_former && former.iter().all(|known| known.generation != generation) {
+            former.push_back(Arc::new(Published::of(generation, bundle)));
+            former.make_contiguous().sort_by(|one, other| other.generation.cmp(&one.generation));
+            former.truncate(FORMER_MAX);
+        }
     }
 
     /// Tells of the newest generation, and of each that follows.
@@ -125,6 +135,12 @@ impl Board {
 }
 
 impl Published {
+    fn of(generation: Generation, bundle: Arc<Bundle>) -> Self {
+        let whole = Arc::new(Portion::of(Arc::clone(&bundle)));
+        let (shared, portions) = (Shared::of(bundle), Mutex::default());
+        Self { generation, is_urgent: false, shared, whole, portions }
+    }
+
     /// Which one it is.
     pub const fn generation(&self) -> Generation {
         self.generation
@@ -247,6 +263,21 @@ mod tests {
         assert!(board.given("a", number(1), &digest).is_some());
         assert!(board.given("b", number(2), &digest).is_none());
         assert!(board.given("c", number(9), bundle("n: 2").digest()).is_none());
+    }
+
+    #[test]
+    fn what_was_published_before_the_start_is_known_once_it_is_recalled() {
+        let board = Board::default();
+        board.recall(number(1), bundle("n: 1"));
+        board.publish(number(8), bundle("n: 8"));
+        for count in [3, 7, 5, 4, 6, 5, 9] {
+            board.recall(number(count), bundle(&format!("n: {count}")));
+        }
+        let digest = |count: u64| *bundle(&format!("n: {count}")).digest();
+        let given = |count: u64| board.given("a", number(count), &digest(count)).is_some();
+        assert!((4..=7).all(given) && !given(3) && !given(1) && !given(9));
+        board.publish(number(9), bundle("n: 9"));
+        assert!((5..=9).all(given) && !given(4));
     }
 
     #[test]

@@ -132,6 +132,13 @@ impl Ledger {
         Ok(Some((self.generation(row.number), self.bundle(row)?)))
     }
 
+    /// So many generations from before the newest, that one first which came last, as far as they can
+    /// be read.
+    pub fn former(&self, count: usize) -> Vec<(Generation, Bundle)> {
+        let rows = self.list.generations.iter().rev().skip(1).take(count);
+        rows.filter_map(|row| Some((self.generation(row.number), self.bundle(row).ok()?))).collect()
+    }
+
     /// What is remembered, the newest last.
     pub fn rows(&self) -> &[Row] {
         &self.list.generations
@@ -294,6 +301,7 @@ mod tests {
         let mut ledger = Ledger::open(folder.path(), Timestamp::from_micros(5)).unwrap();
         assert_eq!(ledger.newest().unwrap(), Some((first, bundle("1"))));
         assert_eq!(ledger.add(&bundle("2"), NOW, Manner::default()).unwrap(), first.next());
+        assert_eq!(ledger.former(4), [(first, bundle("1"))]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::board::Board;
+use super::board::{Board, FORMER_MAX};
 use super::ledger::{Ledger, Manner, Unusable};
 use crate::configuration::bundle::{Bundle, Digest};
 use crate::configuration::compile::Making;
@@ -165,6 +165,9 @@ impl Publisher {
         };
         if let Some((generation, bundle)) = newest {
             publisher.show(generation, bundle);
+            for (generation, bundle) in publisher.ledger.former(FORMER_MAX) {
+                publisher.board.recall(generation, Arc::new(bundle));
+            }
         }
         Ok((publisher, Handle { wishes: Ear::Thread(give), standing: follow }))
     }

@@ -10,13 +10,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
 
-use super::board::Board;
+use super::board::{Board, FORMER_MAX};
 use super::publisher::{Ask, Handle, Standing, Wish, Withheld};
 use crate::configuration::bundle::Bundle;
 use crate::configuration::cluster::back::WentBack;
+use crate::configuration::cluster::publication::fetch;
 use crate::configuration::cluster::source::{Errand, Source, Watched};
 use crate::configuration::cluster::wish::What;
 use crate::configuration::cluster::{self, Cluster};
+use crate::configuration::generation::Generation;
 use crate::configuration::guard::Inventory;
 use crate::configuration::history::Row;
 use crate::configuration::offer::{self, Offer, Order, State, Wake};
@@ -186,6 +188,7 @@ async fn tell(
 ) {
     let (mut states, mut seen) = (cluster.status.follow(), cluster.standing.subscribe());
     let mut rows: Vec<Row> = Vec::new();
+    let mut has_recalled = false;
     loop {
         let state = states.borrow_and_update().clone();
         let current = seen.borrow_and_update().current.as_ref().map(|current| current.number);
@@ -193,6 +196,10 @@ async fn tell(
             && let Ok(history) = cluster.history().await
         {
             rows = history;
+        }
+        if !has_recalled && state.serving.number != 0 && !rows.is_empty() {
+            has_recalled = true;
+            recall(cluster, board, state.serving, &rows).await;
         }
         let is_leading = seen.borrow().is_leading;
         let withheld = seen.borrow().current.as_ref().and_then(|current| current.withheld.clone());
@@ -217,6 +224,18 @@ async fn tell(
             Ok(()) = loaded.changed() => (),
             // What could not be read is read again.
             () = cluster.clock.sleep(READ_AGAIN), if is_behind => (),
+        }
+    }
+}
+
+/// Remembers what was published before this process began to show anything.
+async fn recall(cluster: &Cluster, board: &Board, newest: Generation, rows: &[Row]) {
+    let former = rows.iter().rev().filter(|row| row.number < newest.number);
+    for row in former.take(FORMER_MAX) {
+        // Without it the whole is sent, that is all.
+        if let Ok(bundle) = fetch(&*cluster.store, row.number).await {
+            let generation = Generation { number: row.number, ..newest };
+            board.recall(generation, Arc::new(bundle));
         }
     }
 }

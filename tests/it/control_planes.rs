@@ -149,6 +149,19 @@ fn what_one_gave_the_other_changes() {
         metrics.lines().any(|other| other == line)
     };
     assert!(sent("whole", 0) && sent("change", 1), "{metrics}");
+
+    // One that begins later knows what was published before it, and missed by the gateway.
+    gateway.signal("STOP");
+    other.write("policy.xml", saying("three"));
+    other.await_generation(3);
+    controls[1 - lost].kill();
+    controls[lost].write("policy.xml", saying("three"));
+    controls[lost].restart();
+    controls[lost].await_generation(3);
+    gateway.signal("CONT");
+    await_word(&gateway, "three");
+    let metrics = controls[lost].admin("/metrics").text().to_owned();
+    assert!(metrics.contains("\nweir_control_plane_sent_total{form=\"whole\"} 0"), "{metrics}");
 }
 
 #[test]
