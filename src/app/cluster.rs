@@ -49,6 +49,8 @@ pub(super) struct Manner {
     hold: Duration,
     /// See [`Terms::kept`].
     kept: u64,
+    /// See [`Terms::only_sound`].
+    only_sound: bool,
 }
 
 /// What the cluster is made of.
@@ -70,12 +72,22 @@ pub(super) struct Parts {
 impl Manner {
     /// Gateways.
     pub(super) const fn of_gateways(settings: &Settings) -> Self {
-        Self { part: OF_GATEWAYS, hold: settings.cluster.rollout_hold, kept: KEPT_MIN }
+        Self {
+            part: OF_GATEWAYS,
+            hold: settings.cluster.rollout_hold,
+            kept: KEPT_MIN,
+            only_sound: true,
+        }
     }
 
     /// Control planes: what they show is tried by gateways, so that it is for all of them at once.
     pub(super) const fn of_control_planes() -> Self {
-        Self { part: OF_CONTROL_PLANES, hold: Duration::ZERO, kept: CONTROL_KEPT }
+        Self {
+            part: OF_CONTROL_PLANES,
+            hold: Duration::ZERO,
+            kept: CONTROL_KEPT,
+            only_sound: false,
+        }
     }
 }
 
@@ -137,6 +149,7 @@ pub(super) fn of(settings: &Settings, parts: Parts) -> Result<Cluster, StartErro
         patience: PATIENCE,
         pause: PAUSE,
         kept: manner.kept,
+        only_sound: manner.only_sound,
     };
     Ok(Cluster {
         store: Arc::new(InEtcd {

@@ -24,7 +24,7 @@ mod withhold;
 mod orders;
 mod heed;
 mod follow;
-pub mod back;
+mod history;
 pub mod calls;
 pub mod source;
 mod trial;
@@ -68,6 +68,8 @@ pub struct Terms {
     /// How many generations before the one in force are kept; not less than
     /// [`publication::KEPT_MIN`].
     pub kept: u64,
+    /// Whether only what held may be gone back to. Who tries nothing himself cannot say what did.
+    pub only_sound: bool,
 }
 
 /// One replica of a cluster.

@@ -13,7 +13,6 @@ use tokio::sync::{mpsc, watch};
 use super::board::{Board, FORMER_MAX};
 use super::publisher::{Ask, Handle, Standing, Wish, Withheld};
 use crate::configuration::bundle::Bundle;
-use crate::configuration::cluster::back::WentBack;
 use crate::configuration::cluster::publication::fetch;
 use crate::configuration::cluster::source::{Errand, Source, Watched};
 use crate::configuration::cluster::wish::What;
@@ -264,7 +263,7 @@ async fn heed(
                 let before = standing.borrow().generation.to_string();
                 let gone = go_back(cluster, to, &who, &before).await;
                 // Who does not wait for the answer any more finds it in the log.
-                let _ = answer.send(gone.map(|gone| (gone.generation, gone.like)));
+                let _ = answer.send(gone);
             }
             Wish::Publish { ask: wanted, who, answer } => {
                 let _ = answer.send(publish(cluster, &wanted, &who, ask).await);
@@ -320,18 +319,28 @@ async fn publish(
     published
 }
 
+/// Has the leader publish a former configuration again: the number of the new generation, and that
+/// of the one whose content it has.
 async fn go_back(
     cluster: &Cluster,
     to: Option<u64>,
     who: &Who,
     before: &str,
-) -> Result<WentBack, String> {
+) -> Result<(u64, u64), String> {
     let name = if who.operator.is_empty() { "somebody" } else { &who.operator };
     let by = format!("{name} at {}", cluster.replica);
-    let gone = cluster.go_back(to, &by).await.map_err(|unheard| unheard.to_string());
+    let gone = match cluster.want(What::Back(to), &by, "").await {
+        Ok(done) if done.is_done => {
+            let rows = cluster.history().await.unwrap_or_default();
+            let last = rows.iter().rev().find_map(|row| Some((row.number, row.like?)));
+            last.ok_or(done.outcome)
+        }
+        Ok(done) => Err(done.outcome),
+        Err(unheard) => Err(unheard.to_string()),
+    };
     let subject = to.map_or_else(|| "the one before".to_owned(), |to| to.to_string());
     let after = match &gone {
-        Ok(WentBack { generation, like }) => format!("{generation}, with the content of {like}"),
+        Ok((generation, like)) => format!("{generation}, with the content of {like}"),
         Err(reason) => reason.clone(),
     };
     who.changes(Change {

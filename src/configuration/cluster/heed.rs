@@ -39,7 +39,10 @@ impl Cluster {
         let deed = match &wish.what {
             What::Now(number) => now(current, seen.members, *number),
             What::Force(digest) => force(term, seen, current, digest),
-            What::Back(to) => back(term, seen, current, (*to, &wish)).await?,
+            What::Back(to) => {
+                let is_any = !self.terms.only_sound;
+                back(term, seen, current, (*to, &wish, is_any)).await?
+            }
         };
         let (who, what, reason) = (wish.who.clone(), wish.what.word(), wish.reason.clone());
         let (is_done, outcome) = match &deed {
@@ -125,7 +128,6 @@ fn force(term: &Term<'_>, seen: &Seen<'_>, current: &Current, digest: &String) -
         reason: None,
         origin: found.origin_after(Some(current), previous),
         like: None,
-        back: None,
         wish: None,
         heeds: None,
         sound: current.sound.clone(),
@@ -137,7 +139,7 @@ async fn back(
     term: &Term<'_>,
     seen: &Seen<'_>,
     current: &Current,
-    (to, wish): (Option<u64>, &Wish),
+    (to, wish, is_any): (Option<u64>, &Wish, bool),
 ) -> Result<Deed, Failed> {
     let kept = kept(term.press.store).await?;
     let is_wanted = |number: u64| match (to, &current.stage) {
@@ -147,7 +149,7 @@ async fn back(
         (None, Stage::All) => true,
     };
     let may_be = |(number, record): &&(u64, Record)| {
-        record.digest != current.digest && current.sound.contains(number)
+        record.digest != current.digest && (is_any || current.sound.contains(number))
     };
     let mut other = kept.iter().filter(may_be);
     let Some((number, _record)) = other.rfind(|(number, _record)| is_wanted(*number)) else {
@@ -180,7 +182,6 @@ async fn back(
             Origin { current: own, previous: own, newest: known.newest.max(source) }
         }),
         like: Some(*number),
-        back: None,
         wish: None,
         heeds: None,
         sound: without(&current.sound, current.number),

@@ -114,9 +114,6 @@ impl Cluster {
             standing.current.clone_from(&seen.current);
         });
         self.share_orders(press, &mut term.shared).await?;
-        if self.grant(&press, &seen, &members, found).await? {
-            return Ok(());
-        }
         if let Some((wish, changed)) = wished(press.store).await? {
             let seen = Seen { found, in_force: &seen, members: &members };
             return self.heed((term, press), &seen, wish, changed).await;
@@ -233,7 +230,6 @@ impl Term<'_> {
             wish: current.and_then(|current| current.wish.clone()),
             heeds: None,
             like: None,
-            back: None,
             sound: current.map(|current| current.sound.clone()).unwrap_or_default(),
         })
     }
@@ -298,7 +294,6 @@ impl Press<'_> {
             reason: Some(format!("generation {} was taken back: {why}", current.number)),
             origin: current.origin.map(|it| Origin { current: it.previous, ..it }),
             like: Some(current.previous),
-            back: None,
             wish: current.wish.clone(),
             heeds: None,
             sound: without(&current.sound, current.number),

@@ -84,23 +84,12 @@ pub struct Edition {
     pub origin: Option<Origin>,
     /// See [`Record::like`].
     pub like: Option<u64>,
-    /// The wish to go back that this is, if it is one.
-    pub back: Option<Granted>,
     /// See [`Current::wish`].
     pub wish: Option<Done>,
     /// The wish that this sees to: the store revision of its last change.
     pub heeds: Option<i64>,
     /// See [`Current::sound`]: those before it.
     pub sound: Vec<u64>,
-}
-
-/// A wish, carried out with what is published: once, and with an answer.
-#[derive(Clone, Debug)]
-pub struct Granted {
-    /// That it is still wished.
-    pub when: Condition,
-    /// What takes the wish away, and answers it.
-    pub answer: Vec<Write>,
 }
 
 /// Reads what is in force.
@@ -164,15 +153,11 @@ impl Press<'_> {
         };
         current.stage(edition.stage.clone());
         let key = generation_key(number);
-        let mut conditions = vec![
+        let conditions = vec![
             Condition::Absent(key.clone()),
             Condition::Changed(CURRENT.to_owned(), seen.changed),
         ];
-        let mut writes = vec![Write::Put(key, written(&record), 0)];
-        if let Some(Granted { when, answer }) = &edition.back {
-            conditions.push(when.clone());
-            writes.extend_from_slice(answer);
-        }
+        let writes = vec![Write::Put(key, written(&record), 0)];
         self.bring(&current, (conditions, writes), edition.heeds).await?;
         Ok(current)
     }

@@ -77,6 +77,7 @@ impl Replica {
                 patience: Duration::from_secs(20),
                 pause: (Duration::from_millis(250), Duration::from_secs(5)),
                 kept: KEPT_MIN,
+                only_sound: true,
             },
             standing: watch::Sender::new(Standing::default()),
             dice: Dice::new(seed),
