@@ -19,7 +19,8 @@
 //! | C14: what is off is off everywhere | [`World::judge_write`]: older orders never come after newer ones; at the end everybody knows the newest |
 //! | wishes | [`World::judge_wish`]: each is seen to once, while it lies there |
 //!
-//! `WEIR_CLUSTER_SEEDS=a..b` says which seeds: 0..84000 were run, and held.
+//! `WEIR_CLUSTER_SEEDS=a..b` says which seeds: 0..84000 were run with folders alone, and 0..1400 since
+//! odd seeds have control planes; all held.
 
 mod world;
 mod replica;
@@ -68,9 +69,9 @@ fn a_leader_that_does_not_fence_its_writes_is_found_out() {
 
 #[test]
 fn a_leader_that_does_not_keep_the_numbers_of_its_control_plane_is_found_out() {
-    let mut found = (0..SEEDS).filter_map(|seed| {
+    let is_noticed = (0..SEEDS).any(|seed| {
         let case = Case { is_forgetful: true, ..Case::of(seed) };
-        World::run(case).err().filter(|told| told.contains("C4"))
+        World::run(case).is_err_and(|told| told.contains("C4"))
     });
-    assert!(found.next().is_some(), "no seed noticed that something older was published");
+    assert!(is_noticed, "no seed noticed that something older was published");
 }
