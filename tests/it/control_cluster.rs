@@ -315,3 +315,18 @@ fn a_replica_that_starts_without_etcd_asks_the_control_plane_itself() {
     control.offer(2, &saying("two"));
     assert!(later(|| (answer(&replica) == "two").then_some(())).is_some());
 }
+
+#[test]
+fn a_later_generation_with_the_same_content_is_served_already() {
+    let (control, _etcd, cluster, leader) = careless("0s");
+    control.offer(2, &saying("one"));
+    control.await_stream(|_name, replica| {
+        replica.serving == generation(2) && replica.faults.is_empty()
+    });
+    assert!(cluster.replicas.iter().all(|(_, replica)| replica.generation() == 1));
+    let in_force = status(cluster.of(&leader))["inForce"].clone();
+    assert_eq!((&in_force["generation"], &in_force["controlGeneration"]), (&1.into(), &2.into()));
+    control.offer(3, &saying("three"));
+    cluster.all_say("three");
+    assert!(cluster.replicas.iter().all(|(_, replica)| replica.generation() == 2));
+}
