@@ -63,6 +63,8 @@ impl Board {
     pub fn publish_as(&self, generation: Generation, bundle: Arc<Bundle>, is_urgent: bool) {
         let published = Published { is_urgent, ..Published::of(generation, bundle) };
         let mut before = None;
+        // Who sees the newest finds the one before it among the former ones.
+        let mut former = lock(&self.former);
         self.newest.send_if_modified(|newest| {
             let is_newer = newest.as_ref().is_none_or(|newest| newest.generation < generation);
             if is_newer {
@@ -71,7 +73,6 @@ impl Board {
             is_newer
         });
         if let Some(before) = before {
-            let mut former = lock(&self.former);
             former.push_front(before);
             former.truncate(FORMER_MAX);
         }
