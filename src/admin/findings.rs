@@ -81,6 +81,9 @@ pub fn of_cluster(cluster: &Together, found: &mut Vec<String>) {
             found.push(format!("{name} is behind: it serves generation {serving}, not {meant}"));
         }
         // What is wrong here is known first-hand.
+        if let Some(reason) = replica.cut_off.as_ref().filter(|_| *name != cluster.replica) {
+            found.push(format!("{name}, which leads, has no control plane: {reason}"));
+        }
         if let Some(error) = last_error(replica).filter(|_| *name != cluster.replica) {
             found.push(format!("{name}: {error}"));
         }
@@ -396,6 +399,20 @@ pub(crate) mod tests {
             wish(&in_force).unwrap(),
             "back, by ops at ::1, 2026-11-22T10:00:00.000Z (too slow): not done: there is no other"
         );
+    }
+
+    #[test]
+    fn a_leader_without_its_control_plane_is_told_of_by_all() {
+        for (name, prefix) in
+            [("a", None), ("b", Some("b, which leads, has no control plane: gone"))]
+        {
+            let found = wrong_with(|told| {
+                let replicas = told["cluster"]["replicas"].as_array_mut().unwrap();
+                let it = replicas.iter_mut().find(|it| it["replica"] == name).unwrap();
+                it["cutOff"] = "gone".into();
+            });
+            assert_eq!(found.first().map(String::as_str), prefix);
+        }
     }
 
     #[test]

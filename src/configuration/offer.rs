@@ -66,6 +66,9 @@ pub struct State {
     pub refusal: Vec<Fault>,
     /// Which one that is, if it was offered.
     pub refused_offer: Generation,
+    /// Why nothing comes from the control plane, where it should for all of a cluster; none if it
+    /// does, or should not.
+    pub cut_off: Option<String>,
     /// What is known of the copies that are kept; none if none are.
     pub keep: Option<Keep>,
     /// What is switched off, whatever the configuration says.

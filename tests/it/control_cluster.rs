@@ -187,10 +187,19 @@ fn a_cluster_whose_control_plane_is_away_goes_on_and_catches_up() {
     for (_, replica) in &cluster.replicas {
         assert_eq!((answer(replica).as_str(), replica.admin("/readyz").status), ("one", 200));
     }
+    // Whoever is asked tells of it.
+    let tells = |replica: &Gateway| {
+        let replicas = status(replica)["replicas"].as_array().cloned().unwrap_or_default();
+        replicas.iter().any(|it| it["cutOff"].is_string())
+    };
+    let all_tell = || cluster.replicas.iter().all(|(_, it)| tells(it)).then_some(());
+    assert!(later(all_tell).is_some(), "{}", cluster.told());
     control.write("policy.xml", saying("two"));
     control.restart();
     cluster.all_say("two");
     assert!(cluster.replicas.iter().all(|(_, replica)| replica.generation() == 2));
+    let nobody_tells = || (!cluster.replicas.iter().any(|(_, it)| tells(it))).then_some(());
+    assert!(later(nobody_tells).is_some(), "{}", cluster.told());
     drop(killed);
 }
 

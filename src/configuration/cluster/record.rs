@@ -172,6 +172,9 @@ pub struct Member {
     pub serving: u64,
     /// The history that this one is of.
     pub history: u64,
+    /// Why nothing comes from the control plane, if it leads and that is so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut_off: Option<String>,
     /// The newest that it refused; 0 for none.
     pub refused: u64,
     /// Why it does not serve the newest that its source or the cluster has.
@@ -249,6 +252,7 @@ impl Member {
             prepared: state.prepared.number,
             serving: state.serving.number,
             history: state.serving.history,
+            cut_off: state.cut_off.clone().map(told),
             refused: state.refused_offer.number,
             faults: state
                 .refusal

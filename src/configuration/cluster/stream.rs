@@ -25,7 +25,7 @@ use crate::configuration::generation::Generation;
 use crate::configuration::loader::Loader;
 use crate::configuration::offer::{State, Status};
 use crate::configuration::refresh::{Refusal, refuse};
-use crate::configuration::remote::{Link, Remote};
+use crate::configuration::remote::Remote;
 use crate::configuration::switch::Switch;
 use crate::fault::{Fault, Sources};
 use crate::rpc::jitter;
@@ -67,9 +67,10 @@ impl Source for Streamed {
             company: Some(Arc::new(move || company(&standing.borrow()))),
             ..remote
         };
-        let _here = Here::begin(&self.remote.link);
+        let _here = Here::begin(self);
         tokio::select! {
             biased;
+            () = self.note_link() => (),
             () = self.judge(errand, come.subscribe(), fate, &seen) => (),
             () = remote.run() => (),
         }
@@ -81,7 +82,7 @@ impl Source for Streamed {
             standing.wait_for(|standing| standing.trouble.is_some()).await.ok()?;
             let come = watch::Sender::new(None);
             let (remote, mut comes) = (self.taking(&come), come.subscribe());
-            let _here = Here::begin(&self.remote.link);
+            let _here = Here::begin(self);
             let come: Come = tokio::select! {
                 biased;
                 come = comes.wait_for(Option::is_some) => come.ok()?.clone(),
@@ -191,6 +192,28 @@ impl Streamed {
         }
     }
 
+    /// Notes, for all replicas, whether there is a control plane.
+    async fn note_link(&self) {
+        let mut link = self.remote.link.subscribe();
+        loop {
+            let reason = {
+                let link = link.borrow_and_update();
+                let is_cut_off = !link.is_connected && !link.reason.is_empty();
+                is_cut_off.then(|| link.reason.clone())
+            };
+            self.note(reason);
+            if link.changed().await.is_err() {
+                return std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    fn note(&self, cut_off: Option<String>) {
+        if self.status.now().cut_off != cut_off {
+            self.status.change(|state| state.cut_off = cut_off);
+        }
+    }
+
     /// Whether `bundle` could run here, where `switch` is switched off.
     async fn tried(&self, bundle: &Arc<Bundle>, switch: Arc<Switch>) -> Result<(), Refusal> {
         let (bundle, kept) = (Arc::clone(bundle), Arc::clone(&self.loader));
@@ -216,20 +239,21 @@ impl fmt::Debug for Streamed {
 }
 
 /// The time in which the stream is this replica's.
-struct Here<'a>(&'a watch::Sender<Link>);
+struct Here<'a>(&'a Streamed);
 
 impl<'a> Here<'a> {
-    fn begin(link: &'a watch::Sender<Link>) -> Self {
-        link.send_modify(|link| link.is_elsewhere = false);
-        Self(link)
+    fn begin(of: &'a Streamed) -> Self {
+        of.remote.link.send_modify(|link| link.is_elsewhere = false);
+        Self(of)
     }
 }
 
 impl Drop for Here<'_> {
     fn drop(&mut self) {
-        self.0.send_modify(|link| {
+        self.0.remote.link.send_modify(|link| {
             (link.is_elsewhere, link.is_connected) = (true, false);
             link.reason.clear();
         });
+        self.0.note(None);
     }
 }
