@@ -167,6 +167,7 @@ fn a_replica_starts_when_neither_etcd_nor_its_control_plane_is_there() {
     let mut site = site(&control, &shelf);
     site.set("etcd-endpoints", &etcd.endpoint());
     site.set("cluster-lease", "3s");
+    site.set("cluster-rollout-hold", "0s");
     let gateway = Gateway::listening(site);
     says(&gateway, "one");
     keeps(&gateway, 1);
