@@ -48,6 +48,10 @@ enum Command {
         /// Why; it is kept with the generation.
         #[arg(long)]
         reason: Option<String>,
+        /// The first digits of the digest that is meant, as `/status` shows it (`withheld`); whatever
+        /// is held back if not given.
+        #[arg(long, value_name = "DIGITS", requires = "force")]
+        digest: Option<String>,
         /// Where the control plane listens for operators; as the settings say if not given.
         #[arg(long, value_name = "ADDRESS")]
         admin: Option<String>,
@@ -101,11 +105,10 @@ struct What {
 impl What {
     /// Asks for it, with what else is `said`.
     fn ask(&self, path: &str, said: [(&str, Option<&String>); 2]) -> Outcome {
-        let text = |text: &String| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let mut target = format!("/{path}?{}={}", self.kind, text(&self.name));
+        let mut target = format!("/{path}?{}={}", self.kind, escaped(&self.name));
         for (name, value) in [("gateway", self.gateway.as_ref())].into_iter().chain(said) {
             if let Some(value) = value {
-                target = format!("{target}&{name}={}", text(value));
+                target = format!("{target}&{name}={}", escaped(value));
             }
         }
         change(&target, self.admin.as_deref(), |Switched { off }| match off.join("\n  ") {
@@ -120,13 +123,12 @@ impl Control {
     pub fn run(&self) -> Outcome {
         match &self.command {
             Some(Command::Rollback { to, admin }) => return go_back(*to, admin.as_deref()),
-            Some(Command::Publish { now, force, reason, admin }) => {
-                let reason = reason.as_ref();
-                let reason = reason.map(|it| utf8_percent_encode(it, NON_ALPHANUMERIC).to_string());
+            Some(Command::Publish { now, force, reason, digest, admin }) => {
                 let said = [
                     now.then(|| "now=true".to_owned()),
                     force.then(|| "force=true".to_owned()),
-                    reason.map(|reason| format!("reason={reason}")),
+                    reason.as_ref().map(|reason| format!("reason={}", escaped(reason))),
+                    digest.as_ref().map(|digest| format!("digest={}", escaped(digest))),
                 ];
                 let said: Vec<String> = said.into_iter().flatten().collect();
                 return publish(&format!("/publish?{}", said.join("&")), admin.as_deref());
@@ -194,6 +196,10 @@ fn control_plane(admin: Option<&str>) -> Result<Gateway, Outcome> {
         complain("`control.admin` is off in the settings: say where with --admin\n");
         Outcome::Misused
     })
+}
+
+fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 fn publish(target: &str, admin: Option<&str>) -> Outcome {

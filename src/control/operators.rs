@@ -229,7 +229,8 @@ fn asked(query: &str) -> Result<Ask, String> {
             ("now", "true") => ask.now = true,
             ("force", "true") => ask.force = true,
             ("reason", reason) => reason.trim().clone_into(&mut ask.reason),
-            _ => return Err("there are now=true, force=true and reason".to_owned()),
+            ("digest", digits) => ask.digest = Some(digits.to_owned()),
+            _ => return Err("there are now=true, force=true, reason and digest".to_owned()),
         }
     }
     operators::one_line(&ask.reason).map_err(|(wrong, remedy)| format!("{wrong}: {remedy}"))?;

@@ -96,6 +96,8 @@ pub struct Ask {
     pub force: bool,
     /// Why.
     pub reason: String,
+    /// The first digits of the digest of what is meant; whatever is held back if that is not said.
+    pub digest: Option<String>,
 }
 
 /// What a publisher needs.
@@ -217,7 +219,8 @@ impl Publisher {
         let withheld = self.standing.borrow().withheld.clone();
         let is_withheld = withheld.is_some_and(|withheld| withheld.digest == digest);
         let is_held = self.ledger.held() == self.content;
-        let is_meant = (is_held || is_withheld) && asks.as_ref().is_some_and(|(ask, _)| ask.force);
+        let is_forced = asks.as_ref().is_some_and(|(ask, _wanted)| ask.means(&digest));
+        let is_meant = (is_held || is_withheld) && is_forced;
         let is_newest = self.ledger.rows().last().is_some_and(|row| row.digest == digest);
         if is_newest || is_held && !is_meant {
             self.standing.send_modify(|standing| {
@@ -327,6 +330,13 @@ impl Publisher {
             standing.rows = rows;
             (standing.withheld, standing.faults) = (None, Vec::new());
         });
+    }
+}
+
+impl Ask {
+    /// Whether the configuration with this digest is to be published whatever it takes away.
+    pub(super) fn means(&self, digest: &str) -> bool {
+        self.force && self.digest.as_ref().is_none_or(|said| digest.starts_with(said.as_str()))
     }
 }
 

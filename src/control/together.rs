@@ -286,7 +286,7 @@ async fn publish(
     let before = current.as_ref().map_or(0, |current| current.number);
     let held = current
         .and_then(|current| current.withheld.map(|withheld| withheld.digest).or(current.held));
-    let published = match held.filter(|_held| wanted.force) {
+    let published = match held.filter(|held| wanted.means(held)) {
         _ if wanted.now => {
             Err("control planes that share an etcd do not say `--now` yet".to_owned())
         }
@@ -302,7 +302,7 @@ async fn publish(
                 Err(unheard) => Err(unheard.to_string()),
             }
         }
-        None if wanted.force => Err("nothing is held back".to_owned()),
+        None if wanted.force => Err("nothing that is meant is held back".to_owned()),
         None => {
             ask.send_modify(|asked| *asked = asked.wrapping_add(1));
             Err("the leader publishes what its folder has by itself: see /status".to_owned())

@@ -115,18 +115,20 @@ fn what_takes_much_away_is_published_only_with_force_and_a_reason() {
     let ready = control.admin("/readyz");
     assert_eq!((ready.status, control.generation()), (200, 1));
     assert!(ready.text().contains("the folder is not published: this configuration removes"));
+    let digest = control.status()["withheld"]["digest"].as_str().unwrap().to_owned();
     let asked = control.ask(&["publish"]);
     let told = String::from_utf8(asked.stderr).unwrap();
     assert!(told.contains("say so with --force and a --reason"), "{told}");
     assert_eq!(control.ask(&["publish", "--force"]).status.code(), Some(2));
     // What is meant is what was withheld, and nothing that came later.
     control.write("api.yaml", "apis: []\n");
-    let other = control.ask(&["publish", "--force", "--reason", "second is shut down"]);
+    let reason = ["--reason", "second is shut down", "--digest", &digest[..12]];
+    let other = control.ask(&[&["publish", "--force"], &reason[..]].concat());
     let told = String::from_utf8(other.stderr).unwrap();
     assert!(told.contains("another configuration than was held back"), "{told}");
     closed(control.folder());
     assert!(soon(withheld).is_some(), "{}", control.status());
-    let meant = ["publish", "--force", "--now", "--reason", "second is shut down"];
+    let meant = [&["publish", "--force", "--now"], &reason[..]].concat();
     let done = later(|| Some(control.ask(&meant)).filter(|done| done.status.success()));
     assert!(done.is_some(), "{}", control.events().join("\n"));
     let status = control.status();
