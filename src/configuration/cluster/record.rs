@@ -252,7 +252,7 @@ impl Member {
             prepared: state.prepared.number,
             serving: state.serving.number,
             history: state.serving.history,
-            cut_off: state.cut_off.clone().map(told),
+            cut_off: state.cut_off.as_deref().map(told),
             refused: state.refused_offer.number,
             faults: state
                 .refusal
