@@ -12,7 +12,12 @@ SOURCE = pathlib.Path(__file__).resolve().parent.parent / "src/settings"
 TABLES = [SOURCE / "table.rs", *sorted((SOURCE / "table").glob("*.rs"))]
 
 # Settings that the chart decides by itself.
-OWN = {"configuration.folder", "drain.delay", "drain.deadline"} | {
+OWN = {
+    "configuration.folder",
+    "drain.delay",
+    "drain.deadline",
+    "control.workloadToken.file",
+} | {
     f"listen.{name}" for name in ("http", "https", "certificateFile", "keyFile", "h2c", "admin")
 }
 # Those of another command, and a secret that belongs in a file: no chart passes them on.
@@ -24,6 +29,7 @@ ELSEWHERE = {
         "keyFile",
         "insecure",
         "keysFile",
+        "issuersFile",
         "stateFolder",
         "admin",
         "token",
@@ -144,7 +150,7 @@ def volumes(it):
     found = {}
     for volume in it.pod["volumes"]:
         (kind,) = volume.keys() - {"name"}
-        is_read_only = kind in {"configMap", "secret"} or volume[kind].get("readOnly", False)
+        is_read_only = kind in {"configMap", "secret", "projected"} or volume[kind].get("readOnly", False)
         found[volume["name"]] = (kind, is_read_only)
     for claim in it.spec.get("volumeClaimTemplates", []):
         found[claim["metadata"]["name"]] = ("volumeClaimTemplate", False)
@@ -638,6 +644,24 @@ FACTS = [
         "platform",
         "every setting is passed on",
         lambda it: it.flags.keys() == FLAGS - {flag(name) for name in ELSEWHERE},
+    ),
+    (
+        "platform",
+        "the token of the workload is for one audience, and where Weir looks for it",
+        lambda it: (
+            {
+                "path": "token",
+                "audience": "weir-control",
+                "expirationSeconds": 7200,
+            }
+            in [
+                source["serviceAccountToken"]
+                for one in it.pod["volumes"]
+                for source in one.get("projected", {}).get("sources", [])
+            ]
+            and it.box["volumeMounts"][-1]["mountPath"] + "/token"
+            == it.flags["control-workload-token-file"]
+        ),
     ),
     (
         "platform",

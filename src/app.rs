@@ -6,6 +6,7 @@
 mod cluster;
 pub mod control;
 mod drain;
+mod fetching;
 mod publishing;
 mod remote;
 mod serve;
@@ -17,7 +18,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -35,7 +36,6 @@ use crate::caller::Caller;
 use crate::caller::resolve::Resolver;
 use crate::caller::roots::{self, Roots};
 use crate::configuration::compile::{Making, nowhere};
-use crate::configuration::config::Secret;
 use crate::configuration::credential::Holder;
 use crate::configuration::keeping::{Keeping, KeySource};
 use crate::configuration::last_good::{KeyFile, soak};
@@ -122,9 +122,8 @@ impl App {
     pub fn start(settings: &Settings, environment: Environment) -> Result<Self, StartError> {
         let clock = Arc::new(SystemClock::start());
         let started = clock.now();
-        let authorities = environment.get(roots::FILE_VARIABLE).map(Secret::expose);
-        let roots = Arc::new(Roots::of(authorities.map(PathBuf::from)));
-        let token = remote::token(settings);
+        let roots = Arc::new(fetching::roots(&environment));
+        let token = remote::token(settings, &roots, &clock)?;
         let mut refresh = configuration(settings, &environment, &clock, token.as_ref())?;
         let (first, seen) = refresh.first();
         let first = first.map_err(|refusal| StartError::Configuration(Box::new(refusal)))?;
@@ -146,7 +145,7 @@ impl App {
             caller: Arc::clone(&caller),
             nowhere: Arc::new(nowhere()),
             resolver: Arc::new(Resolver::default()),
-            roots,
+            roots: Arc::clone(&roots),
             bounds: bounds(settings),
             trust: trust::of(&settings.forwarded),
             log: Arc::clone(&log),

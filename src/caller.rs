@@ -15,6 +15,7 @@ mod head;
 mod connection;
 pub mod pool;
 pub mod switched;
+pub mod fetch;
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -9,7 +9,8 @@
 //! bad. What happens to requests meanwhile tells a [`gauge`], and what a configuration takes away from
 //! the one before it the [`guard`]. One that has proved itself is kept on disk ([`last_good`], [`keeping`]); what must not run
 //! at all, whatever the configuration says, stands in a local file ([`switch`]).
-//! [`gateway_keys`] and [`credential`] are the two sides of who may ask a control plane for one.
+//! [`gateway_keys`] and [`issuers`] on the one side, [`credential`] on the other, are about who may
+//! ask a control plane for one.
 
 pub mod source;
 pub mod yaml;
@@ -33,4 +34,5 @@ pub mod cluster;
 pub mod remote;
 pub mod refresh;
 pub mod gateway_keys;
+pub mod issuers;
 pub mod credential;

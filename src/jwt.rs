@@ -7,9 +7,11 @@
 //! looked at. Names stand in an object once, Base64 is canonical, everything has a bound.
 
 pub mod algorithm;
+pub mod assertion;
 pub mod claims;
 pub mod identity;
 mod json;
+pub mod discovery;
 pub mod jwks;
 pub mod key;
 pub mod required;
@@ -246,6 +248,12 @@ pub fn verify(
 pub fn unverified(text: &str) -> Result<Claims, Refusal> {
     let parts = Parts::of(text)?;
     Ok(Claims::read(json::object(&decoded(parts.payload)?)?)?)
+}
+
+/// The algorithm and the id of a key that a token names, believed by nobody: for a log.
+pub fn signed_with(text: &str) -> Option<(String, Option<String>)> {
+    let header = Header::read(&Parts::of(text).ok()?).ok()?;
+    Some((header.algorithm, header.key_id))
 }
 
 /// The first keys that may have signed: those of the id that the token names, else those without

@@ -21,8 +21,9 @@ pub mod configuration;
 pub mod control;
 pub mod admin;
 
-// Floor 5: who calls; and adapters, one outside thing each.
+// Floor 5: who calls, and who vouches for callers; and adapters, one outside thing each.
 pub mod admission;
+pub mod issuer;
 pub mod counters;
 pub mod cache;
 pub mod etcd;

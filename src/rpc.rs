@@ -28,6 +28,8 @@ pub mod v2 {
 pub const PIECE_BYTES: usize = 256 << 10;
 /// The largest message of either side: a piece, or fifty faults.
 pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// The metadata with the gateway that is meant, where a credential may be several.
+pub const GATEWAY: &str = "weir-gateway";
 /// The ALPN name of HTTP/2, as TLS writes it.
 const HTTP2: &[u8] = b"\x02h2";
 /// How often a silent connection is asked whether it lives.

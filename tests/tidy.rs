@@ -15,8 +15,8 @@ const FLOORS: &[&[&str]] = &[
     &["policy"],
     &["snapshot"],
     &["cache", "caller", "counters", "etcd", "rpc", "telemetry"],
-    // Who calls, and what runs: `proxy` asks it, and so does `weir explain`.
-    &["admission"],
+    // Who calls, and what runs: `proxy` asks it, and so does `weir explain`. Who vouches for callers.
+    &["admission", "issuer"],
     &["configuration", "proxy"],
     // Shows how the two paths are doing.
     &["admin"],
@@ -70,6 +70,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "control",
             "counters",
             "etcd",
+            "issuer",
             "proxy",
             "rpc",
         ],
@@ -87,6 +88,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "configuration/remote",
             "control",
             "counters",
+            "issuer",
             "proxy",
             "rpc",
             "telemetry",

@@ -1,41 +1,42 @@
 //! The root of a control plane: joins its parts, listens, serves until it is told to stop.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 use tonic::transport::Server;
 
-use crate::app::StartError;
 use crate::app::publishing::{Publishing, publishing};
+use crate::app::{StartError, fetching};
+use crate::caller::fetch::Fetcher;
 use crate::configuration::gateway_keys::{KeysFile, Unusable};
+use crate::configuration::issuers::IssuersFile;
 use crate::configuration::source::Environment;
+use crate::control::authority::Credentials;
 use crate::control::authority::keys::Keys;
+use crate::control::authority::workloads::Workloads;
 use crate::control::board::Board;
 use crate::control::fleet::Fleet;
 use crate::control::operators::{CONNECTIONS_MAX, Operators};
 use crate::control::publisher::Handle;
 use crate::control::service::{Served, Service};
 use crate::control::switches::Switches;
-use crate::fault::{Sources, render};
+use crate::fault::{Fault, Sources, render};
 use crate::proxy::guard::Rules;
 use crate::proxy::listener::{Bound, Listener};
 use crate::proxy::strict::HeadBounds;
 use crate::rpc::door::{Files, Terms, incoming};
 use crate::rpc::v2::configuration_service_server::ConfigurationServiceServer;
 use crate::rpc::{KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIME_MAX, MESSAGE_BYTES_MAX};
-use crate::settings::Settings;
+use crate::settings::{Control, Settings};
 use crate::time::{Clock, SystemClock};
 
 /// How many threads serve gateways: hardly anything is to be done for them.
 const THREADS: usize = 2;
-/// How often the keys of gateways are looked at.
-const KEYS_INTERVAL: Duration = Duration::from_secs(1);
 /// The most streams of one connection; a gateway needs one.
 const CONNECTION_STREAMS_MAX: u32 = 16;
 /// The largest head of a call, in bytes: a token, and little else.
@@ -54,7 +55,8 @@ pub struct ControlPlane {
     handle: Handle,
     board: Arc<Board>,
     switches: Option<Arc<Switches>>,
-    keys: Arc<Keys>,
+    credentials: Arc<Credentials>,
+    fetcher: Arc<Fetcher>,
     clock: Arc<SystemClock>,
 }
 
@@ -73,7 +75,8 @@ impl ControlPlane {
         let control = &settings.control;
         let clock = Arc::new(SystemClock::start());
         let terms = terms(settings)?;
-        let keys = keys(control.keys_file.as_ref())?;
+        let credentials = Arc::new(credentials(control)?);
+        let fetcher = fetching::fetcher(Arc::new(fetching::roots(&environment)));
         let gateways = Bound::take(control.listen)?;
         let operators = control.admin.map(Bound::take).transpose()?;
         let listening = Listening {
@@ -95,7 +98,8 @@ impl ControlPlane {
             handle,
             board,
             switches,
-            keys: Arc::new(keys),
+            credentials,
+            fetcher: Arc::new(fetcher),
             clock,
         })
     }
@@ -110,13 +114,15 @@ impl ControlPlane {
         let cluster = publishing.cluster();
         let publishing = publishing.start(&stopped)?;
         let fleet = Arc::new(Fleet::default());
-        let keys = Arc::clone(&self.keys);
+        let credentials = Arc::clone(&self.credentials);
+        let attending = Arc::clone(&credentials).attend(self.fetcher, Arc::clone(&self.clock));
         let (board, clock) = (Arc::clone(&self.board), Arc::clone(&self.clock));
         let known = Arc::clone(&fleet);
-        let service = Service::new(board, self.keys, known, clock, stopped.clone());
+        let service = Service::new(board, self.credentials, known, clock, stopped.clone());
         let operators = Operators {
             publisher: handle.clone(),
             fleet,
+            credentials,
             tally: Arc::clone(&service.tally),
             cluster,
             switches: self.switches,
@@ -125,7 +131,7 @@ impl ControlPlane {
             clock: Arc::clone(&self.clock),
         };
         let served = runtime.block_on(async {
-            runtime.spawn(look_at(keys));
+            runtime.spawn(attending);
             if let Some(bound) = self.operators {
                 runtime.spawn(listener(bound, operators).serve(stopped.clone()));
             }
@@ -185,18 +191,6 @@ async fn signalled(handle: &Handle) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Looks at the keys of gateways, again and again.
-async fn look_at(keys: Arc<Keys>) {
-    let mut ticks = interval(KEYS_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let keys = Arc::clone(&keys);
-        // A look that panics is a bug, and the next one may not.
-        let _ = tokio::task::spawn_blocking(move || keys.look()).await;
-    }
-}
-
 fn listener(bound: Bound, operators: Operators) -> Listener<Operators> {
     let rules = Rules {
         bounds: HeadBounds::default(),
@@ -230,22 +224,34 @@ fn terms(settings: &Settings) -> Result<Option<Terms>, StartError> {
     }
 }
 
-fn keys(path: Option<&PathBuf>) -> Result<Keys, StartError> {
-    let path = path.ok_or_else(|| {
-        StartError::Control(
+/// Who may ask: at least somebody.
+fn credentials(control: &Control) -> Result<Credentials, StartError> {
+    if control.keys_file.is_none() && control.issuers_file.is_none() {
+        return Err(StartError::Control(
             "the control plane knows no gateways: make keys with `weir token rotate --new`, and \
-             name their file with control.keysFile"
+             name their file with control.keysFile; or name issuers of tokens with \
+             control.issuersFile"
                 .to_owned(),
-        )
-    })?;
-    Keys::open(&KeysFile::at(path)).map_err(|unusable| {
-        let mut told = unusable.to_string();
-        if let Unusable::Wrong { faults, .. } = &unusable {
-            for fault in faults {
-                told.push('\n');
-                told.push_str(&render(fault, &Sources::default()));
+        ));
+    }
+    let keys = control.keys_file.as_ref().map(|path| {
+        Keys::open(&KeysFile::at(path)).map_err(|unusable| match &unusable {
+            Unusable::Wrong { faults, .. } => wrong(&unusable.to_string(), faults),
+            Unusable::Busy { .. } | Unusable::Unwritable { .. } => {
+                wrong(&unusable.to_string(), &[])
             }
-        }
-        StartError::Control(told)
-    })
+        })
+    });
+    let workloads = control.issuers_file.as_ref().map(|path| {
+        Workloads::open(&IssuersFile::at(path)).map_err(|faults| {
+            wrong(&format!("the issuers in {} cannot be used", path.display()), &faults)
+        })
+    });
+    Ok(Credentials { keys: keys.transpose()?, workloads: workloads.transpose()? })
+}
+
+fn wrong(what: &str, faults: &[Fault]) -> StartError {
+    let faults = faults.iter().map(|fault| render(fault, &Sources::default()));
+    let lines: Vec<String> = std::iter::once(what.to_owned()).chain(faults).collect();
+    StartError::Control(lines.join("\n"))
 }

@@ -7,25 +7,30 @@ use std::thread::{self, JoinHandle};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
+use crate::app::fetching::fetcher;
 use crate::app::{StartError, shared};
+use crate::caller::roots::Roots;
 use crate::configuration::credential::Holder;
+use crate::configuration::credential::client::{Client, Plan, Proof};
 use crate::configuration::offer::{Offer, Order};
 use crate::configuration::refresh::Refresh;
 use crate::configuration::remote::{Link, Remote};
 use crate::proxy::state::State;
 use crate::settings::Settings;
 use crate::snapshot::Live;
+use crate::time::SystemClock;
 
-/// The token that this gateway shows its control plane, if it has one.
-pub(super) fn token(settings: &Settings) -> Option<Arc<Mutex<Holder>>> {
-    let control = &settings.control;
-    control.endpoint.as_ref()?;
-    let holder = match (&control.token, &control.token_file) {
-        (Some(token), _) => Holder::setting(token),
-        (None, Some(path)) => Holder::file(path),
-        (None, None) => return None,
-    };
-    Some(Arc::new(Mutex::new(holder)))
+/// Where the credential that this gateway shows its control plane comes from, if it has one.
+pub(super) fn token(
+    settings: &Settings,
+    roots: &Arc<Roots>,
+    clock: &Arc<SystemClock>,
+) -> Result<Option<Arc<Mutex<Holder>>>, StartError> {
+    if settings.control.endpoint.is_none() {
+        return Ok(None);
+    }
+    let holder = holder(settings, roots, clock)?;
+    Ok(Some(Arc::new(Mutex::new(holder))))
 }
 
 /// What this gateway is called, by its settings or its token; empty if neither says it.
@@ -35,7 +40,7 @@ pub(super) fn name(settings: &Settings, token: Option<&Arc<Mutex<Holder>>>) -> S
     }
     let named = token.and_then(|token| {
         let holder = token.lock().unwrap_or_else(PoisonError::into_inner);
-        holder.credential().map(|credential| credential.gateway().as_str().to_ascii_lowercase())
+        Some(holder.credential()?.own_name()?.to_ascii_lowercase())
     });
     named.unwrap_or_default()
 }
@@ -50,7 +55,7 @@ pub(super) fn of(
 ) -> Result<Option<Remote>, StartError> {
     let control = &settings.control;
     let Some(address) = control.endpoint.clone() else { return Ok(None) };
-    let token = token.ok_or_else(|| StartError::Control("there is no gateway token".to_owned()))?;
+    let token = token.ok_or_else(|| StartError::Control("there is no token".to_owned()))?;
     let (status, clock) = (Arc::clone(&refresh.status), Arc::clone(&refresh.clock));
     let (state, live) = (Arc::clone(state), Arc::clone(live));
     let switched = Arc::clone(&status);
@@ -80,16 +85,61 @@ pub(super) fn of(
     Ok(Some(remote))
 }
 
+/// Where the credential of this gateway comes from.
+fn holder(
+    settings: &Settings,
+    roots: &Arc<Roots>,
+    clock: &Arc<SystemClock>,
+) -> Result<Holder, StartError> {
+    let control = &settings.control;
+    let name = Some(&settings.gateway.name).filter(|name| !name.is_empty());
+    let gateway: Option<Arc<str>> = name.map(|name| Arc::from(name.as_str()));
+    if let Some(token) = &control.token {
+        return Ok(Holder::setting(token));
+    }
+    if let Some(path) = &control.token_file {
+        return Ok(Holder::file(path));
+    }
+    if let Some(path) = &control.workload_token.file {
+        return Ok(Holder::workload(path, gateway));
+    }
+    let client = &control.client_credentials;
+    let proof = match (&client.secret_file, &client.certificate_file, &client.key_file) {
+        (Some(secret), _, _) => Some(Proof::Secret(secret.clone())),
+        (None, Some(certificate), Some(key)) => {
+            let (certificate, key) = (certificate.clone(), key.clone());
+            Some(Proof::Certificate { certificate, key, algorithm: client.algorithm })
+        }
+        (None, _, _) => None,
+    };
+    let Some((endpoint, proof)) = client.endpoint.clone().zip(proof) else {
+        return Err(StartError::Control("nothing says who this gateway is".to_owned()));
+    };
+    let plan = Plan {
+        endpoint,
+        ca: client.ca_file.clone(),
+        id: client.client_id.clone(),
+        proof,
+        scope: client.scope.clone(),
+        audience: client.audience.clone(),
+        gateway,
+    };
+    let client = Client::new(plan, Arc::new(fetcher(Arc::clone(roots))), Arc::clone(clock));
+    Ok(Holder::client(Arc::new(client)))
+}
+
 /// Brings configurations on a thread of its own until it is told to stop.
 pub(super) fn bring(
     remote: Remote,
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
+    let own = remote.clone();
     thread::Builder::new().name("control".to_owned()).spawn(move || {
         runtime.block_on(async {
             tokio::select! {
                 () = remote.run() => (),
+                () = own.look_at_token() => (),
                 // Without its sender there is nobody to bring anything to either.
                 _ = stopped.wait_for(|stop| *stop) => (),
             }

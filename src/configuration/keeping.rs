@@ -8,14 +8,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bundle::Bundle;
-use super::credential::Holder;
+use super::credential::{Credential, Holder};
 use super::generation::Generation;
 use super::last_good::soak::{Count, Soak, Terms, Verdict};
 use super::last_good::{Copy, Kept, Key, KeyError, KeyFile, LastGood, Ring, Served};
 use super::switch::orders::Orders;
 use crate::snapshot::tally::Tally;
 use crate::time::Timestamp;
-use crate::token::credential::Credential;
 
 /// Keeps copies, and finds them.
 #[derive(Debug)]
@@ -120,7 +119,9 @@ impl OfToken {
     fn now(&self) -> Option<Credential> {
         let mut holder = self.token.lock().unwrap_or_else(PoisonError::into_inner);
         holder.look();
-        holder.credential().cloned()
+        // Those of issuers are others every hour, and after each start.
+        let is_ours = |credential: &&Credential| credential.own_name().is_some();
+        holder.credential().filter(is_ours).cloned()
     }
 }
 

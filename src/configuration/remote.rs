@@ -20,7 +20,8 @@ use tokio::time::sleep;
 use tonic::Status;
 
 use super::bundle::{Bundle, Digest};
-use super::credential::Holder;
+use super::credential::client::Client;
+use super::credential::{Credential, Holder};
 use super::generation::Generation;
 use super::offer::State;
 use super::source::Wrong;
@@ -28,7 +29,7 @@ use super::switch::orders::Orders;
 use crate::rpc::dial::{Address, Unreached};
 use crate::rpc::{jitter, v2};
 use crate::time::{Clock, SystemClock, Timestamp, date};
-use crate::token::credential::{Credential, State as Standing};
+use crate::token::credential::State as Standing;
 
 /// The longest first wait, and the longest of all.
 const WAIT_MIN: Duration = Duration::from_millis(250);
@@ -147,6 +148,9 @@ impl From<Status> for Ended {
 impl Remote {
     /// Keeps a stream open, for ever.
     pub async fn run(mut self) {
+        if let Some(client) = self.getter() {
+            client.first(self.time_max).await;
+        }
         let mut longest = WAIT_MIN;
         let mut memory = Memory::default();
         loop {
@@ -181,8 +185,24 @@ impl Remote {
     }
 
     /// Looks at our token again and again, for ever: who has no stream must not find out that it has
-    /// expired when it needs one.
+    /// expired when it needs one. One that we get ourselves is got here too.
     pub async fn look_at_token(&self) {
+        match self.getter() {
+            None => self.keep_looking().await,
+            Some(client) => {
+                let look = async {
+                    client.first(self.time_max).await;
+                    self.keep_looking().await;
+                };
+                tokio::select! {
+                    () = client.run() => (),
+                    () = look => (),
+                }
+            }
+        }
+    }
+
+    async fn keep_looking(&self) {
         loop {
             let holder = Arc::clone(&self.token);
             if let Ok(Ok(credential)) = spawn_blocking(move || Self::credential(&holder)).await {
@@ -190,6 +210,10 @@ impl Remote {
             }
             sleep(LOOK_INTERVAL).await;
         }
+    }
+
+    fn getter(&self) -> Option<Arc<Client>> {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner).getter()
     }
 
     /// Our token as it is now. Blocks for as long as the disk does.

@@ -14,8 +14,9 @@ use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::authority::Credentials;
 use super::board::Board;
 use super::fleet::Fleet;
 use super::publisher::{Ask, Handle, Standing};
@@ -25,6 +26,7 @@ use super::tally::Tally;
 use super::{metrics, page};
 use crate::admin::cluster::Together;
 use crate::configuration::cluster::Cluster;
+use crate::issuer;
 use crate::proxy::operators::{self, is_own, plain, who, wrong_method};
 use crate::telemetry;
 use crate::time::{Clock, SystemClock, Timestamp, date};
@@ -42,6 +44,8 @@ pub struct Operators {
     pub publisher: Handle,
     /// How the replicas are doing.
     pub fleet: Arc<Fleet>,
+    /// Who may ask.
+    pub credentials: Arc<Credentials>,
     /// What was counted.
     pub tally: Arc<Tally>,
     /// The control planes that publish together, if there are several.
@@ -159,6 +163,10 @@ impl Operators {
             let cluster = Together::of(&cluster.replica, &cluster.standing.borrow());
             told.insert("cluster".to_owned(), serde_json::to_value(cluster).unwrap_or_default());
         }
+        let issuers = self.credentials.issuers();
+        if let (false, Value::Object(told)) = (issuers.is_empty(), &mut told) {
+            told.insert("issuers".to_owned(), issuers.into_iter().map(vouching).collect());
+        }
         told
     }
 
@@ -183,6 +191,12 @@ impl Operators {
 
     fn ready(&self) -> Response<Vec<u8>> {
         let (status, mut text) = ready(&self.publisher.standing());
+        for issuer in self.credentials.issuers() {
+            if let Some(trouble) = issuer.trouble {
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "no keys of the issuer {}: {trouble}", issuer.name);
+            }
+        }
         if let Some(cluster) = &self.cluster {
             let seen = cluster.standing.borrow();
             // Writing to a string cannot fail.
@@ -198,6 +212,12 @@ impl Operators {
         }
         plain(status, &text)
     }
+}
+
+/// How it goes with an issuer of tokens.
+fn vouching(issuer: issuer::Standing) -> Value {
+    let issuer::Standing { name, keys, fetched, trouble } = issuer;
+    json!({"issuer": name, "keys": keys, "fetched": fetched.map(date), "fault": trouble})
 }
 
 fn ready(standing: &Standing) -> (StatusCode, String) {

@@ -10,16 +10,18 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::authority::{Authority, Bearer, CREDENTIAL_BYTES_MAX, Refused};
+use super::authority::pass::Pass;
+use super::authority::{Authority, Refused, Shown};
 use super::board::Board;
 use super::crowd::Crowd;
 use super::fleet::Fleet;
 use super::session::Session;
 use super::tally::{Refusal, Tally};
-use crate::rpc::Peer;
 use crate::rpc::v2::configuration_service_server::ConfigurationService;
 use crate::rpc::v2::{ControlMessage, GatewayMessage};
+use crate::rpc::{GATEWAY, Peer};
 use crate::time::{Clock, SystemClock};
+use crate::token::name::NAME_CHARACTERS_MAX;
 
 /// How many messages may wait for a gateway that is slow to take them.
 const WAITING_MAX: usize = 4;
@@ -71,15 +73,19 @@ impl Service {
     }
 
     /// Who asks from `peer`.
-    fn bearer<T>(&self, request: &Request<T>, peer: Option<SocketAddr>) -> Result<Bearer, Status> {
-        let credential = request.metadata().get("authorization");
-        let credential = credential.and_then(|credential| credential.to_str().ok());
-        let credential = credential.filter(|it| it.len() <= CREDENTIAL_BYTES_MAX);
+    fn pass<T>(&self, request: &Request<T>, peer: Option<SocketAddr>) -> Result<Pass, Status> {
+        let text = |name: &str| request.metadata().get(name).and_then(|it| it.to_str().ok());
+        let gateway = text(GATEWAY).filter(|gateway| gateway.len() <= NAME_CHARACTERS_MAX);
         let now = self.clock.now();
-        let refused = match credential.map(|it| self.authority.bearer(it, now)) {
-            Some(Ok(bearer)) => return Ok(bearer),
-            Some(Err(refused)) => refused,
-            None => Refused::Wrong,
+        let pass = match text("authorization") {
+            Some(credential) => Pass::of(&*self.authority, Shown { credential, gateway }, now),
+            None => Err(Refused::Wrong),
+        };
+        let refused = match pass {
+            Ok(pass) => return Ok(pass),
+            // Nothing is wrong with it, as far as anybody knows.
+            Err(refused @ Refused::Later(_)) => return Err(status(&refused)),
+            Err(refused) => refused,
         };
         let may_again = peer.is_none_or(|peer| self.crowd.wrong(peer.ip(), now));
         if !may_again {
@@ -89,10 +95,25 @@ impl Service {
             ));
         }
         self.tally.refuse(Refusal::Credential);
-        let from = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
-        tracing::warn!(audit = true, peer = from, reason = %refused, "a credential is refused");
-        Err(Status::unauthenticated(refused.to_string()))
+        let (from, reason) = (told(peer), refused.detail());
+        tracing::warn!(audit = true, peer = from, reason, "a credential is refused");
+        Err(status(&refused))
     }
+}
+
+/// How a stream ends, or does not begin, that is refused.
+pub(super) fn status(refused: &Refused) -> Status {
+    match refused {
+        Refused::Later(_) => Status::unavailable(refused.to_string()),
+        Refused::Wrong | Refused::Over(_) | Refused::Token { .. } => {
+            Status::unauthenticated(refused.to_string())
+        }
+    }
+}
+
+/// Who asks, for a log.
+pub(super) fn told(peer: Option<SocketAddr>) -> String {
+    peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string())
 }
 
 #[tonic::async_trait]
@@ -105,24 +126,22 @@ impl ConfigurationService for Served {
     ) -> Result<Response<Self::ConfigureStream>, Status> {
         let service = &self.0;
         let peer = request.extensions().get::<Peer>().and_then(|peer| peer.0);
-        let bearer = service.bearer(&request, peer)?;
+        let pass = service.pass(&request, peer)?;
         if *service.stopped.borrow() {
             service.tally.refuse(Refusal::Stopping);
             return Err(Status::unavailable("this control plane is stopping"));
         }
-        let now = service.clock.now();
+        let (bearer, now) = (pass.bearer(), service.clock.now());
         let seat = service.crowd.enter(&bearer.gateway, &bearer.id, now);
         let seat = seat.map_err(|no_room| {
             service.tally.refuse(Refusal::Crowded);
             Status::resource_exhausted(no_room.to_string())
         })?;
         service.tally.open();
-        let credential = request.metadata().get("authorization").cloned();
         let (give, take) = mpsc::channel(WAITING_MAX);
         let session = Session {
             service: Arc::clone(service),
-            bearer,
-            credential,
+            pass,
             peer,
             number: service.streams.fetch_add(1, Ordering::Relaxed),
             give,

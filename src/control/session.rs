@@ -8,14 +8,13 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
-use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Status, Streaming};
 
-use super::authority::Bearer;
+use super::authority::pass::Pass;
 use super::board::Published;
 use super::crowd::Seat;
 use super::fleet::{Name, Replica, Together};
-use super::service::Service;
+use super::service::{Service, status, told};
 use super::switches::List;
 use crate::configuration::bundle::Digest;
 use crate::configuration::generation::Generation;
@@ -31,6 +30,8 @@ const HELLO_TIME_MAX: Duration = Duration::from_secs(10);
 const SILENCE_MAX: Duration = Duration::from_mins(1);
 /// How often a credential is looked at again: it may be revoked.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// How often at most a gateway may show a newer one.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest name of a replica, and the longest version, in bytes.
 const REPLICA_BYTES_MAX: usize = 256;
 const VERSION_BYTES_MAX: usize = 64;
@@ -47,9 +48,8 @@ const COMING_BACK_MAX: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) service: Arc<Service>,
-    pub(super) bearer: Bearer,
-    /// To look whether it is still good.
-    pub(super) credential: Option<MetadataValue<Ascii>>,
+    /// What it was opened with.
+    pub(super) pass: Pass,
     pub(super) peer: Option<SocketAddr>,
     pub(super) number: u64,
     pub(super) give: mpsc::Sender<Result<ControlMessage, Status>>,
@@ -86,10 +86,11 @@ impl Session {
         if REPLICA_BYTES_MAX < hello.replica.len() || VERSION_BYTES_MAX < hello.version.len() {
             return self.end(Status::invalid_argument("the names in this Hello are too long"));
         }
-        let name: Name = (Arc::clone(&self.bearer.gateway), Arc::from(hello.replica.as_str()));
+        let gateway = Arc::clone(&self.pass.bearer().gateway);
+        let name: Name = (gateway, Arc::from(hello.replica.as_str()));
         let fleet = Arc::clone(&self.service.fleet);
         fleet.arrive(&name, self.number, &hello.version, self.now());
-        let from = self.peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
+        let from = told(self.peer);
         let (gateway, replica) = (&*name.0, &*name.1);
         tracing::info!(gateway, replica, peer = from, version = hello.version, "a replica is here");
         let ended = self.serve(&name, has(&hello), &mut said).await;
@@ -114,10 +115,11 @@ impl Session {
         let mut switches = self.service.board.follow_switches();
         switches.mark_changed();
         let mut stopped = self.service.stopped.clone();
+        let (mut pass, mut renewed) = (self.pass.clone(), Timestamp::default());
         let (mut sent, mut wholes, mut heard) = (Generation::NONE, 0_u32, self.now());
         loop {
             if switches.has_changed().unwrap_or(false) {
-                let orders = switches.borrow_and_update().of(&self.bearer.gateway);
+                let orders = switches.borrow_and_update().of(&pass.bearer().gateway);
                 self.tell(Told::Switch(send::switch(&orders))).await?;
             }
             let newest = published.borrow_and_update().clone();
@@ -133,7 +135,9 @@ impl Session {
             if SILENCE_MAX < self.now().since(heard) {
                 return Err(Status::deadline_exceeded("this replica is silent"));
             }
-            let next = self.next(said, (&mut published, &mut switches), &mut stopped).await?;
+            let left = pass.bearer().until.since(self.now());
+            let next =
+                self.next(said, (&mut published, &mut switches), &mut stopped, left).await?;
             if matches!(next, Next::Said(_) | Next::Strange) {
                 heard = self.now();
             }
@@ -149,8 +153,18 @@ impl Session {
                     (has, sent) = (None, Generation::NONE);
                 }
                 Next::Said(Said::Goodbye(_)) | Next::Ended => return Ok(()),
+                Next::Said(Said::Renewal(renewal)) => {
+                    if self.now().since(renewed) < RENEWAL_INTERVAL {
+                        return Err(Status::resource_exhausted("credentials are shown too often"));
+                    }
+                    renewed = self.now();
+                    self.renew(name, &mut pass, &renewal);
+                }
                 Next::Said(message) => self.note(name, message),
-                Next::Look => self.is_still_good()?,
+                Next::Look => {
+                    let looked = pass.look(&*self.service.authority, self.now());
+                    looked.map_err(|refused| status(&refused))?;
+                }
                 Next::Stopped => {
                     self.retreat().await;
                     return Err(Status::unavailable("this control plane is stopping"));
@@ -167,8 +181,8 @@ impl Session {
             &mut watch::Receiver<Arc<List>>,
         ),
         stopped: &mut watch::Receiver<bool>,
+        left: Duration,
     ) -> Result<Next, Status> {
-        let left = self.bearer.until.since(self.now());
         Ok(tokio::select! {
             message = said.message() => match message? {
                 Some(GatewayMessage { message: Some(message) }) => Next::Said(message),
@@ -192,11 +206,24 @@ impl Session {
         })
     }
 
-    /// Whether the credential is not revoked meanwhile.
-    fn is_still_good(&self) -> Result<(), Status> {
-        let credential = self.credential.as_ref().and_then(|it| it.to_str().ok());
-        let bearer = self.service.authority.bearer(credential.unwrap_or_default(), self.now());
-        bearer.map(drop).map_err(|refused| Status::unauthenticated(refused.to_string()))
+    /// Takes the newer credential of the replica; the one before counts on if that is not good.
+    fn renew(&self, name: &Name, pass: &mut Pass, renewal: &v2::Renewal) {
+        let renewed = pass.renew(&*self.service.authority, &renewal.authorization, self.now());
+        let (gateway, replica, peer) = (&*name.0, &*name.1, told(self.peer));
+        match renewed {
+            Ok(()) => tracing::debug!(gateway, replica, "a replica has a newer credential"),
+            Err(refused) => {
+                let reason = refused.detail();
+                tracing::warn!(
+                    audit = true,
+                    gateway,
+                    replica,
+                    peer,
+                    reason,
+                    "a credential is refused"
+                );
+            }
+        }
     }
 
     /// Notes what the replica says of itself.
@@ -223,7 +250,7 @@ impl Session {
                     replica.faults = faults;
                 })
             }
-            Said::Hello(_) | Said::SendWhole(_) | Said::Goodbye(_) => return,
+            Said::Hello(_) | Said::SendWhole(_) | Said::Goodbye(_) | Said::Renewal(_) => return,
         };
         self.service.fleet.hear(name, self.number, self.now(), note);
     }

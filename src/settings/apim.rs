@@ -24,7 +24,8 @@ pub enum Treatment {
 
 use Treatment::{Credential, Ignored, Means, Only, Refused, Switches};
 
-const NO_SIGN_IN: &str = "gateways sign in with a gateway token: set control.tokenFile";
+const NO_SIGN_IN: &str = "gateways sign in with control.tokenFile, control.workloadToken.file or \
+                          control.clientCredentials.endpoint";
 const ALWAYS_CHECKED: &str = "the certificate of the control plane is always checked: name its \
                               authority with control.caFile";
 const OWN_DEADLINES: &str = "calls to the control plane have a deadline of their own, \

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::address::Network;
+use crate::caller::fetch::Url;
+use crate::jwt::algorithm::{Algorithm, Family, Hash};
 use crate::rpc::dial::{Address, NoAddress};
 use crate::secret::Secret;
 use crate::settings::{AccessLog, ForwardedProto, LogColor, LogFormat, LogLevel};
@@ -45,6 +47,14 @@ pub(super) fn endpoint(text: &str) -> Result<Option<Address>, Expected> {
             }
         }
     })
+}
+
+/// `https://host/path`, or nothing.
+pub(super) fn url(text: &str) -> Result<Option<Url>, Expected> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Url::parse(text).map(Some).map_err(|why| format!("https://host/path: {why}"))
 }
 
 /// A secret, or nothing.
@@ -185,6 +195,19 @@ pub(super) const LOG_LEVEL: [(&str, LogLevel); 6] = [
 /// Whether the log is in colours.
 pub(super) const LOG_COLOR: [(&str, LogColor); 3] =
     [("auto", LogColor::Auto), ("true", LogColor::Always), ("false", LogColor::Never)];
+
+/// How the key of a client signs.
+pub(super) const ALGORITHM: [(&str, Option<Algorithm>); 4] = {
+    const fn with(family: Family) -> Algorithm {
+        Algorithm { family, hash: Hash::Sha256 }
+    }
+    [
+        ("auto", None),
+        ("ps256", Some(with(Family::RsaPss))),
+        ("rs256", Some(with(Family::Rsa))),
+        ("es256", Some(with(Family::Ecdsa))),
+    ]
+};
 
 /// Which requests are logged.
 pub(super) const ACCESS_LOG: [(&str, AccessLog); 3] =

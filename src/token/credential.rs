@@ -31,6 +31,8 @@ pub struct Expiry {
     pub left: Duration,
     /// What an operator should think of it.
     pub state: State,
+    /// How long before its end it should be replaced.
+    near: Duration,
 }
 
 /// What an operator should think of a credential.
@@ -38,7 +40,7 @@ pub struct Expiry {
 pub enum State {
     /// Nothing.
     Fine,
-    /// It should be replaced: less than [`NEAR`] is left.
+    /// It should be replaced: less than [`NEAR`] is left, or than what was said instead.
     Near,
     /// The control plane refuses it. The gateway goes on with what it has.
     Expired,
@@ -76,20 +78,25 @@ impl fmt::Debug for Credential {
 impl Expiry {
     /// What is to be said `now` of something that ends `at`.
     pub fn of(at: Timestamp, now: Timestamp) -> Self {
+        Self::within(at, NEAR, now)
+    }
+
+    /// The same of something that should be replaced when `near` is left.
+    pub fn within(at: Timestamp, near: Duration, now: Timestamp) -> Self {
         let left = at.since(now);
         let state = if left.is_zero() {
             State::Expired
-        } else if left <= NEAR {
+        } else if left <= near {
             State::Near
         } else {
             State::Fine
         };
-        Self { at, left, state }
+        Self { at, left, state, near }
     }
 
     /// The next time to warn after `now`, of which this was made. Whoever learns of a token that is
-    /// not [`State::Fine`] warns at once, and then whenever this says: seven days before the end,
-    /// each day from then on, each hour of the last day, at the end, and each day after it.
+    /// not [`State::Fine`] warns at once, and then whenever this says: when it is near its end, each
+    /// day from then on, each hour of the last day, at the end, and each day after it.
     pub fn next_warning(&self, now: Timestamp) -> Timestamp {
         match self.state {
             State::Expired => {
@@ -98,7 +105,7 @@ impl Expiry {
             }
             State::Near if self.left <= URGENT => now + step(self.left, WARN_URGENTLY_EVERY),
             State::Near => now + step(self.left, WARN_EVERY),
-            State::Fine => now + self.left.saturating_sub(NEAR),
+            State::Fine => now + self.left.saturating_sub(self.near),
         }
     }
 }
@@ -173,7 +180,8 @@ mod tests {
             (second, State::Near),
             (Duration::ZERO, State::Expired),
         ] {
-            assert_eq!(Expiry::of(NOW + left, NOW), Expiry { at: NOW + left, left, state });
+            let expiry = Expiry::of(NOW + left, NOW);
+            assert_eq!((expiry.at, expiry.left, expiry.state), (NOW + left, left, state));
         }
         assert_eq!(Expiry::of(NOW, NOW + DAY).state, State::Expired);
     }

@@ -28,13 +28,13 @@ use crate::harness::replica::runtime;
 use crate::harness::site::{open_api, write};
 use crate::harness::{Gateway, Policies, Site, soon};
 
-fn saying(word: &str) -> String {
+pub(crate) fn saying(word: &str) -> String {
     let inbound = format!("<return-response><set-body>{word}</set-body></return-response>");
     Policies { inbound: &inbound, ..Policies::default() }.text()
 }
 
 /// An API at `/echo` that says `word`.
-fn echo(folder: &Path, word: &str) {
+pub(crate) fn echo(folder: &Path, word: &str) {
     write(folder, "policy.xml", saying(word));
     write(folder, "api.yaml", open_api("echo", "http://127.0.0.1:1", "policy.xml"));
 }
@@ -47,7 +47,7 @@ fn gateway(control: &Control, replica: &str, token: &str) -> Gateway {
 }
 
 /// Waits until the gateway says `word` at `path`.
-fn await_word(gateway: &Gateway, path: &str, word: &str) {
+pub(crate) fn await_word(gateway: &Gateway, path: &str, word: &str) {
     let said = later(|| Some(gateway.get(path)).filter(|it| it.status == 200 && it.text() == word));
     assert!(said.is_some(), "no `{word}`: {}", gateway.events().join("\n"));
 }
@@ -310,7 +310,11 @@ fn what_a_control_plane_cannot_do_safely_it_does_not_do() {
 }
 
 /// Opens a stream as somebody who shows `token` and says `said`; returns why it ended.
-async fn refusal(control: &Control, token: &str, said: Vec<GatewayMessage>) -> (Code, String) {
+pub(crate) async fn refusal(
+    control: &Control,
+    token: &str,
+    said: Vec<GatewayMessage>,
+) -> (Code, String) {
     let address = Address::parse(&control.endpoint()).unwrap();
     let channel = dial(&address, Some(&control.own("ca.pem")), Duration::from_secs(10)).await;
     let mut client = ConfigurationServiceClient::new(channel.unwrap());
@@ -329,7 +333,7 @@ async fn refusal(control: &Control, token: &str, said: Vec<GatewayMessage>) -> (
     }
 }
 
-fn hello() -> GatewayMessage {
+pub(crate) fn hello() -> GatewayMessage {
     let hello = Hello { replica: "by hand".to_owned(), ..Hello::default() };
     GatewayMessage { message: Some(Said::Hello(hello)) }
 }

@@ -16,6 +16,7 @@ pub(crate) mod increx;
 pub(crate) mod etcd;
 pub(crate) mod control;
 pub(crate) mod careless;
+pub(crate) mod issuer;
 pub(crate) mod linked;
 pub(crate) mod load;
 pub(crate) mod replica;

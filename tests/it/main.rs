@@ -63,4 +63,5 @@ mod control_last_good;
 mod control_planes;
 mod control_status;
 mod switched;
+mod workloads;
 mod status;

@@ -14,15 +14,16 @@ use tonic::{Request, Streaming};
 use super::ordered::orders;
 use super::parcel::{Parcel, Useless, number};
 use super::{Ended, Judged, Memory, Remote};
+use crate::configuration::credential::Credential;
 use crate::configuration::generation::Generation;
 use crate::configuration::offer::State;
 use crate::fault::Fault;
-use crate::rpc::MESSAGE_BYTES_MAX;
 use crate::rpc::dial::dial;
 use crate::rpc::v2::configuration_service_client::ConfigurationServiceClient;
 use crate::rpc::v2::control_message::Message as Told;
 use crate::rpc::v2::gateway_message::Message as Said;
 use crate::rpc::v2::{self, ControlMessage, GatewayMessage};
+use crate::rpc::{GATEWAY, MESSAGE_BYTES_MAX};
 
 /// How often we say how we are doing.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
@@ -38,6 +39,8 @@ struct Talk {
     say: mpsc::Sender<GatewayMessage>,
     /// What comes, and is not whole yet.
     parcel: Option<Parcel>,
+    /// The credential that counts for the stream.
+    shown: Credential,
     /// Whether anything came that is of use.
     is_useful: bool,
 }
@@ -45,7 +48,7 @@ struct Talk {
 impl Remote {
     /// Opens a stream and keeps it until it ends; whether it brought anything, and why it ended.
     pub(super) async fn talk(&mut self, memory: &mut Memory) -> (bool, Ended) {
-        let (said, mut told) = match self.open().await {
+        let (shown, said, mut told) = match self.open().await {
             Ok(open) => open,
             Err(ended) => return (false, ended),
         };
@@ -54,7 +57,7 @@ impl Remote {
             link.reason.clear();
         });
         tracing::info!("the control plane is there");
-        let mut talk = Talk { say: said, parcel: None, is_useful: false };
+        let mut talk = Talk { say: said, parcel: None, shown, is_useful: false };
         let mut ticks = interval(HEARTBEAT_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut state = self.state.clone();
@@ -70,10 +73,10 @@ impl Remote {
                     Err(status) => Err(status.into()),
                 },
                 changed = state.changed() => match changed {
-                    Ok(()) => self.judge(&talk, memory).await,
+                    Ok(()) => self.judge(&mut talk, memory).await,
                     Err(_gone) => Err(Ended::Closed),
                 },
-                _ = ticks.tick() => self.beat(&talk).await,
+                _ = ticks.tick() => self.beat(&mut talk).await,
             };
             if let Err(ended) = step {
                 break ended;
@@ -84,7 +87,7 @@ impl Remote {
 
     async fn open(
         &self,
-    ) -> Result<(mpsc::Sender<GatewayMessage>, Streaming<ControlMessage>), Ended> {
+    ) -> Result<(Credential, mpsc::Sender<GatewayMessage>, Streaming<ControlMessage>), Ended> {
         let holder = Arc::clone(&self.token);
         let credential = spawn_blocking(move || Self::credential(&holder)).await;
         let credential =
@@ -93,6 +96,10 @@ impl Remote {
         let token: Result<MetadataValue<Ascii>, _> = credential.text().expose().parse();
         let mut token = token.map_err(|_other| Ended::Token("it is no text".to_owned()))?;
         token.set_sensitive(true);
+        let gateway: Option<Result<MetadataValue<Ascii>, _>> = credential.gateway().map(str::parse);
+        let gateway = gateway.transpose();
+        let gateway =
+            gateway.map_err(|_other| Ended::Token("gateway.name is no name".to_owned()))?;
         let channel = dial(&self.address, self.ca.as_ref(), self.time_max).await?;
         let mut client = ConfigurationServiceClient::new(channel)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
@@ -109,9 +116,12 @@ impl Remote {
         tell(&say, Said::Hello(hello), self.time_max).await?;
         let mut request = Request::new(ReceiverStream::new(said));
         request.metadata_mut().insert("authorization", token);
+        if let Some(gateway) = gateway {
+            request.metadata_mut().insert(GATEWAY, gateway);
+        }
         let answered = timeout(self.time_max, client.configure(request)).await;
         let answered = answered.map_err(|_late| Ended::Silent(self.time_max))?;
-        Ok((say, answered?.into_inner()))
+        Ok((credential, say, answered?.into_inner()))
     }
 
     /// Does what the control plane says.
@@ -196,7 +206,7 @@ impl Remote {
     }
 
     /// Hands over what we have.
-    async fn taken(&self, talk: &Talk, memory: &mut Memory) -> Result<(), Ended> {
+    async fn taken(&self, talk: &mut Talk, memory: &mut Memory) -> Result<(), Ended> {
         let Some((generation, bundle)) = &self.held else { return Ok(()) };
         memory.is_known = true;
         memory.judged = Some(Judged { generation: *generation, is_told: false });
@@ -206,7 +216,7 @@ impl Remote {
     }
 
     /// Says what became of the configuration that was taken last, once that is known.
-    async fn judge(&self, talk: &Talk, memory: &mut Memory) -> Result<(), Ended> {
+    async fn judge(&self, talk: &mut Talk, memory: &mut Memory) -> Result<(), Ended> {
         let state = self.state.borrow().clone();
         let Some(Judged { generation, is_told }) = memory.judged else { return Ok(()) };
         let accepted = generation <= state.serving;
@@ -231,10 +241,18 @@ impl Remote {
         self.link.borrow().token_expires.map_or(0, |at| at.micros() / 1_000_000)
     }
 
-    async fn beat(&self, talk: &Talk) -> Result<(), Ended> {
+    /// Says how we are doing, and shows a newer credential if there is one: the stream outlives the
+    /// one that it was opened with.
+    async fn beat(&self, talk: &mut Talk) -> Result<(), Ended> {
         let holder = Arc::clone(&self.token);
         if let Ok(Ok(credential)) = spawn_blocking(move || Self::credential(&holder)).await {
             self.mind(&credential);
+            if credential != talk.shown {
+                let authorization = credential.text().expose().to_owned();
+                talk.shown = credential;
+                let renewal = v2::Renewal { authorization };
+                tell(&talk.say, Said::Renewal(renewal), self.time_max).await?;
+            }
         }
         let State { observed, prepared, serving, refused, .. } = self.state.borrow().clone();
         let heartbeat = v2::Heartbeat {

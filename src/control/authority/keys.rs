@@ -1,8 +1,9 @@
 //! Gateway tokens, judged by the keys in a file that is read again when it changes.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::{Authority, Bearer, Refused};
+use super::{Bearer, Refused};
 use crate::configuration::gateway_keys::{KeysFile, Unusable};
 use crate::configuration::source::{Kept, Wrong};
 use crate::fault::Fault;
@@ -14,6 +15,7 @@ use crate::token::ring::{Refusal, Ring};
 pub struct Keys {
     ring: RwLock<Arc<Ring>>,
     file: Mutex<Kept<Arc<Ring>, Vec<Fault>>>,
+    changes: AtomicU64,
 }
 
 impl Keys {
@@ -23,7 +25,7 @@ impl Keys {
         if file.is_open_to_others() {
             tracing::warn!(path = ?file.path(), "everybody on this machine can read the keys of gateways");
         }
-        Ok(Self { ring, file: Mutex::new(file.kept()) })
+        Ok(Self { ring, file: Mutex::new(file.kept()), changes: AtomicU64::new(0) })
     }
 
     /// Looks whether the file has changed; the keys before count on while it is wrong. Blocks for
@@ -36,6 +38,7 @@ impl Keys {
         match (file.wrong(), file.good()) {
             (None, Some(ring)) => {
                 *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(ring);
+                self.changes.fetch_add(1, Ordering::Release);
             }
             (Some(Wrong::Unreadable(reason)), _) => {
                 tracing::error!(%reason, "the keys of gateways cannot be read; those before count");
@@ -47,10 +50,14 @@ impl Keys {
             (None, None) => {}
         }
     }
-}
 
-impl Authority for Keys {
-    fn bearer(&self, credential: &str, now: Timestamp) -> Result<Bearer, Refused> {
+    /// How often the keys have changed.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Who shows `credential`.
+    pub fn bearer(&self, credential: &str, now: Timestamp) -> Result<Bearer, Refused> {
         let ring = Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner));
         let verified = ring.verify(credential, now).map_err(|refusal| match refusal {
             // The signature was right: who has it may know.

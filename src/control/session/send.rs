@@ -34,7 +34,7 @@ impl Session {
     ) -> Result<Has, Status> {
         let generation = newest.generation();
         let told = v2::Generation { history: generation.history, number: generation.number };
-        let gateway = Arc::clone(&self.bearer.gateway);
+        let gateway = Arc::clone(&self.pass.bearer().gateway);
         let (board, published) = (Arc::clone(&self.service.board), Arc::clone(newest));
         let parcel = spawn_blocking(move || parcel(&board, &published, &gateway, has)).await;
         let parcel = parcel.map_err(|_panic| Status::internal("a portion cannot be made"))??;

@@ -10,9 +10,10 @@ use proptest::prelude::*;
 use super::forge::{Signer, claims, secret};
 use super::{HEADER, NOW, rules};
 use crate::jwt::algorithm::{Algorithm, Family, Hash};
-use crate::jwt::identity::{Stranger, Unruly, Workload, Workloads};
+use crate::jwt::identity::{Rule, Stranger, Subject, Trust, TrustedIssuer};
 use crate::jwt::jwks::{JWKS_BYTES_MAX, KEYS_MAX, KeySet, NoKeySet, read};
 use crate::jwt::key::{Curve, Key, Unfit};
+use crate::jwt::required::RequiredClaim;
 use crate::jwt::{KEY_ID_BYTES_MAX, Refusal, verify};
 use crate::time::Timestamp;
 
@@ -165,9 +166,23 @@ fn a_secret_verifies_with_hashes_no_longer_than_it_is() {
     assert_eq!(format!("{key:?}"), r#"Key(Some("k"), HS256)"#);
 }
 
-fn workload(issuer: &str, subject: &str, audience: &str) -> Workload {
-    let [issuer, subject, audience] = [issuer, subject, audience].map(str::to_owned);
-    Workload { issuer, subject, audience }
+/// An issuer of workloads, each a subject and the gateway that it may be; one without is a pattern.
+fn trusted(name: &str, audiences: &[&str], subjects: &[(&str, Option<&str>)]) -> TrustedIssuer {
+    let rule = |(subject, gateway): &(&str, Option<&str>)| {
+        let subject = match gateway {
+            Some(gateway) => {
+                let (subject, gateway) = ((*subject).to_owned(), (*gateway).to_owned());
+                Subject::Named { subject, gateway }
+            }
+            None => Subject::around(subject).unwrap(),
+        };
+        Rule { subject, claims: Vec::new() }
+    };
+    TrustedIssuer {
+        name: name.to_owned(),
+        audiences: audiences.iter().map(|it| (*it).to_owned()).collect(),
+        rules: subjects.iter().map(rule).collect(),
+    }
 }
 
 /// An issuer, and the set of its key.
@@ -182,43 +197,103 @@ const ES256: Algorithm = Algorithm { family: Family::Ecdsa, hash: Hash::Sha256 }
 #[test]
 fn a_workload_is_the_gateway_that_a_rule_says_to_the_letter() {
     let subject = "system:serviceaccount:edge:weir";
-    let rules = Workloads::of(vec![
-        (workload("https://a", subject, "weir"), "berlin"),
-        (workload("https://b", subject, "weir"), "paris"),
-        (workload("https://a", subject, "weir-two"), "london"),
-        (workload("https://a", subject, "weir-old"), "berlin"),
-    ])
-    .unwrap();
+    let trust = Trust {
+        issuers: vec![
+            trusted("https://a", &["weir", "weir-old"], &[(subject, Some("berlin"))]),
+            trusted("https://b", &["weir-two"], &[(subject, Some("paris"))]),
+        ],
+    };
     let (signer, set) = issuer();
     let refused = |refusal| Err(Stranger::Refused(refusal));
     for (issuer, subject, audience, expected) in [
         ("https://a", subject, r#""weir""#, Ok("berlin")),
-        ("https://b", subject, r#"["x","weir"]"#, Ok("paris")),
+        ("https://b", subject, r#"["x","weir-two"]"#, Ok("paris")),
         ("https://a", subject, r#"["weir","weir-old"]"#, Ok("berlin")),
-        ("https://a", subject, r#"["weir","weir-two"]"#, Err(Stranger::Several)),
         ("https://c", subject, r#""weir""#, refused(Refusal::Issuer)),
         ("https://a/", subject, r#""weir""#, refused(Refusal::Issuer)),
-        ("https://a", "system:serviceaccount:edge:weir2", r#""weir""#, Err(Stranger::Unknown)),
-        ("https://a", "", r#""weir""#, Err(Stranger::Unknown)),
+        ("https://a", "system:serviceaccount:edge:weir2", r#""weir""#, Err(Stranger::Subject)),
+        ("https://a", "", r#""weir""#, Err(Stranger::Subject)),
         ("https://a", subject, r#""WEIR""#, refused(Refusal::Audience)),
-        ("https://b", subject, r#""weir-two""#, refused(Refusal::Audience)),
+        ("https://a", subject, r#""weir-two""#, refused(Refusal::Audience)),
+        ("https://b", subject, r#""weir""#, refused(Refusal::Audience)),
         ("https://a", subject, "[]", refused(Refusal::Audience)),
     ] {
         let claims =
             format!(r#"{{"iss":"{issuer}","sub":"{subject}","aud":{audience},"exp":1800000001}}"#);
         let token = signer.token(ES256, r#"{"alg":"ES256"}"#, &claims);
-        let known = rules.identify(&token, |_issuer| Some(&set), Duration::ZERO, NOW);
-        assert_eq!(known.map(|known| *known.gateway), expected, "{claims}");
+        let known = trust.identify(&token, None, |_issuer| Some(&set), (Duration::ZERO, NOW));
+        let gateway = known.map(|known| known.gateway);
+        assert_eq!(gateway, expected.map(str::to_owned), "{claims}");
     }
 }
 
 #[test]
+fn a_name_within_a_subject_is_that_of_a_gateway_and_nothing_more() {
+    let pattern = [("system:serviceaccount:{gateway}:weir", None)];
+    let trust = Trust { issuers: vec![trusted("https://a", &["weir"], &pattern)] };
+    let (signer, set) = issuer();
+    for (subject, expected) in [
+        ("system:serviceaccount:edge-1.b:weir", Some("edge-1.b")),
+        ("system:serviceaccount::weir", None),
+        ("system:serviceaccount:a:b:weir", None),
+        ("system:serviceaccount:a/b:weir", None),
+        ("system:serviceaccount:-a:weir", None),
+        ("system:serviceaccount:a:weirder", None),
+        ("xsystem:serviceaccount:a:weir", None),
+        ("system:serviceaccount:weir", None),
+    ] {
+        let claims =
+            format!(r#"{{"iss":"https://a","sub":"{subject}","aud":"weir","exp":1800000001}}"#);
+        let token = signer.token(ES256, r#"{"alg":"ES256"}"#, &claims);
+        let known = trust.identify(&token, None, |_issuer| Some(&set), (Duration::ZERO, NOW));
+        let gateway = known.ok().map(|known| known.gateway);
+        assert_eq!(gateway, expected.map(str::to_owned), "{subject}");
+    }
+    for wrong in ["weir", "{gateway}", "{gateway}:{gateway}", "a:{gateway}:{gateway}"] {
+        assert_eq!(Subject::around(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn a_workload_of_several_gateways_says_which_and_is_none_that_it_may_not_be() {
+    let several = [("app", Some("berlin")), ("app", Some("paris")), ("one", Some("rome"))];
+    let mut issuer_of_several = trusted("https://a", &["weir"], &several);
+    let needs = |name: &str, values: &[&str]| RequiredClaim {
+        name: name.to_owned(),
+        values: values.iter().map(|it| (*it).to_owned()).collect(),
+        every: false,
+        separator: None,
+    };
+    issuer_of_several.rules[2].claims = vec![needs("azp", &["x", "y"])];
+    let trust = Trust { issuers: vec![issuer_of_several] };
+    let (signer, set) = issuer();
+    let identify = |subject: &str, more: &str, wanted: Option<&str>| {
+        let claims = format!(
+            r#"{{"iss":"https://a","sub":"{subject}","aud":"weir","exp":1800000001{more}}}"#
+        );
+        let token = signer.token(ES256, r#"{"alg":"ES256"}"#, &claims);
+        let known = trust.identify(&token, wanted, |_issuer| Some(&set), (Duration::ZERO, NOW));
+        known.map(|known| known.gateway)
+    };
+    assert_eq!(identify("app", "", None), Err(Stranger::Several));
+    assert_eq!(identify("app", "", Some("Paris")).as_deref(), Ok("paris"));
+    assert_eq!(identify("app", "", Some("rome")), Err(Stranger::Other));
+    assert_eq!(identify("one", r#","azp":"y""#, Some("rome")).as_deref(), Ok("rome"));
+    assert_eq!(identify("one", r#","azp":"y""#, Some("paris")), Err(Stranger::Other));
+    let lacks = |refusal| Err(Stranger::Refused(refusal));
+    assert_eq!(identify("one", "", None), lacks(Refusal::ClaimNotFound("azp".to_owned())));
+    let other = identify("one", r#","azp":"z""#, None);
+    assert_eq!(other, lacks(Refusal::ClaimValue("azp".to_owned())));
+}
+
+#[test]
 fn what_a_workload_claims_only_chooses_the_keys() {
-    let rules = Workloads::of(vec![
-        (workload("https://a", "s", "weir"), "berlin"),
-        (workload("https://b", "s", "weir"), "paris"),
-    ])
-    .unwrap();
+    let trust = Trust {
+        issuers: vec![
+            trusted("https://a", &["weir"], &[("s", Some("berlin"))]),
+            trusted("https://b", &["weir"], &[("s", Some("paris"))]),
+        ],
+    };
     let ((alice, of_alice), (_, of_bob)) = (issuer(), issuer());
     let by_alice = |claims: &str| alice.token(ES256, r#"{"alg":"ES256"}"#, claims);
     let keys = |issuer: &str| match issuer {
@@ -227,12 +302,12 @@ fn what_a_workload_claims_only_chooses_the_keys() {
         other => panic!("nobody asks for the keys of {other}"),
     };
     let identify = |token: &str| {
-        let known = rules.identify(token, keys, Duration::from_mins(1), NOW);
-        known.map(|known| (*known.gateway, known.expires))
+        let known = trust.identify(token, None, keys, (Duration::from_mins(1), NOW));
+        known.map(|known| (known.gateway, known.expires))
     };
     let end = Timestamp::from_micros(1_799_999_999_000_000);
     let right = by_alice(r#"{"iss":"https://a","sub":"s","aud":"weir","exp":1799999999}"#);
-    assert_eq!(identify(&right), Ok(("berlin", end)));
+    assert_eq!(identify(&right), Ok(("berlin".to_owned(), end)));
     // One issuer speaks for none of another.
     let other = by_alice(r#"{"iss":"https://b","sub":"s","aud":"weir","exp":1800000001}"#);
     assert_eq!(identify(&other), Err(Stranger::Refused(Refusal::Signature)));
@@ -248,21 +323,11 @@ fn what_a_workload_claims_only_chooses_the_keys() {
     let hs256 = Algorithm { family: Family::Hmac, hash: Hash::Sha256 };
     let claims = r#"{"iss":"https://a","sub":"s","aud":"weir","exp":1800000001}"#;
     let token = shared.token(hs256, HEADER, claims);
-    let known = rules.identify(&token, |_issuer| Some(&set), Duration::ZERO, NOW);
+    let known = trust.identify(&token, None, |_issuer| Some(&set), (Duration::ZERO, NOW));
     assert_eq!(known.unwrap_err(), Stranger::Refused(Refusal::Algorithm));
-    let known = rules.identify(&right, |_issuer| None::<&KeySet>, Duration::ZERO, NOW);
+    let none = |_issuer: &str| None::<&KeySet>;
+    let known = trust.identify(&right, None, none, (Duration::ZERO, NOW));
     assert_eq!(known.unwrap_err(), Stranger::NoKeys);
-}
-
-#[test]
-fn rules_that_give_a_gateway_away_are_none() {
-    let one = workload("i", "s", "a");
-    let twice = vec![(one.clone(), "x"), (one.clone(), "x"), (one.clone(), "y")];
-    assert_eq!(Workloads::of(twice).unwrap_err(), Unruly::Ambiguous(1, 2));
-    assert!(Workloads::of(vec![(one.clone(), "x"), (one, "x")]).is_ok());
-    for empty in [workload("", "s", "a"), workload("i", "", "a"), workload("i", "s", "")] {
-        assert_eq!(Workloads::of(vec![(empty, "x")]).unwrap_err(), Unruly::Empty(0));
-    }
 }
 
 proptest! {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Gathered;
 use crate::configuration::config::Spot;
 use crate::fault::Place;
-use crate::settings::{Control, ForwardedProto, Settings};
+use crate::settings::{ClientCredentials, Control, ForwardedProto, Settings};
 
 impl Gathered {
     /// Checks the settings against each other.
@@ -59,20 +59,32 @@ impl Gathered {
 
     /// Checks what is said of the control plane.
     fn control_fits(&mut self, control: &Control) {
-        let has_token = control.token.is_some() || control.token_file.is_some();
-        if control.endpoint.is_some() && !has_token {
-            let message = "the control plane asks who the gateway is";
-            self.at("control.endpoint", message, "set control.tokenFile, or control.token");
+        let ways = [
+            ("control.token", control.token.is_some()),
+            ("control.tokenFile", control.token_file.is_some()),
+            ("control.workloadToken.file", control.workload_token.file.is_some()),
+            ("control.clientCredentials.endpoint", control.client_credentials.endpoint.is_some()),
+        ];
+        let mut ways = ways.into_iter().filter_map(|(name, is_set)| is_set.then_some(name));
+        let first = ways.next();
+        match (first, control.endpoint.is_some()) {
+            (None, true) => {
+                let message = "the control plane asks who the gateway is";
+                let remedy = "set control.tokenFile, control.token, control.workloadToken.file or \
+                              control.clientCredentials.endpoint";
+                self.at("control.endpoint", message, remedy);
+            }
+            (Some(name), false) => {
+                let message = "there is a token, and no control plane to show it to";
+                self.at(name, message, "set control.endpoint, or remove the token");
+            }
+            (None, false) | (Some(_), true) => {}
         }
-        if control.endpoint.is_none() && has_token {
-            let name = if control.token.is_some() { "control.token" } else { "control.tokenFile" };
-            let message = "there is a token, and no control plane to show it to";
-            self.at(name, message, "set control.endpoint, or remove the token");
+        if let (Some(first), Some(second)) = (first, ways.next()) {
+            let message = format!("`{first}` and `{second}` are both set");
+            self.at(second, &message, "remove one of the two");
         }
-        if control.token.is_some() && control.token_file.is_some() {
-            let message = "`control.token` and `control.tokenFile` are both set";
-            self.at("control.tokenFile", message, "remove one of the two");
-        }
+        self.client_fits(&control.client_credentials);
         if control.certificate_file.is_some() != control.key_file.is_some() {
             let name = match control.key_file {
                 Some(_) => "control.keyFile",
@@ -80,6 +92,61 @@ impl Gathered {
             };
             let message = "`control.certificateFile` and `control.keyFile` go together";
             self.at(name, message, "set the other one too");
+        }
+    }
+
+    /// Checks what is said of getting tokens.
+    fn client_fits(&mut self, client: &ClientCredentials) {
+        let ClientCredentials { secret_file, certificate_file, key_file, .. } = client;
+        let name = |part: &str| format!("control.clientCredentials.{part}");
+        if client.endpoint.is_none() {
+            let set = [
+                ("clientId", !client.client_id.is_empty()),
+                ("secretFile", secret_file.is_some()),
+                ("certificateFile", certificate_file.is_some()),
+                ("keyFile", key_file.is_some()),
+                ("algorithm", client.algorithm.is_some()),
+                ("scope", !client.scope.is_empty()),
+                ("audience", !client.audience.is_empty()),
+                ("caFile", client.ca_file.is_some()),
+            ];
+            if let Some((part, _)) = set.into_iter().find(|(_, is_set)| *is_set) {
+                let message = "nothing says where this gateway gets its tokens";
+                self.at(
+                    &name(part),
+                    message,
+                    "set control.clientCredentials.endpoint, or remove it",
+                );
+            }
+            return;
+        }
+        if client.client_id.is_empty() {
+            let message = "the endpoint asks which client this is";
+            self.at(&name("endpoint"), message, "set control.clientCredentials.clientId");
+        }
+        match (secret_file, certificate_file, key_file) {
+            (Some(_), None, None) if client.algorithm.is_some() => {
+                let message = "a secret does not sign";
+                self.at(&name("algorithm"), message, "remove it, or use a certificate");
+            }
+            (Some(_), None, None) | (None, Some(_), Some(_)) => {}
+            (None, None, None) => {
+                let remedy = "set control.clientCredentials.secretFile, or certificateFile and \
+                              keyFile beside it";
+                self.at(&name("endpoint"), "the endpoint asks for a proof", remedy);
+            }
+            (Some(_), _, _) => {
+                let message = "a secret and a certificate are both set";
+                self.at(&name("secretFile"), message, "remove one of the two");
+            }
+            (None, Some(_), None) => {
+                let message = "a certificate needs its key";
+                self.at(&name("certificateFile"), message, "set control.clientCredentials.keyFile");
+            }
+            (None, None, Some(_)) => {
+                let remedy = "set control.clientCredentials.certificateFile";
+                self.at(&name("keyFile"), "a key needs its certificate", remedy);
+            }
         }
     }
 

@@ -4,9 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::settings::{
-    AccessLog, Cluster, Configuration, Control, Drain, Etcd, Forwarded, ForwardedProto, Gateway,
-    KillSwitch, LastGood, Limits, Listen, Log, LogColor, LogFormat, LogLevel, Redis, Replica,
-    Settings, Timeouts,
+    AccessLog, ClientCredentials, Cluster, Configuration, Control, Drain, Etcd, Forwarded,
+    ForwardedProto, Gateway, KillSwitch, LastGood, Limits, Listen, Log, LogColor, LogFormat,
+    LogLevel, Redis, Replica, Settings, Timeouts, WorkloadToken,
 };
 
 /// Settings before the usual values are put in.
@@ -55,6 +55,8 @@ pub(super) fn blank() -> Settings {
             endpoint: None,
             token: None,
             token_file: None,
+            workload_token: WorkloadToken::default(),
+            client_credentials: ClientCredentials::default(),
             ca_file: None,
             timeout: none,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -62,6 +64,7 @@ pub(super) fn blank() -> Settings {
             key_file: None,
             insecure: false,
             keys_file: None,
+            issuers_file: None,
             state_folder: None,
             admin: None,
         },

@@ -27,6 +27,8 @@ pub(crate) struct Control {
     among: Option<(String, String)>,
     /// Where gateways find whoever stands in front of it, if somebody does.
     front: Option<u16>,
+    /// More settings, by their flags.
+    settings: Vec<(String, String)>,
 }
 
 /// Asks `what` for longer than [`soon`]: who comes back to a control plane waits in between.
@@ -56,7 +58,9 @@ impl Control {
         }
         let child = command().arg("--version").stdout(Stdio::null()).spawn().expect("weir runs");
         let err = Lines::default();
-        Self { child, err, own, folder, gateways: free(), admin: free(), among: None, front: None }
+        let settings = vec![("control-keys-file".to_owned(), keys.display().to_string())];
+        let (gateways, admin, among, front) = (free(), free(), None, None);
+        Self { child, err, own, folder, gateways, admin, among, front, settings }
     }
 
     /// One that is called `name` among those that share an etcd.
@@ -93,7 +97,6 @@ impl Control {
             ("control-admin", self.admin.to_string()),
             ("control-certificate-file", own("own.pem")),
             ("control-key-file", own("own.key")),
-            ("control-keys-file", own("keys.yaml")),
         ] {
             command.arg(format!("--{name}={value}"));
         }
@@ -105,12 +108,21 @@ impl Control {
                 "--cluster-lease=2s".to_owned(),
             ]),
         };
+        for (name, value) in &self.settings {
+            command.arg(format!("--{name}={value}"));
+        }
         self.err = Lines::default();
         self.child = command.stderr(Stdio::piped()).spawn().expect("weir starts");
         self.err.follow(self.child.stderr.take().expect("its errors"));
         let started =
             soon(|| self.events().into_iter().find(|line| line.contains("weir controls")));
         assert!(started.is_some(), "no start: {}", self.events().join("\n"));
+    }
+
+    /// Has these settings, and no other about who may ask, from the next start on.
+    pub(crate) fn set(&mut self, settings: &[(&str, &Path)]) {
+        let owned = |(name, path): &(&str, &Path)| ((*name).to_owned(), path.display().to_string());
+        self.settings = settings.iter().map(owned).collect();
     }
 
     /// Ends it without a word.
@@ -164,11 +176,16 @@ impl Control {
     pub(crate) fn configure(&self, site: &mut Site, replica: &str, token: &str) -> PathBuf {
         let path = self.own(&format!("token-of-{replica}"));
         fs::write(&path, token).expect("a file");
+        self.point(site, replica);
+        site.set("control-token-file", &path.display().to_string());
+        path
+    }
+
+    /// Tells `site` where it is, and not who that is.
+    pub(crate) fn point(&self, site: &mut Site, replica: &str) {
         site.set("control-endpoint", &self.endpoint());
         site.set("control-ca-file", &self.own("ca.pem").display().to_string());
-        site.set("control-token-file", &path.display().to_string());
         site.set("replica-name", replica);
-        path
     }
 
     /// Writes a file of its configuration.

@@ -1,0 +1,25 @@
+//! What is fetched to know who somebody is, and whose word counts about servers.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pingora::connectors::ConnectorOptions;
+
+use crate::app::server_conf;
+use crate::caller::fetch::Fetcher;
+use crate::caller::roots::{self, Roots};
+use crate::configuration::source::Environment;
+use crate::secret::Secret;
+
+/// The authorities that others are judged by, where nothing else is said.
+pub(super) fn roots(environment: &Environment) -> Roots {
+    let authorities = environment.get(roots::FILE_VARIABLE).map(Secret::expose);
+    Roots::of(authorities.map(PathBuf::from))
+}
+
+/// Fetches key sets and tokens.
+pub(super) fn fetcher(roots: Arc<Roots>) -> Fetcher {
+    let conf = server_conf(NonZeroUsize::MIN);
+    Fetcher::new(ConnectorOptions::from_server_conf(&conf), roots)
+}

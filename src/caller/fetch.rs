@@ -1,0 +1,353 @@
+//! One small document from elsewhere: whole, within bounds, over TLS, and from nowhere but where it
+//! was asked for.
+//!
+//! This is how key sets and tokens are got, a few times an hour at most. Each takes a connection of
+//! its own, and the authorities as they are in their file then. Redirects are not followed: who
+//! could answer with one could send us anywhere.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONTENT_ENCODING, HeaderValue};
+use http::{Method, StatusCode};
+use pingora::connectors::ConnectorOptions;
+
+use crate::backend::{BaseUrl, Scheme, UrlRefused};
+use crate::caller::pool::{Destination, Secure};
+use crate::caller::resolve::Resolver;
+use crate::caller::roots::Roots;
+use crate::caller::{Call, CallError, Caller};
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+/// How long all of it may take.
+const TIME_MAX: Duration = Duration::from_secs(10);
+/// The longest address, in bytes.
+const URL_BYTES_MAX: usize = 2 << 10;
+/// How many heads may come before that of the response.
+const INFORMATIONAL_MAX: usize = 8;
+
+/// Fetches documents.
+pub struct Fetcher {
+    options: ConnectorOptions,
+    /// The authorities of the machine.
+    roots: Arc<Roots>,
+    resolver: Resolver,
+}
+
+/// Where a document is: `https://host[:port]/path[?query]`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Url {
+    base: BaseUrl,
+    /// What stands behind the host.
+    target: String,
+}
+
+/// Why a text is no address of a document.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NoUrl {
+    /// None at all.
+    #[error(transparent)]
+    Refused(#[from] UrlRefused),
+    /// In the clear.
+    #[error("the URL must begin with `https://`")]
+    Clear,
+    /// Too long.
+    #[error("the URL has more than {URL_BYTES_MAX} bytes")]
+    TooLong,
+}
+
+/// A document that is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Where it is.
+    pub url: &'a Url,
+    /// PEM file of the authorities that its server is judged by; those of the machine if not set.
+    pub ca: Option<&'a Path>,
+    /// How large it may be.
+    pub bytes_max: usize,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub enum Ask<'a> {
+    /// For the document, perhaps as whoever this token says.
+    Get(Option<&'a Secret>),
+    /// With a form, and what stands in `Authorization`.
+    Form(&'a Secret, Option<&'a Secret>),
+}
+
+/// What was answered.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no document.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfetched {
+    /// The file of authorities holds none.
+    #[error("there is no certificate authority in {}", .0.display())]
+    Authorities(PathBuf),
+    /// No authorities on the machine.
+    #[error("no certificate authority is trusted on this machine")]
+    NoAuthorities,
+    /// The name leads nowhere.
+    #[error("`{0}` cannot be resolved: {1}")]
+    Name(String, std::io::Error),
+    /// No call, or a broken one.
+    #[error("{}", sentence(.0))]
+    Call(#[from] CallError),
+    /// It took too long.
+    #[error("there is no whole answer within {TIME_MAX:?}")]
+    Late,
+    /// It is elsewhere.
+    #[error("the answer is a redirect ({0}), and those are not followed")]
+    Redirect(u16),
+    /// Another status.
+    #[error("the status is {0}")]
+    Status(u16),
+    /// Too many bytes.
+    #[error("the answer has more than {0} bytes")]
+    TooLarge(usize),
+    /// It is compressed, which nobody asked for.
+    #[error("the answer is encoded, unasked")]
+    Encoded,
+    /// What is to be sent cannot stand in a request.
+    #[error("what is to be shown there is no text of a header")]
+    Unsendable,
+}
+
+fn sentence(error: &CallError) -> String {
+    match error {
+        CallError::Unconnected(error) => format!("there is no connection: {error}"),
+        CallError::Unsecured(error) => format!("there is no TLS connection: {error}"),
+        CallError::Broken(error) => format!("the connection broke: {error}"),
+        CallError::Invalid(what) => format!("the answer is no valid one: {what}"),
+        CallError::Late(_) | CallError::Peer(_) | CallError::Stale | CallError::Unsendable(_) => {
+            error.to_string()
+        }
+    }
+}
+
+impl Url {
+    /// Reads an address.
+    pub fn parse(text: &str) -> Result<Self, NoUrl> {
+        if URL_BYTES_MAX < text.len() {
+            return Err(NoUrl::TooLong);
+        }
+        let (place, query) = match text.split_once('?') {
+            Some((place, query)) => (place, Some(query)),
+            None => (text, None),
+        };
+        let base = BaseUrl::parse(place)?;
+        if base.scheme != Scheme::Https || !text.to_ascii_lowercase().starts_with("https") {
+            return Err(NoUrl::Clear);
+        }
+        // A slash at the end may matter to whoever answers.
+        let slash = if base.path.is_empty() || place.ends_with('/') { "/" } else { "" };
+        let mut target = format!("{}{slash}", base.path);
+        if let Some(query) = query {
+            if !query.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+                return Err(UrlRefused::Query.into());
+            }
+            target.push('?');
+            target.push_str(query);
+        }
+        Ok(Self { base, target })
+    }
+
+    /// The address of `path` below this one.
+    pub fn below(&self, path: &str) -> Result<Self, NoUrl> {
+        Self::parse(&format!("{}{path}", self.base))
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let authority = self.base.authority.to_str().unwrap_or_default();
+        write!(formatter, "https://{authority}{}", self.target)
+    }
+}
+
+impl Answer {
+    /// The document, if the answer is one.
+    pub fn document(self) -> Result<Vec<u8>, Unfetched> {
+        if self.status == StatusCode::OK {
+            Ok(self.body)
+        } else if self.status.is_redirection() {
+            Err(Unfetched::Redirect(self.status.as_u16()))
+        } else {
+            Err(Unfetched::Status(self.status.as_u16()))
+        }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The body may hold a token.
+        formatter.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Fetcher {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Fetcher")
+    }
+}
+
+impl Fetcher {
+    /// A fetcher that judges servers by `roots` unless it is told otherwise. `options` are for TLS.
+    pub fn new(options: ConnectorOptions, roots: Arc<Roots>) -> Self {
+        Self { options, roots, resolver: Resolver::default() }
+    }
+
+    /// Asks for what is wanted.
+    pub async fn fetch(
+        &self,
+        wanted: Wanted<'_>,
+        ask: Ask<'_>,
+        now: Timestamp,
+    ) -> Result<Answer, Unfetched> {
+        let roots = match wanted.ca {
+            Some(ca) => Arc::new(Roots::of(Some(ca.to_owned()))),
+            None => Arc::clone(&self.roots),
+        };
+        if roots.get().is_none() {
+            return Err(match wanted.ca {
+                Some(ca) => Unfetched::Authorities(ca.to_owned()),
+                None => Unfetched::NoAuthorities,
+            });
+        }
+        let caller = Arc::new(Caller::new(self.options.clone(), roots, 0));
+        let fetching = Box::pin(self.fetch_with(&caller, wanted, ask, now));
+        tokio::time::timeout(TIME_MAX, fetching).await.map_err(|_late| Unfetched::Late)?
+    }
+
+    async fn fetch_with(
+        &self,
+        caller: &Arc<Caller>,
+        wanted: Wanted<'_>,
+        ask: Ask<'_>,
+        now: Timestamp,
+    ) -> Result<Answer, Unfetched> {
+        let BaseUrl { host, port, .. } = &wanted.url.base;
+        let address = self.resolver.resolve(host, *port, now).await;
+        let address = address.map_err(|error| Unfetched::Name(host.clone(), error))?;
+        let secure =
+            Secure { host: host.clone(), verify_chain: true, verify_name: true, identity: None };
+        let destination = Destination { address, secure: Some(secure) };
+        let (method, wire) = written(wanted.url, ask)?;
+        let mut sending = caller.open(destination, true, now).await?;
+        sending.send(wire.expose().as_bytes()).await?;
+        for _ in 0..INFORMATIONAL_MAX {
+            let Err(answered) = sending.head().await?.informational() else { continue };
+            let call = sending.answered(answered, &method, TIME_MAX)?;
+            return whole(call, wanted.bytes_max).await;
+        }
+        Err(CallError::Invalid("there are too many heads before it").into())
+    }
+}
+
+/// The request as it is sent. It may hold a secret, and so it is one.
+fn written(url: &Url, ask: Ask<'_>) -> Result<(Method, Secret), Unfetched> {
+    let (method, form, authorization) = match ask {
+        Ask::Get(token) => {
+            let bearer = |token: &Secret| Secret::new(format!("Bearer {}", token.expose()));
+            (Method::GET, None, token.map(bearer))
+        }
+        Ask::Form(form, authorization) => (Method::POST, Some(form), authorization.cloned()),
+    };
+    let authority = url.base.authority.to_str().unwrap_or_default();
+    let mut text = format!(
+        "{method} {} HTTP/1.1\r\nHost: {authority}\r\nAccept: application/json\r\n\
+         User-Agent: weir/{}\r\nConnection: close\r\n",
+        url.target,
+        env!("CARGO_PKG_VERSION"),
+    );
+    if let Some(authorization) = authorization {
+        let value = authorization.expose();
+        HeaderValue::from_str(value).map_err(|_refused| Unfetched::Unsendable)?;
+        text.extend(["Authorization: ", value, "\r\n"]);
+    }
+    if let Some(form) = form {
+        let length = form.expose().len().to_string();
+        text.push_str("Content-Type: application/x-www-form-urlencoded\r\n");
+        text.extend(["Content-Length: ", &length, "\r\n"]);
+    }
+    text.push_str("\r\n");
+    text.push_str(form.map_or("", Secret::expose));
+    Ok((method, Secret::new(text)))
+}
+
+async fn whole(mut call: Call, bytes_max: usize) -> Result<Answer, Unfetched> {
+    let status = call.head.status;
+    let coding = call.head.headers.get(CONTENT_ENCODING);
+    if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Unfetched::Encoded);
+    }
+    let mut body = Vec::new();
+    while let Some(piece) = call.next().await? {
+        if bytes_max < body.len().saturating_add(piece.len()) {
+            return Err(Unfetched::TooLarge(bytes_max));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(Answer { status, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_over_tls_and_stays_as_it_is_written() {
+        for (text, shown) in [
+            ("https://issuer.example", "https://issuer.example/"),
+            ("https://issuer.example/a/", "https://issuer.example/a/"),
+            ("HTTPS://Issuer.example:444/a/b?p=x&q", "https://issuer.example:444/a/b?p=x&q"),
+            ("https://[::1]/keys", "https://[::1]/keys"),
+        ] {
+            assert_eq!(Url::parse(text).unwrap().to_string(), shown);
+        }
+        let issuer = Url::parse("https://issuer.example/tenant/").unwrap();
+        let below = issuer.below("/.well-known/openid-configuration").unwrap().to_string();
+        assert_eq!(below, "https://issuer.example/tenant/.well-known/openid-configuration");
+        for (text, refused) in [
+            ("http://issuer.example/", NoUrl::Clear),
+            ("wss://issuer.example/", NoUrl::Clear),
+            ("issuer.example", UrlRefused::Scheme.into()),
+            ("https://u:p@issuer.example", UrlRefused::Credentials.into()),
+            ("https://issuer.example/a b", UrlRefused::Path.into()),
+            ("https://issuer.example/?a b", UrlRefused::Query.into()),
+            ("https://issuer.example/?a#b", UrlRefused::Query.into()),
+            ("https://issuer.example/#b", UrlRefused::Query.into()),
+            (&format!("https://issuer.example/{}", "x".repeat(URL_BYTES_MAX)), NoUrl::TooLong),
+        ] {
+            assert_eq!(Url::parse(text), Err(refused), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_written_with_its_form_and_does_not_print() {
+        let url = Url::parse("https://issuer.example/token?a=b").unwrap();
+        let (form, basic) = (Secret::new("grant_type=x"), Secret::new("Basic eDp5"));
+        let (method, wire) = written(&url, Ask::Form(&form, Some(&basic))).unwrap();
+        let expected = format!(
+            "POST /token?a=b HTTP/1.1\r\nHost: issuer.example\r\nAccept: application/json\r\n\
+             User-Agent: weir/{}\r\nConnection: close\r\nAuthorization: Basic eDp5\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 12\r\n\r\ngrant_type=x",
+            env!("CARGO_PKG_VERSION"),
+        );
+        assert_eq!((method, wire.expose()), (Method::POST, expected.as_str()));
+        let split = Secret::new("a\r\nX: y");
+        assert!(matches!(written(&url, Ask::Get(Some(&split))), Err(Unfetched::Unsendable)));
+        let answer = Answer { status: StatusCode::OK, body: b"secret".to_vec() };
+        assert!(!format!("{answer:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,153 @@
+//! What a token endpoint answers (RFC 6749, section 5): a token, or why there is none.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::caller::fetch::Answer;
+use crate::jwt;
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+/// How many characters of a reason are told.
+const TOLD_CHARACTERS_MAX: usize = 200;
+/// The longest life of a token that is believed.
+const LIFE_MAX: Duration = Duration::from_hours(366 * 24);
+
+/// What is read of an answer with a token.
+#[derive(Deserialize)]
+struct Granted {
+    #[serde(rename = "access_token")]
+    text: String,
+    #[serde(rename = "token_type")]
+    kind: String,
+    /// In seconds.
+    expires_in: Option<Value>,
+}
+
+/// What is read of an answer without one.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Refusal {
+    error: String,
+    error_description: String,
+}
+
+/// Why an answer holds no token.
+#[derive(Debug, Eq, PartialEq, thiserror::Error)]
+pub(super) enum Nothing {
+    #[error("the status is {0}{1}")]
+    Refused(u16, String),
+    #[error("the answer is no JSON object with `access_token` and `token_type`")]
+    Form,
+    #[error("the token is none that is shown as `Bearer`")]
+    Kind,
+    #[error("the token is no text that a header can hold")]
+    Text,
+    #[error("nothing says when the token ends")]
+    Endless,
+    #[error("the token has ended already")]
+    Over,
+}
+
+/// The token in `answer`, and how long it is good from `now` on. Nothing of what is `hidden` is told.
+pub(super) fn read(
+    answer: &Answer,
+    hidden: &[Secret],
+    now: Timestamp,
+) -> Result<(Secret, Duration), Nothing> {
+    if answer.status != StatusCode::OK {
+        let refusal: Refusal = serde_json::from_slice(&answer.body).unwrap_or_default();
+        return Err(Nothing::Refused(answer.status.as_u16(), refusal.told(hidden)));
+    }
+    let granted: Granted = serde_json::from_slice(&answer.body).map_err(|_other| Nothing::Form)?;
+    if !granted.kind.eq_ignore_ascii_case("bearer") {
+        return Err(Nothing::Kind);
+    }
+    let text = Secret::new(granted.text);
+    let is_text = text.expose().bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_text || text.expose().is_empty() {
+        return Err(Nothing::Text);
+    }
+    let said = granted.expires_in.as_ref().and_then(seconds).map(Duration::from_secs);
+    let own = || Some(jwt::unverified(text.expose()).ok()?.expires()?.since(now));
+    let life = said.or_else(own).ok_or(Nothing::Endless)?.min(LIFE_MAX);
+    if life.is_zero() { Err(Nothing::Over) } else { Ok((text, life)) }
+}
+
+/// Some endpoints write the number as a text.
+fn seconds(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+impl Refusal {
+    /// What the endpoint says, in so far as it may be repeated.
+    fn told(&self, hidden: &[Secret]) -> String {
+        let all = format!("{} {}", self.error, self.error_description);
+        if all.trim().is_empty() || hidden.iter().any(|hidden| all.contains(hidden.expose())) {
+            return String::new();
+        }
+        let is_plain = |character: &char| !character.is_control();
+        let told: String = all.trim().chars().filter(is_plain).take(TOLD_CHARACTERS_MAX).collect();
+        format!(": {told}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+
+    fn reading(status: u16, body: &str) -> Result<(Secret, Duration), Nothing> {
+        let status = StatusCode::from_u16(status).unwrap();
+        let answer = Answer { status, body: body.as_bytes().to_vec() };
+        read(&answer, &[Secret::new("other"), Secret::new("hunter2")], NOW)
+    }
+
+    #[test]
+    fn a_token_lasts_as_long_as_the_endpoint_says_or_it_itself() {
+        // {"alg":"none"} and {"exp":1800000060}: nobody verifies it here.
+        let own = "eyJhbGciOiJub25lIn0.eyJleHAiOjE4MDAwMDAwNjB9.eA";
+        for (text, more, seconds) in [
+            ("abc", r#","expires_in":3599"#, 3_599),
+            ("abc", r#","expires_in":"60","scope":"x""#, 60),
+            (own, "", 60),
+            (own, r#","expires_in":null"#, 60),
+            ("abc", r#","expires_in":99999999999999"#, LIFE_MAX.as_secs()),
+        ] {
+            let body = format!(r#"{{"access_token":"{text}","token_type":"bearer"{more}}}"#);
+            let (token, life) = reading(200, &body).unwrap();
+            assert_eq!((token.expose(), life), (text, Duration::from_secs(seconds)), "{body}");
+        }
+        let part = |more: &str| format!(r#"{{"token_type":"Bearer",{more}}}"#);
+        for (body, nothing) in [
+            (String::new(), Nothing::Form),
+            ("<html>".to_owned(), Nothing::Form),
+            (r#"{"access_token":"a"}"#.to_owned(), Nothing::Form),
+            (r#"{"access_token":"a","token_type":"mac"}"#.to_owned(), Nothing::Kind),
+            (part(r#""access_token":"a b","expires_in":1"#), Nothing::Text),
+            (part(r#""access_token":"","expires_in":1"#), Nothing::Text),
+            (part(r#""access_token":"a"}"#).replace("}}", "}"), Nothing::Endless),
+            (part(r#""access_token":"a","expires_in":-1"#), Nothing::Endless),
+            (part(r#""access_token":"a","expires_in":0"#), Nothing::Over),
+        ] {
+            assert_eq!(reading(200, &body).unwrap_err(), nothing, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_without_what_nobody_may_know() {
+        let told = |status: u16, body: &str| reading(status, body).unwrap_err().to_string();
+        let refused = r#"{"error":"invalid_client","error_description":"no\nsuch client"}"#;
+        assert_eq!(told(401, refused), "the status is 401: invalid_client nosuch client");
+        assert_eq!(told(500, "<html>"), "the status is 500");
+        let echo = r#"{"error":"invalid_client","error_description":"not hunter2"}"#;
+        assert_eq!(told(400, echo), "the status is 400");
+        let long = format!(r#"{{"error":"{}"}}"#, "x".repeat(1_000));
+        assert!(told(400, &long).len() < 300);
+        assert_eq!(told(302, ""), "the status is 302");
+    }
+}

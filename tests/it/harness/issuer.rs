@@ -1,0 +1,310 @@
+//! An issuer of tokens over TLS: what it says of itself, its keys, and tokens for clients.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use openssl::bn::{BigNum, BigNumContext};
+use openssl::ec::{EcGroup, EcKey};
+use openssl::ecdsa::EcdsaSig;
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::sign::Signer;
+use openssl::ssl::{SslAcceptor, SslMethod};
+use openssl::x509::X509;
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+use weir::jwt::key::Key;
+use weir::jwt::{Rules, verify};
+use weir::time::Timestamp;
+
+use super::backend::{Backend, reply};
+use super::message::{self, Reader};
+use super::tls::Authority;
+
+/// An issuer that listens. It ends when the value does.
+pub(crate) struct Issuer {
+    listening: Backend,
+    authority: Authority,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    name: String,
+    key: SigningKey,
+    /// How many keys there were.
+    count: u32,
+    /// Whether it closes connections without a word.
+    is_down: bool,
+    /// What was asked for, by its path.
+    asked: BTreeMap<String, usize>,
+    /// The secrets of clients, by their names.
+    secrets: BTreeMap<String, String>,
+    /// The certificates of clients.
+    certificates: BTreeMap<String, X509>,
+    /// For how many seconds tokens of clients are good.
+    life: u64,
+}
+
+struct SigningKey {
+    id: String,
+    key: PKey<Private>,
+}
+
+/// Seconds since the epoch.
+pub(crate) fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
+}
+
+fn encode(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A token of these parts.
+pub(crate) fn parts(header: &Value, claims: &Value, signature: &[u8]) -> String {
+    let (header, claims) = (encode(header.to_string()), encode(claims.to_string()));
+    format!("{header}.{claims}.{}", encode(signature))
+}
+
+impl SigningKey {
+    fn new(number: u32) -> Self {
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).expect("a curve");
+        let key = PKey::from_ec_key(EcKey::generate(&group).expect("a key")).expect("a key");
+        Self { id: format!("key-{number}"), key }
+    }
+
+    fn public(&self) -> Value {
+        let key = self.key.ec_key().expect("a key of a curve");
+        let (mut x, mut y) = (BigNum::new().expect("room"), BigNum::new().expect("room"));
+        let mut context = BigNumContext::new().expect("room");
+        let point = key.public_key();
+        point.affine_coordinates(key.group(), &mut x, &mut y, &mut context).expect("a point");
+        let wide = |number: &BigNum| encode(number.to_vec_padded(32).expect("it fits"));
+        json!({
+            "kty": "EC", "crv": "P-256", "use": "sig", "kid": self.id, "x": wide(&x), "y": wide(&y),
+        })
+    }
+
+    fn token(&self, claims: &Value) -> String {
+        let header = json!({"alg": "ES256", "typ": "JWT", "kid": self.id});
+        let unsigned = parts(&header, claims, b"");
+        let signed = unsigned.trim_end_matches('.');
+        let mut signer = Signer::new(MessageDigest::sha256(), &self.key).expect("a signer");
+        let raw = signer.sign_oneshot_to_vec(signed.as_bytes()).expect("a signature");
+        let numbers = EcdsaSig::from_der(&raw).expect("two numbers");
+        let wide = |number: &openssl::bn::BigNumRef| number.to_vec_padded(32).expect("it fits");
+        let signature = [wide(numbers.r()), wide(numbers.s())].concat();
+        format!("{signed}.{}", encode(signature))
+    }
+}
+
+impl Issuer {
+    pub(crate) fn new() -> Self {
+        let authority = Authority::new();
+        let issued = authority.issue("localhost");
+        let state = State {
+            name: String::new(),
+            key: SigningKey::new(1),
+            count: 1,
+            is_down: false,
+            asked: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            certificates: BTreeMap::new(),
+            life: 3_600,
+        };
+        let state = Arc::new(Mutex::new(state));
+        let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).expect("TLS");
+        let certificate = X509::from_pem(&issued.certificate).expect("a certificate");
+        acceptor.set_certificate(&certificate).expect("a certificate");
+        let key = PKey::private_key_from_pem(&issued.key).expect("a key");
+        acceptor.set_private_key(&key).expect("its key");
+        let acceptor = acceptor.build();
+        let told = Arc::clone(&state);
+        let listening = Backend::raw(move |stream, _number| serve(&acceptor, stream, &told));
+        // The certificate is for the name.
+        let name = format!("https://localhost:{}", listening.port());
+        state.lock().expect("its state").name = name;
+        Self { listening, authority, state }
+    }
+
+    /// What it calls itself.
+    pub(crate) fn name(&self) -> String {
+        self.state().name.clone()
+    }
+
+    /// Its address.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.listening.port())
+    }
+
+    /// Writes the authority that it is judged by.
+    pub(crate) fn certify(&self, path: &Path) {
+        fs::write(path, self.authority.certificate()).expect("a file");
+    }
+
+    /// Has another key from now on, and none of before.
+    pub(crate) fn rotate(&self) {
+        let mut state = self.state();
+        state.count += 1;
+        state.key = SigningKey::new(state.count);
+    }
+
+    /// Closes connections without a word, or does not any more.
+    pub(crate) fn set_down(&self, is_down: bool) {
+        self.state().is_down = is_down;
+    }
+
+    /// How often it was asked for `path`.
+    pub(crate) fn asked(&self, path: &str) -> usize {
+        self.state().asked.get(path).copied().unwrap_or_default()
+    }
+
+    /// Has a client with a secret.
+    pub(crate) fn trust_secret(&self, client: &str, secret: &str) {
+        self.state().secrets.insert(client.to_owned(), secret.to_owned());
+    }
+
+    /// Has a client with a certificate.
+    pub(crate) fn trust_certificate(&self, client: &str, pem: &[u8]) {
+        let certificate = X509::from_pem(pem).expect("a certificate");
+        self.state().certificates.insert(client.to_owned(), certificate);
+    }
+
+    /// Gives clients tokens for so many seconds.
+    pub(crate) fn set_life(&self, seconds: u64) {
+        self.state().life = seconds;
+    }
+
+    /// Its key, for whoever knows it.
+    pub(crate) fn public_key(&self) -> PKey<openssl::pkey::Public> {
+        let der = self.state().key.key.public_key_to_der().expect("a key");
+        PKey::public_key_from_der(&der).expect("a key")
+    }
+
+    /// The id of its key.
+    pub(crate) fn key_id(&self) -> String {
+        self.state().key.id.clone()
+    }
+
+    /// The claims of a token of `subject` for the control plane, good for an hour.
+    pub(crate) fn claims(&self, subject: &str) -> Value {
+        let now = seconds();
+        json!({
+            "iss": self.name(), "sub": subject, "aud": ["weir-control"],
+            "iat": now, "nbf": now, "exp": now + 3_600,
+        })
+    }
+
+    /// A token with these claims, signed with its key.
+    pub(crate) fn sign(&self, claims: &Value) -> String {
+        self.state().key.token(claims)
+    }
+
+    /// A token of `subject`.
+    pub(crate) fn token(&self, subject: &str) -> String {
+        let claims = self.claims(subject);
+        self.sign(&claims)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("its state")
+    }
+}
+
+fn serve(acceptor: &SslAcceptor, stream: TcpStream, state: &Mutex<State>) -> io::Result<()> {
+    if state.lock().expect("its state").is_down {
+        return Ok(());
+    }
+    let stream = acceptor.accept(stream).map_err(io::Error::other)?;
+    let mut reader = Reader::new(stream);
+    let Some(head) = reader.head() else { return Ok(()) };
+    let message::Body { bytes, .. } = reader.body(&head, false);
+    let path = head.line.split(' ').nth(1).unwrap_or_default().to_owned();
+    let answer = {
+        let mut state = state.lock().expect("its state");
+        *state.asked.entry(path.clone()).or_default() += 1;
+        let form = String::from_utf8_lossy(&bytes).into_owned();
+        match path.as_str() {
+            "/.well-known/openid-configuration" => {
+                let keys = format!("{}/keys", state.name);
+                Ok(json!({"issuer": state.name, "jwks_uri": keys}))
+            }
+            "/keys" => Ok(json!({"keys": [state.key.public()]})),
+            "/token" => state.grant(head.field("authorization"), &form),
+            _ => Err((404, json!({}))),
+        }
+    };
+    let (status, body) = match answer {
+        Ok(body) => (200, body),
+        Err((status, body)) => (status, body),
+    };
+    let fields = [("Content-Type", "application/json"), ("Connection", "close")];
+    reader.stream().write_all(&reply(status, &fields, &body.to_string()))?;
+    // Whoever reads is told that this is all.
+    let _ = reader.stream().shutdown();
+    Ok(())
+}
+
+impl State {
+    /// A token for the client that asks, if it proves who it is.
+    fn grant(&self, authorization: Option<&str>, form: &str) -> Result<Value, (u16, Value)> {
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let fields: BTreeMap<String, String> = form
+            .split('&')
+            .filter_map(|part| part.split_once('='))
+            .map(|(name, value)| (name.to_owned(), decoded(value)))
+            .collect();
+        let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
+        let client = match authorization.and_then(|it| it.strip_prefix("Basic ")) {
+            Some(basic) => {
+                let basic = STANDARD.decode(basic).unwrap_or_default();
+                let basic = String::from_utf8_lossy(&basic).into_owned();
+                let (client, secret) = basic.split_once(':').unwrap_or_default();
+                let (client, secret) = (decoded(client), decoded(secret));
+                let is_right = self.secrets.get(&client) == Some(&secret);
+                // It tells what it should not.
+                let echo = json!({"error": "invalid_client", "error_description": secret});
+                is_right.then_some(client).ok_or((401, echo))?
+            }
+            None => self.asserted(field("client_id"), field("client_assertion"))?,
+        };
+        let is_right = field("grant_type") == "client_credentials" && field("scope") == "control";
+        if !is_right {
+            return Err((400, json!({"error": "invalid_request", "error_description": form})));
+        }
+        let now = seconds();
+        let token = self.key.token(&json!({
+            "iss": self.name, "sub": client, "aud": "weir-control", "iat": now,
+            "exp": now + self.life,
+        }));
+        Ok(json!({"access_token": token, "token_type": "Bearer", "expires_in": self.life}))
+    }
+
+    fn asserted(&self, client: &str, assertion: &str) -> Result<String, (u16, Value)> {
+        let wrong = |why: &str| (401, json!({"error": "invalid_client", "error_description": why}));
+        let certificate = self.certificates.get(client).ok_or_else(|| wrong("no such client"))?;
+        let header = assertion.split('.').next().unwrap_or_default();
+        let header = URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
+        let header: Value = serde_json::from_slice(&header).unwrap_or_default();
+        let digest = certificate.digest(MessageDigest::sha256()).expect("a digest");
+        if header["x5t#S256"] != encode(digest) {
+            return Err(wrong("another certificate"));
+        }
+        let key = Key::public(certificate.public_key().expect("a key")).expect("a key");
+        let rules = Rules {
+            issuers: vec![client.to_owned()],
+            audiences: vec![format!("{}/token", self.name)],
+            ..Rules::default()
+        };
+        let now = Timestamp::from_micros((seconds() + 1) * 1_000_000);
+        let verified = verify(assertion, &[key], &rules, now);
+        verified.map(|_good| client.to_owned()).map_err(|refusal| wrong(&refusal.to_string()))
+    }
+}
