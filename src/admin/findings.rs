@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::admin::shape::{HeldBack, InForce, Lane, Seen, Sharing, Together, Wish};
-use crate::configuration::cluster::record::Member;
+use crate::configuration::cluster::record::{Member, Token};
 
 /// A replica, as one row shows it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -21,6 +21,8 @@ pub struct Row {
     pub error: Option<String>,
     /// Whether it does not serve what it is to serve.
     pub is_behind: bool,
+    /// Until when the control plane knows it, if it shows a token.
+    pub token: Option<String>,
 }
 
 /// Everything that is wrong, a sentence each; what concerns all comes first.
@@ -49,6 +51,11 @@ pub fn wrong(seen: &Seen) -> Vec<String> {
         if control.token_expired {
             let told = "the gateway's token has expired: nothing new comes until there is another";
             found.push(told.to_owned());
+        } else if control.token_near {
+            let expires = control.token_expires.as_deref().unwrap_or_default();
+            found.push(format!(
+                "the gateway's token should be replaced: it is good until {expires}"
+            ));
         }
     }
     if let Some(shared) = &seen.counters.shared {
@@ -81,11 +88,23 @@ pub fn of_cluster(cluster: &Together, found: &mut Vec<String>) {
             found.push(format!("{name} is behind: it serves generation {serving}, not {meant}"));
         }
         // What is wrong here is known first-hand.
-        if let Some(reason) = replica.cut_off.as_ref().filter(|_| *name != cluster.replica) {
+        if *name == cluster.replica {
+            continue;
+        }
+        if let Some(reason) = &replica.cut_off {
             found.push(format!("{name}, which leads, has no control plane: {reason}"));
         }
-        if let Some(error) = last_error(replica).filter(|_| *name != cluster.replica) {
+        if let Some(error) = last_error(replica) {
             found.push(format!("{name}: {error}"));
+        }
+        if let Some(Token { expires, state }) = &replica.token {
+            match state.as_str() {
+                "near" => found.push(format!(
+                    "{name}: its token should be replaced: it is good until {expires}"
+                )),
+                "expired" => found.push(format!("{name}: its token has expired, {expires}")),
+                _ => (),
+            }
         }
     }
 }
@@ -153,6 +172,10 @@ fn row(cluster: &Together, replica: &Member) -> Row {
         role: if roles.is_empty() { "follows".to_owned() } else { roles.join(", ") },
         error: last_error(replica),
         is_behind,
+        token: replica.token.as_ref().map(|Token { expires, state }| match state.as_str() {
+            "expired" => format!("expired {expires}"),
+            _ => format!("until {expires}"),
+        }),
     }
 }
 
@@ -413,6 +436,34 @@ pub(crate) mod tests {
             });
             assert_eq!(found.first().map(String::as_str), prefix);
         }
+    }
+
+    #[test]
+    fn a_token_is_told_of_from_when_it_should_be_replaced() {
+        let token = |state: &str| json!({"expires": "2026-11-29T10:00:00.000Z", "state": state});
+        for (state, expected) in [
+            ("fine", None),
+            (
+                "near",
+                Some("c: its token should be replaced: it is good until 2026-11-29T10:00:00.000Z"),
+            ),
+            ("expired", Some("c: its token has expired, 2026-11-29T10:00:00.000Z")),
+        ] {
+            let found = wrong_with(|told| {
+                told["cluster"]["replicas"][0]["token"] = token(state);
+                // Of this replica it is known first-hand.
+                told["cluster"]["replicas"][1]["token"] = token("expired");
+            });
+            assert_eq!(found, Vec::from_iter(expected));
+        }
+        let found = wrong_with(|told| {
+            told["control"] = json!({
+                "connected": true, "tokenNear": true, "tokenExpires": "2026-11-29T10:00:00.000Z",
+            });
+        });
+        let expected =
+            "the gateway's token should be replaced: it is good until 2026-11-29T10:00:00.000Z";
+        assert_eq!(found, [expected]);
     }
 
     #[test]

@@ -85,6 +85,9 @@ pub fn replica(html: &mut Html, row: &Row) {
         html.markup("<td class=\"number\">").text(&generation.to_string()).markup("</td>");
     }
     html.markup("</tr>\n");
+    if let Some(token) = &row.token {
+        html.markup("<tr><td colspan=\"5\">Token ").text(token).markup("</td></tr>\n");
+    }
     if let Some(error) = &row.error {
         html.markup("<tr><td colspan=\"5\" class=\"error\">").text(error).markup("</td></tr>\n");
     }
@@ -138,6 +141,7 @@ mod tests {
             told["cluster"]["inForce"]["reason"] = hostile.into();
             told["cluster"]["replicas"][0]["replica"] = hostile.into();
             told["cluster"]["replicas"][0]["faults"] = json!([hostile]);
+            told["cluster"]["replicas"][0]["token"] = json!({"expires": hostile, "state": hostile});
             told["configuration"]["faults"] = json!([hostile]);
             told["configuration"]["source"] = hostile.into();
             told["limits"] = json!([{"policy": hostile, "place": hostile, "refused": 1}]);

@@ -180,7 +180,9 @@ pub struct Control {
     pub through_leader: bool,
     /// Until when the credential is good.
     pub token_expires: Option<String>,
-    /// Whether it is not any more.
+    /// Whether it should be replaced.
+    pub token_near: bool,
+    /// Whether it is not good any more.
     pub token_expired: bool,
 }
 

@@ -29,7 +29,7 @@ use super::switch::orders::Orders;
 use crate::rpc::dial::{Address, Unreached};
 use crate::rpc::{jitter, v2};
 use crate::time::{Clock, SystemClock, Timestamp, date};
-use crate::token::credential::State as Standing;
+use crate::token::credential::{Expiry, State as Standing};
 
 /// The longest first wait, and the longest of all.
 const WAIT_MIN: Duration = Duration::from_millis(250);
@@ -91,6 +91,8 @@ pub struct Link {
     pub is_elsewhere: bool,
     /// When our token expires, if we have one.
     pub token_expires: Option<Timestamp>,
+    /// How long before that it should be replaced.
+    token_near: Duration,
     /// When to warn of it the next time.
     warn_at: Timestamp,
 }
@@ -133,6 +135,11 @@ enum Ended {
 }
 
 impl Link {
+    /// How long our token is good, if we have one.
+    pub fn token(&self, now: Timestamp) -> Option<Expiry> {
+        self.token_expires.map(|at| Expiry::within(at, self.token_near, now))
+    }
+
     /// Whether our token has expired: what runs goes on, and nothing new comes.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         self.token_expires.is_some_and(|at| at <= now)
@@ -238,6 +245,7 @@ impl Remote {
         self.link.send_if_modified(|link| {
             let is_other = link.token_expires != Some(expiry.at);
             link.token_expires = Some(expiry.at);
+            link.token_near = expiry.near;
             warns = expiry.state != Standing::Fine && (is_other || link.warn_at <= now);
             if warns || is_other {
                 link.warn_at = expiry.next_warning(now);

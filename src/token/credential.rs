@@ -32,7 +32,7 @@ pub struct Expiry {
     /// What an operator should think of it.
     pub state: State,
     /// How long before its end it should be replaced.
-    near: Duration,
+    pub near: Duration,
 }
 
 /// What an operator should think of a credential.

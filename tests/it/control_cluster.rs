@@ -130,8 +130,13 @@ fn one_stream_configures_a_whole_cluster() {
         let is_it = || {
             let (told, leads) =
                 (replica.status()["control"].clone(), status(replica)["isLeading"] == true);
-            // It knows its token also without a stream.
-            let knows = told["tokenExpires"].is_string();
+            // It knows its token also without a stream, and those of the others.
+            let all =
+                replica.status()["cluster"]["replicas"].as_array().cloned().unwrap_or_default();
+            let is_fine = |it: &Value| it["token"]["state"] == "fine";
+            let knows = told["tokenExpires"].is_string()
+                && all.len() == cluster.replicas.len()
+                && all.iter().all(is_fine);
             let is_right = told["connected"] == leads && told["throughLeader"] != leads;
             let ready = replica.admin("/readyz").text() == "ready, generation 2\n";
             (knows && is_right && ready).then_some(())

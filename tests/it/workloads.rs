@@ -12,6 +12,8 @@ use tonic::Code;
 
 use crate::control::{await_word, echo, hello, refusal};
 use crate::harness::control::{Control, later, refuses};
+use crate::harness::etcd::Etcd;
+use crate::harness::gateway::weir;
 use crate::harness::issuer::{Issuer, parts, seconds};
 use crate::harness::replica::runtime;
 use crate::harness::tls::Authority;
@@ -239,6 +241,69 @@ fn an_issuer_that_is_away_is_waited_for_and_then_not_needed() {
     assert!(later(event).is_some(), "{}", here.control.events().join("\n"));
     fs::write(path, here.issuer.token("somebody else")).unwrap();
     here.control.await_replica("one", |replica| replica["connected"] == true);
+}
+
+#[test]
+fn an_issuer_that_publishes_nonsense_is_not_believed_and_its_keys_stay() {
+    let here = Trusting::start();
+    let (control, issuer, other) = (&here.control, &here.issuer, Issuer::new());
+    here.await_keys();
+    let token = issuer.token(NORTH);
+    let large = format!("{{\"keys\":[\"{}\"]}}", "x".repeat(300 << 10));
+    let elsewhere = other.url("/keys");
+    let plain = ("X-None", "");
+    // One try is made at once, because somebody misses a key, and each of the others a little later.
+    issuer.set_nonsense(Some((500, plain, "{}")));
+    issuer.rotate();
+    here.refusal(&issuer.token(NORTH));
+    for (nonsense, told) in [
+        ((500, plain, "{}"), "the status is 500"),
+        ((200, plain, "<html>"), "this is no key set"),
+        ((200, plain, r#"{"keys":[]}"#), "no key of the set can verify a token"),
+        ((302, ("Location", elsewhere.as_str()), ""), "those are not followed"),
+        ((200, ("Content-Encoding", "gzip"), "{}"), "the answer is encoded"),
+        ((200, plain, large.as_str()), "more than 262144 bytes"),
+    ] {
+        issuer.set_nonsense(Some(nonsense));
+        let is_told = || control.admin("/readyz").text().contains(told).then_some(());
+        assert!(later(is_told).is_some(), "{told}: {}", control.admin("/readyz").text());
+        assert_eq!(control.admin("/readyz").status, 200);
+    }
+    assert_eq!(other.asked("/keys"), 0);
+    // What was good still is.
+    let (gateway, _) = here.gateway("one", &token);
+    await_word(&gateway, "/echo/a", "here");
+}
+
+#[test]
+fn replicas_that_share_a_stream_each_have_a_token_of_their_own() {
+    let here = Trusting::start();
+    let etcd = Etcd::start();
+    let replicas = ["a", "b"].map(|name| {
+        let path = here.control.own(&format!("workload-of-{name}"));
+        fs::write(&path, here.issuer.token(NORTH)).unwrap();
+        let mut site = Site::new();
+        here.control.point(&mut site, name);
+        site.set("control-workload-token-file", &path.display().to_string());
+        site.set("etcd-endpoints", &etcd.endpoint());
+        site.set("cluster-rollout-hold", "0s");
+        Gateway::listening(site)
+    });
+    for replica in &replicas {
+        await_word(replica, "/echo/a", "here");
+        let are_told = || {
+            let all = replica.status()["cluster"]["replicas"].as_array().cloned()?;
+            let is_fine =
+                |it: &Value| it["token"]["state"] == "fine" && it["token"]["expires"].is_string();
+            (all.len() == 2 && all.iter().all(is_fine)).then_some(())
+        };
+        assert!(later(are_told).is_some(), "{}", replica.status());
+        let told = weir(&["status", "--admin", &replica.admin.to_string()]);
+        let told = String::from_utf8(told.stdout).unwrap();
+        assert!(told.contains("TOKEN") && told.matches("until 20").count() == 2, "{told}");
+    }
+    let rows = here.control.status()["replicas"].as_array().unwrap().len();
+    assert_eq!(rows, 1, "{}", here.control.status());
 }
 
 #[test]

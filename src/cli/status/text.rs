@@ -57,13 +57,21 @@ pub(super) fn together(text: &mut String, cluster: &Together, name: &str) {
     rows.extend(wish.map(|wish| ("last wish", wish)));
     list(text, &rows);
     text.push('\n');
-    let heads = ["REPLICA", "VERSION", "OBSERVED", "PREPARED", "SERVING", "ROLE", "LAST ERROR"];
-    let lines: Vec<Vec<String>> = findings::rows(cluster)
+    let rows = findings::rows(cluster);
+    // Without a control plane there are none.
+    let has_tokens = rows.iter().any(|row| row.token.is_some());
+    let mut heads = vec!["REPLICA", "VERSION", "OBSERVED", "PREPARED", "SERVING", "ROLE"];
+    heads.extend(has_tokens.then_some("TOKEN"));
+    heads.push("LAST ERROR");
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let lines: Vec<Vec<String>> = rows
         .into_iter()
         .map(|row| {
             let mut line = vec![row.name, row.version];
             line.extend(row.generations.map(|generation| generation.to_string()));
-            line.extend([row.role, row.error.unwrap_or_else(|| "-".to_owned())]);
+            line.push(row.role);
+            line.extend(has_tokens.then(|| or_none(row.token)));
+            line.push(or_none(row.error));
             line
         })
         .collect();
@@ -127,6 +135,21 @@ wrong
   c: refuses generation 7: x.xml:1:2: it is bad
 ";
         assert_eq!(status(&seen, &findings::wrong(&seen)), expected);
+    }
+
+    #[test]
+    fn tokens_of_replicas_have_a_column_where_there_are_any() {
+        let mut told = told();
+        let token = json!({"expires": "2026-12-01T00:00:00.000Z", "state": "fine"});
+        told["cluster"]["replicas"][0]["token"] = token;
+        let text = status(&Seen::of(told).unwrap(), &[]);
+        let expected = "\
+REPLICA  VERSION  OBSERVED  PREPARED  SERVING  ROLE     TOKEN                           LAST ERROR
+a        0.1.0    7         7         6        follows  -                               -
+b        0.1.0    7         7         6        leads    -                               -
+c        0.1.0    7         7         7        canary   until 2026-12-01T00:00:00.000Z  -
+";
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]

@@ -21,6 +21,8 @@ use super::wish::{Done, Wish};
 use crate::configuration::bundle::Digest;
 use crate::configuration::generation::Generation;
 use crate::configuration::offer::State;
+use crate::time::date;
+use crate::token::credential::Expiry;
 
 /// The key of who leads.
 pub(super) const LEADER: &str = "leader";
@@ -181,6 +183,25 @@ pub struct Member {
     pub faults: Vec<String>,
     /// What happens to its requests while a rollout is on; one of an older version does not tell.
     pub share: Option<Share>,
+    /// The token by which the control plane knows it; none if it shows none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Token>,
+}
+
+/// How long a token is good, as whoever has it told it.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Token {
+    /// Until when: a date.
+    pub expires: String,
+    /// `fine`; `near` if it should be replaced; `expired`.
+    pub state: String,
+}
+
+impl From<Expiry> for Token {
+    fn from(expiry: Expiry) -> Self {
+        Self { expires: date(expiry.at), state: expiry.state.word().to_owned() }
+    }
 }
 
 impl Current {
@@ -262,6 +283,7 @@ impl Member {
                 .map(|fault| told(&fault))
                 .collect(),
             share: Some(Share::default()),
+            token: None,
         }
     }
 

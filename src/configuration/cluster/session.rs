@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Cluster;
 use super::pace::within;
-use super::record::{LEADER, Member, Stage, member_key, read, written};
+use super::record::{LEADER, Member, Stage, Token, member_key, read, written};
 use super::rise::Tallying;
 use super::store::{Condition, Unreachable, Write};
 
@@ -93,6 +93,7 @@ impl Cluster {
         let mut tallying = Tallying::default();
         loop {
             let mut member = Member::of(&self.replica, &states.borrow_and_update());
+            member.token = self.source.token(self.clock.now()).map(Token::from);
             let rollout = self.rolled_out();
             if let Some(number) = rollout {
                 let share = tallying.share(number, self.status.reading(), self.clock.now());

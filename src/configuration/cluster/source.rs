@@ -25,6 +25,8 @@ use crate::configuration::refresh::{Refusal, refuse};
 use crate::configuration::source::{Environment, Fingerprint, Folder};
 use crate::configuration::switch::Switch;
 use crate::fault::{Fault, Place, Sources};
+use crate::time::Timestamp;
+use crate::token::credential::Expiry;
 
 /// A configuration that was found good.
 #[derive(Clone, Debug)]
@@ -71,6 +73,11 @@ pub trait Source: Debug + Send + Sync + 'static {
     /// Whether whoever published the configuration with this digest wants all to serve it at once.
     fn is_urgent(&self, _digest: &Digest) -> bool {
         false
+    }
+
+    /// How long the token of this replica is good, if one is shown where configurations come from.
+    fn token(&self, _now: Timestamp) -> Option<Expiry> {
+        None
     }
 }
 

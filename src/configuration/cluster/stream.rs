@@ -29,7 +29,8 @@ use crate::configuration::remote::Remote;
 use crate::configuration::switch::Switch;
 use crate::fault::{Fault, Sources};
 use crate::rpc::jitter;
-use crate::time::{Clock, SystemClock};
+use crate::time::{Clock, SystemClock, Timestamp};
+use crate::token::credential::Expiry;
 
 /// The longest pause before the store is asked again what is in force.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
@@ -106,6 +107,10 @@ impl Source for Streamed {
 
     async fn tend(&self) {
         self.remote.look_at_token().await;
+    }
+
+    fn token(&self, now: Timestamp) -> Option<Expiry> {
+        self.remote.link.borrow().token(now)
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tonic::transport::Server;
 use weir::configuration::bundle::{Bundle, Entry, Kind};
 use weir::configuration::generation::Generation;
-use weir::control::authority::{Authority, Bearer, Refused};
+use weir::control::authority::{Authority, Bearer, Refused, Shown};
 use weir::control::board::Board;
 use weir::control::fleet::{Fleet, Replica};
 use weir::control::service::{Served, Service};
@@ -50,9 +50,13 @@ impl Away {
 struct Anybody;
 
 impl Authority for Anybody {
-    fn bearer(&self, credential: &str, _now: Timestamp) -> Result<Bearer, Refused> {
+    fn bearer(&self, shown: Shown<'_>, _now: Timestamp) -> Result<Bearer, Refused> {
         let until = Timestamp::from_micros(u64::MAX / 2);
-        Ok(Bearer { gateway: Arc::from("north"), until, id: Arc::from(credential) })
+        Ok(Bearer { gateway: Arc::from("north"), until, id: Arc::from(shown.credential) })
+    }
+
+    fn changes(&self) -> u64 {
+        0
     }
 }
 

@@ -43,6 +43,8 @@ struct State {
     count: u32,
     /// Whether it closes connections without a word.
     is_down: bool,
+    /// What it answers instead of its keys: status, one more field, and body.
+    nonsense: Option<(u16, (String, String), String)>,
     /// What was asked for, by its path.
     asked: BTreeMap<String, usize>,
     /// The secrets of clients, by their names.
@@ -114,6 +116,7 @@ impl Issuer {
             key: SigningKey::new(1),
             count: 1,
             is_down: false,
+            nonsense: None,
             asked: BTreeMap::new(),
             secrets: BTreeMap::new(),
             certificates: BTreeMap::new(),
@@ -159,6 +162,14 @@ impl Issuer {
     /// Closes connections without a word, or does not any more.
     pub(crate) fn set_down(&self, is_down: bool) {
         self.state().is_down = is_down;
+    }
+
+    /// Answers this instead of its keys, or its keys again.
+    pub(crate) fn set_nonsense(&self, nonsense: Option<(u16, (&str, &str), &str)>) {
+        let owned = |(status, (name, value), body): (u16, (&str, &str), &str)| {
+            (status, (name.to_owned(), value.to_owned()), body.to_owned())
+        };
+        self.state().nonsense = nonsense.map(owned);
     }
 
     /// How often it was asked for `path`.
@@ -227,6 +238,11 @@ fn serve(acceptor: &SslAcceptor, stream: TcpStream, state: &Mutex<State>) -> io:
     let Some(head) = reader.head() else { return Ok(()) };
     let message::Body { bytes, .. } = reader.body(&head, false);
     let path = head.line.split(' ').nth(1).unwrap_or_default().to_owned();
+    let nonsense = state.lock().expect("its state").nonsense.clone();
+    if let Some((status, (name, value), body)) = nonsense.filter(|_| path == "/keys") {
+        let fields = [(name.as_str(), value.as_str()), ("Connection", "close")];
+        return reader.stream().write_all(&reply(status, &fields, &body));
+    }
     let answer = {
         let mut state = state.lock().expect("its state");
         *state.asked.entry(path.clone()).or_default() += 1;
