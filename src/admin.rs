@@ -42,7 +42,6 @@ use crate::snapshot::Live;
 use crate::telemetry;
 use crate::telemetry::access_log::AccessLog;
 use crate::time::{Clock, SystemClock, Timestamp, date};
-use crate::token::credential::State as Standing;
 
 /// What the admin listener shows.
 #[derive(Debug)]
@@ -116,8 +115,9 @@ struct Control {
     through_leader: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_expires: Option<String>,
-    /// Whether it should be replaced.
-    token_near: bool,
+    /// `fine`; `near` if it should be replaced; `expired`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_state: Option<&'static str>,
     /// Whether it has expired.
     token_expired: bool,
 }
@@ -329,7 +329,7 @@ impl Control {
             reason: link.reason.clone(),
             through_leader: link.is_elsewhere,
             token_expires: link.token_expires.map(date),
-            token_near: link.token(now).is_some_and(|token| token.state == Standing::Near),
+            token_state: link.token(now).map(|token| token.state.word()),
             token_expired: link.has_expired(now),
         }
     }

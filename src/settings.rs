@@ -496,6 +496,51 @@ mod tests {
     }
 
     #[test]
+    fn a_gateway_says_in_one_way_who_it_is() {
+        let endpoint = ("control-endpoint", "https://a");
+        let client = [
+            endpoint,
+            ("control-client-credentials-endpoint", "https://a/token"),
+            ("control-client-credentials-client-id", "c"),
+        ];
+        let set = |more: &[(&'static str, &'static str)]| [&client, more].concat();
+        let secret = ("control-client-credentials-secret-file", "s");
+        let certificate = ("control-client-credentials-certificate-file", "c");
+        let key = ("control-client-credentials-key-file", "k");
+        let algorithm = ("control-client-credentials-algorithm", "ES256");
+        for flags in [
+            vec![endpoint, ("control-workload-token-file", "t"), ("gateway-name", "a")],
+            set(&[secret]),
+            set(&[certificate, key, algorithm]),
+        ] {
+            assert!(loaded(&flags, &[], "").settings.is_ok(), "{flags:?}");
+        }
+        for (flags, part) in [
+            (set(&[]), "the endpoint asks for a proof"),
+            (set(&[secret, certificate, key]), "a secret and a certificate are both set"),
+            (set(&[secret, algorithm]), "a secret does not sign"),
+            (set(&[certificate]), "a certificate needs its key"),
+            (set(&[key]), "a key needs its certificate"),
+            (set(&[secret, ("control-token-file", "t")]), "are both set"),
+            (vec![endpoint, secret], "nothing says where this gateway gets its tokens"),
+            (vec![endpoint, client[1], secret], "asks which client this is"),
+            (vec![("control-workload-token-file", "t")], "no control plane to show it to"),
+            (set(&[secret, ("control-client-credentials-endpoint", "http://a")]), "https://"),
+            (
+                vec![
+                    endpoint,
+                    ("control-workload-token-file", "t"),
+                    ("configuration-last-good-folder", "f"),
+                ],
+                "need a key",
+            ),
+        ] {
+            let told = faults(&loaded(&flags, &[], ""));
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+
+    #[test]
     fn what_kubernetes_sets_for_a_service_named_weir_is_not_ours() {
         let variables = [
             ("WEIR_SERVICE_HOST", "10.0.0.1"),

@@ -51,7 +51,7 @@ pub fn wrong(seen: &Seen) -> Vec<String> {
         if control.token_expired {
             let told = "the gateway's token has expired: nothing new comes until there is another";
             found.push(told.to_owned());
-        } else if control.token_near {
+        } else if control.token_state.as_deref() == Some("near") {
             let expires = control.token_expires.as_deref().unwrap_or_default();
             found.push(format!(
                 "the gateway's token should be replaced: it is good until {expires}"
@@ -458,7 +458,7 @@ pub(crate) mod tests {
         }
         let found = wrong_with(|told| {
             told["control"] = json!({
-                "connected": true, "tokenNear": true, "tokenExpires": "2026-11-29T10:00:00.000Z",
+                "connected": true, "tokenState": "near", "tokenExpires": "2026-11-29T10:00:00.000Z",
             });
         });
         let expected =

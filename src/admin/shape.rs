@@ -180,8 +180,8 @@ pub struct Control {
     pub through_leader: bool,
     /// Until when the credential is good.
     pub token_expires: Option<String>,
-    /// Whether it should be replaced.
-    pub token_near: bool,
+    /// `fine`; `near` if it should be replaced; `expired`.
+    pub token_state: Option<String>,
     /// Whether it is not good any more.
     pub token_expired: bool,
 }

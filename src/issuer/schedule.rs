@@ -103,7 +103,7 @@ mod tests {
         // Neither a success nor a failure makes it sooner.
         schedule.succeed(NOW);
         schedule.fail();
-        let soon = MISS_INTERVAL - Duration::from_micros(1);
+        let soon = MISS_INTERVAL.saturating_sub(Duration::from_micros(1));
         assert!(!schedule.miss(NOW + soon) && schedule.miss(NOW + MISS_INTERVAL));
     }
 

@@ -80,3 +80,82 @@ impl fmt::Debug for Pass {
         formatter.debug_struct("Pass").field("bearer", &self.bearer).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_000_000);
+    const END: Timestamp = Timestamp::from_micros(2_000_000);
+
+    /// Takes what it is told for whom it is told, and counts how often it is asked.
+    #[derive(Default)]
+    struct Told(Mutex<(Vec<(&'static str, Result<&'static str, Refused>)>, u64, u32)>);
+
+    impl Told {
+        fn say(&self, credential: &'static str, who: Result<&'static str, Refused>) {
+            let mut told = self.0.lock().unwrap();
+            told.0.insert(0, (credential, who));
+            told.1 += 1;
+        }
+
+        fn asked(&self) -> u32 {
+            self.0.lock().unwrap().2
+        }
+    }
+
+    impl Authority for Told {
+        fn bearer(&self, shown: Shown<'_>, _now: Timestamp) -> Result<Bearer, Refused> {
+            let mut told = self.0.lock().unwrap();
+            told.2 += 1;
+            let known = told.0.iter().find(|(credential, _)| *credential == shown.credential);
+            let who = known.map_or(Err(Refused::Wrong), |(_, who)| who.clone())?;
+            Ok(Bearer { gateway: Arc::from(who), until: END, id: Arc::from(who) })
+        }
+
+        fn changes(&self) -> u64 {
+            self.0.lock().unwrap().1
+        }
+    }
+
+    fn shown(credential: &str) -> Shown<'_> {
+        Shown { credential, gateway: None }
+    }
+
+    #[test]
+    fn a_credential_is_judged_again_when_something_changes_and_when_it_ends() {
+        let told = Told::default();
+        told.say("a", Ok("north"));
+        let mut pass = Pass::of(&told, shown("a"), NOW).unwrap();
+        assert!(pass.look(&told, NOW).is_ok() && told.asked() == 1);
+        told.say("other", Ok("south"));
+        assert!(pass.look(&told, NOW).is_ok() && told.asked() == 2);
+        assert!(pass.look(&told, NOW).is_ok() && told.asked() == 2);
+        told.say("a", Err(Refused::Over("revoked".to_owned())));
+        assert!(pass.look(&told, NOW).is_err());
+        // What cannot be judged for now is good until it ends.
+        told.say("a", Err(Refused::Later("no keys".to_owned())));
+        assert!(pass.look(&told, NOW).is_ok());
+        assert!(matches!(pass.look(&told, END), Err(Refused::Later(_))));
+    }
+
+    #[test]
+    fn a_newer_credential_is_of_the_same_gateway_or_changes_nothing() {
+        let told = Told::default();
+        for (credential, gateway) in [("a", "north"), ("b", "North"), ("c", "south")] {
+            told.say(credential, Ok(gateway));
+        }
+        let mut pass = Pass::of(&told, shown("a"), NOW).unwrap();
+        assert!(matches!(pass.renew(&told, "c", NOW), Err(Refused::Over(_))));
+        assert_eq!(pass.renew(&told, "x", NOW), Err(Refused::Wrong));
+        let long = "a".repeat(CREDENTIAL_BYTES_MAX + 1);
+        assert_eq!(pass.renew(&told, &long, NOW), Err(Refused::Wrong));
+        assert!(pass.look(&told, NOW).is_ok() && &*pass.bearer().gateway == "north");
+        assert!(pass.renew(&told, "b", NOW).is_ok());
+        told.say("a", Err(Refused::Wrong));
+        assert!(pass.look(&told, NOW).is_ok() && &*pass.bearer().gateway == "North");
+        assert!(!format!("{pass:?}").contains("credential"));
+    }
+}

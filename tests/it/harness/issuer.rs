@@ -96,14 +96,14 @@ impl SigningKey {
 
     fn token(&self, claims: &Value) -> String {
         let header = json!({"alg": "ES256", "typ": "JWT", "kid": self.id});
-        let unsigned = parts(&header, claims, b"");
-        let signed = unsigned.trim_end_matches('.');
+        let text = parts(&header, claims, b"");
+        let text = text.trim_end_matches('.');
         let mut signer = Signer::new(MessageDigest::sha256(), &self.key).expect("a signer");
-        let raw = signer.sign_oneshot_to_vec(signed.as_bytes()).expect("a signature");
+        let raw = signer.sign_oneshot_to_vec(text.as_bytes()).expect("a signature");
         let numbers = EcdsaSig::from_der(&raw).expect("two numbers");
         let wide = |number: &openssl::bn::BigNumRef| number.to_vec_padded(32).expect("it fits");
         let signature = [wide(numbers.r()), wide(numbers.s())].concat();
-        format!("{signed}.{}", encode(signature))
+        format!("{text}.{}", encode(signature))
     }
 }
 
