@@ -169,6 +169,8 @@ fn row(seen: &Seen, replica: &Shown) -> Row {
         role,
         error: last_error(replica).filter(|_| replica.connected),
         is_behind,
+        // It stands with what it is.
+        token: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::configuration::generation::Generation;
 use crate::fault::Fault;
@@ -44,6 +45,8 @@ pub struct Replica {
     pub refuses: Generation,
     /// When its credential expires.
     pub credential_until: Timestamp,
+    /// How long before that it should be replaced, if it says so.
+    pub credential_near: Option<Duration>,
     /// Why it refused the newest; empty if it did not.
     pub faults: Vec<Fault>,
     /// The replicas for which it has the stream, if it leads a cluster: what is told is about all

@@ -298,6 +298,8 @@ fn beat(replica: &mut Replica, heartbeat: &v2::Heartbeat) {
     replica.refused = heartbeat.refused;
     let expires = heartbeat.credential_expires.saturating_mul(1_000_000);
     replica.credential_until = Timestamp::from_micros(expires);
+    let near = Some(heartbeat.credential_near).filter(|near| *near != 0);
+    replica.credential_near = near.map(Duration::from_secs);
     replica.cluster = heartbeat.cluster.map(|cluster| Together {
         in_force: number(cluster.in_force),
         replicas: cluster.replicas,

@@ -2,6 +2,8 @@
 //! status page, which read it. What is missing is not there: one of another version may tell less,
 //! or more.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -12,7 +14,7 @@ use crate::admin::shape::{Together, still};
 use crate::configuration::generation::Generation;
 use crate::configuration::history::{Row, Wanted};
 use crate::time::{Timestamp, date};
-use crate::token::credential::{Expiry, State};
+use crate::token::credential::{Expiry, NEAR, State};
 
 /// How a control plane is doing.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -240,7 +242,7 @@ impl Shown {
             refused: replica.refused,
             refuses: replica.refuses.number,
             credential_expires: until.map(date),
-            credential: until.and_then(|until| state(until, now)),
+            credential: until.and_then(|until| state(until, replica.credential_near, now)),
             faults: replica.faults.iter().map(ToString::to_string).collect(),
             cluster: replica.cluster.map(|cluster| Cluster {
                 generation: cluster.in_force.number,
@@ -252,9 +254,9 @@ impl Shown {
     }
 }
 
-/// What is to be said of a credential that is good `until` then.
-fn state(until: Timestamp, now: Timestamp) -> Option<String> {
-    let state = Expiry::of(until, now).state;
+/// What is to be said of a credential that is good `until` then, and should be replaced `near` that.
+fn state(until: Timestamp, near: Option<Duration>, now: Timestamp) -> Option<String> {
+    let state = Expiry::within(until, near.unwrap_or(NEAR), now).state;
     (state != State::Fine).then(|| state.word().to_owned())
 }
 

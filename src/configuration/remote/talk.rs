@@ -262,6 +262,7 @@ impl Remote {
             serving: Some(wire(serving)),
             refused,
             credential_expires: self.expires(),
+            credential_near: self.link.borrow().token_near.as_secs(),
             cluster: self.company.as_ref().map(|company| company()),
         };
         tell(&talk.say, Said::Heartbeat(heartbeat), self.time_max).await

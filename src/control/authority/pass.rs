@@ -92,31 +92,41 @@ mod tests {
 
     /// Takes what it is told for whom it is told, and counts how often it is asked.
     #[derive(Default)]
-    struct Told(Mutex<(Vec<(&'static str, Result<&'static str, Refused>)>, u64, u32)>);
+    struct Told(Mutex<Counted>);
+
+    #[derive(Default)]
+    struct Counted {
+        known: Vec<Saying>,
+        changes: u64,
+        asked: u32,
+    }
+
+    /// A credential, and whose it is.
+    type Saying = (&'static str, Result<&'static str, Refused>);
 
     impl Told {
         fn say(&self, credential: &'static str, who: Result<&'static str, Refused>) {
             let mut told = self.0.lock().unwrap();
-            told.0.insert(0, (credential, who));
-            told.1 += 1;
+            told.known.insert(0, (credential, who));
+            told.changes += 1;
         }
 
         fn asked(&self) -> u32 {
-            self.0.lock().unwrap().2
+            self.0.lock().unwrap().asked
         }
     }
 
     impl Authority for Told {
         fn bearer(&self, shown: Shown<'_>, _now: Timestamp) -> Result<Bearer, Refused> {
             let mut told = self.0.lock().unwrap();
-            told.2 += 1;
-            let known = told.0.iter().find(|(credential, _)| *credential == shown.credential);
+            told.asked += 1;
+            let known = told.known.iter().find(|(credential, _)| *credential == shown.credential);
             let who = known.map_or(Err(Refused::Wrong), |(_, who)| who.clone())?;
             Ok(Bearer { gateway: Arc::from(who), until: END, id: Arc::from(who) })
         }
 
         fn changes(&self) -> u64 {
-            self.0.lock().unwrap().1
+            self.0.lock().unwrap().changes
         }
     }
 
