@@ -19,8 +19,8 @@
 //! | C14: what is off is off everywhere | [`World::judge_write`]: older orders never come after newer ones; at the end everybody knows the newest |
 //! | wishes | [`World::judge_wish`]: each is seen to once, while it lies there |
 //!
-//! `WEIR_CLUSTER_SEEDS=a..b` says which seeds: 0..84000 were run with folders alone, and 0..1400 since
-//! odd seeds have control planes; all held.
+//! `WEIR_CLUSTER_SEEDS=a..b` says which seeds. 0..84000 were run, and held, before there were wishes,
+//! errors and control planes; with them 0..200.
 
 mod world;
 mod replica;
