@@ -14,7 +14,7 @@ pub mod pace;
 pub mod store;
 pub mod record;
 pub mod publication;
-pub mod pile;
+mod pile;
 pub mod rise;
 pub mod rollout;
 pub mod wish;

@@ -13,7 +13,6 @@ use tokio::sync::{mpsc, watch};
 use super::board::{Board, FORMER_MAX};
 use super::publisher::{Ask, Handle, Standing, Wish, Withheld};
 use crate::configuration::bundle::Bundle;
-use crate::configuration::cluster::pile::fetch;
 use crate::configuration::cluster::source::{Errand, Source, Watched};
 use crate::configuration::cluster::wish::What;
 use crate::configuration::cluster::{self, Cluster};
@@ -232,7 +231,7 @@ async fn recall(cluster: &Cluster, board: &Board, newest: Generation, rows: &[Ro
     let former = rows.iter().rev().filter(|row| row.number < newest.number);
     for row in former.take(FORMER_MAX) {
         // Without it the whole is sent, that is all.
-        if let Ok(bundle) = fetch(&*cluster.store, row.number, None).await {
+        if let Ok(bundle) = cluster.former(row.number).await {
             let generation = Generation { number: row.number, ..newest };
             board.recall(generation, Arc::new(bundle));
         }

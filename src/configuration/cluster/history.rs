@@ -1,7 +1,9 @@
 //! What was published, for whoever wants to go back.
 
 use super::Cluster;
+use super::pile::fetch;
 use super::publication::{Failed, kept};
+use crate::configuration::bundle::Bundle;
 use crate::configuration::history::{Row, Wanted};
 
 impl Cluster {
@@ -17,5 +19,10 @@ impl Cluster {
             wanted: record.wish.map(|wish| Wanted { by: wish.who, reason: wish.reason }),
         };
         Ok(kept(&*self.store).await?.into_iter().map(row).collect())
+    }
+
+    /// What generation `number` is, if it is kept.
+    pub async fn former(&self, number: u64) -> Result<Bundle, Failed> {
+        fetch(&*self.store, number, None).await
     }
 }

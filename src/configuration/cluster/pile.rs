@@ -53,7 +53,7 @@ impl Leftover {
 
 /// Reads generation `number` whole, and makes sure that it is what was published. Parts that `held`
 /// has too are taken from there.
-pub async fn fetch(
+pub(super) async fn fetch(
     store: &dyn Store,
     number: u64,
     held: Option<&Bundle>,
