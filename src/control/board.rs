@@ -1,5 +1,6 @@
 //! What is published: the newest generation, and a few former ones for what changed since.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -95,7 +96,7 @@ impl Board {
         let mut former = lock(&self.former);
         if is_former && former.iter().all(|known| known.generation != generation) {
             former.push_back(Arc::new(Published::of(generation, bundle)));
-            former.make_contiguous().sort_by(|one, other| other.generation.cmp(&one.generation));
+            former.make_contiguous().sort_by_key(|known| Reverse(known.generation));
             former.truncate(FORMER_MAX);
         }
     }
