@@ -136,8 +136,7 @@ impl Session {
                 return Err(Status::deadline_exceeded("this replica is silent"));
             }
             let left = pass.bearer().until.since(self.now());
-            let next =
-                self.next(said, (&mut published, &mut switches), &mut stopped, left).await?;
+            let next = self.next(said, (&mut published, &mut switches), &mut stopped, left).await?;
             if matches!(next, Next::Said(_) | Next::Strange) {
                 heard = self.now();
             }

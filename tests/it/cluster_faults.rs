@@ -274,11 +274,12 @@ impl Scene {
         }
     }
 
-    fn end(mut self) {
+    /// What happened.
+    fn end(mut self) -> String {
         for place in 0..3 {
             self.leave(place);
         }
-        println!("{} requests, none failed\n{}", self.requests, self.told.join("\n"));
+        format!("{} requests, none failed\n{}", self.requests, self.told.join("\n"))
     }
 }
 
@@ -296,5 +297,5 @@ fn a_cluster_under_load_lives_through_all_that_fails_around_it() {
     scene.compacted_meanwhile();
     scene.control_away();
     scene.clocks();
-    scene.end();
+    println!("{}", scene.end());
 }

@@ -26,7 +26,7 @@ impl Relay {
                     return;
                 }
                 let in_turn = servers.iter().cycle().skip(turn).take(servers.len());
-                let server = in_turn.filter_map(|at| TcpStream::connect(at).ok()).next();
+                let server = in_turn.find_map(|at| TcpStream::connect(at).ok());
                 if let (Ok(client), Some(server)) = (client, server) {
                     join(&client, &server);
                     join(&server, &client);
