@@ -25,7 +25,7 @@ impl Relay {
                 if until.load(Ordering::Relaxed) {
                     return;
                 }
-                let in_turn = servers.iter().cycle().skip(turn).take(servers.len());
+                let mut in_turn = servers.iter().cycle().skip(turn).take(servers.len());
                 let server = in_turn.find_map(|at| TcpStream::connect(at).ok());
                 if let (Ok(client), Some(server)) = (client, server) {
                     join(&client, &server);
