@@ -1,15 +1,16 @@
 //! Publishes what a folder holds, once it was found good: on a thread of its own, because disks
 //! block and compiling takes its time.
 
+mod handle;
 mod meant;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 
 use super::board::{Board, FORMER_MAX};
 use super::ledger::{Ledger, Manner, Unusable};
@@ -26,8 +27,8 @@ use crate::fault::{Fault, Place};
 use crate::telemetry::audit::{Change, Who};
 use crate::time::{Clock, SystemClock, Timestamp};
 
-/// How many requests of operators may wait.
-const WAITING_MAX: usize = 16;
+pub(super) use handle::Wish;
+pub use handle::{Ask, Handle};
 
 /// Publishes what a folder holds.
 #[derive(Debug)]
@@ -87,19 +88,6 @@ pub struct Withheld {
     pub why: String,
 }
 
-/// How somebody wants the folder to be published.
-#[derive(Clone, Debug, Default)]
-pub struct Ask {
-    /// Whether all replicas of a cluster are to serve it at once.
-    pub now: bool,
-    /// Whether it is meant, whatever it takes away and whoever went back from it.
-    pub force: bool,
-    /// Why.
-    pub reason: String,
-    /// The first digits of the digest of what is meant; whatever is held back if that is not said.
-    pub digest: Option<String>,
-}
-
 /// What a publisher needs.
 #[derive(Debug)]
 pub struct Parts {
@@ -117,38 +105,13 @@ pub struct Parts {
     pub making: Making,
 }
 
-/// How others ask a publisher.
-#[derive(Clone, Debug)]
-pub struct Handle {
-    wishes: Ear,
-    standing: watch::Receiver<Standing>,
-}
-
-/// Who hears what is asked.
-#[derive(Clone, Debug)]
-enum Ear {
-    /// A thread that publishes by itself.
-    Thread(SyncSender<Wish>),
-    /// A task, where several control planes publish together.
-    Task(mpsc::Sender<Wish>),
-}
-
-/// What the publisher is to do.
-#[derive(Debug)]
-pub(super) enum Wish {
-    Look,
-    GoBack { to: Option<u64>, who: Who, answer: oneshot::Sender<Result<(u64, u64), String>> },
-    Publish { ask: Ask, who: Who, answer: oneshot::Sender<Result<u64, String>> },
-    Stop,
-}
-
 impl Publisher {
     /// A publisher of `parts`, which shows what its ledger has last.
     pub fn new(parts: Parts) -> Result<(Self, Handle), Unusable> {
         let Parts { folder, environment, ledger, board, clock, making } = parts;
-        let (give, wishes) = sync_channel(WAITING_MAX);
         let path = folder.path().display().to_string();
         let (standing, follow) = watch::channel(Standing { folder: path, ..Standing::default() });
+        let (handle, wishes) = Handle::of_thread(follow);
         let newest = ledger.newest()?;
         let (seen, content, inventory) = (None, None, None);
         let publisher = Self {
@@ -171,7 +134,7 @@ impl Publisher {
                 publisher.board.recall(generation, Arc::new(bundle));
             }
         }
-        Ok((publisher, Handle { wishes: Ear::Thread(give), standing: follow }))
+        Ok((publisher, handle))
     }
 
     /// Looks at the folder now, every `interval`, and whenever somebody asks, until it is stopped.
@@ -331,75 +294,6 @@ impl Publisher {
             (standing.withheld, standing.faults) = (None, Vec::new());
         });
     }
-}
-
-impl Ask {
-    /// Whether the configuration with this digest is to be published whatever it takes away.
-    pub(super) fn means(&self, digest: &str) -> bool {
-        self.force && self.digest.as_ref().is_none_or(|said| digest.starts_with(said.as_str()))
-    }
-}
-
-impl Ear {
-    /// Says whether it was heard: not if much waits already, or nobody is left to hear.
-    fn hear(&self, wish: Wish) -> bool {
-        match self {
-            Self::Thread(wishes) => wishes.try_send(wish).is_ok(),
-            Self::Task(wishes) => wishes.try_send(wish).is_ok(),
-        }
-    }
-}
-
-impl Handle {
-    /// A handle to a publisher that is a task, and where that hears what is asked.
-    pub(super) fn of_task(standing: watch::Receiver<Standing>) -> (Self, mpsc::Receiver<Wish>) {
-        let (give, wishes) = mpsc::channel(WAITING_MAX);
-        (Self { wishes: Ear::Task(give), standing }, wishes)
-    }
-
-    /// How publishing is doing.
-    pub fn standing(&self) -> Standing {
-        self.standing.borrow().clone()
-    }
-
-    /// Asks for a look at the folder at once.
-    pub fn look(&self) {
-        // Who waits already brings a look, or an end, along.
-        let _ = self.wishes.hear(Wish::Look);
-    }
-
-    /// Publishes the content of the generation `to`, or of the one before the newest, again.
-    /// Returns the number of the new generation, and that of the one whose content it has; or why
-    /// not, for operators.
-    pub async fn go_back(&self, to: Option<u64>, who: Who) -> Result<(u64, u64), String> {
-        let (answer, answered) = oneshot::channel();
-        if self.wishes.hear(Wish::GoBack { to, who, answer }) {
-            answered.await.unwrap_or_else(|_gone| Err(busy()))
-        } else {
-            Err(busy())
-        }
-    }
-
-    /// Publishes what the folder has now, as `ask` says: the number of that generation, or why
-    /// not, for operators.
-    pub async fn publish(&self, ask: Ask, who: Who) -> Result<u64, String> {
-        let (answer, answered) = oneshot::channel();
-        if self.wishes.hear(Wish::Publish { ask, who, answer }) {
-            answered.await.unwrap_or_else(|_gone| Err(busy()))
-        } else {
-            Err(busy())
-        }
-    }
-
-    /// Ends the thread.
-    pub fn stop(&self) {
-        // It may have ended; if much waits, what waits ends with the last handle.
-        let _ = self.wishes.hear(Wish::Stop);
-    }
-}
-
-fn busy() -> String {
-    "the control plane is busy or stopping: try again".to_owned()
 }
 
 /// What a control plane compiles configurations with, to see that they can be.
