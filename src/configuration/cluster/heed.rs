@@ -162,8 +162,10 @@ async fn back(
         return Ok(Deed::Nothing(why));
     };
     let bundle = fetch(term.press.store, *number, None).await?;
-    // What the source has is not published until it changes.
-    let source = seen.found.map(|found| *found.bundle.digest());
+    // What the source has is not published until it changes; one that is behind will have what is
+    // gone back from.
+    let found = seen.found.filter(|found| !found.is_before(current));
+    let source = found.map(|found| *found.bundle.digest());
     let why = if wish.reason.is_empty() { String::new() } else { format!(": {}", wish.reason) };
     let reason = format!(
         "generation {} was taken back: {} wanted the configuration of generation {number}{why}",
