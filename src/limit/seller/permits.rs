@@ -30,22 +30,28 @@ pub const PATIENCE_MICROS: u64 = 100_000;
 
 /// `permits.lua`, at `now` in microseconds.
 pub fn take(holders: &mut Holders, now: u64, order: &Permits) -> PermitsHeld {
-    holders.retain(|_, held| now < held.until);
+    let is_alive = |held: &Held| now < held.until;
     let holder = (order.replica, order.incarnation);
-    let before = holders.get(&holder).copied();
+    let before = holders.get(&holder).copied().filter(is_alive);
     let (has, known) = before.map_or((0, 0), |held| (held.permits, held.seq));
-    let others = || holders.iter().filter(|(other, _)| **other != holder).map(|(_, held)| held);
+    let others = || {
+        let others = holders.iter().filter(|(other, _)| **other != holder);
+        others.map(|(_, held)| held).filter(|held| is_alive(held))
+    };
     let is_wanted = others().any(|held| now < held.lacks_until);
     let others = others().map(|held| held.permits).fold(0, u64::saturating_add);
     let seq = order.seq.min(SEQ_MAX);
     if seq <= known {
         return PermitsHeld { held: has, taken: others.saturating_add(has), is_wanted };
     }
+    // Only now: an order that changes nothing does not take away either what has expired, and a clock
+    // that steps back finds it again.
     let room = amount(order.max).saturating_sub(others);
     let held = amount(order.want).min(room.max(has)).max(amount(order.inside));
     let until = now.saturating_add(order.life.min(LIFE_MICROS_MAX));
     let lacks = held < amount(order.need);
     let lacks_until = if lacks { now.saturating_add(PATIENCE_MICROS) } else { 0 };
+    holders.retain(|_, held| is_alive(held));
     holders.insert(holder, Held { permits: held, until, seq, lacks_until });
     PermitsHeld { held, taken: others.saturating_add(held), is_wanted }
 }
@@ -114,6 +120,16 @@ mod tests {
         assert_eq!(take(&mut holders, 50, &order(1, 0, 2)), held(7, 7));
         assert_eq!(take(&mut holders, 99, &order(2, 9, 1)), held(3, 10), "nor does it renew");
         assert_eq!(take(&mut holders, 100, &order(2, 9, 2)), held(9, 9));
+    }
+
+    #[test]
+    fn what_expired_is_there_again_for_a_clock_that_steps_back_before_anything_changed() {
+        let mut holders = Holders::default();
+        take(&mut holders, 0, &order(1, 7, 1));
+        take(&mut holders, 60, &order(2, 2, 2));
+        // Too late, and nothing changes: the first one's have expired.
+        assert_eq!(take(&mut holders, 100, &order(2, 5, 1)), held(2, 2));
+        assert_eq!(take(&mut holders, 99, &order(2, 5, 3)), held(3, 10));
     }
 
     #[test]

@@ -125,6 +125,21 @@ impl Control {
         self.settings = settings.iter().map(owned).collect();
     }
 
+    /// What it takes: MiB of memory, and hundredths of a second of processor so far.
+    pub(crate) fn takes(&self) -> (u64, u64) {
+        let of_proc = |name: &str| {
+            fs::read_to_string(format!("/proc/{}/{name}", self.child.id())).expect("a process")
+        };
+        let status = of_proc("status");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
+        let kib: u64 = resident.trim().trim_end_matches(" kB").parse().expect("a number");
+        let stat = of_proc("stat");
+        let (_name, figures) = stat.rsplit_once(')').expect("a name in brackets");
+        let ticks = figures.split_whitespace().skip(11).take(2);
+        let ticks = ticks.map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
+        (kib / 1024, ticks)
+    }
+
     /// Ends it without a word.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it runs");
