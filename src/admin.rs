@@ -18,17 +18,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Response, StatusCode};
-use pingora::apps::{HttpServerApp, ReusedHttpStream};
 use pingora::http::RequestHeader;
-use pingora::protocols::http::ServerSession;
-use pingora::server::ShutdownWatch;
 use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::admin::cluster::Together;
-use crate::admin::refusal::Refusal;
 use crate::admin::refusing::Refusing;
 use crate::admin::shape::Seen;
 use crate::admin::sharing::Sharing;
@@ -36,7 +32,7 @@ use crate::configuration::cluster::Cluster;
 use crate::configuration::offer::Status;
 use crate::configuration::remote::Link;
 use crate::counters::Home;
-use crate::proxy::operators::{self, is_own, plain, who, wrong_method};
+use crate::proxy::operators::{Console, plain, who, wrong_method};
 use crate::proxy::state::State;
 use crate::snapshot::Live;
 use crate::telemetry;
@@ -140,27 +136,8 @@ const THERE_ARE: &str =
 pub const CONNECTIONS_MAX: usize = 256;
 
 #[async_trait]
-impl HttpServerApp for Admin {
-    async fn process_new_http(
-        self: &Arc<Self>,
-        mut session: ServerSession,
-        shutdown: &ShutdownWatch,
-    ) -> Option<ReusedHttpStream> {
-        let peer = operators::hear(&mut session, shutdown).await?;
-        let response = self.answer(session.req_header(), peer).await;
-        operators::tell(session, response).await
-    }
-}
-
-impl Admin {
+impl Console for Admin {
     async fn answer(&self, head: &RequestHeader, peer: Option<SocketAddr>) -> Response<Vec<u8>> {
-        let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
-        if let Some(host) = host
-            && !is_own(host)
-        {
-            // A page in somebody's browser may ask for a name that leads here (DNS rebinding).
-            return plain(StatusCode::MISDIRECTED_REQUEST, "this is no host of the gateway\n");
-        }
         match (&head.method, head.uri.path()) {
             (&Method::GET | &Method::HEAD, "/") => self.page(),
             (&Method::GET | &Method::HEAD, "/livez") => plain(StatusCode::OK, "alive\n"),
@@ -173,9 +150,6 @@ impl Admin {
                 response
             }
             (&Method::POST, "/reload") => {
-                if head.headers.contains_key(ORIGIN) {
-                    return plain(StatusCode::FORBIDDEN, "no browser may reload\n");
-                }
                 self.configuration.ask();
                 plain(StatusCode::ACCEPTED, "the folder is looked at now; see /status\n")
             }
@@ -184,9 +158,6 @@ impl Admin {
             (method, path) if path.starts_with("/rollout/") => {
                 if method != Method::POST {
                     return wrong_method("POST");
-                }
-                if head.headers.contains_key(ORIGIN) {
-                    return plain(StatusCode::FORBIDDEN, "no browser may change anything\n");
                 }
                 let (what, query) = (path.trim_start_matches("/rollout/"), head.uri.query());
                 let who = who(head, peer);
@@ -200,7 +171,9 @@ impl Admin {
             },
         }
     }
+}
 
+impl Admin {
     fn metrics(&self) -> String {
         let link = self.control.as_ref().map(|link| link.borrow().clone());
         let cluster = self.cluster.as_deref();
@@ -220,15 +193,6 @@ impl Admin {
         let is_read = matches!(head.method, Method::GET | Method::HEAD);
         match (rest, rest.strip_suffix("/reset")) {
             (_, Some(key)) if head.method == Method::POST => {
-                if head.headers.contains_key(ORIGIN) {
-                    return Refusal::new(
-                        StatusCode::FORBIDDEN,
-                        "no browser may reset a limit",
-                        "the request has an `Origin`: a page in somebody's browser sent it",
-                        "use `weir limits reset`",
-                    )
-                    .answer();
-                }
                 limits::reset(home, key, &who(head, peer), now).await
             }
             (_, Some(_)) => wrong_method("POST"),

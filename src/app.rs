@@ -47,6 +47,7 @@ use crate::counters::shared::{Shared, Upkeep};
 use crate::proxy::admit::Bounds;
 use crate::proxy::guard::{Rules, Witness};
 use crate::proxy::listener::{BindError, Bound, Certificate, Listener, Plan, Terms, TlsError};
+use crate::proxy::operators::Desk;
 use crate::proxy::state::State;
 use crate::proxy::strict::HeadBounds;
 use crate::proxy::{Gateway, record};
@@ -200,7 +201,7 @@ fn operators(
     settings: &Settings,
     address: SocketAddr,
     admin: Admin,
-) -> Result<(Listener<Admin>, SocketAddr), BindError> {
+) -> Result<(Listener<Desk<Admin>>, SocketAddr), BindError> {
     let bound = Bound::take(address)?;
     let address = bound.address();
     let rules = Rules {
@@ -209,7 +210,7 @@ fn operators(
         // The log is about what clients ask for.
         witness: Arc::new(|_problem, _peer| ()),
     };
-    Ok((Listener::plain(bound, admin, rules, admin::CONNECTIONS_MAX), address))
+    Ok((Listener::plain(bound, Desk(admin), rules, admin::CONNECTIONS_MAX), address))
 }
 
 /// Where limits are counted, and what keeps that going.

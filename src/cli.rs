@@ -118,3 +118,9 @@ fn say(out: &mut impl Write, text: &str) {
 fn complain(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
+
+/// Says what is wrong with how the command was written.
+fn misused(message: &str) -> Outcome {
+    complain(&format!("{message}\n"));
+    Outcome::Misused
+}

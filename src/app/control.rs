@@ -28,6 +28,7 @@ use crate::control::switches::Switches;
 use crate::fault::{Fault, Sources, render};
 use crate::proxy::guard::Rules;
 use crate::proxy::listener::{Bound, Listener};
+use crate::proxy::operators::Desk;
 use crate::proxy::strict::HeadBounds;
 use crate::rpc::door::{Files, Terms, incoming};
 use crate::rpc::v2::configuration_service_server::ConfigurationServiceServer;
@@ -191,13 +192,13 @@ async fn signalled(handle: &Handle) -> Result<(), StartError> {
     Ok(())
 }
 
-fn listener(bound: Bound, operators: Operators) -> Listener<Operators> {
+fn listener(bound: Bound, operators: Operators) -> Listener<Desk<Operators>> {
     let rules = Rules {
         bounds: HeadBounds::default(),
         time_max: crate::proxy::guard::HEAD_TIME_MAX,
         witness: Arc::new(|_problem, _peer| ()),
     };
-    Listener::plain(bound, operators, rules, CONNECTIONS_MAX)
+    Listener::plain(bound, Desk(operators), rules, CONNECTIONS_MAX)
 }
 
 /// How TLS is spoken with gateways; not at all only on this machine, and only if that is said.

@@ -28,6 +28,7 @@ use crate::counters::Home;
 use crate::counters::shared::Upkeep;
 use crate::proxy::Gateway;
 use crate::proxy::listener::{Listener, Proxied};
+use crate::proxy::operators::Desk;
 use crate::snapshot::Live;
 use crate::telemetry::access_log::AccessLog;
 use crate::time::{Clock, SystemClock};
@@ -57,7 +58,7 @@ pub(super) struct Beside {
     /// What serves them, to be prepared for all they may ask.
     pub(super) gateway: Arc<Proxied<Gateway>>,
     /// Serves operators.
-    pub(super) admin: Option<Listener<Admin>>,
+    pub(super) admin: Option<Listener<Desk<Admin>>>,
     /// Looks for changes of the configuration.
     pub(super) watching: Watching,
     /// Shares it with other replicas.
@@ -197,7 +198,10 @@ fn together(cluster: Arc<Cluster>, leaving: watch::Receiver<bool>) -> io::Result
 }
 
 /// Serves operators until the clients have gone: a probe is answered however busy those are.
-fn operators(admin: Listener<Admin>, stopped: watch::Receiver<bool>) -> io::Result<JoinHandle<()>> {
+fn operators(
+    admin: Listener<Desk<Admin>>,
+    stopped: watch::Receiver<bool>,
+) -> io::Result<JoinHandle<()>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     thread::Builder::new().name("admin".to_owned()).spawn(move || {
         let mut told = stopped.clone();

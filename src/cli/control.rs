@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::app::StartError;
 use crate::app::control::ControlPlane;
 use crate::cli::limits::ask::{Asked, Gateway};
-use crate::cli::run::{begun, described};
+use crate::cli::run::with_settings;
 use crate::cli::{Outcome, complain, say};
 use crate::configuration::source::{Environment, read_text};
 use crate::control::operators::switched::Switched;
@@ -140,15 +140,7 @@ impl Control {
             Some(Command::Enable { what }) => return what.ask("enable", [("", None), ("", None)]),
             None => (),
         }
-        if self.help_settings {
-            say(&mut io::stdout().lock(), &described());
-            return Outcome::Fine;
-        }
-        let environment = Environment::of_process();
-        match begun(&self.settings, &environment) {
-            Ok(settings) => serve(&settings, environment),
-            Err(outcome) => outcome,
-        }
+        with_settings(self.help_settings, &self.settings, serve)
     }
 }
 

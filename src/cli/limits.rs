@@ -15,7 +15,7 @@ use crate::admin::limits::shape::{Bounds, ResetDone, Shown, Top};
 use crate::admin::refusal::Refusal;
 use crate::cli::check::Form;
 use crate::cli::limits::ask::{Asked, Gateway, Unasked};
-use crate::cli::{Outcome, complain, say};
+use crate::cli::{Outcome, complain, misused, say};
 use crate::configuration::source::{Environment, read_text};
 use crate::counters::view::ROWS_MAX;
 use crate::fault::render;
@@ -80,10 +80,7 @@ impl Limits {
     pub fn run(&self, out: &mut impl Write) -> Outcome {
         match self.answer(out) {
             Ok(outcome) => outcome,
-            Err(Stop::Misused(message)) => {
-                complain(&format!("{message}\n"));
-                Outcome::Misused
-            }
+            Err(Stop::Misused(message)) => misused(&message),
             Err(Stop::Unasked(unasked)) => {
                 complain(&format!("{unasked}\n"));
                 Outcome::Failed

@@ -10,7 +10,7 @@ use crate::admin::refusal::Refusal;
 use crate::admin::shape::RolloutDone;
 use crate::cli::limits::ask::{Asked, Unasked};
 use crate::cli::limits::{gateway, table};
-use crate::cli::{Outcome, complain, say};
+use crate::cli::{Outcome, complain, misused, say};
 
 /// Changes how a configuration reaches the replicas of a cluster.
 #[derive(Debug, Args)]
@@ -59,10 +59,7 @@ impl Rollout {
     pub fn run(&self, out: &mut impl Write) -> Outcome {
         let gateway = match gateway(self.admin.as_deref()) {
             Ok(gateway) => gateway,
-            Err(message) => {
-                complain(&format!("{message}\n"));
-                return Outcome::Misused;
-            }
+            Err(message) => return misused(&message),
         };
         let Asked { status, body } = match gateway.post(&self.command.target()) {
             Ok(asked) => asked,

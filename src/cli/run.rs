@@ -31,21 +31,31 @@ pub struct Run {
 impl Run {
     /// Runs until the process is signalled.
     pub fn run(&self) -> Outcome {
-        if self.help_settings {
-            say(&mut io::stdout().lock(), &described());
-            return Outcome::Fine;
-        }
-        let environment = Environment::of_process();
-        match begun(&self.settings, &environment) {
-            Ok(settings) => serve(&settings, environment),
-            Err(outcome) => outcome,
-        }
+        with_settings(self.help_settings, &self.settings, serve)
+    }
+}
+
+/// Tells of all settings, if that is `asked` for; else serves with those that `words` and
+/// everything else say.
+pub(super) fn with_settings(
+    asked: bool,
+    words: &[String],
+    serve: impl FnOnce(&Settings, Environment) -> Outcome,
+) -> Outcome {
+    if asked {
+        say(&mut io::stdout().lock(), &described());
+        return Outcome::Fine;
+    }
+    let environment = Environment::of_process();
+    match begun(words, &environment) {
+        Ok(settings) => serve(&settings, environment),
+        Err(outcome) => outcome,
     }
 }
 
 /// Settings from flags and from everywhere else, and the log as they want it; what is wrong with
 /// them is told.
-pub(super) fn begun(words: &[String], environment: &Environment) -> Result<Settings, Outcome> {
+fn begun(words: &[String], environment: &Environment) -> Result<Settings, Outcome> {
     let flags = pairs(words).map_err(|message| {
         complain(&message);
         Outcome::Misused

@@ -20,7 +20,7 @@ use crate::cli::check::Form;
 use crate::cli::limits::ask::{Gateway, Unasked};
 use crate::cli::limits::gateway;
 use crate::cli::status::wait::{Verdict, judge};
-use crate::cli::{Outcome, complain, say};
+use crate::cli::{Outcome, complain, misused, say};
 use crate::control::findings as of_control;
 use crate::control::shape;
 use crate::time::{Clock, SystemClock, span};
@@ -130,10 +130,7 @@ impl Status {
     pub fn run(&self, out: &mut impl Write) -> Outcome {
         let gateway = match gateway(self.admin.as_deref()) {
             Ok(gateway) => gateway,
-            Err(message) => {
-                complain(&format!("{message}\n"));
-                return Outcome::Misused;
-            }
+            Err(message) => return misused(&message),
         };
         let looked = match self.wait {
             None => look(&gateway).map(|look| (look, None)),

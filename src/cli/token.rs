@@ -14,7 +14,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use openssl::rand::rand_bytes;
 
 use crate::cli::check::Form;
-use crate::cli::{Outcome, complain, say};
+use crate::cli::{Outcome, complain, misused, say};
 use crate::configuration::gateway_keys::{KeysFile, Missing, Unusable};
 use crate::fault::{Sources, render};
 use crate::secret::Secret;
@@ -136,10 +136,7 @@ impl Token {
                 complain(&format!("{message}\n"));
                 Outcome::Wrong
             }
-            Err(Stop::Misused(message)) => {
-                complain(&format!("{message}\n"));
-                Outcome::Misused
-            }
+            Err(Stop::Misused(message)) => misused(&message),
         }
     }
 

@@ -7,12 +7,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Response, StatusCode};
-use pingora::apps::{HttpServerApp, ReusedHttpStream};
 use pingora::http::RequestHeader;
-use pingora::protocols::http::ServerSession;
-use pingora::server::ShutdownWatch;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -27,7 +24,7 @@ use super::{metrics, page};
 use crate::admin::cluster::Together;
 use crate::configuration::cluster::Cluster;
 use crate::issuer;
-use crate::proxy::operators::{self, is_own, plain, who, wrong_method};
+use crate::proxy::operators::{self, Console, plain, who, wrong_method};
 use crate::telemetry;
 use crate::time::{Clock, SystemClock, Timestamp, date};
 
@@ -79,28 +76,9 @@ pub struct WentBack {
 }
 
 #[async_trait]
-impl HttpServerApp for Operators {
-    async fn process_new_http(
-        self: &Arc<Self>,
-        mut session: ServerSession,
-        shutdown: &ShutdownWatch,
-    ) -> Option<ReusedHttpStream> {
-        let peer = operators::hear(&mut session, shutdown).await?;
-        let response = self.answer(session.req_header(), peer).await;
-        operators::tell(session, response).await
-    }
-}
-
-impl Operators {
+impl Console for Operators {
     async fn answer(&self, head: &RequestHeader, peer: Option<SocketAddr>) -> Response<Vec<u8>> {
-        let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
-        if host.is_some_and(|host| !is_own(host)) {
-            return plain(StatusCode::MISDIRECTED_REQUEST, "this is no host of ours\n");
-        }
         let is_changing = head.method == Method::POST;
-        if is_changing && head.headers.contains_key(ORIGIN) {
-            return plain(StatusCode::FORBIDDEN, "no browser may change anything\n");
-        }
         if is_changing && !peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback()) {
             // Whoever may look, from a probe or a dashboard, may not publish.
             return plain(StatusCode::FORBIDDEN, "changes are only taken from this machine\n");
@@ -126,7 +104,9 @@ impl Operators {
             _ => plain(StatusCode::NOT_FOUND, THERE_ARE),
         }
     }
+}
 
+impl Operators {
     async fn publish(&self, head: &RequestHeader, peer: Option<SocketAddr>) -> Response<Vec<u8>> {
         let ask = match asked(head.uri.query().unwrap_or_default()) {
             Ok(ask) => ask,

@@ -82,7 +82,8 @@ pub struct Source {
     pub loaded: Option<String>,
 }
 
-/// A generation that can be gone back to.
+/// A generation that can be gone back to: a [`Row`] as a control plane of another version may tell
+/// of it, with more than is known here, or less.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Former {

@@ -3,13 +3,16 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, USER_AGENT};
+use async_trait::async_trait;
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, ORIGIN, USER_AGENT};
 use http::{HeaderValue, Method, Response, StatusCode};
 use percent_encoding::percent_decode_str;
-use pingora::apps::{HttpPersistentSettings, ReusedHttpStream};
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
@@ -30,11 +33,50 @@ const BODY_SILENCE_MAX: Duration = Duration::from_secs(5);
 /// The longest body that is read to keep a connection; nothing here wants any.
 const BODY_BYTES_MAX: usize = 4 << 10;
 
+/// Whoever has something to tell operators.
+#[async_trait]
+pub trait Console: Debug + Send + Sync + 'static {
+    /// The answer to a request from `peer`.
+    async fn answer(&self, head: &RequestHeader, peer: Option<SocketAddr>) -> Response<Vec<u8>>;
+}
+
+/// Where a console is reached. No page in somebody's browser gets to it.
+#[derive(Debug)]
+pub struct Desk<C>(pub C);
+
+#[async_trait]
+impl<C: Console> HttpServerApp for Desk<C> {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        let peer = hear(&mut session, shutdown).await?;
+        let head = session.req_header();
+        let response = match turned_away(head) {
+            Some(response) => response,
+            None => self.0.answer(head, peer).await,
+        };
+        tell(session, response).await
+    }
+}
+
+/// The answer to what only a browser asks for, that a page of somebody else's told to.
+fn turned_away(head: &RequestHeader) -> Option<Response<Vec<u8>>> {
+    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    if host.is_some_and(|host| !is_own(host)) {
+        // Its name leads here, and belongs to somebody else (DNS rebinding).
+        return Some(plain(StatusCode::MISDIRECTED_REQUEST, "this is no host of Weir's\n"));
+    }
+    let is_read = matches!(head.method, Method::GET | Method::HEAD);
+    (!is_read && head.headers.contains_key(ORIGIN)).then(|| {
+        let remedy = "the request has an `Origin`: ask with the command `weir`, or without it\n";
+        plain(StatusCode::FORBIDDEN, &format!("no browser may change anything: {remedy}"))
+    })
+}
+
 /// Reads a request; says who asks, as far as that is known. None: there is none to answer.
-pub async fn hear(
-    session: &mut ServerSession,
-    shutdown: &ShutdownWatch,
-) -> Option<Option<SocketAddr>> {
+async fn hear(session: &mut ServerSession, shutdown: &ShutdownWatch) -> Option<Option<SocketAddr>> {
     guard::expect_head(session);
     if !matches!(session.read_request().await, Ok(true)) {
         return None;
@@ -46,10 +88,7 @@ pub async fn hear(
 }
 
 /// Answers the request that was heard.
-pub async fn tell(
-    mut session: ServerSession,
-    response: Response<Vec<u8>>,
-) -> Option<ReusedHttpStream> {
+async fn tell(mut session: ServerSession, response: Response<Vec<u8>>) -> Option<ReusedHttpStream> {
     let (parts, body) = response.into_parts();
     let mut head = ResponseHeader::from(parts);
     // Without it the answer would end with the connection.
@@ -89,7 +128,7 @@ pub fn who(head: &RequestHeader, peer: Option<SocketAddr>) -> Who {
 
 /// Whether a `Host` field names an address or this machine, and no name of somebody's domain: a page
 /// in somebody's browser may ask for a name that leads here (DNS rebinding).
-pub fn is_own(host: &str) -> bool {
+fn is_own(host: &str) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, _port)| name);
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     bare.parse::<IpAddr>().is_ok()

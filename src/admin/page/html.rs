@@ -133,8 +133,20 @@ impl Page<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// What somebody might tell so that a browser does what he wants.
+    pub(crate) const HOSTILE: &str = "</title><img src=x onerror='alert(\"1\")'>&amp;";
+
+    /// Makes sure that [`HOSTILE`], which was told ten times at least, does nothing in `page`.
+    pub(crate) fn assert_is_text(page: &str) {
+        assert!(!page.contains("<img"), "{page}");
+        let escaped =
+            "&lt;/title&gt;&lt;img src=x onerror=&#39;alert(&quot;1&quot;)&#39;&gt;&amp;amp;";
+        assert!(10 < page.matches(escaped).count(), "{page}");
+        assert_eq!(page.matches("</title>").count(), 1);
+    }
 
     #[test]
     fn the_policy_of_the_page_lets_in_what_is_on_it_and_nothing_else() {

@@ -120,17 +120,9 @@ fn force(term: &Term<'_>, seen: &Seen<'_>, current: &Current, digest: &String) -
     };
     let bundle = Arc::clone(&found.bundle);
     Deed::Publish(Box::new(Edition {
-        bundle,
-        generation,
-        stage,
-        previous,
-        held: None,
-        reason: None,
         origin: found.origin_after(Some(current), previous),
-        like: None,
-        wish: None,
-        heeds: None,
         sound: current.sound.clone(),
+        ..Edition::new(bundle, generation, stage, previous)
     }))
 }
 
@@ -171,11 +163,8 @@ async fn back(
         "generation {} was taken back: {} wanted the configuration of generation {number}{why}",
         current.number, wish.who
     );
+    let generation = after(current, seen.members);
     Ok(Deed::Publish(Box::new(Edition {
-        bundle: Arc::new(bundle),
-        generation: after(current, seen.members),
-        stage: Stage::All,
-        previous: *number,
         held: source.or_else(|| Digest::from_hex(&current.digest)),
         reason: Some(reason),
         origin: current.origin.map(|known| {
@@ -184,9 +173,8 @@ async fn back(
             Origin { current: own, previous: own, newest: known.newest.max(source) }
         }),
         like: Some(*number),
-        wish: None,
-        heeds: None,
         sound: without(&current.sound, current.number),
+        ..Edition::new(Arc::new(bundle), generation, Stage::All, *number)
     })))
 }
 

@@ -220,17 +220,10 @@ impl Term<'_> {
         let bundle = Arc::clone(&found.bundle);
         let current = seen.current.as_ref();
         Some(Edition {
-            bundle,
-            generation,
-            stage,
-            previous,
-            held: None,
-            reason: None,
             origin: found.origin_after(current, previous),
             wish: current.and_then(|current| current.wish.clone()),
-            heeds: None,
-            like: None,
             sound: current.map(|current| current.sound.clone()).unwrap_or_default(),
+            ..Edition::new(bundle, generation, stage, previous)
         })
     }
 
@@ -285,18 +278,15 @@ impl Press<'_> {
             previous = current.previous,
             "the configuration is taken back: {why}"
         );
+        let generation = current.generation().next();
         let edition = Edition {
-            bundle: bundle.into(),
-            generation: current.generation().next(),
-            stage: Stage::All,
-            previous: current.previous,
             held: Digest::from_hex(&current.digest),
             reason: Some(format!("generation {} was taken back: {why}", current.number)),
             origin: current.origin.map(|it| Origin { current: it.previous, ..it }),
             like: Some(current.previous),
             wish: current.wish.clone(),
-            heeds: None,
             sound: without(&current.sound, current.number),
+            ..Edition::new(bundle.into(), generation, Stage::All, current.previous)
         };
         self.publish(&edition, seen).await.map(|_current| ())
     }

@@ -92,6 +92,26 @@ pub struct Edition {
     pub sound: Vec<u64>,
 }
 
+impl Edition {
+    /// A configuration as it comes from its source: nobody wished for it, and it takes nothing
+    /// back.
+    pub fn new(bundle: Arc<Bundle>, generation: Generation, stage: Stage, previous: u64) -> Self {
+        Self {
+            bundle,
+            generation,
+            stage,
+            previous,
+            held: None,
+            reason: None,
+            origin: None,
+            like: None,
+            wish: None,
+            heeds: None,
+            sound: Vec::new(),
+        }
+    }
+}
+
 /// Reads what is in force.
 pub async fn in_force(store: &dyn Store) -> Result<InForce, Failed> {
     let (value, revision) = store.get(CURRENT).await?;

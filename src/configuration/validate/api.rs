@@ -328,7 +328,7 @@ impl Validator<'_> {
         let mark = |index: usize| written.get(index).map_or(Mark::default(), |api| api.id.mark);
         let [first, rest @ ..] = group else { return };
         let Some(model) = apis.get(*first) else { return };
-        let mut current = None;
+        let (mut current, mut has_twins) = (None, false);
         for (nth, index) in group.iter().enumerate() {
             let Some(api) = apis.get(*index) else { continue };
             let earlier = group.iter().take(nth).filter_map(|earlier| apis.get(*earlier));
@@ -340,6 +340,7 @@ impl Validator<'_> {
                     twin.spot.place
                 );
                 self.fault(mark(*index), message, remedy);
+                has_twins = true;
             } else if let (true, Some(other)) = (api.is_current, current) {
                 let message = format!("two revisions of the API `{}` are current", api.id);
                 let other = self.spot(mark(other)).place;
@@ -348,7 +349,8 @@ impl Validator<'_> {
             }
             current = current.or(api.is_current.then_some(*index));
         }
-        if current.is_none() {
+        // Which of the others is meant can be told once it is known which of the two is.
+        if current.is_none() && !has_twins {
             let message = format!("no revision of the API `{}` is current", model.id);
             self.fault(mark(*first), message, "write `isCurrent: true` in one of them");
         }

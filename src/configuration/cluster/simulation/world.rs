@@ -1,27 +1,23 @@
 //! The store, time, and everything that goes wrong.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+mod judge;
+mod reached;
 
-use async_trait::async_trait;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Waker};
+
+pub(super) use reached::Reached;
 
 use super::replica::Replica;
 use crate::configuration::bundle::{Bundle, Entry, Kind};
-use crate::configuration::cluster::pace::Pace;
-use crate::configuration::cluster::publication::KEPT_MIN;
 use crate::configuration::cluster::record::{
-    CURRENT, Current, GENERATIONS, LEADER, MEMBERS, Member, PARTS, Record, SWITCH, Stage, WISH,
-    number_of, read, written,
+    CURRENT, Current, LEADER, MEMBERS, Member, WISH, read, written,
 };
 use crate::configuration::cluster::rise::Share;
-use crate::configuration::cluster::store::{Condition, Listing, Store, Unreachable, Value, Write};
+use crate::configuration::cluster::store::{Condition, Value, Write};
 use crate::configuration::cluster::wish::{WISH_LASTS, What, Wish};
 use crate::configuration::switch::orders::Orders;
-use crate::time::{Clock, Timestamp};
 
 /// How long nothing happens at the beginning, in milliseconds.
 const STILL: u64 = 25_000;
@@ -419,127 +415,6 @@ impl World {
             Some(_) | None => bytes.to_vec(),
         }
     }
-
-    fn broke(&mut self, told: String) {
-        self.broken.get_or_insert(told);
-    }
-
-    fn judge_write(&mut self, key: &str, bytes: &[u8]) {
-        let lies = self.values.get(key).map(|lying| lying.bytes.clone());
-        if key == SWITCH {
-            let before = lies.as_deref().and_then(read::<Orders>).unwrap_or_default();
-            if !read::<Orders>(bytes).unwrap().is_after(&before) {
-                self.broke("C14: older orders of a control plane are left after newer ones".into());
-            }
-            return;
-        }
-        if key == CURRENT {
-            self.judge_current(&read::<Current>(bytes).unwrap());
-        } else if key.starts_with(GENERATIONS) && lies.is_some() {
-            self.broke(format!("C2: {key} is written again"));
-        } else if lies.is_some_and(|lies| lies != bytes) && self.is_part_of_any(key) {
-            self.broke(format!("C2: {key} changes after it was published"));
-        }
-    }
-
-    /// Whether a generation has the part that this key is of, or one that keys begin with.
-    fn is_part_of_any(&self, key: &str) -> bool {
-        let Some(digest) = key.strip_prefix(PARTS).and_then(|rest| rest.split('/').next()) else {
-            return false;
-        };
-        let generations = self.values.iter().filter(|(key, _)| key.starts_with(GENERATIONS));
-        let mut records = generations.filter_map(|(_, lying)| read::<Record>(&lying.bytes));
-        records.any(|record| record.parts.iter().any(|part| part.digest == digest))
-    }
-
-    fn judge_current(&mut self, next: &Current) {
-        let leads = self.values.get(LEADER).map(|lying| lying.created);
-        if leads != Some(next.epoch) {
-            self.broke(format!("C1: {next:?} is written while {leads:?} leads"));
-        }
-        if let Some(last) = self.currents.last().cloned() {
-            if next.number < last.number || next.epoch < last.epoch {
-                self.broke(format!("C1: {next:?} after {last:?}"));
-            }
-            if next.number == last.number && next.digest != last.digest {
-                self.broke(format!("C2: {next:?} is another than {last:?}"));
-            }
-            let is_wish = self.judge_wish(&last, next);
-            self.judge_stage(&last, next, is_wish);
-            let is_forced = is_wish && wants(next, |what| matches!(what, What::Force(_)));
-            let is_emptied = self.text(&next.digest).starts_with("empty")
-                && !self.text(&last.digest).starts_with("empty");
-            if is_emptied && !is_forced && next.reason.is_none() {
-                self.broke(format!("C13: {next:?} after {last:?}"));
-            }
-            let (newest, was) = (next.newest_origin(), last.newest_origin());
-            let is_back = next.reason.is_some() || is_forced;
-            let is_new = last.number < next.number && !is_back;
-            if newest < was || (is_new && self.is_streamed && newest <= was) {
-                self.broke(format!("C4: {next:?} is older at its control plane than {last:?}"));
-            }
-        }
-        self.currents.push(next.clone());
-    }
-
-    /// Whether `next` sees to a wish that `last` did not.
-    fn judge_wish(&mut self, last: &Current, next: &Current) -> bool {
-        let id = |current: &Current| current.wish.as_ref().map(|done| done.wish.id);
-        let Some(now) = id(next).filter(|now| Some(*now) != id(last)) else { return false };
-        let lies = self.value(WISH).and_then(|value| read::<Wish>(&value.bytes));
-        if lies.is_none_or(|lies| lies.id != now) || !self.wishes.insert(now) {
-            self.broke(format!("{next:?} sees to a wish that is not there"));
-        }
-        true
-    }
-
-    /// Whether enough requests were told of generation `number`, and meanwhile of the one before,
-    /// to whoever writes.
-    fn is_busy(&self, number: u64, previous: u64) -> bool {
-        let shares = self.deciding.iter().filter_map(|member| member.share);
-        let (mut canaries, mut others) = (0, 0);
-        for share in shares.filter(|share| share.rollout == number) {
-            if share.serving == number {
-                canaries += share.requests;
-            } else if share.serving == previous {
-                others += share.requests;
-            }
-        }
-        // One of two fails: forty say it among five replicas.
-        40 <= canaries.min(others)
-    }
-
-    fn judge_stage(&mut self, last: &Current, next: &Current, is_new: bool) {
-        let goes =
-            next.number == last.number && last.stage != next.stage && next.stage == Stage::All;
-        let before = self.currents.iter().rfind(|current| current.number == next.previous);
-        let erred = before.is_some_and(|before| self.text(&before.digest).starts_with("errs"));
-        let is_worse = !erred && self.text(&next.digest).starts_with("errs");
-        let errs = is_worse && self.is_busy(next.number, next.previous);
-        let is_wanted = is_new && wants(next, |what| matches!(what, What::Now(_)));
-        if goes && errs && !is_wanted {
-            self.broke(format!("C12: {next:?} makes requests fail"));
-        }
-    }
-
-    fn judge_removal(&mut self, key: &str) {
-        if self.is_part_of_any(key) {
-            self.broke(format!("C3: {key} is taken away, and a generation has it"));
-        }
-        let Some(number) = number_of(key) else { return };
-        let Some(current) = self.currents.last() else { return };
-        let is_needed =
-            current.number <= number.saturating_add(KEPT_MIN) || current.previous == number;
-        if is_needed {
-            let told = format!("C3: {key} is taken away while {} is in force", current.number);
-            self.broke(told);
-        }
-    }
-}
-
-/// Whether what somebody wanted last is such a thing.
-fn wants(current: &Current, is_such: impl Fn(&What) -> bool) -> bool {
-    current.wish.as_ref().is_some_and(|done| is_such(&done.wish.what))
 }
 
 /// The world, as everybody in it has it.
@@ -584,205 +459,6 @@ impl Shared {
             _ => (),
         }
     }
-
-    /// Whether everybody serves what they should at the end.
-    fn converged(&self, replicas: &[Replica]) -> Result<(), String> {
-        let world = self.lock();
-        let Some(current) = world.currents.last() else {
-            return Err("C11: nothing was ever published".to_owned());
-        };
-        // What only one replica refuses may have gone to all while it was away.
-        let in_force =
-            world.sources.iter().find(|(_, bundle)| bundle.digest().to_string() == current.digest);
-        let is_bad_for_first =
-            in_force.is_some_and(|(_, bundle)| bundle.entries()[0].text().starts_with("bad"));
-        for replica in replicas.iter().skip(usize::from(is_bad_for_first)) {
-            if replica.serves() != current.number {
-                let (number, serves) = (replica.number(), replica.serves());
-                let text = in_force.map(|(_, bundle)| bundle.entries()[0].text());
-                return Err(format!("C11: {number} serves {serves}, not {text:?}: {current:?}"));
-            }
-        }
-        let is_kept = |key: &&String| world.is_part_of_any(key);
-        let parts = world.values.keys().filter(|key| key.starts_with(PARTS));
-        let (kept, left): (Vec<_>, Vec<_>) = parts.partition(is_kept);
-        // Some of what was tried last, which nobody publishes any more, and what the store wrote
-        // long after all of that was swept away.
-        if LEFT_MAX < left.len() {
-            return Err(format!("C3: {} parts are left beside {}", left.len(), kept.len()));
-        }
-        let lies = world.values.get(SWITCH).and_then(|lying| read::<Orders>(&lying.bytes));
-        let lies = lies.unwrap_or_default();
-        if let Some(late) = replicas.iter().find(|replica| lies.is_after(&replica.obeys())) {
-            return Err(format!("C14: {} does not know {lies:?}", late.number()));
-        }
-        let source = world.sources.last().map(|(_, bundle)| bundle);
-        let Some(source) = source else { return Ok(()) };
-        let newest = source.digest().to_string();
-        // What an operator went back from is held, and so is what takes too much away.
-        let withheld = current.withheld.as_ref().map(|withheld| &withheld.digest);
-        let is_held = current.held.as_ref() == Some(&newest) || withheld == Some(&newest);
-        let is_empty = source.entries()[0].text().starts_with("empty");
-        if is_empty && current.digest != newest && !is_held {
-            return Err(format!("C13: {current:?} does not say why {newest} is not published"));
-        }
-        let is_good = source.entries()[0].text().starts_with("good");
-        if is_good && current.digest != newest && current.held.as_ref() != Some(&newest) {
-            let has = source.entries()[0].text();
-            return Err(format!("C11: {current:?} is not what the source has, {has} {newest}"));
-        }
-        let is_poison = source.entries()[0].text().starts_with("poison");
-        if is_poison && current.digest == newest && 0 < current.previous {
-            return Err(format!("C11: {current:?} is what somebody refuses"));
-        }
-        Ok(())
-    }
-}
-
-/// The store, as one replica reaches it.
-pub(super) struct Reached {
-    pub(super) world: Shared,
-    pub(super) replica: usize,
-}
-
-impl fmt::Debug for Reached {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Reached").field("replica", &self.replica).finish_non_exhaustive()
-    }
-}
-
-impl Clock for Reached {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.world.lock().now * 1_000)
-    }
-}
-
-#[async_trait]
-impl Pace for Reached {
-    async fn sleep(&self, span: Duration) {
-        let until = {
-            let mut world = self.world.lock();
-            let until = world.now + u64::try_from(span.as_millis()).unwrap().max(1);
-            world.timers.insert((until, self.replica));
-            until
-        };
-        std::future::poll_fn(|_context| {
-            if self.world.lock().now < until { Poll::Pending } else { Poll::Ready(()) }
-        })
-        .await;
-    }
-}
-
-impl Reached {
-    async fn ask(&self, question: Question) -> Result<Answer, Unreachable> {
-        let (number, back) = {
-            let mut world = self.world.lock();
-            world.tasks += 1;
-            let (number, now, is_stormy) = (world.tasks, world.now, world.is_stormy);
-            let is_cut = world.cut.get(&self.replica).is_some_and(|until| now < *until);
-            let fate = if is_stormy { world.below(40) } else { 39 };
-            // Lost, carried out much too late, or on time.
-            let arrives = match fate {
-                0 => None,
-                1 => Some(now + 1_000 + world.below(9_000)),
-                2..=9 => Some(now + world.below(900)),
-                _ => Some(now + 1 + world.below(5)),
-            };
-            if let Some(at) = arrives.filter(|_| !is_cut) {
-                let asker = self.replica;
-                let knew = world.listed.get(&asker).cloned().unwrap_or_default();
-                world.travelling.push((at, Task { number, asker, question, knew }));
-            }
-            let is_answer_lost = is_stormy && world.below(40) == 0;
-            (number, (!is_answer_lost).then(|| world.below(5)))
-        };
-        let answered = std::future::poll_fn(|_context| {
-            self.world.lock().answers.remove(&number).map_or(Poll::Pending, Poll::Ready)
-        });
-        let given_up = pin!(self.sleep(Duration::from_millis(PATIENCE)));
-        let answer = tokio::select! {
-            biased;
-            answer = answered => Some(answer),
-            () = given_up => None,
-        };
-        match (answer, back) {
-            (Some(answer), Some(delay)) => {
-                self.sleep(Duration::from_millis(delay)).await;
-                Ok(answer)
-            }
-            _ => Err(Unreachable("no answer".to_owned())),
-        }
-    }
-}
-
-#[async_trait]
-impl Store for Reached {
-    async fn get(&self, key: &str) -> Result<(Option<Value>, i64), Unreachable> {
-        let Answer::Values(mut values, revision) = self.ask(Question::Get(key.to_owned())).await?
-        else {
-            unlike()
-        };
-        Ok((values.pop(), revision))
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Listing, Unreachable> {
-        let Answer::Values(values, revision) = self.ask(Question::List(prefix.to_owned())).await?
-        else {
-            unlike()
-        };
-        Ok(Listing { values, revision })
-    }
-
-    async fn commit(&self, when: &[Condition], writes: &[Write]) -> Result<bool, Unreachable> {
-        let question = Question::Commit(when.to_vec(), writes.to_vec());
-        let mut asked = self.ask(question.clone()).await;
-        if asked.is_err() {
-            // As a client does: again, without knowing what became of the first try.
-            asked = self.ask(question).await;
-        }
-        let Answer::Yes(is_done) = asked? else { unlike() };
-        Ok(is_done)
-    }
-
-    async fn grant(&self, lasts: Duration) -> Result<i64, Unreachable> {
-        let lasts = u64::try_from(lasts.as_millis()).unwrap();
-        let Answer::Lease(lease) = self.ask(Question::Grant(lasts)).await? else { unlike() };
-        Ok(lease)
-    }
-
-    async fn keep(&self, lease: i64) -> Result<Option<Duration>, Unreachable> {
-        let Answer::Lasts(lasts) = self.ask(Question::Keep(lease)).await? else { unlike() };
-        Ok(lasts.map(Duration::from_millis))
-    }
-
-    async fn revoke(&self, lease: i64) -> Result<(), Unreachable> {
-        self.ask(Question::Revoke(lease)).await.map(|_answer| ())
-    }
-
-    async fn changed(&self, prefix: &str, after: i64) -> Result<(), Unreachable> {
-        let is_lost = {
-            let mut world = self.world.lock();
-            world.is_stormy && world.below(10) == 0
-        };
-        std::future::poll_fn(|_context| {
-            let world = self.world.lock();
-            let is_cut = world.cut.get(&self.replica).is_some_and(|until| world.now < *until);
-            let mut keys = world.values.iter().filter(|(key, _)| key.starts_with(prefix));
-            let is_there = keys.any(|(_, lying)| after < lying.changed);
-            let is_gone = after < world.revision && !world.values.contains_key(prefix);
-            if !is_lost && !is_cut && (is_there || is_gone) {
-                Poll::Ready(Ok(()))
-            } else {
-                Poll::Pending
-            }
-        })
-        .await
-    }
-}
-
-/// An answer to something else.
-fn unlike() -> ! {
-    panic!("the answer is to another question")
 }
 
 /// A waker that nobody needs: everybody is asked again and again.
