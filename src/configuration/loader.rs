@@ -20,7 +20,11 @@ use crate::snapshot::Snapshot;
 /// What is kept between loads.
 #[derive(Default)]
 pub struct Loader {
+    /// What was loaded last.
     reading: Option<Arc<Reading>>,
+    /// What was read of a folder last, which knows what its files looked like. Who leads others
+    /// loads what it read of its folder a second time, as the bundle that all get.
+    read: Option<Arc<Reading>>,
     written: document::Kept,
     meant: validate::Kept,
     made: compile::Kept,
@@ -50,7 +54,7 @@ impl Loader {
     pub fn load(&mut self, folder: &Folder, environment: &Environment) -> Loaded {
         let mut faults = Vec::new();
         let mut document = Document::default();
-        let kept = self.reading.take();
+        let kept = self.read.take();
         let read = folder.read(kept.as_deref(), |texts| {
             faults.clear();
             document = self.written.read(texts, &mut faults);
@@ -58,10 +62,14 @@ impl Loader {
         });
         match read {
             Err(error) => {
-                self.reading = kept;
+                self.read = kept;
                 Loaded::unreadable(&error)
             }
-            Ok(reading) => self.understand(Arc::new(reading), &mut document, environment, faults),
+            Ok(reading) => {
+                let reading = Arc::new(reading);
+                self.read = Some(Arc::clone(&reading));
+                self.understand(reading, &mut document, environment, faults)
+            }
         }
     }
 

@@ -51,6 +51,7 @@ impl Cluster {
                     let changed = self.store.changed(CURRENT, revision);
                     let hint = within(&*self.clock, self.terms.look_again, changed).await;
                     if !matches!(hint, Some(Ok(()))) {
+                        tracing::debug!(?hint, "nobody tells of changes: looking again");
                         self.clock.sleep(self.pause(0)).await;
                     }
                 }
@@ -132,6 +133,7 @@ impl Cluster {
             handed.bundle = Some((number, Arc::clone(&bundle)));
         }
         handed.newest = Some(Arc::clone(&bundle));
+        tracing::debug!(generation = number, ?order, "found in the cluster's store");
         self.status.offer(Offer { generation, bundle, order });
         handed.last = Some((generation, order));
         Ok(())

@@ -387,3 +387,18 @@ fn a_bundle_that_travelled_is_known_again_by_its_texts() {
     let same = first.apis.iter().zip(&second.apis).all(|(one, other)| Arc::ptr_eq(one, other));
     assert!(same && Arc::ptr_eq(&first.keys, &second.keys));
 }
+
+#[test]
+fn a_folder_is_not_forgotten_for_a_bundle_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, versions) in files() {
+        write(folder.path(), name, &versions[0]);
+    }
+    let mut loader = Loader::default();
+    let loaded = loader.load(&Folder::at(folder.path()), &Environment::default());
+    let (reading, variables) = loaded.reading.as_ref().unwrap();
+    let bundle = Bundle::of_reading(reading, &Environment::default(), variables).unwrap();
+    assert!(loader.load_bundle(&bundle).config.is_ok());
+    // Without it all files would be read again to find the one that has changed.
+    assert_eq!(Some(&loader.read.as_ref().unwrap().fingerprint), loaded.fingerprint.as_ref());
+}
