@@ -9,11 +9,12 @@ use serde::Serialize;
 
 use crate::admission::{Row, in_weather, percent};
 use crate::bench::{Bench, Serving, Setting};
-use crate::clock::{self, Deadline};
+use crate::clock::{self, Dates, Deadline};
 use crate::contestant::Contestant;
 use crate::failure::Failure;
 use crate::fleet::{self, Kind, Plan, Terms};
 use crate::judge::over;
+use crate::load::{Clients, Load as Paced, Pace, Told};
 use crate::machine::Machine;
 use crate::manner::Manner;
 use crate::programs::Program;
@@ -33,7 +34,7 @@ const WEATHERS: [Weather; 2] = [Weather::Fair, Weather::RedisLost];
 
 /// The promises: requests/s over those in memory, at least; ...
 const RATIO_MIN: f64 = 0.9;
-/// ... p99 over that in memory, in milliseconds, less than; ...
+/// ... p99 at a constant rate over that in memory, in milliseconds, less than; ...
 const P99_MILLIS_MAX: f64 = 1.0;
 /// ... and commands to Redis for each request, at most.
 const COMMANDS_HOT_MAX: f64 = 0.01;
@@ -43,8 +44,14 @@ const COMMANDS_COLD_MAX: f64 = 1.0;
 /// How much of a limit that is not to be met is asked for.
 const LOAD_PERCENT: u32 = 80;
 
+/// How many connections carry what is asked for at a constant rate.
+const PACED_CONNECTIONS: u32 = 8;
+
 /// How long it is listened for signs of life.
 const IDLE_TIME: Duration = Duration::from_secs(2);
+
+/// What was measured of all, as fast as they answer and at a constant rate.
+type Measured = (Vec<(Keys, f64, Sample)>, Vec<Calm>);
 
 /// What is asked for.
 #[derive(Args, Clone, Copy, Debug)]
@@ -58,6 +65,9 @@ pub(crate) struct Wanted {
     /// Kept-alive connections, each with one request in flight
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1024))]
     connections: u32,
+    /// How many requests a second are asked for at a constant rate
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    rate: u32,
     /// How many gateways admit together
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=16))]
     gateways: u32,
@@ -87,6 +97,8 @@ struct Report {
     rounds: u32,
     load: Load,
     costs: Vec<Cost>,
+    /// The hot key at a constant rate.
+    latencies: Vec<Latency>,
     promises: Vec<Promise>,
     admitted: Vec<Admitted>,
     wrong: Vec<String>,
@@ -109,6 +121,24 @@ struct Cost {
     commands_per_request: Spread,
 }
 
+/// What one contestant was told at a constant rate, which leaves it time.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Calm {
+    contestant: Contestant,
+    round: u32,
+    told: Told,
+}
+
+/// How long clients waited for one contestant at a constant rate.
+#[derive(Debug, Serialize)]
+struct Latency {
+    contestant: Contestant,
+    p50_millis: Spread,
+    p99_millis: Spread,
+    /// More than Weir's with the limit in memory, within each round.
+    p99_more_millis: Spread,
+}
+
 #[derive(Debug, Serialize)]
 struct Promise {
     what: &'static str,
@@ -129,34 +159,44 @@ struct Admitted {
 pub(crate) fn run(setting: &Setting, wanted: &Wanted) -> Result<(), Failure> {
     let bench = Bench::open(setting, &CONTESTANTS, &[Program::Wrk, Program::Redis])?;
     let machine = Machine::look(bench.cores, &bench.programs);
-    let samples = all_rounds(&bench, wanted)?;
+    let (samples, calm) = all_rounds(&bench, wanted)?;
     drop(bench);
     let admitted = all_fleets(setting, wanted)?;
     let wrong = |(keys, _, sample): &(Keys, f64, Sample)| {
         let place = format!("{}, {keys:?} keys, round {}", sample.contestant, sample.round);
         sample.wrong.iter().map(move |what| format!("{place}: {what}")).collect::<Vec<_>>()
     };
-    let wrong = samples.iter().flat_map(wrong).collect();
+    let not_answered = |calm: &Calm| {
+        let Calm { contestant, round, told } = calm;
+        let not = told.answered().saturating_sub(told.admitted).saturating_add(told.broken);
+        (0 < not)
+            .then(|| format!("{contestant}, constant rate, round {round}: {not} not answered 200"))
+    };
+    let wrong =
+        samples.iter().flat_map(wrong).chain(calm.iter().filter_map(not_answered)).collect();
     let costs: Vec<_> = Keys::ALL
         .iter()
         .flat_map(|keys| CONTESTANTS.iter().filter_map(|who| cost(&samples, *keys, *who)))
         .collect();
-    let promises = promises(&costs);
+    let latencies: Vec<_> = CONTESTANTS.iter().filter_map(|who| latency(&calm, *who)).collect();
+    let promises = promises(&costs, &latencies);
     let (rounds, load) = (wanted.rounds, wanted.load());
-    let report = Report { machine, rounds, load, costs, promises, admitted, wrong, samples };
+    let report =
+        Report { machine, rounds, load, costs, latencies, promises, admitted, wrong, samples };
     let text = markdown(&report, wanted);
     publish(&setting.places, "shared-limit", (&text, &report), valid(&report.wrong))
 }
 
 /// Everybody in turn, round after round, with a hot key and with cold ones; each sample with the
-/// commands that Redis had for each of its requests.
-fn all_rounds(bench: &Bench, wanted: &Wanted) -> Result<Vec<(Keys, f64, Sample)>, Failure> {
+/// commands that Redis had for each of its requests. Then everybody with the hot key at a constant
+/// rate.
+fn all_rounds(bench: &Bench, wanted: &Wanted) -> Result<Measured, Failure> {
     let serving = CONTESTANTS.iter().map(|&who| bench.start(who)).collect::<Result<Vec<_>, _>>()?;
     let mut order: Vec<&Serving> = serving.iter().collect();
     for one in &order {
         measure(bench, one, (Load { seconds: 1, ..wanted.load() }, Keys::Hot), 0)?;
     }
-    let (load, mut samples) = (wanted.load(), Vec::new());
+    let (load, mut samples, mut calm) = (wanted.load(), Vec::new(), Vec::new());
     let beats = beats_per_second(bench)?;
     for round in 1..=wanted.rounds {
         for keys in Keys::ALL {
@@ -175,9 +215,26 @@ fn all_rounds(bench: &Bench, wanted: &Wanted) -> Result<Vec<(Keys, f64, Sample)>
                 samples.push((keys, commands, sample));
             }
         }
+        for one in &order {
+            let told = at_a_constant_rate(one, wanted);
+            let (name, millis) = (one.contestant.name(), told.p99_millis);
+            eprintln!("round {round}/{}: {name:<17} p99 {millis:.2} ms", wanted.rounds);
+            calm.push(Calm { contestant: one.contestant, round, told });
+        }
         order.rotate_left(1);
     }
-    Ok(samples)
+    Ok((samples, calm))
+}
+
+/// What clients of `one` are told who ask for the hot key at a constant rate: their latency counts
+/// from when a request was due.
+fn at_a_constant_rate(one: &Serving, wanted: &Wanted) -> Told {
+    let pace = Pace::Open(Duration::from_secs(1).div_f64(f64::from(wanted.rate)));
+    let path = one.contestant.request().path.to_owned();
+    let load = Paced { path, pace, connections: PACED_CONNECTIONS };
+    let clients = Clients::start(Dates::begin(), &[one.address], &load);
+    Deadline::pause(Duration::from_secs(wanted.seconds.into()));
+    Told::between(&clients.stop(), 0, u64::MAX)
 }
 
 /// What the gateways send while nobody asks them for anything: signs of life, which cost the same under
@@ -236,13 +293,32 @@ fn cost(samples: &[(Keys, f64, Sample)], keys: Keys, who: Contestant) -> Option<
     })
 }
 
-fn promises(costs: &[Cost]) -> Vec<Promise> {
+fn latency(calm: &[Calm], who: Contestant) -> Option<Latency> {
+    let of = |who: Contestant| calm.iter().filter(move |one| one.contestant == who);
+    let over = |figure: fn(&Told) -> f64| Spread::of(of(who).map(|one| figure(&one.told)));
+    let more = of(who).filter_map(|one| {
+        let memory = of(Contestant::WeirLimitMemory).find(|other| other.round == one.round)?;
+        Some(one.told.p99_millis - memory.told.p99_millis)
+    });
+    Some(Latency {
+        contestant: who,
+        p50_millis: over(|told| told.p50_millis)?,
+        p99_millis: over(|told| told.p99_millis)?,
+        p99_more_millis: Spread::of(more)?,
+    })
+}
+
+fn promises(costs: &[Cost], latencies: &[Latency]) -> Vec<Promise> {
     let of = |keys| {
         costs
             .iter()
             .find(move |one| one.contestant == Contestant::WeirLimitRedis && one.keys == keys)
     };
-    let (Some(hot), Some(cold)) = (of(Keys::Hot), of(Keys::Cold)) else { return Vec::new() };
+    let mut latencies = latencies.iter();
+    let latency = latencies.find(|one| one.contestant == Contestant::WeirLimitRedis);
+    let (Some(hot), Some(cold), Some(latency)) = (of(Keys::Hot), of(Keys::Cold), latency) else {
+        return Vec::new();
+    };
     let at_most = |what, measured: Spread, most: f64| Promise {
         what,
         wanted: format!("at most {most}"),
@@ -256,7 +332,11 @@ fn promises(costs: &[Cost]) -> Vec<Promise> {
             measured: hot.ratio,
             kept: RATIO_MIN <= hot.ratio.median,
         },
-        at_most("p99 more than in memory, ms, hot key", hot.p99_more_millis, P99_MILLIS_MAX),
+        at_most(
+            "p99 more than in memory, ms, hot key at a constant rate",
+            latency.p99_more_millis,
+            P99_MILLIS_MAX,
+        ),
         at_most("commands for each request, hot key", hot.commands_per_request, COMMANDS_HOT_MAX),
         at_most(
             "commands for each request, cold keys",
@@ -291,6 +371,22 @@ fn markdown(report: &Report, wanted: &Wanted) -> String {
             spread(cost.p99_more_millis),
             cost.cpu_micros_per_request.median,
             cost.commands_per_request.median,
+        );
+    }
+    let _ = write!(
+        text,
+        "\nThe hot key at {} requests/s, from when each was due:\n\n\
+         | who | p50, ms | p99, ms | p99 more, ms |\n|---|---|---|---|\n",
+        wanted.rate
+    );
+    for one in &report.latencies {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} |",
+            one.contestant,
+            spread(one.p50_millis),
+            spread(one.p99_millis),
+            spread(one.p99_more_millis),
         );
     }
     text.push_str("\n| promise | wanted | measured | kept |\n|---|---|---|---|\n");

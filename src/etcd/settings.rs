@@ -4,9 +4,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use etcd_client::OpenSslClientConfig;
+use openssl::error::ErrorStack;
 use openssl::pkey::PKey;
+use openssl::ssl::SslConnector;
 use openssl::x509::X509;
+
+use crate::rpc::dial::{self, Address};
 
 /// Where etcd is and how to speak to it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -73,7 +76,7 @@ impl Settings {
         }
         let has_files = self.ca.is_some() || self.own.is_some();
         for endpoint in &self.endpoints {
-            match scheme(endpoint) {
+            match parts(endpoint).map(|(scheme, _host, _port)| scheme) {
                 None => return Err(Unusable::Endpoint(endpoint.clone())),
                 Some(Scheme::Http) if has_files => return Err(Unusable::Clear(endpoint.clone())),
                 Some(Scheme::Http | Scheme::Https) => (),
@@ -102,30 +105,42 @@ impl Settings {
         Ok(Some((user.clone(), password.to_owned())))
     }
 
-    /// TLS, for members that speak it.
-    pub(super) fn tls(&self) -> Result<OpenSslClientConfig, Unreadable> {
-        let mut tls = OpenSslClientConfig::default();
+    /// Where the member is whose turn is `number`, and TLS if it speaks that.
+    pub(super) fn member(
+        &self,
+        number: usize,
+    ) -> Result<(Address, Option<SslConnector>), Unreadable> {
+        let endpoint = self.endpoint(number);
+        let wrong = || unreadable(Path::new(endpoint), &"it is no address");
+        let (scheme, host, port) = parts(endpoint).ok_or_else(wrong)?;
+        let is_secure = matches!(scheme, Scheme::Https);
+        let address = Address::new(&host, port, is_secure);
+        Ok((address, if is_secure { Some(self.tls()?) } else { None }))
+    }
+
+    /// TLS with the files as they are now.
+    fn tls(&self) -> Result<SslConnector, Unreadable> {
+        let broken = |path: &Path| {
+            let path = path.to_owned();
+            move |error: ErrorStack| unreadable(&path, &error)
+        };
+        let mut builder = dial::tls().map_err(broken(Path::new("(TLS)")))?;
         if let Some(path) = &self.ca {
-            let authorities = certificates(path)?;
-            tls = tls.manually(|builder| {
-                let store = builder.cert_store_mut();
-                authorities.into_iter().try_for_each(|authority| store.add_cert(authority))
-            });
+            dial::trust(&mut builder, certificates(path)?).map_err(broken(path))?;
         }
         if let Some((certificate, key)) = &self.own {
-            let chain = certificates(certificate)?;
-            let key = PKey::private_key_from_pem(&read(key)?)
+            let mut chain = certificates(certificate)?.into_iter();
+            let private = PKey::private_key_from_pem(&read(key)?)
                 .map_err(|_error| unreadable(key, &"there is no private key in it"))?;
-            tls = tls.manually(|builder| {
-                let mut chain = chain.into_iter();
-                if let Some(own) = chain.next() {
-                    builder.set_certificate(&own)?;
-                }
-                chain.try_for_each(|issuer| builder.add_extra_chain_cert(issuer))?;
-                builder.set_private_key(&key)
-            });
+            if let Some(own) = chain.next() {
+                builder.set_certificate(&own).map_err(broken(certificate))?;
+            }
+            chain
+                .try_for_each(|issuer| builder.add_extra_chain_cert(issuer))
+                .map_err(broken(certificate))?;
+            builder.set_private_key(&private).map_err(broken(key))?;
         }
-        Ok(tls)
+        Ok(builder.build())
     }
 }
 
@@ -136,17 +151,19 @@ enum Scheme {
 }
 
 /// Reads the address of a member: a scheme, a host and a port, and nothing else.
-fn scheme(endpoint: &str) -> Option<Scheme> {
+fn parts(endpoint: &str) -> Option<(Scheme, String, u16)> {
     let address = endpoint.parse::<http::Uri>().ok()?;
     let has_tail = address.path_and_query().is_some_and(|tail| tail != "/");
-    if address.authority()?.as_str().contains('@') || address.port_u16().is_none() || has_tail {
+    if address.authority()?.as_str().contains('@') || has_tail {
         return None;
     }
-    match address.scheme_str() {
-        Some("http") => Some(Scheme::Http),
-        Some("https") => Some(Scheme::Https),
-        _ => None,
-    }
+    let scheme = match address.scheme_str() {
+        Some("http") => Scheme::Http,
+        Some("https") => Scheme::Https,
+        _ => return None,
+    };
+    let host = address.host()?.trim_start_matches('[').trim_end_matches(']');
+    Some((scheme, host.to_owned(), address.port_u16()?))
 }
 
 fn certificates(path: &Path) -> Result<Vec<X509>, Unreadable> {

@@ -1,4 +1,4 @@
-//! Connects to a control plane.
+//! Connects to whoever speaks gRPC: a control plane, a member of an etcd.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
-use openssl::ssl::{SslConnector, SslMethod, SslVersion};
+use openssl::error::ErrorStack;
+use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod, SslVersion};
 use openssl::x509::X509;
+use openssl::x509::store::X509StoreBuilder;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_openssl::SslStream;
@@ -26,7 +28,7 @@ const PORT: u16 = 8443;
 /// How many addresses of a name are tried.
 const ADDRESSES_MAX: usize = 8;
 
-/// Where a control plane is.
+/// Where a server is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Address {
     /// Name or address, without brackets.
@@ -34,6 +36,15 @@ pub struct Address {
     port: u16,
     /// Whether TLS is spoken.
     is_secure: bool,
+}
+
+/// How a connection is made and kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// How long it may take to make it.
+    pub time_max: Duration,
+    /// How often a silent one is asked whether it lives, and how long it has to say so.
+    pub keep_alive: (Duration, Duration),
 }
 
 /// Why an address is none; the sentence is for whoever wrote it.
@@ -58,7 +69,7 @@ pub enum Unreached {
     Authorities(#[from] super::door::Unusable),
     /// TLS cannot be spoken at all.
     #[error("TLS cannot be spoken: {0}")]
-    Tls(#[from] openssl::error::ErrorStack),
+    Tls(#[from] ErrorStack),
     /// No connection.
     #[error("{address} cannot be reached: {reason}")]
     Connection {
@@ -70,6 +81,11 @@ pub enum Unreached {
 }
 
 impl Address {
+    /// `port` of `host`, a name or an address without brackets, over TLS or in the clear.
+    pub fn new(host: &str, port: u16, is_secure: bool) -> Self {
+        Self { host: host.to_owned(), port, is_secure }
+    }
+
     /// Reads `https://host:port`; without a scheme TLS is meant, without a port 8443. In the clear,
     /// with `http://`, only this machine is spoken to.
     pub fn parse(text: &str) -> Result<Self, NoAddress> {
@@ -120,6 +136,16 @@ pub async fn dial(
     time_max: Duration,
 ) -> Result<Channel, Unreached> {
     let tls = if address.is_secure { Some(connector(ca)?) } else { None };
+    let keep_alive = (KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIME_MAX);
+    connect(address, tls, Terms { time_max, keep_alive }).await
+}
+
+/// Connects to `address`, over TLS if there is a connector.
+pub async fn connect(
+    address: &Address,
+    tls: Option<SslConnector>,
+    Terms { time_max, keep_alive: (interval, silence) }: Terms,
+) -> Result<Channel, Unreached> {
     let dialler = Dialler { address: address.clone(), tls: tls.map(Arc::new), time_max };
     let unreached = |error: tonic::transport::Error| Unreached::Connection {
         address: address.uri(),
@@ -128,8 +154,8 @@ pub async fn dial(
     let endpoint = Endpoint::from_shared(address.uri()).map_err(unreached)?;
     let endpoint = endpoint
         .connect_timeout(time_max)
-        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-        .keep_alive_timeout(KEEP_ALIVE_TIME_MAX)
+        .http2_keep_alive_interval(interval)
+        .keep_alive_timeout(silence)
         .keep_alive_while_idle(true);
     let connected = timeout(time_max, endpoint.connect_with_connector(dialler)).await;
     match connected {
@@ -154,22 +180,31 @@ fn reasons(error: &dyn std::error::Error) -> String {
 }
 
 fn connector(ca: Option<&PathBuf>) -> Result<SslConnector, Unreached> {
-    let mut builder = SslConnector::builder(SslMethod::tls())?;
-    builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
-    builder.set_alpn_protos(HTTP2)?;
+    let mut builder = tls()?;
     if let Some(path) = ca {
-        // These and no others.
-        let mut store = openssl::x509::store::X509StoreBuilder::new()?;
         let authorities = X509::stack_from_pem(&read(path)?)?;
         if authorities.is_empty() {
             return Err(super::door::Unusable::Empty(path.display().to_string()).into());
         }
-        for authority in authorities {
-            store.add_cert(authority)?;
-        }
-        builder.set_cert_store(store.build());
+        trust(&mut builder, authorities)?;
     }
     Ok(builder.build())
+}
+
+/// TLS as a client of HTTP/2 speaks it, who believes the authorities of the machine.
+pub fn tls() -> Result<SslConnectorBuilder, ErrorStack> {
+    let mut builder = SslConnector::builder(SslMethod::tls())?;
+    builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
+    builder.set_alpn_protos(HTTP2)?;
+    Ok(builder)
+}
+
+/// Has a client believe these authorities and no others.
+pub fn trust(builder: &mut SslConnectorBuilder, authorities: Vec<X509>) -> Result<(), ErrorStack> {
+    let mut store = X509StoreBuilder::new()?;
+    authorities.into_iter().try_for_each(|authority| store.add_cert(authority))?;
+    builder.set_cert_store(store.build());
+    Ok(())
 }
 
 /// Makes the connection that the library above asks for.

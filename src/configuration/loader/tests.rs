@@ -394,11 +394,11 @@ fn a_folder_is_not_forgotten_for_a_bundle_of_it() {
     for (name, versions) in files() {
         write(folder.path(), name, &versions[0]);
     }
-    let mut loader = Loader::default();
-    let loaded = loader.load(&Folder::at(folder.path()), &Environment::default());
+    let mut keeper = Loader::default();
+    let loaded = keeper.load(&Folder::at(folder.path()), &Environment::default());
     let (reading, variables) = loaded.reading.as_ref().unwrap();
     let bundle = Bundle::of_reading(reading, &Environment::default(), variables).unwrap();
-    assert!(loader.load_bundle(&bundle).config.is_ok());
+    assert!(keeper.load_bundle(&bundle).config.is_ok());
     // Without it all files would be read again to find the one that has changed.
-    assert_eq!(Some(&loader.read.as_ref().unwrap().fingerprint), loaded.fingerprint.as_ref());
+    assert_eq!(Some(&keeper.read.as_ref().unwrap().fingerprint), loaded.fingerprint.as_ref());
 }

@@ -4,10 +4,14 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use etcd_client::{CompactionOptions, ConnectOptions, OpenSslClientConfig, Permission};
+use etcd_client::{Channel, CompactionOptions, Permission};
+use openssl::pkey::PKey;
+use openssl::x509::X509;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use weir::rpc::dial::{self, Address, Terms};
 
 use super::replica::runtime;
 use super::tls::Authority;
@@ -167,11 +171,18 @@ impl Etcd {
     /// A client with the certificate of `root`.
     async fn as_root(&self, authority: &Authority) -> etcd_client::Client {
         let own = authority.issue("root");
-        let tls = OpenSslClientConfig::default()
-            .ca_cert_pem(&authority.certificate())
-            .client_cert_pem_and_key(&own.certificate, &own.key);
-        let options = ConnectOptions::new().with_openssl_tls(tls);
-        let client = etcd_client::Client::connect([self.endpoint()], Some(options)).await;
+        let mut tls = dial::tls().expect("TLS");
+        let authorities = X509::stack_from_pem(&authority.certificate()).expect("a certificate");
+        dial::trust(&mut tls, authorities).expect("an authority");
+        let certificate = X509::from_pem(&own.certificate).expect("a certificate");
+        tls.set_certificate(&certificate).expect("our certificate");
+        let key = PKey::private_key_from_pem(&own.key).expect("a key");
+        tls.set_private_key(&key).expect("our key");
+        let address = Address::new("localhost", self.addresses[0].port(), true);
+        let long = Duration::from_secs(10);
+        let terms = Terms { time_max: long, keep_alive: (long, long) };
+        let channel = dial::connect(&address, Some(tls.build()), terms).await.expect("etcd");
+        let client = etcd_client::Client::from_channel(Channel::Tonic(channel), None).await;
         client.expect("a client")
     }
 
