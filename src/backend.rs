@@ -1,5 +1,7 @@
 //! Backends: where requests go, and how a URL of the configuration becomes an address.
 
+pub mod document;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

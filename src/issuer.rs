@@ -16,7 +16,8 @@ use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use crate::caller::fetch::{Answer, Ask, Fetcher, NoUrl, Unfetched, Url, Wanted};
+use crate::backend::document::{NoUrl, Url};
+use crate::caller::fetch::{Answer, Ask, Fetcher, Unfetched, Wanted};
 use crate::jwt::discovery::{self, DOCUMENT_BYTES_MAX, NoDocument};
 use crate::jwt::jwks::{self, JWKS_BYTES_MAX, KeySet, NoKeySet};
 use crate::rpc::jitter;

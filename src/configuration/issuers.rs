@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use super::source::{Kept, Unreadable, read_text};
 use super::yaml::{self, Entries, Files, Mark, OneOrMore, Placed};
-use crate::caller::fetch::{NoUrl, Url};
+use crate::backend::document::{NoUrl, Url};
 use crate::fault::{Fault, Place};
 use crate::issuer::{KeyPlace, Plan};
 use crate::jwt::identity::{

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::caller::fetch::Url;
+use crate::backend::document::Url;
 use crate::jwt::algorithm::Algorithm;
 use crate::rpc::dial::Address;
 use crate::secret::Secret;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::address::Network;
-use crate::caller::fetch::Url;
+use crate::backend::document::Url;
 use crate::jwt::algorithm::{Algorithm, Family, Hash};
 use crate::rpc::dial::{Address, NoAddress};
 use crate::secret::Secret;

@@ -20,7 +20,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use super::{Credential, Issued};
-use crate::caller::fetch::{Ask, Fetcher, Unfetched, Url, Wanted};
+use crate::backend::document::Url;
+use crate::caller::fetch::{Ask, Fetcher, Unfetched, Wanted};
 use crate::configuration::source::{SECRET_BYTES_MAX, Unreadable, read_text};
 use crate::jwt::algorithm::Algorithm;
 use crate::jwt::assertion::{Signatory, Unable};
