@@ -32,6 +32,7 @@ use crate::configuration::cluster::Cluster;
 use crate::configuration::offer::Status;
 use crate::configuration::remote::Link;
 use crate::counters::Home;
+use crate::issuer::known::Issuers;
 use crate::proxy::operators::{Console, plain, who, wrong_method};
 use crate::proxy::state::State;
 use crate::snapshot::Live;
@@ -54,6 +55,8 @@ pub struct Admin {
     pub log: Arc<AccessLog>,
     /// When the process started.
     pub started: Timestamp,
+    /// Whose tokens policies believe.
+    pub issuers: Arc<Issuers>,
     /// What runs.
     pub live: Arc<Live>,
     /// What time it is.
@@ -178,7 +181,8 @@ impl Admin {
         let link = self.control.as_ref().map(|link| link.borrow().clone());
         let cluster = self.cluster.as_deref();
         let (state, now) = (self.configuration.now(), self.clock.now());
-        metrics::page(&self.counters, link.as_ref(), cluster, &state, now)
+        let issuers = self.issuers.standing();
+        metrics::page(&self.counters, link.as_ref(), cluster, (&state, &issuers), now)
     }
 
     /// `/limits` and what is below it; `rest` comes after the slash.

@@ -3,6 +3,7 @@
 //! Read [`App::start`] from top to bottom: settings → parts → the first configuration →
 //! listeners. [`App::run`] serves until it is told to stop, and drains.
 
+mod certificate;
 mod cluster;
 pub mod control;
 mod drain;
@@ -18,12 +19,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use openssl::pkey::PKey;
-use openssl::x509::X509;
 use pingora::connectors::ConnectorOptions;
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
@@ -46,12 +44,12 @@ use crate::counters::Home;
 use crate::counters::shared::{Shared, Upkeep};
 use crate::proxy::admit::Bounds;
 use crate::proxy::guard::{Rules, Witness};
-use crate::proxy::listener::{BindError, Bound, Certificate, Listener, Plan, Terms, TlsError};
+use crate::proxy::listener::{BindError, Bound, Listener, Plan, Terms, TlsError};
 use crate::proxy::operators::Desk;
 use crate::proxy::state::State;
 use crate::proxy::strict::HeadBounds;
 use crate::proxy::{Gateway, record};
-use crate::settings::{AccessLog as AccessSetting, LastGood, Listen, LogFormat, Settings};
+use crate::settings::{AccessLog as AccessSetting, LastGood, LogFormat, Settings};
 use crate::snapshot::Live;
 use crate::telemetry::access_log::{AccessLog, Which};
 use crate::telemetry::events::Format;
@@ -146,12 +144,14 @@ impl App {
             caller: Arc::clone(&caller),
             nowhere: Arc::new(nowhere()),
             resolver: Arc::new(Resolver::default()),
-            roots: Arc::clone(&roots),
+            roots,
             bounds: bounds(settings),
             trust: trust::of(&settings.forwarded),
+            issuers: Arc::default(),
             log: Arc::clone(&log),
             state: Arc::clone(&state),
         };
+        let keys = fetching::keys(&gateway);
         let witness = record::witness(Arc::clone(&log), Arc::clone(&clock));
         let mut listening = Listening::default();
         let plan = plan(settings, witness, &mut listening)?;
@@ -167,6 +167,7 @@ impl App {
             configuration: Arc::clone(&status),
             cluster: cluster.clone(),
             counters: Arc::clone(&counters),
+            issuers: Arc::clone(&keys.issuers),
             log: Arc::clone(&log),
             started,
             live: Arc::clone(&live),
@@ -186,7 +187,8 @@ impl App {
             log,
         };
         let drain = Drain::new(settings.drain.clone(), state, status);
-        let serving = Serving { threads, clients, caller, clock, counters, upkeep, drain, beside };
+        let serving =
+            Serving { threads, clients, caller, clock, counters, upkeep, keys, drain, beside };
         Ok(Self { serving, listening, apis })
     }
 
@@ -329,7 +331,7 @@ fn plan(
     let http = listen.http.map(Bound::take).transpose()?;
     let https = match listen.https.map(Bound::take).transpose()? {
         Some(bound) => {
-            Some((bound, Terms { certificate: certificate(listen)?, ..Terms::default() }))
+            Some((bound, Terms { certificate: certificate::of(listen)?, ..Terms::default() }))
         }
         None => None,
     };
@@ -342,25 +344,6 @@ fn plan(
         connections_max: settings.limits.connections_max,
         rules: Rules { bounds: bounds(settings).head, time_max: settings.timeouts.header, witness },
     })
-}
-
-fn certificate(listen: &Listen) -> Result<Option<Certificate>, StartError> {
-    let (Some(chain), Some(key)) = (&listen.certificate_file, &listen.key_file) else {
-        return Ok(None);
-    };
-    let chain = file("the certificate", chain, |pem| Ok(X509::stack_from_pem(pem)?))?;
-    let key = file("the key", key, |pem| Ok(PKey::private_key_from_pem(pem)?))?;
-    Ok(Some(Certificate { chain, key }))
-}
-
-fn file<T>(
-    what: &'static str,
-    path: &Path,
-    read: impl Fn(&[u8]) -> io::Result<T>,
-) -> Result<T, StartError> {
-    let wrong = |source| StartError::Certificate { what, path: path.display().to_string(), source };
-    let bytes = std::fs::read(path).map_err(wrong)?;
-    read(&bytes).map_err(wrong)
 }
 
 fn cache_bytes(settings: &Settings) -> usize {

@@ -4,6 +4,8 @@
 //! when they are first wanted, every hour, and when a token names one that is not there. An issuer
 //! that is away, or that publishes nonsense, leaves the keys as they are, for a day.
 
+pub mod fetching;
+pub mod known;
 mod schedule;
 
 use std::fs::File;
@@ -12,14 +14,14 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::backend::document::{NoUrl, Url};
 use crate::caller::fetch::{Answer, Ask, Fetcher, Unfetched, Wanted};
 use crate::jwt::discovery::{self, DOCUMENT_BYTES_MAX, NoDocument};
-use crate::jwt::jwks::{self, JWKS_BYTES_MAX, KeySet, NoKeySet};
+use crate::jwt::jwks::{self, JWKS_BYTES_MAX, KeySet, NoKeySet, Published};
 use crate::rpc::jitter;
 use crate::secret::Secret;
 use crate::time::{Clock, SystemClock, Timestamp};
@@ -43,8 +45,10 @@ pub struct Plan {
 /// Where the keys of an issuer are.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum KeyPlace {
-    /// Where the document at this address says.
+    /// Where the document at this address says, which must be of the issuer.
     Discovered(Url),
+    /// Where the document at this address says, whatever the issuer calls itself there.
+    Document(Url),
     /// Here; whoever asks shows the token in the file.
     At(Url, Option<PathBuf>),
 }
@@ -56,6 +60,8 @@ pub struct Issuer {
     known: Mutex<Known>,
     /// That somebody misses a key.
     wanted: Notify,
+    /// Whether keys were fetched, or could not be, at least once.
+    tried: watch::Sender<bool>,
     /// Grows with every change of keys, of any issuer that shares it.
     changes: Arc<AtomicU64>,
 }
@@ -63,11 +69,13 @@ pub struct Issuer {
 /// What is known of the keys of an issuer.
 #[derive(Debug, Default)]
 struct Known {
-    keys: Option<Arc<KeySet>>,
+    published: Option<Published>,
     /// As they were published.
     text: String,
     schedule: Schedule,
     trouble: Option<String>,
+    /// How often keys were fetched, and how often they could not be.
+    counts: (u64, u64),
 }
 
 /// How it goes with an issuer.
@@ -79,6 +87,10 @@ pub struct Standing {
     pub keys: usize,
     /// When they were fetched.
     pub fetched: Option<Timestamp>,
+    /// How often they were fetched.
+    pub fetches: u64,
+    /// How often they could not be.
+    pub failures: u64,
     /// Why they cannot be fetched again.
     pub trouble: Option<String>,
 }
@@ -108,7 +120,13 @@ impl KeyPlace {
 impl Issuer {
     /// An issuer whose keys are not known yet: they are fetched while it is [kept](Self::keep).
     pub fn new(plan: Plan, changes: Arc<AtomicU64>) -> Self {
-        Self { plan, known: Mutex::default(), wanted: Notify::new(), changes }
+        Self {
+            plan,
+            known: Mutex::default(),
+            wanted: Notify::new(),
+            tried: watch::Sender::new(false),
+            changes,
+        }
     }
 
     /// Who it is, and where its keys are.
@@ -118,8 +136,24 @@ impl Issuer {
 
     /// Its keys, if there are any that count.
     pub fn keys(&self, now: Timestamp) -> Option<Arc<KeySet>> {
+        self.published(now).map(|published| published.keys)
+    }
+
+    /// What it has published, if that counts.
+    pub fn published(&self, now: Timestamp) -> Option<Published> {
         let known = self.lock();
-        known.keys.clone().filter(|_keys| known.schedule.counts(now))
+        known.published.clone().filter(|_published| known.schedule.counts(now))
+    }
+
+    /// Whether keys were fetched, or could not be, at least once.
+    pub fn is_tried(&self) -> bool {
+        *self.tried.borrow()
+    }
+
+    /// Waits until that is so.
+    pub async fn tried(&self) {
+        // Its sender is here, so it does not go.
+        let _ = self.tried.subscribe().wait_for(|tried| *tried).await;
     }
 
     /// Notes that a token names a key that is not there: they are fetched again if that was not done
@@ -137,8 +171,10 @@ impl Issuer {
         let known = self.lock();
         Standing {
             name: self.plan.name.clone(),
-            keys: known.keys.as_ref().map_or(0, |keys| keys.keys.len()),
+            keys: known.published.as_ref().map_or(0, |published| published.keys.keys.len()),
             fetched: known.schedule.fetched(),
+            fetches: known.counts.0,
+            failures: known.counts.1,
             trouble: known.trouble.clone(),
         }
     }
@@ -156,55 +192,60 @@ impl Issuer {
         }
     }
 
-    async fn fetch(&self, fetcher: &Fetcher, now: Timestamp) -> Result<(String, KeySet), NoKeys> {
-        let ca = self.plan.ca.as_deref();
-        let (url, token) = match &self.plan.place {
+    async fn fetch(&self, fetcher: &Fetcher, now: Timestamp) -> Result<Fetched, NoKeys> {
+        let (url, issuer, token) = match &self.plan.place {
             KeyPlace::Discovered(document) => {
-                let wanted = Wanted { url: document, ca, bytes_max: DOCUMENT_BYTES_MAX };
-                let told = fetcher.fetch(wanted, Ask::Get(None), now).await;
-                let told = told.and_then(Answer::document);
-                let told = told.map_err(|why| NoKeys::Unfetched(document.clone(), why))?;
+                let told = self.document(document, fetcher, now).await?;
                 let place = discovery::key_set(&self.plan.name, &told);
                 let place = place.map_err(|why| NoKeys::Document(document.clone(), why))?;
-                let url = Url::parse(&place);
-                (url.map_err(|why| NoKeys::Address(document.clone(), place, why))?, None)
+                (key_place(document, place)?, None, None)
             }
-            KeyPlace::At(url, None) => (url.clone(), None),
-            KeyPlace::At(url, Some(file)) => (url.clone(), Some(read(file.clone()).await?)),
+            KeyPlace::Document(document) => {
+                let told = self.document(document, fetcher, now).await?;
+                let told = discovery::read(&told);
+                let told = told.map_err(|why| NoKeys::Document(document.clone(), why))?;
+                (key_place(document, told.keys)?, Some(told.issuer), None)
+            }
+            KeyPlace::At(url, None) => (url.clone(), None, None),
+            KeyPlace::At(url, Some(file)) => (url.clone(), None, Some(read(file.clone()).await?)),
         };
-        let wanted = Wanted { url: &url, ca, bytes_max: JWKS_BYTES_MAX };
+        let wanted = Wanted { url: &url, ca: self.plan.ca.as_deref(), bytes_max: JWKS_BYTES_MAX };
         let told = fetcher.fetch(wanted, Ask::Get(token.as_ref()), now).await;
         let told = told.and_then(Answer::document);
         let told = told.map_err(|why| NoKeys::Unfetched(url.clone(), why))?;
         let text = String::from_utf8(told).map_err(|_other| NoKeySet::Form);
         let read = text.and_then(|text| jwks::read(&text).map(|keys| (text, keys)));
-        read.map_err(|why| NoKeys::Set(url, why))
+        let (text, keys) = read.map_err(|why| NoKeys::Set(url, why))?;
+        let issuer = issuer.unwrap_or_else(|| self.plan.name.clone());
+        Ok(Fetched { issuer, text, keys })
     }
 
-    fn note(&self, told: Result<(String, KeySet), NoKeys>, now: Timestamp) {
+    async fn document(
+        &self,
+        url: &Url,
+        fetcher: &Fetcher,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, NoKeys> {
+        let wanted = Wanted { url, ca: self.plan.ca.as_deref(), bytes_max: DOCUMENT_BYTES_MAX };
+        let told = fetcher.fetch(wanted, Ask::Get(None), now).await;
+        told.and_then(Answer::document).map_err(|why| NoKeys::Unfetched(url.clone(), why))
+    }
+
+    fn note(&self, told: Result<Fetched, NoKeys>, now: Timestamp) {
         let mut known = self.lock();
         let issuer = &self.plan.name;
         match told {
-            Ok((text, keys)) => {
+            Ok(fetched) => {
                 known.schedule.succeed(now);
+                known.counts.0 = known.counts.0.saturating_add(1);
                 if known.trouble.take().is_some() {
                     tracing::info!(issuer, "the keys of an issuer are fetched again");
                 }
-                if known.text == text {
-                    return;
-                }
-                let (count, unused) = (keys.keys.len(), keys.unused.len());
-                tracing::info!(issuer, keys = count, unused, "an issuer has these keys");
-                for it in &keys.unused {
-                    let (index, id) = (it.index, it.id.as_deref().unwrap_or_default());
-                    tracing::debug!(issuer, index, ?id, why = %it.why, "a key is not used");
-                }
-                (known.text, known.keys) = (text, Some(Arc::new(keys)));
-                drop(known);
-                self.changes.fetch_add(1, Ordering::Release);
+                self.take(&mut known, fetched);
             }
             Err(why) => {
                 known.schedule.fail();
+                known.counts.1 = known.counts.1.saturating_add(1);
                 let why = why.to_string();
                 // The same again says nothing new, and would be repeated for as long as it lasts.
                 if known.trouble.as_ref() != Some(&why) {
@@ -213,11 +254,43 @@ impl Issuer {
                 known.trouble = Some(why);
             }
         }
+        drop(known);
+        self.tried.send_replace(true);
+    }
+
+    fn take(&self, known: &mut Known, Fetched { issuer: named, text, keys }: Fetched) {
+        let is_same = known.published.as_ref().is_some_and(|before| *before.issuer == *named);
+        if is_same && known.text == text {
+            return;
+        }
+        let issuer = &self.plan.name;
+        let (count, unused) = (keys.keys.len(), keys.unused.len());
+        tracing::info!(issuer, keys = count, unused, "an issuer has these keys");
+        for it in &keys.unused {
+            let (index, id) = (it.index, it.id.as_deref().unwrap_or_default());
+            tracing::debug!(issuer, index, ?id, why = %it.why, "a key is not used");
+        }
+        let version = self.changes.fetch_add(1, Ordering::AcqRel).saturating_add(1);
+        let published = Published { issuer: Arc::from(named), keys: Arc::new(keys), version };
+        (known.text, known.published) = (text, Some(published));
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What was fetched of an issuer.
+struct Fetched {
+    /// What it calls itself.
+    issuer: String,
+    /// Its keys as they are published.
+    text: String,
+    keys: KeySet,
+}
+
+fn key_place(document: &Url, place: String) -> Result<Url, NoKeys> {
+    Url::parse(&place).map_err(|why| NoKeys::Address(document.clone(), place, why))
 }
 
 /// The token in the file at `path`.

@@ -14,19 +14,17 @@ mod json;
 pub mod discovery;
 pub mod jwks;
 pub mod key;
+mod parts;
 pub mod required;
 
 use std::time::Duration;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::time::Timestamp;
 
 use algorithm::Algorithm;
 use claims::Claims;
-use json::Object;
 use key::Key;
+use parts::{Header, Parts, decoded};
 use required::RequiredClaim;
 
 /// The longest token, in bytes.
@@ -51,7 +49,8 @@ pub struct Rules {
     pub audiences: Vec<String>,
     /// The algorithms that are allowed, of those that a key has.
     pub algorithms: Vec<Algorithm>,
-    /// The types that are allowed, without `application/` and without regard to case.
+    /// The types that are allowed, without `application/` and without regard to case; if none is
+    /// listed, all but those that say with `+jwt` that they are of another use.
     pub types: Vec<String>,
     /// Whether a token must say its type.
     pub type_required: bool,
@@ -94,6 +93,11 @@ impl Verified {
     /// What it says.
     pub const fn claims(&self) -> &Claims {
         &self.claims
+    }
+
+    /// What it says, alone.
+    pub fn into_claims(self) -> Claims {
+        self.claims
     }
 
     /// How it was signed.
@@ -166,6 +170,9 @@ pub enum Malformed {
     /// More than [`TOKEN_BYTES_MAX`] bytes.
     #[error("it has more than {TOKEN_BYTES_MAX} bytes")]
     TooLarge,
+    /// Several tokens where one belongs.
+    #[error("there are several tokens")]
+    Several,
     /// Not three parts.
     #[error("it does not have three parts with dots between")]
     Parts,
@@ -224,6 +231,18 @@ pub fn verify(
     rules: &Rules,
     now: Timestamp,
 ) -> Result<Verified, Refusal> {
+    let (verified, _signer) = authentic(text, keys.iter(), rules)?;
+    judge(&verified.claims, rules, now)?;
+    Ok(verified)
+}
+
+/// Whether one of `keys` has signed the token that `text` is, with an algorithm and of a type that
+/// `rules` allow, and which one. What it says is still to be [judged](judge).
+pub fn authentic<'k>(
+    text: &str,
+    keys: impl Iterator<Item = &'k Key> + Clone,
+    rules: &Rules,
+) -> Result<(Verified, &'k Key), Refusal> {
     let parts = Parts::of(text)?;
     let header = Header::read(&parts)?;
     let algorithm = header.algorithm(rules)?;
@@ -233,14 +252,24 @@ pub fn verify(
     if tried.is_empty() {
         return Err(Refusal::KeyNotFound);
     }
-    let signed = parts.signed.as_bytes();
-    if !tried.iter().any(|key| key.has_signed(algorithm, signed, &signature)) {
-        return Err(Refusal::Signature);
-    }
+    let text = parts.signed.as_bytes();
+    let signer = tried.into_iter().find(|key| key.has_signed(algorithm, text, &signature));
+    let signer = signer.ok_or(Refusal::Signature)?;
     // Nothing of what a stranger wrote is read before it is known that it was no stranger.
     let claims = Claims::read(json::object(&decoded(parts.payload)?)?)?;
-    judge(&claims, rules, now)?;
-    Ok(Verified { claims, algorithm, key_id: header.key_id })
+    Ok((Verified { claims, algorithm, key_id: header.key_id }, signer))
+}
+
+/// What a token says that has no signature and says so (`alg` is `none`); nothing if it is another
+/// one. Only for who has decided to believe everybody: [`authentic`] never takes it.
+pub fn unsigned(text: &str, rules: &Rules) -> Option<Result<Claims, Refusal>> {
+    let parts = Parts::of(text).ok()?;
+    let header = Header::any(&parts).ok()?;
+    if !header.is_none() || !parts.signature.is_empty() {
+        return None;
+    }
+    let claims = || Ok(Claims::read(json::object(&decoded(parts.payload)?)?)?);
+    Some(header.fits(rules).and_then(|()| claims()))
 }
 
 /// What a token says, believed by nobody: to choose the keys that it is verified with, and to see
@@ -258,17 +287,22 @@ pub fn signed_with(text: &str) -> Option<(String, Option<String>)> {
 
 /// The first keys that may have signed: those of the id that the token names, else those without
 /// any; all, if it names none.
-fn candidates<'k>(keys: &'k [Key], id: Option<&str>, algorithm: Algorithm) -> Vec<&'k Key> {
-    let is_known = id.is_some() && keys.iter().any(|key| key.id() == id);
+fn candidates<'k>(
+    keys: impl Iterator<Item = &'k Key> + Clone,
+    id: Option<&str>,
+    algorithm: Algorithm,
+) -> Vec<&'k Key> {
+    let is_known = id.is_some() && keys.clone().any(|key| key.id() == id);
     let may = |key: &&Key| match (id, is_known) {
         (None, _) => true,
         (Some(_), true) => key.id() == id,
         (Some(_), false) => key.id().is_none(),
     };
-    keys.iter().filter(may).filter(|key| key.has(algorithm)).take(TRIES_MAX).collect()
+    keys.filter(may).filter(|key| key.has(algorithm)).take(TRIES_MAX).collect()
 }
 
-fn judge(claims: &Claims, rules: &Rules, now: Timestamp) -> Result<(), Refusal> {
+/// Whether what an [authentic] token says is as `rules` want it at `now`.
+pub fn judge(claims: &Claims, rules: &Rules, now: Timestamp) -> Result<(), Refusal> {
     let is_one_of = |allowed: &[String], text: &str| allowed.iter().any(|it| it == text);
     match claims.expires() {
         Some(end) if end + rules.skew <= now => return Err(Refusal::Expired),
@@ -291,103 +325,6 @@ fn judge(claims: &Claims, rules: &Rules, now: Timestamp) -> Result<(), Refusal> 
         return Err(Refusal::Audience);
     }
     rules.claims.iter().try_for_each(|required| required.holds(claims))
-}
-
-/// A token in its parts.
-struct Parts<'t> {
-    header: &'t str,
-    payload: &'t str,
-    signature: &'t str,
-    /// Header and payload with the dot between: what is signed.
-    signed: &'t str,
-}
-
-impl<'t> Parts<'t> {
-    fn of(text: &'t str) -> Result<Self, Refusal> {
-        if text.is_empty() {
-            return Err(Refusal::NotPresent);
-        }
-        if TOKEN_BYTES_MAX < text.len() {
-            return Err(Malformed::TooLarge.into());
-        }
-        match text.matches('.').count() {
-            2 => {}
-            4 => return Err(Malformed::Encrypted.into()),
-            _ => return Err(Malformed::Parts.into()),
-        }
-        let (signed, signature) = text.rsplit_once('.').ok_or(Malformed::Parts)?;
-        let (header, payload) = signed.split_once('.').ok_or(Malformed::Parts)?;
-        Ok(Self { header, payload, signature, signed })
-    }
-}
-
-fn decoded(part: &str) -> Result<Vec<u8>, Malformed> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_other| Malformed::Base64)
-}
-
-/// The header of a token.
-struct Header {
-    algorithm: String,
-    key_id: Option<String>,
-    kind: Option<String>,
-    is_critical: bool,
-}
-
-impl Header {
-    fn read(parts: &Parts<'_>) -> Result<Self, Refusal> {
-        let bytes = decoded(parts.header)?;
-        if HEADER_BYTES_MAX < bytes.len() {
-            return Err(Malformed::Header("too large").into());
-        }
-        let header = json::object(&bytes)?;
-        let text = |name: &'static str| text_of(&header, name);
-        let algorithm = text("alg")?.ok_or(Malformed::Header("alg"))?;
-        let (key_id, kind) = (text("kid")?, text("typ")?);
-        if key_id.as_ref().is_some_and(|id| KEY_ID_BYTES_MAX < id.len()) {
-            return Err(Malformed::Header("kid").into());
-        }
-        if text("cty")?.is_some_and(|content| without_application(&content) == "jwt") {
-            return Err(Malformed::Nested.into());
-        }
-        let is_critical = header.contains_key("crit");
-        if algorithm.eq_ignore_ascii_case("none") || parts.signature.is_empty() {
-            return Err(Refusal::Unsigned);
-        }
-        Ok(Self { algorithm, key_id, kind, is_critical })
-    }
-
-    fn algorithm(&self, rules: &Rules) -> Result<Algorithm, Refusal> {
-        let algorithm = Algorithm::of(&self.algorithm);
-        algorithm.filter(|it| rules.algorithms.contains(it)).ok_or(Refusal::Algorithm)
-    }
-
-    fn fits(&self, rules: &Rules) -> Result<(), Refusal> {
-        if self.is_critical {
-            return Err(Refusal::Critical);
-        }
-        let is_allowed = match &self.kind {
-            None => !rules.type_required,
-            Some(kind) => {
-                let kind = without_application(kind);
-                rules.types.iter().any(|allowed| without_application(allowed) == kind)
-            }
-        };
-        if is_allowed { Ok(()) } else { Err(Refusal::Type) }
-    }
-}
-
-fn text_of(header: &Object, name: &'static str) -> Result<Option<String>, Malformed> {
-    match header.get(name) {
-        None => Ok(None),
-        Some(serde_json::Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(Malformed::Header(name)),
-    }
-}
-
-/// A media type in small letters, without `application/`, which may be left out.
-fn without_application(kind: &str) -> String {
-    let kind = kind.to_ascii_lowercase();
-    kind.strip_prefix("application/").map(str::to_owned).unwrap_or(kind)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod transform;
 pub mod routing;
 pub mod respond;
 pub mod access;
+pub mod tokens;
 pub mod cross_domain;
 pub mod limits;
 pub mod caching;

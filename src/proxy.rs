@@ -44,6 +44,7 @@ use crate::exchange::Exchange;
 use crate::exchange::cached::CachedResponse;
 use crate::exchange::message::Response;
 use crate::expression::value::Value;
+use crate::issuer::known::Issuers;
 use crate::policy::machine::{Event, Machine};
 use crate::policy::routing::Forward;
 use crate::problem::Problem;
@@ -82,6 +83,8 @@ pub struct Gateway {
     pub bounds: Bounds,
     /// Whose word about the client counts.
     pub trust: Trust,
+    /// Whose tokens policies believe.
+    pub issuers: Arc<Issuers>,
     /// Where records go.
     pub log: Arc<AccessLog>,
     /// Whether the gateway takes requests, and how many are in flight.

@@ -152,6 +152,18 @@ impl Snapshot {
         0 < self.generation
     }
 
+    /// All programs that it may run; the same one more than once, if several run it.
+    pub fn programs(&self) -> impl Iterator<Item = &Program> {
+        let apis = self.apis.iter().flat_map(|api| {
+            let operations = api.operations.iter().flat_map(|operation| {
+                let named = operation.by_product.iter().map(|(_product, program)| program);
+                std::iter::once(&operation.program).chain(named)
+            });
+            std::iter::once(&api.program).chain(operations)
+        });
+        std::iter::once(&self.global).chain(apis).map(|program| &**program)
+    }
+
     /// The certificate to show to who asks for `host`: its own, else that of its domain's `*`.
     pub fn certificate(&self, host: &str) -> Option<&HostCertificate> {
         let host = host.trim_end_matches('.').to_ascii_lowercase();

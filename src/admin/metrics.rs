@@ -14,9 +14,12 @@ use crate::counters::memory::Usage;
 use crate::counters::shared::spread::Spread;
 use crate::counters::shared::tolls::{KINDS, in_hand};
 use crate::counters::shared::{KEYS_MAX, LaneReport, Report, Touch};
+use crate::issuer::Standing;
 use crate::telemetry::metrics::{Metric, Page, table};
 use crate::time::Timestamp;
 
+/// Of how many issuers the metrics tell, those first whose address comes first.
+const ISSUERS_MAX: usize = 100;
 /// One millionth.
 pub const MILLIONTH: f64 = 1e-6;
 
@@ -26,7 +29,7 @@ pub(super) fn page(
     home: &Home,
     link: Option<&Link>,
     cluster: Option<&Cluster>,
-    configuration: &State,
+    (configuration, issuers): (&State, &[Standing]),
     now: Timestamp,
 ) -> String {
     let mut page = Page::default();
@@ -43,6 +46,7 @@ pub(super) fn page(
         }
         None => in_memory(&mut page, home.usage()),
     }
+    of_issuers(&mut page, issuers, now);
     if let Some(link) = link {
         page.level(&table::CONTROL, &[], f64::from(u8::from(link.is_connected)));
         let expires = link.token_expires.map_or(f64::NAN, |at| float(at.micros() / 1_000_000));
@@ -75,6 +79,17 @@ fn of_configuration(page: &mut Page, state: &State, now: Timestamp) {
         page.level(&table::LAST_GOOD_AGE, &[], age);
         let is_broken = f64::from(u8::from(keep.fault.is_some()));
         page.level(&table::LAST_GOOD_FAULT, &[], is_broken);
+    }
+}
+
+fn of_issuers(page: &mut Page, issuers: &[Standing], now: Timestamp) {
+    for issuer in issuers.iter().take(ISSUERS_MAX) {
+        let labels = [("document", issuer.name.as_str())];
+        let age = issuer.fetched.map_or(f64::NAN, |fetched| now.since(fetched).as_secs_f64());
+        page.level(&table::ISSUER_KEYS, &labels, number(issuer.keys));
+        page.level(&table::ISSUER_KEYS_AGE, &labels, age);
+        page.count(&table::ISSUER_FETCHES, &labels, issuer.fetches);
+        page.count(&table::ISSUER_FAILURES, &labels, issuer.failures);
     }
 }
 

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use pingora::connectors::ConnectorOptions;
 
+use crate::app::serve::Keys;
 use crate::app::server_conf;
 use crate::caller::fetch::Fetcher;
 use crate::caller::roots::{self, Roots};
 use crate::configuration::source::Environment;
+use crate::proxy::Gateway;
 use crate::secret::Secret;
 
 /// The authorities that others are judged by, where nothing else is said.
@@ -22,4 +24,13 @@ pub(super) fn roots(environment: &Environment) -> Roots {
 pub(super) fn fetcher(roots: Arc<Roots>) -> Fetcher {
     let conf = server_conf(NonZeroUsize::MIN);
     Fetcher::new(ConnectorOptions::from_server_conf(&conf), roots)
+}
+
+/// Has the keys of issuers fetched whose tokens the policies of `gateway` believe.
+pub(super) fn keys(gateway: &Gateway) -> Keys {
+    Keys {
+        issuers: Arc::clone(&gateway.issuers),
+        live: Arc::clone(&gateway.live),
+        fetcher: fetcher(Arc::clone(&gateway.roots)),
+    }
 }

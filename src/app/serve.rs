@@ -19,6 +19,7 @@ use crate::admin::Admin;
 use crate::app::drain::{Drain, Signals};
 use crate::app::remote;
 use crate::caller::Caller;
+use crate::caller::fetch::Fetcher;
 use crate::configuration::cluster::Cluster;
 use crate::configuration::loader::Loaded;
 use crate::configuration::offer::Status;
@@ -26,6 +27,7 @@ use crate::configuration::refresh::Refresh;
 use crate::configuration::remote::Remote;
 use crate::counters::Home;
 use crate::counters::shared::Upkeep;
+use crate::issuer::known::Issuers;
 use crate::proxy::Gateway;
 use crate::proxy::listener::{Listener, Proxied};
 use crate::proxy::operators::Desk;
@@ -47,10 +49,22 @@ pub(super) struct Serving {
     pub(super) counters: Arc<Home>,
     /// Keeps counters going that replicas share.
     pub(super) upkeep: Option<Upkeep>,
+    /// Has the keys of issuers fetched.
+    pub(super) keys: Keys,
     /// Knows when to stop.
     pub(super) drain: Drain,
     /// What runs beside.
     pub(super) beside: Beside,
+}
+
+/// Has the keys of issuers fetched, whose tokens policies believe.
+pub(super) struct Keys {
+    /// What is fetched, and who asks for it.
+    pub(super) issuers: Arc<Issuers>,
+    /// Who is named.
+    pub(super) live: Arc<Live>,
+    /// How it is fetched.
+    pub(super) fetcher: Fetcher,
 }
 
 /// What runs beside the clients.
@@ -94,11 +108,13 @@ const GOODBYE_TIME_MAX: Duration = Duration::from_millis(500);
 impl Serving {
     /// Serves until it is time to stop.
     pub(super) fn run(self) -> io::Result<()> {
-        let Self { threads, clients, caller, clock, counters, upkeep, drain, beside } = self;
+        let Self { threads, clients, caller, clock, counters, upkeep, keys, drain, beside } = self;
         let runtime = runtime(threads)?;
         let (stop, stopped) = watch::channel(false);
         let clients = runtime.spawn(clients.serve(stopped.clone()));
-        runtime.spawn(sweep(caller, clock));
+        runtime.spawn(sweep(caller, Arc::clone(&clock)));
+        let Keys { issuers, live, fetcher } = keys;
+        runtime.spawn(async move { issuers.keep(live, Arc::new(fetcher), clock).await });
         if let Some(upkeep) = upkeep {
             runtime.spawn(upkeep.run());
         }

@@ -13,10 +13,11 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::caller::fetch::Fetcher;
 use crate::issuer::Standing;
+use crate::issuer::fetching::Fetching;
 use crate::time::{SystemClock, Timestamp};
 
 use keys::Keys;
-use workloads::{Fetching, Workloads};
+use workloads::Workloads;
 
 /// The longest credential, in bytes.
 pub const CREDENTIAL_BYTES_MAX: usize = 8 << 10;
@@ -126,7 +127,7 @@ impl Credentials {
             // A look that panics is a bug, and the next one may not.
             let _ = spawn_blocking(move || credentials.look()).await;
             if let Some(workloads) = &self.workloads {
-                fetching.follow(workloads);
+                fetching.follow(&workloads.fetched());
             }
         }
     }

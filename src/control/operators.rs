@@ -196,7 +196,7 @@ impl Operators {
 
 /// How it goes with an issuer of tokens.
 fn vouching(issuer: issuer::Standing) -> Value {
-    let issuer::Standing { name, keys, fetched, trouble } = issuer;
+    let issuer::Standing { name, keys, fetched, trouble, .. } = issuer;
     json!({"issuer": name, "keys": keys, "fetched": fetched.map(date), "fault": trouble})
 }
 

@@ -79,6 +79,11 @@ impl Claims {
         self.issued
     }
 
+    /// Any claim that is a text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.all.get(name)?.as_str()
+    }
+
     /// Any claim.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.all.get(name)

@@ -9,6 +9,9 @@ pub const PATH: &str = "/.well-known/openid-configuration";
 /// The largest document, in bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 64 << 10;
 
+/// The longest name of an issuer, in bytes.
+const ISSUER_BYTES_MAX: usize = 2 << 10;
+
 /// Why a document does not say where the keys of an issuer are.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NoDocument {
@@ -26,16 +29,34 @@ pub enum NoDocument {
     NoKeys,
 }
 
+/// What an issuer says of itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Told {
+    /// What it calls itself: `iss` of its tokens.
+    pub issuer: String,
+    /// Where its keys are: `jwks_uri`.
+    pub keys: String,
+}
+
+/// What a document says of whoever published it.
+pub fn read(document: &[u8]) -> Result<Told, NoDocument> {
+    let document = json::object(document).map_err(|_malformed| NoDocument::Form)?;
+    let text = |name: &str| document.get(name).and_then(Value::as_str).map(str::to_owned);
+    let issuer = text("issuer").ok_or(NoDocument::NoIssuer)?;
+    if issuer.is_empty() || ISSUER_BYTES_MAX < issuer.len() {
+        return Err(NoDocument::NoIssuer);
+    }
+    let keys = text("jwks_uri").ok_or(NoDocument::NoKeys)?;
+    Ok(Told { issuer, keys })
+}
+
 /// Where the keys of `issuer` are, by the document that it publishes.
 pub fn key_set(issuer: &str, document: &[u8]) -> Result<String, NoDocument> {
-    let document = json::object(document).map_err(|_malformed| NoDocument::Form)?;
-    let text = |name: &str| document.get(name).and_then(Value::as_str);
-    let named = text("issuer").ok_or(NoDocument::NoIssuer)?;
-    if named != issuer {
-        let shown = named.chars().take(200).collect();
-        return Err(NoDocument::Other(shown));
+    match read(document) {
+        Ok(told) if told.issuer == issuer => Ok(told.keys),
+        Ok(told) => Err(NoDocument::Other(told.issuer.chars().take(200).collect())),
+        Err(why) => Err(why),
     }
-    text("jwks_uri").map(str::to_owned).ok_or(NoDocument::NoKeys)
 }
 
 #[cfg(test)]
@@ -52,7 +73,11 @@ mod tests {
             (r#"{"issuer":"https://i","issuer":"https://i"}"#, NoDocument::Form),
             ("<html>", NoDocument::Form),
             (r#"{"jwks_uri":"https://i/keys"}"#, NoDocument::NoIssuer),
-            (r#"{"issuer":"https://i/"}"#, NoDocument::Other("https://i/".to_owned())),
+            (
+                r#"{"issuer":"https://i/","jwks_uri":"https://i/keys"}"#,
+                NoDocument::Other("https://i/".to_owned()),
+            ),
+            (r#"{"issuer":"","jwks_uri":"https://i/keys"}"#, NoDocument::NoIssuer),
             (r#"{"issuer":"https://i","jwks_uri":1}"#, NoDocument::NoKeys),
         ] {
             assert_eq!(read(text), Err(wrong), "{text}");

@@ -1,5 +1,7 @@
 //! Key sets as issuers publish them (RFC 7517): what can be used of one, and why the rest not.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
@@ -24,6 +26,17 @@ pub struct KeySet {
     pub keys: Vec<Key>,
     /// The others.
     pub unused: Vec<Unused>,
+}
+
+/// What an issuer has published.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// What it calls itself.
+    pub issuer: Arc<str>,
+    /// Its keys.
+    pub keys: Arc<KeySet>,
+    /// Another number for other keys, of whatever issuer.
+    pub version: u64,
 }
 
 impl AsRef<Self> for KeySet {

@@ -14,6 +14,7 @@ use openssl::rsa::{Padding, Rsa};
 use openssl::sign::{RsaPssSaltlen, Signer, Verifier};
 
 use super::algorithm::{Algorithm, Family, Hash};
+use crate::digest::whole_digest;
 
 /// How many bits the modulus of an RSA key has at least.
 pub const RSA_BITS_MIN: i32 = 2_048;
@@ -30,6 +31,8 @@ pub struct Key {
     id: Option<Box<str>>,
     algorithms: Vec<Algorithm>,
     material: Material,
+    /// The same for the same material.
+    fingerprint: [u8; 32],
 }
 
 #[derive(Clone)]
@@ -89,30 +92,9 @@ impl From<ErrorStack> for Unfit {
 impl Key {
     /// A public key of any kind, such as that of a certificate.
     pub fn public(key: PKey<Public>) -> Result<Self, Unfit> {
-        if key.id() == Id::RSA {
-            let rsa = key.rsa()?;
-            let (modulus, exponent) = (rsa.n(), rsa.e());
-            let bits = modulus.num_bits();
-            if !(RSA_BITS_MIN..=RSA_BITS_MAX).contains(&bits) {
-                return Err(Unfit::RsaBits(bits));
-            }
-            // With an exponent of one, every message is its own signature.
-            let small = exponent.num_bits() < 2 || EXPONENT_BITS_MAX < exponent.num_bits();
-            if small || !exponent.is_bit_set(0) || !modulus.is_bit_set(0) {
-                return Err(Unfit::RsaNumbers);
-            }
-            let families = [Family::Rsa, Family::RsaPss];
-            let algorithms = all(|algorithm| families.contains(&algorithm.family));
-            return Ok(Self { id: None, algorithms, material: Material::Public(key) });
-        }
-        if key.id() == Id::EC {
-            let ec = key.ec_key()?;
-            ec.check_key().map_err(|_refused| Unfit::Point)?;
-            let hash = ec.group().curve_name().and_then(hash_of).ok_or(Unfit::Curve)?;
-            let algorithms = vec![Algorithm { family: Family::Ecdsa, hash }];
-            return Ok(Self { id: None, algorithms, material: Material::Public(key) });
-        }
-        Err(Unfit::Kind)
+        let algorithms = algorithms_of(&key)?;
+        let fingerprint = whole_digest([b"public".as_slice(), &key.public_key_to_der()?]);
+        Ok(Self { id: None, algorithms, material: Material::Public(key), fingerprint })
     }
 
     /// An RSA key of its modulus and its exponent, the first byte the highest.
@@ -144,7 +126,9 @@ impl Key {
         if algorithms.is_empty() || SECRET_BYTES_MAX < bytes.len() {
             return Err(Unfit::SecretBytes(bytes.len()));
         }
-        Ok(Self { id: None, algorithms, material: Material::Secret(Secret(bytes.into())) })
+        let fingerprint = whole_digest([b"secret".as_slice(), bytes]);
+        let material = Material::Secret(Secret(bytes.into()));
+        Ok(Self { id: None, algorithms, material, fingerprint })
     }
 
     /// The same with an id, which tokens name.
@@ -168,6 +152,11 @@ impl Key {
         self.id.as_deref()
     }
 
+    /// What is the same for the same key, whatever its id, and differs for others.
+    pub const fn fingerprint(&self) -> &[u8; 32] {
+        &self.fingerprint
+    }
+
     /// Whether it verifies `algorithm`.
     pub fn has(&self, algorithm: Algorithm) -> bool {
         self.algorithms.contains(&algorithm)
@@ -186,6 +175,32 @@ impl Key {
         // What the library cannot even compare is no signature.
         compared.unwrap_or(false)
     }
+}
+
+/// What a public key can verify, if it is a right one.
+fn algorithms_of(key: &PKey<Public>) -> Result<Vec<Algorithm>, Unfit> {
+    if key.id() == Id::RSA {
+        let rsa = key.rsa()?;
+        let (modulus, exponent) = (rsa.n(), rsa.e());
+        let bits = modulus.num_bits();
+        if !(RSA_BITS_MIN..=RSA_BITS_MAX).contains(&bits) {
+            return Err(Unfit::RsaBits(bits));
+        }
+        // With an exponent of one, every message is its own signature.
+        let small = exponent.num_bits() < 2 || EXPONENT_BITS_MAX < exponent.num_bits();
+        if small || !exponent.is_bit_set(0) || !modulus.is_bit_set(0) {
+            return Err(Unfit::RsaNumbers);
+        }
+        let families = [Family::Rsa, Family::RsaPss];
+        return Ok(all(|algorithm| families.contains(&algorithm.family)));
+    }
+    if key.id() == Id::EC {
+        let ec = key.ec_key()?;
+        ec.check_key().map_err(|_refused| Unfit::Point)?;
+        let hash = ec.group().curve_name().and_then(hash_of).ok_or(Unfit::Curve)?;
+        return Ok(vec![Algorithm { family: Family::Ecdsa, hash }]);
+    }
+    Err(Unfit::Kind)
 }
 
 fn all(which: impl Fn(Algorithm) -> bool) -> Vec<Algorithm> {

@@ -19,7 +19,8 @@ pub struct RequiredClaim {
 }
 
 impl RequiredClaim {
-    pub(super) fn holds(&self, claims: &Claims) -> Result<(), Refusal> {
+    /// Whether `claims` have it; why not, if not.
+    pub fn holds(&self, claims: &Claims) -> Result<(), Refusal> {
         let Some(claim) = claims.get(&self.name).filter(|claim| !claim.is_null()) else {
             return Err(Refusal::ClaimNotFound(self.name.clone()));
         };

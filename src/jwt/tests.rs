@@ -5,6 +5,8 @@ mod sets;
 
 use std::slice::from_ref;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 
 use super::algorithm::{Family, Hash};

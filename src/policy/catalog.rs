@@ -7,7 +7,7 @@ use crate::policy::build::Builder;
 use crate::policy::markup::Element;
 use crate::policy::{Scope, Section};
 use crate::policy::{
-    access, caching, cross_domain, flow, limits, logging, respond, routing, transform,
+    access, caching, cross_domain, flow, limits, logging, respond, routing, tokens, transform,
 };
 
 /// A policy.
@@ -135,6 +135,8 @@ pub const POLICIES: &[Policy] = &[
     respond::MOCK_RESPONSE,
     access::CHECK_HEADER,
     access::IP_FILTER,
+    tokens::VALIDATE_JWT,
+    tokens::VALIDATE_AZURE_AD_TOKEN,
     cross_domain::CORS,
     limits::RATE_LIMIT,
     limits::RATE_LIMIT_BY_KEY,
@@ -177,12 +179,10 @@ pub const POLICIES: &[Policy] = &[
     Policy::not_yet("send-request"),
     Policy::not_yet("send-service-bus-message"),
     Policy::not_yet("sql-data-source"),
-    Policy::not_yet("validate-azure-ad-token"),
     Policy::not_yet("validate-client-certificate"),
     Policy::not_yet("validate-content"),
     Policy::not_yet("validate-graphql-request"),
     Policy::not_yet("validate-headers"),
-    Policy::not_yet("validate-jwt"),
     Policy::not_yet("validate-odata-request"),
     Policy::not_yet("validate-parameters"),
     Policy::not_yet("validate-status-code"),

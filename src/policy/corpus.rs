@@ -30,7 +30,7 @@
 //! | `inbound`, `backend`, `outbound`, `on-error` | what the product's document has in that section; with a scope in front, as in `api inbound`, that one's |
 //! | `global`, `product`, `api`, `operation` | a whole document |
 //! | `fragment ID` | the policies of a fragment |
-//! | `given` | a fact a line: `named value NAME = TEXT`, `secret value NAME = TEXT`, `backend ID = URL`, `no backend`, `operation /orders/{id}`, `sample 200 TYPE BODY` |
+//! | `given` | a fact a line: `named value NAME = TEXT`, `secret value NAME = TEXT`, `backend ID = URL`, `issuer URL = NAME KEY-ID SECRET …` (what an issuer has published at the address of its document; `-` for no id), `no backend`, `operation /orders/{id}`, `sample 200 TYPE BODY` |
 //! | `GET /x` | a request: facts in brackets, header fields, an empty line, a body |
 //! | `backend answers 200` | the backend's next answer: fields, an empty line, a body; without any it answers 200 with `ok` |
 //! | `backend fails`, `backend is late` | it cannot be reached, or does not answer in time |
@@ -39,6 +39,9 @@
 //!
 //! Facts about a request: `(subscription ID)`, `(user ID of GROUP, GROUP)`, `(from ADDRESS)`,
 //! `(from nowhere)`, `(operation ID)`, `(60s later)`, `(still under way)`, `(the others have left)`.
+//!
+//! `{token HEADER CLAIMS SECRET}` in a field of a request is a token, signed by HMAC with a secret of
+//! that name; it is not signed if there is no name.
 //!
 //! A section that is not given is inherited, and the global document forwards unless it is given.
 //! Requests of one case meet the same counters and caches. Bodies are on the wire until somebody
@@ -52,6 +55,7 @@
 
 mod case;
 mod difference;
+mod forge;
 mod scene;
 mod play;
 

@@ -24,6 +24,7 @@ use crate::limit::{Charge, CountersUnavailable, Tallies};
 use crate::policy::limits::holding::Holding;
 use crate::policy::program::{Action, Block, Note, Program, Step};
 use crate::policy::routing::Forward;
+use crate::policy::tokens::asked::{Answer, Asked};
 use crate::policy::{Failure, Section, Side, coding};
 use crate::problem::Problem;
 use crate::time::Timestamp;
@@ -94,6 +95,8 @@ pub enum Event {
     CachedResponse(Option<Arc<CachedResponse>>),
     /// What the cache of values had.
     CachedValue(Option<Value>),
+    /// Whether somebody vouches for a token.
+    Authenticated(Answer),
     /// The head of the backend's response.
     Responded(Response),
     /// The backend did not respond.
@@ -128,6 +131,8 @@ pub enum Effect {
     StoreValue(CacheKey, Value, Duration),
     /// Forget a value; report [`Event::Done`].
     RemoveValue(CacheKey),
+    /// Find out whether somebody vouches for a token; report [`Event::Authenticated`].
+    Authenticate(Box<Asked>),
     /// Wait; report [`Event::Done`].
     Sleep(Duration),
     /// Send the request to its backend; report [`Event::Responded`] or [`Event::Failed`].

@@ -5,6 +5,7 @@
 //! all scopes in the order in which they run. Jumps never leave their block.
 
 mod compose;
+mod documents;
 mod ways;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::policy::logging::Trace;
 use crate::policy::operand::Operand;
 use crate::policy::respond::{MockResponse, ReturnResponse};
 use crate::policy::routing::{Forward, RewriteUri, SetBackend, SetQuery};
+use crate::policy::tokens::ValidateToken;
 use crate::policy::transform::header::SetHeader;
 use crate::policy::transform::{FindAndReplace, SetBody, SetMethod, SetStatus, SetVariable};
 use crate::policy::{Scope, Section};
@@ -156,6 +158,8 @@ pub enum Action {
     CheckHeader(Box<CheckHeader>),
     /// `ip-filter`.
     IpFilter(IpFilter),
+    /// `validate-jwt`, `validate-azure-ad-token`.
+    ValidateToken(Box<ValidateToken>),
     /// `cors`.
     Cors(Box<Cors>),
     /// `rate-limit`.
@@ -248,6 +252,7 @@ impl Step {
             | Action::MockResponse(_)
             | Action::CheckHeader(_)
             | Action::IpFilter(_)
+            | Action::ValidateToken(_)
             | Action::RateLimit(_)
             | Action::RateLimitByKey(_)
             | Action::Quota(_)

@@ -20,6 +20,7 @@ mod facts;
 pub(in crate::policy) mod words;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,7 @@ use crate::exchange::pending::Pending;
 use crate::exchange::{CacheOutcome, Exchange, LastError, Variables};
 use crate::expression::value::Value;
 use crate::fault::Fault;
+use crate::jwt::jwks::Published;
 use crate::limit::concurrency::Concurrency;
 use crate::policy::build::document::{self, Owner};
 use crate::policy::build::references::References;
@@ -67,6 +69,8 @@ pub struct Run {
     answers: RefCell<Vec<Result<Response, Failure>>>,
     exchanges: Cell<u64>,
     is_out_of_touch: Cell<bool>,
+    /// What issuers have published, by the address of their document.
+    published: RefCell<BTreeMap<Arc<str>, Published>>,
 }
 
 /// A request to a [`Run`], before it is made.
@@ -139,6 +143,7 @@ impl Run {
             answers: RefCell::new(Vec::new()),
             exchanges: Cell::new(0),
             is_out_of_touch: Cell::new(false),
+            published: RefCell::default(),
         }
     }
 
@@ -227,6 +232,11 @@ impl Run {
             random: number,
         };
         Request { run: self, exchange, on_the_wire: Bytes::new() }
+    }
+
+    /// From now on the issuer of the document at `url` has these keys.
+    pub fn publish(&self, url: &str, published: Published) {
+        self.published.borrow_mut().insert(Arc::from(url), published);
     }
 
     /// From now on nobody can ask the counters.

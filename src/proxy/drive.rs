@@ -6,6 +6,7 @@ use pingora::proxy::Session;
 
 use crate::admission::First;
 use crate::caller::Call;
+use crate::exchange::cached::CacheKey;
 use crate::limit::{Charge, Counters};
 use crate::policy::Side;
 use crate::policy::machine::{Effect, Event};
@@ -91,10 +92,7 @@ async fn follow(
                 Event::Body(Side::Response, body)
             }
             Effect::Charge(charges) => charge(gateway, charges, now).await,
-            Effect::Add(charges) => {
-                gateway.counters.add(&charges, now);
-                Event::Done
-            }
+            Effect::Add(charges) => add(gateway, &charges, now),
             Effect::Refund(charge, taken) => refund(gateway, charge, taken),
             Effect::Enter { key, max } => Event::Entered(gateway.counters.enter(key, max).await),
             Effect::LookupResponse(key) => Event::CachedResponse(gateway.responses.get(&key, now)),
@@ -107,9 +105,12 @@ async fn follow(
                 reply::keep::store_value(gateway, key, value, ttl, now);
                 Event::Done
             }
-            Effect::RemoveValue(key) => {
-                gateway.values.remove(&key);
-                Event::Done
+            Effect::RemoveValue(key) => remove_value(gateway, &key),
+            Effect::Authenticate(asked) => {
+                Event::Authenticated(match gateway.issuers.at_once(&asked, now) {
+                    Some(answer) => answer,
+                    None => Box::pin(gateway.issuers.answer(&asked, now)).await,
+                })
             }
             Effect::Sleep(span) => {
                 Box::pin(tokio::time::sleep(span)).await;
@@ -124,6 +125,16 @@ async fn follow(
 async fn charge(gateway: &Gateway, charges: Vec<Charge>, now: Timestamp) -> Event {
     let answer = gateway.counters.charge(&charges, now).await;
     Event::Tallied(charges, answer)
+}
+
+fn add(gateway: &Gateway, charges: &[Charge], now: Timestamp) -> Event {
+    gateway.counters.add(charges, now);
+    Event::Done
+}
+
+fn remove_value(gateway: &Gateway, key: &CacheKey) -> Event {
+    gateway.values.remove(key);
+    Event::Done
 }
 
 fn refund(gateway: &Gateway, charge: Charge, taken: Timestamp) -> Event {

@@ -183,13 +183,14 @@ mod tests {
     }
 
     /// Where metrics are documented, by how their names begin.
-    const DOCUMENTS: [(&str, &str); 6] = [
+    const DOCUMENTS: [(&str, &str); 7] = [
         ("weir_limit_", "docs/limits.md"),
         ("weir_control_", "docs/control-plane.md"),
         ("weir_cluster_", "docs/cluster.md"),
         ("weir_configuration_", "docs/configuration.md"),
         ("weir_kill_switch_", "docs/configuration.md"),
         ("weir_last_good_", "docs/configuration.md"),
+        ("weir_issuer_", "docs/tokens.md"),
     ];
 
     #[test]

@@ -37,6 +37,7 @@ mod admin;
 mod process;
 mod commands;
 mod tokens;
+mod jwt;
 mod limits_command;
 mod limits_named;
 mod scripts;

@@ -8,6 +8,8 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::admission::{Admitted, First};
 use crate::exchange::message::{Body, Headers, Response};
+use crate::expression::library::token;
+use crate::jwt::{Malformed, Refusal, unverified};
 use crate::limit::concurrency::Concurrency;
 use crate::limit::engine::rule::Loss;
 use crate::limit::key::CounterKey;
@@ -18,6 +20,7 @@ use crate::policy::limits::holding::Holding;
 use crate::policy::limits::shown;
 use crate::policy::machine::{Effect, Event, Machine};
 use crate::policy::routing::Forward;
+use crate::policy::tokens::asked::{Asked, Authentic};
 
 /// What a run asked of the world.
 #[derive(Debug, Default)]
@@ -124,6 +127,11 @@ impl Pretended {
                 self.asked.push(format!("would forget a value, for {by}"));
                 Event::Done
             }
+            Effect::Authenticate(asked) => {
+                self.asked
+                    .push(format!("looks who signed the token, {}, for {by}", whose_keys(&asked)));
+                Event::Authenticated(authentic(&asked).map(Arc::new).map_err(Into::into))
+            }
             Effect::Sleep(span) => {
                 self.asked.push(format!("would wait {span:?}, for {by}"));
                 Event::Done
@@ -135,6 +143,30 @@ impl Pretended {
             Effect::Deliver => Event::Done,
         }
     }
+}
+
+/// By whose keys it is looked who signed a token.
+fn whose_keys(asked: &Asked) -> String {
+    let documents: Vec<&str> = asked.documents.iter().map(|document| &*document.text).collect();
+    if documents.is_empty() {
+        "by the policy's own keys".to_owned()
+    } else {
+        format!("by the keys of {}, taken as theirs", documents.join(", "))
+    }
+}
+
+/// Whether a token is authentic. Nobody is asked over the network: where the keys of others decide,
+/// it is taken to be what it says.
+fn authentic(asked: &Asked) -> Result<Authentic, Refusal> {
+    match asked.answer(&[]) {
+        Err(Refusal::KeyNotFound) if !asked.documents.is_empty() => (),
+        decided => return decided,
+    }
+    let text = asked.token.expose();
+    let claims = unverified(text)?;
+    let token = Arc::new(token::jwt(text).ok_or(Malformed::Json)?);
+    let issuers = claims.issuer().map(Arc::from).into_iter().collect();
+    Ok(Authentic { token, claims, issuers, is_signed: true })
 }
 
 /// Who is counted, and by which counters their bytes are.

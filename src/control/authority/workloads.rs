@@ -6,10 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::task::{AbortHandle, JoinSet};
-
 use super::{Bearer, Refused};
-use crate::caller::fetch::Fetcher;
 use crate::configuration::issuers::{Issuers, IssuersFile, Keys};
 use crate::configuration::source::{Kept, Wrong};
 use crate::fault::Fault;
@@ -18,7 +15,7 @@ use crate::jwt::identity::{Stranger, Trust};
 use crate::jwt::jwks::{self, JWKS_BYTES_MAX, KeySet, NoKeySet};
 use crate::jwt::{Refusal, signed_with, unverified};
 use crate::secret::Secret;
-use crate::time::{SystemClock, Timestamp};
+use crate::time::Timestamp;
 use crate::token::name::GatewayName;
 
 /// How far the clock of an issuer may be from ours.
@@ -125,6 +122,16 @@ impl Workloads {
         })
     }
 
+    /// The issuers whose keys are fetched.
+    pub fn fetched(&self) -> Vec<Arc<Issuer>> {
+        let known = self.known();
+        let rings = known.keys.values().filter_map(|ring| match ring {
+            Keyring::Fetched(issuer) => Some(Arc::clone(issuer)),
+            Keyring::File(_) => None,
+        });
+        rings.collect()
+    }
+
     /// How it goes with each issuer.
     pub fn standing(&self) -> Vec<Standing> {
         let known = self.known();
@@ -224,6 +231,8 @@ impl Keyring {
                     name: name.to_owned(),
                     keys: kept.good().map_or(0, |keys| keys.keys.len()),
                     fetched: None,
+                    fetches: 0,
+                    failures: 0,
                     trouble: kept.wrong().map(|wrong| told(&file.path, wrong)),
                 }
             }
@@ -278,53 +287,6 @@ fn described(token: &str) -> String {
         or_none(algorithm.as_deref()),
         or_none(key.flatten().as_deref()),
     )
-}
-
-/// Fetches the keys of issuers: a task each, for as long as the issuer is trusted.
-#[derive(Debug)]
-pub(super) struct Fetching {
-    fetcher: Arc<Fetcher>,
-    clock: Arc<SystemClock>,
-    tasks: JoinSet<()>,
-    /// Those that are kept.
-    kept: Vec<(Arc<Issuer>, AbortHandle)>,
-}
-
-impl Fetching {
-    pub(super) fn new(fetcher: Arc<Fetcher>, clock: Arc<SystemClock>) -> Self {
-        Self { fetcher, clock, tasks: JoinSet::new(), kept: Vec::new() }
-    }
-
-    /// Fetches for all that are trusted now, and for no others.
-    pub(super) fn follow(&mut self, workloads: &Workloads) {
-        while self.tasks.try_join_next().is_some() {}
-        let known = workloads.known();
-        let wanted: Vec<&Arc<Issuer>> = known
-            .keys
-            .values()
-            .filter_map(|ring| match ring {
-                Keyring::Fetched(issuer) => Some(issuer),
-                Keyring::File(_) => None,
-            })
-            .collect();
-        self.kept.retain(|(issuer, task)| {
-            let is_wanted = wanted.iter().any(|wanted| Arc::ptr_eq(wanted, issuer));
-            if !is_wanted {
-                task.abort();
-            }
-            // One that has panicked is begun again.
-            is_wanted && !task.is_finished()
-        });
-        for issuer in wanted {
-            if self.kept.iter().any(|(kept, _task)| Arc::ptr_eq(kept, issuer)) {
-                continue;
-            }
-            let (own, fetcher) = (Arc::clone(issuer), Arc::clone(&self.fetcher));
-            let clock = Arc::clone(&self.clock);
-            let task = self.tasks.spawn(async move { own.keep(&fetcher, &clock).await });
-            self.kept.push((Arc::clone(issuer), task));
-        }
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -16,6 +16,7 @@ use crate::policy::testing::{Outcome, Request, Run};
 use crate::problem::Problem;
 
 use super::case::{Block, Case};
+use super::forge;
 use super::scene::Scene;
 
 /// The case with what really comes of it in its blocks `then` and `faults`; the error says why it
@@ -43,6 +44,9 @@ pub(super) fn play(case: &Case) -> Result<Case, String> {
                 return Err("it makes no request, and nothing is wrong with it".to_owned());
             }
             let run = Run::running(program);
+            for (url, published) in &scene.issuers {
+                run.publish(url, published.clone());
+            }
             let mut stage = Stage { scene: &scene, run: &run, played, inside: Vec::new() };
             while let Some(block) = blocks.next() {
                 stage.exchange(block, &mut blocks)?;
@@ -137,7 +141,7 @@ impl<'a> Sent<'a> {
             request = with_fact(request, fact)?;
         }
         for (name, value) in &self.fields {
-            request = request.header(name, value);
+            request = request.header(name, &forge::forged(value)?);
         }
         if !self.body.is_empty() {
             request = request.streamed(self.body);

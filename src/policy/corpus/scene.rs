@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::backend::{Backend, BaseUrl, Tls};
 use crate::exchange::facts::Sample;
 use crate::fault::{Fault, Place};
+use crate::jwt::jwks::{KeySet, Published};
 use crate::policy::build::document::{self, Owner};
 use crate::policy::build::references::{Backends, References};
 use crate::policy::markup::{self, NamedValue, NamedValues};
@@ -15,6 +16,7 @@ use crate::policy::{Scope, Section};
 use crate::route::template::Template;
 
 use super::case::Block;
+use super::forge;
 
 /// Scopes, from the narrowest to the widest.
 const SCOPES: [Scope; 4] = [Scope::Operation, Scope::Api, Scope::Product, Scope::Global];
@@ -29,6 +31,8 @@ pub(super) struct Scene {
     documents: Vec<(Scope, Vec<Part>)>,
     /// The URL template of the operation, where the case gives one.
     pub(super) template: Option<Template>,
+    /// What issuers have published, with the address of the document.
+    pub(super) issuers: Vec<(String, Published)>,
     /// Whether the API has no backend.
     pub(super) is_lost: bool,
     /// The responses that the operation is known to give.
@@ -94,6 +98,18 @@ impl Scene {
                     tls: Tls::default(),
                 };
                 self.backends.insert(id.into(), Arc::new(backend));
+            }
+            // The document of an issuer: its address, what the issuer calls itself, and the ids and
+            // secrets of its keys.
+            "issuer" => {
+                let (url, rest) = equation(rest)?;
+                let mut words = rest.split(' ');
+                let issuer = Arc::from(words.next().ok_or_else(wrong)?);
+                let words: Vec<&str> = words.collect();
+                let keys =
+                    words.chunks(2).filter_map(|pair| Some(forge::key(pair[0], pair.get(1)?)));
+                let keys = Arc::new(KeySet { keys: keys.collect(), unused: Vec::new() });
+                self.issuers.push((url, Published { issuer, keys, version: 1 }));
             }
             "operation" => {
                 self.template = Some(Template::parse(rest).map_err(|fault| fault.to_string())?);

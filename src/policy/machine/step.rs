@@ -37,7 +37,8 @@ impl Machine {
             | Event::Tallied(..)
             | Event::Entered(_)
             | Event::CachedResponse(_)
-            | Event::CachedValue(_) => (),
+            | Event::CachedValue(_)
+            | Event::Authenticated(_) => (),
         }
         let program = Arc::clone(&self.program);
         let block = program.blocks(self.section).get(self.block);
@@ -72,6 +73,9 @@ impl Machine {
                 } else {
                     Ok(Flow::Next)
                 }
+            }
+            (Action::ValidateToken(policy), Event::Authenticated(answer)) => {
+                policy.judge(answer, exchange)
             }
             (Action::LookupValue(lookup), Event::CachedValue(found)) => {
                 lookup.found(found, exchange)
@@ -186,6 +190,7 @@ impl Machine {
             Action::MockResponse(policy) => Ok(policy.run(exchange)),
             Action::CheckHeader(policy) => policy.run(exchange),
             Action::IpFilter(policy) => policy.run(exchange),
+            Action::ValidateToken(policy) => policy.run(exchange),
             Action::Cors(policy) => policy.run(exchange),
             Action::RateLimit(policy) => policy.run(exchange),
             Action::RateLimitByKey(policy) => policy.run(exchange),

@@ -13,6 +13,7 @@ use crate::policy::caching::storable;
 use crate::policy::machine::{Effect, Event, Machine};
 use crate::policy::routing::Forward;
 use crate::policy::testing::{Outcome, Run, words};
+use crate::policy::tokens::asked::{Answer as Vouched, Asked};
 
 /// The most effects of one run: more, and it would not end.
 const EFFECTS_MAX: usize = 10_000;
@@ -106,6 +107,7 @@ impl Driver<'_> {
                 run.values.remove(&key);
                 Event::Done
             }
+            Effect::Authenticate(asked) => Event::Authenticated(self.authenticate(&asked)),
             Effect::Sleep(span) => {
                 run.pass(span);
                 self.outcome.slept.push(span);
@@ -114,6 +116,13 @@ impl Driver<'_> {
             Effect::Forward(forward) => self.forward(&forward),
             Effect::Deliver => return None,
         })
+    }
+
+    fn authenticate(&self, asked: &Asked) -> Vouched {
+        let published = self.run.published.borrow();
+        let known = asked.documents.iter().filter_map(|document| published.get(&document.text));
+        let known: Vec<_> = known.cloned().collect();
+        asked.answer(&known).map(Arc::new).map_err(Into::into)
     }
 
     fn charge(&mut self, charges: Vec<Charge>) -> Event {

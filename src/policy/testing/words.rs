@@ -24,6 +24,14 @@ pub(super) fn of(effect: &Effect) -> Option<String> {
         }
         Effect::RemoveValue(_) => Some("remove value".to_owned()),
         Effect::Sleep(span) => Some(format!("sleep {span:?}")),
+        Effect::Authenticate(asked) => {
+            let documents = asked.documents.iter().map(|it| format!(", {it:?}"));
+            Some(format!(
+                "ask who signed the token: {} keys{}",
+                asked.own.keys.len(),
+                documents.collect::<String>()
+            ))
+        }
         Effect::Charge(_)
         | Effect::Add(_)
         | Effect::Refund(..)

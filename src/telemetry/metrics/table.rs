@@ -37,6 +37,14 @@ metrics! {
         "How long ago that was kept; not a number without one.";
     LAST_GOOD_FAULT = "weir_last_good_broken", Gauge, "",
         "1 while no copy can be kept: the key or the disk is wrong.";
+    ISSUER_KEYS = "weir_issuer_keys", Gauge, "keys",
+        "Keys of an issuer whose tokens policies believe, by the address of its `document`.";
+    ISSUER_KEYS_AGE = "weir_issuer_keys_age_seconds", Gauge, "seconds",
+        "How long ago they were fetched; not a number while they never were. They count for a day.";
+    ISSUER_FETCHES = "weir_issuer_fetches", Counter, "fetches",
+        "How often they were fetched.";
+    ISSUER_FAILURES = "weir_issuer_fetch_failures", Counter, "fetches",
+        "How often they could not be.";
     CLAIMS = "weir_limit_claims", Counter, "claims",
         "Claims on counters: one for each limit that a request met.";
     FROM_TILLS = "weir_limit_claims_from_tills", Counter, "claims",

@@ -248,9 +248,11 @@ fn serve(acceptor: &SslAcceptor, stream: TcpStream, state: &Mutex<State>) -> io:
         *state.asked.entry(path.clone()).or_default() += 1;
         let form = String::from_utf8_lossy(&bytes).into_owned();
         match path.as_str() {
-            "/.well-known/openid-configuration" => {
+            // Below each path another issuer, with the same keys.
+            path if path.ends_with("/.well-known/openid-configuration") => {
+                let below = path.trim_end_matches("/.well-known/openid-configuration");
                 let keys = format!("{}/keys", state.name);
-                Ok(json!({"issuer": state.name, "jwks_uri": keys}))
+                Ok(json!({"issuer": format!("{}{below}", state.name), "jwks_uri": keys}))
             }
             "/keys" => Ok(json!({"keys": [state.key.public()]})),
             "/token" => state.grant(head.field("authorization"), &form),

@@ -1,0 +1,72 @@
+//! Tokens in cases: `{token HEADER CLAIMS SECRET}` in a field of a request stands for the token of
+//! this header and these claims, signed by HMAC with that secret; without one, for one that is not
+//! signed.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use openssl::hash::MessageDigest;
+use openssl::pkey::PKey;
+use openssl::sign::Signer;
+
+use crate::jwt::key::Key;
+
+/// How many bytes a secret has: enough for every hash.
+const SECRET_BYTES: usize = 64;
+const BEGINS: &str = "{token ";
+
+/// The secret `name`: as often as it takes.
+fn secret(name: &str) -> Vec<u8> {
+    name.bytes().cycle().take(SECRET_BYTES).collect()
+}
+
+/// The key that verifies what the secret `name` signs.
+pub(super) fn key(id: &str, name: &str) -> Key {
+    let key = Key::secret(&secret(name)).expect("it is long enough");
+    if id == "-" { key } else { key.named(id) }
+}
+
+/// `text` with tokens in it.
+pub(super) fn forged(text: &str) -> Result<String, String> {
+    let Some((before, rest)) = text.split_once(BEGINS) else { return Ok(text.to_owned()) };
+    let wrong = || format!("this is no token: {text}");
+    let (header, rest) = json(rest).ok_or_else(wrong)?;
+    let (claims, rest) = json(rest).ok_or_else(wrong)?;
+    let (name, after) = rest.split_once('}').ok_or_else(wrong)?;
+    let unsigned = format!("{}.{}", encode(header.as_bytes()), encode(claims.as_bytes()));
+    let digest = match header {
+        header if header.contains("HS384") => MessageDigest::sha384(),
+        header if header.contains("HS512") => MessageDigest::sha512(),
+        _ => MessageDigest::sha256(),
+    };
+    let signature = match name.trim() {
+        "" => Vec::new(),
+        name => {
+            let key = PKey::hmac(&secret(name)).expect("a secret");
+            let mut signer = Signer::new(digest, &key).expect("a signer");
+            signer.sign_oneshot_to_vec(unsigned.as_bytes()).expect("a signature")
+        }
+    };
+    Ok(format!("{before}{unsigned}.{}{}", encode(&signature), forged(after)?))
+}
+
+/// The JSON at the beginning of `text` as it is written, however hostile, and what comes behind it.
+/// No bracket may stand in a string.
+fn json(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim_start();
+    let mut depth = 0_usize;
+    for (at, character) in text.char_indices() {
+        match character {
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth = depth.checked_sub(1)?,
+            _ => (),
+        }
+        if depth == 0 {
+            return text.split_at_checked(at + 1);
+        }
+    }
+    None
+}
+
+fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
