@@ -30,6 +30,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(500);
 /// How long canaries have to serve a generation from when they are told to.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// For how many leases a leader may be without a stream to the control plane, before it makes room for
+/// a replica that reaches it: half a minute by default. By then it has tried some six times, and a
+/// control plane that was restarted is back; a leader that is lost altogether is replaced after one.
+const CUT_OFF_LEASES: u32 = 3;
 /// The shortest and the longest pause before etcd is tried again: however long it was away, all
 /// have found it and serve the same within ten seconds.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
@@ -147,6 +151,7 @@ pub(super) fn of(settings: &Settings, parts: Parts) -> Result<Cluster, StartErro
         look: LOOK,
         hold: manner.hold,
         patience: PATIENCE,
+        cut_off: settings.cluster.lease.saturating_mul(CUT_OFF_LEASES),
         pause: PAUSE,
         kept: manner.kept,
         only_sound: manner.only_sound,

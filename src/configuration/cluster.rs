@@ -23,6 +23,7 @@ mod lead;
 mod withhold;
 mod orders;
 mod heed;
+mod room;
 mod follow;
 mod history;
 pub mod calls;
@@ -63,6 +64,9 @@ pub struct Terms {
     pub hold: Duration,
     /// See [`rollout::Rollout::new`].
     pub patience: Duration,
+    /// How long a leader may be cut off from where configurations come from, before it makes room
+    /// for a replica that is not.
+    pub cut_off: Duration,
     /// The shortest and the longest pause before the store is tried again.
     pub pause: (Duration, Duration),
     /// How many generations before the one in force are kept; not less than
@@ -143,6 +147,7 @@ impl Cluster {
             () = self.hear_operators() => (),
             () = self.go_on_alone() => (),
             () = self.sessions(&lease) => (),
+            () = self.try_source() => (),
             () = self.source.tend() => (),
             // Without its sender nobody is left to say so.
             _ = stop.wait_for(|stop| *stop) => (),

@@ -69,6 +69,11 @@ pub struct State {
     /// Why nothing comes from the control plane, where it should for all of a cluster; none if it
     /// does, or should not.
     pub cut_off: Option<String>,
+    /// Whether that has been so for long, and this replica makes room for one that reaches it.
+    pub gives_way: bool,
+    /// Whether this replica reaches the control plane, as it found out because the leader of its
+    /// cluster does not.
+    pub reaches: bool,
     /// What is known of the copies that are kept; none if none are.
     pub keep: Option<Keep>,
     /// What is switched off, whatever the configuration says.

@@ -87,6 +87,8 @@ pub struct Link {
     pub is_connected: bool,
     /// Why the last stream ended, or none could be opened; empty while one is open.
     pub reason: String,
+    /// Since when there is no stream, although there should be one.
+    pub lost: Option<Timestamp>,
     /// Whether another replica has the stream, for all of a cluster.
     pub is_elsewhere: bool,
     /// When our token expires, if we have one.
@@ -166,10 +168,11 @@ impl Remote {
                 // One that ends at once, again and again, is as good as none.
                 longest = WAIT_MIN;
             }
-            let reason = ended.to_string();
+            let (reason, now) = (ended.to_string(), self.clock.now());
             let is_new = self.link.send_if_modified(|link| {
                 let is_new = link.is_connected || link.reason != reason;
                 link.is_connected = false;
+                link.lost.get_or_insert(now);
                 link.reason.clone_from(&reason);
                 is_new
             });

@@ -10,6 +10,7 @@ use crate::cluster_weather::Caller;
 use crate::harness::careless::{Careless, EXPIRED, generation};
 use crate::harness::control::{Control, later};
 use crate::harness::etcd::Etcd;
+use crate::harness::relay::Relay;
 use crate::harness::site::{open_api, write};
 use crate::harness::{Gateway, Site, soon};
 
@@ -169,6 +170,64 @@ fn a_leader_that_is_killed_leaves_the_stream_to_another_who_goes_on_where_it_was
     // Whoever leads speaks for those that led before.
     rows(&control, |rows| rows.len() == 1 && name(&rows[0]) != leader);
     drop(killed);
+}
+
+#[test]
+fn a_leader_that_cannot_reach_the_control_plane_makes_room_for_one_that_can() {
+    let control = Control::start(echo("one"));
+    let etcd = Etcd::start();
+    // Each has its own way there.
+    let ways = ["a", "b", "c"].map(|name| (name, Relay::before(vec![control.gateways()])));
+    let way = |name: &str| &ways.iter().find(|(own, _)| *own == name).expect("one of ours").1;
+    let (token, ca) = (control.token("north"), control.own("ca.pem").display().to_string());
+    // A leader is patient for three leases.
+    let cluster = Cluster::start(&etcd, ["0s", "3s"], |site, name| {
+        site.set("control-endpoint", &format!("https://localhost:{}", way(name).port()));
+        site.set("control-ca-file", &ca);
+        site.set("control-token", &token);
+        site.set("replica-name", name);
+    });
+    cluster.all_say("one");
+    let first = name(&stream(&control, serves(1)));
+    let callers: Vec<Caller> = cluster.replicas.iter().map(|(_, it)| Caller::of(it)).collect();
+
+    // One of the others reaches it, and the third does not either.
+    let others: Vec<&str> = ways.iter().map(|(name, _)| *name).filter(|it| *it != first).collect();
+    let (cut_off, reaches) = (others[0], others[1]);
+    way(&first).cut();
+    way(cut_off).cut();
+    control.write("policy.xml", saying("two"));
+    cluster.all_say("two");
+    let row = stream(&control, serves(2));
+    assert_eq!(name(&row), reaches, "{}", cluster.told());
+    let told = cluster.of(&first).events().join("\n");
+    assert!(told.contains("and another can: it makes room"), "{told}");
+    assert!(cluster.replicas.iter().all(|(_, replica)| replica.generation() == 2));
+
+    // Nobody says that it gives way, or reaches what need not be reached, any more.
+    let is_calm = |replica: &Gateway| {
+        let all = status(replica)["replicas"].as_array().cloned().unwrap_or_default();
+        all.len() == 3 && all.iter().all(|it| it["givesWay"].is_null() && it["reaches"].is_null())
+    };
+    let are_calm = || cluster.replicas.iter().all(|(_, it)| is_calm(it)).then_some(());
+    assert!(later(are_calm).is_some(), "{}", status(cluster.of(&first)));
+
+    // Where nobody reaches it the leader goes on, and is who gets what comes then.
+    way(reaches).cut();
+    let gives_way = |replica: &Gateway| {
+        let all = status(replica)["replicas"].as_array().cloned().unwrap_or_default();
+        all.iter().any(|it| it["replica"] == reaches && it["givesWay"] == true)
+    };
+    let all_know = || cluster.replicas.iter().all(|(_, it)| gives_way(it)).then_some(());
+    assert!(later(all_know).is_some(), "{}", cluster.told());
+    assert_eq!(status(cluster.of(&first))["leader"], reaches);
+    way(reaches).mend();
+    control.write("policy.xml", saying("three"));
+    cluster.all_say("three");
+    assert_eq!(name(&stream(&control, serves(3))), reaches, "{}", cluster.told());
+    for caller in callers {
+        assert_eq!(caller.end(), ["200 one", "200 two", "200 three"]);
+    }
 }
 
 #[test]

@@ -53,22 +53,24 @@ pub(super) struct Term<'a> {
     /// What was left in the store last of what a control plane has switched off: its history and
     /// revision.
     shared: (u64, u64),
+    /// Whether this replica has ended the term itself, or tried to.
+    pub(super) makes_room: bool,
 }
 
 impl Cluster {
-    /// Leads since `epoch`; returns when another one does.
-    pub(super) async fn lead(&self, epoch: i64) {
+    /// Leads since `epoch`; returns when another one does, or may: whether this replica made room.
+    pub(super) async fn lead(&self, epoch: i64) -> bool {
         let (bring, found) = watch::channel(None);
         let errand =
             Errand { found: bring, store: &*self.store, standing: self.standing.subscribe() };
         tokio::select! {
             biased;
-            () = self.source.bring(&errand) => (),
-            () = self.work(epoch, found) => (),
+            () = self.source.bring(&errand) => false,
+            has_made_room = self.work(epoch, found) => has_made_room,
         }
     }
 
-    async fn work(&self, epoch: i64, mut found: watch::Receiver<Option<Found>>) {
+    async fn work(&self, epoch: i64, mut found: watch::Receiver<Option<Found>>) -> bool {
         let now = self.clock.now();
         let mut term = Term {
             press: Press { store: &*self.store, replica: &self.replica, epoch, now },
@@ -80,13 +82,14 @@ impl Cluster {
             inventory: None,
             compared: None,
             shared: (0, 0),
+            makes_room: false,
         };
         let mut failures = 0_u32;
         loop {
             let newest = found.borrow_and_update().clone();
             match self.turn(&mut term, newest.as_ref()).await {
                 Ok(()) => failures = 0,
-                Err(Failed::Deposed) => return,
+                Err(Failed::Deposed) => return term.makes_room,
                 Err(Failed::Overtaken) => continue,
                 Err(failed) => {
                     self.count(|counts| &mut counts.failures);
@@ -118,6 +121,7 @@ impl Cluster {
             let seen = Seen { found, in_force: &seen, members: &members };
             return self.heed((term, press), &seen, wish, changed).await;
         }
+        self.make_room(term, press, &members).await?;
         if let Some(mut edition) = found.and_then(|found| term.next(found, &seen, &members, now)) {
             if self.source.is_urgent(edition.bundle.digest()) {
                 edition.stage = Stage::All;

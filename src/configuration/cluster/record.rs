@@ -177,6 +177,12 @@ pub struct Member {
     /// Why nothing comes from the control plane, if it leads and that is so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_off: Option<String>,
+    /// Whether that has been so for long, and it makes room for a replica that reaches it.
+    #[serde(skip_serializing_if = "is_no")]
+    pub gives_way: bool,
+    /// Whether it reaches the control plane, as it found out because the leader gives way.
+    #[serde(skip_serializing_if = "is_no")]
+    pub reaches: bool,
     /// The newest that it refused; 0 for none.
     pub refused: u64,
     /// Why it does not serve the newest that its source or the cluster has.
@@ -274,6 +280,8 @@ impl Member {
             serving: state.serving.number,
             history: state.serving.history,
             cut_off: state.cut_off.as_deref().map(told),
+            gives_way: state.gives_way,
+            reaches: state.reaches,
             refused: state.refused_offer.number,
             faults: state
                 .refusal
@@ -296,6 +304,11 @@ impl Member {
     pub const fn refuses(&self, number: u64) -> bool {
         self.refused == number
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+const fn is_no(flag: &bool) -> bool {
+    !*flag
 }
 
 /// `text` as far as it is told.

@@ -25,7 +25,7 @@ pub(super) struct Held(AtomicI64);
 
 /// What lies under the key of the leader.
 #[derive(Debug, Deserialize, Eq, PartialEq, Serialize)]
-struct Leader {
+pub(super) struct Leader {
     replica: String,
     /// Tells two terms of one replica apart.
     lease: i64,
@@ -60,6 +60,7 @@ impl Cluster {
                     }
                     held.take();
                     self.note(|standing| standing.is_leading = false);
+                    self.note_way(false);
                 }
                 Err(unreachable) => {
                     self.trouble(Some(&unreachable));
@@ -125,6 +126,7 @@ impl Cluster {
         let own = Leader { replica: self.replica.clone(), lease };
         let mut failures = 0_u32;
         loop {
+            self.let_others().await;
             match self.try_to_lead(&own).await {
                 Ok((Some(epoch), _revision)) => {
                     failures = 0;
@@ -138,9 +140,13 @@ impl Cluster {
                         self.count(|counts| &mut counts.leaders);
                     }
                     tracing::info!(epoch, "this replica leads: it refreshes for all");
-                    self.lead(epoch).await;
+                    let has_made_room = self.lead(epoch).await;
                     tracing::warn!(epoch, "this replica does not lead any more");
                     self.note(|standing| standing.is_leading = false);
+                    self.note_way(false);
+                    if has_made_room {
+                        self.rest(&own).await;
+                    }
                 }
                 Ok((None, revision)) => {
                     failures = 0;
@@ -164,6 +170,11 @@ impl Cluster {
         let put = Write::Put(LEADER.to_owned(), written(own), own.lease);
         // The answer may be about a try of which we did not hear; what lies there is the truth.
         self.store.commit(&[Condition::Absent(LEADER.to_owned())], &[put]).await?;
+        self.who_leads(own).await
+    }
+
+    /// Notes who leads: since which store revision, if it is us, and at which one that was so.
+    pub(super) async fn who_leads(&self, own: &Leader) -> Result<(Option<i64>, i64), Unreachable> {
         let (value, revision) = self.store.get(LEADER).await?;
         let Some(value) = value else { return Ok((None, revision.saturating_sub(1))) };
         let leader: Option<Leader> = read(&value.bytes);

@@ -3,7 +3,9 @@
 //! A seed is a case: three to five replicas; a store that answers late, loses questions and answers,
 //! carries questions out long after whoever asked has given up, and ends leases early; replicas that
 //! crash, are stopped and go on, or are cut off; sources that are behind one another, folders or (in
-//! odd seeds) control planes with numbers of their own; configurations that some or all replicas
+//! odd seeds) control planes with numbers of their own, which some replicas do not reach for a while
+//! or (in every sixth, all but one) ever
+//! again; configurations that some or all replicas
 //! refuse, that make requests fail or that take almost all away; and operators who want something of
 //! that. What must hold is looked at with every write and everything that is served:
 //!
@@ -13,7 +15,7 @@
 //! | C2: generations never change | [`World::judge_write`]: a record is written once, its parts never after it |
 //! | C3: what is needed stays | [`World::judge_removal`]: neither generations nor the parts of those that are there |
 //! | C4: what is served never gets older | [`Replica::serve`], for each life of a replica; by the numbers of a control plane, [`World::judge_current`] |
-//! | C11: all converge | at the end, without faults, everybody serves the newest good configuration |
+//! | C11: all converge | at the end, without faults, everybody serves the newest good configuration, also if one replica alone reaches the control plane |
 //! | C12: canaries first | [`Replica::serve`]: nobody serves what is not for him; [`World::judge_stage`]: what makes requests fail goes to all only if there are none, or somebody wants it |
 //! | C13: nothing is taken away by mistake | [`World::judge_current`]: only for whoever says that it is meant |
 //! | C14: what is off is off everywhere | [`World::judge_write`]: older orders never come after newer ones; at the end everybody knows the newest |
@@ -56,6 +58,15 @@ fn a_leader_that_does_not_look_at_errors_is_found_out() {
         World::run(case).err().filter(|told| told.contains("C12"))
     });
     assert!(found.next().is_some(), "no seed noticed that what makes requests fail goes to all");
+}
+
+#[test]
+fn a_leader_that_makes_no_room_for_one_that_reaches_the_control_plane_is_found_out() {
+    let is_noticed = (0..SEEDS).any(|seed| {
+        let case = Case { tells_reach: false, ..Case::of(seed) };
+        World::run(case).is_err_and(|told| told.contains("C11"))
+    });
+    assert!(is_noticed, "no seed noticed that a leader that is cut off leads for ever");
 }
 
 #[test]

@@ -75,6 +75,18 @@ pub trait Source: Debug + Send + Sync + 'static {
         false
     }
 
+    /// Since when nothing can come to this replica, which leads, because where configurations come
+    /// from is not reached from here.
+    fn cut_off(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// Whether where configurations come from is reached from here. That is asked of a replica that
+    /// does not lead, and costs little.
+    async fn is_in_reach(&self) -> bool {
+        true
+    }
+
     /// How long the token of this replica is good, if one is shown where configurations come from.
     fn token(&self, _now: Timestamp) -> Option<Expiry> {
         None

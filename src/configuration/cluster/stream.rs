@@ -109,6 +109,20 @@ impl Source for Streamed {
         self.remote.look_at_token().await;
     }
 
+    fn cut_off(&self) -> Option<Timestamp> {
+        self.remote.link.borrow().lost
+    }
+
+    async fn is_in_reach(&self) -> bool {
+        match self.remote.reach().await {
+            Ok(()) => true,
+            Err(reason) => {
+                tracing::debug!(reason, "the control plane is not reached from here either");
+                false
+            }
+        }
+    }
+
     fn token(&self, now: Timestamp) -> Option<Expiry> {
         self.remote.link.borrow().token(now)
     }
@@ -248,7 +262,10 @@ struct Here<'a>(&'a Streamed);
 
 impl<'a> Here<'a> {
     fn begin(of: &'a Streamed) -> Self {
-        of.remote.link.send_modify(|link| link.is_elsewhere = false);
+        let now = of.clock.now();
+        of.remote.link.send_modify(|link| {
+            (link.is_elsewhere, link.lost) = (false, Some(now));
+        });
         Self(of)
     }
 }
@@ -256,7 +273,7 @@ impl<'a> Here<'a> {
 impl Drop for Here<'_> {
     fn drop(&mut self) {
         self.0.remote.link.send_modify(|link| {
-            (link.is_elsewhere, link.is_connected) = (true, false);
+            (link.is_elsewhere, link.is_connected, link.lost) = (true, false, None);
             link.reason.clear();
         });
         self.0.note(None);

@@ -53,7 +53,7 @@ impl Remote {
             Err(ended) => return (false, ended),
         };
         self.link.send_modify(|link| {
-            link.is_connected = true;
+            (link.is_connected, link.lost) = (true, None);
             link.reason.clear();
         });
         tracing::info!("the control plane is there");
@@ -85,9 +85,36 @@ impl Remote {
         (talk.is_useful, ended)
     }
 
+    /// Whether the control plane would open a stream for us: it is asked for one, which ends
+    /// before we say who we are, so that nothing is sent and nobody is counted as one of its
+    /// replicas.
+    pub(in crate::configuration) async fn reach(&self) -> Result<(), String> {
+        let (_say, said) = mpsc::channel(1);
+        self.call(said).await.map(drop).map_err(|ended| ended.to_string())
+    }
+
     async fn open(
         &self,
     ) -> Result<(Credential, mpsc::Sender<GatewayMessage>, Streaming<ControlMessage>), Ended> {
+        let (say, said) = mpsc::channel(WAITING_MAX);
+        let hello = v2::Hello {
+            replica: self.replica.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            generation: self.held.as_ref().map(|(generation, _bundle)| wire(*generation)),
+            digest: self.held.as_ref().map(|(_generation, bundle)| v2::Digest {
+                sha256: Bytes::copy_from_slice(bundle.digest().bytes()),
+            }),
+        };
+        tell(&say, Said::Hello(hello), self.time_max).await?;
+        let (credential, told) = self.call(said).await?;
+        Ok((credential, say, told))
+    }
+
+    /// Asks for a stream over which `said` is said.
+    async fn call(
+        &self,
+        said: mpsc::Receiver<GatewayMessage>,
+    ) -> Result<(Credential, Streaming<ControlMessage>), Ended> {
         let holder = Arc::clone(&self.token);
         let credential = spawn_blocking(move || Self::credential(&holder)).await;
         let credential =
@@ -104,16 +131,6 @@ impl Remote {
         let mut client = ConfigurationServiceClient::new(channel)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
-        let (say, said) = mpsc::channel(WAITING_MAX);
-        let hello = v2::Hello {
-            replica: self.replica.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            generation: self.held.as_ref().map(|(generation, _bundle)| wire(*generation)),
-            digest: self.held.as_ref().map(|(_generation, bundle)| v2::Digest {
-                sha256: Bytes::copy_from_slice(bundle.digest().bytes()),
-            }),
-        };
-        tell(&say, Said::Hello(hello), self.time_max).await?;
         let mut request = Request::new(ReceiverStream::new(said));
         request.metadata_mut().insert("authorization", token);
         if let Some(gateway) = gateway {
@@ -121,7 +138,7 @@ impl Remote {
         }
         let answered = timeout(self.time_max, client.configure(request)).await;
         let answered = answered.map_err(|_late| Ended::Silent(self.time_max))?;
-        Ok((credential, say, answered?.into_inner()))
+        Ok((credential, answered?.into_inner()))
     }
 
     /// Does what the control plane says.

@@ -22,6 +22,7 @@ use crate::configuration::guard::Inventory;
 use crate::configuration::offer::{Offer, Order, Status, Wake};
 use crate::configuration::switch::orders::Orders;
 use crate::fault::{Fault, Place};
+use crate::time::{Clock, Timestamp};
 
 /// A replica.
 pub(super) struct Replica {
@@ -65,7 +66,7 @@ impl Replica {
         let seed = world.lock().below(u64::MAX);
         let cluster = Cluster {
             store: reached(),
-            source: Arc::new(Behind { reached: reached(), behind }),
+            source: Arc::new(Behind { reached: reached(), behind, lost: Mutex::default() }),
             status: Arc::clone(&status),
             clock: reached(),
             replica: format!("replica-{number}"),
@@ -75,6 +76,7 @@ impl Replica {
                 look: Duration::from_secs(1),
                 hold: Duration::from_secs(15),
                 patience: Duration::from_secs(20),
+                cut_off: Duration::from_secs(30),
                 pause: (Duration::from_millis(250), Duration::from_secs(5)),
                 kept: KEPT_MIN,
                 only_sound: true,
@@ -212,6 +214,8 @@ struct Behind {
     reached: Arc<Reached>,
     /// By how many milliseconds.
     behind: u64,
+    /// Since when it is not reached.
+    lost: Mutex<Option<Timestamp>>,
 }
 
 impl fmt::Debug for Behind {
@@ -220,10 +224,23 @@ impl fmt::Debug for Behind {
     }
 }
 
+impl Behind {
+    fn is_apart(&self) -> bool {
+        self.reached.world.lock().is_apart(self.reached.replica)
+    }
+}
+
 #[async_trait]
 impl Source for Behind {
     async fn bring(&self, errand: &Errand<'_>) {
+        *self.lost.lock().unwrap() = None;
         loop {
+            if self.is_apart() {
+                self.lost.lock().unwrap().get_or_insert(self.reached.now());
+                self.reached.sleep(Duration::from_secs(1)).await;
+                continue;
+            }
+            *self.lost.lock().unwrap() = None;
             let (bundle, origin) = {
                 let world = self.reached.world.lock();
                 let seen = world.now.saturating_sub(self.behind);
@@ -241,6 +258,15 @@ impl Source for Behind {
             }
             self.reached.sleep(Duration::from_secs(1)).await;
         }
+    }
+
+    fn cut_off(&self) -> Option<Timestamp> {
+        *self.lost.lock().unwrap()
+    }
+
+    async fn is_in_reach(&self) -> bool {
+        self.reached.sleep(Duration::from_millis(100)).await;
+        !self.is_apart()
     }
 
     async fn meanwhile(&self, _standing: watch::Receiver<Standing>) -> Option<Bundle> {

@@ -45,6 +45,9 @@ pub(super) struct Case {
     /// Whether replicas tell how many requests fail; where they do not, that stands for a leader
     /// that does not look.
     pub(super) tells_errors: bool,
+    /// Whether replicas tell that they reach the source which the leader does not; where they do
+    /// not, that stands for a leader that makes no room for them.
+    pub(super) tells_reach: bool,
 }
 
 /// All there is, shared by the replicas.
@@ -65,6 +68,8 @@ pub(super) struct World {
     answers: BTreeMap<u64, Answer>,
     /// Whom the store does not hear, until when.
     pub(super) cut: BTreeMap<usize, u64>,
+    /// Who does not reach the source, until when.
+    apart: BTreeMap<usize, u64>,
     /// Whether anything goes wrong.
     pub(super) is_stormy: bool,
     /// When who waits for time to pass.
@@ -125,7 +130,7 @@ enum Answer {
 
 impl Case {
     pub(super) const fn of(seed: u64) -> Self {
-        Self { seed, is_fenced: true, is_forgetful: false, tells_errors: true }
+        Self { seed, is_fenced: true, is_forgetful: false, tells_errors: true, tells_reach: true }
     }
 }
 
@@ -159,6 +164,7 @@ impl World {
             tasks: 0,
             answers: BTreeMap::new(),
             cut: BTreeMap::new(),
+            apart: BTreeMap::new(),
             is_stormy: false,
             timers: BTreeSet::new(),
             awake: (0..REPLICAS_MAX).collect(),
@@ -182,7 +188,7 @@ impl World {
         loop {
             let now = world.lock().now;
             if begun + STILL <= now && now < storm_ends {
-                world.lock().is_stormy = true;
+                world.lock().storm(count);
             } else if world.lock().is_stormy {
                 let mut world = world.lock();
                 world.is_stormy = false;
@@ -212,6 +218,23 @@ impl World {
             }
             world.lock().advance(if now < storm_ends { next_event } else { ends });
         }
+    }
+
+    /// Things go wrong from now on. In every sixth case all of the `count` replicas but one never
+    /// reach the source again, which is a control plane.
+    fn storm(&mut self, count: usize) {
+        let is_new = !std::mem::replace(&mut self.is_stormy, true);
+        if is_new && self.case.seed % 6 == 3 {
+            let bound = u64::try_from(count).unwrap();
+            let one = usize::try_from(self.below(bound)).unwrap();
+            let is_apart = |who: &usize| *who != one;
+            self.apart = (0..count).filter(is_apart).map(|who| (who, u64::MAX)).collect();
+        }
+    }
+
+    /// Whether `replica` does not reach the source.
+    pub(super) fn is_apart(&self, replica: usize) -> bool {
+        self.is_streamed && self.apart.get(&replica).is_some_and(|until| self.now < *until)
     }
 
     /// Any number below `bound`.
@@ -412,6 +435,7 @@ impl World {
                 let share = member.share.map(|share| Share { errors: 0, ..share });
                 written(&Member { share, ..member })
             }
+            Some(member) if !self.case.tells_reach => written(&Member { reaches: false, ..member }),
             Some(_) | None => bytes.to_vec(),
         }
     }
@@ -435,7 +459,7 @@ impl Shared {
         let until = now + 500 + world.below(30_000);
         world.timers.insert((until, who));
         world.awake.insert(who);
-        match world.below(11) {
+        match world.below(12) {
             0 | 1 => world.write_source(),
             2 => drop(world.cut.insert(who, until)),
             3 => replicas[who].stop_until(until),
@@ -449,6 +473,11 @@ impl Shared {
                 replicas[who].leave();
             }
             6 => world.end_any_lease(),
+            10 => {
+                let more = world.below(60_000);
+                let apart = world.apart.entry(who).or_default();
+                *apart = (until + more).max(*apart);
+            }
             7 | 8 => world.write_wish(),
             9 => {
                 world.orders += 1;
