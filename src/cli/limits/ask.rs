@@ -4,12 +4,16 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
+use crate::configuration::cluster::wish::ANSWER_TIME_MAX;
 use crate::configuration::config::Secret;
 use crate::configuration::source::Environment;
 use crate::proxy::operators::OPERATOR;
 
 /// How long a connection may take, and each silence after it.
 const TIME_MAX: Duration = Duration::from_secs(10);
+/// How long who is asked to do something may take: longer than it waits itself for a leader, which
+/// it says then.
+const DONE_TIME_MAX: Duration = ANSWER_TIME_MAX.saturating_add(Duration::from_secs(5));
 
 /// The longest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
@@ -44,6 +48,18 @@ pub(in crate::cli) enum Unasked {
         /// Why.
         source: io::Error,
     },
+    /// It was asked, and says nothing.
+    #[error(
+        "{address} was asked, and does not answer within {} s: it may be done all the same. Look \
+         with `weir status` before you try again",
+        time_max.as_secs()
+    )]
+    Late {
+        /// Where.
+        address: String,
+        /// How long it had.
+        time_max: Duration,
+    },
     /// Somebody answers, but no gateway of this version.
     #[error("what answers there is no admin listener of Weir, or one of another version")]
     Strange,
@@ -69,24 +85,29 @@ impl Gateway {
     }
 
     pub(in crate::cli) fn get(&self, target: &str) -> Result<Asked, Unasked> {
-        self.ask("GET", target)
+        self.ask("GET", target, TIME_MAX)
     }
 
     pub(in crate::cli) fn post(&self, target: &str) -> Result<Asked, Unasked> {
-        self.ask("POST", target)
+        self.ask("POST", target, DONE_TIME_MAX)
     }
 
-    fn ask(&self, method: &str, target: &str) -> Result<Asked, Unasked> {
+    fn ask(&self, method: &str, target: &str, time_max: Duration) -> Result<Asked, Unasked> {
         let silent = |source| Unasked::Silent { address: self.address.clone(), source };
-        let answer = self.exchange(method, target).map_err(silent)?;
+        let answer = match self.exchange(method, target, time_max) {
+            Err(error) if is_late(&error) && method != "GET" => {
+                return Err(Unasked::Late { address: self.address.clone(), time_max });
+            }
+            other => other.map_err(silent)?,
+        };
         parsed(answer).ok_or(Unasked::Strange)
     }
 
-    fn exchange(&self, method: &str, target: &str) -> io::Result<Vec<u8>> {
+    fn exchange(&self, method: &str, target: &str, time_max: Duration) -> io::Result<Vec<u8>> {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in self.address.to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, TIME_MAX) {
-                Ok(stream) => return carry(&stream, method, target),
+                Ok(stream) => return carry(&stream, (method, target), time_max),
                 Err(error) => last = error,
             }
         }
@@ -94,8 +115,17 @@ impl Gateway {
     }
 }
 
-fn carry(mut stream: &TcpStream, method: &str, target: &str) -> io::Result<Vec<u8>> {
-    stream.set_read_timeout(Some(TIME_MAX))?;
+/// Whether nothing came in time from somebody who was connected.
+fn is_late(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock)
+}
+
+fn carry(
+    mut stream: &TcpStream,
+    (method, target): (&str, &str),
+    time_max: Duration,
+) -> io::Result<Vec<u8>> {
+    stream.set_read_timeout(Some(time_max))?;
     stream.set_write_timeout(Some(TIME_MAX))?;
     let version = env!("CARGO_PKG_VERSION");
     let operator = operator();

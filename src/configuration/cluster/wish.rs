@@ -12,12 +12,16 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::Cluster;
+use super::pace::within;
 use super::publication::in_force;
 use super::record::{WISH, read, told, written};
 use super::store::{Condition, Store, Unreachable, Write};
 
 /// How long a wish waits for a leader.
 pub const WISH_LASTS: Duration = Duration::from_secs(8);
+/// How long at most whoever asks waits for an answer: for the wish, and for a store that is slow to
+/// take it and to say what became of it. Whoever asks from outside waits for longer.
+pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
 /// How often whoever put it there looks what became of it.
 const LOOK: Duration = Duration::from_millis(100);
 /// How many operators may wait at one replica.
@@ -76,6 +80,12 @@ pub enum Unheard {
     /// No leader saw to it, and none will.
     #[error("no leader saw to it within {} s; nothing was done", WISH_LASTS.as_secs())]
     NoLeader,
+    /// The store is slow, or others wait too.
+    #[error(
+        "there was no answer within {} s; it may be done all the same",
+        ANSWER_TIME_MAX.as_secs()
+    )]
+    Late,
     /// This replica is about to end.
     #[error("this replica is about to end")]
     Ending,
@@ -117,13 +127,18 @@ impl Cluster {
         let wish = Wish { id, what, who: told(who), at, reason: told(reason) };
         let (answer, answered) = oneshot::channel();
         self.desk.give.try_send((wish, answer)).map_err(|_full| Unheard::Busy)?;
-        answered.await.unwrap_or(Err(Unheard::Ending))
+        let answered = within(&*self.clock, ANSWER_TIME_MAX, answered).await;
+        answered.map_or(Err(Unheard::Late), |answer| answer.unwrap_or(Err(Unheard::Ending)))
     }
 
     /// Brings to the leader what operators say here, one after the other. Never returns.
     pub(super) async fn hear_operators(&self) {
         let mut take = self.desk.take.lock().await;
         while let Some((wish, answer)) = take.recv().await {
+            if answer.is_closed() {
+                // Nothing is done long after somebody wanted it.
+                continue;
+            }
             // Who does not wait any more finds it in the log.
             let _ = answer.send(self.put_before_leader(&wish).await);
         }
