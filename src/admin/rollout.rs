@@ -152,6 +152,7 @@ mod tests {
             withheld: Some(withheld),
             wish: None,
             sound: vec![7, 8],
+            now: false,
         }
     }
 

@@ -55,7 +55,7 @@ pub struct ControlPlane {
     publishing: Publishing,
     handle: Handle,
     board: Arc<Board>,
-    switches: Option<Arc<Switches>>,
+    switches: Arc<Switches>,
     credentials: Arc<Credentials>,
     fetcher: Arc<Fetcher>,
     clock: Arc<SystemClock>,
@@ -87,9 +87,6 @@ impl ControlPlane {
         let board = Arc::new(Board::default());
         let (publishing, handle) = publishing(settings, environment, &board, &clock)?;
         let switches = publishing.switches(settings, &clock)?;
-        if let Some(switches) = &switches {
-            board.switch(switches.list());
-        }
         Ok(Self {
             gateways,
             terms,
@@ -113,7 +110,7 @@ impl ControlPlane {
             builder.worker_threads(THREADS).thread_name("gateways").enable_all().build()?;
         let (stop, stopped) = watch::channel(false);
         let cluster = publishing.cluster();
-        let publishing = publishing.start(&stopped)?;
+        let publishing = publishing.start(&stopped, &self.switches)?;
         let fleet = Arc::new(Fleet::default());
         let credentials = Arc::clone(&self.credentials);
         let attending = Arc::clone(&credentials).attend(self.fetcher, Arc::clone(&self.clock));
@@ -126,13 +123,13 @@ impl ControlPlane {
             credentials,
             tally: Arc::clone(&service.tally),
             cluster,
-            switches: self.switches,
-            board: Arc::clone(&self.board),
+            switches: Arc::clone(&self.switches),
             started: self.clock.now(),
             clock: Arc::clone(&self.clock),
         };
         let served = runtime.block_on(async {
             runtime.spawn(attending);
+            runtime.spawn(tell_switched(self.switches, self.board));
             if let Some(bound) = self.operators {
                 runtime.spawn(listener(bound, operators).serve(stopped.clone()));
             }
@@ -170,6 +167,17 @@ impl ControlPlane {
             let _ = thread.join();
         }
         served
+    }
+}
+
+/// Shows gateways what is switched off, whenever that changes: never returns.
+async fn tell_switched(switches: Arc<Switches>, board: Arc<Board>) {
+    let mut list = switches.follow();
+    loop {
+        let now = Arc::clone(&list.borrow_and_update());
+        board.switch(now);
+        // Its sender is ours.
+        let _ = list.changed().await;
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) fn publishing(
     let status = Arc::new(Status::default());
     let (ask, asked) = watch::channel(0);
     let (tell, loaded) = watch::channel(Loads::default());
-    let looking = Looking { folder: folder.path().display().to_string(), ask, loaded };
+    let looking = Looking { folder: folder.path().display().to_string(), ask: ask.clone(), loaded };
     let watched = Watched {
         folder,
         environment,
@@ -76,7 +76,7 @@ pub(super) fn publishing(
         known: Arc::default(),
     };
     let parts = cluster::Parts {
-        source: Arc::new(Led { watched, asked, loaded: tell, clock: Arc::clone(clock) }),
+        source: Arc::new(Led { watched, ask, asked, loaded: tell, clock: Arc::clone(clock) }),
         status,
         clock: Arc::clone(clock),
         replica: shared::name(&settings.replica)?,
@@ -89,16 +89,18 @@ pub(super) fn publishing(
 }
 
 impl Publishing {
-    /// What is switched off, as one alone keeps it; several together keep nothing of it.
+    /// What is switched off: one alone keeps it in its state folder, several share it.
     pub(super) fn switches(
         &self,
         settings: &Settings,
         clock: &SystemClock,
-    ) -> Result<Option<Arc<Switches>>, StartError> {
-        let Self::Alone(..) = self else { return Ok(None) };
+    ) -> Result<Arc<Switches>, StartError> {
+        if let Self::Together(_together, cluster) = self {
+            return Ok(Arc::new(Switches::shared(Arc::clone(cluster))));
+        }
         let state = settings.control.state_folder.as_deref().unwrap_or(Path::new(STATE_FOLDER));
         match Switches::open(state, clock.now()) {
-            Ok(switches) => Ok(Some(Arc::new(switches))),
+            Ok(switches) => Ok(Arc::new(switches)),
             Err(unusable) => Err(StartError::Control(unusable.to_string())),
         }
     }
@@ -111,8 +113,13 @@ impl Publishing {
         }
     }
 
-    /// Publishes, on threads that end with the handle or once `stopped` says so.
-    pub(super) fn start(self, stopped: &watch::Receiver<bool>) -> io::Result<Vec<JoinHandle<()>>> {
+    /// Publishes, and keeps `switches`, on threads that end with the handle or once `stopped` says
+    /// so.
+    pub(super) fn start(
+        self,
+        stopped: &watch::Receiver<bool>,
+        switches: &Arc<Switches>,
+    ) -> io::Result<Vec<JoinHandle<()>>> {
         let thread = |name: &str| thread::Builder::new().name(name.to_owned());
         match self {
             Self::Alone(publisher, interval) => {
@@ -121,9 +128,14 @@ impl Publishing {
             Self::Together(together, cluster) => {
                 let shower = thread("publisher").spawn(together.shower())?;
                 let runtime = Builder::new_current_thread().enable_all().build()?;
-                let stopped = stopped.clone();
+                let (stopped, switches) = (stopped.clone(), Arc::clone(switches));
                 let together = thread("cluster").spawn(move || {
-                    runtime.block_on(together.run(stopped));
+                    runtime.block_on(async {
+                        tokio::select! {
+                            () = together.run(stopped) => (),
+                            () = switches.attend() => (),
+                        }
+                    });
                     cluster.status.stop();
                     // A look at a disk that hangs is not waited for.
                     runtime.shutdown_timeout(Duration::ZERO);

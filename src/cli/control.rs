@@ -39,7 +39,7 @@ enum Command {
     /// Publishes what the folder has, at once; it is found good first, as ever.
     Publish {
         /// Has the replicas of clusters behind gateways serve it all at once, instead of a few
-        /// first.
+        /// first; also if it is published already, and some serve it first at this moment.
         #[arg(long)]
         now: bool,
         /// Publishes it although it takes much away, or although somebody went back from it.

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::authority::Credentials;
-use super::board::Board;
 use super::fleet::Fleet;
 use super::publisher::{Ask, Handle, Standing};
 use super::shape::Seen;
@@ -47,10 +46,8 @@ pub struct Operators {
     pub tally: Arc<Tally>,
     /// The control planes that publish together, if there are several.
     pub cluster: Option<Arc<Cluster>>,
-    /// What is switched off; several together have none.
-    pub switches: Option<Arc<Switches>>,
-    /// Where gateways see it.
-    pub board: Arc<Board>,
+    /// What is switched off.
+    pub switches: Arc<Switches>,
     /// When the process started.
     pub started: Timestamp,
     /// What time it is.
@@ -135,7 +132,7 @@ impl Operators {
     fn report(&self) -> Value {
         let (standing, replicas) = (self.publisher.standing(), self.fleet.replicas());
         let seen = Seen::now(&standing, &replicas, self.started, self.clock.now());
-        let list = self.switches.as_ref().map(|switches| switches.list()).unwrap_or_default();
+        let list = self.switches.list();
         let switched_off = list.entries().iter().map(switched::Off::of).collect();
         let seen = Seen { switched_off, ..seen };
         let mut told = serde_json::to_value(seen).unwrap_or_default();

@@ -184,7 +184,13 @@ impl Publisher {
         let is_held = self.ledger.held() == self.content;
         let is_forced = asks.as_ref().is_some_and(|(ask, _wanted)| ask.means(&digest));
         let is_meant = (is_held || is_withheld) && is_forced;
-        let is_newest = self.ledger.rows().last().is_some_and(|row| row.digest == digest);
+        let is_wanted_now = asks.as_ref().is_some_and(|(ask, _wanted)| ask.now);
+        // What is served already is published once more for whoever wants it to be for all at once.
+        let is_newest = self
+            .ledger
+            .rows()
+            .last()
+            .is_some_and(|row| row.digest == digest && (row.now || !is_wanted_now));
         if is_newest || is_held && !is_meant {
             self.standing.send_modify(|standing| {
                 standing.faults.clear();

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::board::{Board, FORMER_MAX};
 use super::publisher::{Ask, Handle, Standing, Wish, Withheld};
 use crate::configuration::bundle::Bundle;
+use crate::configuration::cluster::publication::in_force;
 use crate::configuration::cluster::source::{Errand, Source, Watched};
 use crate::configuration::cluster::wish::What;
 use crate::configuration::cluster::{self, Cluster};
@@ -33,6 +34,8 @@ const READ_AGAIN: Duration = Duration::from_secs(1);
 pub struct Led {
     /// The folder.
     pub watched: Watched,
+    /// Asks for a look.
+    pub ask: watch::Sender<u64>,
     /// Changes when somebody asks for a look.
     pub asked: watch::Receiver<u64>,
     /// Told whenever the folder was loaded.
@@ -105,6 +108,13 @@ impl Source for Led {
         self.watched.inventory(bundle).await
     }
 
+    async fn look_now(&self) {
+        let mut loaded = self.loaded.subscribe();
+        self.ask.send_modify(|asked| *asked = asked.wrapping_add(1));
+        // Its sender is ours.
+        let _ = loaded.changed().await;
+    }
+
     /// Nothing: what one control plane alone calls the first generation, another may call so too.
     async fn meanwhile(&self, _standing: watch::Receiver<cluster::Standing>) -> Option<Bundle> {
         None
@@ -160,7 +170,10 @@ impl Together {
 fn show(cluster: &Cluster, board: &Board, offer: &Offer) {
     let Offer { generation, bundle, order } = offer;
     if *order == Order::Serve {
-        board.publish(*generation, Arc::clone(bundle));
+        let current = cluster.standing.borrow().current.clone();
+        let is_urgent =
+            current.is_some_and(|current| current.number == generation.number && current.now);
+        board.publish_as(*generation, Arc::clone(bundle), is_urgent);
         tracing::info!(%generation, digest = %bundle.digest(), "a configuration is offered to gateways");
     }
     let (now, is_leading) = (cluster.clock.now(), cluster.standing.borrow().is_leading);
@@ -285,27 +298,18 @@ async fn publish(
     let before = current.as_ref().map_or(0, |current| current.number);
     let held = current
         .and_then(|current| current.withheld.map(|withheld| withheld.digest).or(current.held));
-    let published = match held.filter(|held| wanted.means(held)) {
-        _ if wanted.now => {
-            Err("control planes that share an etcd do not say `--now` yet".to_owned())
-        }
-        Some(digest) => {
-            let name = if who.operator.is_empty() { "somebody" } else { &who.operator };
-            let by = format!("{name} at {}", cluster.replica);
-            match cluster.want(What::Force(digest), &by, &wanted.reason).await {
-                Ok(done) if done.is_done => {
-                    let current = cluster.standing.borrow().current.clone();
-                    Ok(current.map_or(before, |current| current.number))
-                }
-                Ok(done) => Err(done.outcome),
-                Err(unheard) => Err(unheard.to_string()),
-            }
-        }
+    let what = match held.filter(|held| wanted.means(held)) {
+        forced if wanted.now && wanted.force == forced.is_some() => Ok(What::Urgent(forced)),
+        Some(digest) => Ok(What::Force(digest)),
         None if wanted.force => Err("nothing that is meant is held back".to_owned()),
         None => {
             ask.send_modify(|asked| *asked = asked.wrapping_add(1));
             Err("the leader publishes what its folder has by itself: see /status".to_owned())
         }
+    };
+    let published = match what {
+        Ok(what) => brought(cluster, what, &wanted.reason, who).await,
+        Err(why) => Err(why),
     };
     let after = published.as_ref().map_or_else(Clone::clone, ToString::to_string);
     who.changes(Change {
@@ -318,6 +322,23 @@ async fn publish(
     published
 }
 
+/// Has the leader do `what`: the number of the generation that is in force then.
+async fn brought(cluster: &Cluster, what: What, reason: &str, who: &Who) -> Result<u64, String> {
+    let done = cluster.want(what, &named(cluster, who), reason).await;
+    let done = done.map_err(|unheard| unheard.to_string())?;
+    if !done.is_done {
+        return Err(done.outcome);
+    }
+    let seen = in_force(&*cluster.store).await.map_err(|failed| failed.to_string())?;
+    seen.current.map(|current| current.number).ok_or(done.outcome)
+}
+
+/// Who it is, as others are told.
+fn named(cluster: &Cluster, who: &Who) -> String {
+    let name = if who.operator.is_empty() { "somebody" } else { &who.operator };
+    format!("{name} at {}", cluster.replica)
+}
+
 /// Has the leader publish a former configuration again: the number of the new generation, and that
 /// of the one whose content it has.
 async fn go_back(
@@ -326,9 +347,7 @@ async fn go_back(
     who: &Who,
     before: &str,
 ) -> Result<(u64, u64), String> {
-    let name = if who.operator.is_empty() { "somebody" } else { &who.operator };
-    let by = format!("{name} at {}", cluster.replica);
-    let gone = match cluster.want(What::Back(to), &by, "").await {
+    let gone = match cluster.want(What::Back(to), &named(cluster, who), "").await {
         Ok(done) if done.is_done => {
             let rows = cluster.history().await.unwrap_or_default();
             let last = rows.iter().rev().find_map(|row| Some((row.number, row.like?)));

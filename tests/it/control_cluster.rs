@@ -15,8 +15,8 @@ use crate::harness::site::{open_api, write};
 use crate::harness::{Gateway, Site, soon};
 
 /// Replicas of one cluster.
-struct Cluster {
-    replicas: Vec<(String, Gateway)>,
+pub(crate) struct Cluster {
+    pub(crate) replicas: Vec<(String, Gateway)>,
 }
 
 /// A replica of the cluster in `etcd`, as far as that goes without a control plane.
@@ -37,7 +37,11 @@ fn site(etcd: &Etcd, hold: &str, lease: &str) -> Site {
 
 impl Cluster {
     /// Three replicas, which need not be ready soon.
-    fn start(etcd: &Etcd, [hold, lease]: [&str; 2], configure: impl Fn(&mut Site, &str)) -> Self {
+    pub(crate) fn start(
+        etcd: &Etcd,
+        [hold, lease]: [&str; 2],
+        configure: impl Fn(&mut Site, &str),
+    ) -> Self {
         let start = |name: &str| {
             let mut site = site(etcd, hold, lease);
             configure(&mut site, name);
@@ -52,7 +56,7 @@ impl Cluster {
         Self::start(etcd, ["0s", "3s"], |site, name| drop(control.configure(site, name, &token)))
     }
 
-    fn all_say(&self, word: &str) {
+    pub(crate) fn all_say(&self, word: &str) {
         for (name, replica) in &self.replicas {
             let said = later(|| (answer(replica) == word).then_some(()));
             let now = answer(replica);
@@ -70,7 +74,25 @@ impl Cluster {
         self.replicas.remove(at).1
     }
 
-    fn told(&self) -> String {
+    /// Waits until a generation of this number is served by some only.
+    pub(crate) fn await_canaries(&self, generation: u64) {
+        let is_staged = |replica: &Gateway| {
+            let in_force = &status(replica)["inForce"];
+            in_force["generation"] == generation && in_force["stage"] == "canaries"
+        };
+        let all_see = || self.replicas.iter().all(|(_, it)| is_staged(it)).then_some(());
+        assert!(later(all_see).is_some(), "{}", self.told());
+    }
+
+    /// Waits until all answer with this status.
+    fn all_answer(&self, wanted: u16) {
+        for (name, replica) in &self.replicas {
+            let answers = || (replica.get("/echo/a").status == wanted).then_some(());
+            assert!(later(answers).is_some(), "{name} does not answer {wanted}: {}", self.told());
+        }
+    }
+
+    pub(crate) fn told(&self) -> String {
         let events = |(_, replica): &(String, Gateway)| replica.events().join("\n");
         self.replicas.iter().map(events).collect::<Vec<_>>().join("\n--\n")
     }
@@ -228,6 +250,69 @@ fn a_leader_that_cannot_reach_the_control_plane_makes_room_for_one_that_can() {
     for caller in callers {
         assert_eq!(caller.end(), ["200 one", "200 two", "200 three"]);
     }
+}
+
+#[test]
+fn what_is_published_now_is_for_all_of_a_cluster_at_once_however_long_it_would_hold() {
+    let control = Control::start(echo("one"));
+    let etcd = Etcd::start();
+    let token = control.token("north");
+    let cluster = Cluster::start(&etcd, ["1h", "3s"], |site, name| {
+        drop(control.configure(site, name, &token));
+    });
+    cluster.all_say("one");
+    control.write("policy.xml", saying("two"));
+    // What is published is tried by some, and somebody has no time for that.
+    cluster.await_canaries(2);
+    let done = control.ask(&["publish", "--now"]);
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!(String::from_utf8(done.stdout).expect("text"), "generation 3 is published\n");
+    cluster.all_say("two");
+    // It was the same: nobody serves anything anew.
+    assert!(cluster.replicas.iter().all(|(_, replica)| replica.generation() == 2));
+    let in_force = status(&cluster.replicas[0].1)["inForce"].clone();
+    assert_eq!((&in_force["stage"], &in_force["controlGeneration"]), (&"all".into(), &3.into()));
+    let again = control.ask(&["publish", "--now"]);
+    let told = String::from_utf8(again.stderr).expect("text");
+    assert!(told.contains("is published already"), "{told}");
+    // Going back is for all at once too.
+    assert!(control.rollback(&[]).status.success());
+    cluster.all_say("one");
+}
+
+#[test]
+fn what_a_control_plane_switches_off_is_off_at_all_replicas_and_at_one_that_starts_later() {
+    let mut control = Control::start(echo("one"));
+    let etcd = Etcd::start();
+    let mut cluster = Cluster::behind(&control, &etcd);
+    cluster.all_say("one");
+    let leader = name(&stream(&control, serves(1)));
+    let done = control.ask(&["disable", "api", "echo", "--reason", "it leaks"]);
+    assert!(done.status.success(), "{done:?}");
+    cluster.all_answer(503);
+    for (name, replica) in &cluster.replicas {
+        let off = replica.status()["configuration"]["killSwitch"]["off"].to_string();
+        assert!(off.contains("api echo (control plane, by "), "{name}: {off}");
+        assert_eq!(replica.generation(), 1);
+    }
+    // One that starts later hears it from the others' etcd: the control plane is not there.
+    control.kill();
+    let mut site = site(&etcd, "0s", "3s");
+    control.configure(&mut site, "later", &control.token("north"));
+    cluster.replicas.push(("later".to_owned(), Gateway::listening(site)));
+    let off = |replica: &Gateway| {
+        replica.status()["configuration"]["killSwitch"]["off"].to_string().contains("api echo")
+    };
+    let later_one = || off(cluster.of("later")).then_some(());
+    assert!(later(later_one).is_some(), "{}", cluster.told());
+    cluster.all_answer(503);
+    // So does whoever leads next.
+    drop(cluster.take(&leader));
+    control.restart();
+    stream(&control, |row| name(row) != leader && serves(1)(row));
+    cluster.all_answer(503);
+    assert!(control.ask(&["enable", "api", "echo"]).status.success());
+    cluster.all_say("one");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::cluster::saying;
+use crate::control_cluster::Cluster;
 use crate::harness::control::{Control, later, refuses};
 use crate::harness::etcd::Etcd;
 use crate::harness::relay::Relay;
@@ -295,6 +296,129 @@ fn what_is_wrong_with_the_leaders_folder_is_told_by_all() {
         soon(|| (!controls[leader].admin("/readyz").text().contains("refused")).then_some(()))
             .is_some()
     );
+}
+
+#[test]
+fn now_at_one_is_now_for_a_cluster_that_has_its_stream_at_the_other() {
+    let etcd = Etcd::start();
+    let (controls, _relay) = two(&etcd, "one");
+    agreed(&controls, is_at(1));
+    let token = controls[0].token("north");
+    let cluster = Cluster::start(&etcd, ["1h", "3s"], |site, name| {
+        drop(controls[0].configure(site, name, &token));
+    });
+    cluster.all_say("one");
+    for control in &controls {
+        control.write("policy.xml", saying("two"));
+    }
+    cluster.await_canaries(2);
+    agreed(&controls, is_at(2));
+    let has_stream = |control: &Control| {
+        let rows = control.status()["replicas"].as_array().cloned().unwrap_or_default();
+        rows.iter().any(|row| row["connected"] == true)
+    };
+    let here = later(|| controls.iter().position(has_stream)).expect("one has the stream");
+    let done = controls[1 - here].ask(&["publish", "--now"]);
+    assert!(done.status.success(), "{done:?}\n{}", controls[1 - here].events().join("\n"));
+    assert_eq!(String::from_utf8(done.stdout).expect("text"), "generation 3 is published\n");
+    cluster.all_say("two");
+    let told = agreed(&controls, is_at(3));
+    assert_eq!(
+        (&told["generations"][2]["now"], &told["generations"][1]["now"]),
+        (&true.into(), &Value::Null)
+    );
+    let by = told["generations"][2]["wanted"]["by"].as_str().unwrap_or_default();
+    assert!(by.ends_with(if here == 0 { " at b" } else { " at a" }), "{told}");
+    for control in &controls {
+        let again = control.ask(&["publish", "--now"]);
+        let told = String::from_utf8(again.stderr).expect("text");
+        assert!(told.contains("what the folder has is generation 3, for all at once"), "{told}");
+    }
+
+    // A folder that nobody may publish is not published in a hurry either.
+    let first = leader(&controls);
+    controls[first].write("policy.xml", "<policies><inbound><set-bodi /></inbound></policies>");
+    let refused = controls[1 - first].ask(&["publish", "--now"]);
+    let told = String::from_utf8(refused.stderr).expect("text");
+    assert!(
+        told.contains("the folder of the leader is refused") && told.contains("set-bodi"),
+        "{told}"
+    );
+    assert_eq!(controls[first].generation(), 3);
+}
+
+#[test]
+fn what_one_switches_off_is_off_at_the_gateways_of_all_and_outlives_them() {
+    let mut etcd = Etcd::start();
+    let (mut controls, _relay) = two(&etcd, "one");
+    agreed(&controls, is_at(1));
+    let direct = |control: &Control, name: &str| {
+        let mut site = Site::new();
+        site.set("control-endpoint", &format!("https://localhost:{}", control.gateways().port()));
+        site.set("control-ca-file", &control.own("ca.pem").display().to_string());
+        site.set("control-token", &control.token("north"));
+        site.set("replica-name", name);
+        Gateway::listening(site)
+    };
+    let mut gateways = vec![direct(&controls[0], "g"), direct(&controls[1], "h")];
+    let all_answer = |gateways: &[Gateway], status: u16| {
+        for gateway in gateways {
+            let answers = || (gateway.get("/echo/a").status == status).then_some(());
+            assert!(later(answers).is_some(), "no {status}: {}", gateway.events().join("\n"));
+        }
+    };
+    let off = |controls: &[Control], wanted: &[&str]| {
+        let list = |control: &Control| {
+            let list = control.status()["switchedOff"].as_array().cloned().unwrap_or_default();
+            list.iter().map(|it| it["what"].as_str().unwrap_or_default().to_owned()).collect()
+        };
+        let same = |control: &Control| {
+            let mut list: Vec<String> = list(control);
+            list.sort();
+            list == wanted
+        };
+        let all = || controls.iter().all(same).then_some(());
+        assert!(soon(all).is_some(), "not {wanted:?}: {}", controls[0].status());
+    };
+    all_answer(&gateways, 200);
+
+    // Both are told something at the same moment, and both know both.
+    std::thread::scope(|scope| {
+        for (at, what) in [["api", "echo"], ["operation", "echo/none"]].into_iter().enumerate() {
+            let control = &controls[at];
+            scope.spawn(move || {
+                let [kind, name] = what;
+                let done = control.ask(&["disable", kind, name, "--reason", "it leaks"]);
+                assert!(done.status.success(), "{done:?}");
+            });
+        }
+    });
+    off(&controls, &["api echo", "operation echo/none"]);
+    all_answer(&gateways, 503);
+    assert!(gateways.iter().all(|gateway| gateway.generation() == 1));
+
+    // It lies in etcd, which outlives them all; without it nothing is switched.
+    for control in &mut controls {
+        control.kill();
+        control.restart();
+    }
+    off(&controls, &["api echo", "operation echo/none"]);
+    gateways.push(direct(&controls[0], "later"));
+    all_answer(&gateways, 503);
+    etcd.kill();
+    let refused = controls[0].ask(&["enable", "api", "echo"]);
+    let told = String::from_utf8(refused.stderr).expect("text");
+    assert!(told.contains("etcd"), "{told}");
+    assert!(!refused.status.success());
+    all_answer(&gateways, 503);
+    etcd.restart();
+    let enabled = || controls[1].ask(&["enable", "api", "echo"]).status.success().then_some(());
+    assert!(later(enabled).is_some(), "{}", controls[1].events().join("\n"));
+    off(&controls, &["operation echo/none"]);
+    all_answer(&gateways, 200);
+    let wrong = controls[0].ask(&["enable", "api", "echo"]);
+    let told = String::from_utf8(wrong.stderr).expect("text");
+    assert!(told.contains("`echo` is not switched off"), "{told}");
 }
 
 #[test]

@@ -163,6 +163,7 @@ mod tests {
             withheld: None,
             wish: None,
             sound: Vec::new(),
+            now: false,
         };
         let member = |(at, serving): (usize, &u64)| Member {
             replica: format!("replica-{at}"),

@@ -1,15 +1,21 @@
 //! How the leader does what operators want: in the transaction that takes the wish away.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Cluster;
 use super::lead::{Seen, Term, after, without};
+use super::pace::within;
 use super::pile::fetch;
 use super::publication::{Edition, Failed, Press, kept};
 use super::record::{Current, LEADER, Member, Origin, Record, Stage, WISH};
+use super::source::Found;
 use super::store::{Condition, Write};
 use super::wish::{Done, What, Wish};
 use crate::configuration::bundle::Digest;
+
+/// How long the source may take to look at what it has: a wish does not wait for long.
+const LOOK_TIME_MAX: Duration = Duration::from_secs(4);
 
 /// What is to be done for a wish.
 enum Deed {
@@ -25,7 +31,7 @@ impl Cluster {
     /// Does what somebody wants, and says what became of it.
     pub(super) async fn heed(
         &self,
-        (term, press): (&Term<'_>, Press<'_>),
+        (term, press): (&mut Term<'_>, Press<'_>),
         seen: &Seen<'_>,
         wish: Wish,
         changed: i64,
@@ -36,9 +42,16 @@ impl Cluster {
             press.store.commit(&when, &[Write::Remove(WISH.to_owned())]).await?;
             return Ok(());
         };
+        if matches!(wish.what, What::Urgent(_)) && term.looked_for != Some(wish.id) {
+            // What the source has now is meant.
+            term.looked_for = Some(wish.id);
+            let _ = within(&*self.clock, LOOK_TIME_MAX, self.source.look_now()).await;
+            return Err(Failed::Overtaken);
+        }
         let deed = match &wish.what {
             What::Now(number) => now(current, seen.members, *number),
             What::Force(digest) => force(term, seen, current, digest),
+            What::Urgent(forced) => self.urgent(term, seen, current, forced.as_ref()).await?,
             What::Back(to) => {
                 let is_any = !self.terms.only_sound;
                 back(term, seen, current, (*to, &wish, is_any)).await?
@@ -80,6 +93,47 @@ impl Cluster {
     }
 }
 
+impl Cluster {
+    /// What the source has is published for all at once.
+    async fn urgent(
+        &self,
+        term: &mut Term<'_>,
+        seen: &Seen<'_>,
+        current: &Current,
+        forced: Option<&String>,
+    ) -> Result<Deed, Failed> {
+        let nothing = |why: String| Ok(Deed::Nothing(why));
+        if let Some(fault) = self.status.now().refusal.first() {
+            return nothing(format!("the folder of the leader is refused: {fault}"));
+        }
+        let Some(found) = seen.found else {
+            return nothing("the leader has not looked at its folder yet: try again".to_owned());
+        };
+        let digest = found.bundle.digest().to_string();
+        if forced.is_some_and(|forced| *forced != digest) {
+            let why = "the folder of the leader has another configuration than was held back";
+            return nothing(why.to_owned());
+        }
+        if digest == current.digest && current.now {
+            let number = current.number;
+            return nothing(format!("what the folder has is generation {number}, for all at once"));
+        }
+        if digest != current.digest && forced.is_none() {
+            if !term.is_news(found, current, self.clock.now()) {
+                let why = "somebody went back from what the folder of the leader has, or that is \
+                           behind: publish it with --force";
+                return nothing(why.to_owned());
+            }
+            if let Some(much) = self.takes_away(term, seen.in_force, &found.bundle).await? {
+                return nothing(format!("{much}: say so with --force and a --reason"));
+            }
+        }
+        let previous = current.served_by_all(seen.members);
+        let edition = Edition { now: true, ..meant(seen, current, found, (Stage::All, previous)) };
+        Ok(Deed::Publish(Box::new(edition)))
+    }
+}
+
 /// All serve what is in force for some, once all have found that they can.
 fn now(current: &Current, members: &[Member], number: u64) -> Deed {
     if current.number != number {
@@ -118,12 +172,22 @@ fn force(term: &Term<'_>, seen: &Seen<'_>, current: &Current, digest: &String) -
     let Some(stage) = stage else {
         return Deed::Nothing("no replica is there that could try it".to_owned());
     };
-    let bundle = Arc::clone(&found.bundle);
-    Deed::Publish(Box::new(Edition {
+    Deed::Publish(Box::new(meant(seen, current, found, (stage, previous))))
+}
+
+/// What was found is what is meant, for `stage`; the others serve `previous` meanwhile.
+fn meant(
+    seen: &Seen<'_>,
+    current: &Current,
+    found: &Found,
+    (stage, previous): (Stage, u64),
+) -> Edition {
+    let generation = after(current, seen.members);
+    Edition {
         origin: found.origin_after(Some(current), previous),
         sound: current.sound.clone(),
-        ..Edition::new(bundle, generation, stage, previous)
-    }))
+        ..Edition::new(Arc::clone(&found.bundle), generation, stage, previous)
+    }
 }
 
 /// A former configuration is published again, for all.
@@ -174,6 +238,8 @@ async fn back(
         }),
         like: Some(*number),
         sound: without(&current.sound, current.number),
+        // Whoever goes back does not want to wait for a few to try it.
+        now: true,
         ..Edition::new(Arc::new(bundle), generation, Stage::All, *number)
     })))
 }
@@ -185,10 +251,10 @@ fn published(wish: &Wish, edition: &Edition) -> String {
             let like = edition.previous;
             format!("generation {generation} is for all, with the configuration of {like}")
         }
-        (What::Now(_) | What::Force(_), Stage::All) => {
+        (What::Now(_) | What::Force(_) | What::Urgent(_), Stage::All) => {
             format!("generation {generation} is for all")
         }
-        (What::Now(_) | What::Force(_), Stage::Canaries(names)) => {
+        (What::Now(_) | What::Force(_) | What::Urgent(_), Stage::Canaries(names)) => {
             format!("generation {generation} is for {} first", names.join(", "))
         }
     }

@@ -15,7 +15,7 @@ impl Cluster {
             published: record.published,
             like: record.like,
             by: Some(record.by),
-            now: false,
+            now: record.now,
             wanted: record.wish.map(|wish| Wanted { by: wish.who, reason: wish.reason }),
         };
         Ok(kept(&*self.store).await?.into_iter().map(row).collect())

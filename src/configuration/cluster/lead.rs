@@ -45,7 +45,7 @@ pub(super) struct Term<'a> {
     /// What the source had first.
     first: Option<Digest>,
     /// The digests of what was in force before what was when this term began, once they are known.
-    former: Option<Vec<String>>,
+    pub(super) former: Option<Vec<String>>,
     /// What the configuration in force has, once it was asked for, with its digest.
     pub(super) inventory: Option<(String, Option<Arc<Inventory>>)>,
     /// What was found out last: what the second of two configurations takes away of the first.
@@ -55,6 +55,8 @@ pub(super) struct Term<'a> {
     shared: (u64, u64),
     /// Whether this replica has ended the term itself, or tried to.
     pub(super) makes_room: bool,
+    /// The wish for which the source was last asked to look at once.
+    pub(super) looked_for: Option<u64>,
 }
 
 impl Cluster {
@@ -72,18 +74,8 @@ impl Cluster {
 
     async fn work(&self, epoch: i64, mut found: watch::Receiver<Option<Found>>) -> bool {
         let now = self.clock.now();
-        let mut term = Term {
-            press: Press { store: &*self.store, replica: &self.replica, epoch, now },
-            rollout: Rollout::new(self.terms.hold, self.terms.patience),
-            begun: now,
-            cleaned: now,
-            first: None,
-            former: None,
-            inventory: None,
-            compared: None,
-            shared: (0, 0),
-            makes_room: false,
-        };
+        let press = Press { store: &*self.store, replica: &self.replica, epoch, now };
+        let mut term = Term::begin(press, Rollout::new(self.terms.hold, self.terms.patience));
         let mut failures = 0_u32;
         loop {
             let newest = found.borrow_and_update().clone();
@@ -170,6 +162,13 @@ impl Cluster {
             let cleared = Current { withheld: None, ..restaged(current.stage.clone()) };
             return press.stage(&cleared, seen).await;
         }
+        if self.is_hurried(current, members) {
+            tracing::info!(
+                generation = current.number,
+                "whoever published it wants it now: it goes to all"
+            );
+            return press.stage(&restaged(Stage::All), seen).await;
+        }
         match term.rollout.judge(current, members, now) {
             Verdict::Wait => (),
             Verdict::Go => {
@@ -192,6 +191,15 @@ impl Cluster {
         Ok(())
     }
 
+    /// Whether what some serve first is wanted for all at once by whoever published it, and all have
+    /// found that they can.
+    fn is_hurried(&self, current: &Current, members: &[Member]) -> bool {
+        let can = |it: &Member| current.number <= it.prepared && !it.refuses(current.number);
+        matches!(current.stage, Stage::Canaries(_))
+            && Digest::from_hex(&current.digest).is_some_and(|it| self.source.is_urgent(&it))
+            && members.iter().all(can)
+    }
+
     /// How the replicas are doing.
     pub(super) async fn members(&self) -> Result<Vec<Member>, Unreachable> {
         let listing = self.store.list(MEMBERS).await?;
@@ -199,7 +207,24 @@ impl Cluster {
     }
 }
 
-impl Term<'_> {
+impl<'a> Term<'a> {
+    /// A term that begins now.
+    pub(super) const fn begin(press: Press<'a>, rollout: Rollout) -> Self {
+        Self {
+            press,
+            rollout,
+            begun: press.now,
+            cleaned: press.now,
+            first: None,
+            former: None,
+            inventory: None,
+            compared: None,
+            shared: (0, 0),
+            makes_room: false,
+            looked_for: None,
+        }
+    }
+
     /// What is to be published of what was found, if anything is.
     fn next(
         &mut self,
@@ -232,9 +257,9 @@ impl Term<'_> {
     }
 
     /// Whether what was found is to come after what is in force.
-    fn is_news(&mut self, found: &Found, current: &Current, now: Timestamp) -> bool {
+    pub(super) fn is_news(&mut self, found: &Found, current: &Current, now: Timestamp) -> bool {
         let digest = *found.bundle.digest();
-        let first = *self.first.get_or_insert(digest);
+        self.first.get_or_insert(digest);
         let named = digest.to_string();
         if named == current.digest {
             return false;
@@ -246,10 +271,20 @@ impl Term<'_> {
         if Some(&named) == current.held.as_ref() {
             return false;
         }
+        !self.is_behind(found, current, now)
+    }
+
+    /// Whether what was found is rather older than what is in force than what somebody wants next:
+    /// the source has yet to come to that.
+    pub(super) fn is_behind(&self, found: &Found, current: &Current, now: Timestamp) -> bool {
+        if found.origin.is_some() {
+            return found.is_before(current);
+        }
         // What this replica's source has had from the beginning of its term, and what was in force
         // before, is rather old than taken back to.
-        let is_former = self.former.as_ref().is_some_and(|former| former.contains(&named));
-        !(is_former && first == digest && now.since(self.begun) < BEHIND_MAX)
+        let (digest, former) = (found.bundle.digest(), self.former.as_deref().unwrap_or_default());
+        let is_first = self.first.is_none_or(|first| first == *digest);
+        is_first && former.contains(&digest.to_string()) && now.since(self.begun) < BEHIND_MAX
     }
 }
 

@@ -90,6 +90,8 @@ pub struct Edition {
     pub heeds: Option<i64>,
     /// See [`Current::sound`]: those before it.
     pub sound: Vec<u64>,
+    /// See [`Current::now`].
+    pub now: bool,
 }
 
 impl Edition {
@@ -108,6 +110,7 @@ impl Edition {
             wish: None,
             heeds: None,
             sound: Vec::new(),
+            now: false,
         }
     }
 }
@@ -155,6 +158,7 @@ impl Press<'_> {
             published: self.now.micros() / 1_000,
             like: edition.like,
             wish: edition.heeds.and(edition.wish.as_ref()).map(|done| done.wish.clone()),
+            now: edition.now,
         };
         let mut current = Current {
             number,
@@ -170,6 +174,7 @@ impl Press<'_> {
             withheld: None,
             wish: edition.wish.clone(),
             sound: edition.sound.clone(),
+            now: edition.now,
         };
         current.stage(edition.stage.clone());
         let key = generation_key(number);

@@ -88,6 +88,9 @@ pub struct Current {
     /// to, as long as it is kept.
     #[serde(default)]
     pub sound: Vec<u64>,
+    /// Whether whoever serves it to others is to have all of them serve it at once.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub now: bool,
 }
 
 /// A configuration that is not published until somebody says that it is meant.
@@ -143,6 +146,9 @@ pub struct Record {
     pub like: Option<u64>,
     /// Who wanted it to be published, if somebody had to.
     pub wish: Option<Wish>,
+    /// See [`Current::now`].
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub now: bool,
 }
 
 /// A part of a bundle, as it lies in the store.

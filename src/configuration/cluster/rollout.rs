@@ -177,6 +177,7 @@ mod tests {
             withheld: None,
             wish: None,
             sound: Vec::new(),
+            now: false,
         }
     }
 

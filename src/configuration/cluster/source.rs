@@ -87,6 +87,9 @@ pub trait Source: Debug + Send + Sync + 'static {
         true
     }
 
+    /// Looks at once at what it has, as somebody wants it, and puts that where the leader finds it.
+    async fn look_now(&self) {}
+
     /// How long the token of this replica is good, if one is shown where configurations come from.
     fn token(&self, _now: Timestamp) -> Option<Expiry> {
         None

@@ -54,6 +54,9 @@ pub enum What {
     Force(String),
     /// All are to go back to this generation, or to the one before.
     Back(Option<u64>),
+    /// What the source of the leader has now is to be published for all at once, also if it is in
+    /// force already; with a digest, although that is held back.
+    Urgent(Option<String>),
 }
 
 /// A wish, and what became of it.
@@ -112,7 +115,7 @@ impl What {
     /// The word for it.
     pub const fn word(&self) -> &'static str {
         match self {
-            Self::Now(_) => "now",
+            Self::Now(_) | Self::Urgent(_) => "now",
             Self::Force(_) => "force",
             Self::Back(_) => "back",
         }

@@ -1,16 +1,14 @@
 //! What operators switch off at gateways, and on again.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use http::{Response, StatusCode};
 use pingora::http::RequestHeader;
 use serde::{Deserialize, Serialize};
-use tokio::task::spawn_blocking;
 
 use super::{Operators, json};
 use crate::configuration::switch::orders::{Order, TEXT_BYTES_MAX, Target};
-use crate::control::switches::Entry;
+use crate::control::switches::{Deed, Entry};
 use crate::fault::nearest;
 use crate::policy::catalog;
 use crate::policy::disabled::Instead;
@@ -75,11 +73,6 @@ impl Operators {
         peer: Option<SocketAddr>,
         is_off: bool,
     ) -> Response<Vec<u8>> {
-        let Some(switches) = self.switches.as_ref().map(Arc::clone) else {
-            let why = "control planes that share an etcd switch nothing off: use the local file of \
-                       each gateway (killSwitch.file)\n";
-            return plain(StatusCode::CONFLICT, why);
-        };
         let query = head.uri.query().unwrap_or_default();
         let Asked { what, gateway, reason } = match asked(query, is_off) {
             Ok(asked) => asked,
@@ -89,15 +82,13 @@ impl Operators {
         let by = if who.operator.is_empty() { "somebody" } else { &who.operator };
         let at = self.clock.now().micros() / 1_000;
         let order = Order { what: what.clone(), by: by.to_owned(), at, reason };
-        let (changing, named) = (Arc::clone(&switches), gateway.clone());
-        let changed = spawn_blocking(move || {
-            if is_off {
-                changing.disable(Entry { order, gateway: named })
-            } else {
-                changing.enable(&order.what, named.as_deref())
-            }
-        });
-        let changed = changed.await.unwrap_or_else(|_panic| Err("it failed".to_owned()));
+        let named = gateway.clone();
+        let deed = if is_off {
+            Deed::Disable(Entry { order, gateway: named })
+        } else {
+            Deed::Enable(order.what, named)
+        };
+        let changed = self.switches.change(deed).await;
         let subject = format!("{}, {}", what.shown(), gateway.as_deref().unwrap_or("all gateways"));
         who.changes(Change {
             what: if is_off { "switch off" } else { "switch on" },
@@ -109,8 +100,7 @@ impl Operators {
         if let Err(why) = changed {
             return plain(StatusCode::CONFLICT, &format!("{why}\n"));
         }
-        let list = switches.list();
-        self.board.switch(Arc::clone(&list));
+        let list = self.switches.list();
         json(&Switched { off: list.entries().iter().map(|it| Off::of(it).line()).collect() })
     }
 }
