@@ -220,7 +220,7 @@ async fn back(
     let bundle = fetch(term.press.store, *number, None).await?;
     // What the source has is not published until it changes; one that is behind will have what is
     // gone back from.
-    let found = seen.found.filter(|found| !found.is_before(current));
+    let found = seen.found.filter(|found| !term.is_behind(found, current, term.press.now));
     let source = found.map(|found| *found.bundle.digest());
     let why = if wish.reason.is_empty() { String::new() } else { format!(": {}", wish.reason) };
     let reason = format!(
@@ -256,6 +256,141 @@ fn published(wish: &Wish, edition: &Edition) -> String {
         }
         (What::Now(_) | What::Force(_) | What::Urgent(_), Stage::Canaries(names)) => {
             format!("generation {generation} is for {} first", names.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::configuration::bundle::{Bundle, Entry, Kind};
+    use crate::configuration::cluster::publication::{InForce, in_force};
+    use crate::configuration::cluster::rollout::Rollout;
+    use crate::configuration::cluster::store::{Listing, Store, Unreachable, Value};
+    use crate::configuration::generation::Generation;
+    use crate::time::Timestamp;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+
+    /// A store in which whoever writes leads.
+    #[derive(Debug, Default)]
+    struct Heap(Mutex<BTreeMap<String, Vec<u8>>>);
+
+    fn value(key: &str, bytes: &[u8]) -> Value {
+        Value { key: key.to_owned(), bytes: bytes.to_vec(), created: 1, changed: 1 }
+    }
+
+    #[async_trait]
+    impl Store for Heap {
+        async fn get(&self, key: &str) -> Result<(Option<Value>, i64), Unreachable> {
+            let lies = self.0.lock().unwrap();
+            Ok((lies.get(key).map(|bytes| value(key, bytes)), 1))
+        }
+
+        async fn list(&self, prefix: &str) -> Result<Listing, Unreachable> {
+            let lies = self.0.lock().unwrap();
+            let of = lies.iter().filter(|(key, _)| key.starts_with(prefix));
+            Ok(Listing { values: of.map(|(key, it)| value(key, it)).collect(), revision: 1 })
+        }
+
+        async fn commit(&self, _when: &[Condition], writes: &[Write]) -> Result<bool, Unreachable> {
+            let mut lies = self.0.lock().unwrap();
+            for write in writes {
+                match write {
+                    Write::Put(key, bytes, _lease) => drop(lies.insert(key.clone(), bytes.clone())),
+                    Write::Remove(key) => drop(lies.remove(key)),
+                    Write::RemoveAll(prefix) => lies.retain(|key, _| !key.starts_with(prefix)),
+                }
+            }
+            Ok(true)
+        }
+
+        async fn grant(&self, _lasts: Duration) -> Result<i64, Unreachable> {
+            Ok(1)
+        }
+
+        async fn keep(&self, _lease: i64) -> Result<Option<Duration>, Unreachable> {
+            Ok(None)
+        }
+
+        async fn revoke(&self, _lease: i64) -> Result<(), Unreachable> {
+            Ok(())
+        }
+
+        async fn changed(&self, _prefix: &str, _after: i64) -> Result<(), Unreachable> {
+            std::future::pending().await
+        }
+    }
+
+    fn found(text: &str, origin: Option<u64>) -> Found {
+        let entry = Entry::new(Kind::Document, Arc::from("a.yaml"), Arc::from(text));
+        let origin = origin.map(|number| Generation { history: 9, number });
+        Found { bundle: Arc::new(Bundle::of([Arc::new(entry)]).unwrap()), origin }
+    }
+
+    /// A store in which `first` was for all, and then `second`.
+    async fn published(heap: &Heap, press: Press<'_>, first: &Found, second: &Found) -> InForce {
+        for (number, it) in [(1, first), (2, second)] {
+            let seen = in_force(heap).await.unwrap();
+            let previous = number - 1;
+            let edition = Edition {
+                bundle: Arc::clone(&it.bundle),
+                generation: Generation { history: 1, number },
+                stage: Stage::All,
+                previous,
+                held: None,
+                reason: None,
+                origin: it.origin_after(seen.current.as_ref(), previous),
+                like: None,
+                wish: None,
+                heeds: None,
+                sound: seen.current.map(|current| current.sound).unwrap_or_default(),
+                now: false,
+            };
+            let seen = in_force(heap).await.unwrap();
+            press.publish(&edition, &seen).await.unwrap();
+        }
+        in_force(heap).await.unwrap()
+    }
+
+    /// What is held after going back from `second` where the source of the leader has `has`.
+    async fn held(first: &Found, second: &Found, has: &Found) -> Option<Digest> {
+        let heap = Heap::default();
+        let press = Press { store: &heap, replica: "a", epoch: 1, now: NOW };
+        let seen = published(&heap, press, first, second).await;
+        let current = seen.current.clone().unwrap();
+        let mut term = Term::begin(press, Rollout::new(Duration::ZERO, Duration::ZERO));
+        term.former = Some(vec![first.bundle.digest().to_string()]);
+        let looked = Seen { found: Some(has), in_force: &seen, members: &[] };
+        let (who, reason) = ("ops".to_owned(), String::new());
+        let wish = Wish { id: 1, what: What::Back(None), who, at: 1, reason };
+        let deed = back(&term, &looked, &current, (None, &wish, false)).await.unwrap();
+        let Deed::Publish(edition) = deed else { panic!("nothing was gone back from") };
+        assert_eq!((edition.previous, edition.bundle.digest()), (1, first.bundle.digest()));
+        let next = press.publish(&edition, &seen).await.unwrap();
+        if edition.held == Some(*second.bundle.digest()) {
+            // When the source has come to what was gone back from, that is not published again.
+            assert!(!term.is_news(second, &next, NOW));
+        }
+        edition.held
+    }
+
+    #[tokio::test]
+    async fn what_is_gone_back_from_is_held_also_if_the_source_of_the_leader_is_behind_it() {
+        for (one, two, three) in [(None, None, None), (Some(1), Some(2), Some(3))] {
+            let (first, second) = (found("one", one), found("two", two));
+            let from = Some(*second.bundle.digest());
+            // It has what was in force before, and what was gone back from comes to it later.
+            assert_eq!(held(&first, &second, &first).await, from, "{one:?}");
+            assert_eq!(held(&first, &second, &second).await, from, "{one:?}");
+            // What is newer yet is what is not wanted for now.
+            let third = found("three", three);
+            assert_eq!(held(&first, &second, &third).await, Some(*third.bundle.digest()));
         }
     }
 }
