@@ -28,6 +28,8 @@ use crate::time::{Clock, Timestamp};
 const HELLO_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long a gateway may be silent: it says every ten seconds how it is doing.
 const SILENCE_MAX: Duration = Duration::from_mins(1);
+/// How long a gateway has to take what is left to be said, and why the stream ends.
+const LAST_WORD_TIME_MAX: Duration = Duration::from_secs(5);
 /// How often a credential is looked at again: it may be revoked.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// How often at most a gateway may show a newer one.
@@ -80,11 +82,18 @@ impl Session {
     pub(super) async fn run(self, mut said: Streaming<GatewayMessage>) {
         let hello = match timeout(HELLO_TIME_MAX, said.message()).await {
             Ok(Ok(Some(GatewayMessage { message: Some(Said::Hello(hello)) }))) => hello,
-            Ok(Ok(_) | Err(_)) => return self.end(Status::invalid_argument("a Hello comes first")),
-            Err(_late) => return self.end(Status::deadline_exceeded("there was no Hello")),
+            Ok(Ok(_) | Err(_)) => {
+                let status = Status::invalid_argument("a Hello comes first");
+                return last_word(&self.give, status).await;
+            }
+            Err(_late) => {
+                let status = Status::deadline_exceeded("there was no Hello");
+                return last_word(&self.give, status).await;
+            }
         };
         if REPLICA_BYTES_MAX < hello.replica.len() || VERSION_BYTES_MAX < hello.version.len() {
-            return self.end(Status::invalid_argument("the names in this Hello are too long"));
+            let status = Status::invalid_argument("the names in this Hello are too long");
+            return last_word(&self.give, status).await;
         }
         let gateway = Arc::clone(&self.pass.bearer().gateway);
         let name: Name = (gateway, Arc::from(hello.replica.as_str()));
@@ -100,7 +109,7 @@ impl Session {
             Err(status) => {
                 let reason = status.message();
                 tracing::info!(gateway, replica, reason, "the stream of a replica ends");
-                self.end(status);
+                last_word(&self.give, status).await;
             }
         }
     }
@@ -272,15 +281,15 @@ impl Session {
         }
     }
 
-    /// Ends the stream with `status`.
-    fn end(&self, status: Status) {
-        // Who takes nothing any more sees that the stream has ended.
-        let _ = self.give.try_send(Err(status));
-    }
-
     fn now(&self) -> Timestamp {
         self.service.clock.now()
     }
+}
+
+/// Ends a stream with `status`, which waits for its turn behind what was said before. Who takes
+/// nothing any more sees that the stream has ended.
+async fn last_word(give: &mpsc::Sender<Result<ControlMessage, Status>>, status: Status) {
+    let _ = timeout(LAST_WORD_TIME_MAX, give.send(Err(status))).await;
 }
 
 /// What a gateway says that it has.
@@ -316,4 +325,29 @@ fn fault(told: v2::Fault) -> Fault {
     let place = Place { file: Arc::from(told.file), line: told.line, column: told.column };
     let fault = Fault::new(place, told.message);
     if told.remedy.is_empty() { fault } else { fault.mend(told.remedy) }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_stream::StreamExt;
+    use tokio_stream::wrappers::ReceiverStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_slow_to_take_what_was_said_hears_why_the_stream_ends() {
+        let (give, take) = mpsc::channel(1);
+        give.send(Ok(ControlMessage::default())).await.unwrap();
+        // What was said before still waits when the stream ends.
+        let said = async move {
+            last_word(&give, Status::resource_exhausted("too often")).await;
+        };
+        let heard = async move {
+            tokio::task::yield_now().await;
+            ReceiverStream::new(take).collect::<Vec<_>>().await
+        };
+        let ((), heard) = tokio::join!(said, heard);
+        let codes: Vec<_> = heard.iter().map(|it| it.as_ref().err().map(Status::code)).collect();
+        assert_eq!(codes, [None, Some(tonic::Code::ResourceExhausted)]);
+    }
 }
