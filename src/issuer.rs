@@ -89,7 +89,7 @@ pub struct Standing {
     pub fetched: Option<Timestamp>,
     /// How often they were fetched.
     pub fetches: u64,
-    /// How often they could not be.
+    /// How often they could not be, or not be read where they are in a file.
     pub failures: u64,
     /// Why they cannot be fetched again.
     pub trouble: Option<String>,

@@ -9,6 +9,7 @@ use crate::admin::metrics::cluster::of_cluster;
 use crate::admin::metrics::{float, number};
 use crate::configuration::cluster::Cluster;
 use crate::configuration::generation::Generation;
+use crate::issuer;
 use crate::telemetry::metrics::{Page, table};
 use crate::time::Timestamp;
 
@@ -17,8 +18,7 @@ const STATES: [&str; 4] = ["newest", "behind", "refusing", "away"];
 
 /// What is scraped `now`.
 pub(super) fn page(
-    standing: &Standing,
-    replicas: &[(Name, Replica)],
+    (standing, replicas, issuers): (&Standing, &[(Name, Replica)], &[issuer::Standing]),
     counts: &Counts,
     cluster: Option<&Cluster>,
     now: Timestamp,
@@ -39,6 +39,7 @@ pub(super) fn page(
     for (verdict, count) in [("accepted", counts.accepted), ("refused", counts.rejected)] {
         page.count(&table::PLANE_VERDICTS, &[("verdict", verdict)], count);
     }
+    of_issuers(&mut page, issuers, now);
     if let Some(cluster) = cluster {
         of_cluster(&mut page, cluster);
     }
@@ -79,6 +80,17 @@ fn of_replicas(page: &mut Page, replicas: &[(Name, Replica)], newest: Generation
     page.level(&table::PLANE_CREDENTIAL_EXPIRES, &[], first);
 }
 
+/// Of each issuer by its name: they stand in a file of the operator's, which names a hundred at most.
+fn of_issuers(page: &mut Page, issuers: &[issuer::Standing], now: Timestamp) {
+    for issuer::Standing { name, keys, fetched, trouble: _, failures } in issuers {
+        let labels = [("issuer", name.as_str())];
+        page.level(&table::PLANE_ISSUER_KEYS, &labels, number(*keys));
+        let age = fetched.map_or(f64::NAN, |fetched| now.since(fetched).as_secs_f64());
+        page.level(&table::PLANE_ISSUER_AGE, &labels, age);
+        page.count(&table::PLANE_ISSUER_FAILURES, &labels, *failures);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -116,7 +128,8 @@ mod tests {
         };
         let standing =
             Standing { generation: newest, rows: vec![row], loads: 5, ..Standing::default() };
-        let text = page(&standing, &replicas, &Counts::default(), None, at(100_000_000));
+        let seen = (&standing, &replicas[..], &[][..]);
+        let text = page(seen, &Counts::default(), None, at(100_000_000));
         for line in [
             "weir_control_plane_generation 3.0",
             "weir_control_plane_generation_age_seconds 60.0",
@@ -128,6 +141,33 @@ mod tests {
             "weir_control_plane_gateways 1.0",
             "weir_control_plane_credential_expires_seconds 7.0",
             "weir_control_plane_streams_refused_total{reason=\"crowded\"} 0",
+        ] {
+            assert!(text.lines().any(|other| other == line), "no `{line}` in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_is_told_by_its_name_whatever_that_is() {
+        let at = Timestamp::from_micros;
+        let issuer = |name: &str, keys, fetched, failures| issuer::Standing {
+            name: name.to_owned(),
+            keys,
+            fetched,
+            trouble: None,
+            failures,
+        };
+        let issuers = [
+            issuer("https://a.example", 2, Some(at(40_000_000)), 3),
+            issuer("of \"b\" \\ c", 1, None, 0),
+        ];
+        let text =
+            page((&Standing::default(), &[], &issuers), &Counts::default(), None, at(100_000_000));
+        for line in [
+            "weir_control_plane_issuer_keys{issuer=\"https://a.example\"} 2.0",
+            "weir_control_plane_issuer_keys_age_seconds{issuer=\"https://a.example\"} 60.0",
+            "weir_control_plane_issuer_failures_total{issuer=\"https://a.example\"} 3",
+            "weir_control_plane_issuer_keys_age_seconds{issuer=\"of \\\"b\\\" \\\\ c\"} NaN",
+            "weir_control_plane_issuer_failures_total{issuer=\"of \\\"b\\\" \\\\ c\"} 0",
         ] {
             assert!(text.lines().any(|other| other == line), "no `{line}` in:\n{text}");
         }

@@ -159,7 +159,9 @@ impl Operators {
         let (standing, replicas) = (self.publisher.standing(), self.fleet.replicas());
         let (counts, now) = (self.tally.now(), self.clock.now());
         let cluster = self.cluster.as_deref();
-        let page = metrics::page(&standing, &replicas, &counts, cluster, now);
+        let issuers = self.credentials.issuers();
+        let seen = (&standing, &*replicas, &*issuers);
+        let page = metrics::page(seen, &counts, cluster, now);
         let mut response = Response::new(page.into_bytes());
         let kind = HeaderValue::from_static(telemetry::metrics::CONTENT_TYPE);
         response.headers_mut().insert(CONTENT_TYPE, kind);

@@ -225,6 +225,18 @@ fn an_issuer_that_is_away_is_waited_for_and_then_not_needed() {
     assert!(codes.iter().all(|code| *code == Code::Unavailable), "{codes:?}");
     let ready = here.control.admin("/readyz").text().to_owned();
     assert!(ready.contains(&format!("no keys of the issuer {}: ", here.issuer.name())), "{ready}");
+    let page = here.control.admin("/metrics").text().to_owned();
+    let of = |metric: &str| {
+        let name =
+            format!("weir_control_plane_issuer_{metric}{{issuer=\"{}\"}} ", here.issuer.name());
+        page.lines().find_map(|line| line.strip_prefix(name.as_str()).map(ToOwned::to_owned))
+    };
+    assert_eq!(
+        (of("keys").as_deref(), of("keys_age_seconds").as_deref()),
+        (Some("0.0"), Some("NaN"))
+    );
+    let failures: u64 = of("failures_total").and_then(|it| it.parse().ok()).expect("a count");
+    assert!(0 < failures, "{page}");
     here.issuer.set_down(false);
     await_word(&gateway, "/echo/a", "here");
     here.issuer.set_down(true);

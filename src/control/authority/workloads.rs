@@ -50,6 +50,7 @@ enum Keyring {
 struct InFile {
     path: PathBuf,
     kept: Mutex<Kept<Arc<KeySet>, NoKeySet>>,
+    failures: AtomicU64,
 }
 
 impl Workloads {
@@ -234,6 +235,7 @@ impl Keyring {
                     fetches: 0,
                     failures: 0,
                     trouble: kept.wrong().map(|wrong| told(&file.path, wrong)),
+                    failures: file.failures.load(Ordering::Relaxed),
                 }
             }
         }
@@ -244,7 +246,7 @@ impl InFile {
     fn at(path: &Path) -> Self {
         let read = |text: &Secret| jwks::read(text.expose()).map(Arc::new);
         let kept = Mutex::new(Kept::new(path, JWKS_BYTES_MAX, read));
-        Self { path: path.to_owned(), kept }
+        Self { path: path.to_owned(), kept, failures: AtomicU64::new(0) }
     }
 
     /// Whether the keys in it are others.
@@ -254,6 +256,7 @@ impl InFile {
             return false;
         }
         if let Some(wrong) = kept.wrong() {
+            self.failures.fetch_add(1, Ordering::Relaxed);
             let why = told(&self.path, wrong);
             tracing::error!(why, "the keys of an issuer cannot be read; those before count");
         }

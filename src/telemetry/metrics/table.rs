@@ -158,6 +158,12 @@ metrics! {
         "Their bytes, packed.";
     PLANE_VERDICTS = "weir_control_plane_verdicts", Counter, "configurations",
         "What replicas said of what they were sent, by `verdict`: `accepted`, `refused`.";
+    PLANE_ISSUER_KEYS = "weir_control_plane_issuer_keys", Gauge, "keys",
+        "Keys of an issuer of tokens that can be used, by `issuer` as it stands in `control.issuersFile` (100 at most).";
+    PLANE_ISSUER_AGE = "weir_control_plane_issuer_keys_age_seconds", Gauge, "seconds",
+        "How long ago they were fetched, by `issuer`; not a number before they were, or where they are in a file. They count for a day.";
+    PLANE_ISSUER_FAILURES = "weir_control_plane_issuer_failures", Counter, "fetches",
+        "Times that they could not be fetched or read, by `issuer`.";
     CLUSTER_LEADING = "weir_cluster_leading", Gauge, "",
         "1 while this replica leads.";
     CLUSTER_LED = "weir_cluster_led", Gauge, "",
