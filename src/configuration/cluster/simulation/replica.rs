@@ -66,7 +66,7 @@ impl Replica {
         let seed = world.lock().below(u64::MAX);
         let cluster = Cluster {
             store: reached(),
-            source: Arc::new(Behind { reached: reached(), behind, lost: Mutex::default() }),
+            source: Arc::new(Behind { reached: reached(), by: behind, lost: Mutex::default() }),
             status: Arc::clone(&status),
             clock: reached(),
             replica: format!("replica-{number}"),
@@ -213,14 +213,14 @@ impl Replica {
 struct Behind {
     reached: Arc<Reached>,
     /// By how many milliseconds.
-    behind: u64,
+    by: u64,
     /// Since when it is not reached.
     lost: Mutex<Option<Timestamp>>,
 }
 
 impl fmt::Debug for Behind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Behind").field("behind", &self.behind).finish_non_exhaustive()
+        formatter.debug_struct("Behind").field("by", &self.by).finish_non_exhaustive()
     }
 }
 
@@ -243,7 +243,7 @@ impl Source for Behind {
             *self.lost.lock().unwrap() = None;
             let (bundle, origin) = {
                 let world = self.reached.world.lock();
-                let seen = world.now.saturating_sub(self.behind);
+                let seen = world.now.saturating_sub(self.by);
                 let at = world.sources.iter().rposition(|(since, _)| *since <= seen);
                 let number = at.map(|at| u64::try_from(at).unwrap() + 1);
                 let origin = number.filter(|_| world.is_streamed);

@@ -36,18 +36,24 @@ const PATIENCE: u64 = 2_000;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Case {
     pub(super) seed: u64,
-    /// Whether the store looks at the leader's key; a store that does not stands for a leader that
-    /// does not ask for it.
-    pub(super) is_fenced: bool,
-    /// Whether the store forgets which generation of its control plane is in force; that stands for
-    /// a leader that does not write it down.
-    pub(super) is_forgetful: bool,
-    /// Whether replicas tell how many requests fail; where they do not, that stands for a leader
-    /// that does not look.
-    pub(super) tells_errors: bool,
-    /// Whether replicas tell that they reach the source which the leader does not; where they do
-    /// not, that stands for a leader that makes no room for them.
-    pub(super) tells_reach: bool,
+    /// What does not work, to see that it is missed.
+    pub(super) lack: Option<Lack>,
+}
+
+/// What may not work.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Lack {
+    /// The store does not look at the leader's key; that stands for a leader that does not ask for
+    /// it.
+    Fence,
+    /// The store forgets which generation of its control plane is in force; that stands for a
+    /// leader that does not write it down.
+    Origins,
+    /// Replicas do not tell how many requests fail; that stands for a leader that does not look.
+    Errors,
+    /// Replicas do not tell that they reach the source which the leader does not; that stands for a
+    /// leader that makes no room for them.
+    Reach,
 }
 
 /// All there is, shared by the replicas.
@@ -130,7 +136,7 @@ enum Answer {
 
 impl Case {
     pub(super) const fn of(seed: u64) -> Self {
-        Self { seed, is_fenced: true, is_forgetful: false, tells_errors: true, tells_reach: true }
+        Self { seed, lack: None }
     }
 }
 
@@ -230,6 +236,10 @@ impl World {
             let is_apart = |who: &usize| *who != one;
             self.apart = (0..count).filter(is_apart).map(|who| (who, u64::MAX)).collect();
         }
+    }
+
+    fn lacks(&self, lack: Lack) -> bool {
+        self.case.lack == Some(lack)
     }
 
     /// Whether `replica` does not reach the source.
@@ -383,7 +393,7 @@ impl World {
     fn commit(&mut self, when: &[Condition], writes: &[Write]) -> bool {
         let holds = |condition: &Condition| match condition {
             Condition::Absent(key) => !self.values.contains_key(key),
-            Condition::Created(key, _) if key == LEADER && !self.case.is_fenced => true,
+            Condition::Created(key, _) if key == LEADER && self.lacks(Lack::Fence) => true,
             Condition::Created(key, revision) => {
                 self.values.get(key).is_some_and(|lying| lying.created == *revision)
             }
@@ -425,17 +435,19 @@ impl World {
 
     /// What lies in the store of what a replica wrote there.
     fn kept(&self, key: &str, bytes: &[u8]) -> Vec<u8> {
-        if key == CURRENT && self.case.is_forgetful {
+        if key == CURRENT && self.lacks(Lack::Origins) {
             let current = read::<Current>(bytes).unwrap();
             return written(&Current { origin: None, ..current });
         }
         let member = key.starts_with(MEMBERS).then(|| read::<Member>(bytes)).flatten();
         match member {
-            Some(member) if !self.case.tells_errors => {
+            Some(member) if self.lacks(Lack::Errors) => {
                 let share = member.share.map(|share| Share { errors: 0, ..share });
                 written(&Member { share, ..member })
             }
-            Some(member) if !self.case.tells_reach => written(&Member { reaches: false, ..member }),
+            Some(member) if self.lacks(Lack::Reach) => {
+                written(&Member { reaches: false, ..member })
+            }
             Some(_) | None => bytes.to_vec(),
         }
     }
