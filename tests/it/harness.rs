@@ -2,7 +2,7 @@
 //! bytes, backends that answer as they are told, certificates.
 //!
 //! Everything is a value: a test makes what it needs, and what it made ends with it. Nothing is
-//! shared between tests, and every port is one that the system gave.
+//! shared between tests, and every port is one that the system gave, or that nobody else of us takes.
 
 pub(crate) mod gateway;
 pub(crate) mod site;

@@ -1,7 +1,9 @@
 //! A control plane: `weir control` as a process, with keys, a certificate, and a folder of its own.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::hash::{BuildHasher, RandomState};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 
@@ -29,7 +31,13 @@ pub(crate) struct Control {
     front: Option<u16>,
     /// More settings, by their flags.
     settings: Vec<(String, String)>,
+    /// Keeps others of us from its ports, also while it is away.
+    _claims: [UdpSocket; 2],
 }
+
+/// Where control planes listen: below the ports that the system gives to whoever connects somewhere,
+/// which may be any by the time that the process listens.
+const PORTS: Range<u16> = 12_000..32_000;
 
 /// Asks `what` for longer than [`soon`]: who comes back to a control plane waits in between.
 pub(crate) fn later<T>(mut what: impl FnMut() -> Option<T>) -> Option<T> {
@@ -59,8 +67,9 @@ impl Control {
         let child = command().arg("--version").stdout(Stdio::null()).spawn().expect("weir runs");
         let err = Lines::default();
         let settings = vec![("control-keys-file".to_owned(), keys.display().to_string())];
-        let (gateways, admin, among, front) = (free(), free(), None, None);
-        Self { child, err, own, folder, gateways, admin, among, front, settings }
+        let [(gateways, first), (admin, second)] = [free(), free()];
+        let (among, front, claims) = (None, None, [first, second]);
+        Self { child, err, own, folder, gateways, admin, among, front, settings, _claims: claims }
     }
 
     /// One that is called `name` among those that share an etcd.
@@ -297,10 +306,16 @@ fn certify(folder: &Path) {
     }
 }
 
-/// An address that nobody listens at.
-fn free() -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    listener.local_addr().expect("an address")
+/// An address that nobody listens at, and what says to others of us that it is taken.
+fn free() -> (SocketAddr, UdpSocket) {
+    let found = soon(|| {
+        let any = RandomState::new().hash_one(0) % u64::from(PORTS.end - PORTS.start);
+        let port = PORTS.start + u16::try_from(any).ok()?;
+        let claim = UdpSocket::bind(("127.0.0.1", port)).ok()?;
+        let listener = TcpListener::bind(("127.0.0.1", port)).ok()?;
+        Some((listener.local_addr().ok()?, claim))
+    });
+    found.expect("a port")
 }
 
 /// Runs `weir control` with `arguments`, which it is expected not to take; returns what it said.
