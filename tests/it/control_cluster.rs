@@ -202,8 +202,8 @@ fn a_leader_that_cannot_reach_the_control_plane_makes_room_for_one_that_can() {
     let ways = ["a", "b", "c"].map(|name| (name, Relay::before(vec![control.gateways()])));
     let way = |name: &str| &ways.iter().find(|(own, _)| *own == name).expect("one of ours").1;
     let (token, ca) = (control.token("north"), control.own("ca.pem").display().to_string());
-    // A leader is patient for three leases.
-    let cluster = Cluster::start(&etcd, ["0s", "3s"], |site, name| {
+    // A leader is patient for three leases, and each is long enough for a machine that is slow.
+    let cluster = Cluster::start(&etcd, ["0s", "5s"], |site, name| {
         site.set("control-endpoint", &format!("https://localhost:{}", way(name).port()));
         site.set("control-ca-file", &ca);
         site.set("control-token", &token);
