@@ -82,7 +82,7 @@ fn of_replicas(page: &mut Page, replicas: &[(Name, Replica)], newest: Generation
 
 /// Of each issuer by its name: they stand in a file of the operator's, which names a hundred at most.
 fn of_issuers(page: &mut Page, issuers: &[issuer::Standing], now: Timestamp) {
-    for issuer::Standing { name, keys, fetched, trouble: _, failures } in issuers {
+    for issuer::Standing { name, keys, fetched, failures, .. } in issuers {
         let labels = [("issuer", name.as_str())];
         page.level(&table::PLANE_ISSUER_KEYS, &labels, number(*keys));
         let age = fetched.map_or(f64::NAN, |fetched| now.since(fetched).as_secs_f64());
@@ -150,6 +150,7 @@ mod tests {
     fn an_issuer_is_told_by_its_name_whatever_that_is() {
         let at = Timestamp::from_micros;
         let issuer = |name: &str, keys, fetched, failures| issuer::Standing {
+            fetches: 0,
             name: name.to_owned(),
             keys,
             fetched,

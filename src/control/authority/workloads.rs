@@ -233,7 +233,6 @@ impl Keyring {
                     keys: kept.good().map_or(0, |keys| keys.keys.len()),
                     fetched: None,
                     fetches: 0,
-                    failures: 0,
                     trouble: kept.wrong().map(|wrong| told(&file.path, wrong)),
                     failures: file.failures.load(Ordering::Relaxed),
                 }
