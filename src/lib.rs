@@ -27,9 +27,11 @@ pub mod issuer;
 pub mod counters;
 pub mod cache;
 pub mod etcd;
-pub mod rpc;
 pub mod caller;
 pub mod telemetry;
+
+// Between them: how gRPC is spoken.
+pub mod rpc;
 
 // Floor 4: what runs.
 pub mod snapshot;

@@ -14,7 +14,9 @@ const FLOORS: &[&[&str]] = &[
     &["exchange"],
     &["policy"],
     &["snapshot"],
-    &["cache", "caller", "counters", "etcd", "rpc", "telemetry"],
+    // How gRPC is spoken: with a control plane, and with etcd.
+    &["rpc"],
+    &["cache", "caller", "counters", "etcd", "telemetry"],
     // Who calls, and what runs: `proxy` asks it, and so does `weir explain`. Who vouches for callers.
     &["admission", "issuer"],
     &["configuration", "proxy"],

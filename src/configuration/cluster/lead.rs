@@ -108,6 +108,7 @@ impl Cluster {
             standing.members.clone_from(&members);
             standing.current.clone_from(&seen.current);
         });
+        self.keep_in_mind(term, &seen, found).await;
         self.share_orders(press, &mut term.shared).await?;
         if let Some((wish, changed)) = wished(press.store).await? {
             let seen = Seen { found, in_force: &seen, members: &members };

@@ -7,10 +7,27 @@ use super::lead::Term;
 use super::pile::fetch;
 use super::publication::{Failed, InForce};
 use super::record::{Current, Withheld, told};
+use super::source::Found;
 use crate::configuration::bundle::{Bundle, Digest};
 use crate::configuration::guard::{Destructive, guard};
 
 impl Cluster {
+    /// Has what the configuration in force has at hand for when another one comes, where the source
+    /// has that configuration too: to find it out from the store takes as long as to validate it.
+    pub(super) async fn keep_in_mind(
+        &self,
+        term: &mut Term<'_>,
+        seen: &InForce,
+        found: Option<&Found>,
+    ) {
+        let (Some(current), Some(found)) = (&seen.current, found) else { return };
+        let is_known = term.inventory.as_ref().is_some_and(|(known, _)| *known == current.digest);
+        if !is_known && found.bundle.digest().to_string() == current.digest {
+            let inventory = self.source.inventory(&found.bundle).await;
+            term.inventory = Some((current.digest.clone(), inventory));
+        }
+    }
+
     /// What `bundle` takes away of what is in force, if that is more than may go unsaid.
     pub(super) async fn takes_away(
         &self,
