@@ -181,8 +181,8 @@ impl Admin {
         let link = self.control.as_ref().map(|link| link.borrow().clone());
         let cluster = self.cluster.as_deref();
         let (state, now) = (self.configuration.now(), self.clock.now());
-        let issuers = self.issuers.standing();
-        metrics::page(&self.counters, link.as_ref(), cluster, (&state, &issuers), now)
+        let (issuers, calls) = (self.issuers.standing(), &self.state.calls);
+        metrics::page(&self.counters, link.as_ref(), cluster, (&state, &issuers, calls), now)
     }
 
     /// `/limits` and what is below it; `rest` comes after the slash.

@@ -100,6 +100,10 @@ pub fn admit(snapshot: &Snapshot, nowhere: &Arc<BaseUrl>, called: &Called<'_>) -
             if let Some(entry) = entry.filter(|entry| entry.is_disabled) {
                 return disabled(entry, exchange, called);
             }
+            if let Some(ran) = cross_domain::flash::document(&snapshot.global, &mut exchange) {
+                let first = First::Answered(ran);
+                return admitted(&snapshot.global, exchange, None, first, called);
+            }
             exchange.api = entry.map(|entry| Arc::clone(&entry.facts));
             let program = entry.map_or(&snapshot.global, |entry| &entry.program);
             interrupted(program, exchange, entry, missed(&miss), called)

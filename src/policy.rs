@@ -18,11 +18,14 @@ pub mod flow;
 pub mod transform;
 pub mod routing;
 pub mod respond;
+pub mod send;
 pub mod access;
 pub mod tokens;
 pub mod cross_domain;
 pub mod limits;
 pub mod caching;
+pub mod validation;
+pub mod convert;
 pub mod logging;
 #[cfg(test)]
 pub mod testing;

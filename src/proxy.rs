@@ -17,6 +17,7 @@ pub mod drive;
 pub mod forward;
 pub mod holds;
 pub mod reply;
+pub mod send;
 pub mod record;
 pub mod operators;
 pub mod state;

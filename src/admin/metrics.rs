@@ -3,6 +3,7 @@
 
 pub mod cluster;
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::admin::metrics::cluster::of_cluster;
@@ -15,6 +16,7 @@ use crate::counters::shared::spread::Spread;
 use crate::counters::shared::tolls::{KINDS, in_hand};
 use crate::counters::shared::{KEYS_MAX, LaneReport, Report, Touch};
 use crate::issuer::Standing;
+use crate::proxy::send::Calls;
 use crate::telemetry::metrics::{Metric, Page, table};
 use crate::time::Timestamp;
 
@@ -29,11 +31,12 @@ pub(super) fn page(
     home: &Home,
     link: Option<&Link>,
     cluster: Option<&Cluster>,
-    (configuration, issuers): (&State, &[Standing]),
+    (configuration, issuers, calls): (&State, &[Standing], &Calls),
     now: Timestamp,
 ) -> String {
     let mut page = Page::default();
     of_configuration(&mut page, configuration, now);
+    of_calls(&mut page, calls);
     if let Some(cluster) = cluster {
         let current = cluster.standing.borrow().current.clone();
         let is_withheld = current.is_some_and(|current| current.withheld.is_some());
@@ -56,6 +59,17 @@ pub(super) fn page(
         of_cluster(&mut page, cluster);
     }
     page.text()
+}
+
+fn of_calls(page: &mut Page, calls: &Calls) {
+    for (kind, fates) in [("waited", &calls.requests), ("one-way", &calls.one_way)] {
+        for (outcome, count) in
+            [("answered", &fates.answered), ("failed", &fates.failed), ("refused", &fates.refused)]
+        {
+            let labels = [("kind", kind), ("outcome", outcome)];
+            page.count(&table::POLICY_CALLS, &labels, count.load(Ordering::Relaxed));
+        }
+    }
 }
 
 fn of_configuration(page: &mut Page, state: &State, now: Timestamp) {

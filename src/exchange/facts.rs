@@ -65,6 +65,8 @@ pub struct Operation {
     pub url_template: Arc<str>,
     /// The same, understood.
     pub template: Template,
+    /// Statuses it is known to answer with, for `validate-status-code`.
+    pub statuses: Vec<http::StatusCode>,
     /// Responses it is known to give, for `mock-response`.
     pub samples: Vec<Sample>,
 }

@@ -2,6 +2,7 @@
 //! `ip-filter`.
 
 mod address;
+pub mod basic;
 
 use std::net::IpAddr;
 use std::sync::Arc;

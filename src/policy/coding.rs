@@ -42,9 +42,11 @@ pub(super) fn forget_body(headers: &mut Headers) {
 /// Takes the codings off the body of the response, so that it can be read. The client gets it as
 /// it is then.
 pub(super) fn decode(exchange: &mut Exchange) -> Result<(), Failure> {
-    let Some(response) = &mut exchange.response else {
-        return Ok(());
-    };
+    exchange.response.as_mut().map_or(Ok(()), plain)
+}
+
+/// The same for any response.
+pub(super) fn plain(response: &mut Response) -> Result<(), Failure> {
     let Some(coded) = response.body.bytes() else {
         return Ok(());
     };

@@ -34,6 +34,7 @@
 //! | `GET /x` | a request: facts in brackets, header fields, an empty line, a body |
 //! | `backend answers 200` | the backend's next answer: fields, an empty line, a body; without any it answers 200 with `ok` |
 //! | `backend fails`, `backend is late` | it cannot be reached, or does not answer in time |
+//! | `service answers 200`, `service fails`, `service is late` | the same of a service that a policy calls |
 //! | `then` | what came of the request above |
 //! | `faults` | what is wrong with the documents |
 //!

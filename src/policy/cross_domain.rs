@@ -13,6 +13,8 @@
 //!
 //! Without `allowed-methods` GET and POST are granted, without `allowed-headers` no fields.
 
+pub mod flash;
+pub mod jsonp;
 mod origin;
 mod preflight;
 

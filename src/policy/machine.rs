@@ -24,6 +24,7 @@ use crate::limit::{Charge, CountersUnavailable, Tallies};
 use crate::policy::limits::holding::Holding;
 use crate::policy::program::{Action, Block, Note, Program, Step};
 use crate::policy::routing::Forward;
+use crate::policy::send::outgoing::Outgoing;
 use crate::policy::tokens::asked::{Answer, Asked};
 use crate::policy::{Failure, Section, Side, coding};
 use crate::problem::Problem;
@@ -97,6 +98,8 @@ pub enum Event {
     CachedValue(Option<Value>),
     /// Whether somebody vouches for a token.
     Authenticated(Answer),
+    /// What another service answered, with its whole body, or why not.
+    Called(Result<Response, Failure>),
     /// The head of the backend's response.
     Responded(Response),
     /// The backend did not respond.
@@ -135,6 +138,10 @@ pub enum Effect {
     Authenticate(Box<Asked>),
     /// Wait; report [`Event::Done`].
     Sleep(Duration),
+    /// Send this to another service; report [`Event::Called`].
+    Call(Box<Outgoing>),
+    /// Send this to another service without waiting for it; report [`Event::Done`].
+    Tell(Box<Outgoing>),
     /// Send the request to its backend; report [`Event::Responded`] or [`Event::Failed`].
     Forward(Forward),
     /// Deliver the response of the exchange. The run is over.

@@ -12,18 +12,24 @@ use std::sync::Arc;
 
 use crate::exchange::message::Response;
 use crate::fault::Place;
+use crate::policy::access::basic::AuthenticationBasic;
 use crate::policy::access::{CheckHeader, IpFilter};
 use crate::policy::caching::{LookupResponse, LookupValue, RemoveValue, StoreResponse, StoreValue};
+use crate::policy::convert::{JsonToXml, XmlToJson};
 use crate::policy::cross_domain::Cors;
+use crate::policy::cross_domain::jsonp::Jsonp;
 use crate::policy::flow::{Concurrency, Retry};
 use crate::policy::limits::{Quota, QuotaByKey, RateLimit, RateLimitByKey};
 use crate::policy::logging::Trace;
 use crate::policy::operand::Operand;
 use crate::policy::respond::{MockResponse, ReturnResponse};
 use crate::policy::routing::{Forward, RewriteUri, SetBackend, SetQuery};
+use crate::policy::send::Send;
 use crate::policy::tokens::ValidateToken;
 use crate::policy::transform::header::SetHeader;
+use crate::policy::transform::links::RedirectContentUrls;
 use crate::policy::transform::{FindAndReplace, SetBody, SetMethod, SetStatus, SetVariable};
+use crate::policy::validation::ValidateStatusCode;
 use crate::policy::{Scope, Section};
 
 pub use ways::Unaddressed;
@@ -144,6 +150,14 @@ pub enum Action {
     SetStatus(SetStatus),
     /// `find-and-replace`.
     FindAndReplace(FindAndReplace),
+    /// `redirect-content-urls`.
+    RedirectContentUrls(RedirectContentUrls),
+    /// `xml-to-json`.
+    XmlToJson(Box<XmlToJson>),
+    /// `json-to-xml`.
+    JsonToXml(Box<JsonToXml>),
+    /// `jsonp`.
+    Jsonp(Jsonp),
     /// `rewrite-uri`.
     RewriteUri(RewriteUri),
     /// `set-backend-service`.
@@ -154,14 +168,20 @@ pub enum Action {
     ReturnResponse(Box<ReturnResponse>),
     /// `mock-response`.
     MockResponse(MockResponse),
+    /// `send-request` and `send-one-way-request`.
+    Send(Box<Send>),
     /// `check-header`.
     CheckHeader(Box<CheckHeader>),
     /// `ip-filter`.
     IpFilter(IpFilter),
     /// `validate-jwt`, `validate-azure-ad-token`.
     ValidateToken(Box<ValidateToken>),
+    /// `authentication-basic`.
+    AuthenticationBasic(AuthenticationBasic),
     /// `cors`.
     Cors(Box<Cors>),
+    /// `cross-domain`: the document that it serves.
+    CrossDomain(Arc<str>),
     /// `rate-limit`.
     RateLimit(Box<RateLimit>),
     /// `rate-limit-by-key`.
@@ -180,6 +200,8 @@ pub enum Action {
     StoreValue(Box<StoreValue>),
     /// `cache-remove-value`.
     RemoveValue(RemoveValue),
+    /// `validate-status-code`.
+    ValidateStatusCode(Box<ValidateStatusCode>),
     /// `trace`.
     Trace(Box<Trace>),
     /// A policy that is switched off, and that no request passes.
@@ -223,6 +245,7 @@ impl Step {
         self.needs.response_body && !matches!(self.action, Action::StoreResponse(_))
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other step touches the response")]
     const fn looks_at_response(&self) -> bool {
         if self.needs.response || self.needs.response_body {
             return true;
@@ -235,33 +258,7 @@ impl Step {
             | Action::Cors(_)
             | Action::LookupResponse(_)
             | Action::StoreResponse(_) => true,
-            Action::Jump(_)
-            | Action::Base
-            | Action::Unless { .. }
-            | Action::RetryEnter
-            | Action::RetryAgain(_)
-            | Action::ConcurrencyEnter(_)
-            | Action::ConcurrencyLeave
-            | Action::SetVariable(_)
-            | Action::SetQuery(_)
-            | Action::SetMethod(_)
-            | Action::RewriteUri(_)
-            | Action::SetBackend(_)
-            | Action::Forward(_)
-            | Action::ReturnResponse(_)
-            | Action::MockResponse(_)
-            | Action::CheckHeader(_)
-            | Action::IpFilter(_)
-            | Action::ValidateToken(_)
-            | Action::RateLimit(_)
-            | Action::RateLimitByKey(_)
-            | Action::Quota(_)
-            | Action::QuotaByKey(_)
-            | Action::LookupValue(_)
-            | Action::StoreValue(_)
-            | Action::RemoveValue(_)
-            | Action::Trace(_)
-            | Action::Disabled => false,
+            _ => false,
         }
     }
 }

@@ -41,8 +41,9 @@ use crate::expression::value::Value;
 use crate::fault::Fault;
 use crate::jwt::jwks::Published;
 use crate::limit::concurrency::Concurrency;
-use crate::policy::build::document::{self, Owner};
+use crate::policy::build::document::{Owner, build as build_document};
 use crate::policy::build::references::References;
+use crate::policy::cross_domain::flash::document;
 use crate::policy::cross_domain::preflight;
 use crate::policy::machine::{Machine, Ran};
 use crate::policy::markup::{self, NamedValues};
@@ -67,6 +68,8 @@ pub struct Run {
     values: Cache<Value>,
     now: Cell<Timestamp>,
     answers: RefCell<Vec<Result<Response, Failure>>>,
+    /// What services answer that policies call.
+    services: RefCell<Vec<Result<Response, Failure>>>,
     exchanges: Cell<u64>,
     is_out_of_touch: Cell<bool>,
     /// What issuers have published, by the address of their document.
@@ -141,6 +144,7 @@ impl Run {
             values: Cache::new(BYTES_MAX, ITEM_BYTES_MAX),
             now: Cell::new(Timestamp::from_micros(1_800_000_000_000_000)),
             answers: RefCell::new(Vec::new()),
+            services: RefCell::new(Vec::new()),
             exchanges: Cell::new(0),
             is_out_of_touch: Cell::new(false),
             published: RefCell::default(),
@@ -175,6 +179,16 @@ impl Run {
     /// The backend cannot be reached next, or does not answer in time, as `failure` says.
     pub fn fails(&self, failure: Failure) {
         self.answers.borrow_mut().push(Err(failure));
+    }
+
+    /// A service that a policy calls answers this next.
+    pub fn service_answers(&self, status: u16, fields: &[(&str, &str)], body: &str) {
+        self.services.borrow_mut().push(Ok(response(status, fields, body)));
+    }
+
+    /// A service that a policy calls does not answer next, as `failure` says.
+    pub fn service_fails(&self, failure: Failure) {
+        self.services.borrow_mut().push(Err(failure));
     }
 
     /// A GET request.
@@ -242,6 +256,12 @@ impl Run {
     /// From now on nobody can ask the counters.
     pub fn lose_touch(&self) {
         self.is_out_of_touch.set(true);
+    }
+
+    /// The next answer of a service.
+    fn service(&self) -> Result<Response, Failure> {
+        let mut answers = self.services.borrow_mut();
+        if answers.is_empty() { Ok(response(200, &[], "ok")) } else { answers.remove(0) }
     }
 
     /// The next answer of the backend.
@@ -337,13 +357,13 @@ impl Request<'_> {
     /// Lets `cors` answer the request before anything else; none if it does not.
     pub fn preflight(mut self) -> Option<Outcome> {
         let answered = preflight(&self.run.program, &mut self.exchange);
-        answered.map(|_asked| Outcome {
-            exchange: self.exchange,
-            forwarded: Vec::new(),
-            slept: Vec::new(),
-            ran: Vec::new(),
-            log: vec!["answer the preflight".to_owned()],
-        })
+        answered.map(|_asked| answered_before(self.exchange, "answer the preflight"))
+    }
+
+    /// Lets `cross-domain` answer the request before anything else; none if it does not.
+    pub fn document(mut self) -> Option<Outcome> {
+        let answered = document(&self.run.program, &mut self.exchange);
+        answered.map(|_asked| answered_before(self.exchange, "serve the document"))
     }
 }
 
@@ -388,6 +408,12 @@ impl Outcome {
     }
 }
 
+/// What came of a request that no program ran for.
+fn answered_before(exchange: Exchange, log: &str) -> Outcome {
+    let (forwarded, slept, ran) = (Vec::new(), Vec::new(), Vec::new());
+    Outcome { exchange, forwarded, slept, ran, log: vec![log.to_owned()] }
+}
+
 /// A document with `sections` and everything else inherited.
 fn around(sections: &str) -> String {
     let rest = ["backend", "outbound", "on-error"]
@@ -403,7 +429,7 @@ fn build(scope: Scope, xml: &str) -> (Document, Vec<Fault>) {
     let name = format!("{scope} test");
     let owner = Owner { scope, name: &name };
     let root = reading.root.unwrap_or_else(|| panic!("{}", lines(&faults).join("\n")));
-    let document = document::build(&root, owner, &References::default(), &mut faults);
+    let document = build_document(&root, owner, &References::default(), &mut faults);
     (document, faults)
 }
 

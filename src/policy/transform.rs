@@ -2,6 +2,7 @@
 //! `set-body`, `set-method`, `set-status`, `find-and-replace`.
 
 pub mod header;
+pub mod links;
 pub(super) mod exists;
 
 use std::sync::Arc;
@@ -145,15 +146,21 @@ pub(super) fn read_body(
 }
 
 fn set_method(builder: &mut Builder<'_>, element: &Element) {
-    if let Some(method) = builder.content_operand::<Method>(element, "the method") {
-        if let Some(constant) = method.constant()
-            && is_never_sent(constant)
-        {
-            let message = format!("the method {constant} is never sent");
-            builder.fault(element, message, "choose another one");
-        }
-        builder.push(element, Action::SetMethod(SetMethod { method }));
+    if let Some(policy) = read_method(builder, element) {
+        builder.push(element, Action::SetMethod(policy));
     }
+}
+
+/// Reads `set-method`, wherever it stands.
+pub(super) fn read_method(builder: &mut Builder<'_>, element: &Element) -> Option<SetMethod> {
+    let method = builder.content_operand::<Method>(element, "the method")?;
+    if let Some(constant) = method.constant()
+        && is_never_sent(constant)
+    {
+        let message = format!("the method {constant} is never sent");
+        builder.fault(element, message, "choose another one");
+    }
+    Some(SetMethod { method })
 }
 
 /// Whether a method would open a tunnel, or show the request to whoever sends it.
@@ -220,13 +227,18 @@ impl SetBody {
 
 impl SetMethod {
     pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        exchange.request.method = self.evaluate(exchange)?;
+        Ok(Flow::Next)
+    }
+
+    /// The method, whichever request gets it.
+    pub(super) fn evaluate(&self, exchange: &mut Exchange) -> Result<Method, Failure> {
         let method = self.method.get(exchange)?;
         if is_never_sent(&method) {
             let shown = self.method.shown(&method);
             return Err(Failure::value(format!("the method {shown} is never sent")));
         }
-        exchange.request.method = method;
-        Ok(Flow::Next)
+        Ok(method)
     }
 }
 

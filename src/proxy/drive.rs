@@ -1,5 +1,7 @@
 //! Does what the machine asks for, until the response can be sent or Pingora must go on.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use pingora::proxy::Session;
@@ -10,9 +12,10 @@ use crate::exchange::cached::CacheKey;
 use crate::limit::{Charge, Counters};
 use crate::policy::Side;
 use crate::policy::machine::{Effect, Event};
+use crate::policy::send::outgoing::Outgoing;
 use crate::problem::Problem;
 use crate::proxy::forward::call::Stopped;
-use crate::proxy::{Gateway, Run, forward, holds, reply};
+use crate::proxy::{Gateway, Run, forward, holds, reply, send};
 use crate::time::{Clock, Timestamp};
 
 /// Why the machine stopped.
@@ -96,10 +99,7 @@ async fn follow(
             Effect::Refund(charge, taken) => refund(gateway, charge, taken),
             Effect::Enter { key, max } => Event::Entered(gateway.counters.enter(key, max).await),
             Effect::LookupResponse(key) => Event::CachedResponse(gateway.responses.get(&key, now)),
-            Effect::StoreResponse(key, ttl) => {
-                reply::keep::store(gateway, run, key, ttl);
-                Event::Done
-            }
+            Effect::StoreResponse(key, ttl) => store(gateway, run, key, ttl),
             Effect::LookupValue(key) => Event::CachedValue(gateway.values.get(&key, now)),
             Effect::StoreValue(key, value, ttl) => {
                 reply::keep::store_value(gateway, key, value, ttl, now);
@@ -112,6 +112,8 @@ async fn follow(
                     None => Box::pin(gateway.issuers.answer(&asked, now)).await,
                 })
             }
+            Effect::Call(outgoing) => Box::pin(call(gateway, &outgoing, now)).await,
+            Effect::Tell(outgoing) => tell(gateway, outgoing, now),
             Effect::Sleep(span) => {
                 Box::pin(tokio::time::sleep(span)).await;
                 Event::Done
@@ -132,8 +134,22 @@ fn add(gateway: &Gateway, charges: &[Charge], now: Timestamp) -> Event {
     Event::Done
 }
 
+fn store(gateway: &Gateway, run: &Run, key: CacheKey, ttl: Duration) -> Event {
+    reply::keep::store(gateway, run, key, ttl);
+    Event::Done
+}
+
 fn remove_value(gateway: &Gateway, key: &CacheKey) -> Event {
     gateway.values.remove(key);
+    Event::Done
+}
+
+async fn call(gateway: &Gateway, outgoing: &Outgoing, now: Timestamp) -> Event {
+    Event::Called(send::call(gateway, outgoing, now).await)
+}
+
+fn tell(gateway: &Gateway, outgoing: Box<Outgoing>, now: Timestamp) -> Event {
+    send::tell(gateway, outgoing, now);
     Event::Done
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::limit::names::Names;
 use crate::problem::Problem;
 use crate::proxy::holds::sizes::Sizes;
+use crate::proxy::send::Calls;
 use crate::snapshot::Snapshot;
 
 /// Whether the gateway takes requests.
@@ -21,6 +22,8 @@ pub struct State {
     pub refusals: Names,
     /// How many bytes the exchanges of each operation move.
     pub sizes: Sizes,
+    /// The calls that policies make to other services.
+    pub calls: Calls,
     /// Makes ids of requests: a sequence that begins at random.
     sequence: AtomicU64,
     /// Tells this process's ids from those of others.
@@ -44,6 +47,7 @@ impl State {
             draining: AtomicBool::new(false),
             refusals: Names::default(),
             sizes: Sizes::default(),
+            calls: Calls::default(),
             sequence: AtomicU64::new(sequence),
             salt,
         }
@@ -52,6 +56,11 @@ impl State {
     /// Counts a request for as long as what is returned lives.
     pub fn begin(&self) -> InFlight {
         self.requests.fetch_add(1, Ordering::Relaxed);
+        self.hold()
+    }
+
+    /// Lets a gateway that stops wait as for a request, for as long as what is returned lives.
+    pub fn hold(&self) -> InFlight {
         InFlight { _counted: Arc::clone(&self.in_flight) }
     }
 

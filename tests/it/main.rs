@@ -25,6 +25,7 @@ mod bodies;
 mod poisons;
 mod policies;
 mod collected;
+mod calls;
 mod websocket;
 mod protocols;
 mod backends;

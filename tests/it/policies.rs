@@ -369,3 +369,22 @@ fn what_a_client_writes_is_never_read_as_policy_or_as_fields() {
     assert!(reached.iter().all(|seen| seen.field("X-Smuggled").is_none()), "{reached:?}");
     assert_eq!(answer.field("X-Smuggled"), None);
 }
+
+#[test]
+fn a_cross_domain_document_is_served_where_no_api_is() {
+    let backend = Backend::plain();
+    let gateway = Gateway::start(|site| {
+        let document = "<policies><inbound><cross-domain><cross-domain-policy /></cross-domain>\
+                        </inbound><backend><forward-request /></backend></policies>";
+        site.file("domains.xml", document);
+        site.yaml("policy: domains.xml\n");
+        site.open_api("echo", &backend.url(), Policies::default());
+    });
+    let answer = gateway.get("/crossdomain.xml");
+    assert_eq!((answer.status, answer.text()), (200, "<cross-domain-policy />"));
+    assert_eq!(answer.field("Content-Type"), Some("text/x-cross-domain-policy"));
+    assert_eq!(gateway.ask(&Request::new("HEAD", "/crossdomain.xml")).status, 200);
+    assert_eq!(gateway.ask(&Request::post("/crossdomain.xml", "")).status, 404);
+    assert_eq!(gateway.get("/other.xml").status, 404);
+    assert_eq!(gateway.get("/echo/crossdomain.xml").text(), "backend");
+}

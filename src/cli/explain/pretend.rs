@@ -20,6 +20,7 @@ use crate::policy::limits::holding::Holding;
 use crate::policy::limits::shown;
 use crate::policy::machine::{Effect, Event, Machine};
 use crate::policy::routing::Forward;
+use crate::policy::send::outgoing::Outgoing;
 use crate::policy::tokens::asked::{Asked, Authentic};
 
 /// What a run asked of the world.
@@ -127,11 +128,9 @@ impl Pretended {
                 self.asked.push(format!("would forget a value, for {by}"));
                 Event::Done
             }
-            Effect::Authenticate(asked) => {
-                self.asked
-                    .push(format!("looks who signed the token, {}, for {by}", whose_keys(&asked)));
-                Event::Authenticated(authentic(&asked).map(Arc::new).map_err(Into::into))
-            }
+            Effect::Authenticate(asked) => self.authenticate(&asked, &by),
+            Effect::Call(outgoing) => self.call(&outgoing, &by),
+            Effect::Tell(outgoing) => self.tell(&outgoing, &by),
             Effect::Sleep(span) => {
                 self.asked.push(format!("would wait {span:?}, for {by}"));
                 Event::Done
@@ -167,6 +166,26 @@ fn authentic(asked: &Asked) -> Result<Authentic, Refusal> {
     let token = Arc::new(token::jwt(text).ok_or(Malformed::Json)?);
     let issuers = claims.issuer().map(Arc::from).into_iter().collect();
     Ok(Authentic { token, claims, issuers, is_signed: true })
+}
+
+impl Pretended {
+    fn authenticate(&mut self, asked: &Asked, by: &str) -> Event {
+        self.asked.push(format!("looks who signed the token, {}, for {by}", whose_keys(asked)));
+        Event::Authenticated(authentic(asked).map(Arc::new).map_err(Into::into))
+    }
+
+    fn call(&mut self, outgoing: &Outgoing, by: &str) -> Event {
+        let (method, base) = (&outgoing.method, &outgoing.url.base);
+        self.asked.push(format!("asks {base} with {method}, for {by}; taken as answered"));
+        let body = Body::Bytes(Bytes::from_static(PRETENDED_BODY));
+        Event::Called(Ok(Response { body, ..fine() }))
+    }
+
+    fn tell(&mut self, outgoing: &Outgoing, by: &str) -> Event {
+        let (method, base) = (&outgoing.method, &outgoing.url.base);
+        self.asked.push(format!("would tell {base} with {method}, for {by}"));
+        Event::Done
+    }
 }
 
 /// Who is counted, and by which counters their bytes are.

@@ -43,6 +43,7 @@ pub(super) fn operation(operation: &config::Operation) -> Arc<Operation> {
         method: Arc::from(operation.method.as_str()),
         url_template: Arc::from(operation.url_template.value.as_str()),
         template: operation.url_template.value.clone(),
+        statuses: operation.responses.iter().map(|response| status(response.status)).collect(),
         samples: samples.collect(),
     })
 }

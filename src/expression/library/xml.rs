@@ -257,7 +257,7 @@ mod tests {
     fn documents_are_read_and_written_as_in_dotnet() {
         let rows = [
             ("<a/>", "<a />"),
-            ("<a></a>", "<a />"),
+            ("<a></a>", "<a></a>"),
             ("<a> <b>x</b>\n <c/> </a>", "<a>\n  <b>x</b>\n  <c />\n</a>"),
             ("<a>text<b/></a>", "<a>text<b /></a>"),
             ("<a x='1' y=\"&lt;&quot;\"/>", "<a x=\"1\" y=\"&lt;&quot;\" />"),

@@ -80,8 +80,10 @@ impl Stage<'_> {
             return Err(format!("`{}` cannot stand here", block.label));
         };
         self.played.push(block.clone());
-        while let Some(answer) = blocks.next_if(|next| next.label.starts_with("backend ")) {
-            backend(self.run, answer)?;
+        let is_answer =
+            |next: &&Block| ["backend ", "service "].iter().any(|who| next.label.starts_with(who));
+        while let Some(answer) = blocks.next_if(is_answer) {
+            other_side(self.run, answer)?;
             self.played.push(answer.clone());
         }
         let outcome = self.make(&Sent::read(&block.text)?, method, target)?;
@@ -102,6 +104,11 @@ impl Stage<'_> {
         let ask = || sent.ask(self.scene, self.run.request(method, target), target);
         if method == "OPTIONS"
             && let Some(outcome) = ask()?.preflight()
+        {
+            return Ok(outcome);
+        }
+        if target == "/crossdomain.xml"
+            && let Some(outcome) = ask()?.document()
         {
             return Ok(outcome);
         }
@@ -155,6 +162,7 @@ impl<'a> Sent<'a> {
         Ok(request.with(|exchange| {
             let mut operation: Operation = exchange.operation.as_deref().unwrap().clone();
             operation.samples.clone_from(&scene.samples);
+            operation.statuses = scene.samples.iter().map(|sample| sample.status).collect();
             if let (Some(template), Some(parameters)) = (&scene.template, matched) {
                 operation.url_template = template.as_str().into();
                 operation.template = template.clone();
@@ -191,33 +199,38 @@ fn with_fact<'a>(request: Request<'a>, fact: &str) -> Result<Request<'a>, String
     })
 }
 
-/// What the backend does next.
-fn backend(run: &Run, block: &Block) -> Result<(), String> {
-    match block.label.as_str() {
-        "backend fails" => run.fails(Failure {
-            source: Some("forward-request"),
+/// What the backend, or a service that a policy calls, does next.
+fn other_side(run: &Run, block: &Block) -> Result<(), String> {
+    let (who, does) = block.label.split_once(' ').unwrap_or_default();
+    let is_backend = who == "backend";
+    let source = is_backend.then_some("forward-request");
+    let failure = match does {
+        "fails" => Failure {
+            source,
             reason: "BackendConnectionFailure",
             message: "the connection was refused".to_owned(),
             problem: Problem::failed("backend_connection_failed"),
-        }),
-        "backend is late" => run.fails(Failure {
-            source: Some("forward-request"),
+        },
+        "is late" => Failure {
+            source,
             reason: "Timeout",
-            message: "the backend did not answer in time".to_owned(),
+            message: format!("the {who} did not answer in time"),
             problem: Problem::failed("backend_timeout"),
-        }),
-        label => {
-            let status = label
-                .strip_prefix("backend answers ")
-                .and_then(|status| status.parse::<StatusCode>().ok());
-            let Some(status) = status else {
-                return Err(format!("a backend does not do this: {label}"));
-            };
+        },
+        _ => {
+            let status = does
+                .strip_prefix("answers ")
+                .and_then(|status| status.parse::<StatusCode>().ok())
+                .ok_or_else(|| format!("a {who} does not do this: {}", block.label))?;
             let (head, body) = split(&block.text);
             let fields = head.lines().map(field).collect::<Result<Vec<_>, _>>()?;
-            run.answers(status.as_u16(), &fields, body);
+            let answers = if is_backend { Run::answers } else { Run::service_answers };
+            answers(run, status.as_u16(), &fields, body);
+            return Ok(());
         }
-    }
+    };
+    let fails = if is_backend { Run::fails } else { Run::service_fails };
+    fails(run, failure);
     Ok(())
 }
 

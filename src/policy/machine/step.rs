@@ -37,6 +37,7 @@ impl Machine {
             | Event::Tallied(..)
             | Event::Entered(_)
             | Event::CachedResponse(_)
+            | Event::Called(_)
             | Event::CachedValue(_)
             | Event::Authenticated(_) => (),
         }
@@ -80,6 +81,7 @@ impl Machine {
             (Action::LookupValue(lookup), Event::CachedValue(found)) => {
                 lookup.found(found, exchange)
             }
+            (Action::Send(send), Event::Called(answered)) => send.called(answered, exchange),
             _ => Ok(Flow::Next),
         }
     }
@@ -156,7 +158,7 @@ impl Machine {
     ) -> Result<Flow, Failure> {
         match action {
             Action::Jump(step) => Ok(Flow::Goto(*step)),
-            Action::Base => Ok(Flow::Next),
+            Action::Base | Action::CrossDomain(_) => Ok(Flow::Next),
             Action::Unless { condition, otherwise } => {
                 let holds = condition.get(exchange)?;
                 Ok(if holds { Flow::Next } else { Flow::Goto(*otherwise) })
@@ -183,11 +185,17 @@ impl Machine {
             Action::SetMethod(policy) => policy.run(exchange),
             Action::SetStatus(policy) => policy.run(exchange),
             Action::FindAndReplace(policy) => policy.run(exchange),
+            Action::RedirectContentUrls(policy) => policy.run(exchange),
+            Action::XmlToJson(policy) => policy.run(exchange),
+            Action::JsonToXml(policy) => policy.run(exchange),
+            Action::Jsonp(policy) => policy.run(exchange),
+            Action::AuthenticationBasic(policy) => policy.run(exchange),
             Action::RewriteUri(policy) => policy.run(exchange),
             Action::SetBackend(policy) => policy.run(exchange),
             Action::Forward(forward) => forward.run(exchange),
             Action::ReturnResponse(policy) => policy.run(exchange),
             Action::MockResponse(policy) => Ok(policy.run(exchange)),
+            Action::Send(policy) => policy.run(exchange),
             Action::CheckHeader(policy) => policy.run(exchange),
             Action::IpFilter(policy) => policy.run(exchange),
             Action::ValidateToken(policy) => policy.run(exchange),
@@ -201,6 +209,7 @@ impl Machine {
             Action::LookupValue(policy) => policy.run(exchange),
             Action::StoreValue(policy) => policy.run(exchange),
             Action::RemoveValue(policy) => policy.run(exchange),
+            Action::ValidateStatusCode(policy) => policy.run(exchange),
             Action::Trace(policy) => policy.run(exchange),
             Action::Disabled => Err(disabled::refused()),
         }

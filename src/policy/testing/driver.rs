@@ -12,6 +12,7 @@ use crate::policy::Side;
 use crate::policy::caching::storable;
 use crate::policy::machine::{Effect, Event, Machine};
 use crate::policy::routing::Forward;
+use crate::policy::send::outgoing::Outgoing;
 use crate::policy::testing::{Outcome, Run, words};
 use crate::policy::tokens::asked::{Answer as Vouched, Asked};
 
@@ -108,6 +109,8 @@ impl Driver<'_> {
                 Event::Done
             }
             Effect::Authenticate(asked) => Event::Authenticated(self.authenticate(&asked)),
+            Effect::Call(outgoing) => self.call(&outgoing),
+            Effect::Tell(outgoing) => self.tell(&outgoing),
             Effect::Sleep(span) => {
                 run.pass(span);
                 self.outcome.slept.push(span);
@@ -133,6 +136,16 @@ impl Driver<'_> {
         };
         self.outcome.log.extend(words::charged(&charges, &answer));
         Event::Tallied(charges, answer)
+    }
+
+    fn call(&mut self, outgoing: &Outgoing) -> Event {
+        self.outcome.log.extend(words::called("call", outgoing));
+        Event::Called(self.run.service())
+    }
+
+    fn tell(&mut self, outgoing: &Outgoing) -> Event {
+        self.outcome.log.extend(words::called("tell", outgoing));
+        Event::Done
     }
 
     fn say(&mut self, words: String) {

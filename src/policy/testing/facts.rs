@@ -27,6 +27,7 @@ pub(super) fn operation() -> Operation {
         method: "GET".into(),
         url_template: "/x".into(),
         template: Template::parse("/x").unwrap(),
+        statuses: Vec::new(),
         samples: Vec::new(),
     }
 }

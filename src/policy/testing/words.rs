@@ -12,6 +12,7 @@ use crate::policy::machine::Effect;
 use crate::policy::operand::text_of;
 use crate::policy::program::Because;
 use crate::policy::routing::Forward;
+use crate::policy::send::outgoing::Outgoing;
 
 /// An effect whose words do not depend on what comes of it.
 pub(super) fn of(effect: &Effect) -> Option<String> {
@@ -38,6 +39,8 @@ pub(super) fn of(effect: &Effect) -> Option<String> {
         | Effect::Enter { .. }
         | Effect::LookupResponse(_)
         | Effect::LookupValue(_)
+        | Effect::Call(_)
+        | Effect::Tell(_)
         | Effect::Forward(_)
         | Effect::Deliver => None,
     }
@@ -153,6 +156,15 @@ pub(super) fn forwarded(
         Body::None | Body::Consumed => b"",
     };
     lines.extend(body(kept));
+    lines
+}
+
+/// A request to another service.
+pub(super) fn called(verb: &str, outgoing: &Outgoing) -> Vec<String> {
+    let Outgoing { method, url, headers, body: bytes, wait } = outgoing;
+    let mut lines = vec![format!("{verb} {method} {url}, {wait:?} at most")];
+    lines.extend(fields(headers));
+    lines.extend(body(bytes));
     lines
 }
 

@@ -128,6 +128,9 @@ metrics! {
          summed over replicas it stays below the bound.";
     OVERSHOOT_TOKENS = "weir_limit_overshoot_observed_tokens", Counter, "tokens",
         "Tokens admitted in windows that ended before they were paid for.";
+    POLICY_CALLS = "weir_policy_calls", Counter, "calls",
+        "Requests that policies made to other services, by `kind`: `waited` (`send-request`) or `one-way`; and by `outcome`: \
+         `answered`, `failed` (no answer, or one too late or too large), `refused` (too many at once, so it was not made).";
     CONTROL = "weir_control_connected", Gauge, "",
         "1 while this gateway has a stream to its control plane; of replicas that share an etcd only their leader has one.";
     TOKEN_EXPIRES = "weir_control_token_expires_seconds", Gauge, "seconds",

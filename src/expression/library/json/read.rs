@@ -21,6 +21,13 @@ pub fn token(text: &str) -> Result<Json, Thrown> {
     Reader::new(text)?.whole("JToken")
 }
 
+/// The token in `text`, with dates as the strings that they are written as.
+pub fn token_as_written(text: &str) -> Result<Json, Thrown> {
+    let mut reader = Reader::new(text)?;
+    reader.keeps_dates = true;
+    reader.whole("JToken")
+}
+
 /// `JObject.Parse(text)`.
 pub fn object(text: &str) -> Result<JsonObject, Thrown> {
     let mut reader = Reader::new(text)?;
@@ -48,6 +55,8 @@ struct Reader<'t> {
     known: (usize, usize),
     /// Which type reads the outermost object or list.
     outermost: &'static str,
+    /// Whether a string stays one, also where it looks like a date.
+    keeps_dates: bool,
 }
 
 /// What of an object or list was read last.
@@ -64,7 +73,8 @@ impl<'t> Reader<'t> {
             )));
         }
         let scan = Scan::new(text.strip_prefix('\u{feff}').unwrap_or(text));
-        Ok(Self { scan, tokens: 0, path: Vec::new(), known: (0, 0), outermost: "JToken" })
+        let (path, outermost) = (Vec::new(), "JToken");
+        Ok(Self { scan, tokens: 0, path, known: (0, 0), outermost, keeps_dates: false })
     }
 
     /// The token that the text is, for a `parse` of that type.
@@ -131,7 +141,8 @@ impl<'t> Reader<'t> {
             Some(quote @ ('"' | '\'')) => {
                 let text = self.scan.string(quote);
                 let text = self.placed(text)?;
-                json_date(&text).map_or_else(|| Json::String(Arc::from(text)), Json::Date)
+                let date = if self.keeps_dates { None } else { json_date(&text) };
+                date.map_or_else(|| Json::String(Arc::from(text)), Json::Date)
             }
             Some('-' | '.' | '0'..='9') => {
                 let number = self.scan.number();

@@ -151,12 +151,16 @@ impl Reader<'_> {
         if !self.skip(">") {
             return Err(self.fault("'>' is expected at the end of an end tag."));
         }
-        let open = self.open.pop().ok_or_else(|| self.fault("Unexpected end tag."))?;
+        let mut open = self.open.pop().ok_or_else(|| self.fault("Unexpected end tag."))?;
         if open.written != name {
             return Err(self.fault(&format!(
                 "The '{}' start tag does not match the end tag of '{name}'.",
                 open.written
             )));
+        }
+        if open.nodes.is_empty() {
+            // What tells `<a></a>` from `<a />`.
+            open.nodes.push(Node::Text(Arc::from("")));
         }
         self.finish(open)
     }

@@ -1,0 +1,112 @@
+//! `cross-domain`: the document that says to Adobe Flash and Silverlight which pages may call.
+//!
+//! It stands in the gateway's own document and is served at `/crossdomain.xml`, where no API takes
+//! that path, to everybody: those who ask for it have no key yet.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+use crate::exchange::Exchange;
+use crate::exchange::message::{Body, Headers, Response};
+use crate::policy::Section;
+use crate::policy::build::Builder;
+use crate::policy::catalog::{Build, Content, GLOBAL, INBOUND, Policy, optional, required};
+use crate::policy::machine::Ran;
+use crate::policy::markup::Element;
+use crate::policy::program::{Action, Program};
+
+/// `cross-domain`: which pages may call, for Flash and Silverlight.
+pub const CROSS_DOMAIN: Policy = Policy {
+    name: "cross-domain",
+    sections: INBOUND,
+    scopes: GLOBAL,
+    attributes: &[],
+    content: Content::Elements(&["cross-domain-policy"]),
+    build: Build::Steps(cross_domain),
+};
+
+/// Where those who want it look for it.
+const PATH: &str = "/crossdomain.xml";
+
+fn cross_domain(builder: &mut Builder<'_>, element: &Element) {
+    let mut documents = element.elements();
+    let Some(document) = documents.next() else {
+        let remedy = "add <cross-domain-policy>…</cross-domain-policy>";
+        builder.fault(element, "`cross-domain` has no `cross-domain-policy`", remedy);
+        return;
+    };
+    if let Some(second) = documents.next() {
+        builder.fault(second, "there is a second document", "keep one of the two");
+    }
+    check(builder, document);
+    if let Some(document) = builder.body_operand::<Arc<str>>(element) {
+        if let Some(text) = document.constant() {
+            builder.push(element, Action::CrossDomain(Arc::clone(text)));
+        } else {
+            builder.fault(element, "the document may not be an expression", "write it out");
+        }
+    }
+}
+
+/// Checks the elements of the document, as Adobe's specification has them.
+fn check(builder: &mut Builder<'_>, document: &Element) {
+    let names = [
+        "site-control",
+        "allow-access-from",
+        "allow-http-request-headers-from",
+        "allow-access-from-identity",
+    ];
+    builder.child(document, &[]);
+    builder.no_text(document);
+    builder.only(document, &names);
+    for rule in document.elements() {
+        match rule.name.as_ref() {
+            "site-control" => builder.child(rule, &[required("permitted-cross-domain-policies")]),
+            "allow-access-from" => {
+                let attributes = [required("domain"), optional("to-ports"), optional("secure")];
+                builder.child(rule, &attributes);
+            }
+            "allow-http-request-headers-from" => {
+                let attributes = [required("domain"), required("headers"), optional("secure")];
+                builder.child(rule, &attributes);
+            }
+            // What signs the pages that it is for is theirs to read.
+            _ => continue,
+        }
+        builder.no_text(rule);
+        builder.only(rule, &[]);
+    }
+}
+
+/// Answers a request for the document, if `program` has one, and tells which policy did; `None` if
+/// it is for something else.
+pub fn document(program: &Program, exchange: &mut Exchange) -> Option<Vec<Ran>> {
+    let method = &exchange.original.method;
+    if exchange.original.path != PATH || !(method == Method::GET || method == Method::HEAD) {
+        return None;
+    }
+    let mut steps = program
+        .blocks(Section::Inbound)
+        .iter()
+        .flat_map(|block| block.steps.iter().zip(&block.notes))
+        .filter(|(_step, note)| note.is_direct);
+    let (text, note) = steps.find_map(|(step, note)| {
+        let Action::CrossDomain(text) = &step.action else {
+            return None;
+        };
+        Some((text, note))
+    })?;
+    let mut headers = HeaderMap::new();
+    let kind = HeaderValue::from_static("text/x-cross-domain-policy");
+    headers.insert(CONTENT_TYPE, kind);
+    exchange.response = Some(Response {
+        status: StatusCode::OK,
+        phrase: None,
+        headers: Headers::own(headers),
+        body: Body::Bytes(Bytes::copy_from_slice(text.trim().as_bytes())),
+    });
+    Some(vec![Ran { note: note.clone(), section: Section::Inbound, outcome: None }])
+}
