@@ -171,6 +171,8 @@ impl Etcd {
         if let Some(client) = &line.client {
             return Ok((client.clone(), number));
         }
+        // Whoever waits for the line goes on with the next member, if this one is silent.
+        line.number = number.wrapping_add(1);
         let broken = |failed: Failed| (failed, number);
         let (address, tls) = self.settings.member(number).map_err(|it| broken(it.into()))?;
         let login = self.settings.login().map_err(|it| broken(it.into()))?;
@@ -189,7 +191,7 @@ impl Etcd {
             }
             Err(_late) => return Err((Failed::Late(member.to_owned()), number)),
         };
-        line.client = Some(client.clone());
+        *line = Line { client: Some(client.clone()), number };
         Ok((client, number))
     }
 

@@ -346,6 +346,27 @@ fn promises(costs: &[Cost], latencies: &[Latency]) -> Vec<Promise> {
     ]
 }
 
+/// How long clients waited at a constant rate.
+fn paced(text: &mut String, report: &Report, wanted: &Wanted) {
+    // Writing to a `String` cannot fail.
+    let _ = write!(
+        text,
+        "\nThe hot key at {} requests/s, from when each was due:\n\n\
+         | who | p50, ms | p99, ms | p99 more, ms |\n|---|---|---|---|\n",
+        wanted.rate
+    );
+    for one in &report.latencies {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} |",
+            one.contestant,
+            spread(one.p50_millis),
+            spread(one.p99_millis),
+            spread(one.p99_more_millis),
+        );
+    }
+}
+
 fn markdown(report: &Report, wanted: &Wanted) -> String {
     let mut text = format!(
         "# Shared limit\n\n{}\n\nOne proxy, {} rounds of {} s with {} connections; Redis runs on the core of \
@@ -373,22 +394,7 @@ fn markdown(report: &Report, wanted: &Wanted) -> String {
             cost.commands_per_request.median,
         );
     }
-    let _ = write!(
-        text,
-        "\nThe hot key at {} requests/s, from when each was due:\n\n\
-         | who | p50, ms | p99, ms | p99 more, ms |\n|---|---|---|---|\n",
-        wanted.rate
-    );
-    for one in &report.latencies {
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} |",
-            one.contestant,
-            spread(one.p50_millis),
-            spread(one.p99_millis),
-            spread(one.p99_more_millis),
-        );
-    }
+    paced(&mut text, report, wanted);
     text.push_str("\n| promise | wanted | measured | kept |\n|---|---|---|---|\n");
     for Promise { what, wanted, measured, kept } in &report.promises {
         let kept = if *kept { "yes" } else { "NO" };

@@ -95,7 +95,7 @@ impl Issuers {
     pub fn at_once(&self, asked: &Asked, now: Timestamp) -> Option<Answer> {
         let places = self.places(asked, now);
         let answer = self.decide(asked, &places, now);
-        let lacks_keys = answer.as_ref().is_err_and(|no| no.refusal == Refusal::KeyNotFound);
+        let lacks_keys = answer.as_ref().is_err_and(|no| may_lack_keys(&no.refusal));
         let is_first = |place: &Arc<Place>| !place.issuer.is_tried();
         (!lacks_keys || !places.iter().flatten().any(is_first)).then_some(answer)
     }
@@ -298,7 +298,7 @@ fn refused(
     places: &[Option<Arc<Place>>],
     now: Timestamp,
 ) -> Refused {
-    if refusal != Refusal::KeyNotFound {
+    if !may_lack_keys(&refusal) {
         return refusal.into();
     }
     let mut troubles = Vec::new();
@@ -312,7 +312,14 @@ fn refused(
         let trouble = trouble.unwrap_or_else(|| "they are not here yet".to_owned());
         troubles.push(format!("the keys of {}: {trouble}", document.text));
     }
-    Refused { refusal, trouble: (!troubles.is_empty()).then(|| troubles.join("; ")) }
+    let is_told = refusal == Refusal::KeyNotFound && !troubles.is_empty();
+    Refused { refusal, trouble: is_told.then(|| troubles.join("; ")) }
+}
+
+/// Whether newer keys may do better. A key that is not there may show as a wrong signature: where
+/// another one without an id, or one that was replaced under its id, was tried in its place.
+fn may_lack_keys(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::KeyNotFound | Refusal::Signature)
 }
 
 /// The documents that the policies of a configuration name.

@@ -253,6 +253,10 @@ impl Send {
             Mode::New => Headers::own(HeaderMap::new()),
             Mode::Copy => Headers::own(outgoing::copied_fields(exchange)),
         };
+        if self.body.is_some() || !self.copies_body {
+            // They are about the client's body.
+            coding::forget_body(&mut headers);
+        }
         for header in &self.headers {
             header.evaluate(exchange)?.apply(&mut headers);
         }

@@ -45,7 +45,8 @@ impl Cluster {
         if matches!(wish.what, What::Urgent(_)) && term.looked_for != Some(wish.id) {
             // What the source has now is meant.
             term.looked_for = Some(wish.id);
-            let _ = within(&*self.clock, LOOK_TIME_MAX, self.source.look_now()).await;
+            let looked = within(&*self.clock, LOOK_TIME_MAX, self.source.look_now()).await;
+            term.has_looked = looked.is_some();
             return Err(Failed::Overtaken);
         }
         let deed = match &wish.what {
@@ -103,6 +104,13 @@ impl Cluster {
         forced: Option<&String>,
     ) -> Result<Deed, Failed> {
         let nothing = |why: String| Ok(Deed::Nothing(why));
+        if !term.has_looked {
+            // What it had before is not what is meant.
+            let seconds = LOOK_TIME_MAX.as_secs();
+            return nothing(format!(
+                "the leader has not read its folder within {seconds} s: try again in a moment"
+            ));
+        }
         if let Some(fault) = self.status.now().refusal.first() {
             return nothing(format!("the folder of the leader is refused: {fault}"));
         }

@@ -57,6 +57,8 @@ pub(super) struct Term<'a> {
     pub(super) makes_room: bool,
     /// The wish for which the source was last asked to look at once.
     pub(super) looked_for: Option<u64>,
+    /// Whether it had looked in time.
+    pub(super) has_looked: bool,
 }
 
 impl Cluster {
@@ -223,6 +225,7 @@ impl<'a> Term<'a> {
             shared: (0, 0),
             makes_room: false,
             looked_for: None,
+            has_looked: false,
         }
     }
 

@@ -153,11 +153,9 @@ impl Remote {
                 let held = self.held.as_ref().map(|(_generation, bundle)| bundle);
                 match Parcel::begin(&announced, held) {
                     Ok(parcel) => {
-                        if announced.now {
-                            let mut urgent =
-                                self.urgent.lock().unwrap_or_else(PoisonError::into_inner);
-                            *urgent = Some(*parcel.digest());
-                        }
+                        // What was urgent once is not for ever.
+                        let urgent = announced.now.then(|| *parcel.digest());
+                        *self.urgent.lock().unwrap_or_else(PoisonError::into_inner) = urgent;
                         talk.parcel = Some(parcel);
                         return Ok(());
                     }

@@ -63,6 +63,10 @@ impl AuthenticationBasic {
         exchange: &mut Exchange,
     ) -> Result<HeaderValue, Failure> {
         let (username, password) = (self.username.get(exchange)?, self.password.get(exchange)?);
+        if username.contains(':') {
+            let why = "a user name with a colon would be read as another one (RFC 7617)";
+            return Err(Failure::value(why.to_owned()));
+        }
         let text = format!("Basic {}", STANDARD.encode(format!("{username}:{password}")));
         let mut value = HeaderValue::try_from(text).map_err(|_too_long| {
             Failure::value("the name and the password are too long for a field".to_owned())

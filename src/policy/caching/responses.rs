@@ -159,6 +159,10 @@ impl LookupResponse {
         parts.add(api.map_or("", |api| &api.id));
         parts.add(api.map_or("", |api| &api.revision));
         parts.add(exchange.operation.as_ref().map_or("", |operation| &operation.id));
+        // Bodies may name the gateway as this client called it.
+        parts.add(exchange.original.scheme.as_str());
+        parts.add(&exchange.original.host);
+        parts.add(&exchange.original.port.to_string());
         parts.add(&exchange.original.path);
         // Policies before this one may have sent the request elsewhere, for this client only.
         parts.add(&exchange.request.base.to_string());

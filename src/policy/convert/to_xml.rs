@@ -29,7 +29,7 @@ use crate::policy::operand::Operand;
 
 mod name;
 
-use name::{Declared, Names};
+use name::{Declared, Names, encoded};
 
 /// `json-to-xml`.
 #[derive(Clone, Debug)]
@@ -192,7 +192,8 @@ impl Writer {
     fn declare(&mut self, members: &[(Arc<str>, Json)]) {
         for (name, _value) in members {
             let attribute = name.strip_prefix('@').unwrap_or(name);
-            let standard = name.strip_prefix("@xmlns:").map(ToOwned::to_owned);
+            // What no name may begin with is known by what is written for it, and so to nobody.
+            let standard = name.strip_prefix("@xmlns:").map(encoded);
             let declared = self.names.declares(attribute).and_then(Declared::prefix);
             self.names.enter(declared.or(standard));
         }

@@ -136,12 +136,16 @@ fn encoded(text: &str) -> String {
     out
 }
 
+/// The field of subscription keys, unless an API says otherwise.
+const KEY_USUAL: HeaderName = HeaderName::from_static("ocp-apim-subscription-key");
+
 /// The fields of the client's request that go along with a copy of it.
 pub(super) fn copied_fields(exchange: &Exchange) -> HeaderMap {
     let headers = &exchange.request.headers;
     let mut copied = headers.map().clone();
-    let key = exchange.api.as_ref().and_then(|api| api.key_header.parse::<HeaderName>().ok());
-    for name in OF_THE_CLIENT.iter().chain(&key) {
+    // Where no API was found, any key is in the field that is usual.
+    let key = exchange.api.as_ref().map_or(Ok(KEY_USUAL), |api| api.key_header.parse());
+    for name in OF_THE_CLIENT.iter().chain(&key.ok()) {
         if !headers.touched().contains(name) {
             copied.remove(name);
         }

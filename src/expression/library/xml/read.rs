@@ -7,6 +7,8 @@ use crate::expression::value::STRING_BYTES_MAX;
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
 use crate::expression::value::xml::{Attribute, Document, Element, Name, Node};
 
+/// How many attributes an element may have: each is compared with all before it.
+const ATTRIBUTES_MAX: usize = 1024;
 /// The namespace of the prefix `xml`.
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
@@ -192,6 +194,9 @@ impl Reader<'_> {
                 return Err(self.fault("White space is expected before an attribute."));
             }
             self.count()?;
+            if ATTRIBUTES_MAX <= raw.len() {
+                return Err(too_many());
+            }
             let (name, value) = self.attribute()?;
             if raw.iter().any(|(known, _)| *known == name) {
                 return Err(self.fault(&format!("'{name}' is a duplicate attribute name.")));

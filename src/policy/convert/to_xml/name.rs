@@ -3,6 +3,9 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+/// How many prefixes are known at a time: each name is compared with all.
+const PREFIXES_MAX: usize = 256;
+
 /// How names are read, and the prefixes that are declared here and around.
 pub(super) struct Names {
     separator: Arc<str>,
@@ -58,9 +61,10 @@ impl Names {
         self.prefixes.len()
     }
 
-    /// Declares a prefix, if it is one.
+    /// Declares a prefix, if it is one; of more than [`PREFIXES_MAX`], none.
     pub(super) fn enter(&mut self, prefix: Option<String>) {
         if let Some(prefix) = prefix
+            && self.prefixes.len() < PREFIXES_MAX
             && !self.prefixes.contains(&prefix)
         {
             self.prefixes.push(prefix);
@@ -94,7 +98,7 @@ impl Names {
 }
 
 /// `name` without what cannot stand in a name: `_x0020_` for a space.
-fn encoded(name: &str) -> String {
+pub(super) fn encoded(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for (place, next) in name.chars().enumerate() {
         let starts = next.is_alphabetic() || next == '_';
