@@ -32,7 +32,12 @@ const fn poison(
 }
 
 const POISONS: [Poison; 26] = [
-    poison("an API twice", "more.yaml", || api("echo", "echo"), ["api.yaml:2:9: ", "revision"]),
+    poison(
+        "an API twice",
+        "more.yaml",
+        || api("echo", "echo"),
+        ["more.yaml:2:9: ", "api.yaml:2:9"],
+    ),
     poison(
         "a path twice",
         "more.yaml",
