@@ -7,6 +7,18 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::backend::{BaseUrl, Scheme};
 
+/// Fields with which a client could speak for a proxy in front: never passed on as they came.
+pub const SPOOFABLE: [HeaderName; 8] = [
+    HeaderName::from_static("forwarded"),
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-port"),
+    HeaderName::from_static("x-forwarded-prefix"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-real-ip"),
+];
+
 /// The request as the client made it.
 #[derive(Clone, Debug)]
 pub struct Original {

@@ -42,11 +42,12 @@ impl Cluster {
             press.store.commit(&when, &[Write::Remove(WISH.to_owned())]).await?;
             return Ok(());
         };
-        if matches!(wish.what, What::Urgent(_)) && term.looked_for != Some(wish.id) {
+        if matches!(wish.what, What::Urgent(_))
+            && term.looked.is_none_or(|(looked_for, _in_time)| looked_for != wish.id)
+        {
             // What the source has now is meant.
-            term.looked_for = Some(wish.id);
             let looked = within(&*self.clock, LOOK_TIME_MAX, self.source.look_now()).await;
-            term.has_looked = looked.is_some();
+            term.looked = Some((wish.id, looked.is_some()));
             return Err(Failed::Overtaken);
         }
         let deed = match &wish.what {
@@ -104,7 +105,7 @@ impl Cluster {
         forced: Option<&String>,
     ) -> Result<Deed, Failed> {
         let nothing = |why: String| Ok(Deed::Nothing(why));
-        if !term.has_looked {
+        if !term.looked.is_some_and(|(_looked_for, in_time)| in_time) {
             // What it had before is not what is meant.
             let seconds = LOOK_TIME_MAX.as_secs();
             return nothing(format!(

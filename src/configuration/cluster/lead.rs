@@ -55,10 +55,8 @@ pub(super) struct Term<'a> {
     shared: (u64, u64),
     /// Whether this replica has ended the term itself, or tried to.
     pub(super) makes_room: bool,
-    /// The wish for which the source was last asked to look at once.
-    pub(super) looked_for: Option<u64>,
-    /// Whether it had looked in time.
-    pub(super) has_looked: bool,
+    /// The wish for which the source was last asked to look at once, and whether it did in time.
+    pub(super) looked: Option<(u64, bool)>,
 }
 
 impl Cluster {
@@ -224,8 +222,7 @@ impl<'a> Term<'a> {
             compared: None,
             shared: (0, 0),
             makes_room: false,
-            looked_for: None,
-            has_looked: false,
+            looked: None,
         }
     }
 

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, Method};
 
 use crate::backend::{BaseUrl, UrlRefused};
 use crate::exchange::Exchange;
+use crate::exchange::message::SPOOFABLE;
 
 /// A request to another service.
 pub struct Outgoing {
@@ -59,9 +60,8 @@ pub enum NoUrl {
 /// The longest URL, in bytes.
 pub const URL_BYTES_MAX: usize = 16 << 10;
 
-/// Fields of a client that say something of its connection, of its body's framing or coding, or of
-/// the proxies before this gateway.
-const OF_THE_CLIENT: [HeaderName; 21] = [
+/// Fields of a client that say something of its connection, or of its body's framing or coding.
+const OF_THE_CLIENT: [HeaderName; 13] = [
     ACCEPT_ENCODING,
     CONNECTION,
     CONTENT_LENGTH,
@@ -75,14 +75,6 @@ const OF_THE_CLIENT: [HeaderName; 21] = [
     UPGRADE,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("forwarded"),
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-port"),
-    HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-original-url"),
-    HeaderName::from_static("x-real-ip"),
 ];
 
 impl Url {
@@ -145,7 +137,7 @@ pub(super) fn copied_fields(exchange: &Exchange) -> HeaderMap {
     let mut copied = headers.map().clone();
     // Where no API was found, any key is in the field that is usual.
     let key = exchange.api.as_ref().map_or(Ok(KEY_USUAL), |api| api.key_header.parse());
-    for name in OF_THE_CLIENT.iter().chain(&key.ok()) {
+    for name in OF_THE_CLIENT.iter().chain(&SPOOFABLE).chain(&key.ok()) {
         if !headers.touched().contains(name) {
             copied.remove(name);
         }

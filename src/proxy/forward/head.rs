@@ -15,20 +15,10 @@ use pingora::proxy::Session;
 use super::nominated;
 use crate::caller::CallError;
 use crate::exchange::Exchange;
+use crate::exchange::message::SPOOFABLE;
 use crate::proxy::reply::is_hop_by_hop;
 use crate::proxy::{Gateway, Run};
 
-/// Fields with which a client could speak for a proxy in front: never passed on as they came.
-const SPOOFABLE: [HeaderName; 8] = [
-    HeaderName::from_static("forwarded"),
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-port"),
-    HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-original-url"),
-    HeaderName::from_static("x-real-ip"),
-];
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
