@@ -187,7 +187,7 @@ fn unknown_policy(files: &Files, mark: Mark, name: &str) -> Fault {
     let fault = files.fault(mark, format!("there is no policy `{name}`"));
     match nearest(name, catalog::names()) {
         Some(right) => fault.mend(format!("did you mean `{right}`?")),
-        None => fault.mend("see the reference of policies for what there is"),
+        None => fault.mend("docs/policies.md has those that there are"),
     }
 }
 

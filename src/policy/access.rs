@@ -15,7 +15,6 @@ use crate::expression::Expected;
 use crate::expression::value::Value;
 use crate::policy::Failure;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{Build, Content, EVERY_SCOPE, INBOUND, Policy, required};
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, Term, text_of};
@@ -23,31 +22,6 @@ use crate::policy::program::Action;
 use crate::problem::Problem;
 
 use address::{Address, Span};
-
-/// `check-header`: the request must carry a field, with one of some values if there are any.
-pub const CHECK_HEADER: Policy = Policy {
-    name: "check-header",
-    sections: INBOUND,
-    scopes: EVERY_SCOPE,
-    attributes: &[
-        required("name").computed(),
-        required("failed-check-httpcode").computed(),
-        required("failed-check-error-message").computed(),
-        required("ignore-case").computed(),
-    ],
-    content: Content::Elements(&["value"]),
-    build: Build::Steps(check_header),
-};
-
-/// `ip-filter`: lets in, or keeps out, some addresses.
-pub const IP_FILTER: Policy = Policy {
-    name: "ip-filter",
-    sections: INBOUND,
-    scopes: EVERY_SCOPE,
-    attributes: &[required("action").computed()],
-    content: Content::Elements(&["address", "address-range"]),
-    build: Build::Steps(ip_filter),
-};
 
 /// `check-header`.
 #[derive(Clone, Debug)]
@@ -78,10 +52,9 @@ enum FilterAction {
     Forbid,
 }
 
-fn check_header(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn check_header(builder: &mut Builder<'_>, element: &Element) {
     let mut values = Vec::new();
     for child in element.elements().filter(|child| child.name.as_ref() == "value") {
-        builder.child(child, &[]);
         values.extend(builder.content_operand(child, "`value`"));
     }
     let name = builder.attribute::<HeaderName>(element, "name");
@@ -102,21 +75,18 @@ fn check_header(builder: &mut Builder<'_>, element: &Element) {
     }
 }
 
-fn ip_filter(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn ip_filter(builder: &mut Builder<'_>, element: &Element) {
     let mut spans = Vec::new();
     let mut addresses = Vec::new();
     for child in element.elements() {
         match child.name.as_ref() {
-            "address" => {
-                builder.child(child, &[]);
-                match address(builder, child) {
-                    Some(Operand::Constant(Address(only))) => {
-                        spans.extend(Span::new(only, only).ok());
-                    }
-                    Some(computed) => addresses.push(computed),
-                    None => (),
+            "address" => match address(builder, child) {
+                Some(Operand::Constant(Address(only))) => {
+                    spans.extend(Span::new(only, only).ok());
                 }
-            }
+                Some(computed) => addresses.push(computed),
+                None => (),
+            },
             "address-range" => spans.extend(address_range(builder, child)),
             _ => (),
         }
@@ -141,9 +111,6 @@ fn address(builder: &mut Builder<'_>, child: &Element) -> Option<Operand<Address
 }
 
 fn address_range(builder: &mut Builder<'_>, child: &Element) -> Option<Span> {
-    builder.child(child, &[required("from"), required("to")]);
-    builder.no_text(child);
-    builder.only(child, &[]);
     let Address(from) = builder.literal(child, "from")?;
     let Address(to) = builder.literal(child, "to")?;
     match Span::new(from, to) {

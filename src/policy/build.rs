@@ -124,7 +124,7 @@ impl<'a> Builder<'a> {
         self.placement(policy, element);
         self.only_once(policy, element);
         self.attributes(element, policy.attributes);
-        self.content(policy, element);
+        self.content(policy.content, element);
         if let Build::Steps(build) = policy.build {
             build(self, element);
         }
@@ -273,7 +273,7 @@ impl<'a> Builder<'a> {
         let message = format!("there is no policy `{}`", element.name);
         let remedy = match nearest(&element.name, catalog::names().chain(["base"])) {
             Some(name) => format!("did you mean `{name}`?"),
-            None => "see the reference of policies for what there is".to_owned(),
+            None => "docs/policies.md has those that there are".to_owned(),
         };
         self.fault(element, message, &remedy);
     }

@@ -12,88 +12,18 @@
 //! or what `cache-response` says, but never a part (206) or an answer to a condition (304).
 //! Cookies that the response sets are for one client, and are left out of what is kept.
 
-mod responses;
-mod values;
+pub(in crate::policy) mod responses;
+pub(in crate::policy) mod values;
 mod kept;
 
 use std::sync::Arc;
 
 use crate::fault::Fault;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{
-    ANYWHERE, Build, Content, EVERY_SCOPE, INBOUND, OUTBOUND, Policy, optional, required,
-};
 use crate::policy::markup::Element;
 
 pub use responses::{LookupResponse, StoreResponse, storable};
 pub use values::{LookupValue, RemoveValue, StoreValue};
-
-/// `cache-lookup`: answers with a response that was kept, if there is one.
-pub const CACHE_LOOKUP: Policy = Policy {
-    name: "cache-lookup",
-    sections: INBOUND,
-    scopes: EVERY_SCOPE,
-    attributes: &[
-        required("vary-by-developer").computed(),
-        required("vary-by-developer-groups").computed(),
-        optional("caching-type"),
-        optional("downstream-caching-type").computed(),
-        optional("must-revalidate").computed(),
-        optional("allow-private-response-caching").computed(),
-    ],
-    content: Content::Elements(&["vary-by-header", "vary-by-query-parameter"]),
-    build: Build::Steps(responses::cache_lookup),
-};
-
-/// `cache-store`: keeps the response under the key of `cache-lookup`.
-pub const CACHE_STORE: Policy = Policy {
-    name: "cache-store",
-    sections: OUTBOUND,
-    scopes: EVERY_SCOPE,
-    attributes: &[required("duration").computed(), optional("cache-response").computed()],
-    content: Content::Nothing,
-    build: Build::Steps(responses::cache_store),
-};
-
-/// `cache-lookup-value`: sets a variable to a value that was kept.
-pub const CACHE_LOOKUP_VALUE: Policy = Policy {
-    name: "cache-lookup-value",
-    sections: ANYWHERE,
-    scopes: EVERY_SCOPE,
-    attributes: &[
-        required("key").computed(),
-        required("variable-name"),
-        optional("default-value").computed(),
-        optional("caching-type"),
-    ],
-    content: Content::Nothing,
-    build: Build::Steps(values::cache_lookup_value),
-};
-
-/// `cache-store-value`: keeps a value.
-pub const CACHE_STORE_VALUE: Policy = Policy {
-    name: "cache-store-value",
-    sections: ANYWHERE,
-    scopes: EVERY_SCOPE,
-    attributes: &[
-        required("key").computed(),
-        required("value").computed(),
-        required("duration").computed(),
-        optional("caching-type"),
-    ],
-    content: Content::Nothing,
-    build: Build::Steps(values::cache_store_value),
-};
-
-/// `cache-remove-value`: forgets a value.
-pub const CACHE_REMOVE_VALUE: Policy = Policy {
-    name: "cache-remove-value",
-    sections: ANYWHERE,
-    scopes: EVERY_SCOPE,
-    attributes: &[required("key").computed(), optional("caching-type")],
-    content: Content::Nothing,
-    build: Build::Steps(values::cache_remove_value),
-};
 
 /// Checks `caching-type`. There is one cache, so all that is to be said is which there is not.
 fn caching_type(builder: &mut Builder<'_>, element: &Element) {

@@ -1,21 +1,33 @@
-//! Every policy there is: its name, where it may stand, what it is given, who builds it.
+//! Every policy there is: its name and what it does, where it may stand, what it is given, how it
+//! differs from API Management, who builds it. Checks, messages and `docs/policies.md` come from
+//! here.
 //!
-//! One table. What API Management knows and Weir does not build yet stands in it too, so that a
+//! One table. What API Management knows and Weir does not build stands in it too, so that a
 //! document which uses it is refused by name and not skipped.
+
+pub mod access;
+pub mod caching;
+pub mod calls;
+pub mod cross_domain;
+pub mod flow;
+pub mod limits;
+pub mod routing;
+pub mod transform;
+pub mod watching;
+#[cfg(test)]
+mod manual;
 
 use crate::policy::build::Builder;
 use crate::policy::markup::Element;
 use crate::policy::{Scope, Section};
-use crate::policy::{
-    access, caching, convert, cross_domain, flow, limits, logging, respond, routing, send, tokens,
-    transform, validation,
-};
 
 /// A policy.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
     /// The element's name.
     pub name: &'static str,
+    /// What it does.
+    pub says: &'static str,
     /// Where it may stand.
     pub sections: &'static [Section],
     /// In whose documents it may stand.
@@ -24,22 +36,41 @@ pub struct Policy {
     pub attributes: &'static [Attribute],
     /// What may stand inside it.
     pub content: Content,
+    /// How it differs from API Management, and what Weir decided where that leaves room.
+    pub differs: &'static [&'static str],
     /// Who builds it.
     pub build: Build,
 }
 
-/// An attribute of a policy.
+/// An attribute of a policy, or of an element in one.
 #[derive(Clone, Copy, Debug)]
 pub struct Attribute {
     /// Its name.
     pub name: &'static str,
+    /// What it says.
+    pub says: &'static str,
     /// Whether it must be given.
     pub required: bool,
     /// Whether it may be an expression.
     pub computed: bool,
+    /// What holds where it is not given; empty if nothing does.
+    pub usual: &'static str,
 }
 
-/// What may stand inside a policy.
+/// An element that stands in a policy.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is for.
+    pub says: &'static str,
+    /// What it is given.
+    pub attributes: &'static [Attribute],
+    /// What may stand inside it.
+    pub content: Content,
+}
+
+/// What may stand inside a policy, or inside an element in one.
 #[derive(Clone, Copy, Debug)]
 pub enum Content {
     /// Nothing.
@@ -48,8 +79,12 @@ pub enum Content {
     Text,
     /// Policies.
     Policies,
-    /// These elements; the policy reads them itself.
-    Elements(&'static [&'static str]),
+    /// These elements.
+    Elements(&'static [Part]),
+    /// Text, or these elements.
+    TextOr(&'static [Part]),
+    /// What the policy judges itself, attributes too.
+    Unread,
 }
 
 /// Who builds a policy.
@@ -85,13 +120,18 @@ pub const PRODUCT: &[Scope] = &[Scope::Product];
 pub const GLOBAL: &[Scope] = &[Scope::Global];
 
 /// An attribute that must be given.
-pub const fn required(name: &'static str) -> Attribute {
-    Attribute { name, required: true, computed: false }
+pub const fn required(name: &'static str, says: &'static str) -> Attribute {
+    Attribute { name, says, required: true, computed: false, usual: "" }
 }
 
 /// An attribute that may be given.
-pub const fn optional(name: &'static str) -> Attribute {
-    Attribute { name, required: false, computed: false }
+pub const fn optional(name: &'static str, says: &'static str) -> Attribute {
+    Attribute { name, says, required: false, computed: false, usual: "" }
+}
+
+/// An element without attributes, which holds nothing.
+pub const fn part(name: &'static str, says: &'static str) -> Part {
+    Part { name, says, attributes: &[], content: Content::Nothing }
 }
 
 impl Attribute {
@@ -100,6 +140,33 @@ impl Attribute {
     pub const fn computed(self) -> Self {
         Self { computed: true, ..self }
     }
+
+    /// The same attribute; `usual` holds where it is not given.
+    #[must_use]
+    pub const fn usual(self, usual: &'static str) -> Self {
+        Self { usual, ..self }
+    }
+}
+
+impl Part {
+    /// The policy `policy`, as it stands in others.
+    #[must_use]
+    pub const fn of(policy: &Policy) -> Self {
+        let Policy { name, says, attributes, content, .. } = *policy;
+        Self { name, says, attributes, content }
+    }
+
+    /// The same element; it has these attributes.
+    #[must_use]
+    pub const fn with(self, attributes: &'static [Attribute]) -> Self {
+        Self { attributes, ..self }
+    }
+
+    /// The same element; this may stand inside.
+    #[must_use]
+    pub const fn holding(self, content: Content) -> Self {
+        Self { content, ..self }
+    }
 }
 
 impl Policy {
@@ -107,10 +174,12 @@ impl Policy {
     const fn not_yet(name: &'static str) -> Self {
         Self {
             name,
+            says: "",
             sections: ANYWHERE,
             scopes: EVERY_SCOPE,
             attributes: &[],
             content: Content::Nothing,
+            differs: &[],
             build: Build::NotYet,
         }
     }
@@ -123,41 +192,41 @@ pub const POLICIES: &[Policy] = &[
     flow::LIMIT_CONCURRENCY,
     flow::INCLUDE_FRAGMENT,
     transform::SET_VARIABLE,
-    transform::header::SET_HEADER,
+    transform::SET_HEADER,
     transform::SET_BODY,
     transform::SET_METHOD,
     transform::SET_STATUS,
     transform::FIND_AND_REPLACE,
-    transform::links::REDIRECT_CONTENT_URLS,
-    convert::XML_TO_JSON,
-    convert::JSON_TO_XML,
-    routing::SET_QUERY_PARAMETER,
+    transform::REDIRECT_CONTENT_URLS,
+    transform::XML_TO_JSON,
+    transform::JSON_TO_XML,
+    transform::SET_QUERY_PARAMETER,
     routing::REWRITE_URI,
     routing::SET_BACKEND_SERVICE,
     routing::FORWARD_REQUEST,
-    respond::RETURN_RESPONSE,
-    respond::MOCK_RESPONSE,
-    send::SEND_REQUEST,
-    send::SEND_ONE_WAY_REQUEST,
+    routing::RETURN_RESPONSE,
+    routing::MOCK_RESPONSE,
+    calls::SEND_REQUEST,
+    calls::SEND_ONE_WAY_REQUEST,
     access::CHECK_HEADER,
     access::IP_FILTER,
-    tokens::VALIDATE_JWT,
-    tokens::VALIDATE_AZURE_AD_TOKEN,
-    access::basic::AUTHENTICATION_BASIC,
+    access::VALIDATE_JWT,
+    access::VALIDATE_AZURE_AD_TOKEN,
+    calls::AUTHENTICATION_BASIC,
     cross_domain::CORS,
-    cross_domain::jsonp::JSONP,
-    cross_domain::flash::CROSS_DOMAIN,
+    cross_domain::JSONP,
+    cross_domain::CROSS_DOMAIN,
     limits::RATE_LIMIT,
     limits::RATE_LIMIT_BY_KEY,
     limits::QUOTA,
     limits::QUOTA_BY_KEY,
-    validation::VALIDATE_STATUS_CODE,
+    watching::VALIDATE_STATUS_CODE,
     caching::CACHE_LOOKUP,
     caching::CACHE_STORE,
     caching::CACHE_LOOKUP_VALUE,
     caching::CACHE_STORE_VALUE,
     caching::CACHE_REMOVE_VALUE,
-    logging::TRACE,
+    watching::TRACE,
     Policy::not_yet("authentication-certificate"),
     Policy::not_yet("authentication-managed-identity"),
     Policy::not_yet("azure-openai-emit-token-metric"),

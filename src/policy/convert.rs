@@ -16,9 +16,6 @@ use crate::exchange::Exchange;
 use crate::exchange::message::Body;
 use crate::expression::value::STRING_BYTES_MAX;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{
-    Attribute, Build, Content, EVERY_SCOPE, NOT_BACKEND, Policy, optional, required,
-};
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::operand::Operand;
@@ -33,40 +30,6 @@ use word::{IfJson, IfXml, Words};
 
 mod word;
 
-/// `xml-to-json`: XML becomes JSON.
-pub const XML_TO_JSON: Policy = Policy {
-    name: "xml-to-json",
-    sections: NOT_BACKEND,
-    scopes: EVERY_SCOPE,
-    attributes: &[
-        required("kind").computed(),
-        required("apply").computed(),
-        CONSIDER.computed(),
-        optional("always-array-child-elements").computed(),
-    ],
-    content: Content::Nothing,
-    build: Build::Steps(xml_to_json),
-};
-
-/// `json-to-xml`: JSON becomes XML.
-pub const JSON_TO_XML: Policy = Policy {
-    name: "json-to-xml",
-    sections: NOT_BACKEND,
-    scopes: EVERY_SCOPE,
-    attributes: &[
-        required("apply").computed(),
-        CONSIDER.computed(),
-        optional("parse-date"),
-        optional("namespace-separator").computed(),
-        optional("namespace-prefix").computed(),
-        optional("attribute-block-name").computed(),
-    ],
-    content: Content::Nothing,
-    build: Build::Steps(json_to_xml),
-};
-
-const CONSIDER: Attribute = optional("consider-accept-header");
-
 /// The largest body that is made, in bytes: a short JSON may become a long XML.
 pub const CONVERTED_BYTES_MAX: usize = STRING_BYTES_MAX;
 
@@ -78,7 +41,7 @@ struct When<T> {
     consider: Option<Operand<bool>>,
 }
 
-fn xml_to_json(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn xml_to_json(builder: &mut Builder<'_>, element: &Element) {
     let when = when::<IfXml>(builder, element);
     let kind = builder.attribute(element, "kind");
     let arrays = builder.attribute(element, "always-array-child-elements");
@@ -89,7 +52,7 @@ fn xml_to_json(builder: &mut Builder<'_>, element: &Element) {
     }
 }
 
-fn json_to_xml(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn json_to_xml(builder: &mut Builder<'_>, element: &Element) {
     let when = when::<IfJson>(builder, element);
     let policy = when.map(|when| JsonToXml {
         when,
@@ -106,7 +69,7 @@ fn json_to_xml(builder: &mut Builder<'_>, element: &Element) {
 
 fn when<T: Words>(builder: &mut Builder<'_>, element: &Element) -> Option<When<T>> {
     let side = builder.section.side();
-    let consider = builder.attribute(element, CONSIDER.name);
+    let consider = builder.attribute(element, "consider-accept-header");
     Some(When { side, apply: builder.attribute(element, "apply")?, consider })
 }
 

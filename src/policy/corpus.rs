@@ -101,6 +101,28 @@ fn files() -> Vec<(PathBuf, File)> {
     paths.into_iter().map(read).collect()
 }
 
+/// An example of a policy.
+pub(super) struct Example {
+    /// A sentence about it.
+    pub(super) title: String,
+    /// Policies, a request, and what came of it.
+    pub(super) text: String,
+}
+
+/// The example of the policy `name`: the first case of its file in which it works.
+pub(super) fn example(name: &str) -> Example {
+    let path = folder().join(format!("{name}.txt"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let file = File::parse(name, &text).unwrap();
+    let mut about = file.cases.iter().filter(|case| case.uses(name) && !case.is_faulty());
+    // Policies that refuse show how they do.
+    let case = about.clone().find(|case| !case.goes_wrong()).or_else(|| about.next());
+    let case = case.unwrap_or_else(|| panic!("no case of {name} shows how it works"));
+    let written = case.to_string();
+    let (_title, blocks) = written.split_once('\n').unwrap();
+    Example { title: case.title.clone(), text: blocks.trim_end().to_owned() }
+}
+
 #[test]
 fn every_case_comes_out_as_it_is_written() {
     let write = std::env::vars_os().any(|(name, _)| name == "WEIR_WRITE_EXPECTED");

@@ -30,7 +30,6 @@ use crate::expression::Expected;
 use crate::expression::value::Value;
 use crate::policy::Failure;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{Build, Content, EVERY_SCOPE, INBOUND, Policy, optional};
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, Term, text_of};
@@ -39,24 +38,6 @@ use crate::policy::program::Action;
 use origin::Origin;
 
 pub use preflight::{deny, preflight};
-
-/// `cors`: which web pages may call the API.
-pub const CORS: Policy = Policy {
-    name: "cors",
-    sections: INBOUND,
-    scopes: EVERY_SCOPE,
-    attributes: &[
-        optional("allow-credentials").computed(),
-        optional("terminate-unmatched-request").computed(),
-    ],
-    content: Content::Elements(&[
-        "allowed-origins",
-        "allowed-methods",
-        "allowed-headers",
-        "expose-headers",
-    ]),
-    build: Build::Steps(cors),
-};
 
 /// `cors`.
 #[derive(Clone, Debug)]
@@ -88,7 +69,7 @@ struct Grant {
 /// The word in logs for requests that were answered with nothing.
 const UNMATCHED: &str = "cors-unmatched";
 
-fn cors(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn cors(builder: &mut Builder<'_>, element: &Element) {
     let credentials = builder.attribute(element, "allow-credentials");
     let terminate = builder.attribute(element, "terminate-unmatched-request");
     let origins = members(builder, element, "allowed-origins", "origin");
@@ -147,12 +128,7 @@ fn members<T: Term>(
         let message = format!("`{group}` stands here a second time");
         builder.fault(second, message, "put all its elements into one");
     }
-    let max_age = [optional("preflight-result-max-age").computed()];
-    builder.child(first, if group == "allowed-methods" { &max_age } else { &[] });
-    builder.no_text(first);
-    builder.only(first, &[member]);
     for child in first.elements().filter(|child| child.name.as_ref() == member) {
-        builder.child(child, &[]);
         found.extend(builder.content_operand(child, &format!("`{member}`")));
     }
     found

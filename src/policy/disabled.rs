@@ -117,7 +117,7 @@ pub(super) fn build(
             builder.push_with(element, Action::Disabled, Needs::default());
         }
         (Instead::Skip, Content::Policies) => builder.policies(element),
-        (Instead::Skip, Content::Nothing | Content::Text | Content::Elements(_)) => (),
+        (Instead::Skip, _) => (),
     }
 }
 

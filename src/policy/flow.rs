@@ -9,60 +9,13 @@ use crate::limit::key::{KeySpace, Kind};
 use crate::limit::names::Outcome;
 use crate::policy::Failure;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{ANYWHERE, Build, Content, EVERY_SCOPE, Policy, optional, required};
+use crate::policy::catalog::flow::LIMIT_CONCURRENCY;
 use crate::policy::limits::Label;
 use crate::policy::machine::{Effect, Flow};
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, Seconds};
 use crate::policy::program::{Action, Needs};
 use crate::problem::Problem;
-
-/// `choose`: the first `when` whose condition holds, else `otherwise`.
-pub const CHOOSE: Policy = Policy {
-    name: "choose",
-    sections: ANYWHERE,
-    scopes: EVERY_SCOPE,
-    attributes: &[],
-    content: Content::Elements(&["when", "otherwise"]),
-    build: Build::Steps(choose),
-};
-
-/// `retry`: runs its policies once, and again while the condition holds.
-pub const RETRY: Policy = Policy {
-    name: "retry",
-    sections: ANYWHERE,
-    scopes: EVERY_SCOPE,
-    attributes: &[
-        required("condition").computed(),
-        required("count").computed(),
-        required("interval").computed(),
-        optional("max-interval").computed(),
-        optional("delta").computed(),
-        optional("first-fast-retry").computed(),
-    ],
-    content: Content::Policies,
-    build: Build::Steps(retry),
-};
-
-/// `limit-concurrency`: at most so many requests at once inside of its policies.
-pub const LIMIT_CONCURRENCY: Policy = Policy {
-    name: "limit-concurrency",
-    sections: ANYWHERE,
-    scopes: EVERY_SCOPE,
-    attributes: &[required("key").computed(), required("max-count")],
-    content: Content::Policies,
-    build: Build::Steps(limit_concurrency),
-};
-
-/// `include-fragment`: the policies of a fragment, as if they stood here.
-pub const INCLUDE_FRAGMENT: Policy = Policy {
-    name: "include-fragment",
-    sections: ANYWHERE,
-    scopes: EVERY_SCOPE,
-    attributes: &[required("fragment-id")],
-    content: Content::Nothing,
-    build: Build::Steps(include_fragment),
-};
 
 /// The end of a `retry`.
 #[derive(Clone, Debug)]
@@ -89,7 +42,7 @@ const RETRIES_MAX: u64 = 50;
 /// The longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_mins(5);
 
-fn choose(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn choose(builder: &mut Builder<'_>, element: &Element) {
     let mut ends = Vec::new();
     // What may run once only, may stand in each branch: one of them is taken.
     let before = builder.met();
@@ -97,7 +50,6 @@ fn choose(builder: &mut Builder<'_>, element: &Element) {
     let mut whens = 0_usize;
     let mut otherwise_seen = false;
     for branch in element.elements() {
-        builder.no_text(branch);
         let is_when = branch.name.as_ref() == "when";
         if otherwise_seen {
             builder.fault(branch, "nothing may follow `otherwise`", "make it the last branch");
@@ -108,7 +60,6 @@ fn choose(builder: &mut Builder<'_>, element: &Element) {
             when(builder, branch, whens, &mut ends);
         } else if branch.name.as_ref() == "otherwise" {
             otherwise_seen = true;
-            builder.child(branch, &[]);
             builder.branch(branch, 1);
         }
         met.extend(builder.met().into_iter().skip(before.len()));
@@ -124,7 +75,6 @@ fn choose(builder: &mut Builder<'_>, element: &Element) {
 }
 
 fn when(builder: &mut Builder<'_>, branch: &Element, number: usize, ends: &mut Vec<usize>) {
-    builder.child(branch, &[required("condition").computed()]);
     let condition = builder.attribute::<bool>(branch, "condition");
     builder.within(branch, number, |builder| {
         let unless = condition
@@ -137,7 +87,7 @@ fn when(builder: &mut Builder<'_>, branch: &Element, number: usize, ends: &mut V
     });
 }
 
-fn retry(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn retry(builder: &mut Builder<'_>, element: &Element) {
     builder.push_with(element, Action::RetryEnter, Needs::default());
     builder.policies(element);
     let end = Retry {
@@ -169,7 +119,7 @@ fn retry(builder: &mut Builder<'_>, element: &Element) {
     builder.push(element, Action::RetryAgain(Box::new(end)));
 }
 
-fn limit_concurrency(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn limit_concurrency(builder: &mut Builder<'_>, element: &Element) {
     let key = builder.attribute(element, "key");
     let max = builder.literal::<u64>(element, "max-count");
     if let (Some(key), Some(max)) = (key, max) {
@@ -186,7 +136,7 @@ fn limit_concurrency(builder: &mut Builder<'_>, element: &Element) {
     builder.push_with(element, Action::ConcurrencyLeave, Needs::default());
 }
 
-fn include_fragment(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn include_fragment(builder: &mut Builder<'_>, element: &Element) {
     if let Some(id) = builder.literal::<Arc<str>>(element, "fragment-id") {
         let place = element.attribute("fragment-id").map(|attribute| attribute.value.place());
         builder.fragment(&id, &place.unwrap_or_else(|| element.place.clone()));

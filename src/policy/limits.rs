@@ -28,8 +28,8 @@ mod label;
 mod start;
 mod told;
 mod who;
-mod rate;
-mod quota;
+pub(in crate::policy) mod rate;
+pub(in crate::policy) mod quota;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -44,9 +44,6 @@ use crate::fault::Fault;
 use crate::limit::key::CounterKey;
 use crate::limit::{Charge, Tallies, Tally, Terms};
 use crate::policy::build::Builder;
-use crate::policy::catalog::{
-    BELOW_GLOBAL, Build, Content, EVERY_SCOPE, INBOUND, PRODUCT, Policy, optional, required,
-};
 use crate::policy::markup::Element;
 
 pub(super) use frame::Asked;
@@ -54,96 +51,6 @@ pub(super) use label::Label;
 pub use quota::{Quota, QuotaByKey};
 pub use rate::{RateLimit, RateLimitByKey};
 pub use who::shown;
-
-/// The attributes of a limit: its own, and those that say how it is held.
-macro_rules! held {
-    ($($own:expr),* $(,)?) => {
-        &[
-            $($own,)*
-            optional("weir-mode"),
-            optional("weir-overshoot"),
-            optional("weir-window"),
-            optional("weir-burst"),
-            optional("weir-on-loss"),
-            optional("weir-on-timeout"),
-            optional("weir-max-wait"),
-            optional("weir-durability"),
-            optional("weir-horizon"),
-            optional("weir-counting"),
-            optional("weir-shadow"),
-            optional("weir-headers"),
-        ]
-    };
-}
-use held;
-
-/// `rate-limit`: so many calls of a subscription in any interval of the period.
-pub const RATE_LIMIT: Policy = Policy {
-    name: "rate-limit",
-    sections: INBOUND,
-    scopes: BELOW_GLOBAL,
-    attributes: held![
-        required("calls"),
-        required("renewal-period"),
-        optional("retry-after-header-name"),
-        optional("retry-after-variable-name"),
-        optional("remaining-calls-header-name"),
-        optional("remaining-calls-variable-name"),
-        optional("total-calls-header-name"),
-    ],
-    content: Content::Elements(&["api"]),
-    build: Build::Steps(rate::build),
-};
-
-/// `rate-limit-by-key`: so many calls under one key in any interval of the period.
-pub const RATE_LIMIT_BY_KEY: Policy = Policy {
-    name: "rate-limit-by-key",
-    sections: INBOUND,
-    scopes: EVERY_SCOPE,
-    attributes: held![
-        required("calls").computed(),
-        required("renewal-period").computed(),
-        required("counter-key").computed(),
-        optional("increment-condition").computed(),
-        optional("increment-count").computed(),
-        optional("increment-after-response"),
-        optional("retry-after-header-name"),
-        optional("retry-after-variable-name"),
-        optional("remaining-calls-header-name"),
-        optional("remaining-calls-variable-name"),
-        optional("total-calls-header-name"),
-    ],
-    content: Content::Nothing,
-    build: Build::Steps(rate::build_by_key),
-};
-
-/// `quota`: so many calls or kilobytes of a subscription in each period.
-pub const QUOTA: Policy = Policy {
-    name: "quota",
-    sections: INBOUND,
-    scopes: PRODUCT,
-    attributes: held![optional("calls"), optional("bandwidth"), required("renewal-period")],
-    content: Content::Elements(&["api"]),
-    build: Build::Steps(quota::build),
-};
-
-/// `quota-by-key`: so many calls or kilobytes under one key in each period.
-pub const QUOTA_BY_KEY: Policy = Policy {
-    name: "quota-by-key",
-    sections: INBOUND,
-    scopes: EVERY_SCOPE,
-    attributes: held![
-        optional("calls"),
-        optional("bandwidth"),
-        required("renewal-period"),
-        required("counter-key").computed(),
-        optional("increment-condition").computed(),
-        optional("increment-count").computed(),
-        optional("first-period-start"),
-    ],
-    content: Content::Nothing,
-    build: Build::Steps(quota::build_by_key),
-};
 
 /// What a limit tells about itself: in fields of the final response and in variables.
 #[derive(Clone, Debug)]

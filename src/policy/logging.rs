@@ -6,22 +6,10 @@ use crate::exchange::secrets::HIDDEN;
 use crate::exchange::{self, Exchange, Severity};
 use crate::policy::Failure;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{ANYWHERE, Build, Content, EVERY_SCOPE, Policy, optional, required};
 use crate::policy::machine::Flow;
 use crate::policy::markup::{Element, Text};
 use crate::policy::operand::Operand;
 use crate::policy::program::Action;
-
-/// `trace`: a line for whoever inspects the request.
-pub const TRACE: Policy = Policy {
-    name: "trace",
-    sections: ANYWHERE,
-    scopes: EVERY_SCOPE,
-    attributes: &[required("source"), optional("severity")],
-    // Older documents have the message as the text of the policy itself.
-    content: Content::Text,
-    build: Build::Steps(trace),
-};
 
 /// `trace`.
 #[derive(Clone, Debug)]
@@ -32,26 +20,25 @@ pub struct Trace {
     metadata: Vec<(Arc<str>, Operand<Arc<str>>)>,
 }
 
-fn trace(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn trace(builder: &mut Builder<'_>, element: &Element) {
     let severity = severity(builder, element);
     let mut message = None;
     let mut metadata = Vec::new();
     for child in element.elements() {
         match child.name.as_ref() {
             "message" => {
-                builder.child(child, &[]);
                 let text = builder.content_operand(child, "`message`");
                 let is_secret = child.text_content().is_some_and(|text| text.is_secret());
                 message = text.map(|text| covered(text, is_secret));
             }
             "metadata" => {
-                builder.child(child, &[required("name"), required("value").computed()]);
                 let name = builder.literal(child, "name");
                 let value = builder.attribute(child, "value");
                 let is_secret = child.value("value").is_some_and(Text::is_secret);
                 metadata.extend(name.zip(value.map(|value| covered(value, is_secret))));
             }
-            _ => builder.only(element, &["message", "metadata"]),
+            // The catalogue reports the others.
+            _ => (),
         }
     }
     if element.element("message").is_none() {

@@ -11,35 +11,12 @@ use crate::exchange::facts::Sample;
 use crate::exchange::message::{Body, Headers, Response};
 use crate::expression::value::Value;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{
-    ANYWHERE, Build, Content, EVERY_SCOPE, NOT_BACKEND, Policy, optional,
-};
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::program::Action;
 use crate::policy::transform::header::{SetHeader, read_header};
 use crate::policy::transform::{SetBody, SetStatus, read_body, read_status};
 use crate::policy::{Failure, Side};
-
-/// `return-response`: ends the run with a response of its own.
-pub const RETURN_RESPONSE: Policy = Policy {
-    name: "return-response",
-    sections: ANYWHERE,
-    scopes: EVERY_SCOPE,
-    attributes: &[optional("response-variable-name")],
-    content: Content::Elements(&["set-status", "set-header", "set-body"]),
-    build: Build::Steps(return_response),
-};
-
-/// `mock-response`: ends the run with an example of the operation.
-pub const MOCK_RESPONSE: Policy = Policy {
-    name: "mock-response",
-    sections: NOT_BACKEND,
-    scopes: EVERY_SCOPE,
-    attributes: &[optional("status-code"), optional("content-type"), optional("index")],
-    content: Content::Nothing,
-    build: Build::Steps(mock_response),
-};
 
 /// `return-response`.
 #[derive(Clone, Debug)]
@@ -59,7 +36,7 @@ pub struct MockResponse {
     index: usize,
 }
 
-fn return_response(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn return_response(builder: &mut Builder<'_>, element: &Element) {
     let mut policy = ReturnResponse {
         variable: builder.literal(element, "response-variable-name"),
         status: None,
@@ -67,22 +44,18 @@ fn return_response(builder: &mut Builder<'_>, element: &Element) {
         body: None,
     };
     for child in element.elements() {
-        // Only the parts that may stand here are read; the catalogue reports the others.
-        let row = crate::policy::catalog::find(&child.name);
-        if let Some(row) = row {
-            builder.child(child, row.attributes);
-        }
         match child.name.as_ref() {
             "set-status" => policy.status = read_status(builder, child),
             "set-header" => policy.headers.extend(read_header(builder, child, Side::Response)),
             "set-body" => policy.body = read_body(builder, child, Side::Response),
+            // The catalogue reports the others.
             _ => (),
         }
     }
     builder.push(element, Action::ReturnResponse(Box::new(policy)));
 }
 
-fn mock_response(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn mock_response(builder: &mut Builder<'_>, element: &Element) {
     let status = builder.literal(element, "status-code").unwrap_or(StatusCode::OK);
     let content_type = builder.literal(element, "content-type");
     let number = builder.literal::<u64>(element, "index").unwrap_or(1);

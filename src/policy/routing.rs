@@ -10,9 +10,6 @@ use crate::fault::Fault;
 use crate::policy::Failure;
 use crate::policy::build::Builder;
 use crate::policy::build::references::Backends;
-use crate::policy::catalog::{
-    BACKEND, Build, Content, EVERY_SCOPE, INBOUND, Policy, REQUEST, optional, required,
-};
 use crate::policy::machine::{Effect, Flow};
 use crate::policy::markup::{Element, Text};
 use crate::policy::operand::{Operand, Seconds};
@@ -21,55 +18,6 @@ use crate::policy::transform::exists::{Exists, ExistsAction, read_exists_action,
 use crate::problem::Problem;
 use crate::route::template::rewrite::Rewrite;
 use crate::route::url::Query;
-
-/// `set-backend-service`: another backend than the API's.
-pub const SET_BACKEND_SERVICE: Policy = Policy {
-    name: "set-backend-service",
-    sections: REQUEST,
-    scopes: EVERY_SCOPE,
-    attributes: &[optional("base-url").computed(), optional("backend-id").computed()],
-    content: Content::Nothing,
-    build: Build::Steps(set_backend),
-};
-
-/// `rewrite-uri`: another path and query than the client's.
-pub const REWRITE_URI: Policy = Policy {
-    name: "rewrite-uri",
-    sections: INBOUND,
-    scopes: EVERY_SCOPE,
-    attributes: &[required("template").computed(), optional("copy-unmatched-params")],
-    content: Content::Nothing,
-    build: Build::Steps(rewrite_uri),
-};
-
-/// `set-query-parameter`: sets, adds to or removes a parameter of the query.
-pub const SET_QUERY_PARAMETER: Policy = Policy {
-    name: "set-query-parameter",
-    sections: REQUEST,
-    scopes: EVERY_SCOPE,
-    attributes: &[required("name").computed(), optional("exists-action").computed()],
-    content: Content::Elements(&["value"]),
-    build: Build::Steps(set_query),
-};
-
-/// `forward-request`: sends the request to its backend.
-pub const FORWARD_REQUEST: Policy = Policy {
-    name: "forward-request",
-    sections: BACKEND,
-    scopes: EVERY_SCOPE,
-    attributes: &[
-        optional("timeout").computed(),
-        optional("timeout-ms").computed(),
-        optional("continue-timeout").computed(),
-        optional("http-version"),
-        optional("follow-redirects").computed(),
-        optional("buffer-request-body"),
-        optional("buffer-response"),
-        optional("fail-on-error-status-code"),
-    ],
-    content: Content::Nothing,
-    build: Build::Steps(forward),
-};
 
 /// `set-backend-service`.
 #[derive(Clone, Debug)]
@@ -137,7 +85,7 @@ const NO_BACKEND: &str = "there is no backend: the API has no `serviceUrl`, and 
 /// How long a backend may take unless the policy says otherwise.
 const FORWARD_TIMEOUT: Duration = Duration::from_mins(5);
 
-fn set_backend(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn set_backend(builder: &mut Builder<'_>, element: &Element) {
     let url = element.attribute("base-url");
     let id = element.attribute("backend-id");
     match (url, id) {
@@ -177,7 +125,7 @@ fn set_backend(builder: &mut Builder<'_>, element: &Element) {
     }
 }
 
-fn rewrite_uri(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn rewrite_uri(builder: &mut Builder<'_>, element: &Element) {
     let copy = builder.literal::<bool>(element, "copy-unmatched-params").unwrap_or(true);
     let Some(operand) = builder.attribute::<Arc<str>>(element, "template") else {
         return;
@@ -202,7 +150,7 @@ fn rewrite_uri(builder: &mut Builder<'_>, element: &Element) {
     builder.push(element, Action::RewriteUri(policy));
 }
 
-fn set_query(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn set_query(builder: &mut Builder<'_>, element: &Element) {
     let name = builder.attribute::<Arc<str>>(element, "name");
     let action = read_exists_action(builder, element);
     let values = read_values(builder, element);
@@ -217,7 +165,7 @@ fn set_query(builder: &mut Builder<'_>, element: &Element) {
     }
 }
 
-fn forward(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn forward(builder: &mut Builder<'_>, element: &Element) {
     let seconds = builder.attribute::<Seconds>(element, "timeout");
     let milliseconds = builder.attribute::<Seconds>(element, "timeout-ms");
     if element.attribute("timeout").is_some() && element.attribute("timeout-ms").is_some() {

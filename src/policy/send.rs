@@ -28,9 +28,6 @@ use crate::expression::value::message::Response as Held;
 use crate::fault::Fault;
 use crate::policy::access::basic::{AuthenticationBasic, read_basic};
 use crate::policy::build::Builder;
-use crate::policy::catalog::{
-    self, ANYWHERE, Attribute, Build, Content, EVERY_SCOPE, Policy, optional, required,
-};
 use crate::policy::machine::{Effect, Flow};
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, Seconds};
@@ -45,39 +42,6 @@ use outgoing::{Outgoing, Url};
 mod word;
 
 use word::Mode;
-
-/// `send-request`: asks another service, and remembers what it answers.
-pub const SEND_REQUEST: Policy = Policy {
-    name: "send-request",
-    sections: ANYWHERE,
-    scopes: EVERY_SCOPE,
-    attributes: &[MODE, required("response-variable-name"), TIMEOUT, optional("ignore-error")],
-    content: Content::Elements(CHILDREN),
-    build: Build::Steps(send_request),
-};
-
-/// `send-one-way-request`: tells another service something, and waits for no answer.
-pub const SEND_ONE_WAY_REQUEST: Policy = Policy {
-    name: "send-one-way-request",
-    sections: ANYWHERE,
-    scopes: EVERY_SCOPE,
-    attributes: &[MODE, TIMEOUT],
-    content: Content::Elements(CHILDREN),
-    build: Build::Steps(send_one_way_request),
-};
-
-const MODE: Attribute = optional("mode").computed();
-const TIMEOUT: Attribute = optional("timeout").computed();
-const CHILDREN: &[&str] = &[
-    "set-url",
-    "set-method",
-    "set-header",
-    "set-body",
-    "authentication-certificate",
-    "authentication-managed-identity",
-    "authentication-basic",
-    "proxy",
-];
 
 /// How many calls may be nested in each other, through APIs of this gateway or of others.
 pub const NESTED_MAX: u32 = 8;
@@ -110,7 +74,7 @@ enum Answer {
     Kept { variable: Arc<str>, ignores_error: bool },
 }
 
-fn send_request(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn send_request(builder: &mut Builder<'_>, element: &Element) {
     let ignores_error = builder.literal(element, "ignore-error").unwrap_or(false);
     let variable = builder.literal(element, "response-variable-name");
     let answer = variable.map(|variable| Answer::Kept { variable, ignores_error });
@@ -118,7 +82,7 @@ fn send_request(builder: &mut Builder<'_>, element: &Element) {
     build(builder, element, answer);
 }
 
-fn send_one_way_request(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn send_one_way_request(builder: &mut Builder<'_>, element: &Element) {
     build(builder, element, Some(Answer::Unheard));
 }
 
@@ -157,10 +121,6 @@ fn build(builder: &mut Builder<'_>, element: &Element, answer: Option<Answer>) {
 
 impl Send {
     fn take(&mut self, builder: &mut Builder<'_>, child: &Element) {
-        let row = catalog::find(&child.name);
-        if let Some(row) = row.filter(|row| matches!(row.build, Build::Steps(_))) {
-            builder.child(child, row.attributes);
-        }
         let name = child.name.as_ref();
         let is_second = match name {
             "set-url" => self.url.is_some(),
@@ -176,7 +136,6 @@ impl Send {
         }
         match name {
             "set-url" => {
-                builder.child(child, &[]);
                 self.url = url(builder, child);
             }
             "set-method" => self.method = read_method(builder, child),

@@ -20,8 +20,8 @@
 //!   otherwise; `context.LastError.Message` says why.
 
 pub mod asked;
-mod build;
-mod entra;
+pub(in crate::policy) mod build;
+pub(in crate::policy) mod entra;
 mod source;
 
 use std::borrow::Cow;
@@ -35,7 +35,6 @@ use crate::expression::value::Value;
 use crate::jwt::required::RequiredClaim;
 use crate::jwt::{Refusal, Rules, judge};
 use crate::policy::Failure;
-use crate::policy::catalog::{Build, Content, EVERY_SCOPE, INBOUND, Policy, optional, required};
 use crate::policy::machine::{Effect, Flow};
 use crate::policy::operand::{Operand, Seconds, Term};
 use crate::problem::Problem;
@@ -44,59 +43,6 @@ use asked::{Answer, Asked, Authentic, Document, Documents, Own, Refused};
 use build::{ComputedKey, InlineKey};
 use entra::Entra;
 use source::Source;
-
-/// `validate-jwt`: the request must carry a token that is signed, and says what it must.
-pub const VALIDATE_JWT: Policy = Policy {
-    name: "validate-jwt",
-    sections: INBOUND,
-    scopes: EVERY_SCOPE,
-    attributes: &[
-        optional("header-name").computed(),
-        optional("query-parameter-name").computed(),
-        optional("token-value").computed(),
-        optional("failed-validation-httpcode").computed(),
-        optional("failed-validation-error-message").computed(),
-        optional("require-expiration-time").computed(),
-        optional("require-scheme").computed(),
-        optional("require-signed-tokens").computed(),
-        optional("clock-skew").computed(),
-        optional("output-token-variable-name"),
-    ],
-    content: Content::Elements(&[
-        "openid-config",
-        "issuer-signing-keys",
-        "decryption-keys",
-        "audiences",
-        "issuers",
-        "required-claims",
-    ]),
-    build: Build::Steps(build::validate_jwt),
-};
-
-/// `validate-azure-ad-token`: the same for tokens of Microsoft Entra ID.
-pub const VALIDATE_AZURE_AD_TOKEN: Policy = Policy {
-    name: "validate-azure-ad-token",
-    sections: INBOUND,
-    scopes: EVERY_SCOPE,
-    attributes: &[
-        required("tenant-id").computed(),
-        optional("header-name").computed(),
-        optional("query-parameter-name").computed(),
-        optional("token-value").computed(),
-        optional("failed-validation-httpcode").computed(),
-        optional("failed-validation-error-message").computed(),
-        optional("output-token-variable-name"),
-        optional("weir-endpoint"),
-    ],
-    content: Content::Elements(&[
-        "client-application-ids",
-        "backend-application-ids",
-        "audiences",
-        "required-claims",
-        "decryption-keys",
-    ]),
-    build: Build::Steps(entra::validate_azure_ad_token),
-};
 
 /// A policy that validates a token.
 #[derive(Clone, Debug)]

@@ -14,62 +14,11 @@ use crate::exchange::Exchange;
 use crate::exchange::message::Body;
 use crate::expression::value::Value;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{ANYWHERE, Build, Content, EVERY_SCOPE, Policy, optional, required};
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, body_of};
 use crate::policy::program::{Action, Needs};
 use crate::policy::{Failure, Side, coding};
-
-/// `set-variable`: remembers a value for later steps.
-pub const SET_VARIABLE: Policy = Policy {
-    name: "set-variable",
-    sections: ANYWHERE,
-    scopes: EVERY_SCOPE,
-    attributes: &[required("name"), required("value").computed()],
-    content: Content::Nothing,
-    build: Build::Steps(set_variable),
-};
-
-/// `set-body`: replaces the body of the message of its section.
-pub const SET_BODY: Policy = Policy {
-    name: "set-body",
-    sections: ANYWHERE,
-    scopes: EVERY_SCOPE,
-    attributes: &[optional("template"), optional("xsi-nil"), optional("parse-date")],
-    content: Content::Text,
-    build: Build::Steps(set_body),
-};
-
-/// `set-method`: the method that the backend gets.
-pub const SET_METHOD: Policy = Policy {
-    name: "set-method",
-    sections: ANYWHERE,
-    scopes: EVERY_SCOPE,
-    attributes: &[],
-    content: Content::Text,
-    build: Build::Steps(set_method),
-};
-
-/// `set-status`: the status that the client gets.
-pub const SET_STATUS: Policy = Policy {
-    name: "set-status",
-    sections: ANYWHERE,
-    scopes: EVERY_SCOPE,
-    attributes: &[required("code").computed(), optional("reason").computed()],
-    content: Content::Nothing,
-    build: Build::Steps(set_status),
-};
-
-/// `find-and-replace`: replaces a text everywhere in the body.
-pub const FIND_AND_REPLACE: Policy = Policy {
-    name: "find-and-replace",
-    sections: ANYWHERE,
-    scopes: EVERY_SCOPE,
-    attributes: &[required("from").computed(), required("to").computed()],
-    content: Content::Nothing,
-    build: Build::Steps(find_and_replace),
-};
 
 /// `set-variable`.
 #[derive(Clone, Debug)]
@@ -109,7 +58,7 @@ pub struct FindAndReplace {
 /// The longest reason phrase, in bytes.
 const REASON_BYTES_MAX: usize = 256;
 
-fn set_variable(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn set_variable(builder: &mut Builder<'_>, element: &Element) {
     let name = builder.literal(element, "name");
     let value = builder.attribute(element, "value");
     if let (Some(name), Some(value)) = (name, value) {
@@ -117,7 +66,7 @@ fn set_variable(builder: &mut Builder<'_>, element: &Element) {
     }
 }
 
-fn set_body(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn set_body(builder: &mut Builder<'_>, element: &Element) {
     let side = builder.section.side();
     if let Some(policy) = read_body(builder, element, side) {
         builder.push(element, Action::SetBody(policy));
@@ -145,7 +94,7 @@ pub(super) fn read_body(
     Some(SetBody { side, value })
 }
 
-fn set_method(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn set_method(builder: &mut Builder<'_>, element: &Element) {
     if let Some(policy) = read_method(builder, element) {
         builder.push(element, Action::SetMethod(policy));
     }
@@ -168,7 +117,7 @@ fn is_never_sent(method: &Method) -> bool {
     method == Method::CONNECT || method == Method::TRACE
 }
 
-fn set_status(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn set_status(builder: &mut Builder<'_>, element: &Element) {
     if let Some(policy) = read_status(builder, element) {
         builder.push(element, Action::SetStatus(policy));
     }
@@ -181,7 +130,7 @@ pub(super) fn read_status(builder: &mut Builder<'_>, element: &Element) -> Optio
     Some(SetStatus { code, reason })
 }
 
-fn find_and_replace(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn find_and_replace(builder: &mut Builder<'_>, element: &Element) {
     let from = builder.attribute(element, "from");
     let to = builder.attribute(element, "to");
     let side = builder.section.side();

@@ -15,25 +15,12 @@ use crate::expression::value::Value;
 use crate::expression::value::collection::Record;
 use crate::policy::Failure;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{Build, Content, EVERY_SCOPE, Policy, RESPONSE, optional, required};
+use crate::policy::catalog::watching::VALIDATE_STATUS_CODE;
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, Term, text_of};
 use crate::policy::program::Action;
 use crate::problem::Problem;
-
-/// `validate-status-code`: only statuses that the operation is known to answer with.
-pub const VALIDATE_STATUS_CODE: Policy = Policy {
-    name: "validate-status-code",
-    sections: RESPONSE,
-    scopes: EVERY_SCOPE,
-    attributes: &[
-        required("unspecified-status-code-action").computed(),
-        optional("errors-variable-name"),
-    ],
-    content: Content::Elements(&["status-code"]),
-    build: Build::Steps(validate_status_code),
-};
 
 /// What clients read of a response that was stopped.
 const PUBLIC: &str = "The request could not be processed due to an internal error. Contact the API \
@@ -56,14 +43,11 @@ enum Verdict {
     Detect,
 }
 
-fn validate_status_code(builder: &mut Builder<'_>, element: &Element) {
+pub(super) fn validate_status_code(builder: &mut Builder<'_>, element: &Element) {
     let unspecified = builder.attribute(element, "unspecified-status-code-action");
     let variable = builder.literal(element, "errors-variable-name");
     let mut known: Vec<(StatusCode, Operand<Verdict>)> = Vec::new();
     for child in element.elements().filter(|child| child.name.as_ref() == "status-code") {
-        builder.child(child, &[required("code"), required("action").computed()]);
-        builder.no_text(child);
-        builder.only(child, &[]);
         let code = builder.literal::<StatusCode>(child, "code");
         let action = builder.attribute(child, "action");
         let (Some(code), Some(action)) = (code, action) else {

@@ -10,21 +10,10 @@ use http::header::AUTHORIZATION;
 use crate::exchange::Exchange;
 use crate::policy::Failure;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{Build, Content, EVERY_SCOPE, INBOUND, Policy, required};
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::operand::Operand;
 use crate::policy::program::Action;
-
-/// `authentication-basic`: the credentials that the backend gets.
-pub const AUTHENTICATION_BASIC: Policy = Policy {
-    name: "authentication-basic",
-    sections: INBOUND,
-    scopes: EVERY_SCOPE,
-    attributes: &[required("username").computed(), required("password").computed()],
-    content: Content::Nothing,
-    build: Build::Steps(authentication_basic),
-};
 
 /// `authentication-basic`.
 #[derive(Clone, Debug)]
@@ -33,7 +22,7 @@ pub struct AuthenticationBasic {
     password: Operand<Arc<str>>,
 }
 
-fn authentication_basic(builder: &mut Builder<'_>, element: &Element) {
+pub(in crate::policy) fn authentication_basic(builder: &mut Builder<'_>, element: &Element) {
     if let Some(policy) = read_basic(builder, element) {
         builder.push(element, Action::AuthenticationBasic(policy));
     }

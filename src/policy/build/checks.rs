@@ -2,15 +2,10 @@
 
 use super::Builder;
 use crate::fault::{Fault, nearest};
-use crate::policy::catalog::{self, Content, Policy};
+use crate::policy::catalog::{self, Content, Part, Policy};
 use crate::policy::markup::{Attribute, Element};
 
 impl Builder<'_> {
-    /// Checks the attributes of an element that a policy reads itself.
-    pub fn child(&mut self, element: &Element, attributes: &[catalog::Attribute]) {
-        self.attributes(element, attributes);
-    }
-
     pub(super) fn placement(&mut self, policy: &Policy, element: &Element) {
         if !policy.sections.contains(&self.section) {
             let places = policy.sections.iter().map(|section| section.as_str());
@@ -85,28 +80,43 @@ impl Builder<'_> {
         });
     }
 
-    pub(super) fn content(&mut self, policy: &Policy, element: &Element) {
-        let allowed: &[&str] = match policy.content {
+    pub(super) fn content(&mut self, content: Content, element: &Element) {
+        let parts: &[Part] = match content {
             Content::Policies => {
                 self.no_text(element);
                 return;
             }
-            Content::Elements(names) => {
+            Content::Elements(parts) => {
                 self.no_text(element);
-                names
+                parts
             }
+            Content::TextOr(parts) => parts,
             // A body may be markup itself; the policy reads it.
-            Content::Text => return,
+            Content::Text | Content::Unread => return,
             Content::Nothing => {
                 self.no_text(element);
                 &[]
             }
         };
-        self.only(element, allowed);
+        let names: Vec<&str> = parts.iter().map(|part| part.name).collect();
+        self.only(element, &names);
+        for child in element.elements() {
+            if let Some(part) = parts.iter().find(|part| part.name == child.name.as_ref()) {
+                self.part(part, child);
+            }
+        }
+    }
+
+    /// Checks an element that stands in a policy.
+    fn part(&mut self, part: &Part, element: &Element) {
+        if !matches!(part.content, Content::Unread) {
+            self.attributes(element, part.attributes);
+            self.content(part.content, element);
+        }
     }
 
     /// Reports the elements directly inside of `element` that are none of `allowed`.
-    pub fn only(&mut self, element: &Element, allowed: &[&str]) {
+    pub(super) fn only(&mut self, element: &Element, allowed: &[&str]) {
         for child in element.elements() {
             if !allowed.contains(&child.name.as_ref()) {
                 let message = format!("`{}` may not stand in `{}`", child.name, element.name);

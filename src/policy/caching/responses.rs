@@ -44,7 +44,7 @@ pub struct StoreResponse {
     condition: Option<Operand<bool>>,
 }
 
-pub(super) fn cache_lookup(builder: &mut Builder<'_>, element: &Element) {
+pub(in crate::policy) fn cache_lookup(builder: &mut Builder<'_>, element: &Element) {
     caching_type(builder, element);
     let by_developer = builder.attribute(element, "vary-by-developer");
     let by_groups = builder.attribute(element, "vary-by-developer-groups");
@@ -74,7 +74,6 @@ pub(super) fn cache_lookup(builder: &mut Builder<'_>, element: &Element) {
 fn listed<T: Term>(builder: &mut Builder<'_>, element: &Element, name: &str) -> Vec<T> {
     let mut names = Vec::new();
     for child in element.elements().filter(|child| child.name.as_ref() == name) {
-        builder.child(child, &[]);
         let what = format!("`{name}`");
         let text = child.text_content();
         let Some(list) = builder.content_operand::<Arc<str>>(child, &what) else { continue };
@@ -100,7 +99,7 @@ fn listed<T: Term>(builder: &mut Builder<'_>, element: &Element, name: &str) -> 
     names
 }
 
-pub(super) fn cache_store(builder: &mut Builder<'_>, element: &Element) {
+pub(in crate::policy) fn cache_store(builder: &mut Builder<'_>, element: &Element) {
     let duration = builder.attribute(element, "duration");
     let condition = builder.attribute(element, "cache-response");
     if let Some(duration) = duration {

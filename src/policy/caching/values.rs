@@ -35,7 +35,7 @@ pub struct RemoveValue {
     key: Operand<Arc<str>>,
 }
 
-pub(super) fn cache_lookup_value(builder: &mut Builder<'_>, element: &Element) {
+pub(in crate::policy) fn cache_lookup_value(builder: &mut Builder<'_>, element: &Element) {
     caching_type(builder, element);
     let key = builder.attribute(element, "key");
     let variable = builder.literal(element, "variable-name");
@@ -46,7 +46,7 @@ pub(super) fn cache_lookup_value(builder: &mut Builder<'_>, element: &Element) {
     }
 }
 
-pub(super) fn cache_store_value(builder: &mut Builder<'_>, element: &Element) {
+pub(in crate::policy) fn cache_store_value(builder: &mut Builder<'_>, element: &Element) {
     caching_type(builder, element);
     let key = builder.attribute(element, "key");
     let value = builder.attribute(element, "value");
@@ -57,7 +57,7 @@ pub(super) fn cache_store_value(builder: &mut Builder<'_>, element: &Element) {
     }
 }
 
-pub(super) fn cache_remove_value(builder: &mut Builder<'_>, element: &Element) {
+pub(in crate::policy) fn cache_remove_value(builder: &mut Builder<'_>, element: &Element) {
     caching_type(builder, element);
     if let Some(key) = builder.attribute(element, "key") {
         builder.push(element, Action::RemoveValue(RemoveValue { key }));

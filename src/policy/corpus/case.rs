@@ -83,9 +83,13 @@ impl Case {
     /// Whether it ends in a fault, or an error is raised on its way.
     pub(super) fn goes_wrong(&self) -> bool {
         let raised = |text: &str| text.lines().any(|line| line.starts_with("error "));
-        self.blocks
-            .iter()
-            .any(|block| block.label == "faults" || block.label == "then" && raised(&block.text))
+        let mut then = self.blocks.iter().filter(|block| block.label == "then");
+        self.is_faulty() || then.any(|block| raised(&block.text))
+    }
+
+    /// Whether it is about what is wrong with its documents.
+    pub(super) fn is_faulty(&self) -> bool {
+        self.blocks.iter().any(|block| block.label == "faults")
     }
 }
 

@@ -13,71 +13,29 @@ use crate::exchange::Exchange;
 use crate::exchange::message::{Body, Headers, Response};
 use crate::policy::Section;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{Build, Content, GLOBAL, INBOUND, Policy, optional, required};
 use crate::policy::machine::Ran;
 use crate::policy::markup::Element;
 use crate::policy::program::{Action, Program};
 
-/// `cross-domain`: which pages may call, for Flash and Silverlight.
-pub const CROSS_DOMAIN: Policy = Policy {
-    name: "cross-domain",
-    sections: INBOUND,
-    scopes: GLOBAL,
-    attributes: &[],
-    content: Content::Elements(&["cross-domain-policy"]),
-    build: Build::Steps(cross_domain),
-};
-
 /// Where those who want it look for it.
 const PATH: &str = "/crossdomain.xml";
 
-fn cross_domain(builder: &mut Builder<'_>, element: &Element) {
+pub(in crate::policy) fn cross_domain(builder: &mut Builder<'_>, element: &Element) {
     let mut documents = element.elements();
-    let Some(document) = documents.next() else {
+    if documents.next().is_none() {
         let remedy = "add <cross-domain-policy>…</cross-domain-policy>";
         builder.fault(element, "`cross-domain` has no `cross-domain-policy`", remedy);
         return;
-    };
+    }
     if let Some(second) = documents.next() {
         builder.fault(second, "there is a second document", "keep one of the two");
     }
-    check(builder, document);
     if let Some(document) = builder.body_operand::<Arc<str>>(element) {
         if let Some(text) = document.constant() {
             builder.push(element, Action::CrossDomain(Arc::clone(text)));
         } else {
             builder.fault(element, "the document may not be an expression", "write it out");
         }
-    }
-}
-
-/// Checks the elements of the document, as Adobe's specification has them.
-fn check(builder: &mut Builder<'_>, document: &Element) {
-    let names = [
-        "site-control",
-        "allow-access-from",
-        "allow-http-request-headers-from",
-        "allow-access-from-identity",
-    ];
-    builder.child(document, &[]);
-    builder.no_text(document);
-    builder.only(document, &names);
-    for rule in document.elements() {
-        match rule.name.as_ref() {
-            "site-control" => builder.child(rule, &[required("permitted-cross-domain-policies")]),
-            "allow-access-from" => {
-                let attributes = [required("domain"), optional("to-ports"), optional("secure")];
-                builder.child(rule, &attributes);
-            }
-            "allow-http-request-headers-from" => {
-                let attributes = [required("domain"), required("headers"), optional("secure")];
-                builder.child(rule, &attributes);
-            }
-            // What signs the pages that it is for is theirs to read.
-            _ => continue,
-        }
-        builder.no_text(rule);
-        builder.only(rule, &[]);
     }
 }
 

@@ -13,23 +13,12 @@ use http::{HeaderValue, StatusCode};
 use crate::exchange::Exchange;
 use crate::exchange::message::Body;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{Build, Content, EVERY_SCOPE, OUTBOUND, Policy, required};
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::program::{Action, Needs};
 use crate::policy::{Failure, coding, convert};
 use crate::problem::Problem;
 use crate::route::url;
-
-/// `jsonp`: JSON as a call of a function.
-pub const JSONP: Policy = Policy {
-    name: "jsonp",
-    sections: OUTBOUND,
-    scopes: EVERY_SCOPE,
-    attributes: &[required("callback-parameter-name")],
-    content: Content::Nothing,
-    build: Build::Steps(jsonp),
-};
 
 /// `jsonp`.
 #[derive(Clone, Debug)]
@@ -40,7 +29,7 @@ pub struct Jsonp {
 /// The longest name of a function, in bytes.
 const CALLBACK_BYTES_MAX: usize = 128;
 
-fn jsonp(builder: &mut Builder<'_>, element: &Element) {
+pub(in crate::policy) fn jsonp(builder: &mut Builder<'_>, element: &Element) {
     if let Some(parameter) = builder.literal(element, "callback-parameter-name") {
         let needs = Needs { response_body: true, ..Needs::default() };
         builder.push_with(element, Action::Jsonp(Jsonp { parameter }), needs);

@@ -11,13 +11,13 @@ use crate::limit::key::{CounterKey, KeySpace, Kind};
 use crate::limit::{Charge, Tally, Terms, same_counter, window_origin};
 use crate::policy::Failure;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{Attribute, optional, required};
+use crate::policy::catalog::limits::{QUOTA, QUOTA_BY_KEY};
 use crate::policy::limits::frame::{Asked, Frame, Verdict};
 use crate::policy::limits::holding::{Holding, Nature};
 use crate::policy::limits::increment::Increment;
 use crate::policy::limits::start::first_period_start;
 use crate::policy::limits::subject::{self, Subject};
-use crate::policy::limits::{QUOTA, QUOTA_BY_KEY, claim, held, told, wrong};
+use crate::policy::limits::{claim, told, wrong};
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::operand::Operand;
@@ -75,13 +75,9 @@ const KILOBYTE: u64 = 1024;
 /// The shortest period of a quota by key that ends at all, in seconds.
 const PERIOD_BY_KEY_SECONDS_MIN: u64 = 300;
 
-/// What `api` and `operation` are given beside their id.
-const NESTED: &[Attribute] =
-    held![optional("name"), optional("calls"), optional("bandwidth"), required("renewal-period")];
-
-pub(super) fn build(builder: &mut Builder<'_>, element: &Element) {
+pub(in crate::policy) fn build(builder: &mut Builder<'_>, element: &Element) {
     let (mut parts, whole) = (Vec::new(), element);
-    let holding = subject::each(builder, element, (NESTED, true), &mut |builder, part| {
+    let holding = subject::each(builder, element, true, &mut |builder, part| {
         let subject::Part { element, subject, holding } = part;
         let amounts = amounts(builder, element);
         let Some(seconds) = builder.literal::<u64>(element, "renewal-period") else {
@@ -101,7 +97,7 @@ pub(super) fn build(builder: &mut Builder<'_>, element: &Element) {
     builder.push(element, Action::Quota(Box::new(Quota { parts, frame })));
 }
 
-pub(super) fn build_by_key(builder: &mut Builder<'_>, element: &Element) {
+pub(in crate::policy) fn build_by_key(builder: &mut Builder<'_>, element: &Element) {
     let amounts = amounts(builder, element);
     let seconds = builder.literal::<u64>(element, "renewal-period");
     let key = builder.attribute::<Arc<str>>(element, "counter-key");

@@ -9,14 +9,12 @@ use crate::limit::key::{KeySpace, Kind};
 use crate::limit::{Charge, Terms};
 use crate::policy::Failure;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{Attribute, optional, required};
+use crate::policy::catalog::limits::{RATE_LIMIT, RATE_LIMIT_BY_KEY};
 use crate::policy::limits::frame::{Asked, Frame, Verdict};
 use crate::policy::limits::holding::{Holding, Nature};
 use crate::policy::limits::increment::Increment;
 use crate::policy::limits::subject::{self, Subject};
-use crate::policy::limits::{
-    RATE_LIMIT, RATE_LIMIT_BY_KEY, Signals, claim, held, number, told, wait_seconds, within, wrong,
-};
+use crate::policy::limits::{Signals, claim, number, told, wait_seconds, within, wrong};
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::operand::Operand;
@@ -58,13 +56,10 @@ pub struct RateLimitByKey {
 const PERIOD_SECONDS: RangeInclusive<u64> = 1..=300;
 const PERIOD_REMEDY: &str = "give a number of seconds from 1 to 300; for longer ones use a quota";
 
-/// What `api` and `operation` are given beside their id.
-const NESTED: &[Attribute] = held![optional("name"), required("calls"), required("renewal-period")];
-
-pub(super) fn build(builder: &mut Builder<'_>, element: &Element) {
+pub(in crate::policy) fn build(builder: &mut Builder<'_>, element: &Element) {
     let signals = Signals::read(builder, element);
     let (mut parts, whole) = (Vec::new(), element);
-    let holding = subject::each(builder, element, (NESTED, false), &mut |builder, part| {
+    let holding = subject::each(builder, element, false, &mut |builder, part| {
         let subject::Part { element, subject, holding } = part;
         let calls = builder.literal::<u64>(element, "calls");
         let period = within(builder, element, "renewal-period", &PERIOD_SECONDS, PERIOD_REMEDY);
@@ -79,7 +74,7 @@ pub(super) fn build(builder: &mut Builder<'_>, element: &Element) {
     builder.push(element, Action::RateLimit(Box::new(RateLimit { parts, signals, frame })));
 }
 
-pub(super) fn build_by_key(builder: &mut Builder<'_>, element: &Element) {
+pub(in crate::policy) fn build_by_key(builder: &mut Builder<'_>, element: &Element) {
     let calls = builder.attribute(element, "calls");
     let period = builder.attribute::<u64>(element, "renewal-period");
     let key = builder.attribute(element, "counter-key");

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::exchange::Exchange;
 use crate::policy::build::Builder;
-use crate::policy::catalog::Attribute;
 use crate::policy::limits::holding::{Holding, Nature};
 use crate::policy::markup::{Element, Text};
 
@@ -30,13 +29,12 @@ pub(super) struct Part<'a> {
     pub(super) holding: Holding,
 }
 
-/// Calls `read` for `element` and for each `api` and `operation` in it. Those inside have the
-/// attributes `attributes` beside `id` and `name`, and are held as those around them unless they
-/// say otherwise. Returns how the whole is held.
+/// Calls `read` for `element` and for each `api` and `operation` in it. Those inside are held as
+/// those around them unless they say otherwise. Returns how the whole is held.
 pub(super) fn each(
     builder: &mut Builder<'_>,
     element: &Element,
-    (attributes, is_quota): (&[Attribute], bool),
+    is_quota: bool,
     read: &mut dyn FnMut(&mut Builder<'_>, Part<'_>),
 ) -> Holding {
     let nature = Nature { is_quota, is_late: false, is_nested: false };
@@ -44,13 +42,11 @@ pub(super) fn each(
     read(builder, Part { element, subject: Subject::default(), holding });
     let nature = Nature { is_nested: true, ..nature };
     for api in element.elements().filter(|child| child.name.as_ref() == "api") {
-        check(builder, api, attributes, &["operation"]);
         let holding = holding.read(builder, api, nature);
         let Some(called) = Called::read(builder, api) else { continue };
         let whole = Subject { api: Some(called), operation: None };
         read(builder, Part { element: api, subject: whole.clone(), holding });
         for operation in api.elements().filter(|child| child.name.as_ref() == "operation") {
-            check(builder, operation, attributes, &[]);
             let holding = holding.read(builder, operation, nature);
             if let Some(called) = Called::read(builder, operation) {
                 let subject = Subject { operation: Some(called), ..whole.clone() };
@@ -59,12 +55,6 @@ pub(super) fn each(
         }
     }
     holding
-}
-
-fn check(builder: &mut Builder<'_>, element: &Element, attributes: &[Attribute], content: &[&str]) {
-    builder.child(element, attributes);
-    builder.no_text(element);
-    builder.only(element, content);
 }
 
 impl Called {

@@ -14,7 +14,6 @@ use crate::expression::value::Value;
 use crate::jwt::TRIES_MAX;
 use crate::jwt::key::Key;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{Attribute, optional, required};
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, Seconds, Term, text_of};
 use crate::policy::program::Action;
@@ -43,7 +42,7 @@ struct Keys {
     computed: Vec<ComputedKey>,
 }
 
-pub(super) fn validate_jwt(builder: &mut Builder<'_>, element: &Element) {
+pub(in crate::policy) fn validate_jwt(builder: &mut Builder<'_>, element: &Element) {
     let source = source(builder, element, None);
     let refusing = refusing(builder, element);
     let expires = or(builder, element, "require-expiration-time", true);
@@ -149,21 +148,14 @@ fn items<'e>(
     builder: &mut Builder<'_>,
     element: &'e Element,
     (list, item): (&str, &str),
-    attributes: &[Attribute],
 ) -> Vec<&'e Element> {
     let mut found = Vec::new();
     for list in element.elements().filter(|child| child.name.as_ref() == list) {
-        builder.child(list, &[]);
-        builder.no_text(list);
-        builder.only(list, &[item]);
         let own: Vec<&Element> =
             list.elements().filter(|child| child.name.as_ref() == item).collect();
         if own.is_empty() {
             let message = format!("`{}` lists nothing", list.name);
             builder.fault(list, message, &format!("add <{item}>, or take the list out"));
-        }
-        for child in &own {
-            builder.child(child, attributes);
         }
         found.extend(own);
     }
@@ -177,7 +169,7 @@ pub(super) fn texts(
     list: &str,
     item: &str,
 ) -> Vec<Operand<Arc<str>>> {
-    let found = items(builder, element, (list, item), &[]);
+    let found = items(builder, element, (list, item));
     let what = format!("`{item}`");
     found.into_iter().filter_map(|child| trimmed(builder, child, &what)).collect()
 }
@@ -197,9 +189,6 @@ fn trimmed(builder: &mut Builder<'_>, child: &Element, what: &str) -> Option<Ope
 fn documents(builder: &mut Builder<'_>, element: &Element) -> Trusted {
     let mut documents = Vec::new();
     for child in element.elements().filter(|child| child.name.as_ref() == "openid-config") {
-        builder.child(child, &[required("url").computed()]);
-        builder.no_text(child);
-        builder.only(child, &[]);
         documents.extend(builder.attribute::<Document>(child, "url"));
     }
     if DOCUMENTS_MAX < documents.len() {
@@ -212,8 +201,7 @@ fn documents(builder: &mut Builder<'_>, element: &Element) -> Trusted {
 }
 
 fn keys(builder: &mut Builder<'_>, element: &Element) -> Keys {
-    let attributes = [optional("id"), optional("certificate-id"), optional("n"), optional("e")];
-    let found = items(builder, element, ("issuer-signing-keys", "key"), &attributes);
+    let found = items(builder, element, ("issuer-signing-keys", "key"));
     let mut keys = Keys { count: found.len(), ..Keys::default() };
     if TRIES_MAX < found.len() {
         let message = format!("there are {} keys", found.len());
@@ -277,12 +265,9 @@ pub(super) fn no_decryption(builder: &mut Builder<'_>, element: &Element) {
 }
 
 pub(super) fn claims(builder: &mut Builder<'_>, element: &Element) -> Vec<ClaimTerms> {
-    let attributes = [required("name"), optional("match"), optional("separator")];
-    let found = items(builder, element, ("required-claims", "claim"), &attributes);
+    let found = items(builder, element, ("required-claims", "claim"));
     let mut claims = Vec::new();
     for child in found {
-        builder.no_text(child);
-        builder.only(child, &["value"]);
         let name = builder.literal::<Arc<str>>(child, "name");
         let every = match child.value("match").map(|text| text.as_str().trim()) {
             None | Some("all") => true,
@@ -295,7 +280,6 @@ pub(super) fn claims(builder: &mut Builder<'_>, element: &Element) -> Vec<ClaimT
         let separator = builder.literal::<Arc<str>>(child, "separator");
         let mut values = Vec::new();
         for value in child.elements().filter(|child| child.name.as_ref() == "value") {
-            builder.child(value, &[]);
             values.extend(trimmed(builder, value, "`value`"));
         }
         claims.extend(name.map(|name| ClaimTerms { name, every, separator, values }));

@@ -49,7 +49,7 @@ pub(super) struct Entra {
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Tenant(Arc<str>);
 
-pub(super) fn validate_azure_ad_token(builder: &mut Builder<'_>, element: &Element) {
+pub(in crate::policy) fn validate_azure_ad_token(builder: &mut Builder<'_>, element: &Element) {
     let source = source(builder, element, Some(AUTHORIZATION));
     let refusing = refusing(builder, element);
     let variable = builder.literal(element, "output-token-variable-name");

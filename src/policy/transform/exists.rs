@@ -32,7 +32,6 @@ pub(in crate::policy) fn read_values<T: Term>(
 ) -> Vec<Operand<T>> {
     let mut values = Vec::new();
     for child in element.elements().filter(|child| child.name.as_ref() == "value") {
-        builder.child(child, &[]);
         values.extend(builder.content_operand(child, "`value`"));
     }
     values

@@ -10,23 +10,12 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use crate::exchange::Exchange;
 use crate::exchange::message::Headers;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{ANYWHERE, Build, Content, EVERY_SCOPE, Policy, optional, required};
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::operand::Operand;
 use crate::policy::program::Action;
 use crate::policy::transform::exists::{Exists, ExistsAction, read_exists_action, read_values};
 use crate::policy::{Failure, Side};
-
-/// `set-header`: sets, adds to or removes a field of the message of its section.
-pub const SET_HEADER: Policy = Policy {
-    name: "set-header",
-    sections: ANYWHERE,
-    scopes: EVERY_SCOPE,
-    attributes: &[required("name").computed(), optional("exists-action").computed()],
-    content: Content::Elements(&["value"]),
-    build: Build::Steps(set_header),
-};
 
 /// `set-header`.
 #[derive(Clone, Debug)]
@@ -65,7 +54,7 @@ const REPEATED_FIELDS: [HeaderName; 11] = [
     IF_UNMODIFIED_SINCE,
 ];
 
-fn set_header(builder: &mut Builder<'_>, element: &Element) {
+pub(in crate::policy) fn set_header(builder: &mut Builder<'_>, element: &Element) {
     let side = builder.section.side();
     if let Some(policy) = read_header(builder, element, side) {
         builder.push(element, Action::SetHeader(policy));

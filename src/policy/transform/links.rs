@@ -14,21 +14,10 @@ use crate::backend::Scheme;
 use crate::exchange::Exchange;
 use crate::exchange::message::Body;
 use crate::policy::build::Builder;
-use crate::policy::catalog::{Build, Content, EVERY_SCOPE, Policy};
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::program::{Action, Needs};
-use crate::policy::{Failure, Section, Side, coding};
-
-/// `redirect-content-urls`: links in bodies lead through the gateway.
-pub const REDIRECT_CONTENT_URLS: Policy = Policy {
-    name: "redirect-content-urls",
-    sections: &[Section::Inbound, Section::Outbound],
-    scopes: EVERY_SCOPE,
-    attributes: &[],
-    content: Content::Nothing,
-    build: Build::Steps(redirect_content_urls),
-};
+use crate::policy::{Failure, Side, coding};
 
 /// `redirect-content-urls`.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +28,7 @@ pub struct RedirectContentUrls {
 /// The largest body that is made, in bytes.
 const BODY_BYTES_MAX: usize = 16 << 20;
 
-fn redirect_content_urls(builder: &mut Builder<'_>, element: &Element) {
+pub(in crate::policy) fn redirect_content_urls(builder: &mut Builder<'_>, element: &Element) {
     let side = builder.section.side();
     let needs = match side {
         Side::Request => Needs { request_body: true, ..Needs::default() },

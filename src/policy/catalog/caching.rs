@@ -1,0 +1,127 @@
+//! Policies that keep responses and values.
+
+use super::{
+    ANYWHERE, Attribute, Build, Content, EVERY_SCOPE, INBOUND, OUTBOUND, Policy, optional, part,
+    required,
+};
+use crate::policy::caching::{responses, values};
+
+const CACHING_TYPE: Attribute = optional(
+    "caching-type",
+    "`internal` or `prefer-external`; `external` is refused, as there is no external cache.",
+)
+.usual("prefer-external");
+const KEY: Attribute = required("key", "The key; one for the whole gateway.").computed();
+
+/// What is so of every cache.
+const FORGETS: &str = "Each gateway keeps its own in memory, bounded by `cache.bytes`, and may \
+                       forget anything at any time.";
+
+/// `cache-lookup`.
+pub const CACHE_LOOKUP: Policy = Policy {
+    name: "cache-lookup",
+    says: "Answers a GET request with a response that `cache-store` kept, if there is one, and tells \
+           that policy under what to keep one if there is none.",
+    sections: INBOUND,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        required("vary-by-developer", "Whether each user has responses of their own.").computed(),
+        required("vary-by-developer-groups", "Whether users of other groups have others.")
+            .computed(),
+        CACHING_TYPE,
+        optional("downstream-caching-type", "Who else may keep it: `none`, `private`, `public`.")
+            .computed()
+            .usual("none"),
+        optional("must-revalidate", "Whether they have to ask again when it is old.")
+            .computed()
+            .usual("true"),
+        optional(
+            "allow-private-response-caching",
+            "Whether requests with `Authorization` meet the cache.",
+        )
+        .computed()
+        .usual("false"),
+    ],
+    content: Content::Elements(&[
+        part(
+            "vary-by-header",
+            "A field whose values have responses of their own; `;` between several.",
+        )
+        .holding(Content::Text),
+        part(
+            "vary-by-query-parameter",
+            "A parameter for which the same holds; all parameters if none is named.",
+        )
+        .holding(Content::Text),
+    ]),
+    differs: &[
+        "The key has the host and the scheme of the request, the API with its revision, the \
+         operation, and both URLs: the client's and the backend's.",
+        FORGETS,
+    ],
+    build: Build::Steps(responses::cache_lookup),
+};
+
+/// `cache-store`.
+pub const CACHE_STORE: Policy = Policy {
+    name: "cache-store",
+    says: "Keeps the response of a GET request for `cache-lookup`.",
+    sections: OUTBOUND,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        required("duration", "For how many seconds.").computed(),
+        optional("cache-response", "Whether it is kept.").computed().usual("the status is 200"),
+    ],
+    content: Content::Nothing,
+    differs: &[
+        "Parts (206) and answers to conditions (304) are never kept, and cookies are left out.",
+        FORGETS,
+    ],
+    build: Build::Steps(responses::cache_store),
+};
+
+/// `cache-lookup-value`.
+pub const CACHE_LOOKUP_VALUE: Policy = Policy {
+    name: "cache-lookup-value",
+    says: "Sets a variable to a value that was kept under a key.",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        KEY,
+        required("variable-name", "The variable."),
+        optional("default-value", "What it gets where nothing is kept.").computed(),
+        CACHING_TYPE,
+    ],
+    content: Content::Nothing,
+    differs: &["Where nothing is kept and there is no default, the variable is not set.", FORGETS],
+    build: Build::Steps(values::cache_lookup_value),
+};
+
+/// `cache-store-value`.
+pub const CACHE_STORE_VALUE: Policy = Policy {
+    name: "cache-store-value",
+    says: "Keeps a value under a key.",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        KEY,
+        required("value", "The value, of any type that can be copied.").computed(),
+        required("duration", "For how many seconds.").computed(),
+        CACHING_TYPE,
+    ],
+    content: Content::Nothing,
+    differs: &["It is there for the next policy at once.", FORGETS],
+    build: Build::Steps(values::cache_store_value),
+};
+
+/// `cache-remove-value`.
+pub const CACHE_REMOVE_VALUE: Policy = Policy {
+    name: "cache-remove-value",
+    says: "Forgets the value under a key.",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[KEY, CACHING_TYPE],
+    content: Content::Nothing,
+    differs: &["Other gateways keep theirs until it is too old."],
+    build: Build::Steps(values::cache_remove_value),
+};

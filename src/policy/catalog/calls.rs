@@ -1,0 +1,97 @@
+//! Policies that call other services, and credentials for backends.
+
+use super::transform::{SET_BODY, SET_HEADER, SET_METHOD};
+use super::{
+    ANYWHERE, Attribute, Build, Content, EVERY_SCOPE, INBOUND, Part, Policy, optional, part,
+    required,
+};
+use crate::policy::{access, send};
+
+const MODE: Attribute = optional(
+    "mode",
+    "`new`: the request is what stands inside. `copy`: it is the client's, with what stands inside \
+     in the place of parts of it.",
+)
+.computed()
+.usual("new");
+
+const TIMEOUT: Attribute =
+    optional("timeout", "How long all of it may take, in seconds.").computed().usual("60");
+
+const PARTS: &[Part] = &[
+    part("set-url", "Where to. Needed unless `mode` is `copy`.").holding(Content::Text),
+    Part::of(&SET_METHOD),
+    Part::of(&SET_HEADER),
+    Part::of(&SET_BODY),
+    Part::of(&AUTHENTICATION_BASIC),
+    part("authentication-certificate", "Refused: certificates belong to backends.")
+        .holding(Content::Unread),
+    part("authentication-managed-identity", "Refused until it is there.").holding(Content::Unread),
+    part("proxy", "Refused: services are called directly.").holding(Content::Unread),
+];
+
+/// What calls cannot do otherwise than API Management.
+const CALLS: &str = "At most 1,024 calls are under way at a time; a request that is nested in eight \
+                     others of this kind is taken for a loop and refused.";
+
+/// `send-request`.
+pub const SEND_REQUEST: Policy = Policy {
+    name: "send-request",
+    says: "Asks another service, and remembers what it answers in a variable, with the body and \
+           without its content encoding.",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        MODE,
+        required("response-variable-name", "The variable that gets the response."),
+        TIMEOUT,
+        optional(
+            "ignore-error",
+            "Whether the variable is `null` where there is no response, and \
+                                  the run goes on.",
+        )
+        .usual("false"),
+    ],
+    content: Content::Elements(PARTS),
+    differs: &[
+        "The variable may be read any number of times.",
+        "`ignore-error` is about the request: an expression that fails, or a URL that is none, is an \
+         error all the same.",
+        "A copied request leaves out what is for the gateway alone: the subscription key, \
+         `Accept-Encoding`, fields of the connection, and what proxies in front say of it.",
+        "Redirects are responses, and are not followed.",
+        CALLS,
+    ],
+    build: Build::Steps(send::send_request),
+};
+
+/// `send-one-way-request`.
+pub const SEND_ONE_WAY_REQUEST: Policy = Policy {
+    name: "send-one-way-request",
+    says: "Tells another service something, and does not wait for its answer.",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[MODE, TIMEOUT],
+    content: Content::Elements(PARTS),
+    differs: &[
+        "A gateway that stops waits for such requests as for those of clients.",
+        "At most 256 are under way at a time; more are given up and counted.",
+    ],
+    build: Build::Steps(send::send_one_way_request),
+};
+
+/// `authentication-basic`.
+pub const AUTHENTICATION_BASIC: Policy = Policy {
+    name: "authentication-basic",
+    says: "Sets the field `Authorization` of the request to a name and a password, in the place of \
+           the client's.",
+    sections: INBOUND,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        required("username", "The name.").computed(),
+        required("password", "The password: best a secret named value.").computed(),
+    ],
+    content: Content::Nothing,
+    differs: &[],
+    build: Build::Steps(access::basic::authentication_basic),
+};

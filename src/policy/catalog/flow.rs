@@ -1,0 +1,86 @@
+//! Policies that decide which others run.
+
+use super::{
+    ANYWHERE, Attribute, Build, Content, EVERY_SCOPE, Part, Policy, optional, part, required,
+};
+use crate::policy::flow;
+
+const CONDITION: Attribute =
+    required("condition", "Decides whether its policies run: `true` or `false`.").computed();
+
+/// `choose`.
+pub const CHOOSE: Policy = Policy {
+    name: "choose",
+    says: "Runs the policies of the first `when` whose condition holds, else those of `otherwise`.",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[],
+    content: Content::Elements(BRANCHES),
+    differs: &[],
+    build: Build::Steps(flow::choose),
+};
+
+const BRANCHES: &[Part] = &[
+    part("when", "One or more. Conditions after the first that holds are not evaluated.")
+        .with(&[CONDITION])
+        .holding(Content::Policies),
+    part("otherwise", "At most one, and last.").holding(Content::Policies),
+];
+
+/// `retry`.
+pub const RETRY: Policy = Policy {
+    name: "retry",
+    says: "Runs its policies once, and again while the condition holds, with pauses between. With \
+           `interval` alone the pauses are all alike, with `delta` they grow by it each time, with \
+           `max-interval` besides they double.",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        required("condition", "While this holds, the policies run again.").computed(),
+        required("count", "How often they run again at most: 1 to 50.").computed(),
+        required("interval", "The pause, in seconds; five minutes at most.").computed(),
+        optional("max-interval", "The longest pause, in seconds. Needs `delta`.").computed(),
+        optional("delta", "By how many seconds pauses grow.").computed(),
+        optional("first-fast-retry", "Whether there is no pause before the first retry.")
+            .computed()
+            .usual("false"),
+    ],
+    content: Content::Policies,
+    differs: &[
+        "Growing pauses are `interval` + 0, 1, 3, 7, … times `delta`, each spread by up to a fifth: \
+         the first retry waits for `interval`, as the examples of API Management have it.",
+        "A policy inside that fails ends the loop, and on-error runs.",
+    ],
+    build: Build::Steps(flow::retry),
+};
+
+/// `limit-concurrency`.
+pub const LIMIT_CONCURRENCY: Policy = Policy {
+    name: "limit-concurrency",
+    says: "Lets so many requests with one key into its policies at a time; the next is refused at \
+           once, with 429.",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        required("key", "Whose requests are counted together.").computed(),
+        required("max-count", "How many may be inside at once."),
+    ],
+    content: Content::Policies,
+    differs: &[
+        "With a Redis the count is of all replicas together; a place of a replica that died is \
+         given back (see [limits](limits.md)).",
+    ],
+    build: Build::Steps(flow::limit_concurrency),
+};
+
+/// `include-fragment`.
+pub const INCLUDE_FRAGMENT: Policy = Policy {
+    name: "include-fragment",
+    says: "Stands for the policies of a fragment, as if they were written here.",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[required("fragment-id", "The id of the fragment.")],
+    content: Content::Nothing,
+    differs: &["Fragments may include others, eight deep, but not themselves."],
+    build: Build::Steps(flow::include_fragment),
+};

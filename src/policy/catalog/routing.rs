@@ -1,0 +1,125 @@
+//! Policies that say where a request goes, and what is answered without a backend.
+
+use super::transform::{SET_BODY, SET_HEADER, SET_STATUS};
+use super::{
+    ANYWHERE, BACKEND, Build, Content, EVERY_SCOPE, INBOUND, NOT_BACKEND, Part, Policy, REQUEST,
+    optional, required,
+};
+use crate::policy::{respond, routing};
+
+/// `set-backend-service`.
+pub const SET_BACKEND_SERVICE: Policy = Policy {
+    name: "set-backend-service",
+    says: "Sends the request to another backend than the API's. One of the two attributes is given.",
+    sections: REQUEST,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        optional("base-url", "Scheme, host, port and the beginning of the path.").computed(),
+        optional("backend-id", "The id of a backend of the configuration.").computed(),
+    ],
+    content: Content::Nothing,
+    differs: &[
+        "Attributes for Service Fabric and for Dapr are refused.",
+        "A `backend-id` may be followed by a `base-url` of a narrower scope.",
+    ],
+    build: Build::Steps(routing::set_backend),
+};
+
+/// `rewrite-uri`.
+pub const REWRITE_URI: Policy = Policy {
+    name: "rewrite-uri",
+    says: "Gives the backend another path and query than the client wrote.",
+    sections: INBOUND,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        required(
+            "template",
+            "Path and query, with parameters of the operation in braces. An expression is taken as \
+             it is.",
+        )
+        .computed(),
+        optional(
+            "copy-unmatched-params",
+            "Whether parameters of the query that the operation's template does not have go along.",
+        )
+        .usual("true"),
+    ],
+    content: Content::Nothing,
+    differs: &[],
+    build: Build::Steps(routing::rewrite_uri),
+};
+
+/// `forward-request`.
+pub const FORWARD_REQUEST: Policy = Policy {
+    name: "forward-request",
+    says: "Sends the request to its backend, and waits for the response. The default global \
+           document has it; without it nothing is forwarded.",
+    sections: BACKEND,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        optional("timeout", "How long the backend may take until its header fields, in seconds.")
+            .computed()
+            .usual("300"),
+        optional("timeout-ms", "The same in milliseconds; one of the two.").computed(),
+        optional("continue-timeout", "Refused: waiting for `100 Continue` has no time of its own.")
+            .computed(),
+        optional("http-version", "`1`. Others are refused until backends are spoken to in HTTP/2.")
+            .usual("1"),
+        optional("follow-redirects", "Whether redirects are followed instead of answered.")
+            .computed()
+            .usual("false"),
+        optional(
+            "buffer-request-body",
+            "Whether the body is kept, so that `retry` can send it again.",
+        )
+        .usual("false"),
+        optional("buffer-response", "Read and without effect: responses are never held back.")
+            .usual("true"),
+        optional("fail-on-error-status-code", "Whether statuses from 400 on lead to on-error.")
+            .usual("false"),
+    ],
+    content: Content::Nothing,
+    differs: &[
+        "Responses are passed on while they arrive, whatever `buffer-response` says; policies that \
+         read a body wait for it.",
+    ],
+    build: Build::Steps(routing::forward),
+};
+
+/// `return-response`.
+pub const RETURN_RESPONSE: Policy = Policy {
+    name: "return-response",
+    says: "Answers with a response of its own, and ends the run: later policies and sections do not \
+           run. Without anything inside it is an empty 200.",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[optional(
+        "response-variable-name",
+        "The variable that holds a response, as `send-request` sets it; what stands inside changes \
+         that response.",
+    )],
+    content: Content::Elements(&[
+        Part::of(&SET_STATUS),
+        Part::of(&SET_HEADER),
+        Part::of(&SET_BODY),
+    ]),
+    differs: &[],
+    build: Build::Steps(respond::return_response),
+};
+
+/// `mock-response`.
+pub const MOCK_RESPONSE: Policy = Policy {
+    name: "mock-response",
+    says: "Answers with an example of the operation, and ends the run. Where there is no example the \
+           body is empty.",
+    sections: NOT_BACKEND,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        optional("status-code", "The status whose example is wanted.").usual("200"),
+        optional("content-type", "The media type of the example that is wanted."),
+        optional("index", "Which of the examples that fit, from 1.").usual("1"),
+    ],
+    content: Content::Nothing,
+    differs: &[],
+    build: Build::Steps(respond::mock_response),
+};
