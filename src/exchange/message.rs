@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::backend::{BaseUrl, Scheme};
@@ -18,6 +19,16 @@ pub const SPOOFABLE: [HeaderName; 8] = [
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-real-ip"),
 ];
+
+/// The fields that a `Connection` field names (RFC 9110 §7.6.1).
+pub fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
+    let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let names = values.flat_map(|value| value.split(',')).map(str::trim);
+    // These say how long the connection lives, and name no field.
+    let lifetime =
+        |name: &&str| name.eq_ignore_ascii_case("keep-alive") || name.eq_ignore_ascii_case("close");
+    names.filter(move |name| !lifetime(name)).filter_map(|name| name.parse().ok())
+}
 
 /// The request as the client made it.
 #[derive(Clone, Debug)]

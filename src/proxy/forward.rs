@@ -18,7 +18,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 use crate::backend::{BaseUrl, Scheme, Tls};
 use crate::caller::peer::{PeerError, peer as peer_at, sentence};
 use crate::caller::pool::{Destination, Secure};
-use crate::exchange::message::Body;
+use crate::exchange::message::{Body, nominated};
 use crate::policy::Failure;
 use crate::problem::Problem;
 use crate::proxy::reply::{self, is_hop_by_hop, may_have_body};
@@ -126,16 +126,6 @@ pub fn end_hop(head: &mut ResponseHeader) {
     for name in fixed {
         head.remove_header(&name);
     }
-}
-
-/// The fields that a `Connection` field names (RFC 9110 §7.6.1).
-fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
-    let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    let names = values.flat_map(|value| value.split(',')).map(str::trim);
-    // These say how long the connection lives, and name no field.
-    let lifetime =
-        |name: &&str| name.eq_ignore_ascii_case("keep-alive") || name.eq_ignore_ascii_case("close");
-    names.filter(move |name| !lifetime(name)).filter_map(|name| name.parse().ok())
 }
 
 /// Whether the response has no body, by its head.

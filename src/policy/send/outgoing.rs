@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, Method};
 
 use crate::backend::{BaseUrl, UrlRefused};
 use crate::exchange::Exchange;
-use crate::exchange::message::SPOOFABLE;
+use crate::exchange::message::{SPOOFABLE, nominated};
 
 /// A request to another service.
 pub struct Outgoing {
@@ -137,7 +137,8 @@ pub(super) fn copied_fields(exchange: &Exchange) -> HeaderMap {
     let mut copied = headers.map().clone();
     // Where no API was found, any key is in the field that is usual.
     let key = exchange.api.as_ref().map_or(Ok(KEY_USUAL), |api| api.key_header.parse());
-    for name in OF_THE_CLIENT.iter().chain(&SPOOFABLE).chain(&key.ok()) {
+    let nominated: Vec<HeaderName> = nominated(headers.map()).collect();
+    for name in OF_THE_CLIENT.iter().chain(&SPOOFABLE).chain(&nominated).chain(&key.ok()) {
         if !headers.touched().contains(name) {
             copied.remove(name);
         }

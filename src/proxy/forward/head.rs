@@ -12,10 +12,9 @@ use http::{HeaderValue, Version};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
-use super::nominated;
 use crate::caller::CallError;
 use crate::exchange::Exchange;
-use crate::exchange::message::SPOOFABLE;
+use crate::exchange::message::{SPOOFABLE, nominated};
 use crate::proxy::reply::is_hop_by_hop;
 use crate::proxy::{Gateway, Run};
 
