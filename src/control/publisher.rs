@@ -143,6 +143,9 @@ impl Publisher {
         loop {
             let wish = self.wishes.recv_timeout(interval);
             self.clock.anchor();
+            if wish.as_ref().is_ok_and(Wish::is_given_up) {
+                continue;
+            }
             match wish {
                 Err(RecvTimeoutError::Timeout) => self.look(false, None),
                 Ok(Wish::Look) => self.look(true, None),

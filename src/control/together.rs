@@ -269,6 +269,9 @@ async fn heed(
     ask: &watch::Sender<u64>,
 ) {
     while let Some(wish) = wishes.recv().await {
+        if wish.is_given_up() {
+            continue;
+        }
         match wish {
             Wish::Look => ask.send_modify(|asked| *asked = asked.wrapping_add(1)),
             Wish::GoBack { to, who, answer } => {

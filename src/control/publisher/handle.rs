@@ -55,6 +55,22 @@ impl Ask {
     }
 }
 
+impl Wish {
+    /// Whether whoever asked has gone before its turn came: what they were told is that it was not
+    /// done, so it is not.
+    pub(in crate::control) fn is_given_up(&self) -> bool {
+        let is_given_up = match self {
+            Self::GoBack { answer, .. } => answer.is_closed(),
+            Self::Publish { answer, .. } => answer.is_closed(),
+            Self::Look | Self::Stop => false,
+        };
+        if is_given_up {
+            tracing::warn!("what an operator asked for is not done: nobody waits for it any more");
+        }
+        is_given_up
+    }
+}
+
 impl Ear {
     /// Says whether it was heard: not if much waits already, or nobody is left to hear.
     fn hear(&self, wish: Wish) -> bool {
@@ -123,4 +139,24 @@ impl Handle {
 
 fn busy() -> String {
     "the control plane is busy or stopping: try again".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_is_given_up() {
+        let (_standing, follow) = watch::channel(Standing::default());
+        let (handle, mut wishes) = Handle::of_task(follow);
+        let who = || Who { peer: None, agent: "curl".to_owned(), operator: "ops".to_owned() };
+        let asked = handle.go_back(None, who());
+        assert!(tokio::time::timeout(std::time::Duration::ZERO, asked).await.is_err());
+        assert!(wishes.recv().await.unwrap().is_given_up());
+        let waiting = tokio::spawn(async move { handle.publish(Ask::default(), who()).await });
+        let wish = wishes.recv().await.unwrap();
+        assert!(!wish.is_given_up());
+        drop(wish);
+        assert!(waiting.await.unwrap().unwrap_err().contains("try again"));
+    }
 }
