@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod build;
 pub mod disabled;
 pub mod operand;
+pub mod liquid;
 pub mod coding;
 pub mod program;
 pub mod machine;

@@ -97,9 +97,7 @@ impl<'a> Builder<'a> {
             return;
         };
         let instead = self.references.disabled.instead(policy.name);
-        if matches!(policy.build, Build::NotYet) && instead.is_none() {
-            let message = format!("the policy `{}` is not supported yet", policy.name);
-            self.fault(element, message, "remove it, or wait for a release that has it");
+        if instead.is_none() && self.is_missing(policy, element) {
             return;
         }
         if NESTING_MAX <= self.path.len() || STEPS_MAX <= self.steps.len() {
@@ -116,6 +114,21 @@ impl<'a> Builder<'a> {
         }
         self.path.pop();
         self.needs = Needs::default();
+    }
+
+    /// Reports a policy that is known and not there.
+    fn is_missing(&mut self, policy: &Policy, element: &Element) -> bool {
+        let name = policy.name;
+        let (message, remedy) = match policy.build {
+            Build::Steps(_) => return false,
+            Build::NotYet => {
+                let remedy = "remove it, or wait for a release that has it";
+                (format!("the policy `{name}` is not supported yet"), remedy)
+            }
+            Build::Never(why) => (format!("the policy `{name}` is not there: {why}"), "remove it"),
+        };
+        self.fault(element, message, remedy);
+        true
     }
 
     /// Looks at `policy` as the catalogue says, and lets it add its steps.
@@ -298,6 +311,25 @@ fn is_direct(path: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::build::document::{Owner, build};
+    use crate::policy::markup::{self, NamedValues};
+
+    #[test]
+    fn a_policy_that_will_not_be_there_is_refused_with_the_reason() {
+        let mut refused = 0;
+        for policy in catalog::POLICIES {
+            let Build::Never(why) = policy.build else { continue };
+            let text = format!("<policies><inbound><{} /></inbound></policies>", policy.name);
+            let reading = markup::read(&Arc::from("f"), &text, &NamedValues::default());
+            let mut faults = reading.faults;
+            let owner = Owner { scope: Scope::Api, name: "any" };
+            build(&reading.root.unwrap(), owner, &References::default(), &mut faults);
+            let told: Vec<_> = faults.iter().map(|fault| &*fault.message).collect();
+            assert_eq!(told, [format!("the policy `{}` is not there: {why}", policy.name)]);
+            refused += 1;
+        }
+        assert!(refused > 0);
+    }
 
     #[test]
     fn what_a_fragment_holds_stands_where_the_fragment_is_included() {

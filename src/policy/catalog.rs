@@ -94,6 +94,8 @@ pub enum Build {
     Steps(fn(&mut Builder<'_>, &Element)),
     /// Nobody yet.
     NotYet,
+    /// Nobody, and why: the end of a sentence.
+    Never(&'static str),
 }
 
 /// All sections.
@@ -170,6 +172,11 @@ impl Part {
 }
 
 impl Policy {
+    /// A policy that API Management knows and Weir does not build, and why.
+    const fn never(name: &'static str, why: &'static str) -> Self {
+        Self { build: Build::Never(why), ..Self::not_yet(name) }
+    }
+
     /// A policy that API Management knows and Weir does not build yet.
     const fn not_yet(name: &'static str) -> Self {
         Self {
@@ -184,6 +191,10 @@ impl Policy {
         }
     }
 }
+
+/// Why there are no resolvers.
+const RESOLVERS: &str = "it resolves fields of a GraphQL API that the gateway makes up, which the \
+                         self-hosted gateway of API Management does not do either";
 
 /// Every policy there is.
 pub const POLICIES: &[Policy] = &[
@@ -234,10 +245,10 @@ pub const POLICIES: &[Policy] = &[
     Policy::not_yet("azure-openai-semantic-cache-store"),
     Policy::not_yet("azure-openai-token-limit"),
     Policy::not_yet("cache-value"),
-    Policy::not_yet("cosmosdb-data-source"),
+    Policy::never("cosmosdb-data-source", RESOLVERS),
     Policy::not_yet("emit-metric"),
     Policy::not_yet("get-authorization-context"),
-    Policy::not_yet("http-data-source"),
+    Policy::never("http-data-source", RESOLVERS),
     Policy::not_yet("invoke-dapr-binding"),
     Policy::not_yet("invoke-request"),
     Policy::not_yet("llm-content-safety"),
@@ -247,18 +258,29 @@ pub const POLICIES: &[Policy] = &[
     Policy::not_yet("llm-token-limit"),
     Policy::not_yet("log-to-eventhub"),
     Policy::not_yet("proxy"),
-    Policy::not_yet("publish-event"),
+    Policy::never("publish-event", RESOLVERS),
     Policy::not_yet("publish-to-dapr"),
     Policy::not_yet("send-service-bus-message"),
-    Policy::not_yet("sql-data-source"),
+    Policy::never("sql-data-source", RESOLVERS),
     Policy::not_yet("validate-client-certificate"),
     Policy::not_yet("validate-content"),
-    Policy::not_yet("validate-graphql-request"),
+    Policy::never(
+        "validate-graphql-request",
+        "it judges requests by a GraphQL schema, and APIs of Weir have none: GraphQL passes through \
+         like any other POST",
+    ),
     Policy::not_yet("validate-headers"),
-    Policy::not_yet("validate-odata-request"),
+    Policy::never(
+        "validate-odata-request",
+        "it judges requests by the metadata of an OData service, and APIs of Weir have none",
+    ),
     Policy::not_yet("validate-parameters"),
     Policy::not_yet("wait"),
-    Policy::not_yet("xsl-transform"),
+    Policy::never(
+        "xsl-transform",
+        "it needs an XSLT processor, and there is none in Rust that is whole and well kept; make the \
+         body with a template in Liquid or an expression in `set-body`",
+    ),
 ];
 
 /// The policies of which a section may run one only; in branches of which one is taken, each may

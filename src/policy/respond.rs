@@ -47,7 +47,7 @@ pub(super) fn return_response(builder: &mut Builder<'_>, element: &Element) {
         match child.name.as_ref() {
             "set-status" => policy.status = read_status(builder, child),
             "set-header" => policy.headers.extend(read_header(builder, child, Side::Response)),
-            "set-body" => policy.body = read_body(builder, child, Side::Response),
+            "set-body" => policy.body = read_body(builder, child, Side::Response, None),
             // The catalogue reports the others.
             _ => (),
         }

@@ -140,7 +140,11 @@ impl Send {
             }
             "set-method" => self.method = read_method(builder, child),
             "set-header" => self.headers.extend(read_header(builder, child, Side::Request)),
-            "set-body" => self.body = read_body(builder, child, Side::Request),
+            "set-body" => {
+                // A template sees the message of its section, as expressions do.
+                let seen = Some(builder.section.side());
+                self.body = read_body(builder, child, Side::Request, seen);
+            }
             "authentication-basic" => self.basic = read_basic(builder, child),
             "authentication-certificate" => {
                 let message = "a certificate cannot be shown here: those of a configuration \

@@ -4,6 +4,7 @@
 pub mod header;
 pub mod links;
 pub(super) mod exists;
+mod word;
 
 use std::sync::Arc;
 
@@ -14,11 +15,14 @@ use crate::exchange::Exchange;
 use crate::exchange::message::Body;
 use crate::expression::value::Value;
 use crate::policy::build::Builder;
+use crate::policy::liquid::{self, Template};
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, body_of};
 use crate::policy::program::{Action, Needs};
 use crate::policy::{Failure, Side, coding};
+
+use word::{Liquid, Nil};
 
 /// `set-variable`.
 #[derive(Clone, Debug)]
@@ -31,7 +35,14 @@ pub struct SetVariable {
 #[derive(Clone, Debug)]
 pub struct SetBody {
     side: Side,
-    value: Operand<Value>,
+    given: Given,
+}
+
+/// What a body is made of.
+#[derive(Clone, Debug)]
+enum Given {
+    Value(Operand<Value>),
+    Template(Box<Template>, liquid::Body),
 }
 
 /// `set-method`.
@@ -68,30 +79,54 @@ pub(super) fn set_variable(builder: &mut Builder<'_>, element: &Element) {
 
 pub(super) fn set_body(builder: &mut Builder<'_>, element: &Element) {
     let side = builder.section.side();
-    if let Some(policy) = read_body(builder, element, side) {
+    if let Some(policy) = read_body(builder, element, side, Some(side)) {
         builder.push(element, Action::SetBody(policy));
     }
 }
 
-/// Reads `set-body` for the message `side`, wherever it stands.
+/// Reads `set-body` for the message `side`, wherever it stands. A template sees the body of `seen`.
 pub(super) fn read_body(
     builder: &mut Builder<'_>,
     element: &Element,
     side: Side,
+    seen: Option<Side>,
 ) -> Option<SetBody> {
-    if let Some(template) = element.attribute("template") {
-        let message = format!("the template `{}` is not supported yet", template.value.as_str());
-        builder.fault(element, message, "write the body as text or as an expression");
-        return None;
+    if element.attribute("template").is_some() {
+        let given = read_template(builder, element, seen)?;
+        return Some(SetBody { side, given });
     }
     for name in ["xsi-nil", "parse-date"] {
         if element.attribute(name).is_some() {
-            let message = format!("`{name}` belongs to templates, which are not supported yet");
-            builder.fault(element, message, "take it out");
+            let message = format!("`{name}` is about templates, and this is none");
+            builder.fault(element, message, "add template=\"liquid\", or take it out");
         }
     }
-    let value = builder.body_operand(element)?;
-    Some(SetBody { side, value })
+    let given = Given::Value(builder.body_operand(element)?);
+    Some(SetBody { side, given })
+}
+
+/// Reads a body that is a template.
+fn read_template(
+    builder: &mut Builder<'_>,
+    element: &Element,
+    seen: Option<Side>,
+) -> Option<Given> {
+    let _liquid: Liquid = builder.literal(element, "template")?;
+    let nil: Nil = match element.attribute("xsi-nil") {
+        Some(_) => builder.literal(element, "xsi-nil")?,
+        None => Nil::Blank,
+    };
+    let parse_date = builder.literal(element, "parse-date").unwrap_or(true);
+    let template = builder.template(element)?;
+    let (reads, side) = (template.reads(), builder.section.side());
+    let needs = Needs {
+        request_body: reads.body && seen == Some(Side::Request),
+        response_body: reads.body && seen == Some(Side::Response),
+        response: reads.context && side == Side::Response,
+    };
+    builder.set_needs(builder.needs().and(needs));
+    let body = liquid::Body { side: seen, nil_is_null: nil == Nil::Null, parse_date };
+    Some(Given::Template(Box::new(template), body))
 }
 
 pub(super) fn set_method(builder: &mut Builder<'_>, element: &Element) {
@@ -169,7 +204,10 @@ impl SetBody {
 
     /// The body, wherever it goes.
     pub(super) fn evaluate(&self, exchange: &mut Exchange) -> Result<Body, Failure> {
-        let bytes = body_of(&self.value.get(exchange)?)?;
+        let bytes = match &self.given {
+            Given::Value(value) => body_of(&value.get(exchange)?)?,
+            Given::Template(template, body) => Bytes::from(template.render(*body, exchange)?),
+        };
         Ok(if bytes.is_empty() { Body::None } else { Body::Bytes(bytes) })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Builder, secrets};
 use crate::expression::{self, Expression};
 use crate::fault::Fault;
+use crate::policy::liquid::Template;
 use crate::policy::markup::{Element, Text};
 use crate::policy::operand::{Computed, Operand, Term};
 use crate::policy::program::Needs;
@@ -35,6 +36,34 @@ impl Builder<'_> {
     pub fn body_operand<T: Term>(&mut self, element: &Element) -> Option<Operand<T>> {
         let text = element.text_content().unwrap_or_else(|| element.inner_markup());
         self.operand(&text, "the body")
+    }
+
+    /// The template that stands inside of `element`: text, or markup as it is written.
+    pub fn template(&mut self, element: &Element) -> Option<Template> {
+        let text = element.text_content().unwrap_or_else(|| element.inner_markup());
+        if text.is_broken() {
+            return None;
+        }
+        if text.is_expression() {
+            let fault = Fault::new(text.place(), "a template may not be an expression");
+            let remedy = "write the template itself, or take template=\"liquid\" out";
+            self.faults.push(fault.mend(remedy));
+            return None;
+        }
+        match Template::parse(text.as_str(), text.is_secret()) {
+            Ok(template) => Some(template),
+            Err(wrong) if text.is_secret() => {
+                self.faults.push(secrets::wrong_template(text.place_at(wrong.offset)));
+                None
+            }
+            Err(wrong) => {
+                let fault = Fault::new(text.place_at(wrong.offset), wrong.message);
+                let mut fault = fault.wide(wrong.length);
+                fault.remedy = wrong.remedy;
+                self.faults.push(fault);
+                None
+            }
+        }
     }
 
     /// The operand that `text` gives; `what` names it in messages.

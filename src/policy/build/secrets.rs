@@ -28,6 +28,12 @@ pub(super) fn wrong_expression(place: Place) -> Fault {
     fault.mend("try it with a plain named value to see what is wrong")
 }
 
+/// The same of a template.
+pub(super) fn wrong_template(place: Place) -> Fault {
+    let fault = Fault::new(place, "a template that a secret named value is part of is wrong");
+    fault.mend("try it with a plain named value to see what is wrong")
+}
+
 fn collect<'a>(element: &'a Element, secrets: &mut Vec<&'a str>) {
     let mut keep = |text: &'a Text| {
         let shown = text.as_str().trim();
