@@ -178,6 +178,8 @@ fn begin(snapshot: &Snapshot, nowhere: &Arc<BaseUrl>, called: &Called<'_>) -> Ex
         final_fields: FinalFields::default(),
         pending: Pending::default(),
         bandwidth: Vec::new(),
+        metering: None,
+        samples: Vec::new(),
         is_forwarded: false,
         is_target_secret: false,
         traces: Vec::new(),

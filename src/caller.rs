@@ -21,7 +21,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Method, StatusCode};
 use pingora::connectors::{ConnectorOptions, TransportConnector};
 use pingora::http::ResponseHeader;
@@ -35,6 +35,7 @@ use crate::caller::pool::{Destination, Pool};
 use crate::caller::roots::Roots;
 use crate::caller::switched::Switched;
 use crate::caller::wire::Wire;
+use crate::llm::meter::Meter;
 use crate::time::Timestamp;
 
 /// Makes calls; keeps their connections for the next ones.
@@ -77,6 +78,10 @@ pub struct Call {
     keeps: bool,
     /// The longest silence within the body.
     silence: Duration,
+    /// What was read ahead of the body, and is to be read again.
+    ahead: Bytes,
+    /// Hears the body.
+    meter: Option<Arc<Mutex<Meter>>>,
     /// The head.
     pub head: ResponseHeader,
 }
@@ -243,7 +248,19 @@ impl Sending {
         let keeps = !self.unheard && !is_switch(head.message.status) && head::keeps(&head);
         let Self { caller, destination, connection, begun, .. } = self;
         let head = head.message;
-        Ok(Call { caller, destination, connection, body, begun, keeps, silence, head })
+        let (ahead, meter) = (Bytes::new(), None);
+        Ok(Call {
+            caller,
+            destination,
+            connection,
+            body,
+            begun,
+            keeps,
+            silence,
+            ahead,
+            meter,
+            head,
+        })
     }
 }
 
@@ -262,9 +279,43 @@ impl Answered {
 impl Call {
     /// The next piece of the body; `None` at its end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
+        if !self.ahead.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.ahead)));
+        }
         let piece = self.connection.piece(&mut self.body);
         let outcome = tokio::time::timeout(self.silence, piece).await;
-        Ok(outcome.map_err(|_elapsed| CallError::Late(self.silence))??)
+        let piece = outcome.map_err(|_elapsed| CallError::Late(self.silence))??;
+        if let (Some(meter), Some(piece)) = (&self.meter, &piece) {
+            meter.lock().unwrap_or_else(PoisonError::into_inner).feed(piece);
+        }
+        Ok(piece)
+    }
+
+    /// Lets `meter` hear the body from here on.
+    pub fn listen(&mut self, meter: Arc<Mutex<Meter>>) {
+        self.meter = Some(meter);
+    }
+
+    /// Reads some of the body ahead of whoever reads it next: up to its end, or until that are more
+    /// than `bytes_max` bytes. Whether it is all.
+    pub async fn read_ahead(&mut self, bytes_max: usize) -> Result<bool, CallError> {
+        let Some(first) = self.next().await? else {
+            return Ok(true);
+        };
+        if self.body.is_done() {
+            self.ahead = first;
+            return Ok(true);
+        }
+        let mut ahead = BytesMut::from(&first[..]);
+        let mut is_all = false;
+        while !is_all && ahead.len() <= bytes_max {
+            match self.next().await? {
+                Some(piece) => ahead.extend_from_slice(&piece),
+                None => is_all = true,
+            }
+        }
+        self.ahead = ahead.freeze();
+        Ok(is_all)
     }
 
     /// The head, to be sent on; what is left has none.
@@ -287,19 +338,20 @@ impl Call {
 
     /// Whether the body is at its end.
     pub const fn is_done(&self) -> bool {
-        self.body.is_done()
+        self.body.is_done() && self.ahead.is_empty()
     }
 
     /// Whether some of the body is here already, so that nobody waits for the next piece.
     pub fn has_piece(&self) -> bool {
-        !self.connection.is_used_up()
+        !self.ahead.is_empty() || !self.connection.is_used_up()
     }
 
     /// How long the body is; `None` if that shows at its end only.
-    pub const fn length(&self) -> Option<u64> {
+    pub fn length(&self) -> Option<u64> {
+        let ahead = u64::try_from(self.ahead.len()).unwrap_or(u64::MAX);
         match self.body {
-            Body::Done => Some(0),
-            Body::Length(length) => Some(length),
+            Body::Done => Some(ahead),
+            Body::Length(length) => Some(length.saturating_add(ahead)),
             Body::Chunks(_) | Body::UntilClose => None,
         }
     }

@@ -7,8 +7,10 @@
 pub mod facts;
 pub mod cached;
 pub mod message;
+pub mod metering;
 pub mod final_fields;
 pub mod pending;
+pub mod sample;
 pub mod scope;
 pub mod secrets;
 
@@ -22,7 +24,9 @@ use crate::backend::Backend;
 use crate::exchange::facts::{Api, Deployment, Operation, Product, Subscription, User};
 use crate::exchange::final_fields::FinalFields;
 use crate::exchange::message::{Body, Headers, Original, Request, Response};
+use crate::exchange::metering::Metering;
 use crate::exchange::pending::Pending;
+use crate::exchange::sample::Sample;
 use crate::expression::value::Value;
 use crate::fault::Place;
 use crate::limit::Charge;
@@ -74,6 +78,10 @@ pub struct Exchange {
     pub pending: Pending,
     /// Quotas that count the bytes of this exchange, each once.
     pub bandwidth: Vec<Charge>,
+    /// The tokens of language models that it costs, where a policy wants to know.
+    pub metering: Option<Box<Metering>>,
+    /// Samples of metrics that policies gave; at most [`SAMPLES_MAX`](sample::SAMPLES_MAX).
+    pub samples: Vec<Sample>,
     /// Whether it was to be sent to its backend.
     pub is_forwarded: bool,
     /// Whether a secret is part of where it is sent to: then nothing may show that.

@@ -44,6 +44,7 @@ pub mod exchange;
 
 // Floor 1: cores.
 pub mod limit;
+pub mod llm;
 pub mod route;
 pub mod subscription;
 pub mod backend;

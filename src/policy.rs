@@ -24,6 +24,7 @@ pub mod access;
 pub mod tokens;
 pub mod cross_domain;
 pub mod limits;
+mod llm;
 pub mod caching;
 pub mod validation;
 pub mod convert;

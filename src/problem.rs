@@ -132,6 +132,18 @@ impl Problem {
         Self::new(status, "rate_limit_exceeded", message, Form::Apim)
     }
 
+    /// Tokens of language models are exhausted: 429 for a rate, 403 for a quota.
+    pub fn tokens_exceeded(is_quota: bool, retry_after_seconds: u64) -> Self {
+        let (what, status, reason) = if is_quota {
+            ("quota", StatusCode::FORBIDDEN, "token_quota_exceeded")
+        } else {
+            ("limit", StatusCode::TOO_MANY_REQUESTS, "token_limit_exceeded")
+        };
+        let message =
+            format!("Token {what} is exceeded. Try again in {retry_after_seconds} seconds.");
+        Self::new(status, reason, message, Form::Apim)
+    }
+
     /// Too many requests run at once: 429.
     pub fn concurrency_exceeded() -> Self {
         let message = "Rate limit is exceeded. Too many requests are being processed.";

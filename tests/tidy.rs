@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// `src/lib.rs` shows the same floors from above.
 const FLOORS: &[&[&str]] = &[
     &["address", "digest", "fault", "problem", "secret", "time"],
-    &["backend", "expression", "jwt", "limit", "route", "subscription", "token"],
+    &["backend", "expression", "jwt", "limit", "llm", "route", "subscription", "token"],
     &["exchange"],
     &["policy"],
     &["snapshot"],

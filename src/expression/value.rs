@@ -141,6 +141,14 @@ pub enum Value {
 pub trait Callable: Any + Debug + Send + Sync {}
 
 impl Value {
+    /// A number that is not negative, as C# would have it.
+    pub fn whole(number: u64) -> Self {
+        match i32::try_from(number) {
+            Ok(small) => Self::Int(small),
+            Err(_too_large) => Self::Long(i64::try_from(number).unwrap_or(i64::MAX)),
+        }
+    }
+
     /// The string of `text`.
     pub fn text(text: impl AsRef<str>) -> Self {
         Self::String(Arc::from(text.as_ref()))

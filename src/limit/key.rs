@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | `rate-limit`, `quota` | where the limit is written: two products never share | the subscription |
 //! | `rate-limit-by-key`, `quota-by-key` | nothing: the whole gateway shares | the key's value |
+//! | `llm-token-limit` | the period of a quota, else nothing | the key's value; of months and years also which |
 //! | `limit-concurrency` | nothing: the whole gateway shares | the key's value |
 
 use std::hash::{Hash, Hasher};
@@ -34,6 +35,10 @@ pub enum Kind {
     QuotaByKeyBandwidth,
     /// Requests inside, by `limit-concurrency`.
     Concurrency,
+    /// Tokens of language models in a minute, by `llm-token-limit`.
+    Tokens,
+    /// Tokens of language models in a period, by `llm-token-limit`.
+    QuotaTokens,
 }
 
 /// The keys of one kind of limit at one location.
@@ -53,7 +58,7 @@ pub struct CounterKey {
 }
 
 impl Kind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Rate,
         Self::RateByKey,
         Self::QuotaCalls,
@@ -61,6 +66,8 @@ impl Kind {
         Self::QuotaByKeyCalls,
         Self::QuotaByKeyBandwidth,
         Self::Concurrency,
+        Self::Tokens,
+        Self::QuotaTokens,
     ];
 
     /// Part of every key: once released, a number stays what it is.
@@ -73,6 +80,8 @@ impl Kind {
             Self::QuotaByKeyCalls => 5,
             Self::QuotaByKeyBandwidth => 6,
             Self::Concurrency => 7,
+            Self::Tokens => 8,
+            Self::QuotaTokens => 9,
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod calls;
 pub mod cross_domain;
 pub mod flow;
 pub mod limits;
+pub mod llm;
 pub mod routing;
 pub mod transform;
 pub mod watching;
@@ -231,6 +232,8 @@ pub const POLICIES: &[Policy] = &[
     limits::RATE_LIMIT_BY_KEY,
     limits::QUOTA,
     limits::QUOTA_BY_KEY,
+    llm::LLM_TOKEN_LIMIT,
+    llm::AZURE_OPENAI_TOKEN_LIMIT,
     watching::VALIDATE_STATUS_CODE,
     caching::CACHE_LOOKUP,
     caching::CACHE_STORE,
@@ -243,7 +246,6 @@ pub const POLICIES: &[Policy] = &[
     Policy::not_yet("azure-openai-emit-token-metric"),
     Policy::not_yet("azure-openai-semantic-cache-lookup"),
     Policy::not_yet("azure-openai-semantic-cache-store"),
-    Policy::not_yet("azure-openai-token-limit"),
     Policy::not_yet("cache-value"),
     Policy::never("cosmosdb-data-source", RESOLVERS),
     Policy::not_yet("emit-metric"),
@@ -255,7 +257,6 @@ pub const POLICIES: &[Policy] = &[
     Policy::not_yet("llm-emit-token-metric"),
     Policy::not_yet("llm-semantic-cache-lookup"),
     Policy::not_yet("llm-semantic-cache-store"),
-    Policy::not_yet("llm-token-limit"),
     Policy::not_yet("log-to-eventhub"),
     Policy::not_yet("proxy"),
     Policy::never("publish-event", RESOLVERS),

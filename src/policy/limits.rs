@@ -1,4 +1,4 @@
-//! Limits and quotas: `rate-limit`, `rate-limit-by-key`, `quota`, `quota-by-key`.
+//! Limits and quotas: `rate-limit`, `rate-limit-by-key`, `quota`, `quota-by-key`, `llm-token-limit`.
 //!
 //! | policy | counts | over which time | per |
 //! |---|---|---|---|
@@ -6,9 +6,10 @@
 //! | `rate-limit-by-key` | what the policy says | every interval of the period | key, for the whole gateway |
 //! | `quota` | calls, kilobytes | windows from the start of the subscription | subscription and place |
 //! | `quota-by-key` | what the policy says, kilobytes | windows from `first-period-start` | key, for the whole gateway |
+//! | `llm-token-limit` | [tokens] | every minute; periods of the calendar | key, for the whole gateway |
 //!
 //! Each step asks for its charges in one go ([`Effect::Charge`](crate::policy::machine::Effect::Charge)) and judges the tallies. What holds
-//! for all four:
+//! for all:
 //!
 //! * A request pays once in one counter, however many steps meet it; the later ones only check.
 //!   One process alone has one counter for a key; shared counters have a period and a kind of window.
@@ -30,6 +31,8 @@ mod told;
 mod who;
 pub(in crate::policy) mod rate;
 pub(in crate::policy) mod quota;
+mod calendar;
+pub mod tokens;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -94,7 +97,7 @@ impl Signals {
             return;
         };
         if let Some(variable) = &self.remaining_variable {
-            exchange.variables.set(variable, number(tightest.remaining()));
+            exchange.variables.set(variable, Value::whole(tightest.remaining()));
         }
         if shadow {
             return;
@@ -105,14 +108,6 @@ impl Signals {
         if let Some(field) = &self.total_field {
             exchange.final_fields.set(field, HeaderValue::from(tightest.limit));
         }
-    }
-}
-
-/// A number as C# would have it.
-fn number(count: u64) -> Value {
-    match i32::try_from(count) {
-        Ok(small) => Value::Int(small),
-        Err(_too_large) => Value::Long(i64::try_from(count).unwrap_or(i64::MAX)),
     }
 }
 

@@ -100,6 +100,8 @@ pub enum Event {
     Authenticated(Answer),
     /// What another service answered, with its whole body, or why not.
     Called(Result<Response, Failure>),
+    /// Whether the whole answer was heard, or why it cannot be.
+    Measured(Result<bool, Problem>),
     /// The head of the backend's response.
     Responded(Response),
     /// The backend did not respond.
@@ -144,6 +146,9 @@ pub enum Effect {
     Tell(Box<Outgoing>),
     /// Send the request to its backend; report [`Event::Responded`] or [`Event::Failed`].
     Forward(Forward),
+    /// Let the meter of the exchange hear the whole response, if it is not too large, before it
+    /// goes out; report [`Event::Measured`].
+    Measure,
     /// Deliver the response of the exchange. The run is over.
     Deliver,
 }
@@ -213,6 +218,7 @@ impl Machine {
             }
             Action::RateLimitByKey(limit) => limit.identity(exchange),
             Action::QuotaByKey(quota) => quota.identity(exchange),
+            Action::TokenLimit(limit) => limit.identity(exchange),
             Action::ConcurrencyEnter(limit) => limit.identity(exchange),
             _ => None,
         }
@@ -226,6 +232,7 @@ impl Machine {
             Action::RateLimitByKey(limit) => Some(limit.holding()),
             Action::Quota(quota) => Some(quota.holding()),
             Action::QuotaByKey(quota) => Some(quota.holding()),
+            Action::TokenLimit(limit) => Some(limit.holding()),
             _ => None,
         }
     }

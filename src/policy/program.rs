@@ -19,6 +19,7 @@ use crate::policy::convert::{JsonToXml, XmlToJson};
 use crate::policy::cross_domain::Cors;
 use crate::policy::cross_domain::jsonp::Jsonp;
 use crate::policy::flow::{Concurrency, Retry};
+use crate::policy::limits::tokens::TokenLimit;
 use crate::policy::limits::{Quota, QuotaByKey, RateLimit, RateLimitByKey};
 use crate::policy::logging::Trace;
 use crate::policy::operand::Operand;
@@ -190,6 +191,8 @@ pub enum Action {
     Quota(Box<Quota>),
     /// `quota-by-key`.
     QuotaByKey(Box<QuotaByKey>),
+    /// `llm-token-limit`, `azure-openai-token-limit`.
+    TokenLimit(Box<TokenLimit>),
     /// `cache-lookup`.
     LookupResponse(Box<LookupResponse>),
     /// `cache-store`.

@@ -238,6 +238,8 @@ impl Run {
             final_fields: FinalFields::default(),
             pending: Pending::default(),
             bandwidth: Vec::new(),
+            metering: None,
+            samples: Vec::new(),
             is_forwarded: false,
             is_target_secret: false,
             traces: Vec::new(),

@@ -11,6 +11,7 @@ use crate::caller::Call;
 use crate::exchange::cached::CacheKey;
 use crate::limit::{Charge, Counters};
 use crate::policy::Side;
+use crate::policy::limits::tokens::MEASURED_BYTES_MAX;
 use crate::policy::machine::{Effect, Event};
 use crate::policy::send::outgoing::Outgoing;
 use crate::problem::Problem;
@@ -70,6 +71,7 @@ async fn follow(
                 match forward::call::call(gateway, session, run, &terms).await {
                     Ok(call) => {
                         let call = run.call.insert(call);
+                        holds::listen(&mut run.exchange, call);
                         let program = run.machine.program();
                         if program.is_plain() {
                             // Nobody looks at the response: it goes on as it is.
@@ -94,6 +96,7 @@ async fn follow(
                 let body = Box::pin(fetch_response(run.call.as_mut(), max)).await;
                 Event::Body(Side::Response, body)
             }
+            Effect::Measure => Event::Measured(Box::pin(measure(run.call.as_mut())).await),
             Effect::Charge(charges) => charge(gateway, charges, now).await,
             Effect::Add(charges) => add(gateway, &charges, now),
             Effect::Refund(charge, taken) => refund(gateway, charge, taken),
@@ -196,6 +199,17 @@ async fn fetch_response(call: Option<&mut Call>, bytes_max: usize) -> Result<Byt
             Ok(None) => return Ok(body.finish()),
             Err(_broken) => return Err(Problem::failed("backend_body_broken")),
         }
+    }
+}
+
+/// Lets the meter hear the whole response before it goes on; whether that could be.
+async fn measure(call: Option<&mut Call>) -> Result<bool, Problem> {
+    match call {
+        Some(call) => {
+            let heard = call.read_ahead(MEASURED_BYTES_MAX).await;
+            heard.map_err(|_broken| Problem::failed("backend_body_broken"))
+        }
+        None => Ok(false),
     }
 }
 

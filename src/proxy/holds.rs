@@ -11,6 +11,10 @@
 //! An exchange that no quota of bandwidth applies to has no [`Holds`]: it pays for one look at an
 //! empty list where it is forwarded and where it ends.
 //!
+//! # Tokens
+//! What a call of a language model costs is known when its response is at its end; then it is
+//! counted, and what was counted ahead and not spent is given back. Also where a client left.
+//!
 //! # When it ends without a response
 //! What was held for a count that depends on the response (`counting: reserve`) is given back.
 //! However an exchange ends, also by a panic, it is settled once: see [`end`] and [`Run`]'s `drop`.
@@ -21,8 +25,10 @@ use std::sync::Arc;
 
 use pingora::proxy::Session;
 
+use crate::caller::Call;
 use crate::counters::Home;
 use crate::exchange::Exchange;
+use crate::exchange::metering::Settled;
 use crate::limit::{Charge, Counters};
 use crate::proxy::{Gateway, Run};
 use crate::time::{Clock, SystemClock, Timestamp};
@@ -99,6 +105,15 @@ impl Holds {
         for (charge, at) in exchange.pending.abandon() {
             self.counters.refund(&[charge], at);
         }
+        if let Some(Settled { owed, refunds, samples }) = exchange.settle_tokens() {
+            if !owed.is_empty() {
+                self.counters.add(&owed, now);
+            }
+            for (charge, at) in refunds {
+                self.counters.refund(&[charge], at);
+            }
+            exchange.samples.extend(samples);
+        }
     }
 }
 
@@ -128,6 +143,13 @@ impl Weight {
     }
 }
 
+/// A response comes: if it is metered, its meter hears it from here on.
+pub fn listen(exchange: &mut Exchange, call: &mut Call) {
+    if let Some(metering) = &mut exchange.metering {
+        call.listen(metering.listen(call.head.status, &call.head.headers));
+    }
+}
+
 /// The exchange goes on to where bytes flow, or the response may never come: what it holds from
 /// here on is settled whatever becomes of it.
 pub fn begin(gateway: &Gateway, run: &mut Run) {
@@ -154,7 +176,7 @@ pub fn end(gateway: &Gateway, run: &mut Run, bytes: u64, is_whole: bool) {
 
 /// Whether nothing is held.
 fn is_free(exchange: &Exchange) -> bool {
-    exchange.bandwidth.is_empty() && !exchange.pending.is_holding()
+    exchange.bandwidth.is_empty() && !exchange.pending.is_holding() && exchange.metering.is_none()
 }
 
 /// Bytes of the bodies of request and response that went through so far.

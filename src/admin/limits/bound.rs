@@ -16,8 +16,8 @@ use crate::snapshot::Snapshot;
 /// How many limits are shown at most.
 const BOUNDS_MAX: usize = 10_000;
 
-/// What one limit admits; none: it is computed for each request. And whether it counts bytes.
-type Stated = (Option<Terms>, bool);
+/// What one limit admits; none: it is computed for each request. And what it counts.
+type Stated = (Option<Terms>, &'static str);
 
 /// The limits of `snapshot` by place, and how many more there are.
 pub(super) fn all(snapshot: &Snapshot, home: &Home) -> (Vec<Bound>, usize) {
@@ -53,19 +53,19 @@ fn blocks(program: &Arc<Program>) -> impl Iterator<Item = &Arc<Block>> {
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "no other policy counts over time")]
 fn stated(action: &Action) -> Vec<Stated> {
-    let known = |(terms, bytes)| (Some(terms), bytes);
+    let known = |(terms, bytes)| (Some(terms), if bytes { "bytes" } else { "calls" });
     match action {
-        Action::RateLimit(limit) => limit.terms().map(|terms| (Some(terms), false)).collect(),
-        Action::RateLimitByKey(limit) => vec![(limit.terms(), false)],
+        Action::RateLimit(limit) => limit.terms().map(|terms| (Some(terms), "calls")).collect(),
+        Action::RateLimitByKey(limit) => vec![(limit.terms(), "calls")],
         Action::Quota(quota) => quota.terms().map(known).collect(),
         Action::QuotaByKey(quota) => quota.terms().map(known).collect(),
+        Action::TokenLimit(limit) => limit.terms().map(|terms| (terms, "tokens")).collect(),
         _ => Vec::new(),
     }
 }
 
 fn bound(place: &Place, policy: &'static str, stated: Stated, home: &Home) -> Bound {
-    let (terms, counts_bytes) = stated;
-    let counts = if counts_bytes { "bytes" } else { "calls" };
+    let (terms, counts) = stated;
     let Some(terms) = terms else {
         return Bound {
             place: place.to_string(),

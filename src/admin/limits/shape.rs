@@ -237,6 +237,7 @@ pub(super) const fn words(kind: Kind) -> (&'static str, &'static str) {
         Kind::QuotaByKeyCalls => ("quota-by-key", "calls"),
         Kind::QuotaByKeyBandwidth => ("quota-by-key", "bytes"),
         Kind::Concurrency => ("limit-concurrency", "requests inside"),
+        Kind::Tokens | Kind::QuotaTokens => ("llm-token-limit", "tokens"),
     }
 }
 

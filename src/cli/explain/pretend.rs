@@ -139,6 +139,8 @@ impl Pretended {
                 self.forwards.push(forward);
                 Event::Responded(fine())
             }
+            // The pretended answer says nothing of what it cost.
+            Effect::Measure => Event::Measured(Ok(false)),
             Effect::Deliver => Event::Done,
         }
     }

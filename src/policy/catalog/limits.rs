@@ -32,6 +32,8 @@ macro_rules! held {
     };
 }
 
+pub(super) use held;
+
 const CALLS: Attribute = required("calls", "How many calls.");
 const SOME_CALLS: Attribute = optional("calls", "How many calls.");
 const BANDWIDTH: Attribute = optional("bandwidth", "How many kilobytes of bodies, both ways.");
@@ -60,7 +62,7 @@ const COUNT: Attribute =
         .computed()
         .usual("1");
 
-const HELD: &str = "How replicas share it, the attributes that begin with `weir-`, and what happens \
+pub(super) const HELD: &str = "How replicas share it, the attributes that begin with `weir-`, and what happens \
                     in each fault: [limits](limits.md).";
 
 const RATE_PARTS: &[Part] = &[part("api", "The same for one API of the product.")

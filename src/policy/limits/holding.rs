@@ -127,6 +127,8 @@ pub enum Word {
 /// What a limit is, as far as it says which words have a meaning there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Nature {
+    /// Whether it counts in windows that can be chosen.
+    pub(super) is_rate: bool,
     /// Whether it counts in periods of its own.
     pub(super) is_quota: bool,
     /// Whether what it counts may depend on the response.
@@ -353,7 +355,7 @@ impl Nature {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the others have a meaning everywhere")]
     const fn refuses(self, word: Word) -> Option<(&'static str, &'static str)> {
         match word {
-            Word::Window | Word::Burst | Word::Horizon if self.is_quota => Some((
+            Word::Window | Word::Burst | Word::Horizon if !self.is_rate => Some((
                 "a quota counts in periods of its own",
                 "take it out, or use a rate limit, whose windows can be chosen",
             )),

@@ -102,7 +102,8 @@ pub(in crate::policy) fn build_by_key(builder: &mut Builder<'_>, element: &Eleme
     let seconds = builder.literal::<u64>(element, "renewal-period");
     let key = builder.attribute::<Arc<str>>(element, "counter-key");
     let increment = Increment::read(builder, element);
-    let nature = Nature { is_quota: true, is_late: increment.is_late, is_nested: false };
+    let nature =
+        Nature { is_rate: false, is_quota: true, is_late: increment.is_late, is_nested: false };
     let holding = builder.references.holding.read(builder, element, nature);
     let start = first_period_start(builder, element);
     let (Some(seconds), Some(key)) = (seconds, key) else {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::exchange::Exchange;
+use crate::expression::value::Value;
 use crate::limit::key::{KeySpace, Kind};
 use crate::limit::{Charge, Terms};
 use crate::policy::Failure;
@@ -14,7 +15,7 @@ use crate::policy::limits::frame::{Asked, Frame, Verdict};
 use crate::policy::limits::holding::{Holding, Nature};
 use crate::policy::limits::increment::Increment;
 use crate::policy::limits::subject::{self, Subject};
-use crate::policy::limits::{Signals, claim, number, told, wait_seconds, within, wrong};
+use crate::policy::limits::{Signals, claim, told, wait_seconds, within, wrong};
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::operand::Operand;
@@ -80,7 +81,8 @@ pub(in crate::policy) fn build_by_key(builder: &mut Builder<'_>, element: &Eleme
     let key = builder.attribute(element, "counter-key");
     let increment = Increment::read(builder, element);
     let signals = Signals::read(builder, element);
-    let nature = Nature { is_quota: false, is_late: increment.is_late, is_nested: false };
+    let nature =
+        Nature { is_rate: true, is_quota: false, is_late: increment.is_late, is_nested: false };
     let holding = builder.references.holding.read(builder, element, nature);
     if let Some(seconds) = period.as_ref().and_then(Operand::constant)
         && !PERIOD_SECONDS.contains(seconds)
@@ -234,7 +236,7 @@ impl Signals {
         // A limit of nothing never has room: who asks again is to do so rarely.
         let seconds = wait_seconds(tally, *PERIOD_SECONDS.end());
         if let Some(variable) = &self.retry_after_variable {
-            exchange.variables.set(variable, number(seconds));
+            exchange.variables.set(variable, Value::whole(seconds));
         }
         let mut problem = Problem::rate_limit_exceeded(seconds);
         problem.set(self.retry_after_field.clone(), &seconds.to_string());

@@ -37,7 +37,7 @@ pub(super) fn each(
     is_quota: bool,
     read: &mut dyn FnMut(&mut Builder<'_>, Part<'_>),
 ) -> Holding {
-    let nature = Nature { is_quota, is_late: false, is_nested: false };
+    let nature = Nature { is_rate: !is_quota, is_quota, is_late: false, is_nested: false };
     let holding = builder.references.holding.read(builder, element, nature);
     read(builder, Part { element, subject: Subject::default(), holding });
     let nature = Nature { is_nested: true, ..nature };

@@ -21,12 +21,7 @@ impl Machine {
         match event {
             Event::Start => return Ok(Flow::Goto(self.step)),
             Event::Body(side, fetched) => {
-                let body = fetched.map_err(|problem| Failure {
-                    source: None,
-                    reason: "BodyUnreadable",
-                    message: problem.message.to_string(),
-                    problem,
-                })?;
+                let body = fetched.map_err(unreadable)?;
                 keep_body(side, body, exchange);
                 // The step has not run yet: it was waiting for this.
                 return Ok(Flow::Goto(self.step));
@@ -39,6 +34,7 @@ impl Machine {
             | Event::CachedResponse(_)
             | Event::Called(_)
             | Event::CachedValue(_)
+            | Event::Measured(_)
             | Event::Authenticated(_) => (),
         }
         let program = Arc::clone(&self.program);
@@ -82,6 +78,12 @@ impl Machine {
                 lookup.found(found, exchange)
             }
             (Action::Send(send), Event::Called(answered)) => send.called(answered, exchange),
+            (Action::Forward(_), Event::Measured(heard)) => {
+                if heard.map_err(unreadable)? {
+                    exchange.tell_spent();
+                }
+                Ok(Flow::Next)
+            }
             _ => Ok(Flow::Next),
         }
     }
@@ -99,6 +101,7 @@ impl Machine {
             Action::RateLimitByKey(limit) => limit.judge(asked, exchange),
             Action::Quota(quota) => quota.judge(asked, exchange),
             Action::QuotaByKey(quota) => quota.judge(asked, exchange),
+            Action::TokenLimit(limit) => limit.judge(asked, exchange),
             _ => Ok(Flow::Next),
         };
         self.defer(waiting < exchange.pending.late.len());
@@ -146,6 +149,9 @@ impl Machine {
                     message: format!("the backend answered {}", status.as_u16()),
                     problem: Problem::failed("backend_error_status"),
                 })
+            }
+            _ if exchange.metering.as_ref().is_some_and(|metering| metering.is_awaited()) => {
+                Ok(Flow::Ask(Effect::Measure))
             }
             _ => Ok(Flow::Next),
         }
@@ -204,6 +210,7 @@ impl Machine {
             Action::RateLimitByKey(policy) => policy.run(exchange),
             Action::Quota(policy) => policy.run(exchange),
             Action::QuotaByKey(policy) => policy.run(exchange),
+            Action::TokenLimit(policy) => policy.run(exchange),
             Action::LookupResponse(policy) => policy.run(exchange),
             Action::StoreResponse(policy) => policy.run(exchange),
             Action::LookupValue(policy) => policy.run(exchange),
@@ -235,6 +242,11 @@ impl Machine {
         inner.retries = inner.retries.saturating_add(1);
         Flow::Goto(inner.start)
     }
+}
+
+fn unreadable(problem: Problem) -> Failure {
+    let message = problem.message.to_string();
+    Failure { source: None, reason: "BodyUnreadable", message, problem }
 }
 
 fn keep_body(side: Side, bytes: Bytes, exchange: &mut Exchange) {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::cache::memory::Item;
 use crate::exchange::cached::CachedResponse;
 use crate::exchange::message::Body;
+use crate::exchange::metering::hear;
 use crate::limit::{Answer, Charge, Counters, CountersUnavailable};
 use crate::policy::Side;
 use crate::policy::caching::storable;
@@ -117,6 +118,7 @@ impl Driver<'_> {
                 Event::Done
             }
             Effect::Forward(forward) => self.forward(&forward),
+            Effect::Measure => Event::Measured(Ok(true)),
             Effect::Deliver => return None,
         })
     }
@@ -170,6 +172,10 @@ impl Driver<'_> {
             Ok(response) => response,
             Err(failure) => return Event::Failed(failure),
         };
+        if let Some(metering) = &mut self.outcome.exchange.metering {
+            let meter = metering.listen(response.status, response.headers.map());
+            hear(&meter).feed(response.body.bytes().map_or(&b""[..], |bytes| bytes));
+        }
         if because.is_none() {
             self.on_the_wire = response.body.bytes().cloned().unwrap_or_default();
             response.body = Body::Waiting;
@@ -183,6 +189,22 @@ impl Driver<'_> {
         if body.is_waiting() {
             *body = Body::Bytes(std::mem::take(&mut self.request_on_the_wire));
         }
+    }
+
+    /// Counts what the exchange cost in tokens, and says which samples it gave.
+    fn settle(&mut self) {
+        let now = self.run.now.get();
+        if let Some(settled) = self.outcome.exchange.settle_tokens() {
+            self.add(&settled.owed);
+            for (charge, taken) in settled.refunds {
+                self.say(words::refunded(&charge));
+                assert!(taken <= now, "nothing is taken before its time");
+                self.run.counters.refund(&[charge], taken);
+            }
+            self.outcome.exchange.samples.extend(settled.samples);
+        }
+        let samples = self.outcome.exchange.samples.iter().map(words::sample).collect::<Vec<_>>();
+        self.outcome.log.extend(samples);
     }
 
     /// Writes the final fields, lets the body pass and counts its bytes.
@@ -202,6 +224,7 @@ impl Driver<'_> {
         let charges: Vec<_> =
             exchange.bandwidth.iter().map(|charge| Charge { cost, ..*charge }).collect();
         self.add(&charges);
+        self.settle();
         self.outcome.ran = self.machine.ran().to_vec();
     }
 }

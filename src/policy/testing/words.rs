@@ -3,6 +3,7 @@
 use http::HeaderMap;
 
 use crate::exchange::message::{Body, Request};
+use crate::exchange::sample::Sample;
 use crate::expression::value::Value;
 use crate::limit::key::Kind;
 use crate::limit::manner::Course;
@@ -25,6 +26,7 @@ pub(super) fn of(effect: &Effect) -> Option<String> {
         }
         Effect::RemoveValue(_) => Some("remove value".to_owned()),
         Effect::Sleep(span) => Some(format!("sleep {span:?}")),
+        Effect::Measure => Some("hear the whole answer".to_owned()),
         Effect::Authenticate(asked) => {
             let documents = asked.documents.iter().map(|it| format!(", {it:?}"));
             Some(format!(
@@ -116,6 +118,13 @@ pub(super) fn added(charge: &Charge) -> String {
     format!("add {} {}", subject(charge.key.kind()), charge.cost)
 }
 
+/// A sample of a metric.
+pub(super) fn sample(sample: &Sample) -> String {
+    let Sample { name, value, series } = sample;
+    let dimensions = series.dimensions.iter().map(|(name, value)| format!(", {name}={value}"));
+    format!("sample {}/{name} {value}{}", series.namespace, dimensions.collect::<String>())
+}
+
 /// What is given back.
 pub(super) fn refunded(charge: &Charge) -> String {
     format!("give back {} {}", subject(charge.key.kind()), charge.cost)
@@ -130,6 +139,8 @@ const fn subject(kind: Kind) -> &'static str {
         Kind::QuotaByKeyCalls => "quota-by-key calls",
         Kind::QuotaByKeyBandwidth => "quota-by-key bytes",
         Kind::Concurrency => "limit-concurrency",
+        Kind::Tokens => "tokens",
+        Kind::QuotaTokens => "quota tokens",
     }
 }
 
