@@ -32,6 +32,7 @@ use crate::configuration::cluster::Cluster;
 use crate::configuration::offer::Status;
 use crate::configuration::remote::Link;
 use crate::counters::Home;
+use crate::events::Events;
 use crate::issuer::known::Issuers;
 use crate::proxy::operators::{Console, plain, who, wrong_method};
 use crate::proxy::state::State;
@@ -57,6 +58,8 @@ pub struct Admin {
     pub started: Timestamp,
     /// Whose tokens policies believe.
     pub issuers: Arc<Issuers>,
+    /// What is on its way to event hubs.
+    pub events: Arc<Events>,
     /// What runs.
     pub live: Arc<Live>,
     /// What time it is.
@@ -181,8 +184,14 @@ impl Admin {
         let link = self.control.as_ref().map(|link| link.borrow().clone());
         let cluster = self.cluster.as_deref();
         let (state, now) = (self.configuration.now(), self.clock.now());
-        let (issuers, calls) = (self.issuers.standing(), &self.state.calls);
-        metrics::page(&self.counters, link.as_ref(), cluster, (&state, &issuers, calls), now)
+        let (issuers, events) = (self.issuers.standing(), self.events.standings());
+        let parts = metrics::Parts {
+            configuration: &state,
+            issuers: &issuers,
+            calls: &self.state.calls,
+            events: &events,
+        };
+        metrics::page(&self.counters, link.as_ref(), cluster, &parts, now)
     }
 
     /// `/limits` and what is below it; `rest` comes after the slash.

@@ -28,7 +28,7 @@ use pingora::server::configuration::ServerConf;
 
 use crate::admin::{self, Admin};
 use crate::app::drain::Drain;
-use crate::app::serve::{Beside, Serving, Watching};
+use crate::app::serve::{Beside, Posting, Serving, Watching};
 use crate::cache::memory::{Cache, ITEM_BYTES_MAX};
 use crate::caller::Caller;
 use crate::caller::resolve::Resolver;
@@ -141,6 +141,7 @@ impl App {
             counters: Arc::clone(&counters),
             responses: Arc::new(Cache::new(cache_bytes(settings), ITEM_BYTES_MAX)),
             values: Arc::new(Cache::new(cache_bytes(settings), ITEM_BYTES_MAX)),
+            flights: Arc::default(),
             caller: Arc::clone(&caller),
             nowhere: Arc::new(nowhere()),
             resolver: Arc::new(Resolver::default()),
@@ -148,10 +149,12 @@ impl App {
             bounds: bounds(settings),
             trust: trust::of(&settings.forwarded),
             issuers: Arc::default(),
+            events: Arc::default(),
             log: Arc::clone(&log),
             state: Arc::clone(&state),
         };
         let keys = fetching::keys(&gateway);
+        let posting = Posting::of(&gateway);
         let witness = record::witness(Arc::clone(&log), Arc::clone(&clock));
         let mut listening = Listening::default();
         let plan = plan(settings, witness, &mut listening)?;
@@ -168,6 +171,7 @@ impl App {
             cluster: cluster.clone(),
             counters: Arc::clone(&counters),
             issuers: Arc::clone(&keys.issuers),
+            events: Arc::clone(&posting.events),
             log: Arc::clone(&log),
             started,
             live: Arc::clone(&live),
@@ -186,9 +190,20 @@ impl App {
             remote,
             log,
         };
-        let drain = Drain::new(settings.drain.clone(), state, status);
-        let serving =
-            Serving { threads, clients, caller, clock, counters, upkeep, keys, drain, beside };
+        let events = Arc::clone(&posting.events);
+        let drain = Drain::new(settings.drain.clone(), state, status, events);
+        let serving = Serving {
+            threads,
+            clients,
+            caller,
+            clock,
+            counters,
+            upkeep,
+            keys,
+            posting,
+            drain,
+            beside,
+        };
         Ok(Self { serving, listening, apis })
     }
 

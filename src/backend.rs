@@ -1,6 +1,7 @@
 //! Backends: where requests go, and how a URL of the configuration becomes an address.
 
 pub mod document;
+pub mod event_hub;
 
 use std::fmt;
 use std::sync::Arc;

@@ -6,6 +6,7 @@
 
 pub mod facts;
 pub mod cached;
+pub mod flight;
 pub mod message;
 pub mod metering;
 pub mod final_fields;
@@ -244,6 +245,11 @@ impl Variables {
             Some((_, slot)) => *slot = value,
             None => self.0.push((Arc::clone(name), value)),
         }
+    }
+
+    /// Forgets the variable `name`.
+    pub fn remove(&mut self, name: &str) {
+        self.0.retain(|(known, _)| known.as_ref() != name);
     }
 
     /// Names and values, in the order in which they were first set.

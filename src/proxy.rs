@@ -41,8 +41,10 @@ use crate::caller::resolve::Resolver;
 use crate::caller::roots::Roots;
 use crate::caller::{self, Caller};
 use crate::counters::Home;
+use crate::events::Events;
 use crate::exchange::Exchange;
 use crate::exchange::cached::CachedResponse;
+use crate::exchange::flight::Flights;
 use crate::exchange::message::Response;
 use crate::expression::value::Value;
 use crate::issuer::known::Issuers;
@@ -72,6 +74,8 @@ pub struct Gateway {
     pub responses: Arc<Cache<Arc<CachedResponse>>>,
     /// Values that policies stored.
     pub values: Arc<Cache<Value>>,
+    /// Values that are being made.
+    pub flights: Arc<Flights>,
     /// Makes the calls that policies want to look into.
     pub caller: Arc<Caller>,
     /// Where requests of APIs go that have no backend: nowhere.
@@ -86,6 +90,8 @@ pub struct Gateway {
     pub trust: Trust,
     /// Whose tokens policies believe.
     pub issuers: Arc<Issuers>,
+    /// What is on its way to event hubs.
+    pub events: Arc<Events>,
     /// Where records go.
     pub log: Arc<AccessLog>,
     /// Whether the gateway takes requests, and how many are in flight.

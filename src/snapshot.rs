@@ -10,6 +10,7 @@ use openssl::x509::X509;
 
 use crate::backend::{BaseUrl, Tls};
 use crate::exchange::facts::{Api, Deployment, Operation, Product, Subscription, User};
+use crate::policy::logging::event_hub::Loggers;
 use crate::policy::program::Program;
 use crate::route::host::Pattern;
 use crate::route::table::Table;
@@ -39,6 +40,8 @@ pub struct Snapshot {
     pub products: Vec<Arc<Product>>,
     /// What runs where no API was found.
     pub global: Arc<Program>,
+    /// Where events go, by logger.
+    pub loggers: Arc<Loggers>,
     /// The certificates of host names, by pattern.
     pub certificates: Vec<HostCertificate>,
     /// What happens to the requests that it serves: all that ever changes of it.
@@ -232,6 +235,7 @@ mod tests {
             subscribers: Arc::default(),
             products: Vec::new(),
             global: Arc::default(),
+            loggers: Arc::default(),
             certificates: Vec::new(),
             tally: Tally::default(),
         }

@@ -17,8 +17,9 @@ const FLOORS: &[&[&str]] = &[
     // How gRPC is spoken: with a control plane, and with etcd.
     &["rpc"],
     &["cache", "caller", "counters", "etcd", "telemetry"],
-    // Who calls, and what runs: `proxy` asks it, and so does `weir explain`. Who vouches for callers.
-    &["admission", "issuer"],
+    // Who calls, and what runs: `proxy` asks it, and so does `weir explain`. Who vouches for callers,
+    // and who hears of them.
+    &["admission", "events", "issuer"],
     &["configuration", "proxy"],
     // Shows how the two paths are doing.
     &["admin"],
@@ -73,6 +74,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "control",
             "counters",
             "etcd",
+            "events",
             "issuer",
             "proxy",
             "rpc",
@@ -92,6 +94,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "configuration/remote",
             "control",
             "counters",
+            "events",
             "issuer",
             "proxy",
             "rpc",

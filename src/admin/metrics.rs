@@ -15,6 +15,7 @@ use crate::counters::memory::Usage;
 use crate::counters::shared::spread::Spread;
 use crate::counters::shared::tolls::{KINDS, in_hand};
 use crate::counters::shared::{KEYS_MAX, LaneReport, Report, Touch};
+use crate::events;
 use crate::issuer::Standing;
 use crate::proxy::send::Calls;
 use crate::telemetry::metrics::{Metric, Page, table};
@@ -25,18 +26,31 @@ const ISSUERS_MAX: usize = 100;
 /// One millionth.
 pub const MILLIONTH: f64 = 1e-6;
 
+/// What the metrics of requests are read from.
+pub(super) struct Parts<'a> {
+    /// The configuration.
+    pub(super) configuration: &'a State,
+    /// Who vouches for callers.
+    pub(super) issuers: &'a [Standing],
+    /// What policies asked of others.
+    pub(super) calls: &'a Calls,
+    /// What they told event hubs.
+    pub(super) events: &'a [events::Standing],
+}
+
 /// What is scraped now; `link` is how it goes with the control plane, if there is one, and `cluster`
 /// how with others.
 pub(super) fn page(
     home: &Home,
     link: Option<&Link>,
     cluster: Option<&Cluster>,
-    (configuration, issuers, calls): (&State, &[Standing], &Calls),
+    parts: &Parts<'_>,
     now: Timestamp,
 ) -> String {
     let mut page = Page::default();
-    of_configuration(&mut page, configuration, now);
-    of_calls(&mut page, calls);
+    of_configuration(&mut page, parts.configuration, now);
+    of_calls(&mut page, parts.calls);
+    of_events(&mut page, parts.events);
     if let Some(cluster) = cluster {
         let current = cluster.standing.borrow().current.clone();
         let is_withheld = current.is_some_and(|current| current.withheld.is_some());
@@ -49,7 +63,7 @@ pub(super) fn page(
         }
         None => in_memory(&mut page, home.usage()),
     }
-    of_issuers(&mut page, issuers, now);
+    of_issuers(&mut page, parts.issuers, now);
     if let Some(link) = link {
         page.level(&table::CONTROL, &[], f64::from(u8::from(link.is_connected)));
         let expires = link.token_expires.map_or(f64::NAN, |at| float(at.micros() / 1_000_000));
@@ -69,6 +83,19 @@ fn of_calls(page: &mut Page, calls: &Calls) {
             let labels = [("kind", kind), ("outcome", outcome)];
             page.count(&table::POLICY_CALLS, &labels, count.load(Ordering::Relaxed));
         }
+    }
+}
+
+fn of_events(page: &mut Page, loggers: &[events::Standing]) {
+    for standing in loggers {
+        let logger = ("logger", &*standing.logger);
+        page.count(&table::EVENTS_EMITTED, &[logger], standing.counts.emitted);
+        page.count(&table::EVENTS_SENT, &[logger], standing.counts.sent);
+        for (reason, count) in events::DROPPED.into_iter().zip(standing.counts.dropped) {
+            page.count(&table::EVENTS_DROPPED, &[logger, ("reason", reason)], count);
+        }
+        page.level(&table::EVENTS_QUEUED, &[logger], float(standing.queued));
+        page.level(&table::EVENTS_QUEUED_BYTES, &[logger], float(standing.bytes));
     }
 }
 

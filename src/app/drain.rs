@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::configuration::offer::Status;
+use crate::events::Events;
 use crate::proxy::state::State;
 use crate::settings;
 
@@ -18,6 +19,7 @@ pub(super) struct Drain {
     terms: settings::Drain,
     state: Arc<State>,
     configuration: Arc<Status>,
+    events: Arc<Events>,
     /// Told at once that this replica leaves: others need not wait for it to be gone.
     leaving: watch::Sender<bool>,
 }
@@ -51,8 +53,9 @@ impl Drain {
         terms: settings::Drain,
         state: Arc<State>,
         configuration: Arc<Status>,
+        events: Arc<Events>,
     ) -> Self {
-        Self { terms, state, configuration, leaving: watch::Sender::new(false) }
+        Self { terms, state, configuration, events, leaving: watch::Sender::new(false) }
     }
 
     /// Tells when this replica leaves.
@@ -63,18 +66,24 @@ impl Drain {
     fn begin(&self) {
         self.state.draining.store(true, Ordering::Relaxed);
         self.leaving.send_replace(true);
+        self.events.hurry();
     }
 
-    /// Waits until no request is in flight, or the deadline.
+    /// Waits until no request is in flight and every event is sent, or the deadline.
     async fn idle(&self) {
         let counted = async {
-            while 0 < self.state.in_flight() {
+            while 0 < self.state.in_flight() || 0 < self.events.queued() {
                 sleep(COUNT_INTERVAL).await;
             }
         };
         if timeout(self.terms.deadline, counted).await.is_err() {
-            let cut = self.state.in_flight();
-            tracing::warn!(requests = cut, "the drain deadline passed: requests are cut");
+            let (cut, lost) = (self.state.in_flight(), self.events.queued());
+            if 0 < cut {
+                tracing::warn!(requests = cut, "the drain deadline passed: requests are cut");
+            }
+            if 0 < lost {
+                tracing::warn!(events = lost, "the drain deadline passed: events are lost");
+            }
         }
     }
 

@@ -27,6 +27,7 @@ use crate::configuration::refresh::Refresh;
 use crate::configuration::remote::Remote;
 use crate::counters::Home;
 use crate::counters::shared::Upkeep;
+use crate::events::{Events, Sender};
 use crate::issuer::known::Issuers;
 use crate::proxy::Gateway;
 use crate::proxy::listener::{Listener, Proxied};
@@ -51,6 +52,8 @@ pub(super) struct Serving {
     pub(super) upkeep: Option<Upkeep>,
     /// Has the keys of issuers fetched.
     pub(super) keys: Keys,
+    /// Has events sent.
+    pub(super) posting: Posting,
     /// Knows when to stop.
     pub(super) drain: Drain,
     /// What runs beside.
@@ -65,6 +68,16 @@ pub(super) struct Keys {
     pub(super) live: Arc<Live>,
     /// How it is fetched.
     pub(super) fetcher: Fetcher,
+}
+
+/// Has events sent that policies emit.
+pub(super) struct Posting {
+    /// What is queued.
+    pub(super) events: Arc<Events>,
+    /// Where loggers lead.
+    live: Arc<Live>,
+    /// How it is sent.
+    sender: Sender,
 }
 
 /// What runs beside the clients.
@@ -105,16 +118,41 @@ const CLIENTS_FIRST: Duration = Duration::from_millis(5);
 /// How long idle clients have to be told goodbye.
 const GOODBYE_TIME_MAX: Duration = Duration::from_millis(500);
 
+impl Posting {
+    /// Has the events sent that policies of `gateway` emit.
+    pub(super) fn of(gateway: &Gateway) -> Self {
+        Self {
+            events: Arc::clone(&gateway.events),
+            live: Arc::clone(&gateway.live),
+            sender: Sender::new(Arc::clone(&gateway.caller), Arc::clone(&gateway.resolver)),
+        }
+    }
+}
+
 impl Serving {
     /// Serves until it is time to stop.
     pub(super) fn run(self) -> io::Result<()> {
-        let Self { threads, clients, caller, clock, counters, upkeep, keys, drain, beside } = self;
+        let Self {
+            threads,
+            clients,
+            caller,
+            clock,
+            counters,
+            upkeep,
+            keys,
+            posting,
+            drain,
+            beside,
+        } = self;
         let runtime = runtime(threads)?;
         let (stop, stopped) = watch::channel(false);
         let clients = runtime.spawn(clients.serve(stopped.clone()));
         runtime.spawn(sweep(caller, Arc::clone(&clock)));
         let Keys { issuers, live, fetcher } = keys;
-        runtime.spawn(async move { issuers.keep(live, Arc::new(fetcher), clock).await });
+        let steady = Arc::clone(&clock);
+        runtime.spawn(async move { issuers.keep(live, Arc::new(fetcher), steady).await });
+        let Posting { events, live, sender } = posting;
+        runtime.spawn(events.keep(live, sender, clock));
         if let Some(upkeep) = upkeep {
             runtime.spawn(upkeep.run());
         }

@@ -21,6 +21,7 @@ use crate::exchange::facts::Deployment;
 use crate::exchange::secrets::Secrets;
 use crate::fault::Fault;
 use crate::policy::build::references::Backends;
+use crate::policy::logging::event_hub::Loggers;
 use crate::policy::program::Program;
 use crate::snapshot::tally::Tally;
 use crate::snapshot::{ApiEntry, HostCertificate, OperationEntry, OwnDemand, Snapshot};
@@ -70,6 +71,7 @@ pub fn nothing(making: &Making) -> Snapshot {
         subscribers: Arc::default(),
         products: Vec::new(),
         global: Arc::default(),
+        loggers: Arc::default(),
         certificates: Vec::new(),
         tally: Tally::default(),
     }
@@ -141,6 +143,7 @@ impl Kept {
             subscribers: Arc::clone(&keys.subscribers),
             products: products.collect(),
             global: Arc::new(Program::compose(&[&documents.global])),
+            loggers: Arc::new(loggers(config)),
             certificates,
             apis: entries,
             tally: Tally::default(),
@@ -255,6 +258,12 @@ fn entry(
         operations: operations.into(),
         is_disabled: switch.has_api(&api.id),
     }
+}
+
+/// The loggers that policies may name.
+fn loggers(config: &Config) -> Loggers {
+    let of = |logger: &config::Logger| (Arc::clone(&logger.id), Arc::clone(&logger.hub));
+    config.loggers.iter().map(of).collect()
 }
 
 /// The backends that policies may name.

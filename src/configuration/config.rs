@@ -13,6 +13,7 @@ use http::HeaderName;
 
 use super::items::Items;
 use crate::backend::BaseUrl;
+use crate::backend::event_hub::EventHub;
 use crate::fault::Layout;
 use crate::policy::limits::holding::Holding;
 use crate::route::host::Pattern;
@@ -50,6 +51,8 @@ pub struct Config {
     pub named_values: Vec<NamedValue>,
     /// Policy fragments.
     pub fragments: Vec<Fragment>,
+    /// Loggers.
+    pub loggers: Vec<Logger>,
     /// Backends.
     pub backends: Vec<Backend>,
     /// Host names the gateway answers to over TLS with a certificate of their own.
@@ -231,6 +234,15 @@ pub struct Backend {
     pub validate_certificate_name: bool,
     /// Where it was written.
     pub spot: Spot,
+}
+
+/// A logger: where events go.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Logger {
+    /// Id.
+    pub id: Arc<str>,
+    /// Where they go.
+    pub hub: Arc<EventHub>,
 }
 
 /// What each request to a backend carries.

@@ -8,6 +8,7 @@ mod file;
 mod api;
 mod party;
 mod backend;
+mod logger;
 mod value;
 mod later;
 mod limits;
@@ -29,6 +30,7 @@ pub use api::{
 pub use backend::{Authorization, Backend, Certificate, Credentials, HostName, Tls};
 pub use file::{ConfigurationFile, Gateway, NamedGateway};
 pub use limits::{Amount, LimitHolding};
+pub use logger::{EventHub, Logger};
 pub use part::policy_path;
 pub use party::{Group, Identity, Product, ProductState, Subscription, SubscriptionState, User};
 pub use value::{Fragment, NamedValue, SecretValue, ValueSource};
@@ -68,6 +70,8 @@ pub struct Document {
     pub named_values: Items<NamedValue>,
     /// `fragments` of all files.
     pub fragments: Items<Fragment>,
+    /// `loggers` of all files.
+    pub loggers: Items<Logger>,
     /// `backends` of all files.
     pub backends: Items<Backend>,
     /// `hostNames` of all files.
@@ -240,6 +244,7 @@ impl Document {
         self.groups.add(number, &part.groups);
         self.named_values.add(number, &part.named_values);
         self.fragments.add(number, &part.fragments);
+        self.loggers.add(number, &part.loggers);
         self.backends.add(number, &part.backends);
         self.host_names.add(number, &part.host_names);
         self.references.extend(part.references.iter().cloned());

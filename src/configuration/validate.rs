@@ -14,6 +14,7 @@ mod collision;
 mod product;
 mod subscription;
 mod backend;
+mod logger;
 mod limits;
 mod kept;
 mod gateways;
@@ -121,6 +122,8 @@ impl Validator<'_> {
         self.gateways(&api_ids);
         let ids = Ids { products: &product_ids, apis: &api_ids, users: &user_ids };
         let subscriptions = self.subscriptions(&ids, &products, &apis);
+        let named_values = self.named_values();
+        let loggers = self.loggers(&named_values);
         Config {
             gateway: self.gateway(),
             limits: self.limits(),
@@ -131,8 +134,9 @@ impl Validator<'_> {
             subscriptions,
             users,
             groups,
-            named_values: self.named_values(),
+            named_values,
             fragments: self.fragments(),
+            loggers,
             backends: self.backends(),
             host_names,
             policy: self.policy(document.policy.as_deref()),
@@ -272,6 +276,9 @@ mod tests {
             headers: true,
         };
         assert_eq!(config.limits, held);
+        let hubs: Vec<String> = config.loggers.iter().map(|it| it.hub.to_string()).collect();
+        let namespace = "https://ns.servicebus.windows.net";
+        assert_eq!(hubs, [format!("{namespace}/usage"), format!("{namespace}/audit")]);
         let first = config.subscriptions.get(0).unwrap();
         assert_eq!(first.user, Some(0));
         let key = |key: &Option<crate::configuration::config::Secret>| {
@@ -303,7 +310,15 @@ mod tests {
         });
         let config = load(&folder, &environment()).config.unwrap();
         let printed = format!("{documents}{config:?}");
-        for secret in ["key-two", "key-three", "key-from-a-file", "a-key-from", "PRIVATE KEY"] {
+        for secret in [
+            "key-two",
+            "key-three",
+            "key-four",
+            "key-five",
+            "key-from-a-file",
+            "a-key-from",
+            "PRIVATE KEY",
+        ] {
             assert!(!printed.contains(secret), "{secret}");
         }
         assert!(reading.is_ok_and(|reading| reading.secrets.len() == 3));

@@ -4,6 +4,7 @@
 pub mod document;
 pub mod references;
 mod checks;
+mod inside;
 mod operands;
 mod secrets;
 

@@ -1,5 +1,6 @@
 //! The cache: `cache-lookup` and `cache-store` for whole responses, `cache-lookup-value`,
-//! `cache-store-value` and `cache-remove-value` for what policies compute.
+//! `cache-store-value` and `cache-remove-value` for what policies compute, `cache-value` for both in
+//! one.
 //!
 //! A cache may forget anything at any time, so a miss is never a failure.
 //!
@@ -15,6 +16,7 @@
 pub(in crate::policy) mod responses;
 pub(in crate::policy) mod values;
 mod kept;
+pub mod made;
 
 use std::sync::Arc;
 

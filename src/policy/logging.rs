@@ -1,4 +1,6 @@
-//! `trace`: a line for whoever inspects the request.
+//! `trace`: a line for whoever inspects the request. Below it, what is logged elsewhere.
+
+pub mod event_hub;
 
 use std::sync::Arc;
 

@@ -5,6 +5,7 @@
 //! what came of it. It awaits nothing, reads no clock and holds no connection.
 
 mod step;
+mod making;
 mod end;
 
 use std::sync::Arc;
@@ -21,7 +22,10 @@ use crate::fault::Place;
 use crate::limit::concurrency::Permit;
 use crate::limit::key::CounterKey;
 use crate::limit::{Charge, CountersUnavailable, Tallies};
+use crate::policy::caching::made::{Found, Made, Wanted};
 use crate::policy::limits::holding::Holding;
+use crate::policy::logging::event_hub::HubEvent;
+use crate::policy::machine::making::Making;
 use crate::policy::program::{Action, Block, Note, Program, Step};
 use crate::policy::routing::Forward;
 use crate::policy::send::outgoing::Outgoing;
@@ -39,6 +43,8 @@ pub struct Machine {
     step: usize,
     /// The retries that the run is inside of, innermost last.
     loops: Vec<Loop>,
+    /// The values that it makes, innermost last.
+    making: Vec<Making>,
     /// The permits that it holds, innermost last.
     permits: Vec<Permit>,
     /// Permits whose policies ended while their response was still on its way.
@@ -96,6 +102,8 @@ pub enum Event {
     CachedResponse(Option<Arc<CachedResponse>>),
     /// What the cache of values had.
     CachedValue(Option<Value>),
+    /// A value that was wanted.
+    Wanted(Found),
     /// Whether somebody vouches for a token.
     Authenticated(Answer),
     /// What another service answered, with its whole body, or why not.
@@ -136,6 +144,10 @@ pub enum Effect {
     StoreValue(CacheKey, Value, Duration),
     /// Forget a value; report [`Event::Done`].
     RemoveValue(CacheKey),
+    /// Find this value, or whose turn it is to make it; report [`Event::Wanted`].
+    WantValue(Wanted),
+    /// Keep this value, and give it to those who wait for it; report [`Event::Done`].
+    KeepValue(Box<Made>),
     /// Find out whether somebody vouches for a token; report [`Event::Authenticated`].
     Authenticate(Box<Asked>),
     /// Wait; report [`Event::Done`].
@@ -144,6 +156,8 @@ pub enum Effect {
     Call(Box<Outgoing>),
     /// Send this to another service without waiting for it; report [`Event::Done`].
     Tell(Box<Outgoing>),
+    /// Queue this for an event hub; report [`Event::Done`].
+    Emit(Box<HubEvent>),
     /// Send the request to its backend; report [`Event::Responded`] or [`Event::Failed`].
     Forward(Forward),
     /// Let the meter of the exchange hear the whole response, if it is not too large, before it
@@ -175,6 +189,7 @@ impl Machine {
             block: 0,
             step: 0,
             loops: Vec::new(),
+            making: Vec::new(),
             permits: Vec::new(),
             lingering: Vec::new(),
             deferred: Vec::new(),

@@ -14,6 +14,7 @@ use crate::exchange::message::Response;
 use crate::fault::Place;
 use crate::policy::access::basic::AuthenticationBasic;
 use crate::policy::access::{CheckHeader, IpFilter};
+use crate::policy::caching::made::CacheValue;
 use crate::policy::caching::{LookupResponse, LookupValue, RemoveValue, StoreResponse, StoreValue};
 use crate::policy::convert::{JsonToXml, XmlToJson};
 use crate::policy::cross_domain::Cors;
@@ -22,6 +23,7 @@ use crate::policy::flow::{Concurrency, Retry};
 use crate::policy::limits::tokens::TokenLimit;
 use crate::policy::limits::{Quota, QuotaByKey, RateLimit, RateLimitByKey};
 use crate::policy::logging::Trace;
+use crate::policy::logging::event_hub::LogToEventHub;
 use crate::policy::operand::Operand;
 use crate::policy::respond::{MockResponse, ReturnResponse};
 use crate::policy::routing::{Forward, RewriteUri, SetBackend, SetQuery};
@@ -203,10 +205,17 @@ pub enum Action {
     StoreValue(Box<StoreValue>),
     /// `cache-remove-value`.
     RemoveValue(RemoveValue),
+    /// The beginning of a `cache-value`. The next step leads past it, the one after that is the first
+    /// of those that make the value.
+    CacheValueEnter(Arc<CacheValue>),
+    /// Its end.
+    CacheValueLeave(Arc<CacheValue>),
     /// `validate-status-code`.
     ValidateStatusCode(Box<ValidateStatusCode>),
     /// `trace`.
     Trace(Box<Trace>),
+    /// `log-to-eventhub`.
+    LogToEventHub(Box<LogToEventHub>),
     /// A policy that is switched off, and that no request passes.
     Disabled,
 }

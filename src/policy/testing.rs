@@ -34,6 +34,7 @@ use crate::counters::memory::Memory;
 use crate::exchange::cached::CachedResponse;
 use crate::exchange::facts::Operation;
 use crate::exchange::final_fields::FinalFields;
+use crate::exchange::flight::Flights;
 use crate::exchange::message::{Body, Headers, Original, Request as Message, Response};
 use crate::exchange::pending::Pending;
 use crate::exchange::{CacheOutcome, Exchange, LastError, Variables};
@@ -66,6 +67,8 @@ pub struct Run {
     concurrency: Arc<Concurrency>,
     responses: Cache<Arc<CachedResponse>>,
     values: Cache<Value>,
+    /// Values that are being made.
+    flights: Arc<Flights>,
     now: Cell<Timestamp>,
     answers: RefCell<Vec<Result<Response, Failure>>>,
     /// What services answer that policies call.
@@ -142,6 +145,7 @@ impl Run {
             concurrency: Arc::new(Concurrency::default()),
             responses: Cache::new(BYTES_MAX, ITEM_BYTES_MAX),
             values: Cache::new(BYTES_MAX, ITEM_BYTES_MAX),
+            flights: Arc::default(),
             now: Cell::new(Timestamp::from_micros(1_800_000_000_000_000)),
             answers: RefCell::new(Vec::new()),
             services: RefCell::new(Vec::new()),

@@ -11,7 +11,9 @@ use crate::caller::Call;
 use crate::exchange::cached::CacheKey;
 use crate::limit::{Charge, Counters};
 use crate::policy::Side;
+use crate::policy::caching::made::{Made, Wanted};
 use crate::policy::limits::tokens::MEASURED_BYTES_MAX;
+use crate::policy::logging::event_hub::HubEvent;
 use crate::policy::machine::{Effect, Event};
 use crate::policy::send::outgoing::Outgoing;
 use crate::problem::Problem;
@@ -108,6 +110,8 @@ async fn follow(
                 reply::keep::store_value(gateway, key, value, ttl, now);
                 Event::Done
             }
+            Effect::WantValue(wanted) => Box::pin(want(gateway, wanted, now)).await,
+            Effect::KeepValue(made) => keep_made(gateway, *made, now),
             Effect::RemoveValue(key) => remove_value(gateway, &key),
             Effect::Authenticate(asked) => {
                 Event::Authenticated(match gateway.issuers.at_once(&asked, now) {
@@ -115,6 +119,7 @@ async fn follow(
                     None => Box::pin(gateway.issuers.answer(&asked, now)).await,
                 })
             }
+            Effect::Emit(event) => emit(gateway, event, now),
             Effect::Call(outgoing) => Box::pin(call(gateway, &outgoing, now)).await,
             Effect::Tell(outgoing) => tell(gateway, outgoing, now),
             Effect::Sleep(span) => {
@@ -147,8 +152,22 @@ fn remove_value(gateway: &Gateway, key: &CacheKey) -> Event {
     Event::Done
 }
 
+async fn want(gateway: &Gateway, wanted: Wanted, now: Timestamp) -> Event {
+    Event::Wanted(reply::keep::want(gateway, wanted, now).await)
+}
+
+fn keep_made(gateway: &Gateway, made: Made, now: Timestamp) -> Event {
+    reply::keep::made(gateway, made, now);
+    Event::Done
+}
+
 async fn call(gateway: &Gateway, outgoing: &Outgoing, now: Timestamp) -> Event {
     Event::Called(send::call(gateway, outgoing, now).await)
+}
+
+fn emit(gateway: &Gateway, event: Box<HubEvent>, now: Timestamp) -> Event {
+    gateway.events.emit(*event, now);
+    Event::Done
 }
 
 fn tell(gateway: &Gateway, outgoing: Box<Outgoing>, now: Timestamp) -> Event {

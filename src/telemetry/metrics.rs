@@ -183,7 +183,7 @@ mod tests {
     }
 
     /// Where metrics are documented, by how their names begin.
-    const DOCUMENTS: [(&str, &str); 8] = [
+    const DOCUMENTS: [(&str, &str); 9] = [
         ("weir_limit_", "docs/limits.md"),
         ("weir_control_", "docs/control-plane.md"),
         ("weir_cluster_", "docs/cluster.md"),
@@ -192,6 +192,7 @@ mod tests {
         ("weir_last_good_", "docs/configuration.md"),
         ("weir_issuer_", "docs/tokens.md"),
         ("weir_policy_", "docs/configuration.md"),
+        ("weir_events_", "docs/events.md"),
     ];
 
     #[test]

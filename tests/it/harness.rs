@@ -11,6 +11,7 @@ pub(crate) mod backend;
 pub(crate) mod message;
 pub(crate) mod http2;
 pub(crate) mod tls;
+pub(crate) mod secure;
 pub(crate) mod redis;
 pub(crate) mod increx;
 pub(crate) mod etcd;

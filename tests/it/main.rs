@@ -26,6 +26,7 @@ mod poisons;
 mod policies;
 mod collected;
 mod calls;
+mod events;
 mod websocket;
 mod protocols;
 mod backends;

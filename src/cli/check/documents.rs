@@ -48,6 +48,7 @@ struct Report<'a> {
 struct Listed {
     named_values: BTreeSet<String>,
     backends: BTreeSet<String>,
+    loggers: BTreeSet<String>,
     fragments: BTreeSet<String>,
     placeholders: BTreeSet<String>,
 }
@@ -138,9 +139,10 @@ fn one(path: &Path, text: &str, sources: &mut Sources, assumed: &mut Listed) -> 
         }
     }
     if let Some(seen) = references.assumed {
-        let Assumed { backends, fragments, placeholders } = seen.into_inner();
+        let Assumed { backends, loggers, fragments, placeholders } = seen.into_inner();
         assumed.placeholders.extend(placeholders);
         assumed.backends.extend(backends);
+        assumed.loggers.extend(loggers);
         assumed.fragments.extend(fragments);
     }
     faults.sort();
@@ -175,6 +177,7 @@ fn as_text(checked: &[Checked], assumed: &Listed, sources: &Sources, out: &mut i
     for (what, names) in [
         ("named values", &assumed.named_values),
         ("backends", &assumed.backends),
+        ("loggers", &assumed.loggers),
         ("fragments", &assumed.fragments),
         ("placeholders", &assumed.placeholders),
     ] {

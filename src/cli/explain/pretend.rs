@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::admission::{Admitted, First};
+use crate::exchange::flight::{Begun, Flights};
 use crate::exchange::message::{Body, Headers, Response};
 use crate::expression::library::token;
 use crate::jwt::{Malformed, Refusal, unverified};
@@ -16,8 +17,10 @@ use crate::limit::key::CounterKey;
 use crate::limit::manner::{Course, Mode, Over};
 use crate::limit::{Charge, Tallies, Tally};
 use crate::policy::Side;
+use crate::policy::caching::made::Found;
 use crate::policy::limits::holding::Holding;
 use crate::policy::limits::shown;
+use crate::policy::logging::event_hub::HubEvent;
 use crate::policy::machine::{Effect, Event, Machine};
 use crate::policy::routing::Forward;
 use crate::policy::send::outgoing::Outgoing;
@@ -32,6 +35,8 @@ pub(super) struct Pretended {
     pub(super) asked: Vec<String>,
     /// How the request was forwarded, each time.
     pub(super) forwards: Vec<Forward>,
+    /// What nobody else makes.
+    flights: Arc<Flights>,
     /// Where nobody else is.
     inside: Arc<Concurrency>,
 }
@@ -124,11 +129,24 @@ impl Pretended {
                 self.asked.push(format!("would keep a value for {ttl:?}, for {by}"));
                 Event::Done
             }
+            Effect::WantValue(wanted) => {
+                self.asked.push(format!("looks for a cached value, for {by}; taken as a miss"));
+                Event::Wanted(match self.flights.begin(wanted.key) {
+                    Begun::Lead(flight) => Found::Yours { wanted, flight, old: None },
+                    Begun::Follow(_) => Found::Failed,
+                })
+            }
+            Effect::KeepValue(made) => {
+                self.asked.push(format!("would keep a value for {:?}, for {by}", made.expires));
+                made.flight.land(Some(made.value));
+                Event::Done
+            }
             Effect::RemoveValue(_) => {
                 self.asked.push(format!("would forget a value, for {by}"));
                 Event::Done
             }
             Effect::Authenticate(asked) => self.authenticate(&asked, &by),
+            Effect::Emit(event) => self.emit(&event, &by),
             Effect::Call(outgoing) => self.call(&outgoing, &by),
             Effect::Tell(outgoing) => self.tell(&outgoing, &by),
             Effect::Sleep(span) => {
@@ -181,6 +199,12 @@ impl Pretended {
         self.asked.push(format!("asks {base} with {method}, for {by}; taken as answered"));
         let body = Body::Bytes(Bytes::from_static(PRETENDED_BODY));
         Event::Called(Ok(Response { body, ..fine() }))
+    }
+
+    fn emit(&mut self, event: &HubEvent, by: &str) -> Event {
+        let (bytes, hub) = (event.text.len(), &event.hub);
+        self.asked.push(format!("would send {bytes} bytes to the event hub {hub}, for {by}"));
+        Event::Done
     }
 
     fn tell(&mut self, outgoing: &Outgoing, by: &str) -> Event {

@@ -10,6 +10,7 @@ use crate::fault::{Fault, Layout, nearest};
 use crate::policy::build::document::{self, Owner};
 use crate::policy::build::references::References;
 use crate::policy::disabled::Disabled;
+use crate::policy::logging::event_hub::Loggers;
 use crate::policy::markup::{self, Element, NamedValue, NamedValues};
 use crate::policy::program::{Action, Document, Program, SECTION_STEPS_MAX};
 use crate::policy::{Scope, Section};
@@ -46,6 +47,7 @@ pub(super) struct ApiDocuments {
 pub(super) struct Common {
     names: NamedValues,
     backends: Vec<config::Backend>,
+    loggers: Arc<Loggers>,
     fragments: Vec<(Arc<str>, PolicyText)>,
     references: References,
 }
@@ -59,12 +61,19 @@ impl Common {
     pub(super) fn of(config: &Config, disabled: &Disabled, faults: &mut Vec<Fault>) -> Self {
         let (holding, disabled) = (config.limits, disabled.clone());
         let backends = Arc::new(super::backends(config));
-        let mut references = References { backends, holding, disabled, ..References::default() };
+        let loggers = Arc::new(super::loggers(config));
+        let mut references = References {
+            backends,
+            loggers: Arc::clone(&loggers),
+            holding,
+            disabled,
+            ..References::default()
+        };
         let names = named_values(config);
         read_fragments(config, &names, &mut references, faults);
         let fragments = fragments(config).map(|(id, text)| (Arc::clone(id), text.clone()));
         let fragments = fragments.collect();
-        Self { names, backends: config.backends.clone(), fragments, references }
+        Self { names, backends: config.backends.clone(), loggers, fragments, references }
     }
 
     /// Whether `config` has the same.
@@ -72,6 +81,7 @@ impl Common {
         let fragments_are = self.fragments.iter().map(|(id, text)| (id, text));
         self.references.holding == config.limits
             && self.backends.iter().map(meaning).eq(config.backends.iter().map(meaning))
+            && *self.loggers == super::loggers(config)
             && fragments_are.eq(fragments(config))
             && self.names == named_values(config)
     }

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Api, Backend, Fragment, Group, HostName, LimitHolding, NamedValue, Product, Subscription, User,
-    VersionSet,
+    Api, Backend, Fragment, Group, HostName, LimitHolding, Logger, NamedValue, Product,
+    Subscription, User, VersionSet,
 };
 use crate::configuration::yaml::{Block, Placed};
 
@@ -40,6 +40,8 @@ pub struct ConfigurationFile {
     pub named_values: Vec<NamedValue>,
     /// Pieces of policy for `include-fragment`.
     pub fragments: Vec<Fragment>,
+    /// Loggers for `log-to-eventhub`.
+    pub loggers: Vec<Logger>,
     /// Backends for `set-backend-service backend-id="…"`.
     pub backends: Vec<Backend>,
     /// The host names that the gateway answers at. Without any it answers at every name; with one,

@@ -26,6 +26,15 @@ pub(super) fn later(holder: &str, key: &str) -> Option<&'static str> {
         ("Backend", "circuitBreaker") => "remove it; circuit breakers are not supported yet",
         ("Backend", "proxy") => "remove it; proxies before backends are not supported yet",
         ("Backend", "protocol") => "remove it; a backend speaks HTTP",
+        ("Logger", "loggerType" | "credentials" | "resourceId") => {
+            "write `eventHub` with `name` and `connectionString`"
+        }
+        ("Logger", "name") => "write `id`",
+        ("Logger", "isBuffered") => "remove it; events are always queued, and sent in batches",
+        ("Logger", "applicationInsights") => "remove it; events go to event hubs only",
+        ("EventHub", "endpointAddress" | "identityClientId" | "managedIdentity") => {
+            "write `connectionString`; managed identities are not supported here yet"
+        }
         ("Credentials", "certificateIds") => {
             "write `certificate` with `certificateFile` and `keyFile`"
         }
@@ -34,10 +43,9 @@ pub(super) fn later(holder: &str, key: &str) -> Option<&'static str> {
         ("HostName", "negotiateClientCertificate") => {
             "remove it; client certificates are not supported yet"
         }
-        (
-            "ConfigurationFile",
-            "loggers" | "diagnostics" | "schemas" | "caches" | "certificates",
-        ) => "remove it; this is not supported yet",
+        ("ConfigurationFile", "diagnostics" | "schemas" | "caches" | "certificates") => {
+            "remove it; this is not supported yet"
+        }
         _ => return None,
     };
     Some(remedy)

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     Api, Backend, ConfigurationFile, Credentials, Fragment, Gateway, Group, HostName, LimitHolding,
-    NamedGateway, NamedValue, Product, Reference, SecretValue, Subscription, User, ValueSource,
-    VersionSet, is_inline, leaves_folder,
+    Logger, NamedGateway, NamedValue, Product, Reference, SecretValue, Subscription, User,
+    ValueSource, VersionSet, is_inline, leaves_folder,
 };
 use crate::configuration::yaml::{Block, Placed};
 
@@ -24,6 +24,7 @@ pub(super) struct Part {
     pub(super) groups: Arc<[Group]>,
     pub(super) named_values: Arc<[NamedValue]>,
     pub(super) fragments: Arc<[Fragment]>,
+    pub(super) loggers: Arc<[Logger]>,
     pub(super) backends: Arc<[Backend]>,
     pub(super) host_names: Arc<[HostName]>,
     /// Every file that it names and that may be read.
@@ -48,6 +49,7 @@ impl From<ConfigurationFile> for Part {
             groups: file.groups.into(),
             named_values: file.named_values.into(),
             fragments: file.fragments.into(),
+            loggers: file.loggers.into(),
             backends: file.backends.into(),
             host_names: file.host_names.into(),
             references,
@@ -104,7 +106,9 @@ impl ConfigurationFile {
             let entries = header.0.iter().chain(&query.0).flat_map(|(_, values)| &values.0);
             entries.chain(authorization.iter().map(|authorization| &authorization.parameter))
         });
-        of_subscriptions.chain(of_values).chain(of_backends)
+        let of_loggers =
+            self.loggers.iter().map(|logger| &logger.event_hub.value.connection_string);
+        of_subscriptions.chain(of_values).chain(of_backends).chain(of_loggers)
     }
 
     fn secret_files(&self, found: &mut impl FnMut(&str)) {

@@ -20,9 +20,10 @@ pub(super) mod lists {
     pub(super) const FRAGMENTS: &str = "fragments";
     pub(super) const NAMED_VALUES: &str = "namedValues";
     pub(super) const BACKENDS: &str = "backends";
+    pub(super) const LOGGERS: &str = "loggers";
     /// All of which a gateway gets a part, or something else instead.
     #[cfg(test)]
-    pub(in super::super) const ALL: [&str; 12] = [
+    pub(in super::super) const ALL: [&str; 13] = [
         GATEWAY,
         GATEWAYS,
         APIS,
@@ -35,6 +36,7 @@ pub(super) mod lists {
         FRAGMENTS,
         NAMED_VALUES,
         BACKENDS,
+        LOGGERS,
     ];
     /// What every gateway gets.
     pub(in super::super) const FOR_ALL: [&str; 2] = ["policy", "limits"];
@@ -125,6 +127,15 @@ impl Selection {
                 let Some(id) = field(fragment, "id") else { continue };
                 if mentioned.has_word(id) && self.add(lists::FRAGMENTS, [id].into_iter()) {
                     mentioned.policies(fragment, policies);
+                    is_more = true;
+                }
+            }
+            for logger in of(lists::LOGGERS) {
+                let Some(id) = field(logger, "id") else { continue };
+                if mentioned.has_word(id) && self.add(lists::LOGGERS, [id].into_iter()) {
+                    let hub = value(logger, "eventHub");
+                    let text = hub.and_then(|hub| field(hub, "connectionString"));
+                    mentioned.read(text);
                     is_more = true;
                 }
             }

@@ -93,6 +93,33 @@ fn what_is_written_anew_stands_on_the_lines_where_it_stood() {
 }
 
 #[test]
+fn a_logger_comes_along_with_the_named_value_that_it_refers_to() {
+    let string = "Endpoint=sb://n/;SharedAccessKeyName=a;SharedAccessKey=b;EntityPath=c";
+    let logger = |id: &str| {
+        format!("  - {{id: {id}, eventHub: {{connectionString: '{{{{{id}-hub}}}}'}}}}\n")
+    };
+    let api = |id: &str| {
+        format!(
+            "  - id: {id}\n    path: {id}\n    serviceUrl: http://x.example\n    policy: <policies>\
+             <inbound><log-to-eventhub logger-id=\"of-{id}\">a</log-to-eventhub></inbound>\
+             </policies>\n    operations: [{{id: o, method: GET, urlTemplate: /}}]\n"
+        )
+    };
+    let text = format!(
+        "gateways: [{{id: a, apis: [x]}}, {{id: b, apis: [y]}}]\napis:\n{}{}loggers:\n{}{}\
+         namedValues:\n  - {{name: of-x-hub, value: {string}}}\n  - {{name: of-y-hub, value: {string}}}\n",
+        api("x"),
+        api("y"),
+        logger("of-x"),
+        logger("of-y"),
+    );
+    let portion = bundle(&[(Kind::Document, "x.yaml", &text)]).portion("a").unwrap();
+    assert_eq!(runs(&portion), Ok(1));
+    let text = portion.entries()[0].text();
+    assert!(text.contains("of-x-hub") && !text.contains("of-y"), "{text}");
+}
+
+#[test]
 fn every_style_of_yaml_means_the_same_when_it_is_written_anew() {
     let text = "gateways: [{id: a, apis: [x]}]\napis:\n  - id: x\n    name: 'it''s \"q\"'\n    \
                 path: x\n    subscriptionRequired: no-\n";

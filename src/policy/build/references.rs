@@ -1,4 +1,4 @@
-//! What policies refer to by name: backends and fragments.
+//! What policies refer to by name: backends, loggers and fragments.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,6 +8,7 @@ use crate::backend::Backend;
 use crate::fault::{Fault, Place, nearest};
 use crate::policy::disabled::Disabled;
 use crate::policy::limits::holding::Holding;
+use crate::policy::logging::event_hub::Loggers;
 use crate::policy::markup::Element;
 
 /// Every backend, by id.
@@ -18,6 +19,8 @@ pub type Backends = BTreeMap<Arc<str>, Arc<Backend>>;
 pub struct References {
     /// Every backend.
     pub backends: Arc<Backends>,
+    /// Every logger.
+    pub loggers: Arc<Loggers>,
     /// How limits are held that do not say it themselves.
     pub holding: Holding,
     /// The `<fragment>` element of every fragment.
@@ -34,6 +37,8 @@ pub struct References {
 pub struct Assumed {
     /// Ids of backends.
     pub backends: BTreeSet<String>,
+    /// Ids of loggers.
+    pub loggers: BTreeSet<String>,
     /// Ids of fragments.
     pub fragments: BTreeSet<String>,
     /// Words such as `{retries}` that somebody else replaces.
@@ -70,6 +75,19 @@ impl References {
             return true;
         }
         faults.push(unknown("backend", id, place, &names(&self.backends)));
+        false
+    }
+
+    /// Whether the logger `id` exists or is assumed to; else reports a fault at `place`.
+    pub fn knows_logger(&self, id: &str, place: &Place, faults: &mut Vec<Fault>) -> bool {
+        if self.loggers.contains_key(id) {
+            return true;
+        }
+        if let Some(assumed) = &self.assumed {
+            assumed.borrow_mut().loggers.insert(id.to_owned());
+            return true;
+        }
+        faults.push(unknown("logger", id, place, &names(&self.loggers)));
         false
     }
 }

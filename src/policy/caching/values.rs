@@ -107,5 +107,10 @@ impl RemoveValue {
 }
 
 fn value_key(key: &Operand<Arc<str>>, exchange: &mut Exchange) -> Result<CacheKey, Failure> {
-    Ok(CacheKey::new(["value", &*key.get(exchange)?]))
+    Ok(named(&key.get(exchange)?))
+}
+
+/// Under what the value `key` is kept.
+pub(super) fn named(key: &str) -> CacheKey {
+    CacheKey::new(["value", key])
 }

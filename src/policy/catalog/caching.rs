@@ -4,7 +4,7 @@ use super::{
     ANYWHERE, Attribute, Build, Content, EVERY_SCOPE, INBOUND, OUTBOUND, Policy, optional, part,
     required,
 };
-use crate::policy::caching::{responses, values};
+use crate::policy::caching::{made, responses, values};
 
 const CACHING_TYPE: Attribute = optional(
     "caching-type",
@@ -124,4 +124,50 @@ pub const CACHE_REMOVE_VALUE: Policy = Policy {
     content: Content::Nothing,
     differs: &["Other gateways keep theirs until it is too old."],
     build: Build::Steps(values::cache_remove_value),
+};
+
+/// `cache-value`.
+pub const CACHE_VALUE: Policy = Policy {
+    name: "cache-value",
+    says: "Sets a variable to a value that was kept under a key, or makes the value and keeps it: the \
+           policies in `value` run, and what they leave in the variable is the value. Of the requests \
+           that want it at the same time one makes it; the others wait for it, or go on with the old \
+           one.",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        KEY,
+        required(
+            "variable-name",
+            "The variable. It is not set when the policies in `value` begin.",
+        ),
+        required("expires-after", "For how many seconds the value is kept.").computed(),
+        optional(
+            "refresh-after",
+            "After how many seconds it is made anew; less than `expires-after`.",
+        )
+        .computed()
+        .usual("when it has ended"),
+        optional("default-value", "What the variable gets where the value cannot be made.")
+            .computed(),
+        CACHING_TYPE,
+    ],
+    content: Content::Elements(&[part(
+        "value",
+        "The policies that make the value, and set the variable. Neither `forward-request` nor \
+         `cache-lookup`, `cache-store` or `<base />` may be among them.",
+    )
+    .holding(Content::Policies)]),
+    differs: &[
+        "`expires-after` and `refresh-after` are evaluated after the policies in `value`, so they may \
+         depend on what was made.",
+        "Where those policies fail, or leave the variable unset, the request goes on with the old \
+         value, else with `default-value`, which is not kept; without either it fails as they did. \
+         Whoever waited then gets the default too, or fails (`CachedValueFailed`); nobody waits for \
+         longer than a minute.",
+        "Each replica makes its own value. It is kept under the key that `cache-lookup-value` and \
+         `cache-remove-value` know.",
+        FORGETS,
+    ],
+    build: Build::Steps(made::cache_value),
 };

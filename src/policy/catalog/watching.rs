@@ -51,3 +51,27 @@ pub const TRACE: Policy = Policy {
     ],
     build: Build::Steps(logging::trace),
 };
+
+/// `log-to-eventhub`.
+pub const LOG_TO_EVENTHUB: Policy = Policy {
+    name: "log-to-eventhub",
+    says: "Hands a message to a logger, which sends it to an event hub in the background. No request \
+           waits for it ([events](events.md)).",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        required("logger-id", "The id of a logger, as `loggers` has it.").computed(),
+        optional("partition-id", "The number of the partition; not together with `partition-key`."),
+        optional("partition-key", "Messages with the same key go to the same partition.")
+            .computed(),
+    ],
+    content: Content::Text,
+    differs: &[
+        "A message of more than 200 KB is cut there, as in API Management; a key of more than 128 \
+         characters too.",
+        "A logger that an expression names and that is not there is an error of the request.",
+        "What the queue has no room for is dropped and counted, and a gateway that stops sends first \
+         what is queued.",
+    ],
+    build: Build::Steps(logging::event_hub::log_to_eventhub),
+};

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use crate::backend::event_hub::EventHub;
 use crate::backend::{Backend, BaseUrl, Tls};
 use crate::exchange::facts::Sample;
 use crate::fault::{Fault, Place};
 use crate::jwt::jwks::{KeySet, Published};
 use crate::policy::build::document::{self, Owner};
 use crate::policy::build::references::{Backends, References};
+use crate::policy::logging::event_hub::Loggers;
 use crate::policy::markup::{self, NamedValue, NamedValues};
 use crate::policy::program::{Document, Program};
 use crate::policy::{Scope, Section};
@@ -26,6 +28,7 @@ const SCOPES: [Scope; 4] = [Scope::Operation, Scope::Api, Scope::Product, Scope:
 pub(super) struct Scene {
     names: NamedValues,
     backends: Backends,
+    loggers: Loggers,
     fragments: Vec<(String, String)>,
     /// By scope, the blocks of its document.
     documents: Vec<(Scope, Vec<Part>)>,
@@ -99,6 +102,12 @@ impl Scene {
                 };
                 self.backends.insert(id.into(), Arc::new(backend));
             }
+            // Its connection string, with the name of the event hub in it.
+            "logger" => {
+                let (id, text) = equation(rest)?;
+                let hub = EventHub::parse(&text, None).map_err(|refused| refused.to_string())?;
+                self.loggers.insert(id.into(), Arc::new(hub));
+            }
             // The document of an issuer: its address, what the issuer calls itself, and the ids and
             // secrets of its keys.
             "issuer" => {
@@ -131,8 +140,8 @@ impl Scene {
     /// The program, or what is wrong with the documents: a line each.
     pub(super) fn build(&mut self) -> Result<Program, Vec<String>> {
         let mut faults = Vec::new();
-        let mut references =
-            References { backends: Arc::new(self.backends.clone()), ..References::default() };
+        let (backends, loggers) = (Arc::new(self.backends.clone()), Arc::new(self.loggers.clone()));
+        let mut references = References { backends, loggers, ..References::default() };
         references.fragments = self.read_fragments(&mut faults);
         let mut built: Vec<Document> = Vec::new();
         for scope in SCOPES {

@@ -13,14 +13,11 @@ impl Machine {
     /// Goes on in on-error; what the driver has to do if the failure happened there.
     pub(super) fn fail(&mut self, failure: Failure, exchange: &mut Exchange) -> Option<Effect> {
         let failure = Failure { message: exchange.covered(failure.message), ..failure };
+        let Some(failure) = self.recover(failure, exchange) else { return None };
         self.loops.clear();
         self.permits.clear();
         let in_on_error = self.section == Section::OnError;
-        if let Some(recorder) = &mut self.recorder
-            && let Some(last) = recorder.last_mut()
-        {
-            last.outcome = Some(format!("{}: {}", failure.reason, failure.message));
-        }
+        self.note_failure(&failure);
         exchange.answer(&failure.problem);
         exchange.last_error = Some(self.describe(failure));
         if in_on_error {
@@ -28,6 +25,15 @@ impl Machine {
         }
         self.enter(Section::OnError);
         None
+    }
+
+    /// Notes what came of the last step, for whoever wants to know.
+    pub(super) fn note_failure(&mut self, failure: &Failure) {
+        if let Some(recorder) = &mut self.recorder
+            && let Some(last) = recorder.last_mut()
+        {
+            last.outcome = Some(format!("{}: {}", failure.reason, failure.message));
+        }
     }
 
     fn describe(&self, failure: Failure) -> LastError {
@@ -46,6 +52,8 @@ impl Machine {
 
     /// Counts what waited for the response, then delivers.
     pub(super) fn finish(&mut self, exchange: &mut Exchange) -> Effect {
+        // Whoever waits for a value that is not made makes it.
+        self.making.clear();
         exchange.response_or(StatusCode::OK);
         if self.deferred.is_empty() {
             return self.give_back(exchange);

@@ -35,6 +35,7 @@ impl Machine {
             | Event::Called(_)
             | Event::CachedValue(_)
             | Event::Measured(_)
+            | Event::Wanted(_)
             | Event::Authenticated(_) => (),
         }
         let program = Arc::clone(&self.program);
@@ -76,6 +77,9 @@ impl Machine {
             }
             (Action::LookupValue(lookup), Event::CachedValue(found)) => {
                 lookup.found(found, exchange)
+            }
+            (Action::CacheValueEnter(policy), Event::Wanted(found)) => {
+                self.wanted(policy, found, exchange)
             }
             (Action::Send(send), Event::Called(answered)) => send.called(answered, exchange),
             (Action::Forward(_), Event::Measured(heard)) => {
@@ -121,6 +125,7 @@ impl Machine {
     fn after_store(&mut self) -> Flow {
         let program = Arc::clone(&self.program);
         self.loops.clear();
+        self.making.clear();
         self.permits.clear();
         self.enter(Section::Outbound);
         for (block_index, block) in program.blocks(Section::Outbound).iter().enumerate() {
@@ -216,8 +221,11 @@ impl Machine {
             Action::LookupValue(policy) => policy.run(exchange),
             Action::StoreValue(policy) => policy.run(exchange),
             Action::RemoveValue(policy) => policy.run(exchange),
+            Action::CacheValueEnter(policy) => policy.run(exchange),
+            Action::CacheValueLeave(policy) => self.leave_value(policy, exchange),
             Action::ValidateStatusCode(policy) => policy.run(exchange),
             Action::Trace(policy) => policy.run(exchange),
+            Action::LogToEventHub(policy) => policy.run(exchange),
             Action::Disabled => Err(disabled::refused()),
         }
     }

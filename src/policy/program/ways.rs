@@ -105,6 +105,10 @@ impl Block {
                         reach(*otherwise, state, &mut states);
                     }
                 }
+                Action::CacheValueEnter(_) => {
+                    reach(next, state, &mut states);
+                    reach(next.saturating_add(1), state, &mut states);
+                }
                 Action::SetBackend(_) => {
                     let addressed = State { unaddressed: false, addressed: true };
                     reach(next, addressed, &mut states);
@@ -145,6 +149,7 @@ pub(super) fn most_forwards(steps: &[Step]) -> usize {
         };
         let (next, jump) = match &step.action {
             Action::Jump(to) => (None, Some(*to)),
+            Action::CacheValueEnter(_) => (Some(at.saturating_add(1)), Some(at.saturating_add(2))),
             Action::Unless { otherwise, .. } => (Some(at.saturating_add(1)), Some(*otherwise)),
             _ => (Some(at.saturating_add(1)), None),
         };

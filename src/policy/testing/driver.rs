@@ -6,10 +6,13 @@ use bytes::Bytes;
 
 use crate::cache::memory::Item;
 use crate::exchange::cached::CachedResponse;
+use crate::exchange::flight::Begun;
 use crate::exchange::message::Body;
 use crate::exchange::metering::hear;
+use crate::expression::value::Value;
 use crate::limit::{Answer, Charge, Counters, CountersUnavailable};
 use crate::policy::Side;
+use crate::policy::caching::made::{Found, Made, Wanted};
 use crate::policy::caching::storable;
 use crate::policy::machine::{Effect, Event, Machine};
 use crate::policy::routing::Forward;
@@ -105,11 +108,14 @@ impl Driver<'_> {
                 run.values.put(key, Item { value, bytes: 1 }, ttl, now).expect("small enough");
                 Event::Done
             }
+            Effect::WantValue(wanted) => self.want(wanted),
+            Effect::KeepValue(made) => self.keep(*made),
             Effect::RemoveValue(key) => {
                 run.values.remove(&key);
                 Event::Done
             }
             Effect::Authenticate(asked) => Event::Authenticated(self.authenticate(&asked)),
+            Effect::Emit(_) => Event::Done,
             Effect::Call(outgoing) => self.call(&outgoing),
             Effect::Tell(outgoing) => self.tell(&outgoing),
             Effect::Sleep(span) => {
@@ -121,6 +127,38 @@ impl Driver<'_> {
             Effect::Measure => Event::Measured(Ok(true)),
             Effect::Deliver => return None,
         })
+    }
+
+    /// As the gateway does it, but that nobody waits here: what somebody else makes is taken to fail.
+    fn want(&mut self, wanted: Wanted) -> Event {
+        let (run, now) = (self.run, self.run.now.get());
+        let kept = run.values.get(&wanted.key, now);
+        let is_old = wanted.fresh.is_some_and(|fresh| run.values.get(&fresh, now).is_none());
+        let (found, words) = match (kept, is_old) {
+            (Some(value), false) => (Found::There(value), "hit"),
+            (old, _) => match (run.flights.begin(wanted.key), old) {
+                (Begun::Lead(flight), Some(old)) => {
+                    (Found::Yours { wanted, flight, old: Some(old) }, "old")
+                }
+                (Begun::Lead(flight), None) => (Found::Yours { wanted, flight, old: None }, "miss"),
+                (Begun::Follow(_), Some(old)) => (Found::There(old), "old, and another makes it"),
+                (Begun::Follow(_), None) => (Found::Failed, "another failed to make it"),
+            },
+        };
+        self.say(format!("want value: {words}"));
+        Event::Wanted(found)
+    }
+
+    fn keep(&mut self, made: Made) -> Event {
+        let (run, now) = (self.run, self.run.now.get());
+        let item = |value| Item { value, bytes: 1 };
+        let (key, value) = (made.wanted.key, made.value);
+        run.values.put(key, item(value.clone()), made.expires, now).expect("small enough");
+        if let Some((fresh, span)) = made.wanted.fresh.zip(made.refresh) {
+            run.values.put(fresh, item(Value::Bool(true)), span, now).expect("small enough");
+        }
+        made.flight.land(Some(value));
+        Event::Done
     }
 
     fn authenticate(&self, asked: &Asked) -> Vouched {

@@ -9,6 +9,7 @@ use crate::limit::key::Kind;
 use crate::limit::manner::Course;
 use crate::limit::{Charge, CountersUnavailable, NEVER, Tallies, Tally, Terms};
 use crate::policy::Side;
+use crate::policy::logging::event_hub::{HubEvent, Partition};
 use crate::policy::machine::Effect;
 use crate::policy::operand::text_of;
 use crate::policy::program::Because;
@@ -27,6 +28,12 @@ pub(super) fn of(effect: &Effect) -> Option<String> {
         Effect::RemoveValue(_) => Some("remove value".to_owned()),
         Effect::Sleep(span) => Some(format!("sleep {span:?}")),
         Effect::Measure => Some("hear the whole answer".to_owned()),
+        Effect::KeepValue(made) => {
+            let fresh = made.refresh.map(|span| format!(", fresh for {span:?}"));
+            let (value, fresh) = (written(&made.value), fresh.unwrap_or_default());
+            Some(format!("keep value {value} for {:?}{fresh}", made.expires))
+        }
+        Effect::Emit(event) => Some(emitted(event)),
         Effect::Authenticate(asked) => {
             let documents = asked.documents.iter().map(|it| format!(", {it:?}"));
             Some(format!(
@@ -41,11 +48,24 @@ pub(super) fn of(effect: &Effect) -> Option<String> {
         | Effect::Enter { .. }
         | Effect::LookupResponse(_)
         | Effect::LookupValue(_)
+        | Effect::WantValue(_)
         | Effect::Call(_)
         | Effect::Tell(_)
         | Effect::Forward(_)
         | Effect::Deliver => None,
     }
+}
+
+/// An event for an event hub.
+fn emitted(event: &HubEvent) -> String {
+    let partition = match &event.partition {
+        Partition::Any => String::new(),
+        Partition::Number(number) => format!(", partition {number}"),
+        Partition::Key(key) => format!(", partition of {key:?}"),
+    };
+    let (logger, hub) = (&event.logger, &event.hub);
+    let lines = event.text.lines().map(|line| format!("\n  {}", brief(line)));
+    format!("emit to {logger}, {hub}{partition}{}", lines.collect::<String>())
 }
 
 /// Whether a cache had something.

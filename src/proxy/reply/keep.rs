@@ -8,8 +8,10 @@ use http::HeaderMap;
 use super::HOP_BY_HOP;
 use crate::cache::memory::Item;
 use crate::exchange::cached::{CacheKey, CachedResponse};
+use crate::exchange::flight::{Begun, Landed};
 use crate::expression::library::display;
 use crate::expression::value::Value;
+use crate::policy::caching::made::{Found, Made, WAIT_MAX, Wanted};
 use crate::proxy::{Gateway, Run};
 use crate::time::Timestamp;
 
@@ -31,6 +33,55 @@ pub fn store(gateway: &Gateway, run: &Run, key: CacheKey, ttl: Duration) {
 pub fn store_value(gateway: &Gateway, key: CacheKey, value: Value, ttl: Duration, now: Timestamp) {
     let bytes = weight(&value);
     let _ = gateway.values.put(key, Item { value, bytes }, ttl, now);
+}
+
+/// Finds a value that is wanted, or whose turn it is to make it.
+pub async fn want(gateway: &Gateway, wanted: Wanted, now: Timestamp) -> Found {
+    let waiting = async {
+        loop {
+            if let Some(found) = at_once(gateway, wanted, now) {
+                return found;
+            }
+            let ticket = match gateway.flights.begin(wanted.key) {
+                Begun::Follow(ticket) => ticket,
+                Begun::Lead(flight) => {
+                    // Perhaps somebody has made it since it was looked for.
+                    let found = at_once(gateway, wanted, now);
+                    return found.unwrap_or(Found::Yours { wanted, flight, old: None });
+                }
+            };
+            match ticket.await {
+                Landed::Made(value) => return Found::There(value),
+                Landed::Failed => return Found::Failed,
+                Landed::Abandoned => (),
+            }
+        }
+    };
+    tokio::time::timeout(WAIT_MAX, waiting).await.unwrap_or(Found::Failed)
+}
+
+/// A value that is there; if it is old, and nobody makes another, it is for whoever asks to do so.
+fn at_once(gateway: &Gateway, wanted: Wanted, now: Timestamp) -> Option<Found> {
+    let value = gateway.values.get(&wanted.key, now)?;
+    let is_fresh = || wanted.fresh.is_none_or(|mark| gateway.values.get(&mark, now).is_some());
+    if is_fresh() {
+        return Some(Found::There(value));
+    }
+    Some(match gateway.flights.begin(wanted.key) {
+        Begun::Lead(_flight) if is_fresh() => Found::There(value),
+        Begun::Lead(flight) => Found::Yours { wanted, flight, old: Some(value) },
+        Begun::Follow(_ticket) => Found::There(value),
+    })
+}
+
+/// Keeps a value that was made, and gives it to those who wait for it.
+pub fn made(gateway: &Gateway, made: Made, now: Timestamp) {
+    let Made { wanted, value, expires, refresh, flight } = made;
+    if let Some((mark, span)) = wanted.fresh.zip(refresh) {
+        store_value(gateway, mark, Value::Bool(true), span, now);
+    }
+    store_value(gateway, wanted.key, value.clone(), expires, now);
+    flight.land(Some(value));
 }
 
 /// How many bytes a value takes up, about.

@@ -131,6 +131,17 @@ metrics! {
     POLICY_CALLS = "weir_policy_calls", Counter, "calls",
         "Requests that policies made to other services, by `kind`: `waited` (`send-request`) or `one-way`; and by `outcome`: \
          `answered`, `failed` (no answer, or one too late or too large), `refused` (too many at once, so it was not made).";
+    EVENTS_EMITTED = "weir_events_emitted", Counter, "events",
+        "Events that policies emitted for a `logger`: those that were sent, dropped, and are queued.";
+    EVENTS_SENT = "weir_events_sent", Counter, "events",
+        "Events that the event hub of a `logger` has taken.";
+    EVENTS_DROPPED = "weir_events_dropped", Counter, "events",
+        "Events that nobody has, by `reason`: `full` (the queue had no room), `refused` (the event hub will never take them), \
+         `failed` (it was tried too often).";
+    EVENTS_QUEUED = "weir_events_queued", Gauge, "events",
+        "Events of a `logger` that are queued or on their way.";
+    EVENTS_QUEUED_BYTES = "weir_events_queued_bytes", Gauge, "bytes",
+        "How many bytes those take up.";
     CONTROL = "weir_control_connected", Gauge, "",
         "1 while this gateway has a stream to its control plane; of replicas that share an etcd only their leader has one.";
     TOKEN_EXPIRES = "weir_control_token_expires_seconds", Gauge, "seconds",
