@@ -189,6 +189,7 @@ impl Admin {
             configuration: &state,
             issuers: &issuers,
             calls: &self.state.calls,
+            samples: &self.state.samples,
             events: &events,
         };
         metrics::page(&self.counters, link.as_ref(), cluster, &parts, now)

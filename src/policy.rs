@@ -29,6 +29,7 @@ pub mod caching;
 pub mod validation;
 pub mod convert;
 pub mod logging;
+pub mod metrics;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]

@@ -5,3 +5,4 @@ pub mod audit;
 pub mod events;
 pub mod metrics;
 pub mod policy_trace;
+pub mod samples;

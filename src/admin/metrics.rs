@@ -16,9 +16,11 @@ use crate::counters::shared::spread::Spread;
 use crate::counters::shared::tolls::{KINDS, in_hand};
 use crate::counters::shared::{KEYS_MAX, LaneReport, Report, Touch};
 use crate::events;
+use crate::exchange::sample::Series;
 use crate::issuer::Standing;
 use crate::proxy::send::Calls;
 use crate::telemetry::metrics::{Metric, Page, table};
+use crate::telemetry::samples::{Row, Samples, Seen, labels};
 use crate::time::Timestamp;
 
 /// Of how many issuers the metrics tell, those first whose address comes first.
@@ -34,6 +36,8 @@ pub(super) struct Parts<'a> {
     pub(super) issuers: &'a [Standing],
     /// What policies asked of others.
     pub(super) calls: &'a Calls,
+    /// What they gave samples of.
+    pub(super) samples: &'a Samples,
     /// What they told event hubs.
     pub(super) events: &'a [events::Standing],
 }
@@ -51,6 +55,7 @@ pub(super) fn page(
     of_configuration(&mut page, parts.configuration, now);
     of_calls(&mut page, parts.calls);
     of_events(&mut page, parts.events);
+    of_samples(&mut page, &parts.samples.seen());
     if let Some(cluster) = cluster {
         let current = cluster.standing.borrow().current.clone();
         let is_withheld = current.is_some_and(|current| current.withheld.is_some());
@@ -96,6 +101,21 @@ fn of_events(page: &mut Page, loggers: &[events::Standing]) {
         }
         page.level(&table::EVENTS_QUEUED, &[logger], float(standing.queued));
         page.level(&table::EVENTS_QUEUED_BYTES, &[logger], float(standing.bytes));
+    }
+}
+
+fn of_samples(page: &mut Page, seen: &Seen) {
+    for Row { name, series: Series { namespace, dimensions }, sum } in &seen.rows {
+        // The label of a histogram's parts is not to be had either.
+        let dimensions = labels(dimensions, &["namespace", "metric", "le"]);
+        let own = [("namespace", &**namespace), ("metric", name)];
+        let mut labels: Vec<(&str, &str)> = own.to_vec();
+        labels.extend(dimensions.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let parts = vec![(f64::INFINITY, sum.count)];
+        page.spread(&table::POLICY_METRIC, &labels, sum.sum, parts);
+    }
+    for (reason, count) in [("series", seen.folded), ("metrics", seen.dropped)] {
+        page.count(&table::POLICY_METRIC_FOLDED, &[("reason", reason)], count);
     }
 }
 

@@ -24,6 +24,7 @@ use crate::policy::limits::tokens::TokenLimit;
 use crate::policy::limits::{Quota, QuotaByKey, RateLimit, RateLimitByKey};
 use crate::policy::logging::Trace;
 use crate::policy::logging::event_hub::LogToEventHub;
+use crate::policy::metrics::{EmitMetric, EmitTokenMetric};
 use crate::policy::operand::Operand;
 use crate::policy::respond::{MockResponse, ReturnResponse};
 use crate::policy::routing::{Forward, RewriteUri, SetBackend, SetQuery};
@@ -212,6 +213,10 @@ pub enum Action {
     CacheValueLeave(Arc<CacheValue>),
     /// `validate-status-code`.
     ValidateStatusCode(Box<ValidateStatusCode>),
+    /// `emit-metric`.
+    EmitMetric(Box<EmitMetric>),
+    /// `llm-emit-token-metric`, `azure-openai-emit-token-metric`.
+    EmitTokenMetric(Box<EmitTokenMetric>),
     /// `trace`.
     Trace(Box<Trace>),
     /// `log-to-eventhub`.

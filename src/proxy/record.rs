@@ -69,6 +69,10 @@ pub fn finish(
         for refusal in &run.exchange.pending.refusals {
             gateway.state.refusals.note(refusal, now);
         }
+        let samples = std::mem::take(&mut run.exchange.samples);
+        if !samples.is_empty() {
+            gateway.state.samples.add(samples);
+        }
         policy_trace::tell(&gateway.log, &run.exchange);
     }
     let pending = context.run.as_ref().map(|run| &run.exchange.pending);

@@ -8,6 +8,7 @@ use crate::problem::Problem;
 use crate::proxy::holds::sizes::Sizes;
 use crate::proxy::send::Calls;
 use crate::snapshot::Snapshot;
+use crate::telemetry::samples::Samples;
 
 /// Whether the gateway takes requests.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct State {
     pub sizes: Sizes,
     /// The calls that policies make to other services.
     pub calls: Calls,
+    /// Samples that policies gave.
+    pub samples: Samples,
     /// Makes ids of requests: a sequence that begins at random.
     sequence: AtomicU64,
     /// Tells this process's ids from those of others.
@@ -48,6 +51,7 @@ impl State {
             refusals: Names::default(),
             sizes: Sizes::default(),
             calls: Calls::default(),
+            samples: Samples::default(),
             sequence: AtomicU64::new(sequence),
             salt,
         }

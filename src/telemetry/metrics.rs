@@ -54,7 +54,7 @@ enum Value {
 #[derive(Clone, Debug)]
 struct Sample {
     metric: &'static str,
-    labels: Vec<(&'static str, String)>,
+    labels: Vec<(String, String)>,
     value: Value,
 }
 
@@ -63,7 +63,7 @@ struct Sample {
 pub struct Page(Vec<Sample>);
 
 /// Labels of a sample: names and values, of which there are few.
-pub type Labels<'a> = &'a [(&'static str, &'a str)];
+pub type Labels<'a> = &'a [(&'a str, &'a str)];
 
 impl Metric {
     /// The name under which it is scraped.
@@ -114,7 +114,9 @@ impl Page {
     }
 
     fn put(&mut self, metric: &Metric, labels: Labels<'_>, value: Value) {
-        let labels = labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let labels = labels.iter();
+        let labels =
+            labels.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         self.0.push(Sample { metric: metric.name, labels, value });
     }
 }

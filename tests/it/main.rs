@@ -55,6 +55,7 @@ mod sharing;
 mod limits_held;
 mod crowds;
 mod bandwidth;
+mod language_models;
 mod etcd;
 mod cluster;
 mod cluster_faults;

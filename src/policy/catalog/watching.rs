@@ -1,7 +1,10 @@
 //! Policies that judge responses, and those that write down what happens.
 
-use super::{ANYWHERE, Build, Content, EVERY_SCOPE, Policy, RESPONSE, optional, part, required};
-use crate::policy::{logging, validation};
+use super::{
+    ANYWHERE, Attribute, Build, Content, EVERY_SCOPE, INBOUND, Part, Policy, RESPONSE, optional,
+    part, required,
+};
+use crate::policy::{logging, metrics, validation};
 
 /// `validate-status-code`.
 pub const VALIDATE_STATUS_CODE: Policy = Policy {
@@ -74,4 +77,66 @@ pub const LOG_TO_EVENTHUB: Policy = Policy {
          what is queued.",
     ],
     build: Build::Steps(logging::event_hub::log_to_eventhub),
+};
+
+const DIMENSIONS: &[Part] = &[part("dimension", "What tells samples apart; one or more.").with(&[
+    required("name", "Its name; upper and lower case are the same.").computed(),
+    optional(
+        "value",
+        "What it says. `API ID`, `Operation ID`, `Product ID`, `User ID`, `Subscription ID`, \
+         `Location`, `Gateway ID` and `Backend ID` need none.",
+    )
+    .computed(),
+])];
+
+const NAMESPACE: Attribute =
+    optional("namespace", "The group of metrics that it belongs to.").usual("API Management");
+
+const METRIC_DIFFERS: &[&str] = &[
+    "Samples are summed up in `weir_policy_metric` at `/metrics` (see \
+     [metrics](configuration.md#metrics)), with the labels `namespace`, `metric` \
+     and the dimensions; what no label may have in its name becomes `_`.",
+    "At most 10 dimensions have a value of their own, also of tokens (API Management's page says 5 \
+     there, and documents in use have more).",
+    "Values are cut to 64 characters, and covered where they hold a key or another secret of the \
+     request, as the keys of limits are. A metric has at most 500 series, all of them 2,000: what is \
+     beyond is added up under `(other)`, and counted in `weir_policy_metric_folded_total`.",
+];
+
+/// `emit-metric`.
+pub const EMIT_METRIC: Policy = Policy {
+    name: "emit-metric",
+    says: "Gives a sample of a metric of your own.",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        required("name", "The name of the metric."),
+        optional("value", "How much: any number.").computed().usual("1"),
+        NAMESPACE,
+    ],
+    content: Content::Elements(DIMENSIONS),
+    differs: METRIC_DIFFERS,
+    build: Build::Steps(metrics::emit_metric),
+};
+
+/// `llm-emit-token-metric`.
+pub const LLM_EMIT_TOKEN_METRIC: Policy = Policy {
+    name: "llm-emit-token-metric",
+    says: "Gives samples of what a call of a language model costs: `Total Tokens`, `Prompt Tokens` and \
+           `Completion Tokens`. They are read or estimated as \
+           [llm-token-limit](#llm-token-limit) does, of streams too.",
+    sections: INBOUND,
+    scopes: EVERY_SCOPE,
+    attributes: &[NAMESPACE],
+    content: Content::Elements(DIMENSIONS),
+    differs: METRIC_DIFFERS,
+    build: Build::Steps(metrics::emit_token_metric),
+};
+
+/// `azure-openai-emit-token-metric`.
+pub const AZURE_OPENAI_EMIT_TOKEN_METRIC: Policy = Policy {
+    name: "azure-openai-emit-token-metric",
+    says: "The older name of [llm-emit-token-metric](#llm-emit-token-metric).",
+    differs: &["All that is said of `llm-emit-token-metric` holds."],
+    ..LLM_EMIT_TOKEN_METRIC
 };

@@ -226,6 +226,8 @@ impl Machine {
             Action::ValidateStatusCode(policy) => policy.run(exchange),
             Action::Trace(policy) => policy.run(exchange),
             Action::LogToEventHub(policy) => policy.run(exchange),
+            Action::EmitMetric(policy) => policy.run(exchange),
+            Action::EmitTokenMetric(policy) => policy.run(exchange),
             Action::Disabled => Err(disabled::refused()),
         }
     }

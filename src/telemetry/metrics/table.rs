@@ -142,6 +142,10 @@ metrics! {
         "Events of a `logger` that are queued or on their way.";
     EVENTS_QUEUED_BYTES = "weir_events_queued_bytes", Gauge, "bytes",
         "How many bytes those take up.";
+    POLICY_METRIC = "weir_policy_metric", Histogram, "samples",
+        "Samples that policies gave (`emit-metric`, `llm-emit-token-metric`), by `namespace`, `metric` and their dimensions: how many, and their sum.";
+    POLICY_METRIC_FOLDED = "weir_policy_metric_folded", Counter, "samples",
+        "Samples without a series of their own, by `reason`: `series` (added up under `(other)`: there are too many), `metrics` (dropped: too many metrics).";
     CONTROL = "weir_control_connected", Gauge, "",
         "1 while this gateway has a stream to its control plane; of replicas that share an etcd only their leader has one.";
     TOKEN_EXPIRES = "weir_control_token_expires_seconds", Gauge, "seconds",
