@@ -248,6 +248,14 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Replaces the action of step `index` and what it needs: for policies that are known once those
+    /// inside of them are.
+    pub fn patch_with(&mut self, index: usize, action: Action, needs: Needs) {
+        if let Some(step) = self.steps.get_mut(index) {
+            *step = Step { action, needs };
+        }
+    }
+
     /// Takes the condition out of step `index` to give it its end.
     pub fn patch_otherwise(&mut self, index: usize, end: usize) {
         if let Some(Step { action: Action::Unless { otherwise, .. }, .. }) =

@@ -203,6 +203,7 @@ pub const POLICIES: &[Policy] = &[
     flow::RETRY,
     flow::LIMIT_CONCURRENCY,
     flow::INCLUDE_FRAGMENT,
+    flow::WAIT,
     transform::SET_VARIABLE,
     transform::SET_HEADER,
     transform::SET_BODY,
@@ -276,7 +277,6 @@ pub const POLICIES: &[Policy] = &[
         "it judges requests by the metadata of an OData service, and APIs of Weir have none",
     ),
     Policy::not_yet("validate-parameters"),
-    Policy::not_yet("wait"),
     Policy::never(
         "xsl-transform",
         "it needs an XSLT processor, and there is none in Rust that is whole and well kept; make the \

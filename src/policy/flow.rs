@@ -1,5 +1,7 @@
 //! Policies that decide which others run: `choose`, `retry`, `limit-concurrency`,
-//! `include-fragment`.
+//! `include-fragment`, `wait`.
+
+pub mod wait;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,6 +6,7 @@
 
 mod step;
 mod making;
+mod strands;
 mod end;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::policy::caching::made::{Found, Made, Wanted};
 use crate::policy::limits::holding::Holding;
 use crate::policy::logging::event_hub::HubEvent;
 use crate::policy::machine::making::Making;
+use crate::policy::machine::strands::Strands;
 use crate::policy::program::{Action, Block, Note, Program, Step};
 use crate::policy::routing::Forward;
 use crate::policy::send::outgoing::Outgoing;
@@ -45,6 +47,8 @@ pub struct Machine {
     loops: Vec<Loop>,
     /// The values that it makes, innermost last.
     making: Vec<Making>,
+    /// The `wait` that the run is inside of.
+    strands: Option<Box<Strands>>,
     /// The permits that it holds, innermost last.
     permits: Vec<Permit>,
     /// Permits whose policies ended while their response was still on its way.
@@ -110,6 +114,8 @@ pub enum Event {
     Called(Result<Response, Failure>),
     /// Whether the whole answer was heard, or why it cannot be.
     Measured(Result<bool, Problem>),
+    /// What came of one of several things that were asked for, by its number.
+    Of(usize, Box<Event>),
     /// The head of the backend's response.
     Responded(Response),
     /// The backend did not respond.
@@ -156,6 +162,9 @@ pub enum Effect {
     Call(Box<Outgoing>),
     /// Send this to another service without waiting for it; report [`Event::Done`].
     Tell(Box<Outgoing>),
+    /// Begin these too, and report each as [`Event::Of`] when it is done. Any other effect ends them:
+    /// what is not done by then is given up.
+    Together(Vec<(usize, Effect)>),
     /// Queue this for an event hub; report [`Event::Done`].
     Emit(Box<HubEvent>),
     /// Send the request to its backend; report [`Event::Responded`] or [`Event::Failed`].
@@ -190,6 +199,7 @@ impl Machine {
             step: 0,
             loops: Vec::new(),
             making: Vec::new(),
+            strands: None,
             permits: Vec::new(),
             lingering: Vec::new(),
             deferred: Vec::new(),
@@ -308,11 +318,7 @@ impl Machine {
             if let Some(side) = missing_body(step, exchange) {
                 return Effect::Fetch(side);
             }
-            if let Some(recorder) = &mut self.recorder
-                && let Some(note) = block.notes.get(self.step)
-            {
-                recorder.push(Ran { note: note.clone(), section: self.section, outcome: None });
-            }
+            self.note_step();
             let ready = if step.reads_response_text() { coding::decode(exchange) } else { Ok(()) };
             match ready.and_then(|()| self.execute(&step.action, exchange)) {
                 Ok(Flow::Ask(effect)) => return effect,

@@ -19,6 +19,7 @@ use crate::policy::caching::{LookupResponse, LookupValue, RemoveValue, StoreResp
 use crate::policy::convert::{JsonToXml, XmlToJson};
 use crate::policy::cross_domain::Cors;
 use crate::policy::cross_domain::jsonp::Jsonp;
+use crate::policy::flow::wait::Wait;
 use crate::policy::flow::{Concurrency, Retry};
 use crate::policy::limits::tokens::TokenLimit;
 use crate::policy::limits::{Quota, QuotaByKey, RateLimit, RateLimitByKey};
@@ -140,6 +141,8 @@ pub enum Action {
     ConcurrencyEnter(Box<Concurrency>),
     /// Its end.
     ConcurrencyLeave,
+    /// The beginning of a `wait`; the steps of its children follow.
+    Wait(Wait),
     /// `set-variable`.
     SetVariable(SetVariable),
     /// `set-header`.

@@ -20,7 +20,7 @@ mod facts;
 pub(in crate::policy) mod words;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -352,6 +352,7 @@ impl Request<'_> {
                 ran: Vec::new(),
                 log: Vec::new(),
             },
+            together: VecDeque::new(),
             request_bytes: self.on_the_wire.len(),
             request_on_the_wire: self.on_the_wire,
             on_the_wire: Bytes::new(),

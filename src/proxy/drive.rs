@@ -1,5 +1,7 @@
 //! Does what the machine asks for, until the response can be sent or Pingora must go on.
 
+mod together;
+
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,6 +11,7 @@ use pingora::proxy::Session;
 use crate::admission::First;
 use crate::caller::Call;
 use crate::exchange::cached::CacheKey;
+use crate::expression::value::Value;
 use crate::limit::{Charge, Counters};
 use crate::policy::Side;
 use crate::policy::caching::made::{Made, Wanted};
@@ -16,6 +19,7 @@ use crate::policy::limits::tokens::MEASURED_BYTES_MAX;
 use crate::policy::logging::event_hub::HubEvent;
 use crate::policy::machine::{Effect, Event};
 use crate::policy::send::outgoing::Outgoing;
+use crate::policy::tokens::asked::Asked;
 use crate::problem::Problem;
 use crate::proxy::forward::call::Stopped;
 use crate::proxy::{Gateway, Run, forward, holds, reply, send};
@@ -106,18 +110,14 @@ async fn follow(
             Effect::LookupResponse(key) => Event::CachedResponse(gateway.responses.get(&key, now)),
             Effect::StoreResponse(key, ttl) => store(gateway, run, key, ttl),
             Effect::LookupValue(key) => Event::CachedValue(gateway.values.get(&key, now)),
-            Effect::StoreValue(key, value, ttl) => {
-                reply::keep::store_value(gateway, key, value, ttl, now);
-                Event::Done
-            }
+            Effect::StoreValue(key, value, ttl) => store_value(gateway, key, value, ttl, now),
             Effect::WantValue(wanted) => Box::pin(want(gateway, wanted, now)).await,
             Effect::KeepValue(made) => keep_made(gateway, *made, now),
             Effect::RemoveValue(key) => remove_value(gateway, &key),
-            Effect::Authenticate(asked) => {
-                Event::Authenticated(match gateway.issuers.at_once(&asked, now) {
-                    Some(answer) => answer,
-                    None => Box::pin(gateway.issuers.answer(&asked, now)).await,
-                })
+            Effect::Authenticate(asked) => authenticate(gateway, &asked, now).await,
+            Effect::Together(begin) => {
+                effect = Box::pin(together::together(gateway, run, begin)).await;
+                continue;
             }
             Effect::Emit(event) => emit(gateway, event, now),
             Effect::Call(outgoing) => Box::pin(call(gateway, &outgoing, now)).await,
@@ -149,6 +149,24 @@ fn store(gateway: &Gateway, run: &Run, key: CacheKey, ttl: Duration) -> Event {
 
 fn remove_value(gateway: &Gateway, key: &CacheKey) -> Event {
     gateway.values.remove(key);
+    Event::Done
+}
+
+async fn authenticate(gateway: &Gateway, asked: &Asked, now: Timestamp) -> Event {
+    Event::Authenticated(match gateway.issuers.at_once(asked, now) {
+        Some(answer) => answer,
+        None => Box::pin(gateway.issuers.answer(asked, now)).await,
+    })
+}
+
+fn store_value(
+    gateway: &Gateway,
+    key: CacheKey,
+    value: Value,
+    ttl: Duration,
+    now: Timestamp,
+) -> Event {
+    reply::keep::store_value(gateway, key, value, ttl, now);
     Event::Done
 }
 

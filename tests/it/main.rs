@@ -27,6 +27,7 @@ mod policies;
 mod collected;
 mod calls;
 mod events;
+mod together;
 mod websocket;
 mod protocols;
 mod backends;

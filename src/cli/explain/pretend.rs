@@ -1,6 +1,7 @@
 //! A world for `weir explain`: whatever policies ask for is there, and what they asked for is
 //! remembered.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -35,6 +36,8 @@ pub(super) struct Pretended {
     pub(super) asked: Vec<String>,
     /// How the request was forwarded, each time.
     pub(super) forwards: Vec<Forward>,
+    /// What is answered and not reported, with the numbers of who asked.
+    at_once: VecDeque<(usize, Event)>,
     /// What nobody else makes.
     flights: Arc<Flights>,
     /// Where nobody else is.
@@ -63,6 +66,9 @@ pub(super) fn run(admitted: &mut Admitted, body: &[u8]) -> Pretended {
     for _ in 0..EFFECTS_MAX {
         if matches!(effect, Effect::Deliver) {
             return pretended;
+        }
+        if !matches!(effect, Effect::Together(_)) {
+            pretended.at_once.clear();
         }
         let who = machine.counts(exchange).map(|who| {
             // Who the access log and the admin port would name.
@@ -147,6 +153,7 @@ impl Pretended {
             }
             Effect::Authenticate(asked) => self.authenticate(&asked, &by),
             Effect::Emit(event) => self.emit(&event, &by),
+            Effect::Together(begin) => self.together(begin, machine, whose, body),
             Effect::Call(outgoing) => self.call(&outgoing, &by),
             Effect::Tell(outgoing) => self.tell(&outgoing, &by),
             Effect::Sleep(span) => {
@@ -199,6 +206,22 @@ impl Pretended {
         self.asked.push(format!("asks {base} with {method}, for {by}; taken as answered"));
         let body = Body::Bytes(Bytes::from_static(PRETENDED_BODY));
         Event::Called(Ok(Response { body, ..fine() }))
+    }
+
+    /// Answers what was asked for first.
+    fn together(
+        &mut self,
+        begin: Vec<(usize, Effect)>,
+        machine: &Machine,
+        whose: &Who<'_>,
+        body: &[u8],
+    ) -> Event {
+        for (index, effect) in begin {
+            let event = self.answer(effect, machine, whose, body);
+            self.at_once.push_back((index, event));
+        }
+        let first = self.at_once.pop_front();
+        first.map_or(Event::Done, |(index, event)| Event::Of(index, Box::new(event)))
     }
 
     fn emit(&mut self, event: &HubEvent, by: &str) -> Event {

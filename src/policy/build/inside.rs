@@ -3,9 +3,28 @@
 use super::Builder;
 use crate::fault::Fault;
 use crate::policy::markup::Element;
-use crate::policy::program::Action;
+use crate::policy::program::{Action, Needs};
 
 impl Builder<'_> {
+    /// Builds all policies in `element`; returns how many steps each has.
+    pub fn apart(&mut self, element: &Element) -> Vec<usize> {
+        let mut counts = Vec::new();
+        let mut lengths = Vec::new();
+        for child in element.elements() {
+            let before = self.here();
+            let number = super::count(&mut counts, &child.name);
+            self.policy(child, number);
+            lengths.push(self.here().saturating_sub(before));
+        }
+        lengths
+    }
+
+    /// What the steps from `from` on need together.
+    pub fn needs_among(&self, from: usize) -> Needs {
+        let needs = self.steps.iter().skip(from).map(|step| step.needs);
+        needs.fold(Needs::default(), Needs::and)
+    }
+
     /// Reports those of the steps from `from` on that may not stand in `element`, wherever they
     /// come from: what forwards, answers out of a cache, or brings in the policies of other scopes.
     pub fn forbid_among(&mut self, from: usize, element: &Element) {

@@ -3,7 +3,7 @@
 use super::{
     ANYWHERE, Attribute, Build, Content, EVERY_SCOPE, Part, Policy, optional, part, required,
 };
-use crate::policy::flow;
+use crate::policy::{Section, flow};
 
 const CONDITION: Attribute =
     required("condition", "Decides whether its policies run: `true` or `false`.").computed();
@@ -84,3 +84,28 @@ pub const INCLUDE_FRAGMENT: Policy = Policy {
     differs: &["Fragments may include others, eight deep, but not themselves."],
     build: Build::Steps(flow::include_fragment),
 };
+
+/// `wait`.
+pub const WAIT: Policy = Policy {
+    name: "wait",
+    says: "Runs several policies at the same time, and waits for all of them or for the first that \
+           ends; what the others asked for is then given up.",
+    sections: &[Section::Inbound, Section::Backend, Section::Outbound],
+    scopes: EVERY_SCOPE,
+    attributes: &[optional("for", "`all` or `any`.").computed().usual("all")],
+    content: Content::Elements(AT_ONCE),
+    differs: &[
+        "Between two calls only one of the policies runs, so that they may share variables.",
+        "One that fails fails the request, and the others are given up; one whose error is ignored \
+         has ended.",
+        "A branch of `choose` may hold other policies, but none that forwards, counts, holds a place \
+         or answers out of a cache, and no `wait` and no `<base />`. There are at most 64 at a time.",
+    ],
+    build: Build::Steps(flow::wait::wait),
+};
+
+const AT_ONCE: &[Part] = &[
+    part("send-request", "As it stands elsewhere; any number.").holding(Content::Unread),
+    part("cache-lookup-value", "As it stands elsewhere; any number.").holding(Content::Unread),
+    part("choose", "As it stands elsewhere; any number.").holding(Content::Unread),
+];

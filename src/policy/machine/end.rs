@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::{Effect, Machine};
+use super::{Effect, Machine, Ran};
 use crate::exchange::{Exchange, LastError};
 use crate::policy::program::{Action, Program};
 use crate::policy::{Failure, Section, Side, limits};
@@ -12,8 +12,8 @@ use crate::policy::{Failure, Section, Side, limits};
 impl Machine {
     /// Goes on in on-error; what the driver has to do if the failure happened there.
     pub(super) fn fail(&mut self, failure: Failure, exchange: &mut Exchange) -> Option<Effect> {
-        let failure = Failure { message: exchange.covered(failure.message), ..failure };
         let Some(failure) = self.recover(failure, exchange) else { return None };
+        self.strands = None;
         self.loops.clear();
         self.permits.clear();
         let in_on_error = self.section == Section::OnError;
@@ -25,6 +25,17 @@ impl Machine {
         }
         self.enter(Section::OnError);
         None
+    }
+
+    /// Notes that the step runs at which the run stands, for whoever wants to know.
+    pub(super) fn note_step(&mut self) {
+        if self.recorder.is_none() {
+            return;
+        }
+        let note = self.stands_at().cloned();
+        if let (Some(recorder), Some(note)) = (&mut self.recorder, note) {
+            recorder.push(Ran { note, section: self.section, outcome: None });
+        }
     }
 
     /// Notes what came of the last step, for whoever wants to know.
@@ -54,6 +65,7 @@ impl Machine {
     pub(super) fn finish(&mut self, exchange: &mut Exchange) -> Effect {
         // Whoever waits for a value that is not made makes it.
         self.making.clear();
+        self.strands = None;
         exchange.response_or(StatusCode::OK);
         if self.deferred.is_empty() {
             return self.give_back(exchange);

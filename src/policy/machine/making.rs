@@ -71,6 +71,7 @@ impl Machine {
     /// Goes on after the innermost `cache-value` that can do without the value that could not be
     /// made; the failure, if there is none.
     pub(super) fn recover(&mut self, failure: Failure, exchange: &mut Exchange) -> Option<Failure> {
+        let failure = Failure { message: exchange.covered(failure.message), ..failure };
         while let Some(frame) = self.making.pop() {
             frame.flight.land(None);
             let program = Arc::clone(&self.program);

@@ -28,6 +28,7 @@ impl Machine {
             }
             Event::Responded(response) => return self.responded(response, exchange),
             Event::Failed(failure) => return Err(failure),
+            Event::Of(index, event) => return self.of_strand(index, *event, exchange),
             Event::Done
             | Event::Tallied(..)
             | Event::Entered(_)
@@ -174,6 +175,7 @@ impl Machine {
                 let holds = condition.get(exchange)?;
                 Ok(if holds { Flow::Next } else { Flow::Goto(*otherwise) })
             }
+            Action::Wait(wait) => self.begin_wait(wait, exchange),
             Action::RetryEnter => {
                 self.loops.push(Loop { start: self.step.saturating_add(1), retries: 0 });
                 Ok(Flow::Next)

@@ -1,5 +1,6 @@
 //! Does in memory what a machine asks for.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -30,6 +31,8 @@ pub(super) struct Driver<'a> {
     pub(super) outcome: Outcome,
     /// The body of the client's request, until somebody wants it.
     pub(super) request_on_the_wire: Bytes,
+    /// What is done and not reported, with the numbers of who asked.
+    pub(super) together: VecDeque<(usize, Event)>,
     /// How long that was.
     pub(super) request_bytes: usize,
     /// The body of the backend's response, until somebody wants it.
@@ -43,6 +46,10 @@ impl Driver<'_> {
         for _ in 0..EFFECTS_MAX {
             self.outcome.exchange.now = self.run.now.get();
             let effect = self.machine.resume(event, &mut self.outcome.exchange);
+            if !matches!(effect, Effect::Together(_)) && !self.together.is_empty() {
+                self.say(format!("given up: {}", self.together.len()));
+                self.together.clear();
+            }
             event = match self.act(effect) {
                 Some(event) => event,
                 None => return self.deliver(),
@@ -116,6 +123,7 @@ impl Driver<'_> {
             }
             Effect::Authenticate(asked) => Event::Authenticated(self.authenticate(&asked)),
             Effect::Emit(_) => Event::Done,
+            Effect::Together(begin) => return self.together(begin),
             Effect::Call(outgoing) => self.call(&outgoing),
             Effect::Tell(outgoing) => self.tell(&outgoing),
             Effect::Sleep(span) => {
@@ -127,6 +135,25 @@ impl Driver<'_> {
             Effect::Measure => Event::Measured(Ok(true)),
             Effect::Deliver => return None,
         })
+    }
+
+    /// Does all of these at once; what was asked for first is there first, but that pauses take
+    /// longer than anything else.
+    fn together(&mut self, begin: Vec<(usize, Effect)>) -> Option<Event> {
+        for (index, effect) in begin {
+            let is_pause = matches!(effect, Effect::Sleep(_));
+            let event = (index, self.act(effect)?);
+            if is_pause {
+                self.together.push_back(event);
+            } else {
+                let pauses =
+                    self.together.iter().rev().take_while(|(_, it)| matches!(it, Event::Done));
+                let at = self.together.len() - pauses.count();
+                self.together.insert(at, event);
+            }
+        }
+        let (index, event) = self.together.pop_front().expect("something is waited for");
+        Some(Event::Of(index, Box::new(event)))
     }
 
     /// As the gateway does it, but that nobody waits here: what somebody else makes is taken to fail.

@@ -33,6 +33,8 @@ pub(super) fn of(effect: &Effect) -> Option<String> {
             let (value, fresh) = (written(&made.value), fresh.unwrap_or_default());
             Some(format!("keep value {value} for {:?}{fresh}", made.expires))
         }
+        Effect::Together(begin) if begin.is_empty() => None,
+        Effect::Together(begin) => Some(format!("at the same time: {}", begin.len())),
         Effect::Emit(event) => Some(emitted(event)),
         Effect::Authenticate(asked) => {
             let documents = asked.documents.iter().map(|it| format!(", {it:?}"));

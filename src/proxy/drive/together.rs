@@ -1,0 +1,87 @@
+//! What several children of a `wait` ask for, done at the same time.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::policy::machine::{Effect, Event};
+use crate::proxy::{Gateway, Run, drive};
+use crate::time::{Clock, Timestamp};
+
+/// Something that is being done for the child of that number.
+type UnderWay<'a> = (usize, Pin<Box<dyn Future<Output = Event> + Send + 'a>>);
+
+/// Does what is asked for, and all that is asked for then, until the machine wants something else:
+/// what is still under way by then is given up.
+pub(super) async fn together(
+    gateway: &Gateway,
+    run: &mut Run,
+    mut begin: Vec<(usize, Effect)>,
+) -> Effect {
+    let mut under_way: Vec<UnderWay<'_>> = Vec::new();
+    loop {
+        let now = run.exchange.now;
+        let started = begin.into_iter().map(|(index, effect)| -> UnderWay<'_> {
+            (index, Box::pin(one(gateway, effect, now)))
+        });
+        under_way.extend(started);
+        if under_way.is_empty() {
+            // Who waits for nothing has no more to say; the machine never does.
+            return Effect::Deliver;
+        }
+        let (index, event) = first(&mut under_way).await;
+        run.exchange.now = gateway.clock.now();
+        let event = Event::Of(index, Box::new(event));
+        match run.machine.resume(event, &mut run.exchange) {
+            Effect::Together(more) => begin = more,
+            other => return other,
+        }
+    }
+}
+
+/// What is done first.
+async fn first(under_way: &mut Vec<UnderWay<'_>>) -> (usize, Event) {
+    poll_fn(|context| {
+        for at in 0..under_way.len() {
+            let Some((_index, doing)) = under_way.get_mut(at) else { continue };
+            if let Poll::Ready(event) = doing.as_mut().poll(context) {
+                let (index, _done) = under_way.swap_remove(at);
+                return Poll::Ready((index, event));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+async fn one(gateway: &Gateway, effect: Effect, now: Timestamp) -> Event {
+    match effect {
+        Effect::Call(outgoing) => drive::call(gateway, &outgoing, now).await,
+        Effect::Tell(outgoing) => drive::tell(gateway, outgoing, now),
+        Effect::LookupValue(key) => Event::CachedValue(gateway.values.get(&key, now)),
+        Effect::StoreValue(key, value, ttl) => drive::store_value(gateway, key, value, ttl, now),
+        Effect::RemoveValue(key) => drive::remove_value(gateway, &key),
+        Effect::WantValue(wanted) => drive::want(gateway, wanted, now).await,
+        Effect::KeepValue(made) => drive::keep_made(gateway, *made, now),
+        Effect::Authenticate(asked) => drive::authenticate(gateway, &asked, now).await,
+        Effect::Emit(event) => drive::emit(gateway, event, now),
+        Effect::Sleep(span) => pause(span).await,
+        // Nothing else may stand in a `wait`.
+        Effect::Fetch(_)
+        | Effect::Charge(_)
+        | Effect::Add(_)
+        | Effect::Refund(..)
+        | Effect::Enter { .. }
+        | Effect::LookupResponse(_)
+        | Effect::StoreResponse(..)
+        | Effect::Together(_)
+        | Effect::Forward(_)
+        | Effect::Deliver => Event::Done,
+    }
+}
+
+async fn pause(span: Duration) -> Event {
+    tokio::time::sleep(span).await;
+    Event::Done
+}
