@@ -8,7 +8,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crate::harness::{Backend, Gateway, Policies, reply, soon};
+use crate::harness::{Backend, Gateway, Policies, Request, reply, soon};
 
 fn with(backend: &Backend, inbound: &str) -> Gateway {
     Gateway::start(|site| {
@@ -106,7 +106,9 @@ fn of_many_requests_one_makes_the_value_for_all() {
     let gateway = with(&backend, &cached(&service, "expires-after=\"600\""));
     thread::scope(|scope| {
         let clients: Vec<_> = (0..20)
-            .map(|_| scope.spawn(|| gateway.client().get("/echo/a").text().to_owned()))
+            .map(|_| {
+                scope.spawn(|| gateway.client().ask(&Request::get("/echo/a")).text().to_owned())
+            })
             .collect();
         assert!(soon(|| (service.count() == 1).then_some(())).is_some());
         // All of them are in, and one only asks.
@@ -131,7 +133,8 @@ fn an_old_value_counts_while_another_is_made() {
     go.send(()).unwrap();
     assert_eq!(gateway.get("/echo/a").text(), "value 1");
     thread::scope(|scope| {
-        let maker = scope.spawn(|| gateway.client().get("/echo/a").text().to_owned());
+        let maker =
+            scope.spawn(|| gateway.client().ask(&Request::get("/echo/a")).text().to_owned());
         assert!(soon(|| (service.count() == 2).then_some(())).is_some());
         // Nobody else waits for it, or asks.
         for _ in 0..5 {
@@ -152,7 +155,8 @@ fn who_goes_away_leaves_the_value_for_another_to_make() {
         let mut first = gateway.client();
         first.send(b"GET /echo/a HTTP/1.1\r\nHost: localhost\r\n\r\n");
         assert!(soon(|| (service.count() == 1).then_some(())).is_some());
-        let second = scope.spawn(|| gateway.client().get("/echo/a").text().to_owned());
+        let second =
+            scope.spawn(|| gateway.client().ask(&Request::get("/echo/a")).text().to_owned());
         drop(first);
         go.send(()).unwrap();
         go.send(()).unwrap();

@@ -31,6 +31,8 @@ use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, Seconds};
 use crate::policy::program::{Action, Needs};
 
+/// How long a value is kept that does not say when it ends, if nothing else needs the room.
+const KEPT_MAX: Duration = Duration::from_hours(365 * 24);
 /// How long a request waits for another one that makes the value.
 pub const WAIT_MAX: Duration = Duration::from_mins(1);
 
@@ -39,7 +41,7 @@ pub const WAIT_MAX: Duration = Duration::from_mins(1);
 pub struct CacheValue {
     key: Operand<Arc<str>>,
     variable: Arc<str>,
-    expires: Operand<Seconds>,
+    expires: Option<Operand<Seconds>>,
     refresh: Option<Operand<Seconds>>,
     default: Option<Operand<Value>>,
 }
@@ -110,7 +112,7 @@ pub(in crate::policy) fn cache_value(builder: &mut Builder<'_>, element: &Elemen
         builder.fault(element, message, "add <value>…</value> with the policies that make it");
         return;
     };
-    let (Some(key), Some(variable), Some(expires)) = (key, variable, expires) else {
+    let (Some(key), Some(variable)) = (key, variable) else {
         builder.branch(body, 1);
         return;
     };
@@ -186,7 +188,10 @@ impl CacheValue {
             return Err(Failure::value(message));
         };
         let value = kept::copy(value)?;
-        let Seconds(expires) = self.expires.get(exchange)?;
+        let expires = match &self.expires {
+            Some(expires) => expires.get(exchange)?.0,
+            None => KEPT_MAX,
+        };
         let refresh = match &self.refresh {
             Some(refresh) => Some(refresh.get(exchange)?.0),
             None => None,

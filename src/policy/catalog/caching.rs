@@ -141,7 +141,9 @@ pub const CACHE_VALUE: Policy = Policy {
             "variable-name",
             "The variable. It is not set when the policies in `value` begin.",
         ),
-        required("expires-after", "For how many seconds the value is kept.").computed(),
+        optional("expires-after", "For how many seconds the value is kept.")
+            .computed()
+            .usual("as long as nothing else needs the room"),
         optional(
             "refresh-after",
             "After how many seconds it is made anew; less than `expires-after`.",
