@@ -57,6 +57,8 @@ pub(super) enum ExprKind {
     Name(Name),
     /// A keyword type that is used as an object: `int` in `int.Parse`.
     TypeKeyword(Name),
+    /// `unchecked(value)`: constants in it may lose their upper bits.
+    Unchecked(Box<Expr>),
     /// What is reached from `first` link by link. A path is flat, so that a long one is not a
     /// deep one, and so that `?.` can leave the rest of it.
     Path {

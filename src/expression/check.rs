@@ -3,6 +3,7 @@
 mod assign;
 mod call;
 mod coerce;
+mod constant;
 mod create;
 mod declaration;
 mod flow;
@@ -108,6 +109,8 @@ struct Checker {
     loops: usize,
     switches: usize,
     catches: usize,
+    /// How many `unchecked` this is in.
+    unchecked: usize,
     reads: Reads,
 }
 

@@ -11,6 +11,7 @@ mod context;
 mod forms;
 mod faults;
 mod bounds;
+mod table;
 
 use self::request::Request;
 use super::value::Value;

@@ -19,6 +19,8 @@ pub(in crate::expression) struct Statement {
 pub(in crate::expression) enum StatementKind {
     Empty,
     Block(Block),
+    /// `unchecked { … }`
+    Unchecked(Block),
     Declaration(Declaration),
     /// `var (a, b) = value;`
     Deconstruction {

@@ -30,6 +30,11 @@ impl Checker {
         }
         let name = Name { text: format!("new {ty}").into(), span: of.span.clone() };
         let kinds = [MemberKind::Constructor];
+        if let Type::Tuple(parts) = &ty {
+            let wanted: Vec<Type> = parts.iter().map(|(_, part)| part.clone()).collect();
+            let nodes = self.function_arguments(&wanted, arguments, span);
+            return Typed::new(NodeKind::Tuple(nodes), ty, span);
+        }
         let candidates = members::candidates(&ty, "new", &kinds);
         if candidates.is_empty() {
             if !ty.is_open() {

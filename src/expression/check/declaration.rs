@@ -49,6 +49,11 @@ impl Checker {
             self.wrong(&typed.span, message, remedy);
             return (Type::Unknown, typed.node, at);
         }
+        if matches!(typed.node.kind, NodeKind::Lambda(_)) {
+            let message = "`var` cannot take its type from a lambda";
+            let remedy = Some("write its type, for example `Func<int, int>`".to_owned());
+            self.wrong(&typed.span, message, remedy);
+        }
         (ty, typed.node, at)
     }
 

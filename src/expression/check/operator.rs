@@ -1,6 +1,6 @@
 //! Operators: which types they take, and what they give.
 
-use super::{Checker, Typed};
+use super::{Checker, Typed, constant};
 use crate::expression::ast::{BinaryOperator, Expr, Span, UnaryOperator};
 use crate::expression::eval::node::{Node, NodeKind};
 use crate::expression::types::{Class, Type, common, explicit, implicit};
@@ -16,6 +16,7 @@ impl Checker {
             }
             _ => self.value(first),
         };
+        let mut written = constant::is_written(first);
         for (operator, at, right) in rest {
             left = match operator {
                 BinaryOperator::And | BinaryOperator::Or => {
@@ -23,7 +24,12 @@ impl Checker {
                     logical(left, *operator, right_node, &right.span)
                 }
                 _ => {
+                    let right_expr = right;
                     let right = self.value_for(right, &left.ty.clone());
+                    if constant::is_written(right_expr) {
+                        self.refuse_constant(*operator, (&left, written), &right, at);
+                    }
+                    written = written && constant::is_written(right_expr);
                     self.binary(*operator, left, right, at)
                 }
             };
@@ -41,7 +47,12 @@ impl Checker {
         at: &Span,
     ) -> Typed {
         let span = left.span.start..right.span.end.max(left.span.end);
-        if operator == BinaryOperator::Add && (is_text(&left.ty) || is_text(&right.ty)) {
+        let (left, right) = constant::met(operator, left, right);
+        let is_namespace = left.ty == Type::Class(Class::XNamespace);
+        if operator == BinaryOperator::Add
+            && !is_namespace
+            && (is_text(&left.ty) || is_text(&right.ty))
+        {
             return self.concatenation(left, right, &span);
         }
         let Some(ty) = result_type(operator, &left, &right) else {
@@ -274,6 +285,9 @@ fn result_type(operator: BinaryOperator, left: &Typed, right: &Typed) -> Option<
             let fits = value.is_integer() && implicit(places, &Type::Int).is_some();
             fits.then(|| lifted(widened(value), one, other))
         }
+        Op::Add if *one == Type::Class(Class::XNamespace) => {
+            is_text(other).then_some(Type::Class(Class::XName))
+        }
         Op::Add | Op::Subtract | Op::Multiply | Op::Divide | Op::Remainder => {
             let moment = moments(operator, one.bare(), other.bare());
             let number = || promoted(one.bare(), other.bare());
@@ -295,6 +309,10 @@ fn promoted(one: &Type, other: &Type) -> Option<Type> {
     let has = |ty: &Type| one == ty || other == ty;
     if has(&Type::Decimal) {
         return (!has(&Type::Double) && !has(&Type::Float)).then_some(Type::Decimal);
+    }
+    let is_signed = |ty: &Type| matches!(ty, Type::Int | Type::Long);
+    if has(&Type::ULong) && (is_signed(one) || is_signed(other)) {
+        return None;
     }
     for ty in [Type::Double, Type::Float, Type::ULong, Type::Long] {
         if has(&ty) {

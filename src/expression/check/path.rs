@@ -206,6 +206,11 @@ impl Checker {
             return walk;
         }
         let receiver = walk.ty.clone();
+        if let (Type::Function(parameters, result), "Invoke") = (&receiver, &*name.text) {
+            let nodes = self.function_arguments(parameters, arguments, &called.span);
+            walk.push(Step::Invoke(nodes), conditional, at, (**result).clone());
+            return walk;
+        }
         let candidates = members::candidates(&receiver, &name.text, &[MemberKind::Method]);
         if candidates.is_empty() {
             self.no_member(&receiver, name, true);

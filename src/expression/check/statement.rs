@@ -52,6 +52,12 @@ impl Checker {
         let checked = match &statement.kind {
             StatementKind::Empty | StatementKind::LocalFunction(_) => return,
             StatementKind::Block(block) => Statement::Block(self.block(block)),
+            StatementKind::Unchecked(block) => {
+                self.unchecked = self.unchecked.saturating_add(1);
+                let checked = self.block(block);
+                self.unchecked = self.unchecked.saturating_sub(1);
+                Statement::Block(checked)
+            }
             StatementKind::Declaration(declaration) => {
                 self.declaration(declaration, out);
                 return;

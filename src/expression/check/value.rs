@@ -64,6 +64,12 @@ impl Checker {
                 Typed::constant(Value::from(ty.full_name()), Type::Class(Class::TypeInfo), span)
             }
             ExprKind::NameOf(of) => self.name_of(of, span),
+            ExprKind::Unchecked(value) => {
+                self.unchecked = self.unchecked.saturating_add(1);
+                let typed = self.value_for(value, wanted);
+                self.unchecked = self.unchecked.saturating_sub(1);
+                typed
+            }
             ExprKind::Throw(value) => {
                 let exception = self.exception(value);
                 Typed::new(NodeKind::Throw(Box::new(exception)), Type::Never, span)
@@ -257,6 +263,7 @@ impl Checker {
             self.wrong(span, message, remedy);
             return Typed { ty: to, ..Typed::unknown(span) };
         }
+        self.refuse_constant_cast(&typed, &to, span);
         if typed.ty == to && to != Type::Object {
             return Typed { ty: to, span: span.clone(), node: typed.node };
         }

@@ -6,6 +6,16 @@ use crate::expression::types::Type;
 use crate::expression::value::Value;
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
 
+/// How many items there are where that may change while they are gone through.
+fn changeable(sequence: &Value) -> Option<usize> {
+    match sequence {
+        Value::List(list) => Some(list.len()),
+        Value::Map(map) => Some(map.len()),
+        Value::Set(set) => Some(set.len()),
+        _ => None,
+    }
+}
+
 impl<'s> Machine<'s> {
     pub(super) fn block(&mut self, statements: &'s [Statement]) -> Result<Flow, Thrown> {
         for statement in statements {
@@ -125,8 +135,13 @@ impl<'s> Machine<'s> {
         body: &'s Statement,
     ) -> Result<Flow, Thrown> {
         let sequence = self.value(source)?;
-        let items = convert::items(&sequence);
-        for item in self.placed(items, source.at)? {
+        let items = self.placed(convert::items(&sequence), source.at)?;
+        let count = changeable(&sequence);
+        for item in items {
+            if changeable(&sequence) != count {
+                let message = "Collection was modified; enumeration operation may not execute.";
+                return self.placed(Err(Thrown::invalid_operation(message)), source.at);
+            }
             let item = match to {
                 Some(to) => {
                     let cast = convert::convert(item, to);

@@ -12,7 +12,11 @@ impl<'s> Machine<'s> {
         Ok(match test {
             Test::Equal(node) => {
                 let wanted = self.value(node)?;
-                operators::equal(value, &wanted)
+                // A value in an `object` has its type: 5 is no 5L. A token stands for its value.
+                match value {
+                    Value::Json(_) => operators::equal(value, &wanted),
+                    _ => operators::equals(value, &wanted),
+                }
             }
             Test::Type(ty, slot) => {
                 let found = is_instance(value, ty);

@@ -71,12 +71,57 @@ pub fn index_of(list: &List, item: &Value) -> i32 {
 
 /// `list.FindIndex(condition)`; -1 if none is.
 pub fn find_index(list: &List, condition: &mut sequence::Lambda<'_>) -> Result<i32, Thrown> {
-    for (place, item) in list.snapshot().iter().enumerate() {
+    place_of(&list.snapshot(), condition)
+}
+
+/// `Array.FindIndex(items, condition)`; -1 if none is.
+pub fn place_of(items: &[Value], condition: &mut sequence::Lambda<'_>) -> Result<i32, Thrown> {
+    for (place, item) in items.iter().enumerate() {
         if condition(std::slice::from_ref(item))?.bool()? {
             return Ok(i32::try_from(place).unwrap_or(i32::MAX));
         }
     }
     Ok(-1)
+}
+
+/// `list.InsertRange(index, items)`.
+pub fn insert_range(list: &List, index: i32, added: Vec<Value>) -> Result<(), Thrown> {
+    let place = usize::try_from(index).ok().filter(|place| *place <= list.len());
+    let place = place.ok_or_else(Thrown::list_index)?;
+    let mut items = list.snapshot();
+    items.splice(place..place, added);
+    replace(list, items)
+}
+
+/// `list.RemoveRange(index, count)`.
+pub fn remove_range(list: &List, index: i32, count: i32) -> Result<(), Thrown> {
+    let removed = get_range(list, index, count)?.len();
+    let place = usize::try_from(index).unwrap_or(usize::MAX);
+    let mut items = list.snapshot();
+    items.drain(place..place.saturating_add(removed));
+    replace(list, items)
+}
+
+/// `list.LastIndexOf(item)`; -1 if it is not there.
+pub fn last_index_of(list: &List, item: &Value) -> i32 {
+    let place = list.snapshot().iter().rposition(|known| operators::equals(known, item));
+    place.and_then(|place| i32::try_from(place).ok()).unwrap_or(-1)
+}
+
+/// `list.BinarySearch(item)` in a sorted list: its place, or the complement of where it belongs.
+pub fn binary_search(list: &List, item: &Value) -> Result<i32, Thrown> {
+    let items = list.snapshot();
+    let (mut low, mut high) = (0, items.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        let Some(known) = items.get(middle) else { break };
+        match operators::order(known, item)? {
+            std::cmp::Ordering::Equal => return Ok(i32::try_from(middle).unwrap_or(i32::MAX)),
+            std::cmp::Ordering::Less => low = middle.saturating_add(1),
+            std::cmp::Ordering::Greater => high = middle,
+        }
+    }
+    Ok(!i32::try_from(low).unwrap_or(i32::MAX))
 }
 
 /// `list.ForEach(action)`.

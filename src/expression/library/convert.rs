@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use rust_decimal::Decimal;
-use rust_decimal::prelude::{FromPrimitive as _, ToPrimitive as _};
+use rust_decimal::prelude::ToPrimitive as _;
 
 use super::{display, json, math, moment, number, operators};
 use crate::expression::value::Value;
@@ -125,7 +125,12 @@ pub fn cast_number(value: &Value, target: Numeric) -> Result<Value, Thrown> {
     let whole: i128 = match value {
         Value::Double(number) => *number as i128,
         Value::Float(number) => *number as i128,
-        Value::Decimal(number) => number.trunc().to_i128().ok_or_else(refused)?,
+        Value::Decimal(number) => {
+            // A decimal never loses bits: what does not fit is an exception even here.
+            let whole = number.trunc().to_i128().ok_or_else(refused)?;
+            let overflow = || Thrown::overflow(target.with_article());
+            return whole_as(whole, target).ok_or_else(overflow);
+        }
         other => operators::to_integer(other).ok_or_else(refused)?,
     };
     Ok(match target {
@@ -228,7 +233,9 @@ pub fn to_number(value: &Value, target: Numeric) -> Result<Value, Thrown> {
         Value::Double(number) => match target {
             Numeric::Double => Ok(Value::Double(*number)),
             Numeric::Float => Ok(Value::Float(math::to_float(*number))),
-            Numeric::Decimal => Decimal::from_f64(*number).map(Value::Decimal).ok_or_else(overflow),
+            Numeric::Decimal => {
+                number::decimal_of(*number, number::DOUBLE_DIGITS).map(Value::Decimal)
+            }
             _ => {
                 let rounded = math::to_long(number.round_ties_even()).map_err(|_| overflow())?;
                 whole_as(i128::from(rounded), target).ok_or_else(overflow)
@@ -236,6 +243,9 @@ pub fn to_number(value: &Value, target: Numeric) -> Result<Value, Thrown> {
         },
         Value::Float(number) => match target {
             Numeric::Float => Ok(Value::Float(*number)),
+            Numeric::Decimal => {
+                number::decimal_of(f64::from(*number), number::FLOAT_DIGITS).map(Value::Decimal)
+            }
             _ => to_number(&Value::Double(f64::from(*number)), target),
         },
         Value::Decimal(number) => match target {
@@ -354,13 +364,9 @@ fn whole_as(number: i128, target: Numeric) -> Option<Value> {
 fn to_decimal(value: &Value) -> Result<Option<Decimal>, Thrown> {
     match value {
         Value::Float(number) => {
-            let decimal = Decimal::from_f32(*number);
-            decimal.map(Some).ok_or_else(|| Thrown::overflow("a Decimal"))
+            number::decimal_of(f64::from(*number), number::FLOAT_DIGITS).map(Some)
         }
-        Value::Double(number) => {
-            let decimal = Decimal::from_f64(*number);
-            decimal.map(Some).ok_or_else(|| Thrown::overflow("a Decimal"))
-        }
+        Value::Double(number) => number::decimal_of(*number, number::DOUBLE_DIGITS).map(Some),
         other => Ok(operators::to_decimal(other)),
     }
 }

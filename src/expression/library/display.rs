@@ -64,7 +64,7 @@ fn written(value: &Value, depth: usize) -> Result<String, Thrown> {
         Value::Regex(pattern) => pattern.source.to_string(),
         Value::Match(found) => found.whole().value.to_string(),
         Value::Group(group) => group.value.to_string(),
-        Value::Uri(uri) => uri.text(),
+        Value::Uri(uri) => super::web::uri::shown(uri),
         Value::IpAddress(address) => address.to_string(),
         Value::Jwt(jwt) => jwt.text.to_string(),
         Value::Exception(thrown) => thrown.to_string(),

@@ -81,6 +81,11 @@ pub fn number_bytes(value: &Value) -> Result<Bytes, Thrown> {
     })
 }
 
+/// `BitConverter.ToInt16(bytes, start)`.
+pub fn to_short(bytes: &[u8], start: i32) -> Result<i16, Thrown> {
+    part(bytes, start).map(i16::from_le_bytes)
+}
+
 /// `BitConverter.ToInt32(bytes, start)`.
 pub fn to_int(bytes: &[u8], start: i32) -> Result<i32, Thrown> {
     part(bytes, start).map(i32::from_le_bytes)

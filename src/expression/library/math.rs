@@ -19,6 +19,9 @@ pub fn min(left: &Value, right: &Value) -> Result<Value, Thrown> {
 }
 
 fn pick(left: &Value, right: &Value, largest: bool) -> Result<Value, Thrown> {
+    if let (Value::Byte(one), Value::Byte(other)) = (left, right) {
+        return Ok(Value::Byte(if largest { *one.max(other) } else { *one.min(other) }));
+    }
     // Adding nothing of the other's type widens a number as C# does.
     let left_wide = widened(left, right)?;
     let right_wide = widened(right, left)?;
@@ -102,6 +105,29 @@ pub enum Midpoint {
     ToEven,
     /// Away from zero.
     AwayFromZero,
+    /// Not only halves: towards zero.
+    ToZero,
+    /// Not only halves: down.
+    Down,
+    /// Not only halves: up.
+    Up,
+}
+
+impl Midpoint {
+    /// The one with the number of a `MidpointRounding`.
+    pub fn from_number(number: i32) -> Result<Self, Thrown> {
+        Ok(match number {
+            0 => Self::ToEven,
+            1 => Self::AwayFromZero,
+            2 => Self::ToZero,
+            3 => Self::Down,
+            4 => Self::Up,
+            other => {
+                let why = format!("The value '{other}' is not valid for this usage.");
+                return Err(Thrown::new(ExceptionKind::Argument, why));
+            }
+        })
+    }
 }
 
 /// `Math.Round(value, digits, midpoint)`.
@@ -115,6 +141,9 @@ pub fn round(value: &Value, digits: i32, midpoint: Midpoint) -> Result<Value, Th
         let strategy = match midpoint {
             Midpoint::ToEven => RoundingStrategy::MidpointNearestEven,
             Midpoint::AwayFromZero => RoundingStrategy::MidpointAwayFromZero,
+            Midpoint::ToZero => RoundingStrategy::ToZero,
+            Midpoint::Down => RoundingStrategy::ToNegativeInfinity,
+            Midpoint::Up => RoundingStrategy::ToPositiveInfinity,
         };
         return Ok(Value::Decimal(number.round_dp_with_strategy(places, strategy)));
     }
@@ -132,6 +161,9 @@ pub fn round(value: &Value, digits: i32, midpoint: Midpoint) -> Result<Value, Th
     let rounded = match midpoint {
         Midpoint::ToEven => scaled.round_ties_even(),
         Midpoint::AwayFromZero => scaled.round(),
+        Midpoint::ToZero => scaled.trunc(),
+        Midpoint::Down => scaled.floor(),
+        Midpoint::Up => scaled.ceil(),
     };
     Ok(Value::Double(rounded / factor))
 }

@@ -90,6 +90,12 @@ pub fn with_offset(moment: DateTime, offset: TimeSpan) -> Result<DateTimeOffset,
             "Offset must be specified in whole minutes. (Parameter 'offset')",
         ));
     }
+    if moment.kind == DateTimeKind::Utc && offset.0 != 0 {
+        return Err(Thrown::new(
+            ExceptionKind::Argument,
+            "The UTC Offset for Utc DateTime instances must be 0. (Parameter 'offset')",
+        ));
+    }
     let offset_minutes = i16::try_from(minutes).ok().filter(|minutes| minutes.abs() <= 14 * 60);
     let offset_minutes = offset_minutes.ok_or_else(|| {
         Thrown::out_of_range("offset", "Offset must be within plus or minus 14 hours.")

@@ -11,6 +11,7 @@ pub mod digits;
 mod picture;
 mod standard;
 pub mod parse;
+pub mod styles;
 
 /// The most digits that a format may ask for.
 pub const PRECISION_MAX: usize = 999;
@@ -140,6 +141,23 @@ fn special(number: f64) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// How many digits of a `double` a `decimal` keeps.
+pub const DOUBLE_DIGITS: usize = 15;
+/// How many digits of a `float` a `decimal` keeps.
+pub const FLOAT_DIGITS: usize = 7;
+
+/// `(decimal)number`: rounded to so many significant digits, without zeros at the end.
+pub fn decimal_of(number: f64, digits: usize) -> Result<Decimal, Thrown> {
+    let overflow = || Thrown::overflow("a Decimal");
+    if !number.is_finite() || number.abs() >= 7.922_816_251_426_434e28 {
+        return Err(overflow());
+    }
+    let written = format!("{number:.*e}", digits.saturating_sub(1));
+    let decimal = Decimal::from_scientific(&written).map_err(|_| overflow());
+    // What is too small for a decimal is nothing.
+    Ok(decimal.unwrap_or_default().normalize())
 }
 
 #[cfg(test)]

@@ -69,6 +69,11 @@ pub fn binary(operator: Operator, left: &Value, right: &Value) -> Result<Value, 
         (Operator::Add, Value::String(_), _) | (Operator::Add, _, Value::String(_)) => {
             text::concat(&[left.clone(), right.clone()]).map(Value::String)
         }
+        // What the other side says decides, whatever the unknown one is.
+        (Operator::And, Value::Bool(false), Value::Null)
+        | (Operator::And, Value::Null, Value::Bool(false)) => Ok(false.into()),
+        (Operator::Or, Value::Bool(true), Value::Null)
+        | (Operator::Or, Value::Null, Value::Bool(true)) => Ok(true.into()),
         (_, Value::Null, _) | (_, _, Value::Null) => Ok(Value::Null),
         (Operator::And, Value::Bool(left), Value::Bool(right)) => Ok((*left && *right).into()),
         (Operator::Or, Value::Bool(left), Value::Bool(right)) => Ok((*left || *right).into()),

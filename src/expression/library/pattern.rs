@@ -85,11 +85,53 @@ pub fn first(pattern: &Pattern, text: &str) -> Match {
     captures.map_or_else(Match::empty, |captures| matched(pattern, &captures, &mut places))
 }
 
+/// All matches in order. As in .NET, an empty one may follow where another ended.
+struct Found<'t> {
+    pattern: &'t Pattern,
+    text: &'t str,
+    /// From where on the next one is looked for; none at the end.
+    from: Option<usize>,
+}
+
+impl<'t> Found<'t> {
+    const fn new(pattern: &'t Pattern, text: &'t str) -> Self {
+        Self { pattern, text, from: Some(0) }
+    }
+}
+
+impl<'t> Iterator for Found<'t> {
+    type Item = Captures<'t>;
+
+    fn next(&mut self) -> Option<Captures<'t>> {
+        let captures = self.pattern.regex.captures_at(self.text, self.from?)?;
+        let whole = captures.get(0)?;
+        self.from = if whole.is_empty() {
+            let next = self.text.get(whole.end()..).and_then(|rest| rest.chars().next());
+            next.map(|next| whole.end().saturating_add(next.len_utf8()))
+        } else {
+            Some(whole.end())
+        };
+        Some(captures)
+    }
+}
+
+/// `match.NextMatch()` of a match in `text` that ends before the UTF-16 place `after`.
+pub fn next_after(pattern: &Pattern, text: &str, after: i32) -> Match {
+    let mut places = Places::new(text);
+    for captures in Found::new(pattern, text) {
+        let found = matched(pattern, &captures, &mut places);
+        if found.whole().index >= after {
+            return found;
+        }
+    }
+    Match::empty()
+}
+
 /// `regex.Matches(text)`.
 pub fn all(pattern: &Pattern, text: &str) -> Result<Vec<Value>, Thrown> {
     let mut places = Places::new(text);
     let mut matches = Vec::new();
-    for captures in pattern.regex.captures_iter(text) {
+    for captures in Found::new(pattern, text) {
         bounded_items(matches.len().saturating_add(1))?;
         matches.push(matched(pattern, &captures, &mut places).into());
     }
@@ -137,7 +179,7 @@ fn substitute(
     let most = count.and_then(|count| usize::try_from(count).ok()).unwrap_or(usize::MAX);
     let mut out = String::new();
     let mut end = 0;
-    for captures in pattern.regex.captures_iter(text).take(most) {
+    for captures in Found::new(pattern, text).take(most) {
         let Some(whole) = captures.get(0) else { break };
         out.push_str(text.get(end..whole.start()).unwrap_or_default());
         put(&captures, &mut out)?;
@@ -153,7 +195,7 @@ fn substitute(
 pub fn split(pattern: &Pattern, text: &str) -> Result<Vec<Value>, Thrown> {
     let mut parts = Vec::new();
     let mut end = 0;
-    for captures in pattern.regex.captures_iter(text) {
+    for captures in Found::new(pattern, text) {
         let Some(whole) = captures.get(0) else { break };
         parts.push(Value::text(text.get(end..whole.start()).unwrap_or_default()));
         parts.extend(captures.iter().skip(1).flatten().map(|group| Value::text(group.as_str())));
@@ -293,7 +335,7 @@ fn matched(pattern: &Pattern, captures: &Captures<'_>, places: &mut Places<'_>) 
             length: text::length_int(found.as_str()),
         })
     });
-    Match { groups: groups.collect() }
+    Match { groups: groups.collect(), origin: None }
 }
 
 /// UTF-16 places in a text, counted on from the last one that was asked for.

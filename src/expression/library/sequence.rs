@@ -424,10 +424,10 @@ mod tests {
         );
         let mut whole = |arguments: &[Value]| Ok(arguments[0].clone());
         assert_eq!(group::to_dictionary(&numbers, &mut whole, None, false).unwrap().len(), 3);
-        let mut pair = |arguments: &[Value]| Ok(Value::array(arguments.to_vec()));
-        let joined =
-            group::join((&numbers, &ints(&[1])), &mut by_last_digit, &mut whole, &mut pair);
-        assert_eq!(joined.unwrap().len(), 2);
+        let keyed = group::keyed(numbers.clone(), &ints(&[1, 1, 2]));
+        assert_eq!(shown(&group::of_key(&keyed, &1.into())), "21 11");
+        assert_eq!(group::chunks(&numbers, 2).unwrap().len(), 2);
+        assert!(group::chunks(&numbers, 0).is_err());
         let tuples = |number: i32| {
             crate::expression::value::collection::Record::tuple(ints(&[number, 2])).into()
         };

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::display;
-use crate::expression::value::thrown::Thrown;
+use crate::expression::value::thrown::{ExceptionKind, Thrown};
 use crate::expression::value::xml::{Attribute, Document, Element, Name, Node, Xml};
 use crate::expression::value::{Value, bounded_string};
 
@@ -199,12 +199,49 @@ pub fn has_elements(element: &Element) -> bool {
 
 /// `new XAttribute(name, value)`.
 pub fn new_attribute(name: Name, value: &Value) -> Result<Xml, Thrown> {
-    let value = display::text(value)?;
+    checked_name(&name)?;
+    let value = content_text(value)?;
     Ok(Xml::Attribute(Arc::new(Attribute { name, prefix: None, value })))
+}
+
+/// A value as XML writes it, which for bools and dates is not what `ToString()` gives.
+fn content_text(value: &Value) -> Result<Arc<str>, Thrown> {
+    Ok(match value {
+        Value::Bool(true) => Arc::from("true"),
+        Value::Bool(false) => Arc::from("false"),
+        Value::DateTime(_) => Arc::from(display::formatted(value, "yyyy-MM-ddTHH:mm:ss.FFFFFFFK")?),
+        Value::DateTimeOffset(moment) => {
+            let zone = if moment.offset_minutes == 0 { "Z" } else { "" };
+            let zoned = if zone.is_empty() { "zzz" } else { "" };
+            let written =
+                display::formatted(value, &format!("yyyy-MM-ddTHH:mm:ss.FFFFFFF{zoned}"))?;
+            Arc::from(format!("{written}{zone}"))
+        }
+        other => display::text(other)?,
+    })
+}
+
+/// Refuses a name that XML cannot write.
+fn checked_name(name: &Name) -> Result<(), Thrown> {
+    let first = |one: char| one.is_alphabetic() || one == '_';
+    let further = |one: char| one.is_alphanumeric() || matches!(one, '_' | '-' | '.' | '\u{b7}');
+    let wrong = match name.local.chars().next() {
+        None => Some(' '),
+        Some(character) if !first(character) => Some(character),
+        Some(_) => name.local.chars().find(|one| !further(*one)),
+    };
+    match wrong {
+        None => Ok(()),
+        Some(character) => {
+            let message = format!("The '{character}' character cannot be included in a name.");
+            Err(Thrown::new(ExceptionKind::Xml, message))
+        }
+    }
 }
 
 /// `new XElement(name, contents)`: attributes, elements, lists of them; all else as text.
 pub fn new_element(name: Name, contents: &[Value]) -> Result<Xml, Thrown> {
+    checked_name(&name)?;
     let mut attributes = Vec::new();
     let mut nodes = Vec::new();
     let mut pending: Vec<Value> = contents.iter().rev().cloned().collect();
@@ -217,7 +254,7 @@ pub fn new_element(name: Name, contents: &[Value]) -> Result<Xml, Thrown> {
                 nodes.extend(document.root().cloned().map(Node::Element));
             }
             Value::List(list) => pending.extend(list.snapshot().into_iter().rev()),
-            other => nodes.push(Node::Text(display::text(&other)?)),
+            other => nodes.push(Node::Text(content_text(&other)?)),
         }
         super::super::value::bounded_items(nodes.len().max(pending.len()))?;
     }

@@ -13,6 +13,12 @@ mod span;
 mod json;
 mod collection;
 mod linq;
+mod joins;
+mod array;
+mod bits;
+mod character;
+mod enumeration;
+mod exception;
 mod xml;
 mod other;
 
@@ -54,7 +60,7 @@ pub(super) fn of(ty: &Type) -> Vec<Listed> {
             listed.push((json::TOKENS, Vec::new()));
         }
         let bound = vec![("T", element)];
-        for list in linq::LINQ_ELEMENTS.iter().copied().chain([linq::LINQ]) {
+        for list in linq::LINQ_ELEMENTS.iter().copied().chain([linq::LINQ, joins::JOINS]) {
             listed.push((list, bound.clone()));
         }
     }
@@ -71,7 +77,7 @@ fn is_static(ty: &Type) -> bool {
 fn own(ty: &Type) -> &'static [&'static [Member]] {
     match ty {
         Type::String => &[text::STRING],
-        Type::Char => &[text::CHAR],
+        Type::Char => &[character::CHAR],
         Type::Bool => &[number::BOOL],
         Type::Byte => &[number::BYTE, number::FORMATTED],
         Type::Int => &[number::INT, number::FORMATTED],
@@ -80,7 +86,7 @@ fn own(ty: &Type) -> &'static [&'static [Member]] {
         Type::ULong => &[number::ULONG, number::FORMATTED],
         Type::Double => &[number::DOUBLE, number::DOUBLE_MORE, number::FORMATTED],
         Type::Float => &[number::FLOAT, number::FLOAT_MORE, number::FORMATTED],
-        Type::Decimal => &[number::DECIMAL, number::FORMATTED],
+        Type::Decimal => &[number::DECIMAL, math::DECIMAL_MORE, number::FORMATTED],
         Type::Nullable(_) => &[number::NULLABLE],
         Type::Array(item) if **item == Type::Byte => &[collection::ARRAY, builder::BYTES],
         Type::Array(_) => &[collection::ARRAY],
@@ -89,6 +95,7 @@ fn own(ty: &Type) -> &'static [&'static [Member]] {
         Type::Stack(_) => &[collection::STACK],
         Type::Set(_) => &[collection::SET],
         Type::Map(..) => &[collection::MAP],
+        Type::Sequence(item) if matches!(**item, Type::Grouping(..)) => &[collection::LOOKUP],
         Type::Pair(..) => &[collection::PAIR],
         Type::Grouping(..) => &[collection::GROUPING],
         Type::Exception(kind) => exception(*kind),
@@ -100,7 +107,7 @@ fn own(ty: &Type) -> &'static [&'static [Member]] {
 fn exception(
     kind: crate::expression::value::thrown::ExceptionKind,
 ) -> &'static [&'static [Member]] {
-    other::exception(kind)
+    exception::exception(kind)
 }
 
 fn class_members(class: Class) -> &'static [&'static [Member]] {
@@ -167,8 +174,10 @@ fn library_members(class: Class) -> &'static [&'static [Member]] {
             number::MATH_CEILING,
             number::MATH_TRUNCATE,
         ],
-        Class::Array => &[linq::STATIC_ARRAY],
-        Class::BitConverter => &[number::BIT_CONVERTER],
+        Class::Array => &[array::STATIC_ARRAY],
+        Class::Enum => &[enumeration::ENUM],
+        Class::StringWriter => &[builder::STRING_WRITER],
+        Class::BitConverter => &[bits::BIT_CONVERTER],
         Class::Environment => &[other::ENVIRONMENT],
         Class::Random => &[number::RANDOM],
         Class::StringComparer => &[other::COMPARER],

@@ -49,6 +49,14 @@ impl Parser {
                 let kind = ExprKind::NameOf(Box::new(of));
                 return Expr { kind, span: self.span_from(start) };
             }
+            "unchecked" if self.is_symbol_at(1, "(") => {
+                self.bump();
+                self.bump();
+                let inner = self.expression();
+                self.expect(")");
+                let kind = ExprKind::Unchecked(Box::new(inner));
+                return Expr { kind, span: self.span_from(start) };
+            }
             "default" => {
                 self.bump();
                 let mut of = None;

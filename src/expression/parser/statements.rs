@@ -100,7 +100,18 @@ impl Parser {
                 self.expect(";");
                 if &*word == "break" { StatementKind::Break } else { StatementKind::Continue }
             }
-            "goto" | "lock" | "yield" | "checked" | "unchecked" | "class" | "struct" | "enum" => {
+            "unchecked" if self.is_symbol_at(1, "{") => {
+                self.bump();
+                StatementKind::Unchecked(self.block())
+            }
+            "checked" => {
+                let span = self.span();
+                let message = "`checked` is not part of policy expressions";
+                let remedy = "compute in `long` or `decimal`, and compare the result";
+                self.wrong(span, message, Some(remedy));
+                StatementKind::Empty
+            }
+            "goto" | "lock" | "yield" | "class" | "struct" | "enum" => {
                 let span = self.span();
                 let message = format!("`{word}` is not part of policy expressions");
                 self.wrong(span, message, None);

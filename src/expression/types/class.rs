@@ -46,6 +46,7 @@ classes! {
     Convert = "System" "Convert",
     Math = "System" "Math",
     Array = "System" "Array",
+    Enum = "System" "Enum",
     BitConverter = "System" "BitConverter",
     Environment = "System" "Environment",
     Random = "System" "Random",
@@ -56,6 +57,7 @@ classes! {
     Enumerable = "System.Linq" "Enumerable",
     KeyValuePair = "System.Collections.Generic" "KeyValuePair",
     StringBuilder = "System.Text" "StringBuilder",
+    StringWriter = "System.IO" "StringWriter",
     Encoding = "System.Text" "Encoding",
     Regex = "System.Text.RegularExpressions" "Regex",
     Match = "System.Text.RegularExpressions" "Match",
@@ -212,6 +214,7 @@ impl Class {
                 | Self::Convert
                 | Self::Math
                 | Self::Array
+                | Self::Enum
                 | Self::BitConverter
                 | Self::Environment
                 | Self::Tuple

@@ -69,6 +69,7 @@ enumerations! {
         Float = 7, String = 8, Boolean = 9, Null = 10, Undefined = 11, Date = 12, Raw = 13,
         Bytes = 14, Guid = 15, Uri = 16, TimeSpan = 17,
     }
+    AddressFamily = "System.Net.Sockets" { Unspecified = 0, InterNetwork = 2, InterNetworkV6 = 23 }
     Formatting = "Newtonsoft.Json" { None = 0, Indented = 1 }
     SaveOptions = "System.Xml.Linq" { None = 0, DisableFormatting = 1, OmitDuplicateNamespaces = 2 }
 }
@@ -82,6 +83,56 @@ impl Enumeration {
     /// The name of the member with that number, or the number itself.
     pub(in crate::expression) fn text(self, number: i32) -> String {
         let found = self.members().iter().find(|(_, known)| *known == number);
-        found.map_or_else(|| number.to_string(), |(name, _)| (*name).to_owned())
+        match found {
+            Some((name, _)) => (*name).to_owned(),
+            None if self.is_flags() => self.flags(number),
+            None => number.to_string(),
+        }
+    }
+
+    /// Whether its members are bits that are put together.
+    const fn is_flags(self) -> bool {
+        matches!(
+            self,
+            Self::RegexOptions
+                | Self::NumberStyles
+                | Self::DateTimeStyles
+                | Self::StringSplitOptions
+                | Self::SaveOptions
+        )
+    }
+
+    /// The names of the bits, the largest members first taken, in the order of their numbers.
+    fn flags(self, number: i32) -> String {
+        let mut rest = number;
+        let mut names = Vec::new();
+        for (name, bits) in self.members().iter().rev() {
+            if *bits != 0 && rest & bits == *bits {
+                rest &= !bits;
+                names.push(*name);
+            }
+        }
+        if rest != 0 || names.is_empty() {
+            return number.to_string();
+        }
+        names.reverse();
+        names.join(", ")
+    }
+
+    /// The one with that full name.
+    pub(in crate::expression) fn from_full_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|of| {
+            name.strip_suffix(of.name()).and_then(|space| space.strip_suffix('.'))
+                == Some(of.namespace())
+        })
+    }
+
+    /// The number of the member called `name`, or written as a number.
+    pub(in crate::expression) fn parse(self, name: &str, ignores_case: bool) -> Option<i32> {
+        let name = name.trim();
+        let same =
+            |known: &str| known == name || (ignores_case && known.eq_ignore_ascii_case(name));
+        let found = self.members().iter().find(|(known, _)| same(known));
+        found.map(|(_, number)| *number).or_else(|| name.parse().ok())
     }
 }

@@ -18,6 +18,8 @@ pub struct Pattern {
 pub struct Match {
     /// The whole match, then the groups; numbered ones before named ones, as .NET counts.
     pub groups: Vec<Arc<Group>>,
+    /// The pattern and the text, where the next match can be asked for.
+    pub origin: Option<Arc<(Arc<Pattern>, Arc<str>)>>,
 }
 
 /// `System.Text.RegularExpressions.Group`; also a `Capture`.
@@ -38,7 +40,17 @@ pub struct Group {
 impl Match {
     /// What a search without a result gives: `Match.Empty`.
     pub fn empty() -> Self {
-        Self { groups: vec![Arc::new(Group { name: Arc::from("0"), ..Group::default() })] }
+        Self {
+            groups: vec![Arc::new(Group { name: Arc::from("0"), ..Group::default() })],
+            origin: None,
+        }
+    }
+
+    /// The same, with what the next match is found by.
+    #[must_use]
+    pub fn of(mut self, pattern: &Arc<Pattern>, text: &Arc<str>) -> Self {
+        self.origin = Some(Arc::new((Arc::clone(pattern), Arc::clone(text))));
+        self
     }
 
     /// The whole match.

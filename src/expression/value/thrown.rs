@@ -1,6 +1,7 @@
 //! What an expression throws: the .NET exceptions, by name and message.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// An exception on its way.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -9,6 +10,8 @@ pub struct Thrown {
     pub kind: ExceptionKind,
     /// What `Message` says.
     pub message: String,
+    /// `InnerException`.
+    pub inner: Option<Arc<Self>>,
 }
 
 /// Writes the enum of exceptions with the full name and the base of each.
@@ -111,6 +114,34 @@ impl ExceptionKind {
         name.rsplit('.').next().unwrap_or(name)
     }
 
+    /// What `Message` says where nothing was given for it.
+    pub fn default_message(self) -> String {
+        let message = match self {
+            Self::System => "System error.",
+            Self::Application => "Error in the application.",
+            Self::Argument => "Value does not fall within the expected range.",
+            Self::ArgumentNull => "Value cannot be null.",
+            Self::ArgumentOutOfRange => "Specified argument was out of the range of valid values.",
+            Self::Arithmetic => "Overflow or underflow in the arithmetic operation.",
+            Self::DivideByZero => "Attempted to divide by zero.",
+            Self::Overflow => "Arithmetic operation resulted in an overflow.",
+            Self::Format => "One of the identified items was in an invalid format.",
+            Self::IndexOutOfRange => "Index was outside the bounds of the array.",
+            Self::InvalidCast => "Specified cast is not valid.",
+            Self::InvalidOperation => {
+                "Operation is not valid due to the current state of the object."
+            }
+            Self::KeyNotFound => "The given key was not present in the dictionary.",
+            Self::NotImplemented => "The method or operation is not implemented.",
+            Self::NotSupported => "Specified method is not supported.",
+            Self::NullReference => "Object reference not set to an instance of an object.",
+            Self::Timeout => "The operation has timed out.",
+            Self::UnauthorizedAccess => "Attempted to perform an unauthorized operation.",
+            other => return format!("Exception of type '{}' was thrown.", other.full_name()),
+        };
+        message.to_owned()
+    }
+
     /// Whether this is `other` or derives from it: whether `catch (other)` catches it.
     pub fn is_a(self, other: Self) -> bool {
         let mut kind = self;
@@ -129,7 +160,7 @@ impl ExceptionKind {
 impl Thrown {
     /// The exception `kind` that says `message`.
     pub fn new(kind: ExceptionKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), inner: None }
     }
 
     /// A text that should have been something else.

@@ -61,6 +61,10 @@ pub(super) fn matched(
         };
         cost = cost.saturating_add(one);
     }
+    // An overload that must collect its arguments is only taken where no other is as good.
+    let collects = signature.parameters.last().is_some_and(|last| last.rest)
+        && (given.len() >= signature.parameters.len() || given.len() == signature.least());
+    cost = cost.saturating_add(Fit::from(collects));
     let left_out = signature.parameters.len().saturating_sub(given.len());
     cost = cost.saturating_add(Fit::try_from(left_out).unwrap_or(Fit::MAX));
     Some(Match { member, signature, bound, distance: 0, cost })
@@ -75,7 +79,7 @@ pub(super) fn argument_cost(typed: &Typed, parameter: &Parameter) -> Option<Fit>
     }
     // What only a constant's value allows costs more than what its type allows.
     let cost = implicit(&typed.ty, &parameter.ty).unwrap_or(30);
-    Some(if parameter.rest { cost.saturating_add(5) } else { cost })
+    Some(cost)
 }
 
 /// Whether one argument is the whole array of a `params`.

@@ -12,6 +12,23 @@ pub fn encode(bytes: &[u8]) -> Result<String, Thrown> {
     Ok(STANDARD.encode(bytes))
 }
 
+/// `Convert.ToBase64String(bytes, options)`: with `InsertLineBreaks` in lines of 76 characters.
+pub fn encode_lines(bytes: &[u8], broken: bool) -> Result<String, Thrown> {
+    let whole = encode(bytes)?;
+    if !broken {
+        return Ok(whole);
+    }
+    let mut out = String::with_capacity(whole.len().saturating_add(whole.len() / 38));
+    for (place, character) in whole.chars().enumerate() {
+        if place > 0 && place.is_multiple_of(76) {
+            out.push_str("\r\n");
+        }
+        out.push(character);
+    }
+    bounded_string(out.len())?;
+    Ok(out)
+}
+
 /// `Convert.FromBase64String(text)`: white space is passed over, padding must be there.
 pub fn decode(text: &str) -> Result<Vec<u8>, Thrown> {
     let bare: Vec<u8> =

@@ -10,8 +10,8 @@ use super::write;
 use crate::expression::library::convert::{self, Numeric, base64};
 use crate::expression::library::{display, moment, number};
 use crate::expression::value::Value;
-use crate::expression::value::collection::RecordKind;
 use crate::expression::value::collection::keyed::Map;
+use crate::expression::value::collection::{ListKind, RecordKind};
 use crate::expression::value::json::{Json, JsonArray, JsonObject, bounded_depth, bounded_tokens};
 use crate::expression::value::moment::{DateTime, DateTimeOffset, TimeSpan};
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
@@ -184,7 +184,16 @@ pub fn to_target(token: &Json, target: &Target) -> Result<Value, Thrown> {
         Target::Nullable(inner) => return to_target(&unwrapped, inner),
         Target::Text => return to_text(&unwrapped),
         Target::Bool => to_bool(&unwrapped)?.into(),
-        Target::Number(number) => return to_number(&unwrapped, *number),
+        Target::Number(number) => {
+            let is_whole = !matches!(number, Numeric::Double | Numeric::Float | Numeric::Decimal);
+            if let (Json::Double(fraction), true) = (&unwrapped, is_whole)
+                && fraction.fract() != 0.0
+            {
+                let message = format!("Input string '{fraction}' is not a valid integer.");
+                return Err(Thrown::new(ExceptionKind::JsonReader, message));
+            }
+            return to_number(&unwrapped, *number);
+        }
         Target::DateTime => to_date_time(&unwrapped)?.into(),
         Target::DateTimeOffset => to_date_time_offset(&unwrapped)?.into(),
         Target::TimeSpan => to_time_span(&unwrapped)?.into(),
@@ -232,6 +241,15 @@ pub fn from_value(value: &Value) -> Result<Json, Thrown> {
     built(value, 0, &mut tokens)
 }
 
+/// The bytes of a `byte[]` that is kept as a list; none if it is not one, or empty.
+fn byte_array(kind: ListKind, items: &[Value]) -> Option<Bytes> {
+    if kind != ListKind::Array || items.is_empty() {
+        return None;
+    }
+    let byte = |item: &Value| if let Value::Byte(byte) = item { Some(*byte) } else { None };
+    items.iter().map(byte).collect::<Option<Vec<u8>>>().map(Bytes::from)
+}
+
 fn built(value: &Value, depth: usize, tokens: &mut usize) -> Result<Json, Thrown> {
     bounded_depth(depth)?;
     *tokens = tokens.saturating_add(1);
@@ -262,7 +280,13 @@ fn built(value: &Value, depth: usize, tokens: &mut usize) -> Result<Json, Thrown
             object([(Arc::clone(property.name()), member)])
         }
         Value::Json(token) => token.deep_clone()?,
-        Value::List(list) => array(&list.snapshot(), depth, tokens)?,
+        Value::List(list) => {
+            let items = list.snapshot();
+            match byte_array(list.kind(), &items) {
+                Some(bytes) => Json::Bytes(bytes),
+                None => array(&items, depth, tokens)?,
+            }
+        }
         Value::Set(set) => array(&set.snapshot(), depth, tokens)?,
         Value::Grouping(grouping) => array(&grouping.items, depth, tokens)?,
         Value::Map(map) => {

@@ -46,6 +46,8 @@ struct Read {
     year: Option<i32>,
     month: Option<i32>,
     day: Option<i32>,
+    /// The day of the week that was written, from Sunday.
+    weekday: Option<i32>,
     hour: i64,
     minute: i64,
     second: i64,
@@ -104,6 +106,7 @@ pub fn json_date(text: &str) -> Option<DateTime> {
         year: small(year),
         month: small(month),
         day: small(day),
+        weekday: None,
         hour,
         minute,
         second,
@@ -118,6 +121,11 @@ impl Read {
     /// The ticks that calendar and clock show.
     fn ticks(&self) -> Option<i64> {
         let days = days(self.year?, self.month.unwrap_or(1), self.day.unwrap_or(1))?;
+        // 0001-01-01 was a Monday.
+        let weekday = i32::try_from(days.wrapping_add(1).rem_euclid(7)).ok();
+        if self.weekday.is_some() && self.weekday != weekday {
+            return None;
+        }
         let hour = match self.is_afternoon {
             Some(_) if !(1..=12).contains(&self.hour) && self.hour != 0 => return None,
             Some(is_afternoon) => {

@@ -117,7 +117,25 @@ pub fn format(span: TimeSpan, format: &str) -> Result<String, Thrown> {
     custom(&parts, format)
 }
 
+/// Whether `format` has a character that stands for itself and is not marked so: a span, unlike a
+/// date, has no separators of its own.
+fn has_bare_literal(format: &str) -> bool {
+    let mut rest = format.chars();
+    while let Some(character) = rest.next() {
+        match character {
+            '\\' => _ = rest.next(),
+            '\'' | '"' => _ = rest.find(|next| *next == character),
+            other if "dhmsfF%".contains(other) => {}
+            _ => return true,
+        }
+    }
+    false
+}
+
 fn custom(parts: &Parts, format: &str) -> Result<String, Thrown> {
+    if has_bare_literal(format) {
+        return Err(pattern::bad());
+    }
     let mut out = String::new();
     for piece in pattern::pieces(format, "dhmsfF")? {
         match piece {

@@ -7,11 +7,11 @@ use indexmap::IndexMap;
 
 use super::Lambda;
 use crate::expression::library::display;
+use crate::expression::value::Value;
 use crate::expression::value::collection::Grouping;
 use crate::expression::value::collection::keyed::{Map, Set};
 use crate::expression::value::key::Key;
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
-use crate::expression::value::{Value, bounded_items};
 
 /// `Distinct()`.
 pub fn distinct(items: Vec<Value>, ignores_case: bool) -> Vec<Value> {
@@ -113,25 +113,29 @@ pub fn to_set(items: Vec<Value>, ignores_case: bool) -> Result<Set, Thrown> {
     Set::of(items, ignores_case)
 }
 
-/// `Join(inner, outerKey, innerKey, result)`.
-pub fn join(
-    (outer, inner): (&[Value], &[Value]),
-    outer_key: &mut Lambda<'_>,
-    inner_key: &mut Lambda<'_>,
-    result: &mut Lambda<'_>,
-) -> Result<Vec<Value>, Thrown> {
-    let mut by_key: IndexMap<Key, Vec<&Value>> = IndexMap::new();
-    for item in inner {
-        let key = Key::new(&inner_key(std::slice::from_ref(item))?, false);
-        by_key.entry(key).or_default().push(item);
-    }
-    let mut joined = Vec::new();
-    for item in outer {
-        let key = Key::new(&outer_key(std::slice::from_ref(item))?, false);
-        for other in by_key.get(&key).into_iter().flatten() {
-            joined.push(result(&[item.clone(), (*other).clone()])?);
-            bounded_items(joined.len())?;
+/// Items by their keys, in order.
+pub type Keyed = IndexMap<Key, Vec<Value>>;
+
+/// The items by the keys beside them; an item whose key is `null` joins nothing.
+pub fn keyed(items: Vec<Value>, keys: &[Value]) -> Keyed {
+    let mut by_key = Keyed::new();
+    for (item, key) in items.into_iter().zip(keys) {
+        if !key.is_null() {
+            by_key.entry(Key::new(key, false)).or_default().push(item);
         }
     }
-    Ok(joined)
+    by_key
+}
+
+/// The items of one key.
+pub fn of_key(by_key: &Keyed, key: &Value) -> Vec<Value> {
+    by_key.get(&Key::new(key, false)).cloned().unwrap_or_default()
+}
+
+/// `Chunk(size)`: arrays of `size` items, the last one of what is left.
+pub fn chunks(items: &[Value], size: i32) -> Result<Vec<Value>, Thrown> {
+    let size = usize::try_from(size).ok().filter(|size| *size > 0);
+    let why = "Specified argument was out of the range of valid values.";
+    let size = size.ok_or_else(|| Thrown::out_of_range("size", why))?;
+    Ok(items.chunks(size).map(|chunk| Value::array(chunk.to_vec())).collect())
 }

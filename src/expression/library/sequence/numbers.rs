@@ -1,6 +1,7 @@
 //! Numbers of a sequence: `Sum`, `Average`, `Min`, `Max`. Where there is a selector, the items are
 //! what it gave. `null` is passed over.
 
+use super::Lambda;
 use super::elements::none;
 use crate::expression::library::operators::{self, Operator};
 use crate::expression::value::Value;
@@ -30,6 +31,25 @@ fn added(total: &Value, item: &Value) -> Result<Value, Thrown> {
         ));
     }
     Ok(sum)
+}
+
+/// `MaxBy(selector)`, or from the other end `MinBy(selector)`: the first item with that key.
+pub fn most_by(items: &[Value], selector: &mut Lambda<'_>, largest: bool) -> Result<Value, Thrown> {
+    let mut best: Option<(&Value, Value)> = None;
+    for item in items {
+        let key = selector(std::slice::from_ref(item))?;
+        let better = match &best {
+            None => true,
+            Some((_, known)) => {
+                let order = operators::order(&key, known)?;
+                !key.is_null() && if largest { order.is_gt() } else { order.is_lt() }
+            }
+        };
+        if better {
+            best = Some((item, key));
+        }
+    }
+    best.map(|(item, _)| item.clone()).ok_or_else(none)
 }
 
 /// `Average()`: a `double`, or a `decimal` of these.

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::Lambda;
 use crate::expression::library::operators;
+use crate::expression::library::text::compare::{self, Comparison};
 use crate::expression::value::Value;
 use crate::expression::value::collection::List;
 use crate::expression::value::thrown::Thrown;
@@ -15,7 +16,7 @@ pub fn order_by(
     descending: bool,
 ) -> Result<List, Thrown> {
     let ranks = vec![0; items.len()];
-    sorted(items, &ranks, selector, descending)
+    sorted(items, &ranks, selector, By { descending, comparison: None })
 }
 
 /// `ThenBy(selector)` and `ThenByDescending(selector)` on what [`order_by`] gave.
@@ -27,9 +28,35 @@ pub fn then_by(
     let items = ordered.snapshot();
     let ranks = ordered.ranks();
     if ranks.len() == items.len() {
-        return sorted(items, ranks, selector, descending);
+        return sorted(items, ranks, selector, By { descending, comparison: None });
     }
     order_by(items, selector, descending)
+}
+
+/// How keys are put in order.
+#[derive(Clone, Copy, Debug)]
+pub struct By {
+    /// From the largest down.
+    pub descending: bool,
+    /// How strings are compared; none is as the invariant culture does.
+    pub comparison: Option<Comparison>,
+}
+
+/// `OrderBy(selector, comparer)`.
+pub fn first_by(source: &Value, selector: &mut Lambda<'_>, by: By) -> Result<List, Thrown> {
+    let items = super::items(source)?;
+    let ranks = vec![0; items.len()];
+    sorted(items, &ranks, selector, by)
+}
+
+/// `ThenBy(selector, comparer)` on what is ordered already.
+pub fn further_by(source: &Value, selector: &mut Lambda<'_>, by: By) -> Result<List, Thrown> {
+    match source {
+        Value::List(ordered) if ordered.ranks().len() == ordered.len() => {
+            sorted(ordered.snapshot(), ordered.ranks(), selector, by)
+        }
+        other => first_by(other, selector, by),
+    }
 }
 
 /// `list.Sort()`; with a comparison it is that which says the order.
@@ -53,7 +80,7 @@ fn sorted(
     items: Vec<Value>,
     ranks: &[u32],
     selector: &mut Lambda<'_>,
-    descending: bool,
+    by: By,
 ) -> Result<List, Thrown> {
     let mut keyed = Vec::with_capacity(items.len());
     for (item, rank) in items.into_iter().zip(ranks) {
@@ -61,8 +88,13 @@ fn sorted(
         keyed.push(Keyed { item, rank: *rank, key });
     }
     let compare = |one: &Keyed, other: &Keyed| {
-        let ordering = operators::order(&one.key, &other.key)?;
-        let ordering = if descending { ordering.reverse() } else { ordering };
+        let ordering = match (by.comparison, &one.key, &other.key) {
+            (Some(rule), Value::String(one), Value::String(other)) => {
+                compare::compare(one, other, rule)
+            }
+            _ => operators::order(&one.key, &other.key)?,
+        };
+        let ordering = if by.descending { ordering.reverse() } else { ordering };
         Ok(one.rank.cmp(&other.rank).then(ordering))
     };
     let keyed = merge_sort(keyed, &mut { compare })?;

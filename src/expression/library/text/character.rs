@@ -72,6 +72,11 @@ pub fn is_punctuation(character: char) -> bool {
     )
 }
 
+/// `char.IsSeparator(character)`: spaces, and what ends a line or a paragraph; no tab.
+pub fn is_separator(character: char) -> bool {
+    character.is_whitespace() && !character.is_control()
+}
+
 /// `char.IsSymbol(character)` in ASCII.
 pub fn is_symbol(character: char) -> bool {
     matches!(character, '$' | '+' | '<' | '=' | '>' | '^' | '`' | '|' | '~')

@@ -152,6 +152,54 @@ fn no_host() -> Thrown {
     Thrown::new(ExceptionKind::UriFormat, "Invalid URI: The hostname could not be parsed.")
 }
 
+/// `uri.ToString()`: what is escaped is shown as it is, unless that would mean something else.
+pub fn shown(uri: &Uri) -> String {
+    let Some(absolute) = &uri.absolute else { return uri.text() };
+    let text = absolute.text();
+    if !text.contains('%') {
+        return text;
+    }
+    let mut out = String::new();
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find('%') {
+        let (before, escapes) = rest.split_at(at);
+        out.push_str(before);
+        let mut bytes = Vec::new();
+        let mut after = escapes;
+        while let Some(byte) = after
+            .strip_prefix('%')
+            .and_then(|digits| digits.get(..2))
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+        {
+            bytes.push(byte);
+            after = after.get(3..).unwrap_or_default();
+        }
+        if bytes.is_empty() {
+            out.push('%');
+            rest = escapes.get(1..).unwrap_or_default();
+            continue;
+        }
+        for chunk in bytes.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                if character.is_control() || ";/?:@&=+$,#[]!'()*%\\".contains(character) {
+                    let mut encoded = [0; 4];
+                    for byte in character.encode_utf8(&mut encoded).bytes() {
+                        out.push_str(&format!("%{byte:02X}"));
+                    }
+                } else {
+                    out.push(character);
+                }
+            }
+            for byte in chunk.invalid() {
+                out.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
 /// `text` with what a URI cannot have as it is escaped.
 fn escaped(text: &str) -> String {
     utf8_percent_encode(text, UNSAFE).to_string()

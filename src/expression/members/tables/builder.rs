@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::Member;
 use super::super::arguments::{
-    Outcome, at, bytes, character, constructor, index, int, items, method, ok, property,
+    Outcome, at, bytes, character, constructor, index, int, items, method, ok, property, set_index,
     set_property, static_method, static_property, text,
 };
 use crate::expression::library::text as strings;
@@ -48,12 +48,23 @@ pub(super) const STRING_BUILDER: &[Member] = &[
         rewritten(v, |text| strings::substring(text, 0, length))
     }),
     index("int index", "char", |v| ok(strings::char_at(&builder(v)?.text(), int(v, 1)?)?)).effect(),
+    set_index("int index, char value", |v| {
+        let (place, put) = (int(v, 1)?, character(v, 2)?);
+        rewritten(v, |text| {
+            let without = strings::remove(text, place, Some(1))?;
+            strings::insert(&without, place, put.encode_utf8(&mut [0; 4]))
+        })
+    }),
     method("Append", "object value", "StringBuilder", |v| {
         appended(v, &display::text(at(v, 1))?, "")
     })
     .effect(),
     method("Append", "char value, int repeatCount", "StringBuilder", |v| {
         appended(v, &strings::repeated(character(v, 1)?, int(v, 2)?)?, "")
+    })
+    .effect(),
+    method("Append", "string value, int startIndex, int count", "StringBuilder", |v| {
+        appended(v, &strings::substring(text(v, 1)?, int(v, 2)?, int(v, 3)?)?, "")
     })
     .effect(),
     method("AppendLine", "string value = null", "StringBuilder", |v| {
@@ -78,12 +89,46 @@ pub(super) const STRING_BUILDER: &[Member] = &[
         rewritten(v, |text| strings::remove(text, start, Some(length)))
     })
     .effect(),
+    method("Replace", "char oldChar, char newChar", "StringBuilder", |v| {
+        let (old, new) = (character(v, 1)?.to_string(), character(v, 2)?.to_string());
+        rewritten(v, |text| strings::replace(text, &old, Some(&new), Comparison::Ordinal))
+    })
+    .effect(),
     method("Replace", "string oldValue, string newValue", "StringBuilder", |v| {
         let (old, new) = (text(v, 1)?, display::text(at(v, 2))?);
         rewritten(v, |text| strings::replace(text, old, Some(&new), Comparison::Ordinal))
     })
     .effect(),
     method("Clear", "", "StringBuilder", |v| rewritten(v, |_| Ok(String::new()))).effect(),
+    method("ToString", "", "string", |v| ok(builder(v)?.text())).effect(),
+    method("ToString", "int startIndex, int length", "string", |v| {
+        ok(strings::substring(&builder(v)?.text(), int(v, 1)?, int(v, 2)?)?)
+    })
+    .effect(),
+];
+
+/// `StringWriter`: a builder that is written to.
+pub(super) const STRING_WRITER: &[Member] = &[
+    constructor("", |_| ok(StringBuilder::new(""))),
+    method("Write", "object value", "void", |v| {
+        appended(v, &display::text(at(v, 1))?, "")?;
+        Ok(Value::Null)
+    })
+    .effect(),
+    method("Write", "string format, params object[] arg", "void", |v| {
+        appended(v, &display::composite(text(v, 1)?, &items(v, 2)?)?, "")?;
+        Ok(Value::Null)
+    })
+    .effect(),
+    method("WriteLine", "object value = null", "void", |v| {
+        appended(v, &display::text(at(v, 1))?, "\n")?;
+        Ok(Value::Null)
+    })
+    .effect(),
+    method("GetStringBuilder", "", "StringBuilder", |v| Ok(at(v, 0).clone())).effect(),
+    method("Flush", "", "void", |_| Ok(Value::Null)).effect(),
+    method("Close", "", "void", |_| Ok(Value::Null)).effect(),
+    method("Dispose", "", "void", |_| Ok(Value::Null)).effect(),
     method("ToString", "", "string", |v| ok(builder(v)?.text())).effect(),
 ];
 

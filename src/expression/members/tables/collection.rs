@@ -12,8 +12,9 @@ use crate::expression::library::sequence::{self, elements};
 use crate::expression::library::{collections as library, message};
 use crate::expression::value::Value;
 use crate::expression::value::collection::keyed::{Map, Set};
-use crate::expression::value::collection::{List, ListKind, Pair};
+use crate::expression::value::collection::{Grouping, List, ListKind, Pair};
 use crate::expression::value::json::Json;
+use crate::expression::value::key::Key;
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
 
 pub(super) fn source(call: &Call<'_, '_>) -> Result<Vec<Value>, Thrown> {
@@ -117,6 +118,26 @@ pub(super) const LIST: &[Member] = &[
         ok(List::growing(library::get_range(list(v, 0)?, int(v, 1)?, int(v, 2)?)?))
     })
     .effect(),
+    method("InsertRange", "int index, IEnumerable<T> collection", "void", |v| {
+        nothing(library::insert_range(list(v, 0)?, int(v, 1)?, items(v, 2)?)?)
+    })
+    .effect(),
+    method("RemoveRange", "int index, int count", "void", |v| {
+        nothing(library::remove_range(list(v, 0)?, int(v, 1)?, int(v, 2)?)?)
+    })
+    .effect(),
+    method_with("FindLast<T>", "Predicate<T> match", "T", |call| {
+        let default = default_of(call.wanted());
+        elements::last_or(&source(call)?, Some(&mut |with| call.invoke(1, with)), default)
+    }),
+    method_with("TrueForAll", "Predicate<T> match", "bool", |call| {
+        ok(sequence::all(&source(call)?, &mut |with| call.invoke(1, with))?)
+    }),
+    method("LastIndexOf", "T item", "int", |v| ok(library::last_index_of(list(v, 0)?, at(v, 1))))
+        .effect(),
+    method("BinarySearch", "T item", "int", |v| ok(library::binary_search(list(v, 0)?, at(v, 1))?))
+        .effect(),
+    method("AsReadOnly", "", "IReadOnlyList<T>", |v| Ok(at(v, 0).clone())).effect(),
     method("Reverse", "", "void", |v| nothing(library::reverse(list(v, 0)?)?)).effect(),
     method("Sort", "", "void", |v| nothing(library::sort(list(v, 0)?, None)?)).effect(),
     method_with("Sort", "Func<T, T, int> comparison", "void", |call| {
@@ -134,6 +155,8 @@ pub(super) const QUEUE: &[Member] = &[
     method("Enqueue", "T item", "void", |v| nothing(library::add(list(v, 0)?, at(v, 1).clone())?))
         .effect(),
     method("Dequeue", "", "T", |v| library::take(list(v, 0)?)).effect(),
+    method_with("TryDequeue<T>", "out T result", "bool", |call| tried(call, library::take)),
+    method_with("TryPeek<T>", "out T result", "bool", |call| tried(call, library::peek)),
     method("Peek", "", "T", |v| library::peek(list(v, 0)?)).effect(),
     method("Clear", "", "void", |v| nothing(library::clear(list(v, 0)?)?)).effect(),
 ];
@@ -147,8 +170,34 @@ pub(super) const STACK: &[Member] = &[
     method("Push", "T item", "void", |v| nothing(library::add(list(v, 0)?, at(v, 1).clone())?))
         .effect(),
     method("Pop", "", "T", |v| library::take(list(v, 0)?)).effect(),
+    method_with("TryPop<T>", "out T result", "bool", |call| tried(call, library::take)),
+    method_with("TryPeek<T>", "out T result", "bool", |call| tried(call, library::peek)),
     method("Peek", "", "T", |v| library::peek(list(v, 0)?)).effect(),
     method("Clear", "", "void", |v| nothing(library::clear(list(v, 0)?)?)).effect(),
+];
+
+/// `TryDequeue`, `TryPop`, `TryPeek`: whether there is one.
+fn tried(call: &mut Call<'_, '_>, take: fn(&List) -> Outcome) -> Outcome {
+    let list = Arc::clone(list(call.arguments(), 0)?);
+    let is_there = list.len() > 0;
+    let found = if is_there { take(&list)? } else { default_of(call.wanted()) };
+    call.outs.push(found);
+    ok(is_there)
+}
+
+/// What `ToLookup` gives: a key that it does not have has no items.
+pub(super) const LOOKUP: &[Member] = &[
+    property("Count", "int", length).effect(),
+    index("object key", "T", |v| {
+        let key = Key::new(at(v, 1), false);
+        let found = items(v, 0)?.into_iter().find(|group| match group {
+            Value::Grouping(group) => Key::new(&group.key, false) == key,
+            _ => false,
+        });
+        let empty = || Grouping { key: at(v, 1).clone(), items: Vec::new() };
+        Ok(found.unwrap_or_else(|| Value::Grouping(Arc::new(empty()))))
+    })
+    .effect(),
 ];
 
 pub(super) const SET: &[Member] = &[
@@ -191,6 +240,37 @@ pub(super) const SET: &[Member] = &[
         ok(library::set_is_superset(set(v, 0)?, &items(v, 1)?))
     })
     .effect(),
+    method("IsProperSubsetOf", "IEnumerable<T> other", "bool", |v| {
+        let (own, others) = (set(v, 0)?, items(v, 1)?);
+        let equal = library::set_equals(own, others.clone())?;
+        ok(!equal && library::set_is_subset(own, others)?)
+    })
+    .effect(),
+    method("IsProperSupersetOf", "IEnumerable<T> other", "bool", |v| {
+        let (own, others) = (set(v, 0)?, items(v, 1)?);
+        ok(library::set_is_superset(own, &others) && !library::set_equals(own, others)?)
+    })
+    .effect(),
+    method("SymmetricExceptWith", "IEnumerable<T> other", "void", |v| {
+        let own = set(v, 0)?;
+        for item in Set::of(items(v, 1)?, false)?.snapshot() {
+            if !own.remove(&item) {
+                own.add(item)?;
+            }
+        }
+        Ok(Value::Null)
+    })
+    .effect(),
+    method_with("RemoveWhere", "Predicate<T> match", "int", |call| {
+        let own = Arc::clone(set(call.arguments(), 0)?);
+        let mut removed = 0_i32;
+        for item in own.snapshot() {
+            if call.invoke(1, std::slice::from_ref(&item))?.bool()? && own.remove(&item) {
+                removed = removed.saturating_add(1);
+            }
+        }
+        ok(removed)
+    }),
     method("SetEquals", "IEnumerable<T> other", "bool", |v| {
         ok(library::set_equals(set(v, 0)?, items(v, 1)?)?)
     })
@@ -231,6 +311,12 @@ pub(super) const MAP: &[Member] = &[
     })
     .effect(),
     method("Remove", "K key", "bool", |v| ok(map(v, 0)?.remove(at(v, 1)).is_some())).effect(),
+    method_with("Remove<V>", "K key, out V value", "bool", |call| {
+        let removed = map(call.arguments(), 0)?.remove(call.argument(1));
+        let was_there = removed.is_some();
+        call.outs.push(removed.unwrap_or_else(|| default_of(call.wanted())));
+        ok(was_there)
+    }),
     method("Clear", "", "void", |v| {
         map(v, 0)?.clear();
         Ok(Value::Null)

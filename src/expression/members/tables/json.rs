@@ -152,8 +152,13 @@ pub(super) const TOKEN: &[Member] = &[
     })
     .effect(),
     static_method("Parse", "string json", "JToken", |v| ok(read::token(text(v, 0)?)?)).effect(),
-    static_method("FromObject", "object o", "JToken", |v| ok(conversion::from_value(at(v, 0))?))
-        .effect(),
+    static_method("FromObject", "object o", "JToken", |v| {
+        if at(v, 0).is_null() {
+            return Err(Thrown::argument_null("o"));
+        }
+        ok(conversion::from_value(at(v, 0))?)
+    })
+    .effect(),
     static_method("DeepEquals", "JToken t1, JToken t2", "bool", |v| match (at(v, 0), at(v, 1)) {
         (Value::Json(left), Value::Json(right)) => ok(access::deep_equals(left, right)?),
         (left, right) => ok(left.is_null() && right.is_null()),
@@ -349,6 +354,16 @@ pub(super) const CONVERT: &[Member] = &[
             return library::deserialize(call.text(0)?);
         }
         let target = target(call.wanted())?;
+        if call.text(0)?.trim().is_empty() {
+            if !call.wanted().is_value() || matches!(call.wanted(), Type::Nullable(_)) {
+                return Ok(Value::Null);
+            }
+            let message = format!(
+                "No JSON content found and type '{}' is not nullable.",
+                call.wanted().full_name()
+            );
+            return Err(Thrown::new(ExceptionKind::JsonSerialization, message));
+        }
         conversion::to_target(&read::token(call.text(0)?)?, &target)
     }),
     static_method("ToString", "object value", "string", |v| {

@@ -4,18 +4,15 @@ use std::sync::Arc;
 
 use super::super::arguments::{
     Outcome, at, ignores_case, int, items, list, method, method_with, ok, static_method,
-    static_with,
 };
 use super::super::{Call, Member};
-use super::collection::{nothing, sequenced, source};
+use super::collection::{sequenced, source};
 use crate::expression::eval::default_of;
 use crate::expression::library::sequence::{self, elements, group, numbers, order};
-use crate::expression::library::{collections as library, operators};
 use crate::expression::types::is_instance;
 use crate::expression::value::Value;
 use crate::expression::value::collection::List;
 use crate::expression::value::collection::keyed::Map;
-use crate::expression::value::thrown::{ExceptionKind, Thrown};
 
 /// A LINQ member that takes an optional condition: `First()` and `First(x => …)`.
 macro_rules! conditional {
@@ -295,51 +292,3 @@ pub(super) const ENUMERABLE: &[Member] = &[
     .effect(),
     static_method("Empty<X>", "", "IEnumerable<X>", |_| sequenced(Vec::new())).effect(),
 ];
-
-pub(super) const STATIC_ARRAY: &[Member] = &[
-    static_method("Empty<X>", "", "X[]", |_| ok(List::array(Vec::new()))).effect(),
-    static_method("IndexOf<X>", "X[] array, X value", "int", |v| {
-        let found = items(v, 0)?.iter().position(|item| operators::equals(item, at(v, 1)));
-        ok(found.and_then(|at| i32::try_from(at).ok()).unwrap_or(-1))
-    })
-    .effect(),
-    static_method("Copy<X>", "X[] sourceArray, X[] destinationArray, int length", "void", |v| {
-        copied(v, 0, 0, int(v, 2)?)
-    })
-    .effect(),
-    static_method(
-        "Copy<X>",
-        "X[] sourceArray, int sourceIndex, X[] destinationArray, int destinationIndex, int length",
-        "void",
-        |v| {
-            let arrays = [at(v, 0).clone(), at(v, 2).clone()];
-            copied(&arrays, int(v, 1)?, int(v, 3)?, int(v, 4)?)
-        },
-    )
-    .effect(),
-    static_method("Reverse<X>", "X[] array", "void", |v| nothing(library::reverse(list(v, 0)?)?))
-        .effect(),
-    static_method("Sort<X>", "X[] array", "void", |v| nothing(library::sort(list(v, 0)?, None)?))
-        .effect(),
-    static_with("Exists<X>", "X[] array, Predicate<X> match", "bool", |call| {
-        ok(sequence::any(&source(call)?, Some(&mut |with| call.invoke(1, with)))?)
-    }),
-    static_with("Find<X>", "X[] array, Predicate<X> match", "X", |call| {
-        let default = default_of(call.wanted());
-        elements::first_or(&source(call)?, Some(&mut |with| call.invoke(1, with)), default)
-    }),
-];
-
-/// Copies items from the first array into the second.
-fn copied(v: &[Value], from: i32, to: i32, length: i32) -> Outcome {
-    let source = items(v, 0)?;
-    let target = list(v, 1)?;
-    let start = usize::try_from(from).unwrap_or(usize::MAX);
-    let count = usize::try_from(length).unwrap_or(usize::MAX);
-    let wrong = || Thrown::new(ExceptionKind::Argument, "Source array was not long enough.");
-    let part = source.get(start..start.saturating_add(count)).ok_or_else(wrong)?;
-    for (place, item) in (to..).zip(part) {
-        target.set_at(place, item.clone())?;
-    }
-    Ok(Value::Null)
-}

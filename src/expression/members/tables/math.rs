@@ -1,9 +1,12 @@
 //! `Math`, but for what takes any number.
 
-use super::super::Member;
-use super::super::arguments::{Outcome, at, int, ok, static_method, static_property};
-use crate::expression::library::math::{self, Midpoint};
+use super::super::arguments::{Outcome, at, int, ok, static_method, static_property, static_with};
+use super::super::{Call, Member};
+use crate::expression::library::display;
+use crate::expression::library::math::{self, Midpoint, Whole};
+use crate::expression::library::operators::{self, Operator};
 use crate::expression::value::Value;
+use crate::expression::value::thrown::{ExceptionKind, Thrown};
 
 pub(super) const MATH: &[Member] = &[
     static_property("PI", "double", |_| ok(std::f64::consts::PI)),
@@ -32,14 +35,14 @@ pub(super) const MATH: &[Member] = &[
     static_method("Log10", "double d", "double", |v| ok(math::log10(at(v, 0))?)),
     static_method("Round", "decimal d, int decimals = 0", "decimal", |v| rounded(v, 0)),
     static_method("Round", "decimal d, MidpointRounding mode", "decimal", |v| {
-        math::round(at(v, 0), 0, midpoint(int(v, 1)?))
+        math::round(at(v, 0), 0, Midpoint::from_number(int(v, 1)?)?)
     }),
     static_method("Round", "decimal d, int decimals, MidpointRounding mode", "decimal", |v| {
         rounded(v, int(v, 2)?)
     }),
     static_method("Round", "double a, int digits = 0", "double", |v| rounded(v, 0)),
     static_method("Round", "double a, MidpointRounding mode", "double", |v| {
-        math::round(at(v, 0), 0, midpoint(int(v, 1)?))
+        math::round(at(v, 0), 0, Midpoint::from_number(int(v, 1)?)?)
     }),
     static_method("Round", "double a, int digits, MidpointRounding mode", "double", |v| {
         rounded(v, int(v, 2)?)
@@ -47,16 +50,52 @@ pub(super) const MATH: &[Member] = &[
     static_method("Clamp", "int value, int min, int max", "int", clamped),
     static_method("Clamp", "long value, long min, long max", "long", clamped),
     static_method("Clamp", "double value, double min, double max", "double", clamped),
+    static_method("Clamp", "decimal value, decimal min, decimal max", "decimal", clamped),
+    static_with("DivRem", "int a, int b, out int result", "int", divided),
+    static_with("DivRem", "long a, long b, out long result", "long", divided),
+    static_method("BigMul", "int a, int b", "long", |v| {
+        ok(i64::from(int(v, 0)?).wrapping_mul(i64::from(int(v, 1)?)))
+    }),
+    static_method("IEEERemainder", "double x, double y", "double", |v| {
+        let y = math::real(at(v, 1), |y| y)?;
+        ok(math::real(at(v, 0), |x| x - y * (x / y).round_ties_even())?)
+    }),
 ];
 
-fn rounded(v: &[Value], mode: i32) -> Outcome {
-    math::round(at(v, 0), int(v, 1)?, midpoint(mode))
+/// The static members of `decimal` that `Math` has too.
+pub(super) const DECIMAL_MORE: &[Member] = &[
+    static_property("Zero", "decimal", |_| ok(rust_decimal::Decimal::ZERO)),
+    static_property("One", "decimal", |_| ok(rust_decimal::Decimal::ONE)),
+    static_property("MinusOne", "decimal", |_| ok(rust_decimal::Decimal::NEGATIVE_ONE)),
+    static_method("Truncate", "decimal d", "decimal", |v| math::whole(Whole::Truncate, at(v, 0))),
+    static_method("Floor", "decimal d", "decimal", |v| math::whole(Whole::Floor, at(v, 0))),
+    static_method("Ceiling", "decimal d", "decimal", |v| math::whole(Whole::Ceiling, at(v, 0))),
+    static_method("Round", "decimal d, int decimals = 0", "decimal", |v| rounded(v, 0)),
+    static_method("Round", "decimal d, MidpointRounding mode", "decimal", |v| {
+        math::round(at(v, 0), 0, Midpoint::from_number(int(v, 1)?)?)
+    }),
+    static_method("Round", "decimal d, int decimals, MidpointRounding mode", "decimal", |v| {
+        rounded(v, int(v, 2)?)
+    }),
+];
+
+/// `Math.DivRem(a, b, out remainder)`.
+fn divided(call: &mut Call<'_, '_>) -> Outcome {
+    let (one, other) = (call.argument(0), call.argument(1));
+    let rest = operators::binary(Operator::Remainder, one, other)?;
+    call.outs.push(rest);
+    operators::binary(Operator::Divide, one, other)
 }
 
-const fn midpoint(mode: i32) -> Midpoint {
-    if mode == 1 { Midpoint::AwayFromZero } else { Midpoint::ToEven }
+fn rounded(v: &[Value], mode: i32) -> Outcome {
+    math::round(at(v, 0), int(v, 1)?, Midpoint::from_number(mode)?)
 }
 
 fn clamped(v: &[Value]) -> Outcome {
+    if operators::compare(at(v, 1), at(v, 2))?.is_some_and(std::cmp::Ordering::is_gt) {
+        let (least, most) = (display::text(at(v, 1))?, display::text(at(v, 2))?);
+        let message = format!("'{least}' cannot be greater than {most}.");
+        return Err(Thrown::new(ExceptionKind::Argument, message));
+    }
     math::min(&math::max(at(v, 0), at(v, 1))?, at(v, 2))
 }

@@ -258,6 +258,10 @@ pub(super) const DATE: &[Member] = &[
         ok(days.and_then(|days| i32::try_from(days).ok()).ok_or_else(wrong)?)
     }),
     static_method("IsLeapYear", "int year", "bool", |v| {
+        if !(1..=9999).contains(&int(v, 0)?) {
+            let why = "Year must be between 1 and 9999.";
+            return Err(Thrown::out_of_range("year", why));
+        }
         ok(civil::days(int(v, 0)?, 2, 29).is_some())
     }),
     property("Ticks", "long", |v| ok(date(v, 0)?.ticks)),
@@ -385,4 +389,8 @@ pub(super) const OFFSET: &[Member] = &[
     method("ToString", "string format, CultureInfo provider = null", "string", formatted),
     method("ToString", "CultureInfo provider", "string", |v| ok(display::text(at(v, 0))?)),
     method("CompareTo", "DateTimeOffset other", "int", compared),
+    method("EqualsExact", "DateTimeOffset other", "bool", |v| {
+        let (one, other) = (offset(v, 0)?, offset(v, 1)?);
+        ok(one.ticks == other.ticks && one.offset_minutes == other.offset_minutes)
+    }),
 ];

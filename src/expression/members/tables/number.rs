@@ -8,10 +8,10 @@ use super::super::arguments::{
 };
 use crate::expression::library::convert::{self, Numeric, base64};
 use crate::expression::library::math::{self, Whole};
-use crate::expression::library::number::parse;
-use crate::expression::library::{display, encoding, operators};
+use crate::expression::library::number::{parse, styles};
+use crate::expression::library::{display, operators};
 use crate::expression::value::Value;
-use crate::expression::value::thrown::Thrown;
+use crate::expression::value::thrown::{ExceptionKind, Thrown};
 use crate::expression::value::writer::Random;
 
 /// `Parse`, `TryParse`, `MinValue` and `MaxValue` of a numeric type.
@@ -45,6 +45,9 @@ macro_rules! numeric {
                 |call| tried(call, $min, |v| styled(v, Numeric::$target)),
             ),
             method("CompareTo", "object value", "int", |v| compared(v)),
+            method("Equals", concat!($name, " obj"), "bool", |v| {
+                ok(operators::equals(at(v, 0), at(v, 1)))
+            }),
         ]
     };
 }
@@ -72,6 +75,7 @@ pub(super) const FLOAT_MORE: &[Member] = &[
     static_property("Epsilon", "float", |_| ok(f32::from_bits(1))),
     static_method("IsNaN", "float f", "bool", |v| ok(double(v, 0)?.is_nan())),
     static_method("IsInfinity", "float f", "bool", |v| ok(double(v, 0)?.is_infinite())),
+    static_method("IsFinite", "float f", "bool", |v| ok(double(v, 0)?.is_finite())),
 ];
 
 pub(super) const DOUBLE_MORE: &[Member] = &[
@@ -81,14 +85,22 @@ pub(super) const DOUBLE_MORE: &[Member] = &[
     static_property("Epsilon", "double", |_| ok(f64::from_bits(1))),
     static_method("IsNaN", "double d", "bool", |v| ok(double(v, 0)?.is_nan())),
     static_method("IsInfinity", "double d", "bool", |v| ok(double(v, 0)?.is_infinite())),
+    static_method("IsFinite", "double d", "bool", |v| ok(double(v, 0)?.is_finite())),
+    static_method("IsPositiveInfinity", "double d", "bool", |v| {
+        ok(operators::equals(at(v, 0), &Value::Double(f64::INFINITY)))
+    }),
+    static_method("IsNegativeInfinity", "double d", "bool", |v| {
+        ok(operators::equals(at(v, 0), &Value::Double(f64::NEG_INFINITY)))
+    }),
 ];
 
 /// The style for hexadecimal digits.
 const HEX_STYLE: i32 = 512;
 
 fn styled(v: &[Value], target: Numeric) -> Outcome {
-    if int(v, 1)? & HEX_STYLE == 0 {
-        return convert::parse(text(v, 0)?, target);
+    let style = int(v, 1)?;
+    if style & HEX_STYLE == 0 {
+        return styles::parse(text(v, 0)?, style, target);
     }
     let bits = parse::in_base(text(v, 0)?.trim(), 16)?;
     convert::cast_number(&Value::ULong(bits), target)
@@ -152,7 +164,26 @@ pub(super) const GUID: &[Member] = &[
         call.outs.push(Value::Guid(parsed.unwrap_or(0)));
         ok(parsed.is_some())
     }),
+    static_method("ParseExact", "string input, string format", "Guid", |v| {
+        let guid = parse::guid(text(v, 0)?)?;
+        let written = display::formatted(&Value::Guid(guid), text(v, 1)?)?;
+        if written.eq_ignore_ascii_case(text(v, 0)?.trim()) {
+            return Ok(Value::Guid(guid));
+        }
+        Err(Thrown::format())
+    }),
     constructor("string g", |v| parse::guid(text(v, 0)?).map(Value::Guid)),
+    constructor("byte[] b", |v| {
+        let given = bytes(v, 0)?;
+        let wrong = "Byte array for Guid must be exactly 16 bytes long. (Parameter 'b')";
+        let wrong = || Thrown::new(ExceptionKind::Argument, wrong);
+        let given: [u8; 16] = given.as_ref().try_into().map_err(|_| wrong())?;
+        let [a, b, c, d, e, f, g, h, rest @ ..] = given;
+        let mut ordered = vec![d, c, b, a, f, e, h, g];
+        ordered.extend(rest);
+        let number = |sum: u128, byte: &u8| (sum << 8) | u128::from(*byte);
+        Ok(Value::Guid(ordered.iter().fold(0, number)))
+    }),
     method("ToByteArray", "", "byte[]", |v| match at(v, 0) {
         // .NET keeps the first three fields with their low bytes first.
         Value::Guid(guid) => {
@@ -182,14 +213,13 @@ macro_rules! replaced {
     };
 }
 
-pub(super) const MATH_MAX: &[Member] = for_numbers!("Max", "two", "int", "uint", "long", "ulong", "decimal", "double" => |v| {
+pub(super) const MATH_MAX: &[Member] = for_numbers!("Max", "two", "byte", "int", "uint", "long", "ulong", "float", "decimal", "double" => |v| {
     math::max(at(v, 0), at(v, 1))
 });
-pub(super) const MATH_MIN: &[Member] = for_numbers!("Min", "two", "int", "uint", "long", "ulong", "decimal", "double" => |v| {
+pub(super) const MATH_MIN: &[Member] = for_numbers!("Min", "two", "byte", "int", "uint", "long", "ulong", "float", "decimal", "double" => |v| {
     math::min(at(v, 0), at(v, 1))
 });
-pub(super) const MATH_ABS: &[Member] =
-    for_numbers!("Abs", "one", "int", "long", "decimal", "double" => |v| math::abs(at(v, 0)));
+pub(super) const MATH_ABS: &[Member] = for_numbers!("Abs", "one", "int", "long", "float", "decimal", "double" => |v| math::abs(at(v, 0)));
 pub(super) const MATH_FLOOR: &[Member] =
     for_numbers!("Floor", "one", "decimal", "double" => |v| math::whole(Whole::Floor, at(v, 0)));
 pub(super) const MATH_CEILING: &[Member] = for_numbers!("Ceiling", "one", "decimal", "double" => |v| {
@@ -239,6 +269,13 @@ pub(super) const CONVERT: &[Member] = &[
     static_method("ToString", "object value, CultureInfo provider = null", "string", |v| {
         convert::to_text(at(v, 0))
     }),
+    static_method("ToString", "string value", "string", |v| Ok(at(v, 0).clone())),
+    static_method("ToString", "byte value, int toBase", "string", |v| {
+        ok(convert::to_text_in_base(at(v, 0), int(v, 1)?)?)
+    }),
+    static_method("ToString", "int value, int toBase", "string", |v| {
+        ok(convert::to_text_in_base(at(v, 0), int(v, 1)?)?)
+    }),
     static_method("ToString", "long value, int toBase", "string", |v| {
         ok(convert::to_text_in_base(at(v, 0), int(v, 1)?)?)
     }),
@@ -246,34 +283,12 @@ pub(super) const CONVERT: &[Member] = &[
         "ToBase64String",
         "byte[] inArray, Base64FormattingOptions options = 0",
         "string",
-        |v| ok(base64::encode(&bytes(v, 0)?)?),
+        |v| ok(base64::encode_lines(&bytes(v, 0)?, int(v, 1)? & 1 != 0)?),
     ),
     static_method("FromBase64String", "string s", "byte[]", |v| ok(base64::decode(text(v, 0)?)?)),
     static_method("ToHexString", "byte[] inArray", "string", |v| ok(base64::hex(&bytes(v, 0)?)?)),
     static_method("FromHexString", "string s", "byte[]", |v| ok(base64::decode_hex(text(v, 0)?)?)),
     static_method("IsDBNull", "object value", "bool", |_| ok(false)),
-];
-
-pub(super) const BIT_CONVERTER: &[Member] = &[
-    static_method("ToString", "byte[] value", "string", |v| ok(base64::hyphenated(&bytes(v, 0)?)?)),
-    static_method("GetBytes", "int value", "byte[]", |v| ok(encoding::number_bytes(at(v, 0))?)),
-    static_method("GetBytes", "uint value", "byte[]", |v| ok(encoding::number_bytes(at(v, 0))?)),
-    static_method("GetBytes", "long value", "byte[]", |v| ok(encoding::number_bytes(at(v, 0))?)),
-    static_method("GetBytes", "ulong value", "byte[]", |v| ok(encoding::number_bytes(at(v, 0))?)),
-    static_method("GetBytes", "double value", "byte[]", |v| ok(encoding::number_bytes(at(v, 0))?)),
-    static_method("ToInt32", "byte[] value, int startIndex", "int", |v| {
-        ok(encoding::to_int(&bytes(v, 0)?, int(v, 1)?)?)
-    }),
-    static_method("ToUInt32", "byte[] value, int startIndex", "uint", |v| {
-        ok(encoding::to_uint(&bytes(v, 0)?, int(v, 1)?)?)
-    }),
-    static_method("ToInt64", "byte[] value, int startIndex", "long", |v| {
-        ok(encoding::to_long(&bytes(v, 0)?, int(v, 1)?)?)
-    }),
-    static_method("ToUInt64", "byte[] value, int startIndex", "ulong", |v| {
-        ok(encoding::to_ulong(&bytes(v, 0)?, int(v, 1)?)?)
-    }),
-    static_property("IsLittleEndian", "bool", |_| ok(true)),
 ];
 
 fn random(v: &[Value]) -> Result<&Random, Thrown> {

@@ -13,7 +13,7 @@ use crate::expression::types::Class;
 use crate::expression::value::Value;
 use crate::expression::value::collection::{Pair, Record};
 use crate::expression::value::crypto::{Algorithm, Hasher};
-use crate::expression::value::thrown::{ExceptionKind, Thrown};
+use crate::expression::value::thrown::Thrown;
 use crate::expression::value::web::{Absolute, Uri};
 
 fn uri_of(v: &[Value], index: usize) -> Result<&Arc<Uri>, Thrown> {
@@ -131,6 +131,7 @@ pub(super) const IP_ADDRESS: &[Member] = &[
         ok(read.is_some())
     }),
     static_method("IsLoopback", "IPAddress address", "bool", |v| ok(address(v)?.is_loopback())),
+    property("AddressFamily", "AddressFamily", |v| ok(if address(v)?.is_ipv4() { 2 } else { 23 })),
     method("GetAddressBytes", "", "byte[]", |v| ok(web::address_bytes(address(v)?))),
 ];
 
@@ -201,73 +202,6 @@ pub(super) const HASH_ALGORITHM: &[Member] =
     })
     .effect()];
 
-fn thrown(v: &[Value]) -> Result<&Thrown, Thrown> {
-    match at(v, 0) {
-        Value::Exception(thrown) => Ok(thrown),
-        other => Err(other.refused("System.Exception")),
-    }
-}
-
-pub(super) const EXCEPTION: &[Member] = &[
-    property("Message", "string", |v| ok(thrown(v)?.message.clone())),
-    property("InnerException", "Exception", |_| Ok(Value::Null)),
-    property("StackTrace", "string", |_| ok("")),
-    property("Source", "string", |_| ok("")),
-];
-
-/// `new Exception(message)` for each kind: a kind is not an argument, so each has its own.
-macro_rules! exceptions {
-    ($($kind:ident = $made:ident),* $(,)?) => {
-        $(const $made: &[Member] =
-            &[constructor("string message = null, Exception innerException = null", |v| {
-                made(v, ExceptionKind::$kind)
-            })];)*
-
-        pub(super) const fn exception(kind: ExceptionKind) -> &'static [&'static [Member]] {
-            match kind {
-                $(ExceptionKind::$kind => &[EXCEPTION, $made],)*
-                _ => &[EXCEPTION],
-            }
-        }
-    };
-}
-
-fn made(v: &[Value], kind: ExceptionKind) -> Outcome {
-    let message = match at(v, 0).string_or_null()? {
-        Some(message) => message.to_string(),
-        None => format!("Exception of type '{}' was thrown.", kind.full_name()),
-    };
-    ok(Thrown::new(kind, message))
-}
-
-exceptions! {
-    Exception = EXCEPTIONS,
-    System = SYSTEMS,
-    Application = APPLICATIONS,
-    Argument = ARGUMENTS,
-    ArgumentNull = ARGUMENT_NULLS,
-    ArgumentOutOfRange = ARGUMENT_OUT_OF_RANGES,
-    Arithmetic = ARITHMETICS,
-    DivideByZero = DIVIDE_BY_ZEROS,
-    Overflow = OVERFLOWS,
-    Format = FORMATS,
-    IndexOutOfRange = INDEX_OUT_OF_RANGES,
-    InvalidCast = INVALID_CASTS,
-    InvalidOperation = INVALID_OPERATIONS,
-    KeyNotFound = KEY_NOT_FOUNDS,
-    NotImplemented = NOT_IMPLEMENTEDS,
-    NotSupported = NOT_SUPPORTEDS,
-    NullReference = NULL_REFERENCES,
-    Timeout = TIMEOUTS,
-    UnauthorizedAccess = UNAUTHORIZED_ACCESSS,
-    UriFormat = URI_FORMATS,
-    Json = JSONS,
-    JsonReader = JSON_READERS,
-    JsonSerialization = JSON_SERIALIZATIONS,
-    Xml = XMLS,
-    Cryptographic = CRYPTOGRAPHICS,
-}
-
 /// Comparers are the numbers of the comparisons they do.
 pub(super) const COMPARER: &[Member] = &[
     static_property("Ordinal", "StringComparer", |_| ok(4)),
@@ -298,6 +232,19 @@ pub(super) const CULTURE: &[Member] = &[
 pub(super) const ENVIRONMENT: &[Member] = &[static_property("NewLine", "string", |_| ok("\r\n"))];
 
 pub(super) const TUPLE: &[Member] = &[
+    static_method("Create<X>", "X item1", "Tuple<X>", |v| ok(Record::tuple(v.to_vec()))),
+    static_method(
+        "Create<X,Y,Z,U>",
+        "X item1, Y item2, Z item3, U item4",
+        "Tuple<X, Y, Z, U>",
+        |v| ok(Record::tuple(v.to_vec())),
+    ),
+    static_method(
+        "Create<X,Y,Z,U,R>",
+        "X item1, Y item2, Z item3, U item4, R item5",
+        "Tuple<X, Y, Z, U, R>",
+        |v| ok(Record::tuple(v.to_vec())),
+    ),
     static_method("Create<X,Y>", "X item1, Y item2", "Tuple<X, Y>", |v| {
         ok(Record::tuple(v.to_vec()))
     }),

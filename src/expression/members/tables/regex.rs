@@ -9,7 +9,7 @@ use super::super::arguments::{
 };
 use crate::expression::library::pattern;
 use crate::expression::value::Value;
-use crate::expression::value::matched::Pattern;
+use crate::expression::value::matched::{Match, Pattern};
 use crate::expression::value::thrown::Thrown;
 
 /// The pattern: an object, or a string that is compiled now.
@@ -17,6 +17,27 @@ fn regex(v: &[Value], index: usize, options: i32) -> Result<Arc<Pattern>, Thrown
     match at(v, index) {
         Value::Regex(pattern) => Ok(Arc::clone(pattern)),
         other => pattern::new(other.string()?, options).map(Arc::new),
+    }
+}
+
+/// The first match, which can be asked for the next one.
+fn found(pattern: &Arc<Pattern>, text: &Arc<str>) -> Match {
+    pattern::first(pattern, text).of(pattern, text)
+}
+
+/// `match.NextMatch()`
+fn next(v: &[Value]) -> Result<Match, Thrown> {
+    let Value::Match(found) = at(v, 0) else {
+        return Err(at(v, 0).refused("System.Text.RegularExpressions.Match"));
+    };
+    let whole = found.whole();
+    match &found.origin {
+        Some(origin) if whole.success => {
+            let (pattern, text) = &**origin;
+            let after = whole.index.saturating_add(whole.length.max(1));
+            Ok(pattern::next_after(pattern, text, after).of(pattern, text))
+        }
+        _ => Ok(Match::empty()),
     }
 }
 
@@ -40,9 +61,7 @@ pub(super) const REGEX: &[Member] = &[
     method("IsMatch", "string input", "bool", |v| {
         ok(pattern::is_match(&*regex(v, 0, 0)?, text(v, 1)?))
     }),
-    method("Match", "string input", "Match", |v| {
-        ok(pattern::first(&*regex(v, 0, 0)?, text(v, 1)?))
-    }),
+    method("Match", "string input", "Match", |v| ok(found(&regex(v, 0, 0)?, text(v, 1)?))),
     method("Matches", "string input", "MatchCollection", |v| {
         ok(Value::sequence(pattern::all(&*regex(v, 0, 0)?, text(v, 1)?)?))
     }),
@@ -70,7 +89,7 @@ pub(super) const REGEX: &[Member] = &[
         "Match",
         "string input, string pattern, RegexOptions options = 0",
         "Match",
-        |v| ok(pattern::first(&*regex(v, 1, int(v, 2)?)?, text(v, 0)?)),
+        |v| ok(found(&regex(v, 1, int(v, 2)?)?, text(v, 0)?)),
     ),
     static_method(
         "Matches",
@@ -103,9 +122,7 @@ pub(super) const REGEX: &[Member] = &[
     static_method("IsMatch", TIMED, "bool", |v| {
         ok(pattern::is_match(&*regex(v, 1, int(v, 2)?)?, text(v, 0)?))
     }),
-    static_method("Match", TIMED, "Match", |v| {
-        ok(pattern::first(&*regex(v, 1, int(v, 2)?)?, text(v, 0)?))
-    }),
+    static_method("Match", TIMED, "Match", |v| ok(found(&regex(v, 1, int(v, 2)?)?, text(v, 0)?))),
     static_method("Matches", TIMED, "MatchCollection", |v| {
         ok(Value::sequence(pattern::all(&*regex(v, 1, int(v, 2)?)?, text(v, 0)?)?))
     }),
@@ -141,8 +158,10 @@ pub(super) const GROUP: &[Member] = &[
 ];
 
 /// The groups of a match are the match itself.
-pub(super) const MATCH: &[Member] =
-    &[property("Groups", "GroupCollection", |v| Ok(at(v, 0).clone()))];
+pub(super) const MATCH: &[Member] = &[
+    method("NextMatch", "", "Match", |v| ok(next(v)?)),
+    property("Groups", "GroupCollection", |v| Ok(at(v, 0).clone())),
+];
 
 pub(super) const GROUPS: &[Member] = &[
     property("Count", "int", |v| match at(v, 0) {

@@ -9,7 +9,7 @@ use super::super::arguments::{
 };
 use crate::expression::library::text::compare::{self, Comparison};
 use crate::expression::library::text::split::{self, Options};
-use crate::expression::library::text::{self as strings, character as chars, trim};
+use crate::expression::library::text::{self as strings, trim};
 use crate::expression::library::{display, token};
 use crate::expression::value::Value;
 use crate::expression::value::thrown::Thrown;
@@ -38,6 +38,12 @@ pub(super) const STRING: &[Member] = &[
         ok(strings::ends_with(text(v, 0)?, text(v, 1)?, comparison(v, 2)?))
     }),
     method("EndsWith", "char value", "bool", |v| ok(text(v, 0)?.ends_with(character(v, 1)?))),
+    method("StartsWith", "string value, bool ignoreCase, CultureInfo culture", "bool", |v| {
+        ok(strings::starts_with(text(v, 0)?, text(v, 1)?, cased(v)?))
+    }),
+    method("EndsWith", "string value, bool ignoreCase, CultureInfo culture", "bool", |v| {
+        ok(strings::ends_with(text(v, 0)?, text(v, 1)?, cased(v)?))
+    }),
     method("Equals", "string value, StringComparison comparisonType", "bool", |v| {
         let comparison = comparison(v, 2)?;
         ok(at(v, 1).string().is_ok_and(|other| {
@@ -52,6 +58,12 @@ pub(super) const STRING: &[Member] = &[
     }),
     method("IndexOf", "string value, StringComparison comparisonType", "int", |v| {
         ok(strings::index_of(text(v, 0)?, text(v, 1)?, 0, comparison(v, 2)?)?)
+    }),
+    method("IndexOf", "string value, int startIndex, int count", "int", |v| {
+        index_within(v, text(v, 1)?)
+    }),
+    method("IndexOf", "char value, int startIndex, int count", "int", |v| {
+        index_within(v, &character(v, 1)?.to_string())
     }),
     method("IndexOf", "char value, int startIndex = 0", "int", |v| {
         let part = character(v, 1)?.to_string();
@@ -72,6 +84,20 @@ pub(super) const STRING: &[Member] = &[
     method("LastIndexOf", "char value", "int", |v| {
         let part = character(v, 1)?.to_string();
         ok(strings::last_index_of(text(v, 0)?, &part, Comparison::Ordinal))
+    }),
+    method("LastIndexOf", "string value, int startIndex", "int", |v| {
+        last_index_within(v, text(v, 1)?)
+    }),
+    method("LastIndexOf", "char value, int startIndex", "int", |v| {
+        last_index_within(v, &character(v, 1)?.to_string())
+    }),
+    method("LastIndexOfAny", "char[] anyOf", "int", |v| {
+        let wanted = characters(v, 1)?;
+        let all = strings::characters(text(v, 0)?)?;
+        let place = all
+            .iter()
+            .rposition(|one| matches!(one, Value::Char(character) if wanted.contains(character)));
+        ok(place.and_then(|place| i32::try_from(place).ok()).unwrap_or(-1))
     }),
     method("IndexOfAny", "char[] anyOf", "int", |v| {
         ok(strings::index_of_any(text(v, 0)?, &characters(v, 1)?))
@@ -132,7 +158,7 @@ pub(super) const STRING: &[Member] = &[
         ok(strings::pad_right(text(v, 0)?, int(v, 1)?, character(v, 2)?)?)
     }),
     method("Split", "params char[] separator", "string[]", |v| {
-        split::split_chars(text(v, 0)?, &characters(v, 1)?, None, Options::from_bits(0))
+        split_at_chars(v, &characters(v, 1)?, None, 0)
     }),
     method("Split", "char separator, StringSplitOptions options", "string[]", |v| {
         split_at_chars(v, &[character(v, 1)?], None, int(v, 2)?)
@@ -165,6 +191,10 @@ pub(super) const STRING: &[Member] = &[
         split_at_texts(v, &items(v, 1)?, Some(int(v, 2)?), int(v, 3)?)
     }),
     method("ToCharArray", "", "char[]", |v| ok(Value::array(strings::characters(text(v, 0)?)?))),
+    method("ToCharArray", "int startIndex, int length", "char[]", |v| {
+        let part = strings::substring(text(v, 0)?, int(v, 1)?, int(v, 2)?)?;
+        ok(Value::array(strings::characters(&part)?))
+    }),
     method("CompareTo", "string strB", "int", |v| {
         compared(at(v, 0), at(v, 1), Comparison::Culture)
     }),
@@ -197,7 +227,7 @@ pub(super) const STRING: &[Member] = &[
     static_method("Concat", "params object[] args", "string", |v| {
         ok(strings::concat(&items(v, 0)?)?)
     }),
-    static_method("Concat", "IEnumerable<string> values", "string", |v| {
+    static_method("Concat<X>", "IEnumerable<X> values", "string", |v| {
         ok(strings::concat(&items(v, 0)?)?)
     }),
     static_method("Join", "string separator, params object[] values", "string", |v| {
@@ -206,6 +236,23 @@ pub(super) const STRING: &[Member] = &[
     static_method("Join<X>", "string separator, IEnumerable<X> values", "string", |v| {
         ok(strings::join(separator(v)?, &items(v, 1)?)?)
     }),
+    static_method("Join", "char separator, params object[] values", "string", |v| {
+        ok(strings::join(&character(v, 0)?.to_string(), &items(v, 1)?)?)
+    }),
+    static_method(
+        "Join",
+        "string separator, string[] value, int startIndex, int count",
+        "string",
+        |v| {
+            let all = items(v, 1)?;
+            let start = usize::try_from(int(v, 2)?).unwrap_or(usize::MAX);
+            let count = usize::try_from(int(v, 3)?).unwrap_or(usize::MAX);
+            let part = all.get(start..start.saturating_add(count));
+            let why = "Index and count must refer to a location within the array.";
+            let part = part.ok_or_else(|| Thrown::out_of_range("startIndex", why))?;
+            ok(strings::join(separator(v)?, part)?)
+        },
+    ),
     static_method("Join<X>", "char separator, IEnumerable<X> values", "string", |v| {
         ok(strings::join(&character(v, 0)?.to_string(), &items(v, 1)?)?)
     }),
@@ -250,7 +297,31 @@ fn separator(v: &[Value]) -> Result<&str, Thrown> {
 }
 
 fn split_at_chars(v: &[Value], at: &[char], count: Option<i32>, options: i32) -> Outcome {
-    split::split_chars(text(v, 0)?, at, count, Options::from_bits(options))
+    let options = Options::from_bits(options);
+    if at.is_empty() {
+        return split::split_at_space(text(v, 0)?, count, options);
+    }
+    split::split_chars(text(v, 0)?, at, count, options)
+}
+
+/// `IndexOf(part, start, count)`.
+fn index_within(v: &[Value], part: &str) -> Outcome {
+    let (start, count) = (int(v, 2)?, int(v, 3)?);
+    let searched = strings::substring(text(v, 0)?, 0, start.saturating_add(count))?;
+    ok(strings::index_of(&searched, part, start, Comparison::Ordinal)?)
+}
+
+/// `LastIndexOf(part, start)`: what lies before and at `start`.
+fn last_index_within(v: &[Value], part: &str) -> Outcome {
+    let whole = text(v, 0)?;
+    let length = int(v, 2)?.saturating_add(1).min(strings::length_int(whole));
+    let searched = strings::substring(whole, 0, length)?;
+    ok(strings::last_index_of(&searched, part, Comparison::Ordinal))
+}
+
+/// The comparison of `(…, bool ignoreCase, CultureInfo culture)`.
+fn cased(v: &[Value]) -> Result<Comparison, Thrown> {
+    Ok(if at(v, 2).bool()? { Comparison::CultureIgnoreCase } else { Comparison::Culture })
 }
 
 fn split_at_texts(v: &[Value], at: &[Value], count: Option<i32>, options: i32) -> Outcome {
@@ -286,35 +357,3 @@ fn jwt(value: &Value) -> Value {
 fn basic(value: &Value) -> Value {
     value.string().ok().and_then(|text| token::basic(text)).into()
 }
-
-macro_rules! char_tests {
-    ($($name:literal = $function:path),* $(,)?) => {
-        &[
-            $(static_method($name, "char c", "bool", |v| ok($function(character(v, 0)?))),)*
-            static_method("ToUpper", "char c", "char", |v| ok(chars::to_upper(character(v, 0)?))),
-            static_method("ToLower", "char c", "char", |v| ok(chars::to_lower(character(v, 0)?))),
-            static_method("ToUpperInvariant", "char c", "char", |v| {
-                ok(chars::to_upper(character(v, 0)?))
-            }),
-            static_method("ToLowerInvariant", "char c", "char", |v| {
-                ok(chars::to_lower(character(v, 0)?))
-            }),
-            static_method("GetNumericValue", "char c", "double", |v| {
-                ok(chars::numeric_value(character(v, 0)?))
-            }),
-        ]
-    };
-}
-
-pub(super) const CHAR: &[Member] = char_tests! {
-    "IsDigit" = chars::is_digit,
-    "IsLetter" = chars::is_letter,
-    "IsLetterOrDigit" = chars::is_letter_or_digit,
-    "IsNumber" = chars::is_number,
-    "IsUpper" = chars::is_upper,
-    "IsLower" = chars::is_lower,
-    "IsWhiteSpace" = chars::is_white_space,
-    "IsControl" = chars::is_control,
-    "IsPunctuation" = chars::is_punctuation,
-    "IsSymbol" = chars::is_symbol,
-};

@@ -52,9 +52,7 @@ fn field(scan: &mut Scan<'_>, read: &mut Read, (letter, count): (char, usize)) -
     };
     match (letter, count) {
         ('d', 1 | 2) => read.day = small(number(scan)?),
-        ('d', _) => {
-            named(scan.word(), &DAYS)?;
-        }
+        ('d', _) => read.weekday = Some(named(scan.word(), &DAYS)?),
         ('M', 1 | 2) => read.month = small(number(scan)?),
         ('M', _) => read.month = Some(named(scan.word(), &MONTHS)?.wrapping_add(1)),
         ('y', 1 | 2) => read.year = full_year(number(scan)?, 2),

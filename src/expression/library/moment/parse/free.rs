@@ -130,7 +130,7 @@ fn word(scan: &mut Scan<'_>, read: &mut Read, date: &Numbers) -> Option<()> {
         }
         read.month = Some(month.wrapping_add(1));
     } else {
-        named(word, &DAYS)?;
+        read.weekday = Some(named(word, &DAYS)?);
     }
     Some(())
 }
