@@ -76,6 +76,7 @@ async fn one(gateway: &Gateway, effect: Effect, now: Timestamp) -> Event {
         | Effect::LookupResponse(_)
         | Effect::StoreResponse(..)
         | Effect::Together(_)
+        | Effect::Measure
         | Effect::Forward(_)
         | Effect::Deliver => Event::Done,
     }
