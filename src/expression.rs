@@ -47,6 +47,12 @@ pub struct Wrong {
     pub remedy: Option<String>,
 }
 
+/// Whether the byte `at` of an expression is more than a part of a string, a character or a comment.
+pub fn is_code_at(text: &str, at: usize) -> bool {
+    let tokens = lexer::lex(text, 0..text.len(), &mut Vec::new());
+    lexer::is_code_at(&tokens, at)
+}
+
 /// What the place of an expression wants of its result.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Expected {

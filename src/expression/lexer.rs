@@ -89,6 +89,21 @@ pub(super) fn lex(text: &str, range: Range<usize>, wrongs: &mut Vec<Wrong>) -> V
     tokens
 }
 
+/// Whether the byte `at` belongs to something else than a text or what stands between tokens.
+pub(super) fn is_code_at(tokens: &[Token], at: usize) -> bool {
+    let Some(token) = tokens.iter().find(|token| token.span.contains(&at)) else { return false };
+    match &token.kind {
+        TokenKind::Literal(Literal::String(_) | Literal::Char(_)) => false,
+        TokenKind::Interpolated(pieces) => pieces.iter().any(|piece| match piece {
+            Piece::Text(_) => false,
+            Piece::Hole { tokens, alignment, .. } => {
+                is_code_at(tokens, at) || is_code_at(alignment, at)
+            }
+        }),
+        _ => true,
+    }
+}
+
 struct Lexer<'t, 'w> {
     text: &'t str,
     at: usize,

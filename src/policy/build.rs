@@ -324,6 +324,28 @@ mod tests {
     use crate::policy::markup::{self, NamedValues};
 
     #[test]
+    fn what_stands_for_a_named_value_that_is_not_known_hides_no_fault_beside_it() {
+        let faults = |value: &str| {
+            let text = format!(
+                "<policies><inbound><set-variable name=\"v\" value=\"{value}\" /></inbound></policies>"
+            );
+            let reading = markup::read(&Arc::from("f"), &text, &NamedValues::assumed());
+            let mut faults = reading.faults;
+            let owner = Owner { scope: Scope::Api, name: "any" };
+            let assumed = Some(std::cell::RefCell::default());
+            let references = References { assumed, ..References::default() };
+            build(&reading.root.unwrap(), owner, &references, &mut faults);
+            faults.len()
+        };
+        assert_eq!(faults("@(\"{{x}}\" + context.Nope)"), 1);
+        assert_eq!(faults("@{ /* {{x}} */ return context.Nope; }"), 1);
+        assert_eq!(faults("@($\"{{x}} {context.Nope}\")"), 1);
+        // It may be anything there, also a whole part of the expression.
+        assert_eq!(faults("@({{x}}.Length)"), 0);
+        assert_eq!(faults("@(\"{{x}}\".Length)"), 0);
+    }
+
+    #[test]
     fn a_policy_that_will_not_be_there_is_refused_with_the_reason() {
         let mut refused = 0;
         for policy in catalog::POLICIES {

@@ -22,7 +22,7 @@ use crate::policy::operand::{Operand, body_of};
 use crate::policy::program::{Action, Needs};
 use crate::policy::{Failure, Side, coding};
 
-use word::{Liquid, Nil};
+use word::{Language, Nil};
 
 /// `set-variable`.
 #[derive(Clone, Debug)]
@@ -91,7 +91,11 @@ pub(super) fn read_body(
     side: Side,
     seen: Option<Side>,
 ) -> Option<SetBody> {
-    if element.attribute("template").is_some() {
+    let language = match element.attribute("template") {
+        Some(_) => builder.literal::<Language>(element, "template")?,
+        None => Language::None,
+    };
+    if language == Language::Liquid {
         let given = read_template(builder, element, seen)?;
         return Some(SetBody { side, given });
     }
@@ -111,7 +115,6 @@ fn read_template(
     element: &Element,
     seen: Option<Side>,
 ) -> Option<Given> {
-    let _liquid: Liquid = builder.literal(element, "template")?;
     let nil: Nil = match element.attribute("xsi-nil") {
         Some(_) => builder.literal(element, "xsi-nil")?,
         None => Nil::Blank,

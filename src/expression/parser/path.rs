@@ -44,6 +44,11 @@ impl Parser {
         } else if self.is_symbol("?") && self.is_symbol_at(1, "[") {
             self.bump();
             (LinkKind::Index(self.arguments("[", "]")), true)
+        } else if self.is_symbol("?") && self.is_symbol_at(1, ".") {
+            // Blanks may stand between the two.
+            self.bump();
+            self.bump();
+            (self.member(), true)
         } else {
             return None;
         };

@@ -122,8 +122,8 @@ impl Builder<'_> {
     fn expression<T: Term>(&mut self, text: &Text, what: &str) -> Option<Operand<T>> {
         let compiled = match expression::compile(text.expression(), T::EXPECTED) {
             Ok(compiled) => compiled,
-            // What stands for an assumed named value may fit nowhere.
-            Err(_wrongs) if text.is_assumed() => return None,
+            // What stands for an assumed named value may fit nowhere, unless it is within a string.
+            Err(_wrongs) if is_code_assumed(text) => return None,
             Err(wrongs) if text.is_secret() => {
                 let offset = wrongs.first().map_or(0, |wrong| wrong.offset);
                 self.faults.push(secrets::wrong_expression(text.expression_place(offset)));
@@ -140,6 +140,9 @@ impl Builder<'_> {
             }
         };
         if let Some(value) = compiled.constant() {
+            if text.is_assumed() {
+                return None;
+            }
             return match T::from_value(value.clone()) {
                 Ok(value) => Some(Operand::Constant(value)),
                 Err(expected) => {
@@ -163,4 +166,9 @@ fn reads(expression: &Expression) -> Needs {
         response_body: reads.response_body,
         response: reads.response,
     }
+}
+
+/// Whether an assumed named value is more in an expression than a part of a string or a comment.
+fn is_code_assumed(text: &Text) -> bool {
+    text.assumed_in_expression().any(|at| expression::is_code_at(text.expression(), at))
 }

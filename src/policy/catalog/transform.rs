@@ -78,7 +78,7 @@ pub const SET_BODY: Policy = Policy {
     sections: ANYWHERE,
     scopes: EVERY_SCOPE,
     attributes: &[
-        optional("template", "`liquid`: the text is a template in Liquid."),
+        optional("template", "`liquid`: the text is a template in Liquid. `none`: it is none."),
         optional(
             "xsi-nil",
             "What an element of XML with `xsi:nil=\"true\"` is in a template: `blank`, an empty text, \

@@ -188,8 +188,8 @@ impl Source {
                     }
                 }
                 Origin::Missing => {
-                    builder.push_fixed(STAND_IN, &place);
                     builder.mark_assumed();
+                    builder.push_fixed(STAND_IN, &place);
                     let name = text.trim_matches(['{', '}']).to_owned();
                     missing.push(MissingName { name, place });
                 }

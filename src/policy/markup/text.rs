@@ -18,7 +18,8 @@ pub struct Text {
     segments: Vec<Segment>,
     form: Form,
     secret: bool,
-    assumed: bool,
+    /// Where what stands for named values that are not known was put in.
+    assumed: Vec<usize>,
 }
 
 /// What a [`Text`] is. The ranges and offsets are bytes of [`Text::as_str`].
@@ -51,7 +52,7 @@ pub(super) struct TextBuilder {
     file: Arc<str>,
     segments: Vec<Segment>,
     secret: bool,
-    assumed: bool,
+    assumed: Vec<usize>,
 }
 
 impl Text {
@@ -127,7 +128,14 @@ impl Text {
     /// Whether a named value that is not known went into it, as `0`: then its value cannot be
     /// checked.
     pub const fn is_assumed(&self) -> bool {
-        self.assumed
+        !self.assumed.is_empty()
+    }
+
+    /// The bytes of [`Self::expression`] at which that `0` stands.
+    pub fn assumed_in_expression(&self) -> impl Iterator<Item = usize> {
+        let range = self.expression_range();
+        let inside = self.assumed.iter().filter(move |at| range.contains(*at));
+        inside.map(move |at| at.saturating_sub(self.expression_range().start))
     }
 
     /// A fault of this value, under it.
@@ -181,7 +189,13 @@ impl TextBuilder {
     pub(super) fn new(place: Place) -> Self {
         let segment = Segment { offset: 0, line: place.line, column: place.column, fixed: true };
         let segments = vec![segment];
-        Self { value: String::new(), file: place.file, segments, secret: false, assumed: false }
+        Self {
+            value: String::new(),
+            file: place.file,
+            segments,
+            secret: false,
+            assumed: Vec::new(),
+        }
     }
 
     /// How many bytes there are.
@@ -233,9 +247,9 @@ impl TextBuilder {
         self.secret = true;
     }
 
-    /// Remembers that a stand-in went in.
-    pub(super) const fn mark_assumed(&mut self) {
-        self.assumed = true;
+    /// Remembers that a stand-in goes in next.
+    pub(super) fn mark_assumed(&mut self) {
+        self.assumed.push(self.value.len());
     }
 
     /// The text.

@@ -6,7 +6,12 @@ use crate::policy::operand::{Term, text_of};
 
 /// The language of a template.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Liquid;
+pub(super) enum Language {
+    /// It is none: the text is what it is.
+    None,
+    /// Liquid.
+    Liquid,
+}
 
 /// What an element of XML is that says it is nil.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -17,12 +22,15 @@ pub(super) enum Nil {
     Null,
 }
 
-impl Term for Liquid {
+impl Term for Language {
     const EXPECTED: Expected = Expected::String;
 
     fn from_literal(text: &str) -> Result<Self, &'static str> {
-        let known = text.trim().eq_ignore_ascii_case("liquid");
-        known.then_some(Self).ok_or("`liquid`, the one language of templates")
+        match text.trim().to_ascii_lowercase().as_str() {
+            "liquid" => Ok(Self::Liquid),
+            "none" => Ok(Self::None),
+            _ => Err("`liquid`, the one language of templates, or `none`"),
+        }
     }
 
     fn from_value(value: Value) -> Result<Self, &'static str> {
