@@ -33,6 +33,7 @@ use crate::configuration::offer::Status;
 use crate::configuration::remote::Link;
 use crate::counters::Home;
 use crate::events::Events;
+use crate::identity::Identities;
 use crate::issuer::known::Issuers;
 use crate::proxy::operators::{Console, plain, who, wrong_method};
 use crate::proxy::state::State;
@@ -60,6 +61,8 @@ pub struct Admin {
     pub issuers: Arc<Issuers>,
     /// What is on its way to event hubs.
     pub events: Arc<Events>,
+    /// The tokens that say who the gateway is.
+    pub identities: Arc<Identities>,
     /// What runs.
     pub live: Arc<Live>,
     /// What time it is.
@@ -188,6 +191,7 @@ impl Admin {
         let parts = metrics::Parts {
             configuration: &state,
             issuers: &issuers,
+            tokens: &self.identities.standing(),
             calls: &self.state.calls,
             samples: &self.state.samples,
             events: &events,

@@ -150,10 +150,11 @@ impl App {
             trust: trust::of(&settings.forwarded),
             issuers: Arc::default(),
             events: Arc::default(),
+            identities: Arc::default(),
             log: Arc::clone(&log),
             state: Arc::clone(&state),
         };
-        let keys = fetching::keys(&gateway);
+        let keys = fetching::keys(&gateway, fetching::host(settings, &environment));
         let posting = Posting::of(&gateway);
         let witness = record::witness(Arc::clone(&log), Arc::clone(&clock));
         let mut listening = Listening::default();
@@ -172,19 +173,18 @@ impl App {
             counters: Arc::clone(&counters),
             issuers: Arc::clone(&keys.issuers),
             events: Arc::clone(&posting.events),
+            identities: Arc::clone(&keys.identities),
             log: Arc::clone(&log),
             started,
             live: Arc::clone(&live),
             clock: Arc::clone(&clock),
             control: link,
         };
-        let admin = settings.listen.admin.map(|address| operators(settings, address, shown));
-        let admin = admin.transpose()?;
-        listening.admin = admin.as_ref().map(|(_listener, address)| *address);
+        let admin = operators(settings, shown, &mut listening)?;
         let interval = settings.configuration.poll_interval;
         let beside = Beside {
             gateway: Arc::clone(clients.app()),
-            admin: admin.map(|(listener, _address)| listener),
+            admin,
             watching: Watching { refresh, live, interval, seen },
             cluster,
             remote,
@@ -213,21 +213,22 @@ impl App {
     }
 }
 
-/// The listener for operators, and where it listens.
+/// The listener for operators, if there is to be one.
 fn operators(
     settings: &Settings,
-    address: SocketAddr,
     admin: Admin,
-) -> Result<(Listener<Desk<Admin>>, SocketAddr), BindError> {
+    listening: &mut Listening,
+) -> Result<Option<Listener<Desk<Admin>>>, BindError> {
+    let Some(address) = settings.listen.admin else { return Ok(None) };
     let bound = Bound::take(address)?;
-    let address = bound.address();
+    listening.admin = Some(bound.address());
     let rules = Rules {
         bounds: HeadBounds::default(),
         time_max: settings.timeouts.header,
         // The log is about what clients ask for.
         witness: Arc::new(|_problem, _peer| ()),
     };
-    Ok((Listener::plain(bound, Desk(admin), rules, admin::CONNECTIONS_MAX), address))
+    Ok(Some(Listener::plain(bound, Desk(admin), rules, admin::CONNECTIONS_MAX)))
 }
 
 /// Where limits are counted, and what keeps that going.

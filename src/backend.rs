@@ -2,6 +2,7 @@
 
 pub mod document;
 pub mod event_hub;
+pub mod principal;
 
 use std::fmt;
 use std::sync::Arc;

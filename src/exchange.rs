@@ -28,6 +28,7 @@ use crate::exchange::message::{Body, Headers, Original, Request, Response};
 use crate::exchange::metering::Metering;
 use crate::exchange::pending::Pending;
 use crate::exchange::sample::Sample;
+use crate::exchange::secrets::HIDDEN;
 use crate::expression::value::Value;
 use crate::fault::Place;
 use crate::limit::Charge;
@@ -208,16 +209,28 @@ impl Exchange {
         }
         let values = trace.metadata.iter_mut().map(|(_, value)| value);
         for text in values.chain([&mut trace.source, &mut trace.message]) {
-            if let Cow::Owned(covered) = self.deployment.secrets.cover(text) {
+            if let Cow::Owned(covered) = self.cover(text) {
                 *text = Arc::from(covered);
             }
         }
         self.traces.push(trace);
     }
 
-    /// `text` without what secret named values hold.
+    /// `text` without what secret named values hold, and without tokens of the gateway's own.
+    fn cover<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let covered = self.deployment.secrets.cover(text);
+        self.pending.tokens.iter().fold(covered, |covered, token| {
+            if covered.contains(token.expose()) {
+                Cow::Owned(covered.replace(token.expose(), HIDDEN))
+            } else {
+                covered
+            }
+        })
+    }
+
+    /// `text` without what secret named values hold, and without tokens of the gateway's own.
     pub fn covered(&self, text: String) -> String {
-        match self.deployment.secrets.cover(&text) {
+        match self.cover(&text) {
             Cow::Borrowed(_) => text,
             Cow::Owned(covered) => covered,
         }

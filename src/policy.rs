@@ -21,6 +21,7 @@ pub mod routing;
 pub mod respond;
 pub mod send;
 pub mod access;
+pub mod identity;
 pub mod tokens;
 pub mod cross_domain;
 pub mod limits;

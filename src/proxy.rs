@@ -47,6 +47,7 @@ use crate::exchange::cached::CachedResponse;
 use crate::exchange::flight::Flights;
 use crate::exchange::message::Response;
 use crate::expression::value::Value;
+use crate::identity::Identities;
 use crate::issuer::known::Issuers;
 use crate::policy::machine::{Event, Machine};
 use crate::policy::routing::Forward;
@@ -92,6 +93,8 @@ pub struct Gateway {
     pub issuers: Arc<Issuers>,
     /// What is on its way to event hubs.
     pub events: Arc<Events>,
+    /// Who the gateway is to others.
+    pub identities: Arc<Identities>,
     /// Where records go.
     pub log: Arc<AccessLog>,
     /// Whether the gateway takes requests, and how many are in flight.

@@ -35,6 +35,8 @@ pub struct Settings {
     pub configuration: Configuration,
     /// What must not run, whatever the configuration says.
     pub kill_switch: KillSwitch,
+    /// Who this gateway is to others, by its machine.
+    pub identity: Identity,
     /// Where to listen.
     pub listen: Listen,
     /// How many threads serve requests; as many as there are processors if nothing is set.
@@ -63,6 +65,13 @@ pub struct Settings {
     pub gateway: Gateway,
     /// The control plane: where it is for a gateway, and how it serves gateways.
     pub control: Control,
+}
+
+/// Who this gateway is to others, by its machine.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Identity {
+    /// The metadata service that gives tokens to whoever runs on the machine, if it may be asked.
+    pub metadata: Option<SocketAddr>,
 }
 
 /// Which gateway this is.

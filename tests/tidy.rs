@@ -18,8 +18,8 @@ const FLOORS: &[&[&str]] = &[
     &["rpc"],
     &["cache", "caller", "counters", "etcd", "telemetry"],
     // Who calls, and what runs: `proxy` asks it, and so does `weir explain`. Who vouches for callers,
-    // and who hears of them.
-    &["admission", "events", "issuer"],
+    // who the gateway is to others, and who hears of it.
+    &["admission", "events", "identity", "issuer"],
     &["configuration", "proxy"],
     // Shows how the two paths are doing.
     &["admin"],
@@ -54,6 +54,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "cli",
             "configuration",
             "control",
+            "identity/grant",
             "jwt/json",
             "telemetry/access_log",
             "telemetry/policy_trace",
@@ -75,6 +76,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "counters",
             "etcd",
             "events",
+            "identity",
             "issuer",
             "proxy",
             "rpc",
@@ -95,6 +97,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "control",
             "counters",
             "events",
+            "identity",
             "issuer",
             "proxy",
             "rpc",

@@ -17,6 +17,7 @@ use crate::counters::shared::tolls::{KINDS, in_hand};
 use crate::counters::shared::{KEYS_MAX, LaneReport, Report, Touch};
 use crate::events;
 use crate::exchange::sample::Series;
+use crate::identity;
 use crate::issuer::Standing;
 use crate::proxy::send::Calls;
 use crate::telemetry::metrics::{Metric, Page, table};
@@ -25,6 +26,8 @@ use crate::time::Timestamp;
 
 /// Of how many issuers the metrics tell, those first whose address comes first.
 const ISSUERS_MAX: usize = 100;
+/// Of how many tokens of the gateway's own.
+const OWN_TOKENS_MAX: usize = 100;
 /// One millionth.
 pub const MILLIONTH: f64 = 1e-6;
 
@@ -34,6 +37,8 @@ pub(super) struct Parts<'a> {
     pub(super) configuration: &'a State,
     /// Who vouches for callers.
     pub(super) issuers: &'a [Standing],
+    /// The tokens that say who the gateway is.
+    pub(super) tokens: &'a [identity::Standing],
     /// What policies asked of others.
     pub(super) calls: &'a Calls,
     /// What they gave samples of.
@@ -69,6 +74,7 @@ pub(super) fn page(
         None => in_memory(&mut page, home.usage()),
     }
     of_issuers(&mut page, parts.issuers, now);
+    of_tokens(&mut page, parts.tokens, now);
     if let Some(link) = link {
         page.level(&table::CONTROL, &[], f64::from(u8::from(link.is_connected)));
         let expires = link.token_expires.map_or(f64::NAN, |at| float(at.micros() / 1_000_000));
@@ -151,6 +157,19 @@ fn of_issuers(page: &mut Page, issuers: &[Standing], now: Timestamp) {
         page.level(&table::ISSUER_KEYS_AGE, &labels, age);
         page.count(&table::ISSUER_FETCHES, &labels, issuer.fetches);
         page.count(&table::ISSUER_FAILURES, &labels, issuer.failures);
+    }
+}
+
+fn of_tokens(page: &mut Page, tokens: &[identity::Standing], now: Timestamp) {
+    for token in tokens.iter().take(OWN_TOKENS_MAX) {
+        let client = token.client.as_deref().unwrap_or_default();
+        let labels = [("client", client), ("resource", &*token.resource)];
+        let left = token.life.map_or(0.0, |(_since, until)| until.since(now).as_secs_f64());
+        let age = token.life.map_or(f64::NAN, |(since, _until)| now.since(since).as_secs_f64());
+        page.level(&table::IDENTITY_LEFT, &labels, left);
+        page.level(&table::IDENTITY_AGE, &labels, age);
+        page.count(&table::IDENTITY_TOKENS, &labels, token.got);
+        page.count(&table::IDENTITY_FAILURES, &labels, token.failures);
     }
 }
 

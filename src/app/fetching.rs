@@ -11,8 +11,10 @@ use crate::app::server_conf;
 use crate::caller::fetch::Fetcher;
 use crate::caller::roots::{self, Roots};
 use crate::configuration::source::Environment;
+use crate::identity::host::Host;
 use crate::proxy::Gateway;
 use crate::secret::Secret;
+use crate::settings::Settings;
 
 /// The authorities that others are judged by, where nothing else is said.
 pub(super) fn roots(environment: &Environment) -> Roots {
@@ -26,11 +28,19 @@ pub(super) fn fetcher(roots: Arc<Roots>) -> Fetcher {
     Fetcher::new(ConnectorOptions::from_server_conf(&conf), roots)
 }
 
-/// Has the keys of issuers fetched whose tokens the policies of `gateway` believe.
-pub(super) fn keys(gateway: &Gateway) -> Keys {
+/// Whom the machine says that the gateway is.
+pub(super) fn host(settings: &Settings, environment: &Environment) -> Host {
+    Host::of(|name| environment.get(name).cloned(), settings.identity.metadata)
+}
+
+/// Has the keys of issuers fetched whose tokens the policies of `gateway` believe, and the tokens got
+/// that say who it is itself.
+pub(super) fn keys(gateway: &Gateway, host: Host) -> Keys {
     Keys {
         issuers: Arc::clone(&gateway.issuers),
         live: Arc::clone(&gateway.live),
+        identities: Arc::clone(&gateway.identities),
+        host,
         fetcher: fetcher(Arc::clone(&gateway.roots)),
     }
 }

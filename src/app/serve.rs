@@ -28,6 +28,8 @@ use crate::configuration::remote::Remote;
 use crate::counters::Home;
 use crate::counters::shared::Upkeep;
 use crate::events::{Events, Sender};
+use crate::identity::Identities;
+use crate::identity::host::Host;
 use crate::issuer::known::Issuers;
 use crate::proxy::Gateway;
 use crate::proxy::listener::{Listener, Proxied};
@@ -60,12 +62,16 @@ pub(super) struct Serving {
     pub(super) beside: Beside,
 }
 
-/// Has the keys of issuers fetched, whose tokens policies believe.
+/// Has the keys of issuers fetched, whose tokens policies believe, and tokens of the gateway's own.
 pub(super) struct Keys {
     /// What is fetched, and who asks for it.
     pub(super) issuers: Arc<Issuers>,
     /// Who is named.
     pub(super) live: Arc<Live>,
+    /// The tokens that say who the gateway is.
+    pub(super) identities: Arc<Identities>,
+    /// Whom the machine says that it is.
+    pub(super) host: Host,
     /// How it is fetched.
     pub(super) fetcher: Fetcher,
 }
@@ -148,9 +154,12 @@ impl Serving {
         let (stop, stopped) = watch::channel(false);
         let clients = runtime.spawn(clients.serve(stopped.clone()));
         runtime.spawn(sweep(caller, Arc::clone(&clock)));
-        let Keys { issuers, live, fetcher } = keys;
+        let Keys { issuers, live, identities, host, fetcher } = keys;
+        let fetcher = Arc::new(fetcher);
+        let (own, steady) = (Arc::clone(&fetcher), Arc::clone(&clock));
+        runtime.spawn(async move { identities.keep(host, own, steady).await });
         let steady = Arc::clone(&clock);
-        runtime.spawn(async move { issuers.keep(live, Arc::new(fetcher), steady).await });
+        runtime.spawn(async move { issuers.keep(live, fetcher, steady).await });
         let Posting { events, live, sender } = posting;
         runtime.spawn(events.keep(live, sender, clock));
         if let Some(upkeep) = upkeep {

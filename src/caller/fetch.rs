@@ -14,8 +14,8 @@ use http::header::{CONTENT_ENCODING, HeaderValue};
 use http::{Method, StatusCode};
 use pingora::connectors::ConnectorOptions;
 
-use crate::backend::BaseUrl;
 use crate::backend::document::Url;
+use crate::backend::{BaseUrl, Scheme};
 use crate::caller::pool::{Destination, Secure};
 use crate::caller::resolve::Resolver;
 use crate::caller::roots::Roots;
@@ -54,6 +54,19 @@ pub enum Ask<'a> {
     Get(Option<&'a Secret>),
     /// With a form, and what stands in `Authorization`.
     Form(&'a Secret, Option<&'a Secret>),
+}
+
+/// A document of this machine, or of one beside it, that is wanted: it may be in the clear.
+#[derive(Clone, Copy, Debug)]
+pub struct Local<'a> {
+    /// Where it is.
+    pub base: &'a BaseUrl,
+    /// Path and query.
+    pub target: &'a str,
+    /// A field to show there.
+    pub field: (&'static str, &'a Secret),
+    /// How large it may be.
+    pub bytes_max: usize,
 }
 
 /// What was answered.
@@ -162,30 +175,46 @@ impl Fetcher {
             });
         }
         let caller = Arc::new(Caller::new(self.options.clone(), roots, 0));
-        let fetching = Box::pin(self.fetch_with(&caller, wanted, ask, now));
-        tokio::time::timeout(TIME_MAX, fetching).await.map_err(|_late| Unfetched::Late)?
+        let (base, sent) = (wanted.url.base(), written(wanted.url, ask)?);
+        let asking = Box::pin(self.ask(&caller, base, sent, (wanted.bytes_max, now)));
+        tokio::time::timeout(TIME_MAX, asking).await.map_err(|_late| Unfetched::Late)?
     }
 
-    async fn fetch_with(
+    /// Asks for what is wanted of this machine, or of one beside it.
+    pub async fn local(&self, wanted: Local<'_>, now: Timestamp) -> Result<Answer, Unfetched> {
+        let Local { base, target, field: (name, value), bytes_max } = wanted;
+        let mut text = head(&Method::GET, base, target);
+        put(&mut text, name, value.expose())?;
+        text.push_str("\r\n");
+        let caller = Arc::new(Caller::new(self.options.clone(), Arc::clone(&self.roots), 0));
+        let wire = Secret::new(text);
+        let asking = Box::pin(self.ask(&caller, base, (Method::GET, wire), (bytes_max, now)));
+        tokio::time::timeout(TIME_MAX, asking).await.map_err(|_late| Unfetched::Late)?
+    }
+
+    async fn ask(
         &self,
         caller: &Arc<Caller>,
-        wanted: Wanted<'_>,
-        ask: Ask<'_>,
-        now: Timestamp,
+        base: &BaseUrl,
+        (method, wire): (Method, Secret),
+        (bytes_max, now): (usize, Timestamp),
     ) -> Result<Answer, Unfetched> {
-        let BaseUrl { host, port, .. } = wanted.url.base();
+        let BaseUrl { host, port, .. } = base;
         let address = self.resolver.resolve(host, *port, now).await;
         let address = address.map_err(|error| Unfetched::Name(host.clone(), error))?;
-        let secure =
-            Secure { host: host.clone(), verify_chain: true, verify_name: true, identity: None };
-        let destination = Destination { address, secure: Some(secure) };
-        let (method, wire) = written(wanted.url, ask)?;
+        let secure = (base.scheme == Scheme::Https).then(|| Secure {
+            host: host.clone(),
+            verify_chain: true,
+            verify_name: true,
+            identity: None,
+        });
+        let destination = Destination { address, secure };
         let mut sending = caller.open(destination, true, now).await?;
         sending.send(wire.expose().as_bytes()).await?;
         for _ in 0..INFORMATIONAL_MAX {
             let Err(answered) = sending.head().await?.informational() else { continue };
             let call = sending.answered(answered, &method, TIME_MAX)?;
-            return whole(call, wanted.bytes_max).await;
+            return whole(call, bytes_max).await;
         }
         Err(CallError::Invalid("there are too many heads before it").into())
     }
@@ -200,17 +229,9 @@ fn written(url: &Url, ask: Ask<'_>) -> Result<(Method, Secret), Unfetched> {
         }
         Ask::Form(form, authorization) => (Method::POST, Some(form), authorization.cloned()),
     };
-    let authority = url.base().authority.to_str().unwrap_or_default();
-    let mut text = format!(
-        "{method} {} HTTP/1.1\r\nHost: {authority}\r\nAccept: application/json\r\n\
-         User-Agent: weir/{}\r\nConnection: close\r\n",
-        url.target(),
-        env!("CARGO_PKG_VERSION"),
-    );
+    let mut text = head(&method, url.base(), url.target());
     if let Some(authorization) = authorization {
-        let value = authorization.expose();
-        HeaderValue::from_str(value).map_err(|_refused| Unfetched::Unsendable)?;
-        text.extend(["Authorization: ", value, "\r\n"]);
+        put(&mut text, "Authorization", authorization.expose())?;
     }
     if let Some(form) = form {
         let length = form.expose().len().to_string();
@@ -220,6 +241,22 @@ fn written(url: &Url, ask: Ask<'_>) -> Result<(Method, Secret), Unfetched> {
     text.push_str("\r\n");
     text.push_str(form.map_or("", Secret::expose));
     Ok((method, Secret::new(text)))
+}
+
+/// How every request begins.
+fn head(method: &Method, base: &BaseUrl, target: &str) -> String {
+    let authority = base.authority.to_str().unwrap_or_default();
+    format!(
+        "{method} {target} HTTP/1.1\r\nHost: {authority}\r\nAccept: application/json\r\n\
+         User-Agent: weir/{}\r\nConnection: close\r\n",
+        env!("CARGO_PKG_VERSION"),
+    )
+}
+
+fn put(text: &mut String, name: &str, value: &str) -> Result<(), Unfetched> {
+    HeaderValue::from_str(value).map_err(|_refused| Unfetched::Unsendable)?;
+    text.extend([name, ": ", value, "\r\n"]);
+    Ok(())
 }
 
 async fn whole(mut call: Call, bytes_max: usize) -> Result<Answer, Unfetched> {

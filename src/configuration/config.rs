@@ -14,6 +14,7 @@ use http::HeaderName;
 use super::items::Items;
 use crate::backend::BaseUrl;
 use crate::backend::event_hub::EventHub;
+use crate::backend::principal::Principals;
 use crate::fault::Layout;
 use crate::policy::limits::holding::Holding;
 use crate::route::host::Pattern;
@@ -55,6 +56,8 @@ pub struct Config {
     pub loggers: Vec<Logger>,
     /// Backends.
     pub backends: Vec<Backend>,
+    /// As whom the gateway gets tokens.
+    pub principals: Arc<Principals>,
     /// Host names the gateway answers to over TLS with a certificate of their own.
     pub host_names: Vec<HostName>,
     /// The global policy document.

@@ -9,6 +9,7 @@ mod api;
 mod party;
 mod backend;
 mod logger;
+mod identity;
 mod value;
 mod later;
 mod limits;
@@ -29,6 +30,7 @@ pub use api::{
 };
 pub use backend::{Authorization, Backend, Certificate, Credentials, HostName, Tls};
 pub use file::{ConfigurationFile, Gateway, NamedGateway};
+pub use identity::Identity as ClientIdentity;
 pub use limits::{Amount, LimitHolding};
 pub use logger::{EventHub, Logger};
 pub use part::policy_path;
@@ -74,6 +76,8 @@ pub struct Document {
     pub loggers: Items<Logger>,
     /// `backends` of all files.
     pub backends: Items<Backend>,
+    /// `identities` of all files.
+    pub identities: Items<ClientIdentity>,
     /// `hostNames` of all files.
     pub host_names: Items<HostName>,
     /// Every file that the document names and that may be read, once.
@@ -246,6 +250,7 @@ impl Document {
         self.fragments.add(number, &part.fragments);
         self.loggers.add(number, &part.loggers);
         self.backends.add(number, &part.backends);
+        self.identities.add(number, &part.identities);
         self.host_names.add(number, &part.host_names);
         self.references.extend(part.references.iter().cloned());
         self.variables.extend(part.variables.iter().map(Arc::clone));

@@ -15,6 +15,7 @@ mod product;
 mod subscription;
 mod backend;
 mod logger;
+mod identity;
 mod limits;
 mod kept;
 mod gateways;
@@ -138,6 +139,7 @@ impl Validator<'_> {
             fragments: self.fragments(),
             loggers,
             backends: self.backends(),
+            principals: self.principals(),
             host_names,
             policy: self.policy(document.policy.as_deref()),
         }

@@ -8,6 +8,7 @@ use http::HeaderValue;
 use crate::exchange::cached::CacheKey;
 use crate::limit::Charge;
 use crate::limit::names::Refusal;
+use crate::secret::Secret;
 use crate::time::Timestamp;
 
 /// What the steps of one exchange leave for later ones.
@@ -29,6 +30,8 @@ pub struct Pending {
     pub store: Option<Store>,
     /// What is told of the limits that applied, in the order in which they were asked.
     pub told: Vec<Told>,
+    /// The tokens that policies got to say who the gateway is: nothing that is told may have them.
+    pub tokens: Vec<Secret>,
     /// Limits that refused this exchange, or would have, for the record.
     pub refusals: Vec<Refusal>,
 }

@@ -30,11 +30,12 @@
 //! | `inbound`, `backend`, `outbound`, `on-error` | what the product's document has in that section; with a scope in front, as in `api inbound`, that one's |
 //! | `global`, `product`, `api`, `operation` | a whole document |
 //! | `fragment ID` | the policies of a fragment |
-//! | `given` | a fact a line: `named value NAME = TEXT`, `secret value NAME = TEXT`, `backend ID = URL`, `logger ID = CONNECTION-STRING`, `issuer URL = NAME KEY-ID SECRET …` (what an issuer has published at the address of its document; `-` for no id), `no backend`, `operation /orders/{id}`, `sample 200 TYPE BODY` |
+//! | `given` | a fact a line: `named value NAME = TEXT`, `secret value NAME = TEXT`, `backend ID = URL`, `logger ID = CONNECTION-STRING`, `issuer URL = NAME KEY-ID SECRET …` (what an issuer has published at the address of its document; `-` for no id), `identity CLIENT-ID` or `identity CLIENT-ID, the usual one` (who the gateway is to others), `no backend`, `operation /orders/{id}`, `sample 200 TYPE BODY` |
 //! | `GET /x` | a request: facts in brackets, header fields, an empty line, a body |
 //! | `backend answers 200` | the backend's next answer: fields, an empty line, a body; without any it answers 200 with `ok` |
 //! | `backend fails`, `backend is late` | it cannot be reached, or does not answer in time |
 //! | `service answers 200`, `service fails`, `service is late` | the same of a service that a policy calls |
+//! | `identity gives TOKEN`, `identity refuses`, `identity is nobody` | the same of a token that says who the gateway is; without any it is `own-token` |
 //! | `then` | what came of the request above |
 //! | `faults` | what is wrong with the documents |
 //!

@@ -24,6 +24,7 @@ use crate::limit::concurrency::Permit;
 use crate::limit::key::CounterKey;
 use crate::limit::{Charge, CountersUnavailable, Tallies};
 use crate::policy::caching::made::{Found, Made, Wanted};
+use crate::policy::identity::asked as identity;
 use crate::policy::limits::holding::Holding;
 use crate::policy::logging::event_hub::HubEvent;
 use crate::policy::machine::making::Making;
@@ -110,6 +111,8 @@ pub enum Event {
     Wanted(Found),
     /// Whether somebody vouches for a token.
     Authenticated(Answer),
+    /// A token of the gateway's own, or why there is none.
+    Obtained(identity::Answer),
     /// What another service answered, with its whole body, or why not.
     Called(Result<Response, Failure>),
     /// Whether the whole answer was heard, or why it cannot be.
@@ -156,6 +159,8 @@ pub enum Effect {
     KeepValue(Box<Made>),
     /// Find out whether somebody vouches for a token; report [`Event::Authenticated`].
     Authenticate(Box<Asked>),
+    /// Get a token that says who the gateway is; report [`Event::Obtained`].
+    Obtain(Box<identity::Asked>),
     /// Wait; report [`Event::Done`].
     Sleep(Duration),
     /// Send this to another service; report [`Event::Called`].

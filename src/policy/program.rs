@@ -21,6 +21,7 @@ use crate::policy::cross_domain::Cors;
 use crate::policy::cross_domain::jsonp::Jsonp;
 use crate::policy::flow::wait::Wait;
 use crate::policy::flow::{Concurrency, Retry};
+use crate::policy::identity::ManagedIdentity;
 use crate::policy::limits::tokens::TokenLimit;
 use crate::policy::limits::{Quota, QuotaByKey, RateLimit, RateLimitByKey};
 use crate::policy::logging::Trace;
@@ -185,6 +186,8 @@ pub enum Action {
     ValidateToken(Box<ValidateToken>),
     /// `authentication-basic`.
     AuthenticationBasic(AuthenticationBasic),
+    /// `authentication-managed-identity`.
+    ManagedIdentity(Box<ManagedIdentity>),
     /// `cors`.
     Cors(Box<Cors>),
     /// `cross-domain`: the document that it serves.

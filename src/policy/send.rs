@@ -7,7 +7,8 @@
 //! connection, and what proxies in front say of it.
 //!
 //! The variable holds the whole response, with its content encoding taken off, so it can be read any
-//! number of times. With `ignore-error` it holds `null` where there is none. An expression that fails,
+//! number of times. With `ignore-error` it holds `null` where there is none, also because there is no
+//! token of the gateway to send along. An expression that fails,
 //! or a URL that is none, is no error of the request, and is not ignored. Redirects are responses.
 //!
 //! A request that was itself sent by such a policy says so in a field; [`NESTED_MAX`] in each other
@@ -28,6 +29,8 @@ use crate::expression::value::message::Response as Held;
 use crate::fault::Fault;
 use crate::policy::access::basic::{AuthenticationBasic, read_basic};
 use crate::policy::build::Builder;
+use crate::policy::identity::asked::Answer as Obtained;
+use crate::policy::identity::{ManagedIdentity, read_managed_identity};
 use crate::policy::machine::{Effect, Flow};
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, Seconds};
@@ -59,6 +62,7 @@ pub struct Send {
     headers: Vec<SetHeader>,
     body: Option<SetBody>,
     basic: Option<AuthenticationBasic>,
+    identity: Option<ManagedIdentity>,
     timeout: Option<Operand<Seconds>>,
     /// Whether the client's body is there to be copied.
     copies_body: bool,
@@ -99,6 +103,7 @@ fn build(builder: &mut Builder<'_>, element: &Element, answer: Option<Answer>) {
         headers: Vec::new(),
         body: None,
         basic: None,
+        identity: None,
         timeout: builder.attribute(element, "timeout"),
         copies_body: builder.section.side() == Side::Request,
         answer: Answer::Unheard,
@@ -127,6 +132,7 @@ impl Send {
             "set-method" => self.method.is_some(),
             "set-body" => self.body.is_some(),
             "authentication-basic" => self.basic.is_some(),
+            "authentication-managed-identity" => self.identity.is_some(),
             _ => false,
         };
         if is_second {
@@ -152,8 +158,7 @@ impl Send {
                 builder.fault(child, message, "take it out, or call the service as a backend");
             }
             "authentication-managed-identity" => {
-                let message = "`authentication-managed-identity` is not supported here yet";
-                builder.fault(child, message, "set the field Authorization with `set-header`");
+                self.identity = read_managed_identity(builder, child);
             }
             "proxy" => {
                 let message = "a proxy cannot be named here: this gateway calls services itself";
@@ -168,9 +173,33 @@ impl Send {
         self.mode.constant() == Some(&Mode::New)
     }
 
-    /// Makes the request.
+    /// Makes the request; who it is that makes it is asked first.
     pub(in crate::policy) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
-        let outgoing = Box::new(self.evaluate(exchange)?);
+        match &self.identity {
+            Some(identity) => identity.run(exchange),
+            None => self.send(None, exchange),
+        }
+    }
+
+    /// Makes the request with the token that was got for it.
+    pub(in crate::policy) fn obtained(
+        &self,
+        answer: Obtained,
+        exchange: &mut Exchange,
+    ) -> Result<Flow, Failure> {
+        let Some(identity) = &self.identity else { return Ok(Flow::Next) };
+        match (identity.field(answer, exchange), &self.answer) {
+            (Ok(field), _) => self.send(field, exchange),
+            (Err(_ignored), Answer::Kept { variable, ignores_error: true }) => {
+                exchange.variables.set(variable, Value::Null);
+                Ok(Flow::Next)
+            }
+            (Err(failure), _) => Err(failure),
+        }
+    }
+
+    fn send(&self, token: Option<HeaderValue>, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        let outgoing = Box::new(self.evaluate(token, exchange)?);
         Ok(Flow::Ask(match self.answer {
             Answer::Unheard => Effect::Tell(outgoing),
             Answer::Kept { .. } => Effect::Call(outgoing),
@@ -195,7 +224,11 @@ impl Send {
         Ok(Flow::Next)
     }
 
-    fn evaluate(&self, exchange: &mut Exchange) -> Result<Outgoing, Failure> {
+    fn evaluate(
+        &self,
+        token: Option<HeaderValue>,
+        exchange: &mut Exchange,
+    ) -> Result<Outgoing, Failure> {
         let mode = self.mode.get(exchange)?;
         let wait = match &self.timeout {
             Some(timeout) => timeout.get(exchange)?.0,
@@ -225,6 +258,9 @@ impl Send {
         }
         if let Some(basic) = &self.basic {
             headers.set(&AUTHORIZATION, basic.evaluate(exchange)?);
+        }
+        if let Some(token) = token {
+            headers.set(&AUTHORIZATION, token);
         }
         headers.set(&NESTED, HeaderValue::from(nested(exchange)?));
         let method = match (&self.method, mode) {

@@ -46,12 +46,14 @@ use crate::policy::build::document::{Owner, build as build_document};
 use crate::policy::build::references::References;
 use crate::policy::cross_domain::flash::document;
 use crate::policy::cross_domain::preflight;
+use crate::policy::identity::asked::Answer as Obtained;
 use crate::policy::machine::{Machine, Ran};
 use crate::policy::markup::{self, NamedValues};
 use crate::policy::operand::text_of;
 use crate::policy::program::{Document, Program};
 use crate::policy::{Failure, Scope};
 use crate::route::template::Parameters;
+use crate::secret::Secret;
 use crate::time::Timestamp;
 
 use driver::Driver;
@@ -71,6 +73,8 @@ pub struct Run {
     flights: Arc<Flights>,
     now: Cell<Timestamp>,
     answers: RefCell<Vec<Result<Response, Failure>>>,
+    /// What comes of asking for tokens of the gateway's own.
+    tokens: RefCell<Vec<Obtained>>,
     /// What services answer that policies call.
     services: RefCell<Vec<Result<Response, Failure>>>,
     exchanges: Cell<u64>,
@@ -148,6 +152,7 @@ impl Run {
             flights: Arc::default(),
             now: Cell::new(Timestamp::from_micros(1_800_000_000_000_000)),
             answers: RefCell::new(Vec::new()),
+            tokens: RefCell::new(Vec::new()),
             services: RefCell::new(Vec::new()),
             exchanges: Cell::new(0),
             is_out_of_touch: Cell::new(false),
@@ -193,6 +198,11 @@ impl Run {
     /// A service that a policy calls does not answer next, as `failure` says.
     pub fn service_fails(&self, failure: Failure) {
         self.services.borrow_mut().push(Err(failure));
+    }
+
+    /// This comes next of asking for a token of the gateway's own.
+    pub fn obtains(&self, answer: Obtained) {
+        self.tokens.borrow_mut().push(answer);
     }
 
     /// A GET request.
@@ -268,6 +278,12 @@ impl Run {
     fn service(&self) -> Result<Response, Failure> {
         let mut answers = self.services.borrow_mut();
         if answers.is_empty() { Ok(response(200, &[], "ok")) } else { answers.remove(0) }
+    }
+
+    /// The next token of the gateway's own.
+    fn token(&self) -> Obtained {
+        let mut tokens = self.tokens.borrow_mut();
+        if tokens.is_empty() { Ok(Secret::new("own-token")) } else { tokens.remove(0) }
     }
 
     /// The next answer of the backend.

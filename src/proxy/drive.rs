@@ -15,6 +15,7 @@ use crate::expression::value::Value;
 use crate::limit::{Charge, Counters};
 use crate::policy::Side;
 use crate::policy::caching::made::{Made, Wanted};
+use crate::policy::identity::asked as identity;
 use crate::policy::limits::tokens::MEASURED_BYTES_MAX;
 use crate::policy::logging::event_hub::HubEvent;
 use crate::policy::machine::{Effect, Event};
@@ -120,6 +121,7 @@ async fn follow(
                 continue;
             }
             Effect::Emit(event) => emit(gateway, event, now),
+            Effect::Obtain(asked) => obtain(gateway, &asked, now).await,
             Effect::Call(outgoing) => Box::pin(call(gateway, &outgoing, now)).await,
             Effect::Tell(outgoing) => tell(gateway, outgoing, now),
             Effect::Sleep(span) => {
@@ -130,6 +132,13 @@ async fn follow(
         run.exchange.now = gateway.clock.now();
         effect = run.machine.resume(event, &mut run.exchange);
     }
+}
+
+async fn obtain(gateway: &Gateway, asked: &identity::Asked, now: Timestamp) -> Event {
+    Event::Obtained(match gateway.identities.at_once(asked, now) {
+        Some(answer) => answer,
+        None => Box::pin(gateway.identities.obtain(asked, now)).await,
+    })
 }
 
 async fn charge(gateway: &Gateway, charges: Vec<Charge>, now: Timestamp) -> Event {

@@ -94,6 +94,12 @@ const OWN: &[Row] = &[
         kill_switch.file = |text| Ok::<_, Expected>(path_or_none(text))
     ),
     row!(
+        "identity.metadata",
+        "off",
+        "Address of the machine's metadata service, 169.254.169.254:80, if policies may get tokens of its managed identities there; or off.",
+        identity.metadata = |text| address(text)
+    ),
+    row!(
         "listen.http",
         "0.0.0.0:8080",
         "Address for HTTP in the clear, or off.",

@@ -185,7 +185,7 @@ mod tests {
     }
 
     /// Where metrics are documented, by how their names begin.
-    const DOCUMENTS: [(&str, &str); 9] = [
+    const DOCUMENTS: [(&str, &str); 10] = [
         ("weir_limit_", "docs/limits.md"),
         ("weir_control_", "docs/control-plane.md"),
         ("weir_cluster_", "docs/cluster.md"),
@@ -193,6 +193,7 @@ mod tests {
         ("weir_kill_switch_", "docs/configuration.md"),
         ("weir_last_good_", "docs/configuration.md"),
         ("weir_issuer_", "docs/tokens.md"),
+        ("weir_identity_", "docs/workload-identity.md"),
         ("weir_policy_", "docs/configuration.md"),
         ("weir_events_", "docs/events.md"),
     ];

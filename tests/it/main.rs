@@ -41,6 +41,7 @@ mod process;
 mod commands;
 mod tokens;
 mod jwt;
+mod identity;
 mod limits_command;
 mod limits_named;
 mod scripts;

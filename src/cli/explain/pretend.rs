@@ -19,6 +19,7 @@ use crate::limit::manner::{Course, Mode, Over};
 use crate::limit::{Charge, Tallies, Tally};
 use crate::policy::Side;
 use crate::policy::caching::made::Found;
+use crate::policy::identity::asked as identity;
 use crate::policy::limits::holding::Holding;
 use crate::policy::limits::shown;
 use crate::policy::logging::event_hub::HubEvent;
@@ -26,6 +27,7 @@ use crate::policy::machine::{Effect, Event, Machine};
 use crate::policy::routing::Forward;
 use crate::policy::send::outgoing::Outgoing;
 use crate::policy::tokens::asked::{Asked, Authentic};
+use crate::secret::Secret;
 
 /// What a run asked of the world.
 #[derive(Debug, Default)]
@@ -46,6 +48,8 @@ pub(super) struct Pretended {
 
 /// What the pretended backend answers: something that policies can read into.
 const PRETENDED_BODY: &[u8] = b"{}";
+/// The token that is shown where the gateway says who it is.
+const PRETENDED_TOKEN: &str = "a-token-of-this-gateway";
 /// The most that a run may ask.
 const EFFECTS_MAX: usize = 10_000;
 
@@ -154,6 +158,7 @@ impl Pretended {
             Effect::Authenticate(asked) => self.authenticate(&asked, &by),
             Effect::Emit(event) => self.emit(&event, &by),
             Effect::Together(begin) => self.together(begin, machine, whose, body),
+            Effect::Obtain(asked) => self.obtain(&asked, &by),
             Effect::Call(outgoing) => self.call(&outgoing, &by),
             Effect::Tell(outgoing) => self.tell(&outgoing, &by),
             Effect::Sleep(span) => {
@@ -199,6 +204,11 @@ impl Pretended {
     fn authenticate(&mut self, asked: &Asked, by: &str) -> Event {
         self.asked.push(format!("looks who signed the token, {}, for {by}", whose_keys(asked)));
         Event::Authenticated(authentic(asked).map(Arc::new).map_err(Into::into))
+    }
+
+    fn obtain(&mut self, asked: &identity::Asked, by: &str) -> Event {
+        self.asked.push(format!("gets {asked}, for {by}; taken as there"));
+        Event::Obtained(Ok(Secret::new(PRETENDED_TOKEN)))
     }
 
     fn call(&mut self, outgoing: &Outgoing, by: &str) -> Event {

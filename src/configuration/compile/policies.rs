@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::kept::Kept;
+use crate::backend::principal::Principals;
 use crate::configuration::config::{self, Api, Config, PolicyText, Spot};
 use crate::fault::{Fault, Layout, nearest};
 use crate::policy::build::document::{self, Owner};
@@ -48,6 +49,7 @@ pub(super) struct Common {
     names: NamedValues,
     backends: Vec<config::Backend>,
     loggers: Arc<Loggers>,
+    principals: Arc<Principals>,
     fragments: Vec<(Arc<str>, PolicyText)>,
     references: References,
 }
@@ -65,6 +67,7 @@ impl Common {
         let mut references = References {
             backends,
             loggers: Arc::clone(&loggers),
+            principals: Arc::clone(&config.principals),
             holding,
             disabled,
             ..References::default()
@@ -73,7 +76,8 @@ impl Common {
         read_fragments(config, &names, &mut references, faults);
         let fragments = fragments(config).map(|(id, text)| (Arc::clone(id), text.clone()));
         let fragments = fragments.collect();
-        Self { names, backends: config.backends.clone(), loggers, fragments, references }
+        let (backends, principals) = (config.backends.clone(), Arc::clone(&config.principals));
+        Self { names, backends, loggers, principals, fragments, references }
     }
 
     /// Whether `config` has the same.
@@ -82,6 +86,7 @@ impl Common {
         self.references.holding == config.limits
             && self.backends.iter().map(meaning).eq(config.backends.iter().map(meaning))
             && *self.loggers == super::loggers(config)
+            && self.principals == config.principals
             && fragments_are.eq(fragments(config))
             && self.names == named_values(config)
     }

@@ -4,17 +4,12 @@
 //! A token is got when the gateway starts, and a new one when a quarter of its life is left; until
 //! that succeeds the one before is shown. Secret and key are read again each time.
 
-mod answer;
-
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use openssl::rand::rand_bytes;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
@@ -23,16 +18,15 @@ use super::{Credential, Issued};
 use crate::backend::document::Url;
 use crate::caller::fetch::{Ask, Fetcher, Unfetched, Wanted};
 use crate::configuration::source::{SECRET_BYTES_MAX, Unreadable, read_text};
+use crate::identity::ANSWER_BYTES_MAX;
+use crate::identity::form::{Form, Request};
+use crate::identity::grant::{Nothing, read};
 use crate::jwt::algorithm::Algorithm;
 use crate::jwt::assertion::{Signatory, Unable};
 use crate::rpc::jitter;
 use crate::secret::Secret;
 use crate::time::{Clock, SystemClock, Timestamp};
 
-use answer::{Nothing, read};
-
-/// The largest answer of a token endpoint, in bytes.
-const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// The longest pause after the first failure, and after many.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_mins(1);
@@ -40,8 +34,6 @@ const RETRY_MAX: Duration = Duration::from_mins(1);
 const PAUSE_MIN: Duration = Duration::from_secs(5);
 /// Of how many parts of the life of a token the last one is left when a new one is got.
 const LAST_PART: u32 = 4;
-/// What the assertion of a certificate is called.
-const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Gets tokens.
 pub struct Client {
@@ -108,14 +100,6 @@ enum Ungot {
     Random,
     #[error("the files of this client cannot be read")]
     Lost,
-}
-
-/// What is sent.
-struct Request {
-    form: Secret,
-    authorization: Option<Secret>,
-    /// What must not be told, though the endpoint may repeat it.
-    hidden: Vec<Secret>,
 }
 
 impl Client {
@@ -201,25 +185,14 @@ fn pause(life: Duration) -> Duration {
 impl Plan {
     /// What to send now. Blocks for as long as the disk does.
     fn request(&self, now: Timestamp) -> Result<Request, Ungot> {
-        let mut form = String::from("grant_type=client_credentials");
-        let mut add = |name: &str, value: &str| {
-            if !value.is_empty() {
-                form.extend(["&", name, "=", &encoded(value)]);
-            }
-        };
-        add("scope", &self.scope);
-        add("audience", &self.audience);
-        let (authorization, hidden) = match &self.proof {
+        let mut form = Form::asking("client_credentials");
+        form.add("scope", &self.scope);
+        form.add("audience", &self.audience);
+        match &self.proof {
             Proof::Secret(path) => {
                 let secret = read_text(path, SECRET_BYTES_MAX);
                 let secret = secret.map_err(|why| Ungot::Unreadable(path.clone(), why))?;
-                let secret = Secret::new(secret.trim_ascii());
-                // RFC 6749, section 2.3.1: both are encoded as forms are, and then as Basic has it.
-                let both = format!("{}:{}", encoded(&self.id), encoded(secret.expose()));
-                let basic = Secret::new(STANDARD.encode(both));
-                let authorization = Secret::new(format!("Basic {}", basic.expose()));
-                let written = Secret::new(encoded(secret.expose()));
-                (Some(authorization), vec![secret, written, basic])
+                Ok(form.with_secret(&self.id, &Secret::new(secret.trim_ascii())))
             }
             Proof::Certificate { certificate, key, algorithm } => {
                 let read = |path: &PathBuf| {
@@ -232,14 +205,9 @@ impl Plan {
                 let signatory = Signatory::of(own, private, *algorithm).map_err(unable)?;
                 let audience = self.endpoint.to_string();
                 let made = signatory.assertion(&self.id, &audience, &id()?, now);
-                let made = made.map_err(unable)?;
-                add("client_id", &self.id);
-                add("client_assertion_type", ASSERTION);
-                add("client_assertion", made.expose());
-                (None, vec![made])
+                Ok(form.with_assertion(&self.id, made.map_err(unable)?))
             }
-        };
-        Ok(Request { form: Secret::new(form), authorization, hidden })
+        }
     }
 }
 
@@ -248,10 +216,6 @@ fn id() -> Result<String, Ungot> {
     let mut bytes = [0; 16];
     rand_bytes(&mut bytes).map_err(|_refused| Ungot::Random)?;
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
-}
-
-fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 impl fmt::Debug for Client {
@@ -265,6 +229,9 @@ impl fmt::Debug for Client {
 #[cfg(test)]
 mod tests {
     use std::fs;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
 
     use super::*;
 

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Api, Backend, Fragment, Group, HostName, LimitHolding, Logger, NamedValue, Product,
-    Subscription, User, VersionSet,
+    Api, Backend, ClientIdentity, Fragment, Group, HostName, LimitHolding, Logger, NamedValue,
+    Product, Subscription, User, VersionSet,
 };
 use crate::configuration::yaml::{Block, Placed};
 
@@ -44,6 +44,8 @@ pub struct ConfigurationFile {
     pub loggers: Vec<Logger>,
     /// Backends for `set-backend-service backend-id="…"`.
     pub backends: Vec<Backend>,
+    /// Who the gateway is to services that take tokens, for `authentication-managed-identity`.
+    pub identities: Vec<ClientIdentity>,
     /// The host names that the gateway answers at. Without any it answers at every name; with one,
     /// requests for all others are answered 404.
     pub host_names: Vec<HostName>,

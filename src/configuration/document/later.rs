@@ -38,7 +38,14 @@ pub(super) fn later(holder: &str, key: &str) -> Option<&'static str> {
         ("Credentials", "certificateIds") => {
             "write `certificate` with `certificateFile` and `keyFile`"
         }
-        ("Credentials", "managedIdentity") => "remove it; managed identities are not supported",
+        ("Credentials", "managedIdentity") => {
+            "remove it; write `authentication-managed-identity` in a policy, and `identities`"
+        }
+        ("ConfigurationFile", "managedIdentities" | "managedIdentity" | "identity") => {
+            "write `identities`"
+        }
+        ("Identity", "id" | "name") => "write `clientId`",
+        ("Identity", "clientSecret") => "write `secret`",
         ("HostName", "hostname" | "hostName" | "name") => "write `host`",
         ("HostName", "negotiateClientCertificate") => {
             "remove it; client certificates are not supported yet"

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Api, Backend, ConfigurationFile, Credentials, Fragment, Gateway, Group, HostName, LimitHolding,
-    Logger, NamedGateway, NamedValue, Product, Reference, SecretValue, Subscription, User,
-    ValueSource, VersionSet, is_inline, leaves_folder,
+    Api, Backend, ClientIdentity, ConfigurationFile, Credentials, Fragment, Gateway, Group,
+    HostName, LimitHolding, Logger, NamedGateway, NamedValue, Product, Reference, SecretValue,
+    Subscription, User, ValueSource, VersionSet, is_inline, leaves_folder,
 };
 use crate::configuration::yaml::{Block, Placed};
 
@@ -26,6 +26,7 @@ pub(super) struct Part {
     pub(super) fragments: Arc<[Fragment]>,
     pub(super) loggers: Arc<[Logger]>,
     pub(super) backends: Arc<[Backend]>,
+    pub(super) identities: Arc<[ClientIdentity]>,
     pub(super) host_names: Arc<[HostName]>,
     /// Every file that it names and that may be read.
     pub(super) references: Vec<Reference>,
@@ -51,6 +52,7 @@ impl From<ConfigurationFile> for Part {
             fragments: file.fragments.into(),
             loggers: file.loggers.into(),
             backends: file.backends.into(),
+            identities: file.identities.into(),
             host_names: file.host_names.into(),
             references,
             variables,
@@ -108,7 +110,9 @@ impl ConfigurationFile {
         });
         let of_loggers =
             self.loggers.iter().map(|logger| &logger.event_hub.value.connection_string);
-        of_subscriptions.chain(of_values).chain(of_backends).chain(of_loggers)
+        let of_identities = self.identities.iter().filter_map(|identity| identity.secret.as_ref());
+        let of_others = of_loggers.chain(of_identities);
+        of_subscriptions.chain(of_values).chain(of_backends).chain(of_others)
     }
 
     fn secret_files(&self, found: &mut impl FnMut(&str)) {

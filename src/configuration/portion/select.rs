@@ -21,9 +21,10 @@ pub(super) mod lists {
     pub(super) const NAMED_VALUES: &str = "namedValues";
     pub(super) const BACKENDS: &str = "backends";
     pub(super) const LOGGERS: &str = "loggers";
+    pub(super) const IDENTITIES: &str = "identities";
     /// All of which a gateway gets a part, or something else instead.
     #[cfg(test)]
-    pub(in super::super) const ALL: [&str; 13] = [
+    pub(in super::super) const ALL: [&str; 14] = [
         GATEWAY,
         GATEWAYS,
         APIS,
@@ -37,6 +38,7 @@ pub(super) mod lists {
         NAMED_VALUES,
         BACKENDS,
         LOGGERS,
+        IDENTITIES,
     ];
     /// What every gateway gets.
     pub(in super::super) const FOR_ALL: [&str; 2] = ["policy", "limits"];
@@ -154,6 +156,12 @@ impl Selection {
             let id = field(backend, "id").filter(|id| mentioned.has_word(id));
             self.add(lists::BACKENDS, id.into_iter());
         }
+        let is_asked = mentioned.has_word("authentication-managed-identity");
+        for identity in of(lists::IDENTITIES).filter(|_identity| is_asked) {
+            let is_usual = field(identity, "systemAssigned") == Some("true");
+            let id = field(identity, "clientId").filter(|id| is_usual || mentioned.has_word(id));
+            self.add(lists::IDENTITIES, id.into_iter());
+        }
     }
 
     /// Adds ids; whether any is new.
@@ -190,6 +198,7 @@ impl Selection {
         let key = match list {
             lists::NAMED_VALUES => "name",
             lists::HOST_NAMES => "host",
+            lists::IDENTITIES => "clientId",
             _ => "id",
         };
         let own = self.own.get(list);

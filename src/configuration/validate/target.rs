@@ -42,7 +42,7 @@ impl Validator<'_> {
 }
 
 /// Why requests must not go to `host`, and what to do instead.
-fn refused(host: &str) -> Option<(&'static str, &'static str)> {
+pub(super) fn refused(host: &str) -> Option<(&'static str, &'static str)> {
     const ELSEWHERE: &str = "name the host of a service";
     const SPELLING: &str = "write an address as four numbers from 0 to 255 without zeros in front";
     let name = host.trim_end_matches('.');

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::backend::Backend;
+use crate::backend::principal::Principals;
 use crate::fault::{Fault, Place, nearest};
 use crate::policy::disabled::Disabled;
 use crate::policy::limits::holding::Holding;
@@ -21,6 +22,8 @@ pub struct References {
     pub backends: Arc<Backends>,
     /// Every logger.
     pub loggers: Arc<Loggers>,
+    /// As whom the gateway gets tokens.
+    pub principals: Arc<Principals>,
     /// How limits are held that do not say it themselves.
     pub holding: Holding,
     /// The `<fragment>` element of every fragment.

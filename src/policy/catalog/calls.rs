@@ -5,7 +5,7 @@ use super::{
     ANYWHERE, Attribute, Build, Content, EVERY_SCOPE, INBOUND, Part, Policy, optional, part,
     required,
 };
-use crate::policy::{access, send};
+use crate::policy::{Section, access, identity, send};
 
 const MODE: Attribute = optional(
     "mode",
@@ -26,7 +26,7 @@ const PARTS: &[Part] = &[
     Part::of(&AUTHENTICATION_BASIC),
     part("authentication-certificate", "Refused: certificates belong to backends.")
         .holding(Content::Unread),
-    part("authentication-managed-identity", "Refused until it is there.").holding(Content::Unread),
+    Part::of(&AUTHENTICATION_MANAGED_IDENTITY),
     part("proxy", "Refused: services are called directly.").holding(Content::Unread),
 ];
 
@@ -94,4 +94,46 @@ pub const AUTHENTICATION_BASIC: Policy = Policy {
     content: Content::Nothing,
     differs: &[],
     build: Build::Steps(access::basic::authentication_basic),
+};
+
+/// `authentication-managed-identity`.
+pub const AUTHENTICATION_MANAGED_IDENTITY: Policy = Policy {
+    name: "authentication-managed-identity",
+    says: "Sets the field `Authorization` of the request to a token of the gateway's own, in the \
+           place of the client's; or remembers the token in a variable.",
+    sections: &[Section::Inbound, Section::Outbound],
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        required("resource", "The service that the token is for, such as `https://storage.azure.com`.")
+            .computed(),
+        optional(
+            "client-id",
+            "Which identity of the gateway is meant: one of `identities`, or one that its machine \
+             knows. Without it, the one that is `systemAssigned`, or the machine's own.",
+        )
+        .computed(),
+        optional(
+            "output-token-variable-name",
+            "The variable that gets the token. The field is not set then.",
+        ),
+        optional(
+            "ignore-error",
+            "Whether the request goes on where there is no token: the field stays as it is, and the \
+             variable is `null`.",
+        )
+        .usual("false"),
+    ],
+    content: Content::Nothing,
+    differs: &[
+        "Identities are the gateway's: of `identities` in the configuration, of its workload, or of \
+         its machine; see `docs/workload-identity.md`.",
+        "Which identities a machine has is not known at load: a `client-id` that nobody knows is an \
+         error of the request, `IdentityNotFound`. Any other is `TokenNotObtained`.",
+        "`client-id` may be an expression.",
+        "It may also stand in outbound, where it must name a variable.",
+        "In `send-request` a missing token is an error of that request, which `ignore-error` of either \
+         ignores.",
+        "Nothing that is logged or traced shows the token, whatever a policy puts there.",
+    ],
+    build: Build::Steps(identity::authentication_managed_identity),
 };

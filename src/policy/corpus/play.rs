@@ -10,10 +10,12 @@ use http::StatusCode;
 use crate::exchange::facts::Operation;
 use crate::exchange::{LastError, Severity, Trace};
 use crate::policy::Failure;
+use crate::policy::identity::asked::{Answer as Obtained, Ungot};
 use crate::policy::machine::Machine;
 use crate::policy::testing::words::{body, fields, written};
 use crate::policy::testing::{Outcome, Request, Run};
 use crate::problem::Problem;
+use crate::secret::Secret;
 
 use super::case::{Block, Case};
 use super::forge;
@@ -80,8 +82,9 @@ impl Stage<'_> {
             return Err(format!("`{}` cannot stand here", block.label));
         };
         self.played.push(block.clone());
-        let is_answer =
-            |next: &&Block| ["backend ", "service "].iter().any(|who| next.label.starts_with(who));
+        let is_answer = |next: &&Block| {
+            ["backend ", "service ", "identity "].iter().any(|who| next.label.starts_with(who))
+        };
         while let Some(answer) = blocks.next_if(is_answer) {
             other_side(self.run, answer)?;
             self.played.push(answer.clone());
@@ -202,6 +205,10 @@ fn with_fact<'a>(request: Request<'a>, fact: &str) -> Result<Request<'a>, String
 /// What the backend, or a service that a policy calls, does next.
 fn other_side(run: &Run, block: &Block) -> Result<(), String> {
     let (who, does) = block.label.split_once(' ').unwrap_or_default();
+    if who == "identity" {
+        run.obtains(obtained(does)?);
+        return Ok(());
+    }
     let is_backend = who == "backend";
     let source = is_backend.then_some("forward-request");
     let failure = match does {
@@ -232,6 +239,21 @@ fn other_side(run: &Run, block: &Block) -> Result<(), String> {
     let fails = if is_backend { Run::fails } else { Run::service_fails };
     fails(run, failure);
     Ok(())
+}
+
+/// What comes of asking for a token of the gateway's own.
+fn obtained(does: &str) -> Result<Obtained, String> {
+    if let Some(token) = does.strip_prefix("gives ") {
+        return Ok(Ok(Secret::new(token)));
+    }
+    let ungot = |reason, message: &str| Ok(Err(Ungot { reason, message: message.into() }));
+    match does {
+        "refuses" => {
+            ungot(Ungot::REFUSED, "no token from https://login.example/token: the status is 401")
+        }
+        "is nobody" => ungot(Ungot::NOBODY, "no identity of this gateway has the client id"),
+        _ => Err(format!("an identity does not do this: {does}")),
+    }
 }
 
 /// Head and body: an empty line is between them.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use crate::backend::document::Url;
 use crate::backend::event_hub::EventHub;
+use crate::backend::principal::{Principal, Principals, Proof};
 use crate::backend::{Backend, BaseUrl, Tls};
 use crate::exchange::facts::Sample;
 use crate::fault::{Fault, Place};
@@ -16,6 +18,7 @@ use crate::policy::markup::{self, NamedValue, NamedValues};
 use crate::policy::program::{Document, Program};
 use crate::policy::{Scope, Section};
 use crate::route::template::Template;
+use crate::secret::Secret;
 
 use super::case::Block;
 use super::forge;
@@ -34,6 +37,8 @@ pub(super) struct Scene {
     documents: Vec<(Scope, Vec<Part>)>,
     /// The URL template of the operation, where the case gives one.
     pub(super) template: Option<Template>,
+    /// Who the gateway is to others.
+    principals: Vec<Principal>,
     /// What issuers have published, with the address of the document.
     pub(super) issuers: Vec<(String, Published)>,
     /// Whether the API has no backend.
@@ -108,6 +113,16 @@ impl Scene {
                 let hub = EventHub::parse(&text, None).map_err(|refused| refused.to_string())?;
                 self.loggers.insert(id.into(), Arc::new(hub));
             }
+            // Somebody that the gateway is, by the id of the client.
+            "identity" => {
+                let (id, usual) = rest.split_once(", ").unwrap_or((rest, ""));
+                self.principals.push(Principal {
+                    client_id: id.into(),
+                    is_usual: usual == "the usual one",
+                    endpoint: Url::parse("https://login.example/token").unwrap(),
+                    proof: Proof::Secret(Secret::new("a secret of it")),
+                });
+            }
             // The document of an issuer: its address, what the issuer calls itself, and the ids and
             // secrets of its keys.
             "issuer" => {
@@ -142,6 +157,7 @@ impl Scene {
         let mut faults = Vec::new();
         let (backends, loggers) = (Arc::new(self.backends.clone()), Arc::new(self.loggers.clone()));
         let mut references = References { backends, loggers, ..References::default() };
+        references.principals = Arc::new(Principals::new(self.principals.clone()));
         references.fragments = self.read_fragments(&mut faults);
         let mut built: Vec<Document> = Vec::new();
         for scope in SCOPES {

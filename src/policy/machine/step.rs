@@ -37,6 +37,7 @@ impl Machine {
             | Event::CachedValue(_)
             | Event::Measured(_)
             | Event::Wanted(_)
+            | Event::Obtained(_)
             | Event::Authenticated(_) => (),
         }
         let program = Arc::clone(&self.program);
@@ -82,6 +83,10 @@ impl Machine {
             (Action::CacheValueEnter(policy), Event::Wanted(found)) => {
                 self.wanted(policy, found, exchange)
             }
+            (Action::ManagedIdentity(policy), Event::Obtained(answer)) => {
+                policy.obtained(answer, exchange)
+            }
+            (Action::Send(send), Event::Obtained(answer)) => send.obtained(answer, exchange),
             (Action::Send(send), Event::Called(answered)) => send.called(answered, exchange),
             (Action::Forward(_), Event::Measured(heard)) => {
                 if heard.map_err(unreadable)? {
@@ -203,6 +208,7 @@ impl Machine {
             Action::JsonToXml(policy) => policy.run(exchange),
             Action::Jsonp(policy) => policy.run(exchange),
             Action::AuthenticationBasic(policy) => policy.run(exchange),
+            Action::ManagedIdentity(policy) => policy.run(exchange),
             Action::RewriteUri(policy) => policy.run(exchange),
             Action::SetBackend(policy) => policy.run(exchange),
             Action::Forward(forward) => forward.run(exchange),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::cache::memory::Item;
-use crate::exchange::cached::CachedResponse;
+use crate::exchange::cached::{CacheKey, CachedResponse};
 use crate::exchange::flight::Begun;
 use crate::exchange::message::Body;
 use crate::exchange::metering::hear;
@@ -117,13 +117,11 @@ impl Driver<'_> {
             }
             Effect::WantValue(wanted) => self.want(wanted),
             Effect::KeepValue(made) => self.keep(*made),
-            Effect::RemoveValue(key) => {
-                run.values.remove(&key);
-                Event::Done
-            }
-            Effect::Authenticate(asked) => Event::Authenticated(self.authenticate(&asked)),
             Effect::Emit(_) => Event::Done,
             Effect::Together(begin) => return self.together(begin),
+            Effect::RemoveValue(key) => self.remove_value(&key),
+            Effect::Authenticate(asked) => Event::Authenticated(self.authenticate(&asked)),
+            Effect::Obtain(_asked) => Event::Obtained(run.token()),
             Effect::Call(outgoing) => self.call(&outgoing),
             Effect::Tell(outgoing) => self.tell(&outgoing),
             Effect::Sleep(span) => {
@@ -185,6 +183,11 @@ impl Driver<'_> {
             run.values.put(fresh, item(Value::Bool(true)), span, now).expect("small enough");
         }
         made.flight.land(Some(value));
+        Event::Done
+    }
+
+    fn remove_value(&self, key: &CacheKey) -> Event {
+        self.run.values.remove(key);
         Event::Done
     }
 

@@ -44,6 +44,7 @@ pub(super) fn of(effect: &Effect) -> Option<String> {
                 documents.collect::<String>()
             ))
         }
+        Effect::Obtain(asked) => Some(format!("obtain {asked}")),
         Effect::Charge(_)
         | Effect::Add(_)
         | Effect::Refund(..)

@@ -65,6 +65,7 @@ async fn one(gateway: &Gateway, effect: Effect, now: Timestamp) -> Event {
         Effect::WantValue(wanted) => drive::want(gateway, wanted, now).await,
         Effect::KeepValue(made) => drive::keep_made(gateway, *made, now),
         Effect::Authenticate(asked) => drive::authenticate(gateway, &asked, now).await,
+        Effect::Obtain(asked) => drive::obtain(gateway, &asked, now).await,
         Effect::Emit(event) => drive::emit(gateway, event, now),
         Effect::Sleep(span) => pause(span).await,
         // Nothing else may stand in a `wait`.

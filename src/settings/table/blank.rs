@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::settings::{
     AccessLog, ClientCredentials, Cluster, Configuration, Control, Drain, Etcd, Forwarded,
-    ForwardedProto, Gateway, KillSwitch, LastGood, Limits, Listen, Log, LogColor, LogFormat,
-    LogLevel, Redis, Replica, Settings, Timeouts, WorkloadToken,
+    ForwardedProto, Gateway, Identity, KillSwitch, LastGood, Limits, Listen, Log, LogColor,
+    LogFormat, LogLevel, Redis, Replica, Settings, Timeouts, WorkloadToken,
 };
 
 /// Settings before the usual values are put in.
@@ -19,6 +19,7 @@ pub(super) fn blank() -> Settings {
             last_good: LastGood::default(),
         },
         kill_switch: KillSwitch::default(),
+        identity: Identity::default(),
         listen: Listen {
             http: None,
             https: None,

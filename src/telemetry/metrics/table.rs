@@ -45,6 +45,15 @@ metrics! {
         "How often they were fetched.";
     ISSUER_FAILURES = "weir_issuer_fetch_failures", Counter, "fetches",
         "How often they could not be.";
+    IDENTITY_LEFT = "weir_identity_token_left_seconds", Gauge, "seconds",
+        "Until a token ends that the gateway shows to other services, by `client` (empty: the machine's own) and \
+         `resource`; 0 while there is none.";
+    IDENTITY_AGE = "weir_identity_token_age_seconds", Gauge, "seconds",
+        "How long ago it was got; not a number while there is none.";
+    IDENTITY_TOKENS = "weir_identity_tokens", Counter, "tokens",
+        "How often one was got.";
+    IDENTITY_FAILURES = "weir_identity_token_failures", Counter, "tokens",
+        "How often none could be got.";
     CLAIMS = "weir_limit_claims", Counter, "claims",
         "Claims on counters: one for each limit that a request met.";
     FROM_TILLS = "weir_limit_claims_from_tills", Counter, "claims",

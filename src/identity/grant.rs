@@ -25,6 +25,8 @@ struct Granted {
     kind: String,
     /// In seconds.
     expires_in: Option<Value>,
+    /// In seconds since the epoch: endpoints of machines say this.
+    expires_on: Option<Value>,
 }
 
 /// What is read of an answer without one.
@@ -37,23 +39,29 @@ struct Refusal {
 
 /// Why an answer holds no token.
 #[derive(Debug, Eq, PartialEq, thiserror::Error)]
-pub(super) enum Nothing {
+pub enum Nothing {
+    /// Whoever answers says so.
     #[error("the status is {0}{1}")]
     Refused(u16, String),
+    /// It is none that is known.
     #[error("the answer is no JSON object with `access_token` and `token_type`")]
     Form,
+    /// It is of another kind.
     #[error("the token is none that is shown as `Bearer`")]
     Kind,
+    /// It cannot be shown.
     #[error("the token is no text that a header can hold")]
     Text,
+    /// Nobody knows how long it is good.
     #[error("nothing says when the token ends")]
     Endless,
+    /// It is not.
     #[error("the token has ended already")]
     Over,
 }
 
 /// The token in `answer`, and how long it is good from `now` on. Nothing of what is `hidden` is told.
-pub(super) fn read(
+pub fn read(
     answer: &Answer,
     hidden: &[Secret],
     now: Timestamp,
@@ -72,9 +80,16 @@ pub(super) fn read(
         return Err(Nothing::Text);
     }
     let said = granted.expires_in.as_ref().and_then(seconds).map(Duration::from_secs);
+    let end = |value| seconds(value).map(|end| until(end, now));
+    let said = said.or_else(|| granted.expires_on.as_ref().and_then(end));
     let own = || Some(jwt::unverified(text.expose()).ok()?.expires()?.since(now));
     let life = said.or_else(own).ok_or(Nothing::Endless)?.min(LIFE_MAX);
     if life.is_zero() { Err(Nothing::Over) } else { Ok((text, life)) }
+}
+
+/// How long it is until so many seconds after the epoch.
+fn until(end: u64, now: Timestamp) -> Duration {
+    Timestamp::from_micros(end.saturating_mul(1_000_000)).since(now)
 }
 
 /// Some endpoints write the number as a text.
@@ -115,6 +130,8 @@ mod tests {
             ("abc", r#","expires_in":3599"#, 3_599),
             ("abc", r#","expires_in":"60","scope":"x""#, 60),
             (own, "", 60),
+            ("abc", r#","expires_on":"1800000090""#, 90),
+            ("abc", r#","expires_on":1800000090,"expires_in":"10""#, 10),
             (own, r#","expires_in":null"#, 60),
             ("abc", r#","expires_in":99999999999999"#, LIFE_MAX.as_secs()),
         ] {
@@ -133,6 +150,7 @@ mod tests {
             (part(r#""access_token":"a"}"#).replace("}}", "}"), Nothing::Endless),
             (part(r#""access_token":"a","expires_in":-1"#), Nothing::Endless),
             (part(r#""access_token":"a","expires_in":0"#), Nothing::Over),
+            (part(r#""access_token":"a","expires_on":"1799999999""#), Nothing::Over),
         ] {
             assert_eq!(reading(200, &body).unwrap_err(), nothing, "{body}");
         }

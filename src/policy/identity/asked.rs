@@ -1,0 +1,56 @@
+//! What a policy asks to show who the gateway is: a token, of whom and for what.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::backend::principal::{Kind, Who};
+use crate::policy::Failure;
+use crate::problem::Problem;
+use crate::secret::Secret;
+
+/// A token that is wanted.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Who is to get it.
+    pub who: Arc<Who>,
+    /// For which service.
+    pub resource: Arc<str>,
+}
+
+/// Why there is no token.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ungot {
+    /// A machine-readable word.
+    pub reason: &'static str,
+    /// A sentence for people, without anything secret.
+    pub message: Arc<str>,
+}
+
+/// What comes of a question.
+pub type Answer = Result<Secret, Ungot>;
+
+impl Ungot {
+    /// Nobody is known who could get it.
+    pub const NOBODY: &'static str = "IdentityNotFound";
+    /// Whoever gives tokens gave none.
+    pub const REFUSED: &'static str = "TokenNotObtained";
+}
+
+impl From<Ungot> for Failure {
+    fn from(ungot: Ungot) -> Self {
+        let Ungot { reason, message } = ungot;
+        let problem = Problem::failed("identity_token_missing");
+        Self { source: None, reason, message: message.to_string(), problem }
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "a token for {}", self.resource)?;
+        match &self.who.kind {
+            Kind::Principal(own) => write!(formatter, " as {}", own.client_id),
+            Kind::Host(Some(id)) => write!(formatter, " as {id}, by the machine"),
+            Kind::Host(None) => formatter.write_str(", by the machine"),
+        }
+    }
+}
