@@ -31,6 +31,7 @@ use crate::policy::operand::Operand;
 use crate::policy::respond::{MockResponse, ReturnResponse};
 use crate::policy::routing::{Forward, RewriteUri, SetBackend, SetQuery};
 use crate::policy::send::Send;
+use crate::policy::send::invoke::InvokeRequest;
 use crate::policy::tokens::ValidateToken;
 use crate::policy::transform::header::SetHeader;
 use crate::policy::transform::links::RedirectContentUrls;
@@ -178,6 +179,8 @@ pub enum Action {
     MockResponse(MockResponse),
     /// `send-request` and `send-one-way-request`.
     Send(Box<Send>),
+    /// `invoke-request`.
+    InvokeRequest(Box<InvokeRequest>),
     /// `check-header`.
     CheckHeader(Box<CheckHeader>),
     /// `ip-filter`.

@@ -1,4 +1,4 @@
-//! Policies that call other services: `send-request`, `send-one-way-request`.
+//! Policies that call other services: `send-request`, `send-one-way-request`, `invoke-request`.
 //!
 //! With `mode="new"`, the default, the request is what the children say: `GET` without fields or a
 //! body unless they say more. With `mode="copy"` it is the client's as it stands, with its body in
@@ -14,6 +14,7 @@
 //! A request that was itself sent by such a policy says so in a field; [`NESTED_MAX`] in each other
 //! are taken for a loop.
 
+pub mod invoke;
 pub mod outgoing;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use crate::backend::Tls;
 use crate::exchange::Exchange;
 use crate::exchange::message::{Body, Headers, Response};
 use crate::expression::value::Value;
@@ -274,7 +276,8 @@ impl Send {
             (None, _) => Body::None,
         };
         let body = body.bytes().cloned().unwrap_or_default();
-        Ok(Outgoing { method, url, headers: headers.map().clone(), body, wait })
+        let (headers, tls) = (headers.map().clone(), Tls::default());
+        Ok(Outgoing { method, url, headers, body, tls, wait })
     }
 }
 

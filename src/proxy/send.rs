@@ -133,9 +133,9 @@ async fn answer(
     let address = address.map_err(unknown)?;
     let secure = (base.scheme == Scheme::Https).then(|| Secure {
         host: base.host.clone(),
-        verify_chain: true,
-        verify_name: true,
-        identity: None,
+        verify_chain: outgoing.tls.verify_chain,
+        verify_name: outgoing.tls.verify_name,
+        identity: outgoing.tls.identity.clone(),
     });
     let there = Destination { address, secure };
     let wire = written(outgoing);
@@ -244,6 +244,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::backend::Tls;
     use crate::policy::send::outgoing::Url;
 
     fn outgoing(method: Method, body: &'static str) -> Outgoing {
@@ -253,7 +254,8 @@ mod tests {
         headers.insert("transfer-encoding", HeaderValue::from_static("chunked"));
         let url = Url::parse("https://h.example:8443/p?q=1").unwrap();
         let wait = Duration::from_secs(1);
-        Outgoing { method, url, headers, body: Bytes::from_static(body.as_bytes()), wait }
+        let (body, tls) = (Bytes::from_static(body.as_bytes()), Tls::default());
+        Outgoing { method, url, headers, body, tls, wait }
     }
 
     #[test]

@@ -194,3 +194,27 @@ fn one_way_requests_beyond_their_bound_are_dropped_and_counted() {
     assert_eq!(gateway.get("/echo/a").status, 200);
     assert_eq!(counted(&gateway, "one-way", "refused"), 300 - 256);
 }
+
+#[test]
+fn a_backend_is_asked_with_its_credentials_and_answers_for_the_request() {
+    let backend = Backend::plain();
+    let service = Backend::replying(|seen| {
+        reply(202, &[("Content-Type", "text/plain")], &format!("asked {}", seen.target))
+    });
+    let gateway = Gateway::start(|site| {
+        site.yaml(format!(
+            "backends:\n  - id: other\n    url: {}/base\n    credentials:\n      header: {{X-Key: \
+             secret}}\n      query: {{code: a b}}\n",
+            service.url()
+        ));
+        let inbound = "<invoke-request backend-id=\"other\" url=\"/items?page=2\" method=\"PUT\">\
+                       <header name=\"X-Own\" value=\"1\" /><body>hello</body></invoke-request>";
+        site.open_api("echo", &backend.url(), Policies { inbound, ..Policies::default() });
+    });
+    let answer = gateway.ask(&Request::get("/echo/a").field("X-Key", "the client's"));
+    assert_eq!((answer.status, answer.text()), (202, "asked /base/items?page=2&code=a%20b"));
+    let asked = service.last();
+    assert_eq!((asked.method.as_str(), asked.text()), ("PUT", "hello"));
+    assert_eq!((asked.all("X-Key"), asked.field("X-Own")), (vec!["secret"], Some("1")));
+    assert_eq!(backend.count(), 0);
+}

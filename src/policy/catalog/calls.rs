@@ -80,6 +80,36 @@ pub const SEND_ONE_WAY_REQUEST: Policy = Policy {
     build: Build::Steps(send::send_one_way_request),
 };
 
+/// `invoke-request`.
+pub const INVOKE_REQUEST: Policy = Policy {
+    name: "invoke-request",
+    says: "Lets another service answer in the place of the backend; or, with a variable, asks it and \
+           remembers what it answers.",
+    sections: ANYWHERE,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        optional("url", "Where to: a whole URL, or a path below `backend-id`.").computed(),
+        optional("backend-id", "A backend, with its credentials and its TLS.").computed(),
+        optional("method", "The method.").computed().usual("GET"),
+        optional("response-variable-name", "The variable that gets the response.")
+            .usual("it is the response of the request, and no further policy runs"),
+    ],
+    content: Content::Elements(&[
+        part("header", "A field; any number, also of one name.").with(&[
+            required("name", "Its name.").computed(),
+            optional("value", "Its value.").computed(),
+        ]),
+        part("body", "The body.").holding(Content::Text),
+    ]),
+    differs: &[
+        "API Management does not describe it; what its tools write is understood.",
+        "Nothing of the client's request goes along. There is a minute for all of it, and a failure \
+         is an error of the request.",
+        CALLS,
+    ],
+    build: Build::Steps(send::invoke::invoke_request),
+};
+
 /// `authentication-basic`.
 pub const AUTHENTICATION_BASIC: Policy = Policy {
     name: "authentication-basic",

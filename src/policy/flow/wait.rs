@@ -84,6 +84,7 @@ pub(in crate::policy) fn wait(builder: &mut Builder<'_>, element: &Element) {
                 | Action::RateLimitByKey(_)
                 | Action::Quota(_)
                 | Action::QuotaByKey(_)
+                | Action::TokenLimit(_)
         )
     });
     if let Some(waits_for) = waits_for {

@@ -87,6 +87,9 @@ impl Machine {
                 policy.obtained(answer, exchange)
             }
             (Action::Send(send), Event::Obtained(answer)) => send.obtained(answer, exchange),
+            (Action::InvokeRequest(invoke), Event::Called(answered)) => {
+                invoke.called(answered, exchange)
+            }
             (Action::Send(send), Event::Called(answered)) => send.called(answered, exchange),
             (Action::Forward(_), Event::Measured(heard)) => {
                 if heard.map_err(unreadable)? {
@@ -215,6 +218,7 @@ impl Machine {
             Action::ReturnResponse(policy) => policy.run(exchange),
             Action::MockResponse(policy) => Ok(policy.run(exchange)),
             Action::Send(policy) => policy.run(exchange),
+            Action::InvokeRequest(policy) => policy.run(exchange),
             Action::CheckHeader(policy) => policy.run(exchange),
             Action::IpFilter(policy) => policy.run(exchange),
             Action::ValidateToken(policy) => policy.run(exchange),

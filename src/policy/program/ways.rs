@@ -69,7 +69,10 @@ impl Program {
         steps.any(|step| {
             matches!(
                 step.action,
-                Action::ReturnResponse(_) | Action::MockResponse(_) | Action::SetStatus(_)
+                Action::ReturnResponse(_)
+                    | Action::MockResponse(_)
+                    | Action::InvokeRequest(_)
+                    | Action::SetStatus(_)
             )
         })
     }
@@ -109,6 +112,7 @@ impl Block {
                     reach(next, state, &mut states);
                     reach(next.saturating_add(1), state, &mut states);
                 }
+                Action::InvokeRequest(policy) if policy.answers() => found.answered = true,
                 Action::SetBackend(_) => {
                     let addressed = State { unaddressed: false, addressed: true };
                     reach(next, addressed, &mut states);

@@ -10,7 +10,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, Method};
 
-use crate::backend::{BaseUrl, UrlRefused};
+use crate::backend::{BaseUrl, Tls, UrlRefused};
 use crate::exchange::Exchange;
 use crate::exchange::message::{SPOOFABLE, nominated};
 
@@ -24,6 +24,8 @@ pub struct Outgoing {
     pub headers: HeaderMap,
     /// Its body; empty for none.
     pub body: Bytes,
+    /// How the certificate there is judged, and which one is shown.
+    pub tls: Tls,
     /// How long all may take, until the last byte of the response.
     pub wait: Duration,
 }

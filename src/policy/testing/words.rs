@@ -195,7 +195,7 @@ pub(super) fn forwarded(
 
 /// A request to another service.
 pub(super) fn called(verb: &str, outgoing: &Outgoing) -> Vec<String> {
-    let Outgoing { method, url, headers, body: bytes, wait } = outgoing;
+    let Outgoing { method, url, headers, body: bytes, wait, .. } = outgoing;
     let mut lines = vec![format!("{verb} {method} {url}, {wait:?} at most")];
     lines.extend(fields(headers));
     lines.extend(body(bytes));

@@ -79,6 +79,7 @@ async fn one(gateway: &Gateway, effect: Effect, now: Timestamp) -> Event {
         | Effect::Together(_)
         | Effect::Measure
         | Effect::Forward(_)
+        | Effect::Measure
         | Effect::Deliver => Event::Done,
     }
 }
