@@ -37,6 +37,7 @@ use crate::configuration::compile::{Making, nowhere};
 use crate::configuration::credential::Holder;
 use crate::configuration::keeping::{Keeping, KeySource};
 use crate::configuration::last_good::{KeyFile, soak};
+use crate::configuration::offer::Status;
 use crate::configuration::refresh::{Origin, Refresh, Refusal};
 use crate::configuration::source::{Environment, Folder};
 use crate::configuration::switch::SwitchFile;
@@ -53,7 +54,7 @@ use crate::settings::{AccessLog as AccessSetting, LastGood, LogFormat, Settings}
 use crate::snapshot::Live;
 use crate::telemetry::access_log::{AccessLog, Which};
 use crate::telemetry::events::Format;
-use crate::time::{Clock, SystemClock};
+use crate::time::{Clock, SystemClock, Timestamp};
 
 /// A gateway that listens: whoever connects waits until it [runs](Self::run).
 pub struct App {
@@ -156,6 +157,7 @@ impl App {
         };
         let keys = fetching::keys(&gateway, fetching::host(settings, &environment));
         let posting = Posting::of(&gateway);
+        let shown = shown(&gateway, &refresh.status, started);
         let witness = record::witness(Arc::clone(&log), Arc::clone(&clock));
         let mut listening = Listening::default();
         let plan = plan(settings, witness, &mut listening)?;
@@ -166,20 +168,7 @@ impl App {
         let control = remote::of(settings, token, &refresh, &state, &live)?;
         let link = control.as_ref().map(|remote| remote.link.subscribe());
         let (cluster, remote) = cluster::join(settings, environment, &refresh, control)?;
-        let shown = Admin {
-            state: Arc::clone(&state),
-            configuration: Arc::clone(&status),
-            cluster: cluster.clone(),
-            counters: Arc::clone(&counters),
-            issuers: Arc::clone(&keys.issuers),
-            events: Arc::clone(&posting.events),
-            identities: Arc::clone(&keys.identities),
-            log: Arc::clone(&log),
-            started,
-            live: Arc::clone(&live),
-            clock: Arc::clone(&clock),
-            control: link,
-        };
+        let shown = Admin { cluster: cluster.clone(), control: link, ..shown };
         let admin = operators(settings, shown, &mut listening)?;
         let interval = settings.configuration.poll_interval;
         let beside = Beside {
@@ -190,8 +179,6 @@ impl App {
             remote,
             log,
         };
-        let events = Arc::clone(&posting.events);
-        let drain = Drain::new(settings.drain.clone(), state, status, events);
         let serving = Serving {
             threads,
             clients,
@@ -200,8 +187,8 @@ impl App {
             counters,
             upkeep,
             keys,
+            drain: Drain::new(settings.drain.clone(), state, status, &posting.events),
             posting,
-            drain,
             beside,
         };
         Ok(Self { serving, listening, apis })
@@ -210,6 +197,24 @@ impl App {
     /// Serves until the process is signalled, then drains.
     pub fn run(self) -> Result<(), StartError> {
         Ok(self.serving.run()?)
+    }
+}
+
+/// What operators are shown of `gateway`, but for what it shares with others.
+fn shown(gateway: &Gateway, configuration: &Arc<Status>, started: Timestamp) -> Admin {
+    Admin {
+        state: Arc::clone(&gateway.state),
+        configuration: Arc::clone(configuration),
+        cluster: None,
+        counters: Arc::clone(&gateway.counters),
+        issuers: Arc::clone(&gateway.issuers),
+        events: Arc::clone(&gateway.events),
+        identities: Arc::clone(&gateway.identities),
+        log: Arc::clone(&gateway.log),
+        started,
+        live: Arc::clone(&gateway.live),
+        clock: Arc::clone(&gateway.clock),
+        control: None,
     }
 }
 

@@ -53,8 +53,9 @@ impl Drain {
         terms: settings::Drain,
         state: Arc<State>,
         configuration: Arc<Status>,
-        events: Arc<Events>,
+        events: &Arc<Events>,
     ) -> Self {
+        let events = Arc::clone(events);
         Self { terms, state, configuration, events, leaving: watch::Sender::new(false) }
     }
 

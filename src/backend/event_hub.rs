@@ -128,8 +128,8 @@ impl EventHub {
         let resource = self.resource();
         let key = PKey::hmac(key.expose().as_bytes())?;
         let mut signer = Signer::new(MessageDigest::sha256(), &key)?;
-        let signed = signer.sign_oneshot_to_vec(format!("{resource}\n{expires}").as_bytes())?;
-        let signature = STANDARD.encode(signed);
+        let code = signer.sign_oneshot_to_vec(format!("{resource}\n{expires}").as_bytes())?;
+        let signature = STANDARD.encode(code);
         let [signature, name] = [&signature, &**name].map(|it| utf8_percent_encode(it, PLAIN));
         Ok(Secret::new(format!(
             "SharedAccessSignature sr={resource}&sig={signature}&se={expires}&skn={name}"

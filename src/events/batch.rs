@@ -1,5 +1,6 @@
 //! Events that are sent in one request, and how that is written.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::backend::event_hub::EventHub;
@@ -126,7 +127,10 @@ fn quoted_ascii(out: &mut String, text: &str) {
     for unit in all.encode_utf16() {
         match u8::try_from(unit).ok().filter(|byte| (0x20..0x7f).contains(byte)) {
             Some(byte) => out.push(char::from(byte)),
-            None => out.push_str(&format!("\\u{unit:04x}")),
+            None => {
+                // A string takes all.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
         }
     }
 }

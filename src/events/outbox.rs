@@ -224,13 +224,11 @@ impl Outbox {
     /// event cannot take others along.
     pub(super) fn refused(&mut self, batch: Batch) -> Option<bool> {
         self.away = self.away.saturating_sub(1);
-        match batch.clone().halves() {
-            Some(halves) => self.again.extend(halves),
-            None => {
-                self.drop_all(REFUSED, events(&batch));
-                self.forget(&batch);
-            }
+        if batch.texts.len() < 2 {
+            self.drop_all(REFUSED, events(&batch));
+            self.forget(&batch);
         }
+        self.again.extend(batch.halves().into_iter().flatten());
         // Somebody is there.
         (0 < mem::take(&mut self.failures)).then_some(true)
     }

@@ -120,8 +120,8 @@ async fn follow(
                 effect = Box::pin(together::together(gateway, run, begin)).await;
                 continue;
             }
-            Effect::Emit(event) => emit(gateway, event, now),
             Effect::Obtain(asked) => obtain(gateway, &asked, now).await,
+            Effect::Emit(event) => emit(gateway, *event, now),
             Effect::Call(outgoing) => Box::pin(call(gateway, &outgoing, now)).await,
             Effect::Tell(outgoing) => tell(gateway, outgoing, now),
             Effect::Sleep(span) => {
@@ -192,8 +192,8 @@ async fn call(gateway: &Gateway, outgoing: &Outgoing, now: Timestamp) -> Event {
     Event::Called(send::call(gateway, outgoing, now).await)
 }
 
-fn emit(gateway: &Gateway, event: Box<HubEvent>, now: Timestamp) -> Event {
-    gateway.events.emit(*event, now);
+fn emit(gateway: &Gateway, event: HubEvent, now: Timestamp) -> Event {
+    gateway.events.emit(event, now);
     Event::Done
 }
 

@@ -18,7 +18,7 @@ use crate::limit::key::CounterKey;
 use crate::limit::manner::{Course, Mode, Over};
 use crate::limit::{Charge, Tallies, Tally};
 use crate::policy::Side;
-use crate::policy::caching::made::Found;
+use crate::policy::caching::made::{Found, Made, Wanted};
 use crate::policy::identity::asked as identity;
 use crate::policy::limits::holding::Holding;
 use crate::policy::limits::shown;
@@ -132,39 +132,21 @@ impl Pretended {
                 Event::CachedValue(None)
             }
             Effect::StoreResponse(_, ttl) => {
-                self.asked.push(format!("would keep the response for {ttl:?}, for {by}"));
-                Event::Done
+                self.note(format!("would keep the response for {ttl:?}, for {by}"))
             }
             Effect::StoreValue(_, _, ttl) => {
-                self.asked.push(format!("would keep a value for {ttl:?}, for {by}"));
-                Event::Done
+                self.note(format!("would keep a value for {ttl:?}, for {by}"))
             }
-            Effect::WantValue(wanted) => {
-                self.asked.push(format!("looks for a cached value, for {by}; taken as a miss"));
-                Event::Wanted(match self.flights.begin(wanted.key) {
-                    Begun::Lead(flight) => Found::Yours { wanted, flight, old: None },
-                    Begun::Follow(_) => Found::Failed,
-                })
-            }
-            Effect::KeepValue(made) => {
-                self.asked.push(format!("would keep a value for {:?}, for {by}", made.expires));
-                made.flight.land(Some(made.value));
-                Event::Done
-            }
-            Effect::RemoveValue(_) => {
-                self.asked.push(format!("would forget a value, for {by}"));
-                Event::Done
-            }
+            Effect::WantValue(wanted) => self.want(wanted, &by),
+            Effect::KeepValue(made) => self.keep(*made, &by),
+            Effect::RemoveValue(_) => self.note(format!("would forget a value, for {by}")),
             Effect::Authenticate(asked) => self.authenticate(&asked, &by),
             Effect::Emit(event) => self.emit(&event, &by),
             Effect::Together(begin) => self.together(begin, machine, whose, body),
             Effect::Obtain(asked) => self.obtain(&asked, &by),
             Effect::Call(outgoing) => self.call(&outgoing, &by),
             Effect::Tell(outgoing) => self.tell(&outgoing, &by),
-            Effect::Sleep(span) => {
-                self.asked.push(format!("would wait {span:?}, for {by}"));
-                Event::Done
-            }
+            Effect::Sleep(span) => self.note(format!("would wait {span:?}, for {by}")),
             Effect::Forward(forward) => {
                 self.forwards.push(forward);
                 Event::Responded(fine())
@@ -216,6 +198,24 @@ impl Pretended {
         self.asked.push(format!("asks {base} with {method}, for {by}; taken as answered"));
         let body = Body::Bytes(Bytes::from_static(PRETENDED_BODY));
         Event::Called(Ok(Response { body, ..fine() }))
+    }
+
+    fn note(&mut self, words: String) -> Event {
+        self.asked.push(words);
+        Event::Done
+    }
+
+    fn want(&mut self, wanted: Wanted, by: &str) -> Event {
+        self.asked.push(format!("looks for a cached value, for {by}; taken as a miss"));
+        Event::Wanted(match self.flights.begin(wanted.key) {
+            Begun::Lead(flight) => Found::Yours { wanted, flight, old: None },
+            Begun::Follow(_) => Found::Failed,
+        })
+    }
+
+    fn keep(&mut self, made: Made, by: &str) -> Event {
+        made.flight.land(Some(made.value));
+        self.note(format!("would keep a value for {:?}, for {by}", made.expires))
     }
 
     /// Answers what was asked for first.

@@ -16,7 +16,7 @@ pub(super) fn later(holder: &str, key: &str) -> Option<&'static str> {
             "key vaults are not supported; write `value: {file: PATH}` and mount the secret"
         }
         ("Fragment", "file" | "content" | "value") => "write `policy`",
-        ("Fragment", "name") => "write `id`",
+        ("Fragment" | "Logger", "name") => "write `id`",
         ("Representation", "sample" | "examples") => "write `example`",
         ("Operation", "templateParameters" | "request") | ("Representation", "schemaId") => {
             "remove it; schemas and parameters of requests are not supported yet"
@@ -29,7 +29,6 @@ pub(super) fn later(holder: &str, key: &str) -> Option<&'static str> {
         ("Logger", "loggerType" | "credentials" | "resourceId") => {
             "write `eventHub` with `name` and `connectionString`"
         }
-        ("Logger", "name") => "write `id`",
         ("Logger", "isBuffered") => "remove it; events are always queued, and sent in batches",
         ("Logger", "applicationInsights") => "remove it; events go to event hubs only",
         ("EventHub", "endpointAddress" | "identityClientId" | "managedIdentity") => {

@@ -17,10 +17,8 @@ fn take(outbox: &mut Outbox, text: &str, now: Timestamp) -> bool {
 }
 
 fn batch(outbox: &mut Outbox, now: Timestamp) -> Batch {
-    match outbox.next(now, false) {
-        Next::Send(batch) => batch,
-        other => panic!("{other:?}"),
-    }
+    let Next::Send(batch) = outbox.next(now, false) else { panic!("nothing is to be sent") };
+    batch
 }
 
 fn texts(batch: &Batch) -> String {

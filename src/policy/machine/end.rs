@@ -12,7 +12,7 @@ use crate::policy::{Failure, Section, Side, limits};
 impl Machine {
     /// Goes on in on-error; what the driver has to do if the failure happened there.
     pub(super) fn fail(&mut self, failure: Failure, exchange: &mut Exchange) -> Option<Effect> {
-        let Some(failure) = self.recover(failure, exchange) else { return None };
+        let failure = self.recover(failure, exchange)?;
         self.strands = None;
         self.loops.clear();
         self.permits.clear();

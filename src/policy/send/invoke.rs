@@ -174,17 +174,13 @@ impl InvokeRequest {
         exchange: &mut Exchange,
     ) -> Result<Flow, Failure> {
         let response = answered?;
-        match &self.variable {
-            Some(variable) => {
-                let value = held(response)?;
-                exchange.variables.set(variable, value);
-                Ok(Flow::Next)
-            }
-            None => {
-                exchange.response = Some(response);
-                Ok(Flow::Finish)
-            }
-        }
+        let Some(variable) = &self.variable else {
+            exchange.response = Some(response);
+            return Ok(Flow::Finish);
+        };
+        let value = held(response)?;
+        exchange.variables.set(variable, value);
+        Ok(Flow::Next)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -93,19 +94,7 @@ impl Driver<'_> {
                 self.say(format!("look up response: {}", words::found(found.is_some())));
                 Event::CachedResponse(found)
             }
-            Effect::StoreResponse(key, ttl) => {
-                let response = self.outcome.response();
-                let kept = CachedResponse {
-                    status: response.status,
-                    headers: storable(response.headers.map()),
-                    body: response.body.bytes().cloned().unwrap_or_default(),
-                    stored: now,
-                    ttl,
-                };
-                let item = Item { bytes: kept.bytes(), value: Arc::new(kept) };
-                run.responses.put(key, item, ttl, now).expect("small enough");
-                Event::Done
-            }
+            Effect::StoreResponse(key, ttl) => self.store(key, ttl),
             Effect::LookupValue(key) => {
                 let found = run.values.get(&key, now);
                 self.say(format!("look up value: {}", words::found(found.is_some())));
@@ -133,6 +122,21 @@ impl Driver<'_> {
             Effect::Measure => Event::Measured(Ok(true)),
             Effect::Deliver => return None,
         })
+    }
+
+    fn store(&mut self, key: CacheKey, ttl: Duration) -> Event {
+        let (run, now) = (self.run, self.run.now.get());
+        let response = self.outcome.response();
+        let kept = CachedResponse {
+            status: response.status,
+            headers: storable(response.headers.map()),
+            body: response.body.bytes().cloned().unwrap_or_default(),
+            stored: now,
+            ttl,
+        };
+        let item = Item { bytes: kept.bytes(), value: Arc::new(kept) };
+        run.responses.put(key, item, ttl, now).expect("small enough");
+        Event::Done
     }
 
     /// Does all of these at once; what was asked for first is there first, but that pauses take

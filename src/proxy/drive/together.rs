@@ -14,6 +14,7 @@ type UnderWay<'a> = (usize, Pin<Box<dyn Future<Output = Event> + Send + 'a>>);
 
 /// Does what is asked for, and all that is asked for then, until the machine wants something else:
 /// what is still under way by then is given up.
+#[expect(clippy::wildcard_enum_match_arm, reason = "whatever else it is ends them")]
 pub(super) async fn together(
     gateway: &Gateway,
     run: &mut Run,
@@ -66,7 +67,7 @@ async fn one(gateway: &Gateway, effect: Effect, now: Timestamp) -> Event {
         Effect::KeepValue(made) => drive::keep_made(gateway, *made, now),
         Effect::Authenticate(asked) => drive::authenticate(gateway, &asked, now).await,
         Effect::Obtain(asked) => drive::obtain(gateway, &asked, now).await,
-        Effect::Emit(event) => drive::emit(gateway, event, now),
+        Effect::Emit(event) => drive::emit(gateway, *event, now),
         Effect::Sleep(span) => pause(span).await,
         // Nothing else may stand in a `wait`.
         Effect::Fetch(_)
@@ -79,7 +80,6 @@ async fn one(gateway: &Gateway, effect: Effect, now: Timestamp) -> Event {
         | Effect::Together(_)
         | Effect::Measure
         | Effect::Forward(_)
-        | Effect::Measure
         | Effect::Deliver => Event::Done,
     }
 }
