@@ -9,3 +9,4 @@ pub mod estimate;
 pub mod json;
 pub mod meter;
 pub mod prompt;
+pub mod text;

@@ -25,7 +25,7 @@ pub mod identity;
 pub mod tokens;
 pub mod cross_domain;
 pub mod limits;
-mod llm;
+pub mod llm;
 pub mod caching;
 pub mod validation;
 pub mod convert;

@@ -26,8 +26,12 @@ macro_rules! keys {
 
 keys! {
     Arguments "arguments",
+    AttackDetected "attackDetected",
+    BlocklistsMatch "blocklistsMatch",
     Candidates "candidates",
     CandidatesTokenCount "candidatesTokenCount",
+    CategoriesAnalysis "categoriesAnalysis",
+    Category "category",
     Choices "choices",
     CompletionTokens "completion_tokens",
     Content "content",
@@ -56,6 +60,7 @@ keys! {
     Refusal "refusal",
     Response "response",
     Role "role",
+    Severity "severity",
     Source "source",
     Stream "stream",
     System "system",
@@ -230,12 +235,15 @@ impl Scan {
         }
     }
 
-    /// The document is at its end: a number may have waited for it.
-    pub fn end(&mut self, sink: &mut impl Sink) {
+    /// The document is at its end: a number may have waited for it. Whether all of it was read.
+    pub fn end(&mut self, sink: &mut impl Sink) -> bool {
         if self.state == State::Plain {
             self.plain(sink);
+            self.state = State::After;
         }
+        let is_whole = self.state == State::After && self.frames.is_empty();
         self.state = State::Lost;
+        is_whole
     }
 
     fn path(&self) -> Path<'_> {

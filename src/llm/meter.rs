@@ -201,7 +201,7 @@ impl Reader {
 }
 
 /// Whether what stands there is text of the answer.
-fn is_answer(path: &Path<'_>) -> bool {
+pub(super) fn is_answer(path: &Path<'_>) -> bool {
     let is_place = matches!(
         path.top(),
         Key::Choices | Key::Output | Key::Content | Key::Delta | Key::Candidates

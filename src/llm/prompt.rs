@@ -33,9 +33,13 @@ impl Prompt {
         let mut reader = Reader::default();
         let mut scan = Scan::default();
         scan.feed(body, &mut reader);
-        scan.end(&mut reader);
+        let is_whole = scan.end(&mut reader);
         let Reader { mut prompt, text } = reader;
-        prompt.tokens = prompt.tokens.saturating_add(text.tokens());
+        prompt.tokens = text.tokens();
+        if !is_whole && body.trim_ascii_start().starts_with(b"{") {
+            // Somebody else may read more in it.
+            prompt.tokens = prompt.tokens.max(Estimate::of(body));
+        }
         prompt
     }
 }
@@ -159,6 +163,8 @@ mod tests {
             (r#"{"tools":[{"name":"now"}]}"#, 2),
             (r#"{"metadata":{"prompt":"Hello"},"model":"m"}"#, 0),
             ("Hello", 0),
+            // What cannot be read hides nothing.
+            (r#"{"prompt":"Hello, world!""#, 8),
             ("", 0),
         ] {
             assert_eq!(tokens(body), expected, "{body}");

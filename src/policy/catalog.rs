@@ -193,6 +193,11 @@ impl Policy {
     }
 }
 
+/// Why there is no semantic cache.
+const SEMANTIC: &str = "caches here find what was kept under the same key, not what means about the \
+                        same, which takes a search among vectors that a Redis for limits need not \
+                        have; keep answers to the same question with `cache-lookup-value` and \
+                        `cache-store-value`, under a digest of the body";
 /// Why there are no resolvers.
 const RESOLVERS: &str = "it resolves fields of a GraphQL API that the gateway makes up, which the \
                          self-hosted gateway of API Management does not do either";
@@ -237,6 +242,7 @@ pub const POLICIES: &[Policy] = &[
     limits::QUOTA_BY_KEY,
     llm::LLM_TOKEN_LIMIT,
     llm::AZURE_OPENAI_TOKEN_LIMIT,
+    llm::LLM_CONTENT_SAFETY,
     watching::VALIDATE_STATUS_CODE,
     caching::CACHE_LOOKUP,
     caching::CACHE_STORE,
@@ -250,15 +256,14 @@ pub const POLICIES: &[Policy] = &[
     watching::LLM_EMIT_TOKEN_METRIC,
     watching::AZURE_OPENAI_EMIT_TOKEN_METRIC,
     Policy::not_yet("authentication-certificate"),
-    Policy::not_yet("azure-openai-semantic-cache-lookup"),
-    Policy::not_yet("azure-openai-semantic-cache-store"),
+    Policy::never("azure-openai-semantic-cache-lookup", SEMANTIC),
+    Policy::never("azure-openai-semantic-cache-store", SEMANTIC),
     Policy::never("cosmosdb-data-source", RESOLVERS),
     Policy::not_yet("get-authorization-context"),
     Policy::never("http-data-source", RESOLVERS),
     Policy::not_yet("invoke-dapr-binding"),
-    Policy::not_yet("llm-content-safety"),
-    Policy::not_yet("llm-semantic-cache-lookup"),
-    Policy::not_yet("llm-semantic-cache-store"),
+    Policy::never("llm-semantic-cache-lookup", SEMANTIC),
+    Policy::never("llm-semantic-cache-store", SEMANTIC),
     Policy::not_yet("proxy"),
     Policy::never("publish-event", RESOLVERS),
     Policy::not_yet("publish-to-dapr"),

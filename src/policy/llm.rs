@@ -4,6 +4,8 @@
 //! compressed, and leaves in [`Metering`] what it wants; whoever has the response on its way lets a
 //! meter listen to it. So an answer is never held up: a stream passes as it comes.
 
+pub mod safety;
+
 use http::HeaderValue;
 use http::header::ACCEPT_ENCODING;
 

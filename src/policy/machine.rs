@@ -7,6 +7,7 @@
 mod step;
 mod making;
 mod strands;
+mod judged;
 mod end;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::limit::{Charge, CountersUnavailable, Tallies};
 use crate::policy::caching::made::{Found, Made, Wanted};
 use crate::policy::identity::asked as identity;
 use crate::policy::limits::holding::Holding;
+use crate::policy::llm::safety::{Checks, Rules};
 use crate::policy::logging::event_hub::HubEvent;
 use crate::policy::machine::making::Making;
 use crate::policy::machine::strands::Strands;
@@ -56,6 +58,10 @@ pub struct Machine {
     lingering: Vec<Permit>,
     /// Counts that wait for the response, by the place of their step.
     deferred: Vec<Position>,
+    /// What a service that judges texts is still to be asked.
+    checks: Checks,
+    /// By what rules it judges the answer.
+    judges: Vec<Arc<Rules>>,
     /// Whether the request was forwarded.
     forwarded: bool,
     /// What ran, for whoever wants to know.
@@ -196,7 +202,7 @@ pub(super) enum Flow {
 
 impl Machine {
     /// A run of `program`, before its first step.
-    pub const fn new(program: Arc<Program>) -> Self {
+    pub fn new(program: Arc<Program>) -> Self {
         Self {
             program,
             section: Section::Inbound,
@@ -208,6 +214,8 @@ impl Machine {
             permits: Vec::new(),
             lingering: Vec::new(),
             deferred: Vec::new(),
+            checks: Checks::default(),
+            judges: Vec::new(),
             forwarded: false,
             recorder: None,
         }

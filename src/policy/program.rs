@@ -24,6 +24,7 @@ use crate::policy::flow::{Concurrency, Retry};
 use crate::policy::identity::ManagedIdentity;
 use crate::policy::limits::tokens::TokenLimit;
 use crate::policy::limits::{Quota, QuotaByKey, RateLimit, RateLimitByKey};
+use crate::policy::llm::safety::ContentSafety;
 use crate::policy::logging::Trace;
 use crate::policy::logging::event_hub::LogToEventHub;
 use crate::policy::metrics::{EmitMetric, EmitTokenMetric};
@@ -181,6 +182,8 @@ pub enum Action {
     Send(Box<Send>),
     /// `invoke-request`.
     InvokeRequest(Box<InvokeRequest>),
+    /// `llm-content-safety`.
+    ContentSafety(Box<ContentSafety>),
     /// `check-header`.
     CheckHeader(Box<CheckHeader>),
     /// `ip-filter`.
@@ -391,6 +394,9 @@ fn why_collected(sections: &[Box<[Arc<Block>]>; 4]) -> Option<Because> {
         Action::StoreResponse(_) => Some(Because::new("the response is stored", note)),
         _ if step.needs.response_body => {
             Some(Because::new("the body of the response is needed", note))
+        }
+        Action::ContentSafety(policy) if policy.judges_answers() => {
+            Some(Because::new("what is answered is judged", note))
         }
         Action::Forward(_) if 1 < forwards => {
             Some(Because::new("the request may be forwarded more than once", note))

@@ -264,7 +264,8 @@ impl Send {
         if let Some(token) = token {
             headers.set(&AUTHORIZATION, token);
         }
-        headers.set(&NESTED, HeaderValue::from(nested(exchange)?));
+        let (name, depth) = nested_field(exchange)?;
+        headers.set(&name, depth);
         let method = match (&self.method, mode) {
             (Some(method), _) => method.evaluate(exchange)?,
             (None, Mode::Copy) => exchange.request.method.clone(),
@@ -302,6 +303,11 @@ fn copied_url(exchange: &Exchange) -> Result<Url, Failure> {
         return Err(Failure::value(message.to_owned()));
     }
     Ok(Url::of(&request.base, &request.target()))
+}
+
+/// The field that says how many calls are nested in each other with this one.
+pub(super) fn nested_field(exchange: &Exchange) -> Result<(HeaderName, HeaderValue), Failure> {
+    Ok((NESTED, HeaderValue::from(nested(exchange)?)))
 }
 
 /// How many calls are nested in each other with this one.

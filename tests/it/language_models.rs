@@ -211,3 +211,43 @@ fn two_gateways_share_a_limit_of_tokens() {
         assert!(refused.text().contains("Token quota is exceeded."), "{}", refused.text());
     }
 }
+
+#[test]
+fn what_the_service_refuses_reaches_neither_the_model_nor_the_client() {
+    let model = Backend::replying(|seen| {
+        let said = if seen.text().contains("rude") { "You fool" } else { "Hello" };
+        let body = format!(r#"{{"choices":[{{"message":{{"content":"{said}"}}}}]}}"#);
+        reply(200, &[("Content-Type", "application/json")], &body)
+    });
+    let service = Backend::replying(|seen| {
+        let severity = if seen.text().contains("fool") { 4 } else { 0 };
+        let body =
+            format!(r#"{{"categoriesAnalysis":[{{"category":"Hate","severity":{severity}}}]}}"#);
+        reply(200, &[("Content-Type", "application/json")], &body)
+    });
+    let gateway = Gateway::start(|site| {
+        let inbound = "<llm-content-safety backend-id=\"safety\" enforce-on-completions=\"true\">\
+                       <categories><category name=\"Hate\" threshold=\"2\" /></categories>\
+                       </llm-content-safety>";
+        one(site, &model, inbound);
+        site.yaml(format!(
+            "backends:
+  - id: safety
+    url: {}/deep
+    credentials: {{header: {{Ocp-Apim-Subscription-Key: secret}}}}
+",
+            service.url()
+        ));
+    });
+    let ask = |said: &str| {
+        let body = format!(r#"{{"messages":[{{"role":"user","content":"{said}"}}]}}"#);
+        let answer = gateway.ask(&Request::post("/api/x", body));
+        (answer.status, answer.text().contains("fool"), model.count())
+    };
+    assert_eq!(ask("Hi"), (200, false, 1));
+    let seen = service.last();
+    assert_eq!(seen.target, "/deep/contentsafety/text:analyze?api-version=2024-09-01");
+    assert_eq!(seen.field("Ocp-Apim-Subscription-Key"), Some("secret"));
+    assert_eq!(ask("You fool"), (403, false, 1), "the model is not asked");
+    assert_eq!(ask("Be rude"), (403, false, 2), "the client does not hear it");
+}

@@ -1,8 +1,10 @@
 //! Policies for language models.
 
 use super::limits::held;
-use super::{Attribute, Build, Content, EVERY_SCOPE, INBOUND, Policy, optional, required};
+use super::{Attribute, Build, Content, EVERY_SCOPE, INBOUND, Policy, optional, part, required};
+use crate::policy::Section;
 use crate::policy::limits::tokens;
+use crate::policy::llm::safety;
 
 const TOKEN_LIMIT: &[Attribute] = held![
     required("counter-key", "Whose tokens are counted together.").computed(),
@@ -72,4 +74,58 @@ pub const AZURE_OPENAI_TOKEN_LIMIT: Policy = Policy {
     says: "The older name of [llm-token-limit](#llm-token-limit), with which it shares its counters.",
     differs: &["All that is said of `llm-token-limit` holds."],
     ..LLM_TOKEN_LIMIT
+};
+
+/// `llm-content-safety`.
+pub const LLM_CONTENT_SAFETY: Policy = Policy {
+    name: "llm-content-safety",
+    says: "Lets Azure AI Content Safety judge what a language model is asked (in inbound) and what it \
+           answers (in outbound, or with `enforce-on-completions`), and answers 403 to what it finds.",
+    sections: &[Section::Inbound, Section::Outbound],
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        required("backend-id", "The backend of the service, with its credentials.").computed(),
+        optional("shield-prompt", "Whether attacks are looked for in what is asked.")
+            .computed()
+            .usual("false"),
+        optional("enforce-on-completions", "Whether what is answered is judged, too; in inbound.")
+            .computed()
+            .usual("false"),
+        optional("window-size", "Of how many characters the windows are in which it is judged.")
+            .computed()
+            .usual("all of it is one"),
+        optional("window-overlap-size", "How many characters two windows share.")
+            .computed()
+            .usual("0"),
+    ],
+    content: Content::Elements(&[
+        part("categories", "What harm is looked for.")
+            .with(&[optional("output-type", "`FourSeverityLevels` or `EightSeverityLevels`.")
+                .computed()
+                .usual("FourSeverityLevels")])
+            .holding(Content::Elements(&[part("category", "A kind of harm.").with(&[
+                required("name", "`Hate`, `SelfHarm`, `Sexual` or `Violence`.").computed(),
+                required("threshold", "From which severity on it is refused: 0 to 7.").computed(),
+            ])])),
+        part("blocklists", "Lists of the service; what one of them names is refused.").holding(
+            Content::Elements(&[part("id", "The name of a list.").holding(Content::Text)]),
+        ),
+    ]),
+    differs: &[
+        "`text:shieldPrompt` and `text:analyze` (2024-09-01) are called at the address of the backend, \
+         one after the other and window by window, with the fields and parameters of its credentials; \
+         each may take 10 s. Its certificate is verified in any case, and none is shown to it.",
+        "Where the service cannot be asked, answers anything but 200, or does not say what it was asked, \
+         nobody passes: 500, `ContentSafetyUnavailable`.",
+        "What is asked is the text of messages, prompts, inputs and instructions, as \
+         `llm-token-limit` knows them. A body that is no JSON, or is nested deeper than 64, is refused \
+         with 403: a model might read in it what the gateway does not.",
+        "A text, or a window, of more than 10,000 characters, and one of more than 100 windows, is \
+         refused with 403.",
+        "What is answered is kept until it was judged whole, also where it is a stream; API Management \
+         passes a stream on and breaks it off. A body larger than the gateway may keep is answered \
+         with 500.",
+        "A policy that looks for nothing is refused.",
+    ],
+    build: Build::Steps(safety::build),
 };

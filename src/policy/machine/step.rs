@@ -23,6 +23,9 @@ impl Machine {
             Event::Body(side, fetched) => {
                 let body = fetched.map_err(unreadable)?;
                 keep_body(side, body, exchange);
+                if self.awaits_judgement() {
+                    return self.judge_answer(exchange);
+                }
                 // The step has not run yet: it was waiting for this.
                 return Ok(Flow::Goto(self.step));
             }
@@ -91,6 +94,9 @@ impl Machine {
                 invoke.called(answered, exchange)
             }
             (Action::Send(send), Event::Called(answered)) => send.called(answered, exchange),
+            (Action::ContentSafety(_) | Action::Forward(_), Event::Called(answered)) => {
+                self.judged(answered, exchange)
+            }
             (Action::Forward(_), Event::Measured(heard)) => {
                 if heard.map_err(unreadable)? {
                     exchange.tell_spent();
@@ -164,6 +170,12 @@ impl Machine {
                     problem: Problem::failed("backend_error_status"),
                 })
             }
+            Some(Action::Forward(_)) if !is_error && self.is_to_judge() => {
+                if exchange.response.as_ref().is_some_and(|response| response.body.is_waiting()) {
+                    return Ok(Flow::Ask(Effect::Fetch(Side::Response)));
+                }
+                self.judge_answer(exchange)
+            }
             _ if exchange.metering.as_ref().is_some_and(|metering| metering.is_awaited()) => {
                 Ok(Flow::Ask(Effect::Measure))
             }
@@ -219,6 +231,7 @@ impl Machine {
             Action::MockResponse(policy) => Ok(policy.run(exchange)),
             Action::Send(policy) => policy.run(exchange),
             Action::InvokeRequest(policy) => policy.run(exchange),
+            Action::ContentSafety(policy) => self.judge(policy, exchange),
             Action::CheckHeader(policy) => policy.run(exchange),
             Action::IpFilter(policy) => policy.run(exchange),
             Action::ValidateToken(policy) => policy.run(exchange),
