@@ -17,7 +17,7 @@ macro_rules! keys {
             /// Any other.
             #[default]
             Other,
-            $(#[doc = $name] $key,)*
+            $(#[doc = concat!("`", $name, "`.")] $key,)*
         }
 
         const KEYS: &[(&str, Key)] = &[$(($name, Key::$key)),*];

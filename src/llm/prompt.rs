@@ -1,7 +1,7 @@
 //! What a request asks of a language model: about how many tokens its prompt has, how many it
 //! wants back at most, and whether it wants them as a stream.
 //!
-//! Known are requests of OpenAI's Chat Completions, Completions, Embeddings and Responses, of
+//! Known are requests of `OpenAI`'s Chat Completions, Completions, Embeddings and Responses, of
 //! Anthropic's Messages and of Google's Vertex AI. Texts are [estimated](crate::llm::estimate);
 //! each message has [`MESSAGE_TOKENS`] more for its frame, an image [`IMAGE_TOKENS`], and prompts
 //! that are lists of tokens are counted. Sound is not counted.
@@ -114,6 +114,7 @@ impl Sink for Reader {
         self.text.cut();
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other number says something")]
     fn number(&mut self, path: &Path<'_>, number: u64) {
         match path.key() {
             Key::MaxTokens | Key::MaxCompletionTokens | Key::MaxOutputTokens

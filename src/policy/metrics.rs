@@ -151,16 +151,13 @@ impl Labels {
         let mut dimensions = Vec::with_capacity(self.dimensions.len());
         for Dimension { name, value } in &self.dimensions {
             let name = name.get(exchange)?;
-            let text = match value {
-                Some(value) => value.get(exchange)?,
-                None => match usual(&name) {
-                    Some(usual) => usual.of(exchange),
-                    None => {
-                        let message =
-                            format!("the dimension {} has no value", shown(&name, exchange));
-                        return Err(Failure::value(message));
-                    }
-                },
+            let text = if let Some(value) = value {
+                value.get(exchange)?
+            } else if let Some(usual) = usual(&name) {
+                usual.of(exchange)
+            } else {
+                let name = shown(&name, exchange);
+                return Err(Failure::value(format!("the dimension {name} has no value")));
             };
             dimensions.push((shown(&name, exchange), shown(&text, exchange)));
         }

@@ -126,6 +126,7 @@ pub enum Word {
 
 /// What a limit is, as far as it says which words have a meaning there.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Nature {
     /// Whether it counts in windows that can be chosen.
     pub(super) is_rate: bool,
