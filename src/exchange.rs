@@ -5,6 +5,7 @@
 //! whoever drives the policies fetches it when a step needs it.
 
 pub mod facts;
+pub mod contents;
 pub mod cached;
 pub mod flight;
 pub mod message;

@@ -52,6 +52,7 @@ pub mod route;
 pub mod subscription;
 pub mod backend;
 pub mod expression;
+pub mod schema;
 pub mod token;
 pub mod jwt;
 

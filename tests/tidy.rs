@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// `src/lib.rs` shows the same floors from above.
 const FLOORS: &[&[&str]] = &[
     &["address", "digest", "fault", "problem", "secret", "time"],
-    &["backend", "expression", "jwt", "limit", "llm", "route", "subscription", "token"],
+    &["backend", "expression", "jwt", "limit", "llm", "route", "schema", "subscription", "token"],
     &["exchange"],
     &["policy"],
     &["snapshot"],
@@ -38,12 +38,13 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("etcd_client", &["etcd"]),
     ("flate2", &["configuration/bundle", "policy/coding"]),
     ("hyper_util", &["rpc"]),
+    ("jsonschema", &["schema"]),
     ("pingora", &["admin", "app", "caller", "control", "proxy"]),
     ("prometheus_client", &["telemetry/metrics"]),
     ("quick_cache", &["cache/memory"]),
     ("redis", &["counters/redis"]),
     ("regex", &["expression"]),
-    ("rust_decimal", &["expression"]),
+    ("rust_decimal", &["expression", "policy/liquid"]),
     ("saphyr_parser", &["configuration/yaml"]),
     ("schemars", &["configuration/document", "configuration/yaml"]),
     // Where something is written or read; policies and expressions have JSON of their own.

@@ -19,6 +19,7 @@ use crate::fault::Layout;
 use crate::policy::limits::holding::Holding;
 use crate::route::host::Pattern;
 use crate::route::table::Table;
+use crate::schema::Library;
 use crate::time::Timestamp;
 
 pub use crate::secret::Secret;
@@ -60,6 +61,8 @@ pub struct Config {
     pub principals: Arc<Principals>,
     /// Host names the gateway answers to over TLS with a certificate of their own.
     pub host_names: Vec<HostName>,
+    /// The documents that schemas stand in.
+    pub schemas: Arc<Library>,
     /// The global policy document.
     pub policy: Option<PolicyText>,
 }

@@ -6,6 +6,7 @@
 
 mod file;
 mod api;
+mod content;
 mod party;
 mod backend;
 mod logger;
@@ -29,6 +30,7 @@ pub use api::{
     VersioningScheme,
 };
 pub use backend::{Authorization, Backend, Certificate, Credentials, HostName, Tls};
+pub use content::{OperationRequest, Parameter, SchemaDocument};
 pub use file::{ConfigurationFile, Gateway, NamedGateway};
 pub use identity::Identity as ClientIdentity;
 pub use limits::{Amount, LimitHolding};
@@ -80,6 +82,8 @@ pub struct Document {
     pub identities: Items<ClientIdentity>,
     /// `hostNames` of all files.
     pub host_names: Items<HostName>,
+    /// `schemas` of all files.
+    pub schemas: Items<SchemaDocument>,
     /// Every file that the document names and that may be read, once.
     pub references: BTreeSet<Reference>,
     /// The variables of the environment that the document names.
@@ -252,6 +256,7 @@ impl Document {
         self.backends.add(number, &part.backends);
         self.identities.add(number, &part.identities);
         self.host_names.add(number, &part.host_names);
+        self.schemas.add(number, &part.schemas);
         self.references.extend(part.references.iter().cloned());
         self.variables.extend(part.variables.iter().map(Arc::clone));
     }

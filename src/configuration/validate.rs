@@ -10,6 +10,7 @@ mod target;
 mod secrets;
 mod api;
 mod operation;
+mod content;
 mod collision;
 mod product;
 mod subscription;
@@ -28,6 +29,7 @@ use super::document::{Document, is_inline, leaves_folder};
 use super::source::{Environment, Reading};
 use super::yaml::{Block, FAULTS_MAX, Mark, follow};
 use crate::fault::{Fault, Layout};
+use crate::schema::Library;
 
 use registry::Registry;
 
@@ -69,8 +71,9 @@ fn validate_beside(
     let lines = BTreeMap::new();
     let doubtful = BTreeSet::new();
     let keeps = Kept::default();
+    let schemas = Arc::default();
     let mut validator =
-        Validator { document, reading, environment, faults, lines, doubtful, kept, keeps };
+        Validator { document, reading, environment, faults, lines, doubtful, schemas, kept, keeps };
     validator.doubtful = validator.torn_apis();
     let found = validator.faults.len();
     let config = validator.config();
@@ -102,6 +105,8 @@ struct Validator<'a> {
     /// APIs of which nobody can say yet whether they are like others: something that would tell
     /// them apart is wrong.
     doubtful: BTreeSet<usize>,
+    /// The documents that schemas stand in.
+    schemas: Arc<Library>,
     /// What the last good configuration was made of.
     kept: &'a Kept,
     /// What to keep of this one.
@@ -116,6 +121,7 @@ impl Validator<'_> {
         let (users, user_ids) = self.users(&group_ids);
         let (version_sets, version_set_ids) = self.version_sets();
         let host_names = self.host_names();
+        self.schemas = self.library();
         let (apis, api_ids) = self.apis(&version_sets, &version_set_ids, &host_names);
         let routes = self.collisions(&apis);
         let (products, product_ids) = self.products(&api_ids, &group_ids);
@@ -141,6 +147,7 @@ impl Validator<'_> {
             backends: self.backends(),
             principals: self.principals(),
             host_names,
+            schemas: Arc::clone(&self.schemas),
             policy: self.policy(document.policy.as_deref()),
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::exchange::contents::Contents;
 use crate::exchange::secrets::Secrets;
 use crate::fault::Place;
 use crate::route::template::Template;
@@ -69,6 +70,8 @@ pub struct Operation {
     pub statuses: Vec<http::StatusCode>,
     /// Responses it is known to give, for `mock-response`.
     pub samples: Vec<Sample>,
+    /// What it takes and gives, for the policies that validate.
+    pub contents: Arc<Contents>,
 }
 
 /// A response that an operation is known to give.

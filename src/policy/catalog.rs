@@ -243,6 +243,9 @@ pub const POLICIES: &[Policy] = &[
     llm::LLM_TOKEN_LIMIT,
     llm::AZURE_OPENAI_TOKEN_LIMIT,
     llm::LLM_CONTENT_SAFETY,
+    watching::VALIDATE_CONTENT,
+    watching::VALIDATE_PARAMETERS,
+    watching::VALIDATE_HEADERS,
     watching::VALIDATE_STATUS_CODE,
     caching::CACHE_LOOKUP,
     caching::CACHE_STORE,
@@ -270,18 +273,15 @@ pub const POLICIES: &[Policy] = &[
     Policy::not_yet("send-service-bus-message"),
     Policy::never("sql-data-source", RESOLVERS),
     Policy::not_yet("validate-client-certificate"),
-    Policy::not_yet("validate-content"),
     Policy::never(
         "validate-graphql-request",
         "it judges requests by a GraphQL schema, and APIs of Weir have none: GraphQL passes through \
          like any other POST",
     ),
-    Policy::not_yet("validate-headers"),
     Policy::never(
         "validate-odata-request",
         "it judges requests by the metadata of an OData service, and APIs of Weir have none",
     ),
-    Policy::not_yet("validate-parameters"),
     Policy::never(
         "xsl-transform",
         "it needs an XSLT processor, and there is none in Rust that is whole and well kept; make the \
@@ -291,7 +291,8 @@ pub const POLICIES: &[Policy] = &[
 
 /// The policies of which a section may run one only; in branches of which one is taken, each may
 /// have its own.
-pub const ONCE: &[&str] = &["cache-lookup", "cache-store", "cors", "quota", "rate-limit"];
+pub const ONCE: &[&str] =
+    &["cache-lookup", "cache-store", "cors", "quota", "rate-limit", "validate-content"];
 
 /// The policy `name`.
 pub fn find(name: &str) -> Option<&'static Policy> {

@@ -66,6 +66,8 @@ pub const OUTPUT_BYTES_MAX: usize = STRING_BYTES_MAX;
 pub const WORK_MAX: usize = 128 << 20;
 /// What a part costs, whatever it does.
 const STEP_WORK: usize = 64;
+/// What it costs to make a pattern of a text that is not written in the template.
+const PATTERN_WORK: usize = 1 << 20;
 
 /// A template that was read.
 #[derive(Clone, Debug)]

@@ -1,30 +1,32 @@
-//! Policies that hold messages against what the API's definition says of them:
-//! `validate-status-code`.
+//! Policies that hold messages against what the API's definition says of them: `validate-content`,
+//! `validate-parameters`, `validate-headers`, `validate-status-code`.
 //!
 //! What is found is ignored, told (`detect`) or stops the exchange (`prevent`). Told means: a trace,
-//! and an entry in the list that the variable holds. Whoever is stopped reads nothing of what is wrong
-//! with the backend: 502, and to ask the owner of the API.
+//! and an entry in the list that the variable holds. A request that is stopped is answered 400, with
+//! what is wrong with it. Whoever gets a response that was stopped reads nothing of what is wrong with
+//! the backend: 502, and to ask the owner of the API.
+
+pub mod content;
+pub mod parameters;
+mod report;
+mod word;
 
 use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::exchange::{Exchange, Severity, Trace};
+use crate::exchange::Exchange;
 use crate::expression::Expected;
 use crate::expression::value::Value;
-use crate::expression::value::collection::Record;
-use crate::policy::Failure;
 use crate::policy::build::Builder;
 use crate::policy::catalog::watching::VALIDATE_STATUS_CODE;
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, Term, text_of};
 use crate::policy::program::Action;
-use crate::problem::Problem;
+use crate::policy::{Failure, Side};
 
-/// What clients read of a response that was stopped.
-const PUBLIC: &str = "The request could not be processed due to an internal error. Contact the API \
-                      owner.";
+use report::{Finding, PUBLIC, report};
 
 /// `validate-status-code`.
 #[derive(Clone, Debug)]
@@ -78,36 +80,16 @@ impl ValidateStatusCode {
         if verdict == Verdict::Ignore {
             return Ok(Flow::Next);
         }
-        let details = format!("Response status code {} is not allowed.", status.as_u16());
-        self.tell(verdict, status, &details, exchange);
-        if verdict == Verdict::Detect {
-            return Ok(Flow::Next);
-        }
-        let (bad, slug) = (StatusCode::BAD_GATEWAY, "response_not_allowed");
-        let problem = Problem::refused(bad, slug, PUBLIC.to_owned());
-        Err(Failure { source: None, reason: "Response not allowed", message: details, problem })
-    }
-
-    fn tell(&self, verdict: Verdict, status: StatusCode, details: &str, exchange: &mut Exchange) {
-        let field = |name: &str, value: &str| (Arc::from(name), Value::text(value));
-        let error = Record::anonymous(vec![
-            field("Name", status.as_str()),
-            field("Type", "StatusCode"),
-            field("ValidationRule", "Unspecified"),
-            field("Details", details),
-            field("Action", verdict.as_str()),
-        ]);
-        if let Some(variable) = &self.variable {
-            let errors = Value::list(vec![Value::Record(Arc::new(error))]);
-            exchange.variables.set(variable, errors);
-        }
-        exchange.trace(Trace {
-            at: exchange.now,
-            source: Arc::from(VALIDATE_STATUS_CODE.name),
-            severity: Severity::Information,
-            message: Arc::from(details),
-            metadata: Vec::new(),
-        });
+        let finding = Finding {
+            name: status.as_str().to_owned(),
+            kind: "StatusCode",
+            rule: "Unspecified",
+            details: format!("Response status code {} is not allowed.", status.as_u16()),
+            public: PUBLIC.to_owned(),
+            verdict,
+        };
+        let (name, variable) = (VALIDATE_STATUS_CODE.name, self.variable.as_ref());
+        report(name, Side::Response, &[finding], variable, exchange)
     }
 }
 

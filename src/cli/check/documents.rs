@@ -50,6 +50,7 @@ struct Listed {
     backends: BTreeSet<String>,
     loggers: BTreeSet<String>,
     fragments: BTreeSet<String>,
+    schemas: BTreeSet<String>,
     placeholders: BTreeSet<String>,
 }
 
@@ -139,7 +140,8 @@ fn one(path: &Path, text: &str, sources: &mut Sources, assumed: &mut Listed) -> 
         }
     }
     if let Some(seen) = references.assumed {
-        let Assumed { backends, loggers, fragments, placeholders } = seen.into_inner();
+        let Assumed { backends, loggers, fragments, schemas, placeholders } = seen.into_inner();
+        assumed.schemas.extend(schemas);
         assumed.placeholders.extend(placeholders);
         assumed.backends.extend(backends);
         assumed.loggers.extend(loggers);
@@ -179,6 +181,7 @@ fn as_text(checked: &[Checked], assumed: &Listed, sources: &Sources, out: &mut i
         ("backends", &assumed.backends),
         ("loggers", &assumed.loggers),
         ("fragments", &assumed.fragments),
+        ("schemas", &assumed.schemas),
         ("placeholders", &assumed.placeholders),
     ] {
         if !names.is_empty() {

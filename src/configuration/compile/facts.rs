@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::configuration::compile::status;
 use crate::configuration::config::{self, Config};
+use crate::exchange::contents::{Message, essence};
 use crate::exchange::facts::{Api, Operation, Product, Sample, Subscription, User};
 
 /// An API.
@@ -34,7 +35,10 @@ pub(super) fn operation(operation: &config::Operation) -> Arc<Operation> {
         response.representations.iter().map(|representation| Sample {
             status: status(response.status),
             content_type: Arc::from(representation.content_type.to_str().unwrap_or_default()),
-            body: representation.example.clone().unwrap_or_else(|| Arc::from("")),
+            body: representation.example.clone().unwrap_or_else(|| {
+                let message = operation.contents.response(status(response.status));
+                sample(message, representation.content_type.to_str().unwrap_or_default())
+            }),
         })
     });
     Arc::new(Operation {
@@ -45,7 +49,17 @@ pub(super) fn operation(operation: &config::Operation) -> Arc<Operation> {
         template: operation.url_template.value.clone(),
         statuses: operation.responses.iter().map(|response| status(response.status)).collect(),
         samples: samples.collect(),
+        contents: Arc::clone(&operation.contents),
     })
+}
+
+/// The body of a response that has no example: what its schema describes, if it is JSON.
+fn sample(message: Option<&Message>, content_type: &str) -> Arc<str> {
+    let kind = essence(content_type);
+    let content = message.and_then(|message| message.body(&kind));
+    let schema = content.and_then(|content| content.schema.as_ref());
+    let schema = schema.filter(|_| kind.ends_with("json"));
+    schema.map_or_else(|| Arc::from(""), |schema| Arc::from(schema.sample().to_string()))
 }
 
 /// A product.

@@ -70,6 +70,7 @@ impl Common {
             principals: Arc::clone(&config.principals),
             holding,
             disabled,
+            schemas: Arc::clone(&config.schemas),
             ..References::default()
         };
         let names = named_values(config);
@@ -84,6 +85,7 @@ impl Common {
     pub(super) fn is_of(&self, config: &Config) -> bool {
         let fragments_are = self.fragments.iter().map(|(id, text)| (id, text));
         self.references.holding == config.limits
+            && Arc::ptr_eq(&self.references.schemas, &config.schemas)
             && self.backends.iter().map(meaning).eq(config.backends.iter().map(meaning))
             && *self.loggers == super::loggers(config)
             && self.principals == config.principals

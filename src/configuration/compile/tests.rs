@@ -268,3 +268,13 @@ fn no_damage_to_a_configuration_makes_loading_it_panic() {
         }
     });
 }
+
+#[test]
+fn a_response_without_an_example_is_what_its_schema_describes() {
+    let loaded = load(&Folder::at(corpus().join("good/schemas")), &Environment::default());
+    let snapshot = make(&loaded, &making()).unwrap();
+    let operation = &snapshot.apis[0].operations[0].facts;
+    let bodies: Vec<&str> = operation.samples.iter().map(|sample| &*sample.body).collect();
+    assert_eq!(bodies, [r#"{"id":0,"note":"string","lines":[{"sku":"A-1"}]}"#]);
+    assert_eq!(operation.contents.path[0].schema.as_ref().unwrap().types(), ["string"]);
+}

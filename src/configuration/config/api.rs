@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue, Method};
 
 use super::{PolicyText, Spot, Written};
 use crate::backend::BaseUrl;
+use crate::exchange::contents::Contents;
 use crate::route::Scheme;
 use crate::route::host::Pattern;
 use crate::route::table::build::Planted;
@@ -107,6 +108,8 @@ pub struct Operation {
     pub policy: Option<PolicyText>,
     /// Responses it is known to give, for `mock-response`, in the order written; no status twice.
     pub responses: Vec<OperationResponse>,
+    /// What it takes and gives, for policies that validate.
+    pub contents: Arc<Contents>,
     /// Where it was written.
     pub spot: Spot,
 }

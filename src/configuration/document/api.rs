@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::content::{OperationRequest, Parameter};
 use crate::configuration::yaml::{Block, Placed};
 
 /// One revision of one version of an API.
@@ -90,7 +91,12 @@ pub struct Operation {
     pub url_template: Placed<String>,
     /// The policy document of the operation: XML inline, or the path of its file.
     pub policy: Option<Block>,
-    /// Responses that `mock-response` may answer with.
+    /// What it takes, for policies that validate.
+    pub request: Option<OperationRequest>,
+    /// Parameters of its URL template, for policies that validate.
+    #[serde(default)]
+    pub template_parameters: Vec<Parameter>,
+    /// What it gives, for policies that validate, and for `mock-response`.
     #[serde(default)]
     pub responses: Vec<OperationResponse>,
 }
@@ -103,12 +109,15 @@ pub struct OperationResponse {
     pub status_code: Placed<u16>,
     /// For people.
     pub description: Option<String>,
+    /// Header fields.
+    #[serde(default)]
+    pub headers: Vec<Parameter>,
     /// What its body may be.
     #[serde(default)]
     pub representations: Vec<Representation>,
 }
 
-/// What the body of a response may be.
+/// What a body may be.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Representation {
@@ -116,6 +125,12 @@ pub struct Representation {
     pub content_type: Placed<String>,
     /// A body: a text goes out as it is, anything else as JSON.
     pub example: Option<Value>,
+    /// What it has to look like: a schema of JSON Schema or OpenAPI.
+    pub schema: Option<Value>,
+    /// The id of one of `schemas`, instead of `schema`.
+    pub schema_id: Option<Placed<String>>,
+    /// Which schema of its `components` it is; the whole document if nothing is written.
+    pub type_name: Option<Placed<String>>,
 }
 
 impl Representation {

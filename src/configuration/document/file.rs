@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{
     Api, Backend, ClientIdentity, Fragment, Group, HostName, LimitHolding, Logger, NamedValue,
-    Product, Subscription, User, VersionSet,
+    Product, SchemaDocument, Subscription, User, VersionSet,
 };
 use crate::configuration::yaml::{Block, Placed};
 
@@ -49,6 +49,8 @@ pub struct ConfigurationFile {
     /// The host names that the gateway answers at. Without any it answers at every name; with one,
     /// requests for all others are answered 404.
     pub host_names: Vec<HostName>,
+    /// Documents of schemas, for operations and for `validate-content`.
+    pub schemas: Vec<SchemaDocument>,
 }
 
 /// What policies see as `context.Deployment`.

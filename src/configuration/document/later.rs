@@ -18,9 +18,9 @@ pub(super) fn later(holder: &str, key: &str) -> Option<&'static str> {
         ("Fragment", "file" | "content" | "value") => "write `policy`",
         ("Fragment" | "Logger", "name") => "write `id`",
         ("Representation", "sample" | "examples") => "write `example`",
-        ("Operation", "templateParameters" | "request") | ("Representation", "schemaId") => {
-            "remove it; schemas and parameters of requests are not supported yet"
-        }
+        ("Parameter", "type" | "values" | "defaultValue") => "write it as a `schema`",
+        ("SchemaDocument", "name") => "write `id`",
+        ("SchemaDocument", "schema" | "value") => "write `document`",
         ("Subscription", "ownerId") => "write `user`",
         ("Backend", "pool" | "type") => "remove it; pools of backends are not supported yet",
         ("Backend", "circuitBreaker") => "remove it; circuit breakers are not supported yet",
@@ -49,7 +49,7 @@ pub(super) fn later(holder: &str, key: &str) -> Option<&'static str> {
         ("HostName", "negotiateClientCertificate") => {
             "remove it; client certificates are not supported yet"
         }
-        ("ConfigurationFile", "diagnostics" | "schemas" | "caches" | "certificates") => {
+        ("ConfigurationFile", "diagnostics" | "caches" | "certificates") => {
             "remove it; this is not supported yet"
         }
         _ => return None,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     Api, Backend, ClientIdentity, ConfigurationFile, Credentials, Fragment, Gateway, Group,
-    HostName, LimitHolding, Logger, NamedGateway, NamedValue, Product, Reference, SecretValue,
-    Subscription, User, ValueSource, VersionSet, is_inline, leaves_folder,
+    HostName, LimitHolding, Logger, NamedGateway, NamedValue, Product, Reference, SchemaDocument,
+    SecretValue, Subscription, User, ValueSource, VersionSet, is_inline, leaves_folder,
 };
 use crate::configuration::yaml::{Block, Placed};
 
@@ -28,6 +28,7 @@ pub(super) struct Part {
     pub(super) backends: Arc<[Backend]>,
     pub(super) identities: Arc<[ClientIdentity]>,
     pub(super) host_names: Arc<[HostName]>,
+    pub(super) schemas: Arc<[SchemaDocument]>,
     /// Every file that it names and that may be read.
     pub(super) references: Vec<Reference>,
     /// The variables of the environment that it names.
@@ -54,6 +55,7 @@ impl From<ConfigurationFile> for Part {
             backends: file.backends.into(),
             identities: file.identities.into(),
             host_names: file.host_names.into(),
+            schemas: file.schemas.into(),
             references,
             variables,
         }

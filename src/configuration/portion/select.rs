@@ -41,7 +41,7 @@ pub(super) mod lists {
         IDENTITIES,
     ];
     /// What every gateway gets.
-    pub(in super::super) const FOR_ALL: [&str; 2] = ["policy", "limits"];
+    pub(in super::super) const FOR_ALL: [&str; 3] = ["policy", "limits", "schemas"];
 }
 
 /// Where texts are found that a configuration names: policy documents.

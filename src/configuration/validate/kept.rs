@@ -15,6 +15,7 @@ use crate::configuration::items::{Items, Piece};
 use crate::configuration::source::{Environment, Reading, Unreadable};
 use crate::fault::Fault;
 use crate::route::host::Pattern;
+use crate::schema::Library;
 
 /// What is kept of the last good configuration. It holds what that one held, and no more.
 #[derive(Debug, Default)]
@@ -23,6 +24,7 @@ pub struct Kept {
     pub(super) apis: HashMap<u32, Arc<KeptPiece>>,
     pub(super) hosts: Vec<Pattern>,
     pub(super) version_sets: Items<document::VersionSet>,
+    pub(super) schemas: Option<(Items<document::SchemaDocument>, Arc<Library>)>,
     pub(super) groups: Items<document::Group>,
     pub(super) users: Option<KeptUsers>,
     pub(super) subscriptions: Option<KeptSubscriptions>,
@@ -157,6 +159,8 @@ impl<'a> Validator<'a> {
     pub(super) fn kept_apis(&self, hosts: &[Pattern]) -> Option<KeptApis<'a>> {
         let same =
             self.kept.version_sets.is_same(&self.document.version_sets) && self.kept.hosts == hosts;
+        let known = self.kept.schemas.as_ref();
+        let same = same && known.is_some_and(|(_, library)| Arc::ptr_eq(library, &self.schemas));
         same.then_some(KeptApis(&self.kept.apis))
     }
 

@@ -20,7 +20,7 @@ const METHOD_BYTES_MAX: usize = 32;
 /// The one operation of a WebSocket API.
 const HANDSHAKE: &str = "onHandshake";
 /// The most responses of an operation, and representations of a response.
-const RESPONSES_MAX: usize = 100;
+pub(super) const RESPONSES_MAX: usize = 100;
 
 impl Validator<'_> {
     pub(super) fn operations(&mut self, written: &[document::Operation]) -> Vec<Operation> {
@@ -41,6 +41,7 @@ impl Validator<'_> {
         let url_template = self.template(&template.value, template);
         let policy = self.policy(operation.policy.as_ref());
         let responses = self.responses(&operation.responses);
+        let contents = self.contents(operation);
         Some(Operation {
             id: Arc::from(operation.id.value.as_str()),
             name: name_or_id(operation.name.as_ref(), &operation.id),
@@ -48,6 +49,7 @@ impl Validator<'_> {
             url_template: url_template?,
             policy,
             responses,
+            contents: Arc::new(contents),
             spot: self.spot(operation.id.mark),
         })
     }
@@ -69,6 +71,7 @@ impl Validator<'_> {
                 url_template,
                 policy: None,
                 responses: Vec::new(),
+                contents: Arc::default(),
                 spot,
             });
             return usual.into_iter().collect();

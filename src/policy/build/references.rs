@@ -11,6 +11,7 @@ use crate::policy::disabled::Disabled;
 use crate::policy::limits::holding::Holding;
 use crate::policy::logging::event_hub::Loggers;
 use crate::policy::markup::Element;
+use crate::schema::{Library, Schema, Wrong};
 
 /// Every backend, by id.
 pub type Backends = BTreeMap<Arc<str>, Arc<Backend>>;
@@ -28,6 +29,8 @@ pub struct References {
     pub holding: Holding,
     /// The `<fragment>` element of every fragment.
     pub fragments: BTreeMap<Arc<str>, Arc<Element>>,
+    /// The documents of schemas that policies may name.
+    pub schemas: Arc<Library>,
     /// Policies that are switched off.
     pub disabled: Disabled,
     /// Where documents are checked by themselves: what they refer to is taken to exist, and
@@ -44,6 +47,8 @@ pub struct Assumed {
     pub loggers: BTreeSet<String>,
     /// Ids of fragments.
     pub fragments: BTreeSet<String>,
+    /// Ids of schemas.
+    pub schemas: BTreeSet<String>,
     /// Words such as `{retries}` that somebody else replaces.
     pub placeholders: BTreeSet<String>,
 }
@@ -66,6 +71,37 @@ impl References {
             None => faults.push(unknown("fragment", id, place, &names(&self.fragments))),
         }
         None
+    }
+
+    /// The schema at `pointer` of the document `id`, or a fault at `place`; neither where it is only
+    /// assumed.
+    pub fn schema(
+        &self,
+        id: &str,
+        pointer: &str,
+        place: &Place,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Schema> {
+        if !self.schemas.has(id) {
+            match &self.assumed {
+                Some(assumed) => {
+                    assumed.borrow_mut().schemas.insert(id.to_owned());
+                }
+                None => faults.push(unknown(
+                    "schema",
+                    id,
+                    place,
+                    &self.schemas.ids().collect::<Vec<_>>(),
+                )),
+            }
+            return None;
+        }
+        let schema = Schema::referred(&self.schemas, id, pointer);
+        let fault = |wrong: Wrong| {
+            let message = format!("the schema `{id}{pointer}` {}", wrong.0);
+            Fault::new(place.clone(), message).wide(id.len())
+        };
+        schema.map_err(|wrong| faults.push(fault(wrong))).ok()
     }
 
     /// Whether the backend `id` exists or is assumed to; else reports a fault at `place`.

@@ -110,8 +110,8 @@ pub const RETURN_RESPONSE: Policy = Policy {
 /// `mock-response`.
 pub const MOCK_RESPONSE: Policy = Policy {
     name: "mock-response",
-    says: "Answers with an example of the operation, and ends the run. Where there is no example the \
-           body is empty.",
+    says: "Answers with an example of the operation, or with what its schema describes, and ends the \
+           run. Where there is neither the body is empty.",
     sections: NOT_BACKEND,
     scopes: EVERY_SCOPE,
     attributes: &[

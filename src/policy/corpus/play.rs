@@ -166,6 +166,7 @@ impl<'a> Sent<'a> {
             let mut operation: Operation = exchange.operation.as_deref().unwrap().clone();
             operation.samples.clone_from(&scene.samples);
             operation.statuses = scene.samples.iter().map(|sample| sample.status).collect();
+            operation.contents = Arc::clone(&scene.contents);
             if let (Some(template), Some(parameters)) = (&scene.template, matched) {
                 operation.url_template = template.as_str().into();
                 operation.template = template.clone();

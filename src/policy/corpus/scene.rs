@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use http::StatusCode;
+
 use crate::backend::document::Url;
 use crate::backend::event_hub::EventHub;
 use crate::backend::principal::{Principal, Principals, Proof};
 use crate::backend::{Backend, BaseUrl, Tls};
+use crate::exchange::contents::{Content, Contents, Message, Parameter};
 use crate::exchange::facts::Sample;
 use crate::fault::{Fault, Place};
 use crate::jwt::jwks::{KeySet, Published};
@@ -18,6 +21,7 @@ use crate::policy::markup::{self, NamedValue, NamedValues};
 use crate::policy::program::{Document, Program};
 use crate::policy::{Scope, Section};
 use crate::route::template::Template;
+use crate::schema::{Library, Schema};
 use crate::secret::Secret;
 
 use super::case::Block;
@@ -45,6 +49,27 @@ pub(super) struct Scene {
     pub(super) is_lost: bool,
     /// The responses that the operation is known to give.
     pub(super) samples: Vec<Sample>,
+    /// The documents of schemas.
+    schemas: Vec<(Arc<str>, serde_json::Value)>,
+    /// What the operation is said to take and give, a line each.
+    said: Vec<String>,
+    /// What that means.
+    pub(super) contents: Arc<Contents>,
+}
+
+/// A schema as a case writes it: JSON, the way into a document, or `-` for none.
+fn schema_of(library: &Arc<Library>, name: &str, text: &str) -> Result<Option<Schema>, String> {
+    let compiled = match text.split_once('#') {
+        _ if text == "-" => return Ok(None),
+        Some((id, pointer)) if !text.starts_with('{') => {
+            Schema::referred(library, id, &format!("#{pointer}"))
+        }
+        _ => {
+            let written = serde_json::from_str(text).map_err(|error| error.to_string())?;
+            Schema::compile(library, name, &written)
+        }
+    };
+    compiled.map(Some).map_err(|wrong| format!("the schema of {name} {}", wrong.0))
 }
 
 /// A block that is a document, or a section of one.
@@ -147,9 +172,55 @@ impl Scene {
                     body: body.into(),
                 });
             }
+            "schema" => {
+                let (id, text) = equation(rest)?;
+                let document = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+                self.schemas.push((id.into(), document));
+            }
+            "takes" | "gives" => self.said.push(line.to_owned()),
             _ => return Err(wrong()),
         }
         Ok(())
+    }
+
+    /// What the operation takes and gives, over `library`.
+    fn known(&self, library: &Arc<Library>) -> Result<Contents, String> {
+        let mut contents = Contents::default();
+        for line in &self.said {
+            let wrong = || format!("this is no fact: {line}");
+            let (word, rest) = line.split_once(' ').ok_or_else(wrong)?;
+            let (status, rest) = match word {
+                "gives" => rest.split_once(' ').ok_or_else(wrong)?,
+                _ => ("", rest),
+            };
+            let parts: Vec<&str> = rest.splitn(3, ' ').collect();
+            let [what, name, text] = parts[..] else { return Err(wrong()) };
+            let required = text.strip_prefix("required ");
+            let schema = schema_of(library, name, required.unwrap_or(text))?;
+            let message = match status.parse::<StatusCode>() {
+                Ok(status) => {
+                    if contents.response(status).is_none() {
+                        contents.responses.push((status, Message::default()));
+                    }
+                    let mut responses = contents.responses.iter_mut();
+                    let found = responses.find(|(known, _)| *known == status);
+                    &mut found.ok_or_else(wrong)?.1
+                }
+                Err(_none) => &mut contents.request,
+            };
+            let parameter =
+                Parameter { name: name.into(), is_required: required.is_some(), schema };
+            match what {
+                "header" => message.headers.push(parameter),
+                "body" => {
+                    message.bodies.push(Content { kind: name.into(), schema: parameter.schema });
+                }
+                "query" => contents.query.push(parameter),
+                "path" => contents.path.push(parameter),
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(contents)
     }
 
     /// The program, or what is wrong with the documents: a line each.
@@ -159,6 +230,11 @@ impl Scene {
         let mut references = References { backends, loggers, ..References::default() };
         references.principals = Arc::new(Principals::new(self.principals.clone()));
         references.fragments = self.read_fragments(&mut faults);
+        references.schemas = Arc::new(Library::new(self.schemas.clone()));
+        match self.known(&references.schemas) {
+            Ok(contents) => self.contents = Arc::new(contents),
+            Err(wrong) => return Err(vec![wrong]),
+        }
         let mut built: Vec<Document> = Vec::new();
         for scope in SCOPES {
             let mut parts = match self.documents.iter().find(|(known, _)| *known == scope) {

@@ -172,6 +172,11 @@ impl Call {
         matches!(self.filter, Filter::Replace | Filter::ReplaceFirst | Filter::RemoveFirst)
     }
 
+    /// Whether it makes a pattern of a text each time it runs.
+    pub fn compiles(&self) -> bool {
+        self.is_pattern() && self.pattern.is_none()
+    }
+
     /// What comes of `input`.
     pub fn apply(&self, input: Datum, given: &[Datum], now: DateTime) -> Result<Datum, Stop> {
         use Filter as F;

@@ -10,7 +10,9 @@ use indexmap::IndexMap;
 use super::bind::Bound;
 use super::datum::Datum;
 use super::syntax::{Block, Case, Chain, Condition, Operand, Part, Relation, Step};
-use super::{ITEMS_MAX, OUTPUT_BYTES_MAX, ROUNDS_MAX, STEP_WORK, Stop, WORK_MAX, too_long};
+use super::{
+    ITEMS_MAX, OUTPUT_BYTES_MAX, PATTERN_WORK, ROUNDS_MAX, STEP_WORK, Stop, WORK_MAX, too_long,
+};
 
 /// The text of `block`.
 pub(super) fn render(block: &Block, bound: Bound) -> Result<String, Stop> {
@@ -172,6 +174,9 @@ impl Renderer {
                 given.push(argument);
             }
             self.charge(value.weight().saturating_add(STEP_WORK))?;
+            if call.compiles() {
+                self.charge(PATTERN_WORK)?;
+            }
             value = call.apply(value, &given, self.bound.now)?;
             self.charge(value.weight())?;
         }

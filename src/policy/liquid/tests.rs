@@ -63,6 +63,8 @@ fn filters_of_texts() {
             ("{{ 'abcdef' | Truncate: 6 }}", "abcdef"),
             ("{{ 'abcdef' | Truncate: 1 }}", "..."),
             ("{{ 'one two three' | TruncateWords: 2 }}", "one two..."),
+            ("{{ 'one two three' | TruncateWords: 3 }}", "one two three"),
+            ("{{ 'one two three' | TruncateWords: 0 }}", "..."),
             ("{{ 'one two three' | TruncateWords: 2, '-' }}", "one two-"),
             ("{{ 'a b&c' | UrlEncode }}", "a+b%26c"),
             ("{{ 'a+b%26c' | UrlDecode }}", "a b&c"),
@@ -318,6 +320,8 @@ fn what_a_template_does_is_bounded() {
         large(),
         "too long",
     );
+    let pattern = "{% for a in (1..1000) %}{% assign p = 'a' | Append: a %}{{ 'x' | Replace: p, '' }}{% endfor %}";
+    stops(pattern, Datum::Nil, "too long");
     let wide: Vec<Datum> = (0..10_000).map(Datum::Int).collect();
     let wide = Datum::object([("l".into(), Datum::list(wide))]);
     stops(

@@ -29,6 +29,7 @@ pub(super) fn operation() -> Operation {
         template: Template::parse("/x").unwrap(),
         statuses: Vec::new(),
         samples: Vec::new(),
+        contents: std::sync::Arc::default(),
     }
 }
 

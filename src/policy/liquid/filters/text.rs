@@ -179,10 +179,11 @@ fn truncated(input: &str, given: &[Datum]) -> String {
 fn truncated_words(input: &str, given: &[Datum]) -> String {
     let most = whole(given, 0).map_or(TRUNCATED_WORDS, unsigned);
     let mark = given.get(1).map_or_else(|| "...".into(), Datum::shown);
-    let words: Vec<&str> = input.split(' ').collect();
-    if words.len() <= most {
-        return input.to_owned();
-    }
-    let kept = words.get(..most).unwrap_or_default().join(" ");
-    [&kept, &*mark].concat()
+    // Where the last word that stays ends.
+    let end = match most.checked_sub(1) {
+        Some(spaces) => input.match_indices(' ').nth(spaces).map(|(at, _)| at),
+        None => Some(0),
+    };
+    let Some(kept) = end.and_then(|end| input.get(..end)) else { return input.to_owned() };
+    [kept, &*mark].concat()
 }
