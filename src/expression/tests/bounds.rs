@@ -58,6 +58,48 @@ fn the_deepest_nesting_that_is_read_also_runs() {
 }
 
 #[test]
+fn an_expression_of_a_mebibyte_is_refused_before_it_is_read() {
+    for text in [
+        format!("@(\"{}\")", "x".repeat(1 << 20)),
+        format!("@({}1)", "1 + ".repeat(1 << 18)),
+        format!("@{{{}return 1;}}", "var x = 1; ".repeat(100_000)),
+    ] {
+        let wrongs = compile(&text, Expected::Any).unwrap_err();
+        assert_eq!(wrongs.len(), 1);
+        assert!(wrongs[0].message.contains("longer than"), "{}", wrongs[0].message);
+    }
+}
+
+#[test]
+fn a_pattern_that_backtracks_exponentially_elsewhere_ends_here() {
+    let text = "@(Regex.IsMatch(new string('a', 100000) + \"!\", \"^(a+)+$\"))";
+    assert_eq!(outcome(text), "False");
+    let text = "@(Regex.IsMatch(new string('a', 5000), \"(x+x+)+y|(a|aa)+$\"))";
+    assert_eq!(outcome(text), "True");
+    let huge = outcome("@(Regex.IsMatch(\"a\", \"((a{1000}){1000}){1000}\"))");
+    assert!(huge.starts_with("refused: the regular expression cannot be used"), "{huge}");
+}
+
+#[test]
+fn deep_and_huge_json_ends_at_its_bound() {
+    let deep = "@(JArray.Parse(new string('[', 100000)))";
+    assert!(outcome(deep).starts_with("limit: "), "{}", outcome(deep));
+    let wide = "@(JArray.Parse(\"[\" + new string('x', 8000000).Replace(\"x\", \"1,\") + \"1]\").Count)";
+    assert!(outcome(wide).starts_with("limit: "), "{}", outcome(wide));
+    let grown = "@{ var a = new JArray(1); while (true) { a = new JArray(a, a); } }";
+    assert!(outcome(grown).starts_with("limit: "), "{}", outcome(grown));
+}
+
+#[test]
+fn a_billion_laughs_are_no_document() {
+    let laughs = r#"<!DOCTYPE l [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;&a;&a;\">]><l>&b;</l>"#;
+    for class in ["XElement", "XDocument"] {
+        let found = outcome(&format!("@({class}.Parse(\"{laughs}\"))"));
+        assert!(found.starts_with("throws XmlException: "), "{found}");
+    }
+}
+
+#[test]
 fn a_long_chain_is_computed() {
     let text = format!("@({}0)", "1 + ".repeat(20_000));
     assert_eq!(outcome(&text), "20000");
