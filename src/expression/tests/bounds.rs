@@ -84,7 +84,8 @@ fn a_pattern_that_backtracks_exponentially_elsewhere_ends_here() {
 fn deep_and_huge_json_ends_at_its_bound() {
     let deep = "@(JArray.Parse(new string('[', 100000)))";
     assert!(outcome(deep).starts_with("limit: "), "{}", outcome(deep));
-    let wide = "@(JArray.Parse(\"[\" + new string('x', 8000000).Replace(\"x\", \"1,\") + \"1]\").Count)";
+    let wide =
+        "@(JArray.Parse(\"[\" + new string('x', 8000000).Replace(\"x\", \"1,\") + \"1]\").Count)";
     assert!(outcome(wide).starts_with("limit: "), "{}", outcome(wide));
     let grown = "@{ var a = new JArray(1); while (true) { a = new JArray(a, a); } }";
     assert!(outcome(grown).starts_with("limit: "), "{}", outcome(grown));
