@@ -209,7 +209,7 @@ fn content_text(value: &Value) -> Result<Arc<str>, Thrown> {
     Ok(match value {
         Value::Bool(true) => Arc::from("true"),
         Value::Bool(false) => Arc::from("false"),
-        Value::DateTime(_) => Arc::from(display::formatted(value, "yyyy-MM-ddTHH:mm:ss.FFFFFFFK")?),
+        Value::DateTime(_) => display::formatted(value, "yyyy-MM-ddTHH:mm:ss.FFFFFFFK")?,
         Value::DateTimeOffset(moment) => {
             let zone = if moment.offset_minutes == 0 { "Z" } else { "" };
             let zoned = if zone.is_empty() { "zzz" } else { "" };

@@ -8,6 +8,8 @@
 //! the C# compiler refuses. Where the gateway is known to differ, ` (here: …)` says what it gives.
 //! Lines that begin with `# ` are remarks.
 
+use std::fmt::Write as _;
+
 use crate::expression::library::{display, sequence};
 use crate::expression::tests::request::Request;
 use crate::expression::value::Value;
@@ -101,7 +103,7 @@ fn escaped(text: &str) -> String {
             '\r' => written.push_str("\\r"),
             '\t' => written.push_str("\\t"),
             control if control.is_control() => {
-                written.push_str(&format!("\\u{:04X}", u32::from(control)));
+                _ = write!(written, "\\u{:04X}", u32::from(control));
             }
             other => written.push(other),
         }

@@ -11,7 +11,7 @@ use crate::expression::library::convert::{self, Numeric, base64};
 use crate::expression::library::{display, moment, number};
 use crate::expression::value::Value;
 use crate::expression::value::collection::keyed::Map;
-use crate::expression::value::collection::{ListKind, RecordKind};
+use crate::expression::value::collection::{List, ListKind, RecordKind};
 use crate::expression::value::json::{Json, JsonArray, JsonObject, bounded_depth, bounded_tokens};
 use crate::expression::value::moment::{DateTime, DateTimeOffset, TimeSpan};
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
@@ -241,6 +241,14 @@ pub fn from_value(value: &Value) -> Result<Json, Thrown> {
     built(value, 0, &mut tokens)
 }
 
+fn listed(list: &List, depth: usize, tokens: &mut usize) -> Result<Json, Thrown> {
+    let items = list.snapshot();
+    match byte_array(list.kind(), &items) {
+        Some(bytes) => Ok(Json::Bytes(bytes)),
+        None => array(&items, depth, tokens),
+    }
+}
+
 /// The bytes of a `byte[]` that is kept as a list; none if it is not one, or empty.
 fn byte_array(kind: ListKind, items: &[Value]) -> Option<Bytes> {
     if kind != ListKind::Array || items.is_empty() {
@@ -280,13 +288,7 @@ fn built(value: &Value, depth: usize, tokens: &mut usize) -> Result<Json, Thrown
             object([(Arc::clone(property.name()), member)])
         }
         Value::Json(token) => token.deep_clone()?,
-        Value::List(list) => {
-            let items = list.snapshot();
-            match byte_array(list.kind(), &items) {
-                Some(bytes) => Json::Bytes(bytes),
-                None => array(&items, depth, tokens)?,
-            }
-        }
+        Value::List(list) => listed(list, depth, tokens)?,
         Value::Set(set) => array(&set.snapshot(), depth, tokens)?,
         Value::Grouping(grouping) => array(&grouping.items, depth, tokens)?,
         Value::Map(map) => {

@@ -1,5 +1,6 @@
 //! `System.Uri`.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -183,15 +184,16 @@ pub fn shown(uri: &Uri) -> String {
             for character in chunk.valid().chars() {
                 if character.is_control() || ";/?:@&=+$,#[]!'()*%\\".contains(character) {
                     let mut encoded = [0; 4];
+                    // Writing to a string cannot fail.
                     for byte in character.encode_utf8(&mut encoded).bytes() {
-                        out.push_str(&format!("%{byte:02X}"));
+                        _ = write!(out, "%{byte:02X}");
                     }
                 } else {
                     out.push(character);
                 }
             }
             for byte in chunk.invalid() {
-                out.push_str(&format!("%{byte:02X}"));
+                _ = write!(out, "%{byte:02X}");
             }
         }
         rest = after;

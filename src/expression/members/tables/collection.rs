@@ -179,7 +179,7 @@ pub(super) const STACK: &[Member] = &[
 /// `TryDequeue`, `TryPop`, `TryPeek`: whether there is one.
 fn tried(call: &mut Call<'_, '_>, take: fn(&List) -> Outcome) -> Outcome {
     let list = Arc::clone(list(call.arguments(), 0)?);
-    let is_there = list.len() > 0;
+    let is_there = !list.is_empty();
     let found = if is_there { take(&list)? } else { default_of(call.wanted()) };
     call.outs.push(found);
     ok(is_there)
