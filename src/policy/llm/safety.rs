@@ -398,7 +398,8 @@ impl Rules {
         let (name, depth) = nested_field(exchange)?;
         headers.insert(name, depth);
         let (url, body) = (Url::of(base, &target), Bytes::from(body));
-        Ok(Outgoing { method: Method::POST, url, headers, body, wait: WAIT })
+        let tls = self.backend.tls.clone();
+        Ok(Outgoing { method: Method::POST, url, headers, body, wait: WAIT, tls })
     }
 
     fn analyze(&self, text: &str) -> String {
