@@ -127,8 +127,7 @@ impl App {
         let mut refresh = configuration(settings, &environment, &clock, token.as_ref())?;
         let (first, seen) = refresh.first();
         let first = first.map_err(|refusal| StartError::Configuration(Box::new(refusal)))?;
-        let apis = first.apis.len();
-        let live = Arc::new(Live::new(first));
+        let (apis, live) = (first.apis.len(), Arc::new(Live::new(first)));
         let state = Arc::new(State::new([random_number()?, random_number()?]));
         let log = Arc::new(AccessLog::new(which(settings), format(settings)));
         let (counters, upkeep) = home(settings, &clock)?;

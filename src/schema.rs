@@ -1,9 +1,9 @@
-//! What a JSON value has to look like: JSON Schema, and what OpenAPI makes of it.
+//! What a JSON value has to look like: JSON Schema, and what `OpenAPI` makes of it.
 //!
 //! A [`Library`] holds the documents of a configuration by their ids; a [`Schema`] is compiled over
 //! it, once, when the configuration is read. `$ref` is a pointer into the same document
 //! (`#/components/schemas/Order`) or into one of the library (`orders#/components/schemas/Order`):
-//! nothing is ever fetched. What OpenAPI 3.0 says otherwise than JSON Schema (`nullable`, bounds that
+//! nothing is ever fetched. What `OpenAPI` 3.0 says otherwise than JSON Schema (`nullable`, bounds that
 //! are flags) is turned into what JSON Schema says; a document with `$schema` is taken as it stands.
 //!
 //! Patterns are matched in linear time; one that cannot be is refused. References that lead back to
@@ -16,7 +16,7 @@ mod sample;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use jsonschema::{PatternOptions, Registry, Validator};
 use serde_json::{Value, json};
@@ -51,6 +51,7 @@ pub struct Library {
 #[derive(Clone)]
 pub struct Schema(Arc<Compiled>);
 
+#[expect(clippy::disallowed_types, reason = "a field of a schema is no state of the process")]
 struct Compiled {
     /// What it is called in messages.
     name: Arc<str>,
@@ -58,7 +59,7 @@ struct Compiled {
     written: Value,
     library: Library,
     /// By [`Variant::index`]; the first is made at load, the others when they are first asked for.
-    validators: [OnceLock<Option<Validator>>; Variant::COUNT],
+    validators: [std::sync::OnceLock<Option<Validator>>; Variant::COUNT],
     /// What types its value may have; empty for any.
     types: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! Schemas, rewritten: what OpenAPI 3.0 says, as JSON Schema says it, and what a policy asks for.
+//! Schemas, rewritten: what `OpenAPI` 3.0 says, as JSON Schema says it, and what a policy asks for.
 
 use serde_json::{Map, Value, json};
 
@@ -80,7 +80,7 @@ pub(super) fn folded(value: &Value) -> Value {
             Value::Object(members.iter().map(|(name, it)| (fold(name), folded(it))).collect())
         }
         Value::Array(items) => Value::Array(items.iter().map(folded).collect()),
-        simple => simple.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 
@@ -102,13 +102,20 @@ fn walk(schema: &mut Value, change: &mut dyn FnMut(&mut Map<String, Value>)) {
     for (name, member) in members.iter_mut() {
         match member {
             Value::Array(items) if LISTS.contains(&name.as_str()) => {
-                items.iter_mut().for_each(|item| walk(item, change));
+                for item in items {
+                    walk(item, change);
+                }
             }
             Value::Object(inner) if NAMED.contains(&name.as_str()) => {
                 inner.values_mut().for_each(|item| walk(item, change));
             }
             one @ Value::Object(_) if ONE.contains(&name.as_str()) => walk(one, change),
-            _ => (),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)
+            | Value::Object(_) => (),
         }
     }
     change(members);

@@ -94,19 +94,19 @@ fn messages(seen: &Seen) -> Vec<String> {
 fn is_signed(seen: &Seen, port: u16) -> bool {
     let token = seen.field("Authorization").unwrap_or_default();
     let Some(parts) = token.strip_prefix("SharedAccessSignature ") else { return false };
-    let part = |name: &str| {
-        let mut parts = parts.split('&').filter_map(|part| part.split_once('='));
+    let field = |name: &str| {
+        let mut parts = parts.split('&').filter_map(|field| field.split_once('='));
         parts.find(|(known, _)| *known == name).map_or("", |(_, value)| value)
     };
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let key = PKey::hmac(KEY.as_bytes()).unwrap();
     let mut signer = Signer::new(MessageDigest::sha256(), &key).unwrap();
-    let text = format!("{}\n{}", part("sr"), part("se"));
+    let text = format!("{}\n{}", field("sr"), field("se"));
     let signature = STANDARD.encode(signer.sign_oneshot_to_vec(text.as_bytes()).unwrap());
-    let ends: u64 = part("se").parse().unwrap_or_default();
-    decoded(part("sr")) == format!("https://localhost:{port}/usage-hub")
-        && decoded(part("sig")) == signature
-        && decoded(part("skn")) == "send only"
+    let ends: u64 = field("se").parse().unwrap_or_default();
+    decoded(field("sr")) == format!("https://localhost:{port}/usage-hub")
+        && decoded(field("sig")) == signature
+        && decoded(field("skn")) == "send only"
         && (seconds() + 600..seconds() + 3_700).contains(&ends)
 }
 

@@ -125,7 +125,7 @@ pub struct Representation {
     pub content_type: Placed<String>,
     /// A body: a text goes out as it is, anything else as JSON.
     pub example: Option<Value>,
-    /// What it has to look like: a schema of JSON Schema or OpenAPI.
+    /// What it has to look like: a schema of JSON Schema or `OpenAPI`.
     pub schema: Option<Value>,
     /// The id of one of `schemas`, instead of `schema`.
     pub schema_id: Option<Placed<String>>,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::api::Representation;
 use crate::configuration::yaml::Placed;
 
-/// A document that schemas stand in: a JSON Schema, or the `components` of an OpenAPI document.
+/// A document that schemas stand in: a JSON Schema, or the `components` of an `OpenAPI` document.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SchemaDocument {
@@ -40,7 +40,7 @@ pub struct Parameter {
     /// Whether it has to be there; false if nothing is written.
     #[serde(default)]
     pub required: bool,
-    /// What its value has to look like: a schema of JSON Schema or OpenAPI.
+    /// What its value has to look like: a schema of JSON Schema or `OpenAPI`.
     pub schema: Option<Value>,
     /// The id of one of `schemas`, instead of `schema`.
     pub schema_id: Option<Placed<String>>,

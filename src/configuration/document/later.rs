@@ -16,10 +16,9 @@ pub(super) fn later(holder: &str, key: &str) -> Option<&'static str> {
             "key vaults are not supported; write `value: {file: PATH}` and mount the secret"
         }
         ("Fragment", "file" | "content" | "value") => "write `policy`",
-        ("Fragment" | "Logger", "name") => "write `id`",
+        ("Fragment" | "Logger" | "SchemaDocument", "name") => "write `id`",
         ("Representation", "sample" | "examples") => "write `example`",
         ("Parameter", "type" | "values" | "defaultValue") => "write it as a `schema`",
-        ("SchemaDocument", "name") => "write `id`",
         ("SchemaDocument", "schema" | "value") => "write `document`",
         ("Subscription", "ownerId") => "write `user`",
         ("Backend", "pool" | "type") => "remove it; pools of backends are not supported yet",

@@ -120,9 +120,8 @@ impl Validator<'_> {
         let mut parameters: Vec<Parameter> = Vec::new();
         for parameter in written.iter().take(PARAMETERS_MAX) {
             let Placed { value: name, mark } = &parameter.name;
-            let is_same = |known: &Parameter| match ignores_case {
-                true => known.name.eq_ignore_ascii_case(name),
-                false => &*known.name == name,
+            let is_same = |known: &Parameter| {
+                &*known.name == name || ignores_case && known.name.eq_ignore_ascii_case(name)
             };
             if parameters.iter().any(is_same) {
                 let message = format!("`{name}` is listed twice under the {what}");

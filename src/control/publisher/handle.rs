@@ -153,10 +153,11 @@ mod tests {
         let asked = handle.go_back(None, who());
         assert!(tokio::time::timeout(std::time::Duration::ZERO, asked).await.is_err());
         assert!(wishes.recv().await.unwrap().is_given_up());
-        let waiting = tokio::spawn(async move { handle.publish(Ask::default(), who()).await });
-        let wish = wishes.recv().await.unwrap();
-        assert!(!wish.is_given_up());
-        drop(wish);
-        assert!(waiting.await.unwrap().unwrap_err().contains("try again"));
+        let heard = async {
+            let wish = wishes.recv().await.unwrap();
+            assert!(!wish.is_given_up());
+        };
+        let (published, ()) = tokio::join!(handle.publish(Ask::default(), who()), heard);
+        assert!(published.unwrap_err().contains("try again"));
     }
 }

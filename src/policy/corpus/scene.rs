@@ -115,8 +115,7 @@ impl Scene {
         match word {
             "named" | "secret" => {
                 let (name, value) = equation(rest.strip_prefix("value ").ok_or_else(wrong)?)?;
-                let secret = word == "secret";
-                let new = if secret { NamedValue::secret } else { NamedValue::plain };
+                let new = if word == "secret" { NamedValue::secret } else { NamedValue::plain };
                 self.names.insert(name, new(value));
             }
             "no" if rest == "backend" => self.is_lost = true,

@@ -93,14 +93,14 @@ pub(in crate::policy) fn validate_content(builder: &mut Builder<'_>, element: &E
             _ => (),
         }
     }
-    let side = builder.section.side();
-    let needs = builder.needs().and(match side {
+    let whose = builder.section.side();
+    let needs = builder.needs().and(match whose {
         Side::Request => Needs { request_body: true, ..Needs::default() },
         Side::Response => Needs { response_body: true, ..Needs::default() },
     });
     if let (Some(unspecified), Some(size), Some(too_large)) = (unspecified, size, too_large) {
         let policy =
-            ValidateContent { side, unspecified, size, too_large, variable, map, contents };
+            ValidateContent { side: whose, unspecified, size, too_large, variable, map, contents };
         builder.push_with(element, Action::ValidateContent(Box::new(policy)), needs);
     }
 }
@@ -196,7 +196,7 @@ impl ValidateContent {
             let long = format!("{whose}'s body is {size} bytes long and it exceeds the");
             let details = format!("{long} configured limit of {most} bytes.");
             let public = format!("{long} limit of {most} bytes.");
-            findings.extend(self.finding("", "SizeLimit", details, public, verdict));
+            findings.extend(self.finding("", "SizeLimit", (details, public), verdict));
             return Ok(());
         }
         let kind = self.kind(exchange)?;
@@ -218,8 +218,7 @@ impl ValidateContent {
                 findings.extend(self.finding(
                     &kind,
                     "Unspecified",
-                    details.clone(),
-                    details,
+                    (details.clone(), details),
                     verdict,
                 ));
             }
@@ -236,22 +235,20 @@ impl ValidateContent {
                  type {kind}."
             );
             let public = PUBLIC.to_owned();
-            findings.extend(self.finding(&kind, "MissingDefinition", details, public, verdict));
+            findings.extend(self.finding(&kind, "MissingDefinition", (details, public), verdict));
             return Ok(());
         };
-        self.hold(schema, content.variant, (&kind, body), verdict, findings);
+        findings.extend(self.hold((schema, content.variant), (&kind, body), verdict));
         Ok(())
     }
 
     /// Holds a body against its schema.
     fn hold(
         &self,
-        schema: &Schema,
-        variant: Variant,
+        (schema, variant): (&Schema, Variant),
         (kind, body): (&str, &Bytes),
         verdict: Verdict,
-        findings: &mut Vec<Finding>,
-    ) {
+    ) -> Vec<Finding> {
         let what = format!(
             "Body of the {} does not conform to the definition {}, which is associated with the \
              content type {kind}.",
@@ -264,12 +261,12 @@ impl ValidateContent {
         };
         match told {
             Ok(told) => {
-                for finding in told {
+                let incorrect = |finding: String| {
                     let details = format!("{what}\n\n{finding}");
-                    let public = details.clone();
-                    let rule = "IncorrectMessage";
-                    findings.extend(self.finding(kind, rule, details, public, verdict));
-                }
+                    let texts = (details.clone(), details);
+                    self.finding(kind, "IncorrectMessage", texts, verdict)
+                };
+                told.into_iter().filter_map(incorrect).collect()
             }
             Err(wrong) => {
                 let details = format!(
@@ -277,8 +274,8 @@ impl ValidateContent {
                     self.called(),
                     wrong.0
                 );
-                let public = PUBLIC.to_owned();
-                findings.extend(self.finding("", "ValidationException", details, public, verdict));
+                let texts = (details, PUBLIC.to_owned());
+                self.finding("", "ValidationException", texts, verdict).into_iter().collect()
             }
         }
     }
@@ -315,8 +312,7 @@ impl ValidateContent {
         &self,
         name: &str,
         rule: &'static str,
-        details: String,
-        public: String,
+        (details, public): (String, String),
         verdict: Verdict,
     ) -> Option<Finding> {
         let kind = match self.side {

@@ -129,9 +129,10 @@ impl ValidateParameters {
             path.push((parameter.name.to_owned(), parameter.value.to_owned()));
         }
         let headers = fields(exchange.request.headers.map(), &contents.request, &key_header);
-        self.path.judge(&contents.path, &path, &[], exchange, &mut findings)?;
-        self.query.judge(&contents.query, &query, &path, exchange, &mut findings)?;
-        self.headers.judge(&contents.request.headers, &headers, &[], exchange, &mut findings)?;
+        findings.extend(self.path.judge(&contents.path, &path, &[], exchange)?);
+        findings.extend(self.query.judge(&contents.query, &query, &path, exchange)?);
+        let own = &contents.request.headers;
+        findings.extend(self.headers.judge(own, &headers, &[], exchange)?);
         let variable = self.variable.as_ref();
         report("validate-parameters", Side::Request, &findings, variable, exchange)
     }
@@ -145,8 +146,7 @@ impl ValidateHeaders {
         let none = Message::default();
         let message = contents.response(response.status).unwrap_or(&none);
         let headers = fields(response.headers.map(), message, "");
-        let mut findings = Vec::new();
-        self.headers.judge(&message.headers, &headers, &[], exchange, &mut findings)?;
+        let findings = self.headers.judge(&message.headers, &headers, &[], exchange)?;
         let variable = self.variable.as_ref();
         report("validate-headers", Side::Response, &findings, variable, exchange)
     }
@@ -184,8 +184,8 @@ impl Group {
         values: &[(String, String)],
         elsewhere: &[(String, String)],
         exchange: &mut Exchange,
-        findings: &mut Vec<Finding>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<Finding>, Failure> {
+        let mut findings = Vec::new();
         for parameter in known {
             let named = |(name, _): &&(String, String)| self.place.is_same(name, &parameter.name);
             let mut own = values.iter().filter(named);
@@ -227,7 +227,7 @@ impl Group {
             let verdict = self.verdict(name, &self.unspecified, exchange)?;
             findings.extend(self.finding(name, "Unspecified", details, verdict));
         }
-        Ok(())
+        Ok(findings)
     }
 
     fn verdict(
