@@ -8,6 +8,7 @@ mod cluster;
 pub mod control;
 mod drain;
 mod fetching;
+mod operators;
 mod publishing;
 mod remote;
 mod serve;
@@ -26,7 +27,7 @@ use pingora::connectors::ConnectorOptions;
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 
-use crate::admin::{self, Admin};
+use crate::admin::Admin;
 use crate::app::drain::Drain;
 use crate::app::serve::{Beside, Posting, Serving, Watching};
 use crate::cache::memory::{Cache, ITEM_BYTES_MAX};
@@ -37,7 +38,6 @@ use crate::configuration::compile::{Making, nowhere};
 use crate::configuration::credential::Holder;
 use crate::configuration::keeping::{Keeping, KeySource};
 use crate::configuration::last_good::{KeyFile, soak};
-use crate::configuration::offer::Status;
 use crate::configuration::refresh::{Origin, Refresh, Refusal};
 use crate::configuration::source::{Environment, Folder};
 use crate::configuration::switch::SwitchFile;
@@ -46,7 +46,6 @@ use crate::counters::shared::{Shared, Upkeep};
 use crate::proxy::admit::Bounds;
 use crate::proxy::guard::{Rules, Witness};
 use crate::proxy::listener::{BindError, Bound, Listener, Plan, Terms, TlsError};
-use crate::proxy::operators::Desk;
 use crate::proxy::state::State;
 use crate::proxy::strict::HeadBounds;
 use crate::proxy::{Gateway, record};
@@ -54,7 +53,7 @@ use crate::settings::{AccessLog as AccessSetting, LastGood, LogFormat, Settings}
 use crate::snapshot::Live;
 use crate::telemetry::access_log::{AccessLog, Which};
 use crate::telemetry::events::Format;
-use crate::time::{Clock, SystemClock, Timestamp};
+use crate::time::{Clock, SystemClock};
 
 /// A gateway that listens: whoever connects waits until it [runs](Self::run).
 pub struct App {
@@ -156,7 +155,7 @@ impl App {
         };
         let keys = fetching::keys(&gateway, fetching::host(settings, &environment));
         let posting = Posting::of(&gateway);
-        let shown = shown(&gateway, &refresh.status, started);
+        let shown = operators::shown(&gateway, &refresh.status, started);
         let witness = record::witness(Arc::clone(&log), Arc::clone(&clock));
         let mut listening = Listening::default();
         let plan = plan(settings, witness, &mut listening)?;
@@ -168,7 +167,7 @@ impl App {
         let link = control.as_ref().map(|remote| remote.link.subscribe());
         let (cluster, remote) = cluster::join(settings, environment, &refresh, control)?;
         let shown = Admin { cluster: cluster.clone(), control: link, ..shown };
-        let admin = operators(settings, shown, &mut listening)?;
+        let admin = operators::listener(settings, shown, &mut listening)?;
         let interval = settings.configuration.poll_interval;
         let beside = Beside {
             gateway: Arc::clone(clients.app()),
@@ -197,42 +196,6 @@ impl App {
     pub fn run(self) -> Result<(), StartError> {
         Ok(self.serving.run()?)
     }
-}
-
-/// What operators are shown of `gateway`, but for what it shares with others.
-fn shown(gateway: &Gateway, configuration: &Arc<Status>, started: Timestamp) -> Admin {
-    Admin {
-        state: Arc::clone(&gateway.state),
-        configuration: Arc::clone(configuration),
-        cluster: None,
-        counters: Arc::clone(&gateway.counters),
-        issuers: Arc::clone(&gateway.issuers),
-        events: Arc::clone(&gateway.events),
-        identities: Arc::clone(&gateway.identities),
-        log: Arc::clone(&gateway.log),
-        started,
-        live: Arc::clone(&gateway.live),
-        clock: Arc::clone(&gateway.clock),
-        control: None,
-    }
-}
-
-/// The listener for operators, if there is to be one.
-fn operators(
-    settings: &Settings,
-    admin: Admin,
-    listening: &mut Listening,
-) -> Result<Option<Listener<Desk<Admin>>>, BindError> {
-    let Some(address) = settings.listen.admin else { return Ok(None) };
-    let bound = Bound::take(address)?;
-    listening.admin = Some(bound.address());
-    let rules = Rules {
-        bounds: HeadBounds::default(),
-        time_max: settings.timeouts.header,
-        // The log is about what clients ask for.
-        witness: Arc::new(|_problem, _peer| ()),
-    };
-    Ok(Some(Listener::plain(bound, Desk(admin), rules, admin::CONNECTIONS_MAX)))
 }
 
 /// Where limits are counted, and what keeps that going.

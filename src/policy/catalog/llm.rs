@@ -127,5 +127,5 @@ pub const LLM_CONTENT_SAFETY: Policy = Policy {
          with 500.",
         "A policy that looks for nothing is refused.",
     ],
-    build: Build::Steps(safety::build),
+    build: Build::Steps(safety::build::build),
 };

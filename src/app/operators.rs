@@ -1,0 +1,50 @@
+//! What operators are shown, and where.
+
+use std::sync::Arc;
+
+use super::Listening;
+use crate::admin::{self, Admin};
+use crate::configuration::offer::Status;
+use crate::proxy::Gateway;
+use crate::proxy::guard::Rules;
+use crate::proxy::listener::{BindError, Bound, Listener};
+use crate::proxy::operators::Desk;
+use crate::proxy::strict::HeadBounds;
+use crate::settings::Settings;
+use crate::time::Timestamp;
+
+/// What operators are shown of `gateway`, but for what it shares with others.
+pub(super) fn shown(gateway: &Gateway, configuration: &Arc<Status>, started: Timestamp) -> Admin {
+    Admin {
+        state: Arc::clone(&gateway.state),
+        configuration: Arc::clone(configuration),
+        cluster: None,
+        counters: Arc::clone(&gateway.counters),
+        issuers: Arc::clone(&gateway.issuers),
+        events: Arc::clone(&gateway.events),
+        identities: Arc::clone(&gateway.identities),
+        log: Arc::clone(&gateway.log),
+        started,
+        live: Arc::clone(&gateway.live),
+        clock: Arc::clone(&gateway.clock),
+        control: None,
+    }
+}
+
+/// The listener for operators, if there is to be one.
+pub(super) fn listener(
+    settings: &Settings,
+    admin: Admin,
+    listening: &mut Listening,
+) -> Result<Option<Listener<Desk<Admin>>>, BindError> {
+    let Some(address) = settings.listen.admin else { return Ok(None) };
+    let bound = Bound::take(address)?;
+    listening.admin = Some(bound.address());
+    let rules = Rules {
+        bounds: HeadBounds::default(),
+        time_max: settings.timeouts.header,
+        // The log is about what clients ask for.
+        witness: Arc::new(|_problem, _peer| ()),
+    };
+    Ok(Some(Listener::plain(bound, Desk(admin), rules, admin::CONNECTIONS_MAX)))
+}
