@@ -24,6 +24,9 @@ pub(super) struct Candidate {
     /// How far from the type it is declared: what is nearer wins wherever it fits, so that a
     /// type's own members come before those of LINQ.
     pub(super) distance: usize,
+    /// Whether it is one of LINQ: the type of the items is then the first of the type arguments
+    /// that it can be called with.
+    pub(super) is_linq: bool,
 }
 
 /// What a member is.
@@ -146,10 +149,11 @@ impl Member {
 /// the type come before those of what it derives from.
 pub(super) fn candidates(ty: &Type, name: &str, kinds: &[MemberKind]) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
-    for (distance, (list, bound)) in tables::of(ty).into_iter().enumerate() {
-        for member in list {
+    for (distance, listed) in tables::of(ty).into_iter().enumerate() {
+        let tables::Listed { members, bound, is_linq } = listed;
+        for member in members {
             if kinds.contains(&member.kind) && member.bare_name() == name {
-                found.push(Candidate { member, bound: bound.clone(), distance });
+                found.push(Candidate { member, bound: bound.clone(), distance, is_linq });
             }
         }
         // A constructor or an operator belongs to one type alone.
@@ -163,11 +167,18 @@ pub(super) fn candidates(ty: &Type, name: &str, kinds: &[MemberKind]) -> Vec<Can
     found
 }
 
+/// The methods of LINQ called `name`, for a sequence of `element`.
+pub(super) fn linq(element: &Type, name: &str) -> Vec<Candidate> {
+    let named = tables::linq().filter(|member| member.bare_name() == name);
+    let bound = || vec![("T", element.clone())];
+    named.map(|member| Candidate { member, bound: bound(), distance: 0, is_linq: true }).collect()
+}
+
 /// The names of the members of `ty`, for remedies.
 pub(super) fn names(ty: &Type, statics: bool) -> Vec<&'static str> {
     let mut names = Vec::new();
-    for (members, _) in tables::of(ty) {
-        for member in members {
+    for listed in tables::of(ty) {
+        for member in listed.members {
             let is_static =
                 matches!(member.kind, MemberKind::StaticMethod | MemberKind::StaticProperty);
             let of_value = matches!(member.kind, MemberKind::Method | MemberKind::Property);
@@ -195,7 +206,7 @@ pub(super) fn at_run_time(
         How::Set => MemberKind::SetProperty,
     };
     let mut best: Option<((usize, u32), &'static Member, Signature)> = None;
-    for Candidate { member, bound, distance } in candidates(ty, name, &[kind]) {
+    for Candidate { member, bound, distance, .. } in candidates(ty, name, &[kind]) {
         let Some(signature) = member.signature() else { continue };
         let signature = signature.with(&bound);
         if !signature.takes(arguments.len()) || signature.parameters.iter().any(|p| p.rest) {

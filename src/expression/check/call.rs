@@ -92,14 +92,12 @@ impl Checker {
         names: &[Option<&str>],
     ) -> Option<Resolved> {
         let mut best: Option<Match> = None;
-        for Candidate { member, bound, distance } in candidates {
+        for candidate in candidates {
             // What is declared nearer was found to fit.
-            if best.as_ref().is_some_and(|best| best.distance < *distance) {
+            if best.as_ref().is_some_and(|best| best.distance < candidate.distance) {
                 break;
             }
-            let found = matched(member, bound, &called.types, &given, names);
-            let Some(found) = found else { continue };
-            let found = Match { distance: *distance, ..found };
+            let Some(found) = matched(candidate, &called.types, &given, names) else { continue };
             if best.as_ref().is_none_or(|best| found.cost < best.cost) {
                 best = Some(found);
             }

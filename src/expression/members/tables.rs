@@ -26,14 +26,30 @@ use super::Member;
 use crate::expression::types::{Class, Type};
 
 /// A list of members, with what the arguments of its type are.
-type Listed = (&'static [Member], Vec<(&'static str, Type)>);
+pub(super) struct Listed {
+    pub(super) members: &'static [Member],
+    pub(super) bound: Vec<(&'static str, Type)>,
+    /// Whether these are methods of LINQ.
+    pub(super) is_linq: bool,
+}
+
+impl Listed {
+    const fn own(members: &'static [Member], bound: Vec<(&'static str, Type)>) -> Self {
+        Self { members, bound, is_linq: false }
+    }
+}
+
+/// The methods of `Enumerable`, which everything with items has.
+pub(super) fn linq() -> impl Iterator<Item = &'static Member> {
+    linq::LINQ_ELEMENTS.iter().copied().chain([linq::LINQ, joins::JOINS]).flatten()
+}
 
 /// The lists of `ty`: its own, those of what it derives from, LINQ, and those of `object`.
 pub(super) fn of(ty: &Type) -> Vec<Listed> {
     let mut listed: Vec<Listed> = Vec::new();
     let bound = ty.arguments();
     let mut add = |lists: &[&'static [Member]], bound: &[(&'static str, Type)]| {
-        listed.extend(lists.iter().map(|list| (*list, bound.to_vec())));
+        listed.extend(lists.iter().map(|list| Listed::own(list, bound.to_vec())));
     };
     add(own(ty), &bound);
     if let Type::Class(class) = ty {
@@ -50,22 +66,22 @@ pub(super) fn of(ty: &Type) -> Vec<Listed> {
         && **value == Type::String.array()
     {
         // Before the general ones: these join their values.
-        listed.insert(0, (message::STRING_LISTS, Vec::new()));
-        listed.push((message::TEXT_OF_MAP, Vec::new()));
+        listed.insert(0, Listed::own(message::STRING_LISTS, Vec::new()));
+        listed.push(Listed::own(message::TEXT_OF_MAP, Vec::new()));
     } else if let Type::Map(..) = ty {
-        listed.push((message::TEXT_OF_MAP, Vec::new()));
+        listed.push(Listed::own(message::TEXT_OF_MAP, Vec::new()));
     }
     if let Some(element) = ty.element() {
         if matches!(element, Type::Class(class) if class.is_json()) {
-            listed.push((json::TOKENS, Vec::new()));
+            listed.push(Listed::own(json::TOKENS, Vec::new()));
         }
         let bound = vec![("T", element)];
-        for list in linq::LINQ_ELEMENTS.iter().copied().chain([linq::LINQ, joins::JOINS]) {
-            listed.push((list, bound.clone()));
+        for members in linq::LINQ_ELEMENTS.iter().copied().chain([linq::LINQ, joins::JOINS]) {
+            listed.push(Listed { members, bound: bound.clone(), is_linq: true });
         }
     }
     if !matches!(ty, Type::Nullable(_) | Type::Void) && !is_static(ty) {
-        listed.push((number::OBJECT, Vec::new()));
+        listed.push(Listed::own(number::OBJECT, Vec::new()));
     }
     listed
 }
@@ -247,8 +263,8 @@ mod tests {
         types.extend(ExceptionKind::ALL.iter().map(|kind| Type::Exception(*kind)));
         let mut members = 0;
         for ty in types {
-            for (list, _) in of(&ty) {
-                for member in list {
+            for listed in of(&ty) {
+                for member in listed.members {
                     assert!(member.signature().is_some(), "{ty}: {member:?} {}", member.result);
                     members += 1;
                 }

@@ -2,24 +2,19 @@
 
 use super::{Given, Match};
 use crate::expression::check::{Typed, coerce};
-use crate::expression::members::{Member, Parameter, Signature};
+use crate::expression::members::{Candidate, Parameter, Signature};
 use crate::expression::types::{Fit, Type, implicit, unify};
 
 /// Whether the member takes the arguments, and how well.
 pub(super) fn matched(
-    member: &'static Member,
-    owner: &[(&'static str, Type)],
+    candidate: &Candidate,
     types: &[Type],
     given: &[Given<'_>],
     names: &[Option<&str>],
 ) -> Option<Match> {
+    let member = candidate.member;
     let signature = member.signature()?;
-    let mut bound = owner.to_vec();
-    let own: Vec<&'static str> = member.type_parameters().collect();
-    if !types.is_empty() && types.len() != own.len() {
-        return None;
-    }
-    bound.extend(own.iter().copied().zip(types.iter().cloned()));
+    let mut bound = bound(candidate, types)?;
     if !signature.takes(given.len()) {
         return None;
     }
@@ -67,7 +62,50 @@ pub(super) fn matched(
     cost = cost.saturating_add(Fit::from(collects));
     let left_out = signature.parameters.len().saturating_sub(given.len());
     cost = cost.saturating_add(Fit::try_from(left_out).unwrap_or(Fit::MAX));
-    Some(Match { member, signature, bound, distance: 0, cost })
+    Some(Match { member, signature, bound, distance: candidate.distance, cost })
+}
+
+/// What the type parameters are: those of the owner, then those that are given. None if the
+/// member does not take so many.
+fn bound(candidate: &Candidate, types: &[Type]) -> Option<Vec<(&'static str, Type)>> {
+    let mut bound = candidate.bound.clone();
+    let own: Vec<&'static str> = candidate.member.type_parameters().collect();
+    if types.is_empty() {
+        return Some(bound);
+    }
+    // `X` is the result of `Cast` and its like, `T` that of a member that asks for it itself.
+    let of_items = candidate.is_linq && !own.contains(&"X");
+    let mut given = types;
+    if of_items {
+        let (first, rest) = types.split_first()?;
+        let (_, items) = bound.iter_mut().find(|(name, _)| *name == "T")?;
+        if !holds(items, first) {
+            return None;
+        }
+        *items = first.clone();
+        given = rest;
+    }
+    let further: Vec<&'static str> =
+        own.into_iter().filter(|name| !of_items || *name != "T").collect();
+    // The result of `Sum<T>(x => …)` follows from the lambda.
+    let follows = of_items
+        && given.is_empty()
+        && matches!(candidate.member.bare_name(), "Sum" | "Average" | "Max" | "Min");
+    if given.len() != further.len() && !follows {
+        return None;
+    }
+    bound.extend(further.into_iter().zip(given.iter().cloned()));
+    Some(bound)
+}
+
+/// Whether a sequence of `items` is one of `wanted`, as `IEnumerable<out T>` has it.
+fn holds(items: &Type, wanted: &Type) -> bool {
+    match wanted {
+        _ if items == wanted || items.is_open() || wanted.is_open() => true,
+        Type::Object => !items.bare().is_value(),
+        Type::Class(to) => matches!(items, Type::Class(from) if from.is_a(*to)),
+        _ => false,
+    }
 }
 
 pub(super) fn argument_cost(typed: &Typed, parameter: &Parameter) -> Option<Fit> {

@@ -1,8 +1,9 @@
 //! Members of types: `int.Parse(…)`, `DateTime.UtcNow`.
 
 use super::only;
-use crate::expression::ast::{Argument, Link, LinkKind, Span};
-use crate::expression::check::call::Called;
+use super::walk::Walk;
+use crate::expression::ast::{Argument, Expr, Link, LinkKind, Span};
+use crate::expression::check::call::{Called, Resolved};
 use crate::expression::check::{Checker, Typed};
 use crate::expression::eval::node::{Access, NodeKind};
 use crate::expression::members::{self, MemberKind};
@@ -55,6 +56,13 @@ impl Checker {
     ) -> Option<Typed> {
         let Called { name, span, .. } = called;
         let candidates = members::candidates(ty, &name.text, &[MemberKind::StaticMethod]);
+        if *ty == Type::Class(Class::Enumerable)
+            && candidates.is_empty()
+            && let Some((source, arguments)) = arguments.split_first()
+            && source.name.is_none()
+        {
+            return self.linq_call(called, &source.value, arguments);
+        }
         if candidates.is_empty() {
             self.no_static_member(ty, name, true);
             self.dynamic_arguments(arguments);
@@ -74,5 +82,33 @@ impl Checker {
             access
         };
         Some(Self::folded(Typed::new(NodeKind::Static(access), resolved.result, span)))
+    }
+
+    /// `Enumerable.ToList(source)`: the same as `source.ToList()`.
+    fn linq_call(
+        &mut self,
+        called: &Called<'_>,
+        source: &Expr,
+        arguments: &[Argument],
+    ) -> Option<Typed> {
+        let Called { name, span, .. } = called;
+        let source = self.value(source);
+        let Some(element) = source.ty.element() else {
+            let message = format!("`{}` takes a sequence, not {}", name.text, source.ty);
+            self.wrong(&source.span, message, None);
+            self.dynamic_arguments(arguments);
+            return None;
+        };
+        let candidates = members::linq(&element, &name.text);
+        if candidates.is_empty() {
+            self.no_static_member(&Type::Class(Class::Enumerable), name, true);
+            self.dynamic_arguments(arguments);
+            return None;
+        }
+        let resolved = self.resolve(&candidates, called, arguments)?;
+        let Resolved { member, arguments, types, result } = resolved;
+        let access = Access { member, arguments, types, at: name.span.start };
+        let walk = Walk::new(source).member(access, result, false);
+        Some(Typed::new(NodeKind::Path(Box::new(walk.first), walk.links), walk.ty, span))
     }
 }
