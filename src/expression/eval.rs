@@ -106,7 +106,16 @@ impl<'s> Machine<'s> {
 
     /// Counts the bytes of a value that was made.
     fn charge(&mut self, value: &Value) -> Result<(), Thrown> {
-        self.bytes = self.bytes.saturating_add(VALUE_BYTES).saturating_add(size(value));
+        self.spend(VALUE_BYTES.saturating_add(size(value)))
+    }
+
+    /// Counts bytes that a member made besides its result.
+    pub(super) fn made(&mut self, bytes: usize) -> Result<(), Thrown> {
+        self.spend(u64::try_from(bytes).unwrap_or(u64::MAX))
+    }
+
+    fn spend(&mut self, bytes: u64) -> Result<(), Thrown> {
+        self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes <= BYTES_MAX {
             return Ok(());
         }

@@ -12,14 +12,16 @@ use crate::expression::value::json::Json;
 use crate::expression::value::moment::{DateTime, DateTimeOffset, TimeSpan};
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
 use crate::expression::value::xml::Xml;
+use crate::expression::value::xml::tree::Kind;
 use crate::expression::value::{Value, bounded_items};
 
 /// `value` as a `to`.
 pub(super) fn convert(value: Value, to: &Type) -> Result<Value, Thrown> {
-    if let Value::Xml(node @ (Xml::Element(_) | Xml::Attribute(_))) = &value
+    if let Value::Xml(Xml::Node(node)) = &value
+        && matches!(node.kind(), Kind::Element | Kind::Attribute)
         && is_read_from_xml(to)
     {
-        return from_xml(&xml::value(node), to);
+        return from_xml(&xml::node_value(node), to);
     }
     match to {
         Type::Nullable(inner) => {

@@ -6,91 +6,96 @@ use std::sync::Arc;
 
 use super::display;
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
-use crate::expression::value::xml::{Attribute, Document, Element, Name, Node, Xml};
+use crate::expression::value::xml::tree::{Held, Kind};
+use crate::expression::value::xml::{Name, Xml};
 use crate::expression::value::{Value, bounded_string};
 
+pub mod change;
+pub mod declaration;
 pub mod read;
 mod write;
 
-/// The deepest nesting of elements that is read or written.
+/// The deepest nesting of elements that is read, made or written.
 pub const XML_DEPTH_MAX: usize = 128;
-/// The most nodes and attributes that are read from one text.
+/// The most nodes and attributes of one tree.
 pub const XML_NODES_MAX: usize = 500_000;
 /// The namespace of namespace declarations.
 pub const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
 
 /// `XDocument.Parse(text)`.
 pub fn parse_document(text: &str) -> Result<Xml, Thrown> {
-    read::document(text).map(|document| Xml::Document(Arc::new(document)))
+    read::document(text).map(|document| Xml::Node(Held::document(&document)))
 }
 
 /// `XElement.Parse(text)`.
 pub fn parse_element(text: &str) -> Result<Xml, Thrown> {
     let document = read::document(text)?;
     let root = document.root().ok_or_else(read::no_root)?;
-    Ok(Xml::Element(Arc::clone(root)))
+    Ok(Xml::Node(Held::element(root)))
 }
 
 /// `node.ToString()`: indented by two spaces where there is no text beside elements.
 pub fn text(node: &Xml) -> Result<String, Thrown> {
     let text = match node {
-        Xml::Document(document) => write::nodes(&document.nodes, true)?,
-        Xml::Element(element) => write::element(element, true)?,
-        Xml::Attribute(attribute) => write::attribute(attribute),
+        Xml::Node(node) => write::node(node, true)?,
         Xml::Name(name) => name_text(name),
-        Xml::Namespace(text) | Xml::Text(text) => text.to_string(),
+        Xml::Namespace(text) => text.to_string(),
+        Xml::Declaration(declared) => declaration::text(declared),
     };
     bounded_string(text.len())?;
     Ok(text)
 }
 
 /// `node.ToString(SaveOptions.DisableFormatting)`: without white space between elements.
-pub fn text_unformatted(node: &Xml) -> Result<String, Thrown> {
-    match node {
-        Xml::Document(document) => write::nodes(&document.nodes, false),
-        Xml::Element(element) => write::element(element, false),
-        other => text(other),
-    }
+pub fn text_unformatted(node: &Held) -> Result<String, Thrown> {
+    write::node(node, false)
 }
 
-/// `element.Value` and `attribute.Value`: all the text inside.
+/// What a cast to a string gives: all the text inside.
 pub fn value(node: &Xml) -> String {
     match node {
-        Xml::Document(document) => document.root().map(element_value).unwrap_or_default(),
-        Xml::Element(element) => element_value(element),
-        Xml::Attribute(attribute) => attribute.value.to_string(),
+        Xml::Node(node) => node_value(node),
         Xml::Name(name) => name_text(name),
-        Xml::Namespace(text) | Xml::Text(text) => text.to_string(),
+        Xml::Namespace(text) => text.to_string(),
+        Xml::Declaration(declared) => declaration::text(declared),
     }
 }
 
-fn element_value(element: &Arc<Element>) -> String {
+/// `element.Value`, `attribute.Value`, `text.Value`: all the text inside.
+pub fn node_value(node: &Held) -> String {
+    if !matches!(node.kind(), Kind::Document | Kind::Element) {
+        return node.text().to_string();
+    }
     let mut out = String::new();
-    let mut pending = vec![element.nodes.iter()];
-    while let Some(nodes) = pending.last_mut() {
-        match nodes.next() {
-            None => _ = pending.pop(),
-            Some(Node::Element(inner)) => pending.push(inner.nodes.iter()),
-            Some(Node::Text(text) | Node::Data(text)) => out.push_str(text),
-            Some(Node::Comment(_)) => {}
+    let mut pending = reversed(node.nodes());
+    while let Some(node) = pending.pop() {
+        match node.kind() {
+            Kind::Text | Kind::Data => out.push_str(&node.text()),
+            Kind::Element => pending.append(&mut reversed(node.nodes())),
+            Kind::Document | Kind::Attribute | Kind::Comment => {}
         }
     }
     out
 }
 
-/// `document.Root`.
-pub fn root(document: &Document) -> Option<Xml> {
-    document.root().cloned().map(Xml::Element)
+fn reversed(mut nodes: Vec<Held>) -> Vec<Held> {
+    nodes.reverse();
+    nodes
 }
 
-/// `node.Name`.
-pub fn name(node: &Xml) -> Option<Name> {
-    match node {
-        Xml::Element(element) => Some(element.name.clone()),
-        Xml::Attribute(attribute) => Some(attribute.name.clone()),
-        Xml::Name(name) => Some(name.clone()),
-        Xml::Document(_) | Xml::Namespace(_) | Xml::Text(_) => None,
-    }
+/// `document.Root`.
+pub fn root(document: &Held) -> Option<Held> {
+    document.nodes().into_iter().find(is_element)
+}
+
+/// Whether it is an element.
+pub fn is_element(node: &Held) -> bool {
+    node.kind() == Kind::Element
+}
+
+/// Whether it is an element or an attribute of that name; without a name, any.
+fn is_named(node: &Held, name: Option<&Name>) -> bool {
+    name.is_none_or(|name| node.name() == *name)
 }
 
 /// The `XName` that a string (`local` or `{namespace}local`) or a name is.
@@ -121,87 +126,97 @@ pub fn name_text(name: &Name) -> String {
     format!("{{{}}}{}", name.namespace, name.local)
 }
 
-/// The elements that are directly in `node`.
-fn inner(node: &Xml) -> Vec<Arc<Element>> {
-    let nodes: &[Node] = match node {
-        Xml::Document(document) => &document.nodes,
-        Xml::Element(element) => &element.nodes,
-        Xml::Attribute(_) | Xml::Name(_) | Xml::Namespace(_) | Xml::Text(_) => &[],
-    };
-    inner_of(nodes)
-}
-
-fn inner_of(nodes: &[Node]) -> Vec<Arc<Element>> {
-    let elements = nodes.iter().filter_map(|node| match node {
-        Node::Element(element) => Some(Arc::clone(element)),
-        Node::Text(_) | Node::Data(_) | Node::Comment(_) => None,
-    });
-    elements.collect()
-}
-
 /// `node.Elements(name)`; without a name, all.
-pub fn elements(node: &Xml, name: Option<&Name>) -> Vec<Value> {
-    let found = inner(node).into_iter().filter(|one| name.is_none_or(|name| one.name == *name));
-    found.map(|element| Xml::Element(element).into()).collect()
+pub fn elements(node: &Held, name: Option<&Name>) -> Vec<Held> {
+    let nodes = node.nodes().into_iter();
+    nodes.filter(|one| is_element(one) && is_named(one, name)).collect()
 }
 
 /// `node.Element(name)`.
-pub fn element(node: &Xml, name: &Name) -> Option<Xml> {
-    inner(node).into_iter().find(|one| one.name == *name).map(Xml::Element)
+pub fn element(node: &Held, name: &Name) -> Option<Held> {
+    node.nodes().into_iter().find(|one| is_element(one) && is_named(one, Some(name)))
 }
 
-/// `node.Descendants(name)`; without a name, all.
-pub fn descendants(node: &Xml, name: Option<&Name>) -> Vec<Value> {
-    let mut pending = inner(node);
-    pending.reverse();
+/// `node.DescendantNodes()`, or with the node itself, `DescendantNodesAndSelf()`.
+pub fn below(node: &Held, with_self: bool) -> Vec<Held> {
+    let mut pending = if with_self { vec![node.clone()] } else { reversed(nodes(node)) };
     let mut found = Vec::new();
-    while let Some(element) = pending.pop() {
-        let mut below = inner_of(&element.nodes);
-        below.reverse();
-        pending.append(&mut below);
-        if name.is_none_or(|name| element.name == *name) {
-            found.push(Xml::Element(element).into());
-        }
+    while let Some(node) = pending.pop() {
+        pending.append(&mut reversed(nodes(&node)));
+        found.push(node);
     }
     found
 }
 
-/// `element.Nodes()`: elements and texts.
-pub fn nodes(node: &Xml) -> Vec<Value> {
-    let nodes: &[Node] = match node {
-        Xml::Document(document) => &document.nodes,
-        Xml::Element(element) => &element.nodes,
-        Xml::Attribute(_) | Xml::Name(_) | Xml::Namespace(_) | Xml::Text(_) => &[],
-    };
-    let values = nodes.iter().filter_map(|node| match node {
-        Node::Element(element) => Some(Xml::Element(Arc::clone(element)).into()),
-        Node::Text(text) | Node::Data(text) => Some(Xml::Text(Arc::clone(text)).into()),
-        Node::Comment(_) => None,
-    });
-    values.collect()
+/// `node.Descendants(name)`, or with the node itself, `DescendantsAndSelf(name)`; without a name,
+/// all.
+pub fn descendants(node: &Held, name: Option<&Name>, with_self: bool) -> Vec<Held> {
+    let mut found = below(node, with_self);
+    found.retain(|one| is_element(one) && is_named(one, name));
+    found
+}
+
+/// `node.Ancestors(name)`, or with the node itself, `AncestorsAndSelf(name)`: from the inside out;
+/// without a name, all.
+pub fn ancestors(node: &Held, name: Option<&Name>, with_self: bool) -> Vec<Held> {
+    let own = with_self.then(|| node.clone());
+    let all = own.into_iter().chain(node.ancestors());
+    all.filter(|one| is_element(one) && is_named(one, name)).collect()
+}
+
+/// What stands before or after `node`, in order.
+pub fn siblings(node: &Held, after: bool) -> Vec<Held> {
+    let (Some(parent), Some(place)) = (node.parent(), node.place()) else { return Vec::new() };
+    let nodes = parent.nodes().into_iter();
+    if after { nodes.skip(place.saturating_add(1)).collect() } else { nodes.take(place).collect() }
+}
+
+/// `element.Nodes()`.
+pub fn nodes(node: &Held) -> Vec<Held> {
+    let mut nodes = node.nodes();
+    // What tells `<a></a>` from `<a />` is no node.
+    nodes.retain(|one| one.kind() != Kind::Text || !one.text().is_empty());
+    nodes
 }
 
 /// `element.Attribute(name)`.
-pub fn attribute(element: &Element, name: &Name) -> Option<Xml> {
-    let found = element.attributes.iter().find(|attribute| attribute.name == *name);
-    found.cloned().map(Xml::Attribute)
+pub fn attribute(element: &Held, name: &Name) -> Option<Held> {
+    element.attributes().into_iter().find(|attribute| attribute.name() == *name)
 }
 
-/// `element.Attributes()`.
-pub fn attributes(element: &Element) -> Vec<Value> {
-    element.attributes.iter().map(|one| Xml::Attribute(Arc::clone(one)).into()).collect()
+/// `element.Attributes(name)`; without a name, all.
+pub fn attributes(element: &Held, name: Option<&Name>) -> Vec<Held> {
+    element.attributes().into_iter().filter(|one| is_named(one, name)).collect()
 }
 
-/// `element.HasElements`.
-pub fn has_elements(element: &Element) -> bool {
-    element.nodes.iter().any(|node| matches!(node, Node::Element(_)))
+/// `node.Parent`: the element that it is in.
+pub fn parent(node: &Held) -> Option<Held> {
+    node.parent().filter(is_element)
 }
 
-/// `new XAttribute(name, value)`.
-pub fn new_attribute(name: Name, value: &Value) -> Result<Xml, Thrown> {
-    checked_name(&name)?;
-    let value = content_text(value)?;
-    Ok(Xml::Attribute(Arc::new(Attribute { name, prefix: None, value })))
+/// `node.Document`.
+pub fn document(node: &Held) -> Option<Held> {
+    let top = node.ancestors().last().unwrap_or_else(|| node.clone());
+    (top.kind() == Kind::Document).then_some(top)
+}
+
+/// The prefix that an attribute declares, empty for `xmlns` itself; none if it declares none.
+pub fn declared_prefix(attribute: &Held) -> Option<Arc<str>> {
+    let name = attribute.name();
+    if *name.namespace == *XMLNS {
+        return Some(name.local);
+    }
+    (name.namespace.is_empty() && &*name.local == "xmlns").then(|| Arc::from(""))
+}
+
+/// `element.GetDefaultNamespace()` and `element.GetNamespaceOfPrefix(prefix)`: the innermost
+/// declaration.
+pub fn namespace_of(element: &Held, prefix: &str) -> Option<Arc<str>> {
+    let scopes = std::iter::once(element.clone()).chain(element.ancestors());
+    scopes
+        .flat_map(|scope| scope.attributes())
+        .find(|one| declared_prefix(one).is_some_and(|declared| *declared == *prefix))
+        .map(|one| one.text())
 }
 
 /// A value as XML writes it, which for bools and dates is not what `ToString()` gives.
@@ -239,55 +254,46 @@ fn checked_name(name: &Name) -> Result<(), Thrown> {
     }
 }
 
-/// `new XElement(name, contents)`: attributes, elements, lists of them; all else as text.
-pub fn new_element(name: Name, contents: &[Value]) -> Result<Xml, Thrown> {
-    checked_name(&name)?;
-    let mut attributes = Vec::new();
-    let mut nodes = Vec::new();
-    let mut pending: Vec<Value> = contents.iter().rev().cloned().collect();
-    while let Some(content) = pending.pop() {
-        match content {
-            Value::Null => {}
-            Value::Xml(Xml::Attribute(attribute)) => attributes.push(attribute),
-            Value::Xml(Xml::Element(element)) => nodes.push(Node::Element(element)),
-            Value::Xml(Xml::Document(document)) => {
-                nodes.extend(document.root().cloned().map(Node::Element));
-            }
-            Value::List(list) => pending.extend(list.snapshot().into_iter().rev()),
-            other => nodes.push(Node::Text(content_text(&other)?)),
-        }
-        super::super::value::bounded_items(nodes.len().max(pending.len()))?;
-    }
-    let element = Element::new(name, None, attributes, nodes);
-    if element.depth > XML_DEPTH_MAX {
-        return Err(too_deep());
-    }
-    if element.extent > XML_NODES_MAX {
-        return Err(too_many());
-    }
-    Ok(Xml::Element(Arc::new(element)))
-}
-
 /// More nodes than [`XML_NODES_MAX`].
 fn too_many() -> Thrown {
     Thrown::limit(format!("XML may have at most {XML_NODES_MAX} nodes"))
 }
 
 /// Elements that are nested deeper than [`XML_DEPTH_MAX`].
-pub(super) fn too_deep() -> Thrown {
+fn too_deep() -> Thrown {
     Thrown::limit(format!("XML may be nested at most {XML_DEPTH_MAX} levels deep"))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::change::{add, new_attribute, new_element, remove};
     use super::*;
 
-    fn parsed(text: &str) -> Xml {
-        parse_element(text).expect(text)
+    fn node(xml: Xml) -> Held {
+        match xml {
+            Xml::Node(node) => node,
+            other => panic!("{other:?}"),
+        }
     }
 
-    fn at(node: &Xml, name: &str) -> Xml {
-        element(node, &to_name(&name.into()).unwrap()).expect(name)
+    fn parsed(text: &str) -> Held {
+        node(parse_element(text).expect(text))
+    }
+
+    fn written(node: &Held) -> String {
+        text_unformatted(node).unwrap()
+    }
+
+    fn value_of(node: &Held) -> Value {
+        Xml::Node(node.clone()).into()
+    }
+
+    fn name(text: &str) -> Name {
+        to_name(&text.into()).unwrap()
+    }
+
+    fn made(text: &str, contents: &[Value]) -> Held {
+        new_element(name(text), contents).unwrap().0
     }
 
     #[test]
@@ -302,9 +308,12 @@ mod tests {
             ("<a><![CDATA[<&>]]></a>", "<a><![CDATA[<&>]]></a>"),
             ("<?xml version=\"1.0\"?><!-- c --><a/>", "<a />"),
             ("<p:a xmlns:p=\"urn:p\"><p:b/></p:a>", "<p:a xmlns:p=\"urn:p\">\n  <p:b />\n</p:a>"),
+            ("<a xmlns='u' xmlns:p='v' p:x='1'/>", "<a xmlns=\"u\" xmlns:p=\"v\" p:x=\"1\" />"),
+            ("<a xml:lang='de'/>", "<a xml:lang=\"de\" />"),
+            ("<a xmlns='u'><b xmlns=''/></a>", "<a xmlns=\"u\">\n  <b xmlns=\"\" />\n</a>"),
         ];
         for (text, expected) in rows {
-            assert_eq!(super::text(&parsed(text)).unwrap(), expected, "{text}");
+            assert_eq!(super::text(&Xml::Node(parsed(text))).unwrap(), expected, "{text}");
         }
         let wrong = [
             "",
@@ -338,57 +347,86 @@ mod tests {
         let soap = parse_document(
             "<s:Envelope xmlns:s='urn:soap'><s:Body><r xmlns='urn:r' id='7'><v>1</v><v>2</v></r></s:Body></s:Envelope>",
         );
-        let soap = soap.unwrap();
-        let Xml::Document(document) = &soap else { panic!() };
-        let envelope = root(document).unwrap();
-        assert_eq!(name_text(&name(&envelope).unwrap()), "{urn:soap}Envelope");
-        let body = at(&envelope, "{urn:soap}Body");
-        let Xml::Name(result) = name_in("urn:r", "r") else { panic!() };
-        let inner = element(&body, &result).unwrap();
-        let Xml::Element(found) = &inner else { panic!() };
-        assert!(has_elements(found));
-        let id = attribute(found, &to_name(&"id".into()).unwrap()).unwrap();
-        assert_eq!((value(&id).as_str(), value(&inner).as_str()), ("7", "12"));
-        assert_eq!(attributes(found).len(), 2);
-        let item = to_name(&"{urn:r}v".into()).unwrap();
-        assert_eq!(descendants(&soap, Some(&item)).len(), 2);
-        assert_eq!(descendants(&soap, None).len(), 5);
+        let soap = node(soap.unwrap());
+        let envelope = root(&soap).unwrap();
+        assert_eq!(name_text(&envelope.name()), "{urn:soap}Envelope");
+        let body = element(&envelope, &name("{urn:soap}Body")).unwrap();
+        let inner = element(&body, &name("{urn:r}r")).unwrap();
+        let id = attribute(&inner, &name("id")).unwrap();
+        assert_eq!((node_value(&id).as_str(), node_value(&inner).as_str()), ("7", "12"));
+        assert_eq!(attributes(&inner, None).len(), 2);
+        assert_eq!(descendants(&soap, Some(&name("{urn:r}v")), false).len(), 2);
+        assert_eq!(descendants(&soap, None, false).len(), 5);
         assert_eq!(elements(&inner, None).len(), 2);
-        assert!(element(&inner, &to_name(&"v".into()).unwrap()).is_none());
-        // An element by itself says what its prefixes stand for.
-        assert!(
-            text(&body)
-                .unwrap()
-                .starts_with("<s:Body xmlns:s=\"urn:soap\">\n  <r xmlns=\"urn:r\" id=\"7\">")
+        assert!(element(&inner, &name("v")).is_none());
+        let above: Vec<String> =
+            ancestors(&id, None, false).iter().map(|one| one.name().local.to_string()).collect();
+        assert_eq!(above, ["r", "Body", "Envelope"]);
+        assert_eq!(namespace_of(&inner, "s").as_deref(), Some("urn:soap"));
+        // An element by itself says what its prefixes stand for, after its attributes.
+        assert_eq!(
+            written(&body),
+            "<s:Body xmlns:s=\"urn:soap\"><r xmlns=\"urn:r\" id=\"7\"><v>1</v><v>2</v></r></s:Body>"
         );
-        let parts = elements(&inner, None);
-        let Value::Xml(part) = &parts[0] else { panic!() };
-        assert_eq!(text(part).unwrap(), "<v xmlns=\"urn:r\">1</v>");
+        assert_eq!(written(&elements(&inner, None)[0]), "<v xmlns=\"urn:r\">1</v>");
     }
 
     #[test]
     fn elements_are_made_as_in_dotnet() {
-        let id = new_attribute(to_name(&"id".into()).unwrap(), &7.into()).unwrap();
-        let child = new_element(to_name(&"c".into()).unwrap(), &["x<y".into()]).unwrap();
-        let made = new_element(
-            to_name(&"{urn:a}a".into()).unwrap(),
-            &[id.into(), Value::list(vec![child.into(), Value::Null])],
+        let id = new_attribute(name("id"), &7.into()).unwrap();
+        let other = new_attribute(name("{urn:b}k"), &8.into()).unwrap();
+        let child = made("c", &["x<".into(), "y".into()]);
+        assert_eq!(child.len(), 1, "texts that follow one another are one");
+        let made = made(
+            "{urn:a}a",
+            &[value_of(&id), value_of(&other), Value::list(vec![value_of(&child), Value::Null])],
         );
         assert_eq!(
-            text_unformatted(&made.unwrap()).unwrap(),
-            "<a xmlns=\"urn:a\" id=\"7\"><c xmlns=\"\">x&lt;y</c></a>"
+            written(&made),
+            "<a id=\"7\" p1:k=\"8\" xmlns:p1=\"urn:b\" xmlns=\"urn:a\"><c xmlns=\"\">x&lt;y</c></a>"
         );
-        let mut deep = new_element(to_name(&"a".into()).unwrap(), &[]).unwrap();
+    }
+
+    #[test]
+    fn a_tree_never_holds_itself_and_shares_no_node() {
+        let root = parsed("<a><b><c/></b></a>");
+        let inner = element(&root, &name("b")).unwrap();
+        add(&inner, &[value_of(&root)]).unwrap();
+        assert_eq!(written(&root), "<a><b><c /><a><b><c /></b></a></b></a>");
+        let other = made("o", &[value_of(&inner)]);
+        assert!(inner.parent().is_some_and(|parent| parent.address() == root.address()));
+        remove(&inner).unwrap();
+        assert_eq!((written(&root), root.extent()), ("<a />".to_owned(), 1));
+        assert_eq!(remove(&inner).unwrap_err().message, "The parent is missing.");
+        // It had a parent when it was put there, so that one has a copy.
+        add(&inner, &["x".into()]).unwrap();
+        assert_eq!(written(&other), "<o><b><c /><a><b><c /></b></a></b></o>");
+        add(&root, &[value_of(&inner), value_of(&inner)]).unwrap();
+        assert_eq!(elements(&root, None).len(), 2);
+        assert_eq!(root.extent(), 1 + 2 * inner.extent());
+    }
+
+    #[test]
+    fn a_tree_is_bounded_in_depth_and_size() {
+        let mut deep = made("a", &[]);
         for _ in 1..XML_DEPTH_MAX {
-            deep = new_element(to_name(&"a".into()).unwrap(), &[deep.into()]).unwrap();
+            deep = made("a", &[value_of(&deep)]);
         }
-        assert!(new_element(to_name(&"a".into()).unwrap(), &[deep.into()]).is_err());
-        let mut wide = new_element(to_name(&"a".into()).unwrap(), &[]);
-        while let Ok(element) = &wide {
-            let twice = [element.clone().into(), element.clone().into()];
-            wide = new_element(to_name(&"a".into()).unwrap(), &twice);
-        }
-        assert!(wide.unwrap_err().message.contains("nodes"));
+        assert!(new_element(name("a"), &[value_of(&deep)]).is_err());
+        let innermost = descendants(&deep, None, false).pop().unwrap();
+        let refused = add(&innermost, &[value_of(&made("b", &[]))]);
+        assert!(refused.unwrap_err().message.contains("deep"));
+        let mut wide = made("a", &[]);
+        let refused = loop {
+            match new_element(name("a"), &[value_of(&wide), value_of(&wide)]) {
+                Ok((element, copied)) => {
+                    assert!(copied > 0);
+                    wide = element;
+                }
+                Err(thrown) => break thrown,
+            }
+        };
+        assert!(refused.message.contains("nodes"));
     }
 
     proptest::proptest! {

@@ -190,6 +190,11 @@ pub(super) const fn constructor(parameters: &'static str, run: Pure) -> Member {
     Member::new("new", MemberKind::Constructor, "void", Run::Pure(run)).taking(parameters).effect()
 }
 
+/// A constructor that needs the evaluation.
+pub(super) const fn constructor_with(parameters: &'static str, run: With) -> Member {
+    Member::new("new", MemberKind::Constructor, "void", Run::Call(run)).taking(parameters).effect()
+}
+
 pub(super) const fn index(parameters: &'static str, result: &'static str, run: Pure) -> Member {
     Member::new("[]", MemberKind::Index, result, Run::Pure(run)).taking(parameters)
 }

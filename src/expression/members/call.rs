@@ -54,6 +54,11 @@ impl<'a, 's> Call<'a, 's> {
         self.machine.invoke(function, with)
     }
 
+    /// Counts bytes that were made besides the result.
+    pub(super) fn made(&mut self, bytes: usize) -> Result<(), Thrown> {
+        self.machine.made(bytes)
+    }
+
     /// The request.
     pub(super) fn scope(&mut self) -> &mut dyn Scope {
         self.machine.scope()

@@ -75,6 +75,16 @@ pub(super) fn of(ty: &Type) -> Vec<Listed> {
         if matches!(element, Type::Class(class) if class.is_json()) {
             listed.push(Listed::own(json::TOKENS, Vec::new()));
         }
+        if let Type::Class(class) = element {
+            let lists = [
+                (Class::XNode, xml::sequence::NODES),
+                (Class::XContainer, xml::sequence::CONTAINERS),
+                (Class::XElement, xml::sequence::ELEMENTS),
+                (Class::XAttribute, xml::sequence::ATTRIBUTES),
+            ];
+            let fitting = lists.into_iter().filter(|(of, _)| class.is_a(*of));
+            listed.extend(fitting.map(|(_, list)| Listed::own(list, Vec::new())));
+        }
         let bound = vec![("T", element)];
         for members in linq::LINQ_ELEMENTS.iter().copied().chain([linq::LINQ, joins::JOINS]) {
             listed.push(Listed { members, bound: bound.clone(), is_linq: true });
@@ -218,7 +228,13 @@ fn library_members(class: Class) -> &'static [&'static [Member]] {
         Class::XAttribute => &[xml::ATTRIBUTE],
         Class::XName => &[xml::NAME],
         Class::XNamespace => &[xml::NAMESPACE],
+        Class::XObject => &[xml::OBJECT],
         Class::XNode => &[xml::NODE],
+        Class::XContainer => &[xml::CONTAINER],
+        Class::XText => &[xml::TEXT],
+        Class::XCData => &[xml::DATA],
+        Class::XComment => &[xml::COMMENT],
+        Class::XDeclaration => &[xml::DECLARATION],
         hash => other::hash(hash),
     }
 }

@@ -71,6 +71,12 @@ enumerations! {
     }
     AddressFamily = "System.Net.Sockets" { Unspecified = 0, InterNetwork = 2, InterNetworkV6 = 23 }
     Formatting = "Newtonsoft.Json" { None = 0, Indented = 1 }
+    XmlNodeType = "System.Xml" {
+        None = 0, Element = 1, Attribute = 2, Text = 3, CDATA = 4, EntityReference = 5,
+        Entity = 6, ProcessingInstruction = 7, Comment = 8, Document = 9, DocumentType = 10,
+        DocumentFragment = 11, Notation = 12, Whitespace = 13, SignificantWhitespace = 14,
+        EndElement = 15, EndEntity = 16, XmlDeclaration = 17,
+    }
     SaveOptions = "System.Xml.Linq" { None = 0, DisableFormatting = 1, OmitDuplicateNamespaces = 2 }
 }
 

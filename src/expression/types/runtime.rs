@@ -7,6 +7,7 @@ use crate::expression::value::Value;
 use crate::expression::value::collection::ListKind;
 use crate::expression::value::json::Json;
 use crate::expression::value::xml::Xml;
+use crate::expression::value::xml::tree::Kind;
 
 /// The most specific type that `value` shows; what its items are is not looked at.
 pub(in crate::expression) fn type_of(value: &Value) -> Type {
@@ -85,14 +86,19 @@ fn json_class(json: &Json) -> Class {
     }
 }
 
-const fn xml_class(xml: &Xml) -> Class {
+fn xml_class(xml: &Xml) -> Class {
     match xml {
-        Xml::Document(_) => Class::XDocument,
-        Xml::Element(_) => Class::XElement,
-        Xml::Attribute(_) => Class::XAttribute,
+        Xml::Node(node) => match node.kind() {
+            Kind::Document => Class::XDocument,
+            Kind::Element => Class::XElement,
+            Kind::Attribute => Class::XAttribute,
+            Kind::Text => Class::XText,
+            Kind::Data => Class::XCData,
+            Kind::Comment => Class::XComment,
+        },
         Xml::Name(_) => Class::XName,
         Xml::Namespace(_) => Class::XNamespace,
-        Xml::Text(_) => Class::XNode,
+        Xml::Declaration(_) => Class::XDeclaration,
     }
 }
 

@@ -1,22 +1,34 @@
-//! XML as `System.Xml.Linq` has it: names, attributes, elements and documents that never change.
+//! XML as `System.Xml.Linq` has it: what expressions change, and what was read, which never
+//! changes.
 
 use std::sync::Arc;
+
+use self::tree::{Held, Kind};
+
+pub mod tree;
 
 /// Something of `System.Xml.Linq`.
 #[derive(Clone, Debug)]
 pub enum Xml {
-    /// `XDocument`.
-    Document(Arc<Document>),
-    /// `XElement`.
-    Element(Arc<Element>),
-    /// `XAttribute`.
-    Attribute(Arc<Attribute>),
+    /// `XDocument`, `XElement`, `XAttribute`, `XText`, `XCData` or `XComment`.
+    Node(Held),
     /// `XName`.
     Name(Name),
     /// `XNamespace`.
     Namespace(Arc<str>),
-    /// `XText` or `XCData`.
-    Text(Arc<str>),
+    /// `XDeclaration`.
+    Declaration(Arc<Declaration>),
+}
+
+/// `XDeclaration`: what an XML declaration says; a part that it leaves out is none.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Declaration {
+    /// `Version`
+    pub version: Option<Arc<str>>,
+    /// `Encoding`
+    pub encoding: Option<Arc<str>>,
+    /// `Standalone`
+    pub standalone: Option<Arc<str>>,
 }
 
 /// `XName`.
@@ -28,7 +40,7 @@ pub struct Name {
     pub local: Arc<str>,
 }
 
-/// `XAttribute`. A namespace declaration is one in the namespace of `xmlns`.
+/// An attribute that was read. A namespace declaration is one in the namespace of `xmlns`.
 #[derive(Clone, Debug)]
 pub struct Attribute {
     /// Its name.
@@ -39,7 +51,7 @@ pub struct Attribute {
     pub value: Arc<str>,
 }
 
-/// `XElement`.
+/// An element that was read.
 #[derive(Debug)]
 pub struct Element {
     /// Its name.
@@ -50,10 +62,6 @@ pub struct Element {
     pub attributes: Vec<Arc<Attribute>>,
     /// What is in it, in order.
     pub nodes: Vec<Node>,
-    /// How deep elements are nested in it, itself counted.
-    pub depth: usize,
-    /// How many nodes and attributes there are in it and below, itself counted.
-    pub extent: usize,
 }
 
 /// What can be in an element.
@@ -69,7 +77,7 @@ pub enum Node {
     Comment(Arc<str>),
 }
 
-/// `XDocument`.
+/// A document that was read.
 #[derive(Debug)]
 pub struct Document {
     /// The XML declaration as it was written, which `ToString()` leaves out.
@@ -80,41 +88,27 @@ pub struct Document {
 
 impl Xml {
     /// The full .NET name of its class.
-    pub const fn type_name(&self) -> &'static str {
+    pub fn type_name(&self) -> &'static str {
         match self {
-            Self::Document(_) => "System.Xml.Linq.XDocument",
-            Self::Element(_) => "System.Xml.Linq.XElement",
-            Self::Attribute(_) => "System.Xml.Linq.XAttribute",
+            Self::Node(node) => match node.kind() {
+                Kind::Document => "System.Xml.Linq.XDocument",
+                Kind::Element => "System.Xml.Linq.XElement",
+                Kind::Attribute => "System.Xml.Linq.XAttribute",
+                Kind::Text => "System.Xml.Linq.XText",
+                Kind::Data => "System.Xml.Linq.XCData",
+                Kind::Comment => "System.Xml.Linq.XComment",
+            },
             Self::Name(_) => "System.Xml.Linq.XName",
             Self::Namespace(_) => "System.Xml.Linq.XNamespace",
-            Self::Text(_) => "System.Xml.Linq.XText",
+            Self::Declaration(_) => "System.Xml.Linq.XDeclaration",
         }
     }
 }
 
-impl Element {
-    /// The element of these parts.
-    pub fn new(
-        name: Name,
-        prefix: Option<Arc<str>>,
-        attributes: Vec<Arc<Attribute>>,
-        nodes: Vec<Node>,
-    ) -> Self {
-        let mut depth: usize = 0;
-        let mut extent = attributes.len().saturating_add(1);
-        for node in &nodes {
-            match node {
-                Node::Element(element) => {
-                    depth = depth.max(element.depth);
-                    extent = extent.saturating_add(element.extent);
-                }
-                Node::Text(_) | Node::Data(_) | Node::Comment(_) => {
-                    extent = extent.saturating_add(1);
-                }
-            }
-        }
-        let depth = depth.saturating_add(1);
-        Self { name, prefix, attributes, nodes, depth, extent }
+impl Name {
+    /// The name of what has none.
+    pub fn none() -> Self {
+        Self { namespace: Arc::from(""), local: Arc::from("") }
     }
 }
 

@@ -169,7 +169,7 @@ impl Reader<'_> {
 
     fn finish(&mut self, open: Open) -> Result<(), Thrown> {
         let Open { name, prefix, attributes, nodes, .. } = open;
-        let element = Arc::new(Element::new(name, prefix, attributes, nodes));
+        let element = Arc::new(Element { name, prefix, attributes, nodes });
         if self.open.is_empty() && self.top.iter().any(|node| matches!(node, Node::Element(_))) {
             return Err(self.fault("There are multiple root elements."));
         }

@@ -2,14 +2,24 @@
 
 use std::sync::Arc;
 
-use super::{XML_DEPTH_MAX, XMLNS, too_deep};
+use super::{XML_DEPTH_MAX, XMLNS, declared_prefix, too_deep};
 use crate::expression::value::bounded_string;
 use crate::expression::value::thrown::Thrown;
-use crate::expression::value::xml::{Attribute, Element, Name, Node};
+use crate::expression::value::xml::Name;
+use crate::expression::value::xml::tree::{Held, Kind};
 
-/// The nodes of a document, each on its line if `is_indented`.
-pub(super) fn nodes(nodes: &[Node], is_indented: bool) -> Result<String, Thrown> {
-    let mut writer = Writer { out: String::new(), scope: Vec::new() };
+/// The namespace of the prefix `xml`.
+const XML: &str = "http://www.w3.org/XML/1998/namespace";
+
+/// One node; those of a document each on its line if `is_indented`.
+pub(super) fn node(node: &Held, is_indented: bool) -> Result<String, Thrown> {
+    let mut writer = Writer::default();
+    // What is declared further out says which prefixes are taken.
+    let outer: Vec<Held> = node.ancestors().collect();
+    for ancestor in outer.iter().rev() {
+        writer.known.extend(declarations(ancestor));
+    }
+    let nodes = if node.kind() == Kind::Document { super::nodes(node) } else { vec![node.clone()] };
     for (place, node) in nodes.iter().enumerate() {
         if place > 0 && is_indented {
             writer.out.push('\n');
@@ -19,102 +29,100 @@ pub(super) fn nodes(nodes: &[Node], is_indented: bool) -> Result<String, Thrown>
     Ok(writer.out)
 }
 
-/// One element.
-pub(super) fn element(element: &Arc<Element>, is_indented: bool) -> Result<String, Thrown> {
-    nodes(&[Node::Element(Arc::clone(element))], is_indented)
+/// The prefixes that an element declares, and their namespaces.
+fn declarations(element: &Held) -> Vec<(Arc<str>, Arc<str>)> {
+    let attributes = element.attributes();
+    let declared = attributes.iter().filter_map(|one| Some((declared_prefix(one)?, one.text())));
+    declared.collect()
 }
 
-/// `name="value"`.
-pub(super) fn attribute(attribute: &Attribute) -> String {
-    let mut out = String::new();
-    if let Some(prefix) = &attribute.prefix {
-        out.push_str(prefix);
-        out.push(':');
-    }
-    out.push_str(&attribute.name.local);
-    out.push_str("=\"");
-    escaped(&mut out, &attribute.value, true);
-    out.push('"');
-    out
-}
-
+#[derive(Default)]
 struct Writer {
     out: String,
-    /// The prefixes that are declared here and above, and their namespaces.
-    scope: Vec<(Arc<str>, Arc<str>)>,
+    /// The prefixes that the tree declares here and above, and their namespaces.
+    known: Vec<(Arc<str>, Arc<str>)>,
+    /// Those that were written.
+    written: Vec<(Arc<str>, Arc<str>)>,
 }
 
 impl Writer {
-    fn node(&mut self, node: &Node, depth: usize, is_indented: bool) -> Result<(), Thrown> {
+    fn node(&mut self, node: &Held, depth: usize, is_indented: bool) -> Result<(), Thrown> {
         bounded_string(self.out.len())?;
-        match node {
-            Node::Element(element) => self.element(element, depth, is_indented)?,
-            Node::Text(text) => escaped(&mut self.out, text, false),
-            Node::Data(text) => {
-                self.out.push_str("<![CDATA[");
-                self.out.push_str(text);
-                self.out.push_str("]]>");
+        match node.kind() {
+            Kind::Element => self.element(node, depth, is_indented)?,
+            Kind::Text => escaped(&mut self.out, &node.text(), false),
+            Kind::Data => self.between("<![CDATA[", &node.text(), "]]>"),
+            Kind::Comment => self.between("<!--", &node.text(), "-->"),
+            Kind::Attribute => {
+                let name = node.name();
+                let prefix = self.prefix(&name, false).filter(|prefix| !prefix.is_empty());
+                self.attribute(prefix.as_deref(), &name, &node.text());
             }
-            Node::Comment(text) => {
-                self.out.push_str("<!--");
-                self.out.push_str(text);
-                self.out.push_str("-->");
-            }
+            Kind::Document => {}
         }
         Ok(())
     }
 
-    fn element(
-        &mut self,
-        element: &Element,
-        depth: usize,
-        is_indented: bool,
-    ) -> Result<(), Thrown> {
+    fn between(&mut self, open: &str, text: &str, close: &str) {
+        self.out.push_str(open);
+        self.out.push_str(text);
+        self.out.push_str(close);
+    }
+
+    fn element(&mut self, element: &Held, depth: usize, is_indented: bool) -> Result<(), Thrown> {
         if depth > XML_DEPTH_MAX {
             return Err(too_deep());
         }
-        let outer = self.scope.len();
-        for declared in &element.attributes {
-            if &*declared.name.namespace == XMLNS {
-                let prefix = declared.prefix.as_ref().map_or("", |_| &*declared.name.local);
-                self.scope.push((Arc::from(prefix), Arc::clone(&declared.value)));
-            }
-        }
-        let prefix = element.prefix.clone().unwrap_or_default();
-        let name = if prefix.is_empty() {
-            element.name.local.to_string()
-        } else {
-            format!("{prefix}:{}", element.name.local)
-        };
+        let (known, written) = (self.known.len(), self.written.len());
+        let declared = declarations(element);
+        self.known.extend(declared.iter().cloned());
+        self.written.extend(declared);
+        let name = element.name();
+        let prefix = self.prefix(&name, true).unwrap_or_default();
+        let qualified = qualified(Some(&prefix), &name);
         self.out.push('<');
-        self.out.push_str(&name);
-        self.declare(&prefix, &element.name);
-        for one in &element.attributes {
-            if let Some(prefix) = one.prefix.as_ref().filter(|prefix| !prefix.starts_with("xml")) {
-                self.declare(prefix, &one.name);
+        self.out.push_str(&qualified);
+        // What nobody declared is declared after the attributes.
+        let mut missing = Vec::new();
+        self.need(&prefix, &name.namespace, &mut missing);
+        for attribute in element.attributes() {
+            let name = attribute.name();
+            let prefix = match self.prefix(&name, false) {
+                Some(prefix) => prefix,
+                None => self.fresh(),
+            };
+            if !prefix.is_empty() && declared_prefix(&attribute).is_none() {
+                self.need(&prefix, &name.namespace, &mut missing);
             }
             self.out.push(' ');
-            self.out.push_str(&attribute(one));
+            self.attribute(Some(&prefix), &name, &attribute.text());
         }
-        if element.nodes.is_empty() {
+        for (prefix, namespace) in missing.iter().rev() {
+            self.out.push_str(" xmlns");
+            if !prefix.is_empty() {
+                self.out.push(':');
+                self.out.push_str(prefix);
+            }
+            self.value(namespace);
+        }
+        let nodes = element.nodes();
+        if nodes.is_empty() {
             self.out.push_str(" />");
         } else {
             self.out.push('>');
-            self.inner(element, depth, is_indented)?;
-            self.out.push_str("</");
-            self.out.push_str(&name);
-            self.out.push('>');
+            self.inner(&nodes, depth, is_indented)?;
+            self.between("</", &qualified, ">");
         }
-        self.scope.truncate(outer);
+        self.known.truncate(known);
+        self.written.truncate(written);
         Ok(())
     }
 
-    fn inner(&mut self, element: &Element, depth: usize, is_indented: bool) -> Result<(), Thrown> {
+    fn inner(&mut self, nodes: &[Held], depth: usize, is_indented: bool) -> Result<(), Thrown> {
         // White space would change an element that has text.
-        let has_text =
-            element.nodes.iter().any(|node| matches!(node, Node::Text(_) | Node::Data(_)));
+        let has_text = nodes.iter().any(|node| matches!(node.kind(), Kind::Text | Kind::Data));
         let is_indented = is_indented && !has_text;
-        for node in &element.nodes {
+        for node in nodes {
             if is_indented {
                 self.line(depth.saturating_add(1));
             }
@@ -131,22 +139,70 @@ impl Writer {
         self.out.push_str(&"  ".repeat(depth));
     }
 
-    /// Declares the namespace of `name` where `prefix` does not stand for it yet.
-    fn declare(&mut self, prefix: &str, name: &Name) {
-        let known = self.scope.iter().rev().find(|(known, _)| **known == *prefix);
-        let known = known.map_or("", |(_, namespace)| &**namespace);
-        if *known == *name.namespace {
+    /// The prefix for a name: the one that was declared last for its namespace and still stands
+    /// for it. An attribute cannot use the one without a name.
+    fn prefix(&self, name: &Name, is_element: bool) -> Option<Arc<str>> {
+        match &*name.namespace {
+            "" => return Some(Arc::from("")),
+            XML => return Some(Arc::from("xml")),
+            XMLNS => return Some(Arc::from("xmlns")),
+            _ => {}
+        }
+        let found = self.known.iter().enumerate().rev().find(|(place, (prefix, namespace))| {
+            let mut later = self.known.iter().skip(place.saturating_add(1));
+            *namespace == name.namespace
+                && (is_element || !prefix.is_empty())
+                && !later.any(|(other, _)| other == prefix)
+        });
+        found.map(|(_, (prefix, _))| Arc::clone(prefix))
+    }
+
+    /// A prefix that nobody uses yet.
+    fn fresh(&self) -> Arc<str> {
+        let is_used = |wanted: &str| {
+            let all = self.known.iter().chain(&self.written);
+            all.clone().any(|(prefix, _)| **prefix == *wanted)
+        };
+        let mut names = (1_usize..).map(|number| format!("p{number}"));
+        Arc::from(names.find(|name| !is_used(name)).unwrap_or_default())
+    }
+
+    /// Notes that `prefix` must be declared here unless it stands for `namespace` already.
+    fn need(
+        &mut self,
+        prefix: &Arc<str>,
+        namespace: &Arc<str>,
+        missing: &mut Vec<(Arc<str>, Arc<str>)>,
+    ) {
+        if **namespace == *XML || **namespace == *XMLNS {
             return;
         }
-        self.out.push_str(" xmlns");
-        if !prefix.is_empty() {
-            self.out.push(':');
-            self.out.push_str(prefix);
+        let found = self.written.iter().rev().find(|(known, _)| known == prefix);
+        if found.map_or("", |(_, namespace)| &**namespace) == &**namespace {
+            return;
         }
+        missing.push((Arc::clone(prefix), Arc::clone(namespace)));
+        self.known.push((Arc::clone(prefix), Arc::clone(namespace)));
+        self.written.push((Arc::clone(prefix), Arc::clone(namespace)));
+    }
+
+    fn attribute(&mut self, prefix: Option<&str>, name: &Name, value: &str) {
+        self.out.push_str(&qualified(prefix, name));
+        self.value(value);
+    }
+
+    fn value(&mut self, value: &str) {
         self.out.push_str("=\"");
-        escaped(&mut self.out, &name.namespace, true);
+        escaped(&mut self.out, value, true);
         self.out.push('"');
-        self.scope.push((Arc::from(prefix), Arc::clone(&name.namespace)));
+    }
+}
+
+/// A name with its prefix.
+fn qualified(prefix: Option<&str>, name: &Name) -> String {
+    match prefix.filter(|prefix| !prefix.is_empty()) {
+        Some(prefix) => format!("{prefix}:{}", name.local),
+        None => name.local.to_string(),
     }
 }
 

@@ -36,8 +36,8 @@ impl Value {
             Self::Json(Json::Object(object)) => Some(object.address()),
             Self::Json(Json::Array(array)) => Some(array.address()),
             Self::Json(Json::Property(property)) => Some(property.address()),
-            Self::Xml(Xml::Element(element)) => Some(Arc::as_ptr(element).addr()),
-            Self::Xml(Xml::Document(document)) => Some(Arc::as_ptr(document).addr()),
+            Self::Xml(Xml::Node(node)) => Some(node.address()),
+            Self::Xml(Xml::Declaration(declared)) => Some(Arc::as_ptr(declared).addr()),
             _ => None,
         }
     }
