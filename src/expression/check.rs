@@ -219,6 +219,8 @@ const fn is_way(class: Class) -> bool {
         Class::Context
             | Class::Deployment
             | Class::Gateway
+            | Class::Sustainability
+            | Class::Foundry
             | Class::Request
             | Class::Url
             | Class::OriginalUrl

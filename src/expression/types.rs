@@ -105,6 +105,7 @@ impl Type {
             Self::String => "System.String".to_owned(),
             Self::Object => "System.Object".to_owned(),
             Self::Array(item) => format!("{}[]", item.full_name()),
+            Self::Enumeration(of) if of.namespace().is_empty() => of.name().to_owned(),
             Self::Enumeration(of) => format!("{}.{}", of.namespace(), of.name()),
             Self::Exception(kind) => kind.full_name().to_owned(),
             Self::Class(class) if !class.namespace().is_empty() => {

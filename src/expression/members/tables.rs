@@ -144,6 +144,8 @@ fn class_members(class: Class) -> &'static [&'static [Member]] {
         Class::Workspace => &[context::WORKSPACE],
         Class::Deployment => &[context::DEPLOYMENT],
         Class::Gateway => &[context::GATEWAY],
+        Class::Sustainability => &[context::SUSTAINABILITY],
+        Class::Foundry => &[context::FOUNDRY],
         Class::Operation => &[context::OPERATION],
         Class::Product => &[context::PRODUCT],
         Class::ProductApi | Class::UserGroup => &[context::NAMED],

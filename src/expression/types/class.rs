@@ -107,6 +107,8 @@ classes! {
     Workspace = "" "IWorkspace",
     Deployment = "" "IDeployment",
     Gateway = "" "IGateway",
+    Sustainability = "" "ISustainabilityInfo",
+    Foundry = "" "IFoundry",
     Operation = "" "IOperation",
     Product = "" "IProduct",
     ProductApi = "" "IProductApi",

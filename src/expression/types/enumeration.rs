@@ -71,6 +71,9 @@ enumerations! {
     }
     AddressFamily = "System.Net.Sockets" { Unspecified = 0, InterNetwork = 2, InterNetworkV6 = 23 }
     Formatting = "Newtonsoft.Json" { None = 0, Indented = 1 }
+    CarbonIntensityCategory = "" {
+        NotAvailable = 0, VeryLow = 1, Low = 2, Medium = 3, High = 4, VeryHigh = 5,
+    }
     XmlNodeType = "System.Xml" {
         None = 0, Element = 1, Attribute = 2, Text = 3, CDATA = 4, EntityReference = 5,
         Entity = 6, ProcessingInstruction = 7, Comment = 8, Document = 9, DocumentType = 10,

@@ -16,6 +16,7 @@ macro_rules! char_tests {
             static_method("Parse", "string s", "char", |v| {
                 convert::parse(text(v, 0)?, Numeric::Char)
             }),
+            static_method("ToString", "char c", "string", |v| ok(character(v, 0)?.to_string())),
             static_property("MinValue", "char", |_| ok('\0')),
             method("CompareTo", "char value", "int", |v| {
                 let (one, other) = (character(v, 0)?, character(v, 1)?);

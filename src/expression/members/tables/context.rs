@@ -66,8 +66,17 @@ pub(super) const DEPLOYMENT: &[Member] = &[
     part("ServiceId", "string", Part::DeploymentServiceId),
     part("GatewayId", "string", Part::DeploymentGatewayId),
     way("Gateway", "IGateway"),
+    way("SustainabilityInfo", "ISustainabilityInfo"),
     part("Certificates", "Dictionary<string, X509Certificate2>", Part::DeploymentCertificates),
 ];
+
+/// What the power of the region costs the climate: nobody tells a self-hosted gateway.
+pub(super) const SUSTAINABILITY: &[Member] =
+    &[property("CurrentCarbonIntensity", "CarbonIntensityCategory", |_| Ok(Value::Int(0)))];
+
+/// The deployment of a model that a request goes to, which only the gateway of Microsoft Foundry
+/// knows.
+pub(super) const FOUNDRY: &[Member] = &[property("Deployment", "string", |_| Ok(Value::Null))];
 
 pub(super) const GATEWAY: &[Member] = &[
     part("Id", "string", Part::GatewayId),
@@ -151,6 +160,7 @@ pub(super) const REQUEST: &[Member] = &[
     part("IpAddress", "string", Part::RequestIpAddress),
     part("Certificate", "X509Certificate2", Part::RequestCertificate),
     part("PrivateEndpointConnection", "IPrivateEndpointConnection", Part::RequestPrivateEndpoint),
+    way("Foundry", "IFoundry"),
 ];
 
 pub(super) const PRIVATE_ENDPOINT: &[Member] = &[
