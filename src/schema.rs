@@ -34,6 +34,13 @@ pub const WAYS_MAX: usize = 10_000;
 pub const FINDINGS_MAX: usize = 10;
 /// The longest of them, in characters: names of properties are the client's own.
 pub const FINDING_CHARACTERS_MAX: usize = 300;
+/// The most values in a value whose faults are told one by one: finding where they are costs more
+/// than finding that there are some, and more with each union.
+pub const TOLD_VALUES_MAX: usize = 1_000;
+/// How deep such a value may be nested.
+pub const TOLD_DEPTH_MAX: usize = 6;
+/// What is told of any other.
+const TOO_LARGE: &str = "The value does not conform to its schema; it is too large to say where.";
 /// The largest that a compiled pattern may be, in bytes.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 /// What ids of documents stand behind.
@@ -117,6 +124,23 @@ fn is_deeper(value: &Value, left: usize) -> bool {
     }
 }
 
+/// How many of `left` values there may be beside those in `value`; none if those are more, or are
+/// nested deeper than `depth`.
+fn room(value: &Value, depth: usize, left: usize) -> Option<usize> {
+    match value {
+        Value::Array(items) => {
+            let depth = depth.checked_sub(1)?;
+            items.iter().try_fold(left, |left, item| room(item, depth, left.checked_sub(1)?))
+        }
+        Value::Object(members) => {
+            let depth = depth.checked_sub(1)?;
+            let mut members = members.values();
+            members.try_fold(left, |left, member| room(member, depth, left.checked_sub(1)?))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(left),
+    }
+}
+
 impl Schema {
     /// Compiles `written`, which messages call `name`.
     pub fn compile(library: &Arc<Library>, name: &str, written: &Value) -> Result<Self, Wrong> {
@@ -164,7 +188,8 @@ impl Schema {
         sample::sample(&self.0.library, &self.0.written)
     }
 
-    /// What is wrong with `value`: sentences, [`FINDINGS_MAX`] at most; nothing if it is right.
+    /// What is wrong with `value`: sentences, [`FINDINGS_MAX`] at most; nothing if it is right. Of
+    /// a value that is large, only that something is.
     pub fn findings(&self, value: &Value, variant: Variant) -> Result<Vec<String>, Wrong> {
         let folded;
         let value = if variant.ignores_case {
@@ -186,6 +211,12 @@ impl Schema {
         let Some(compiled) = compiled else {
             return Err(Wrong("cannot be compiled in the way that the policy asks for".to_owned()));
         };
+        if compiled.is_valid(value) {
+            return Ok(Vec::new());
+        }
+        if room(value, TOLD_DEPTH_MAX, TOLD_VALUES_MAX).is_none() {
+            return Ok(vec![TOO_LARGE.to_owned()]);
+        }
         let findings = compiled.iter_errors(value).take(FINDINGS_MAX);
         Ok(findings.map(|finding| told(&finding)).collect())
     }

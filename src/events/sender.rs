@@ -26,6 +26,8 @@ const TOKEN_MARGIN: Duration = Duration::from_mins(15);
 const TOKENS_MAX: usize = 256;
 /// How many heads may come before that of the answer.
 const INFORMATIONAL_MAX: usize = 8;
+/// How long the rest of an answer is read, so that its connection may be used again.
+const FINISH_MAX: Duration = Duration::from_secs(1);
 /// How many bytes of an answer are read, so that its connection can be used again.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
@@ -99,7 +101,8 @@ impl Sender {
             outcome => outcome?,
         };
         let status = call.head.status;
-        finish(call).await;
+        // What else it says changes nothing, and may never come.
+        let _ = tokio::time::timeout(FINISH_MAX, finish(call)).await;
         match status {
             _ if status.is_success() => Ok(()),
             StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => Err(Unsent::Refused(status)),

@@ -73,6 +73,11 @@ impl Flights {
         }
     }
 
+    /// The right to make the value of `key` beside whoever is at it: nobody waits for it.
+    pub fn aside(self: &Arc<Self>, key: CacheKey) -> Flight {
+        Flight { flights: Arc::clone(self), key, shared: Arc::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<CacheKey, Arc<Shared>>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -167,6 +172,17 @@ mod tests {
             Begun::Lead(_) => panic!("nobody is at it"),
             Begun::Follow(ticket) => ticket,
         }
+    }
+
+    #[test]
+    fn what_is_made_beside_it_ends_nothing() {
+        let flights = Arc::new(Flights::default());
+        let flight = lead(&flights);
+        flights.aside(CacheKey::new(["a"])).land(Some(Value::Int(1)));
+        let mut ticket = follow(&flights);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut ticket).poll(&mut context).is_pending());
+        drop(flight);
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Metering {
     pub series: Vec<Series>,
     /// Listens to the response, from its head on.
     pub meter: Option<Listening>,
+    /// What earlier responses cost, where the request was sent again.
+    pub before: Spent,
 }
 
 /// What is counted in one counter.
@@ -93,8 +95,12 @@ pub struct Settled {
 }
 
 impl Metering {
-    /// A response begins: what it costs is read off its body from here on.
+    /// A response begins: what it costs is read off its body from here on, and added to what the
+    /// one before it did.
     pub fn listen(&mut self, status: StatusCode, fields: &HeaderMap) -> Listening {
+        if let Some(earlier) = self.meter.take() {
+            self.before = self.before.plus(hear(&earlier).spent(self.prompt.tokens));
+        }
         let text = |name| {
             let value = fields.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
             value.unwrap_or_default()
@@ -111,16 +117,18 @@ impl Metering {
         is_told && self.meter.as_ref().is_some_and(is_document)
     }
 
-    /// What it cost. Of a request that was sent and whose response nobody waited for, the prompt.
+    /// What it cost, with all responses that there were. Of a request that was sent and whose
+    /// response nobody waited for, the prompt.
     pub fn spent(&self, was_sent: bool) -> Spent {
-        match &self.meter {
+        let last = match &self.meter {
             Some(meter) => hear(meter).spent(self.prompt.tokens),
             None if was_sent => {
                 let prompt = self.prompt.tokens;
                 Spent { prompt, total: prompt, ..Spent::default() }
             }
             None => Spent::default(),
-        }
+        };
+        self.before.plus(last)
     }
 
     /// Settles what the exchange cost; `was_sent` as in [`spent`](Self::spent).
@@ -196,5 +204,30 @@ impl Exchange {
         // A backend that failed has not answered; a client that left has not waited.
         let was_sent = self.is_forwarded && self.last_error.is_none();
         Some(metering.settle(was_sent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_response_of_a_request_that_is_sent_again_costs() {
+        let prompt = Prompt { tokens: 100, ..Prompt::default() };
+        let mut metering = Metering { prompt, ..Metering::default() };
+        let mut fields = HeaderMap::new();
+        fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let usage = br#"{"usage":{"prompt_tokens":3,"completion_tokens":2}}"#;
+        for attempt in 1..=2 {
+            hear(&metering.listen(StatusCode::OK, &fields)).feed(usage);
+            let (prompt, answer, total) = (3 * attempt, 2 * attempt, 5 * attempt);
+            let expected = Spent { prompt, answer, total, is_reported: true };
+            assert_eq!(metering.spent(true), expected);
+        }
+        let _ = metering.listen(StatusCode::SERVICE_UNAVAILABLE, &fields);
+        assert_eq!(metering.spent(true).total, 10, "an error costs nothing");
+        let _ = metering.listen(StatusCode::OK, &fields);
+        let both = metering.spent(true);
+        assert_eq!((both.prompt, both.total, both.is_reported), (106, 110, false));
     }
 }

@@ -3,7 +3,9 @@
 //! An answer is one JSON document, or a stream of server-sent events with a document each. Its
 //! `usage` counts; of a stream, the most that any of its events says, since some models repeat it
 //! and some say it in two parts. Where there is none, the prompt counts as it was estimated, and
-//! the text of the answer is estimated, of a stream event by event.
+//! the text of the answer is estimated, of a stream event by event. So is the text of a stream that
+//! comes after the last count of its answer, where no event says the sum: it may have been left
+//! early.
 
 use crate::llm::estimate::Estimate;
 use crate::llm::json::{Key, Path, Scan, Sink};
@@ -22,6 +24,25 @@ pub struct Spent {
     pub total: u64,
     /// Whether the model said so; else it is estimated.
     pub is_reported: bool,
+}
+
+impl Spent {
+    /// What two calls cost together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        if self == Self::default() {
+            return other;
+        }
+        if other == Self::default() {
+            return self;
+        }
+        Self {
+            prompt: self.prompt.saturating_add(other.prompt),
+            answer: self.answer.saturating_add(other.answer),
+            total: self.total.saturating_add(other.total),
+            is_reported: self.is_reported && other.is_reported,
+        }
+    }
 }
 
 /// Counts the tokens of one answer.
@@ -63,6 +84,14 @@ struct Reader {
     prompt: Option<u64>,
     answer: Option<u64>,
     total: Option<u64>,
+    /// Of the prompt, what was read from a cache, which is not in what it has.
+    cache_read: Option<u64>,
+    /// What was written to it.
+    cache_written: Option<u64>,
+    /// Of `text`, what had come when the answer was last counted.
+    counted: u64,
+    /// Whether the document that is read counts the answer.
+    is_counted: bool,
     /// Texts of documents that are over.
     text: u64,
     /// The text of the document that is read.
@@ -117,7 +146,8 @@ impl Meter {
     /// What the call cost as far as is known, with `prompt` tokens estimated of what was asked. A
     /// backend that did not do what it was asked cost nothing, unless it says so.
     pub fn spent(&self, prompt: u64) -> Spent {
-        let Reader { prompt: said, answer, total, text, here, .. } = &self.reader;
+        let said = self.reader.asked();
+        let Reader { answer, total, text, here, .. } = &self.reader;
         if said.is_none() && answer.is_none() && total.is_none() {
             if !self.is_answer {
                 return Spent::default();
@@ -126,6 +156,12 @@ impl Meter {
             let total = prompt.saturating_add(answer);
             return Spent { prompt, answer, total, is_reported: false };
         }
+        let answer = match (self.form, total) {
+            (Form::Events(_), None) => {
+                Some(answer.unwrap_or(0).saturating_add(self.reader.uncounted()))
+            }
+            (Form::Events(_) | Form::Document | Form::Opaque, _) => *answer,
+        };
         let sum = said.unwrap_or(0).saturating_add(answer.unwrap_or(0));
         let total = total.unwrap_or(sum).max(sum);
         let prompt = said.unwrap_or_else(|| total.saturating_sub(answer.unwrap_or(0)));
@@ -193,6 +229,30 @@ impl Reader {
         if !repeats {
             self.text = self.text.saturating_add(here);
         }
+        if std::mem::take(&mut self.is_counted) {
+            self.counted = self.text;
+        }
+    }
+
+    /// What the model says that the prompt had, with what a cache did for it.
+    fn asked(&self) -> Option<u64> {
+        let parts = [self.prompt, self.cache_read, self.cache_written];
+        parts.into_iter().flatten().reduce(u64::saturating_add)
+    }
+
+    /// The tokens of the text since the answer was last counted, about.
+    fn uncounted(&self) -> u64 {
+        if self.is_counted {
+            return 0;
+        }
+        self.text.saturating_add(self.here.tokens()).saturating_sub(self.counted)
+    }
+
+    fn count_answer(&mut self, number: u64) {
+        if self.answer.is_none_or(|known| known <= number) {
+            self.is_counted = true;
+        }
+        Self::report(&mut self.answer, number);
     }
 
     fn report(slot: &mut Option<u64>, number: u64) {
@@ -251,8 +311,10 @@ impl Sink for Reader {
                 Self::report(&mut self.prompt, number);
             }
             Key::CompletionTokens | Key::OutputTokens | Key::CandidatesTokenCount => {
-                Self::report(&mut self.answer, number);
+                self.count_answer(number);
             }
+            Key::CacheReadInputTokens => Self::report(&mut self.cache_read, number),
+            Key::CacheCreationInputTokens => Self::report(&mut self.cache_written, number),
             Key::TotalTokens | Key::TotalTokenCount => Self::report(&mut self.total, number),
             _ => (),
         }
@@ -338,11 +400,38 @@ mod tests {
                  data: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":15}}\n\n",
                 reported(25, 15, 40),
             ),
+            // Left early, after one count of the answer.
+            (
+                STREAM,
+                "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":25,\"output_tokens\":1}}}\n\n\
+                 data: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"Hello\"}}\n\n\
+                 data: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\", world!\"}}\n\n",
+                reported(25, 1 + 1 + 3, 30),
+            ),
+            // With a cache.
+            (
+                "application/json",
+                r#"{"content":[{"type":"text","text":"Hi"}],"usage":{"input_tokens":5,"cache_creation_input_tokens":100,"cache_read_input_tokens":1000,"output_tokens":2}}"#,
+                reported(1_105, 2, 1_107),
+            ),
+            (
+                STREAM,
+                "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":5,\"cache_read_input_tokens\":10,\"output_tokens\":1}}}\n\n\
+                 data: {\"type\":\"message_delta\",\"usage\":{\"cache_read_input_tokens\":10,\"output_tokens\":7}}\n\n",
+                reported(15, 7, 22),
+            ),
             // Vertex.
             (
                 "application/json",
                 r#"{"candidates":[{"content":{"parts":[{"text":"Hi"}]}}],"usageMetadata":{"promptTokenCount":2,"candidatesTokenCount":3,"totalTokenCount":9}}"#,
                 reported(2, 3, 9),
+            ),
+            // Vertex, as a list that comes bit by bit.
+            (
+                "application/json",
+                r#"[{"candidates":[{"content":{"parts":[{"text":"H"}]}}],"usageMetadata":{"promptTokenCount":2}},
+                {"candidates":[{"content":{"parts":[{"text":"i"}]}}],"usageMetadata":{"promptTokenCount":2,"candidatesTokenCount":3,"totalTokenCount":5}}]"#,
+                reported(2, 3, 5),
             ),
             // No usage.
             (

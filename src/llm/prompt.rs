@@ -15,6 +15,10 @@ pub const MESSAGE_TOKENS: u64 = 4;
 pub const ANSWER_TOKENS: u64 = 3;
 /// The tokens of an image: the most that one has, as API Management counts it.
 pub const IMAGE_TOKENS: u64 = 1_200;
+/// What a text may begin with that is no part of it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// What a body in several parts, such as a form, begins with.
+const PARTS: &[u8] = b"--";
 
 /// What a request asks of a language model.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -28,17 +32,21 @@ pub struct Prompt {
 }
 
 impl Prompt {
-    /// Reads the body of a request; of one that is no JSON of a model nothing is known.
+    /// Reads the body of a request. Somebody else may read more in one that is no whole object of
+    /// JSON: it counts as the text that it is at least, and its answer as a stream. Of one in
+    /// several parts nothing is known.
     pub fn of(body: &[u8]) -> Self {
+        let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
         let mut reader = Reader::default();
         let mut scan = Scan::default();
         scan.feed(body, &mut reader);
         let is_whole = scan.end(&mut reader);
         let Reader { mut prompt, text } = reader;
         prompt.tokens = text.tokens();
-        if !is_whole && body.trim_ascii_start().starts_with(b"{") {
-            // Somebody else may read more in it.
+        let is_read = is_whole && body.trim_ascii_start().starts_with(b"{");
+        if !body.is_empty() && !is_read && !body.starts_with(PARTS) {
             prompt.tokens = prompt.tokens.max(Estimate::of(body));
+            prompt.is_streamed = true;
         }
         prompt
     }
@@ -62,6 +70,8 @@ pub(super) fn is_prompt(path: &Path<'_>) -> bool {
             | Key::Instructions
             | Key::Prompt
             | Key::System
+            | Key::SystemInstruction
+            | Key::SystemInstructionSnake
             | Key::Tools
     )
 }
@@ -163,7 +173,15 @@ mod tests {
             (r#"{"contents":[{"role":"user","parts":[{"text":"Hi"}]}]}"#, 4 + 1 + 3),
             (r#"{"tools":[{"name":"now"}]}"#, 2),
             (r#"{"metadata":{"prompt":"Hello"},"model":"m"}"#, 0),
-            ("Hello", 0),
+            (
+                r#"{"systemInstruction":{"role":"system","parts":[{"text":"Hi"}]},"contents":[]}"#,
+                1 + 3,
+            ),
+            (r#"{"system_instruction":{"parts":[{"text":"Hi"}]}}"#, 1),
+            ("Hello", 1),
+            ("\u{feff}{\"prompt\":\"Hello, world!\"}", 4),
+            ("\u{feff}", 0),
+            ("--b\r\n\r\nHello\r\n--b--", 0),
             // What cannot be read hides nothing.
             (r#"{"prompt":"Hello, world!""#, 8),
             ("", 0),
@@ -197,5 +215,10 @@ mod tests {
         assert_eq!(of(r#"{"max_output_tokens":7,"stream":false}"#), (false, Some(7)));
         assert_eq!(of(r#"{"a":{"stream":true,"max_tokens":5}}"#), (false, None));
         assert_eq!(of(r#"{"max_tokens":-5}"#), (false, None));
+        assert_eq!(of("\u{feff}{\"stream\":true,\"max_tokens\":5}"), (true, Some(5)));
+        for unread in ["Hello", r#"{"stream":false"#, "[1]", r#"{"stream":false}{}"#] {
+            assert_eq!(of(unread), (true, None), "{unread}");
+        }
+        assert_eq!((of(""), of("--b--")), ((false, None), (false, None)));
     }
 }

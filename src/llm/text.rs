@@ -14,19 +14,23 @@ pub fn prompt(body: &[u8]) -> Option<String> {
 }
 
 /// All text that the answer `body` says, which is one document or, as `is_stream` says, a stream of
-/// events.
-pub fn answer(body: &[u8], is_stream: bool) -> String {
+/// events. None of a document that is no whole object or list of JSON, or nested too deep: somebody else might read
+/// more in it.
+pub fn answer(body: &[u8], is_stream: bool) -> Option<String> {
     let mut reader = Reader { is_answer: true, is_stream, ..Reader::default() };
     if !is_stream {
-        reader.document(body);
-        return reader.text();
+        let body = body.trim_ascii();
+        // Words that stand alone would be read as one of JSON's.
+        let is_read = matches!(body.first(), Some(b'{' | b'['));
+        let is_whole = body.is_empty() || is_read && reader.document(body);
+        return is_whole.then(|| reader.text());
     }
     for line in body.split(|byte| matches!(byte, b'\n' | b'\r')) {
         if let Some(data) = line.strip_prefix(b"data:") {
             reader.document(data);
         }
     }
-    reader.text()
+    Some(reader.text())
 }
 
 #[derive(Debug, Default)]
@@ -108,7 +112,14 @@ mod tests {
         assert_eq!(prompt(known).unwrap(), "a\nb\nc");
         assert_eq!(prompt(b"").unwrap(), "");
         let chat = br#"{"id":"x","choices":[{"message":{"role":"assistant","content":"Hello"}}]}"#;
-        assert_eq!(answer(chat, false), "Hello");
+        assert_eq!(answer(chat, false).unwrap(), "Hello");
+        let list = br#"[{"candidates":[{"content":{"parts":[{"text":"Hel"}]}}]},
+            {"candidates":[{"content":{"parts":[{"text":"lo"}]}}]}]"#;
+        assert_eq!(answer(list, false).unwrap(), "Hel\nlo");
+        assert_eq!(answer(b"", false).unwrap(), "");
+        for unread in ["Hello", "\"Hello\"", "{\"choices\":[{\"text\":\"Hello\"}]", "{}{}"] {
+            assert_eq!(answer(unread.as_bytes(), false), None, "{unread}");
+        }
     }
 
     #[test]
@@ -129,9 +140,9 @@ mod tests {
     fn what_a_stream_says_is_put_together() {
         let chat = b"data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\r\n\r\n\
                      data: {\"choices\":[{\"delta\":{\"content\":\"lo\"}}]}\n\ndata: [DONE]\n\n";
-        assert_eq!(answer(chat, true), "Hello");
+        assert_eq!(answer(chat, true).unwrap(), "Hello");
         let response = b"data: {\"type\":\"response.output_text.delta\",\"delta\":\"Hi\"}\n\n\
                          data: {\"type\":\"response.output_text.done\",\"text\":\"Hi\",\"delta\":\"Hi\"}\n\n";
-        assert_eq!(answer(response, true), "Hi");
+        assert_eq!(answer(response, true).unwrap(), "Hi");
     }
 }

@@ -40,6 +40,8 @@ pub struct Machine {
     making: Vec<Making>,
     /// The `wait` that the run is inside of.
     strands: Option<Box<Strands>>,
+    /// How many children all `wait` have begun.
+    strands_begun: usize,
     /// The permits that it holds, innermost last.
     permits: Vec<Permit>,
     /// Permits whose policies ended while their response was still on its way.
@@ -108,6 +110,7 @@ impl Machine {
             loops: Vec::new(),
             making: Vec::new(),
             strands: None,
+            strands_begun: 0,
             permits: Vec::new(),
             lingering: Vec::new(),
             deferred: Vec::new(),

@@ -84,6 +84,25 @@ fn what_a_value_costs_is_bounded() {
     assert_eq!(many.unwrap().findings(&numbers, Variant::default()).unwrap().len(), FINDINGS_MAX);
 }
 
+#[test]
+fn of_a_large_value_only_that_it_is_wrong_is_told() {
+    let plain = Variant::default();
+    let words = json!({ "items": { "type": "string" } });
+    let words = Schema::compile(&library(), "words", &words).unwrap();
+    let numbers = |count: usize| words.findings(&json!(vec![1; count]), plain).unwrap();
+    assert_eq!(numbers(TOLD_VALUES_MAX).len(), FINDINGS_MAX);
+    assert_eq!(numbers(TOLD_VALUES_MAX + 1), [TOO_LARGE]);
+    assert!(is_right(&words, &json!(vec!["a"; TOLD_VALUES_MAX + 1]), plain));
+    let tree = Schema::referred(&library(), "orders", "#/components/schemas/Tree").unwrap();
+    let nested = |levels: usize| {
+        let value = (0..levels).fold(json!(1), |inner, _| json!({ "next": inner }));
+        tree.findings(&value, plain).unwrap()
+    };
+    let told = nested(TOLD_DEPTH_MAX);
+    assert!(told.len() == 1 && told[0].starts_with("`/next/next"), "{told:?}");
+    assert_eq!(nested(TOLD_DEPTH_MAX + 1), [TOO_LARGE]);
+}
+
 #[track_caller]
 fn refused(schema: &Value) -> String {
     Schema::compile(&library(), "it", schema).unwrap_err().0

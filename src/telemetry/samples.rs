@@ -3,8 +3,9 @@
 //! What tells samples apart comes from clients more often than not, so there are bounds: a metric has
 //! at most [`SERIES_MAX`] series, all together [`ALL_SERIES_MAX`], and there are at most
 //! [`METRICS_MAX`] of them. A sample that would make one more series is added to the one of its
-//! metric in which every dimension says [`OTHER`]; one of a metric too many is dropped. Both are
-//! counted.
+//! metric in which every dimension says [`OTHER`]; where those are too many as well, since clients may
+//! say what dimensions are called, to one with the only dimension [`ANY`]. One of a metric too many
+//! is dropped. Both are counted.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,11 @@ pub const ALL_SERIES_MAX: usize = 2_000;
 pub const METRICS_MAX: usize = 100;
 /// What dimensions say of samples that have no series of their own.
 pub const OTHER: &str = "(other)";
+/// What the dimension is called of samples whose dimensions are not kept.
+pub const ANY: &str = "dimension";
+/// The most series of all metrics, with those in which every dimension says [`OTHER`]. Each metric
+/// may have one more, of [`ANY`].
+const FOLDED_SERIES_MAX: usize = ALL_SERIES_MAX.saturating_add(METRICS_MAX);
 
 /// Samples, summed up.
 #[derive(Debug, Default)]
@@ -105,7 +111,15 @@ impl Table {
             dimensions
         } else {
             self.folded = self.folded.saturating_add(1);
-            dimensions.iter().map(|(name, _)| (Arc::clone(name), Arc::from(OTHER))).collect()
+            let folded: Dimensions =
+                dimensions.iter().map(|(name, _)| (Arc::clone(name), Arc::from(OTHER))).collect();
+            // There is room for one of each metric.
+            let has_room = known.len() <= SERIES_MAX && self.series < FOLDED_SERIES_MAX;
+            if has_room || known.contains_key(&folded) {
+                folded
+            } else {
+                std::iter::once((Arc::<str>::from(ANY), Arc::<str>::from(OTHER))).collect()
+            }
         };
         let sum = known.entry(place).or_insert_with(|| {
             self.series = self.series.saturating_add(1);
@@ -182,6 +196,31 @@ mod tests {
         assert!(seen.rows.len() <= ALL_SERIES_MAX + 6, "{}", seen.rows.len());
         let count: u64 = seen.rows.iter().map(|row| row.sum.count).sum();
         assert_eq!(count, 6 * (u64::try_from(SERIES_MAX).unwrap() + 10), "no sample is lost");
+    }
+
+    #[test]
+    fn names_of_dimensions_are_bounded_too() {
+        let samples = Samples::default();
+        let named = |metric: &str, name: usize| Sample {
+            name: metric.into(),
+            value: 1.0,
+            series: Series {
+                namespace: "n".into(),
+                dimensions: dimensions(&[(name.to_string().as_str(), "x")]),
+            },
+        };
+        samples.add((0..SERIES_MAX + 10).map(|name| named("a", name)).collect());
+        let seen = samples.seen();
+        assert_eq!((seen.rows.len(), seen.folded), (SERIES_MAX + 2, 10));
+        let fixed = dimensions(&[(ANY, OTHER)]);
+        let row = seen.rows.iter().find(|row| row.series.dimensions == fixed).unwrap();
+        assert_eq!(row.sum.count, 9);
+        for metric in 0..METRICS_MAX {
+            let metric = metric.to_string();
+            samples.add((0..100).map(|name| named(&metric, name)).collect());
+        }
+        let rows = samples.seen().rows.len();
+        assert!(rows <= FOLDED_SERIES_MAX + METRICS_MAX, "{rows}");
     }
 
     #[test]

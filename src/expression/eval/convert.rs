@@ -21,7 +21,7 @@ pub(super) fn convert(value: Value, to: &Type) -> Result<Value, Thrown> {
         && matches!(node.kind(), Kind::Element | Kind::Attribute)
         && is_read_from_xml(to)
     {
-        return from_xml(&xml::node_value(node), to);
+        return from_xml(&xml::bounded_value(node)?, to);
     }
     match to {
         Type::Nullable(inner) => {

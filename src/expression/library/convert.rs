@@ -151,7 +151,7 @@ pub fn cast_string(value: &Value) -> Result<Value, Thrown> {
     match value {
         Value::Null | Value::String(_) => Ok(value.clone()),
         Value::Json(token) => json::convert::to_text(token),
-        Value::Xml(node) => Ok(Value::text(super::xml::value(node))),
+        Value::Xml(node) => Value::bounded_text(super::xml::value(node)),
         other => Err(cast_refused(other, "System.String")),
     }
 }

@@ -8,7 +8,7 @@ use super::display;
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
 use crate::expression::value::xml::tree::{Held, Kind};
 use crate::expression::value::xml::{Name, Xml};
-use crate::expression::value::{Value, bounded_string};
+use crate::expression::value::{STRING_BYTES_MAX, Value, bounded_string};
 
 pub mod change;
 pub mod declaration;
@@ -19,6 +19,9 @@ mod write;
 pub const XML_DEPTH_MAX: usize = 128;
 /// The most nodes and attributes of one tree.
 pub const XML_NODES_MAX: usize = 500_000;
+/// The most namespace declarations that are in scope at once, where XML is read or written: each
+/// prefix is looked for among them.
+pub const DECLARATIONS_MAX: usize = 256;
 /// The namespace of namespace declarations.
 pub const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
 
@@ -61,8 +64,16 @@ pub fn value(node: &Xml) -> String {
     }
 }
 
-/// `element.Value`, `attribute.Value`, `text.Value`: all the text inside.
-pub fn node_value(node: &Held) -> String {
+/// `element.Value`, `attribute.Value`, `text.Value`: all the text inside, unless it is longer than
+/// a string may be.
+pub fn bounded_value(node: &Held) -> Result<String, Thrown> {
+    let text = node_value(node);
+    bounded_string(text.len())?;
+    Ok(text)
+}
+
+/// The same; what is too long ends soon after it exceeds the bound, for the caller to refuse.
+fn node_value(node: &Held) -> String {
     if !matches!(node.kind(), Kind::Document | Kind::Element) {
         return node.text().to_string();
     }
@@ -70,7 +81,12 @@ pub fn node_value(node: &Held) -> String {
     let mut pending = reversed(node.nodes());
     while let Some(node) = pending.pop() {
         match node.kind() {
-            Kind::Text | Kind::Data => out.push_str(&node.text()),
+            Kind::Text | Kind::Data => {
+                out.push_str(&node.text());
+                if out.len() > STRING_BYTES_MAX {
+                    break;
+                }
+            }
             Kind::Element => pending.append(&mut reversed(node.nodes())),
             Kind::Document | Kind::Attribute | Kind::Comment => {}
         }
@@ -259,6 +275,13 @@ fn too_many() -> Thrown {
     Thrown::limit(format!("XML may have at most {XML_NODES_MAX} nodes"))
 }
 
+/// More declarations in scope than [`DECLARATIONS_MAX`].
+fn too_many_declared() -> Thrown {
+    Thrown::limit(format!(
+        "XML may have at most {DECLARATIONS_MAX} namespace declarations in scope at once"
+    ))
+}
+
 /// Elements that are nested deeper than [`XML_DEPTH_MAX`].
 fn too_deep() -> Thrown {
     Thrown::limit(format!("XML may be nested at most {XML_DEPTH_MAX} levels deep"))
@@ -427,6 +450,62 @@ mod tests {
             }
         };
         assert!(refused.message.contains("nodes"));
+    }
+
+    #[test]
+    fn text_never_ends_what_it_is_in() {
+        let rows = [
+            (Kind::Data, "a]]>b]]>", "<![CDATA[a]]]]><![CDATA[>b]]]]><![CDATA[>]]>"),
+            (Kind::Data, "]]", "<![CDATA[]]]]>"),
+            (Kind::Comment, "a-b", "<!--a-b-->"),
+            (Kind::Comment, "--><x/>-", "<!--- -><x/>- -->"),
+            (Kind::Comment, "---", "<!--- - - -->"),
+        ];
+        for (kind, text, expected) in rows {
+            let node = change::new_text(kind, &text.into()).unwrap();
+            assert_eq!(written(&node), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn declarations_in_scope_are_bounded() {
+        let declared = |count: usize| -> String {
+            (0..count).map(|number| format!(" xmlns:n{number}='urn:{number}'")).collect()
+        };
+        let allowed = parsed(&format!("<a{}><b/></a>", declared(DECLARATIONS_MAX)));
+        assert!(text_unformatted(&allowed).is_ok());
+        let over = format!("<a{}><b xmlns='u'/></a>", declared(DECLARATIONS_MAX));
+        assert!(parse_element(&over).unwrap_err().message.contains("declarations"));
+        let over: Vec<Value> = (0..=DECLARATIONS_MAX)
+            .map(|number| name(&format!("{{urn:{number}}}k")))
+            .map(|name| value_of(&new_attribute(name, &1.into()).unwrap()))
+            .collect();
+        let refused = text_unformatted(&made("a", &over)).unwrap_err();
+        assert!(refused.message.contains("declarations"));
+    }
+
+    #[test]
+    fn the_text_of_a_tree_is_bounded() {
+        let half: Value = "x".repeat(STRING_BYTES_MAX / 2).as_str().into();
+        let parts: Vec<Value> =
+            (0..3).map(|_| value_of(&made("b", std::slice::from_ref(&half)))).collect();
+        let tree = made("a", &parts);
+        assert!(bounded_value(&tree).is_err());
+        assert!(text_unformatted(&tree).is_err());
+        assert!(bounded_value(&elements(&tree, None)[0]).is_ok());
+    }
+
+    #[test]
+    fn many_nodes_are_removed_at_once() {
+        let root = parsed("<a x='1' y='2'><b/>t<c><d/></c></a>");
+        let doomed = [descendants(&root, None, false), attributes(&root, None)].concat();
+        change::remove_all(&doomed).unwrap();
+        assert_eq!((written(&root).as_str(), root.extent()), ("<a>t</a>", 2));
+        assert!(change::remove_all(&doomed).is_err());
+        add(&root, &["u".into(), "v".into(), value_of(&made("e", &[])), "w".into()]).unwrap();
+        assert_eq!(written(&root), "<a>tuv<e />w</a>");
+        change::remove_nodes(&root);
+        assert_eq!((root.len(), root.extent()), (0, 1));
     }
 
     proptest::proptest! {

@@ -23,14 +23,22 @@ impl Path<'_> {
         self.key
     }
 
-    /// The name of the member of the whole document that it is, or is in.
+    /// The name of the member of the whole document that it is, or is in. Where that is a list, as
+    /// of answers that come one by one, each of its items is such a document.
     pub fn top(&self) -> Key {
-        self.frames.get(1).map_or(self.key, |frame| frame.key)
+        self.inner().get(1).map_or(self.key, |frame| frame.key)
     }
 
-    /// How many objects and lists it is in.
+    /// How many objects and lists it is in, without a list that is the whole document.
     pub const fn depth(&self) -> usize {
-        self.frames.len()
+        self.inner().len()
+    }
+
+    const fn inner(&self) -> &[Frame] {
+        match self.frames {
+            [Frame { is_list: true, .. }, inner @ ..] => inner,
+            all => all,
+        }
     }
 
     /// The name of the object or list it is in.

@@ -1,6 +1,6 @@
 //! Copies of values that go into a cache and come out of it.
 //!
-//! Collections, JSON and string builders are shared and mutable, so a value that is kept and the
+//! Collections, JSON, XML and string builders are shared and mutable, so a value that is kept and the
 //! one that an expression holds must not be the same object.
 
 #![expect(
@@ -14,6 +14,7 @@ use crate::expression::value::collection::keyed::{Map, Set};
 use crate::expression::value::collection::{Grouping, List, Pair, Record, RecordKind};
 use crate::expression::value::thrown::Thrown;
 use crate::expression::value::writer::StringBuilder;
+use crate::expression::value::xml::Xml;
 use crate::expression::value::{LIST_ITEMS_MAX, Value};
 use crate::policy::Failure;
 
@@ -30,7 +31,11 @@ pub(super) fn copy(value: &Value) -> Result<Value, Failure> {
 }
 
 fn deep(value: &Value, depth: usize, items: &mut usize) -> Result<Value, Failure> {
-    *items = items.saturating_add(1);
+    let own = match value {
+        Value::Xml(Xml::Node(node)) => node.extent(),
+        _ => 1,
+    };
+    *items = items.saturating_add(own);
     if DEPTH_MAX < depth || LIST_ITEMS_MAX < *items {
         let message = format!(
             "a value that is cached may be nested {DEPTH_MAX} deep and have {LIST_ITEMS_MAX} items"
@@ -62,6 +67,7 @@ fn deep(value: &Value, depth: usize, items: &mut usize) -> Result<Value, Failure
             Value::Grouping(Arc::new(Grouping { key: inside(&grouping.key)?, items }))
         }
         Value::StringBuilder(builder) => Value::from(StringBuilder::new(&builder.text())),
+        Value::Xml(Xml::Node(node)) => Value::Xml(Xml::Node(node.copy())),
         Value::Body(_)
         | Value::Response(_)
         | Value::Function(_)
@@ -97,6 +103,8 @@ mod tests {
     use super::*;
     use crate::expression::value::json::{Json, JsonObject};
     use crate::expression::value::message::Body;
+    use crate::expression::value::xml::Name;
+    use crate::expression::value::xml::tree::{Held, Kind};
 
     #[test]
     fn a_copy_shares_nothing_that_can_change() {
@@ -116,6 +124,17 @@ mod tests {
         };
         assert_eq!(list.len(), 1);
         assert!(matches!(json.get("a"), Some(Json::Int(1))));
+    }
+
+    #[test]
+    fn a_copy_of_a_node_is_another_tree() {
+        let node = Held::new(Kind::Element, Name::none(), Arc::from(""));
+        let Value::Xml(Xml::Node(kept)) = copy(&Value::Xml(Xml::Node(node.clone()))).unwrap()
+        else {
+            panic!()
+        };
+        node.attach(0, &Held::new(Kind::Comment, Name::none(), Arc::from("later")));
+        assert_eq!((node.len(), kept.len()), (1, 0));
     }
 
     #[test]

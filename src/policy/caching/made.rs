@@ -53,6 +53,9 @@ pub struct Wanted {
     pub key: CacheKey,
     /// The key of the mark that stands for as long as it is fresh; none if it is until it ends.
     pub fresh: Option<CacheKey>,
+    /// Whether another request that makes it may be waited for. Who is making a value already waits
+    /// for nobody: else two could wait for each other, and one for itself.
+    pub waits: bool,
 }
 
 /// What came of the wish for a value.
@@ -128,11 +131,15 @@ pub(in crate::policy) fn cache_value(builder: &mut Builder<'_>, element: &Elemen
 }
 
 impl CacheValue {
-    /// Asks for the value.
-    pub(in crate::policy) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
+    /// Asks for the value; others that make it are waited for if it `waits`.
+    pub(in crate::policy) fn run(
+        &self,
+        waits: bool,
+        exchange: &mut Exchange,
+    ) -> Result<Flow, Failure> {
         let key = self.key.get(exchange)?;
         let fresh = self.refresh.as_ref().map(|_| CacheKey::new(["fresh", &*key]));
-        Ok(Flow::Ask(Effect::WantValue(Wanted { key: named(&key), fresh })))
+        Ok(Flow::Ask(Effect::WantValue(Wanted { key: named(&key), fresh, waits })))
     }
 
     /// Goes on with a value that is there.

@@ -85,6 +85,7 @@ pub(in crate::policy) fn wait(builder: &mut Builder<'_>, element: &Element) {
                 | Action::Quota(_)
                 | Action::QuotaByKey(_)
                 | Action::TokenLimit(_)
+                | Action::ContentSafety(_)
         )
     });
     if let Some(waits_for) = waits_for {

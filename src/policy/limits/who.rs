@@ -63,6 +63,7 @@ fn holds_secret(key: &str, exchange: &Exchange) -> bool {
     let mut parameters = exchange.original.query.split('&').filter_map(|pair| pair.split_once('='));
     exchange.deployment.secrets.are_in(key)
         || keys.any(|secret| meets(secret))
+        || exchange.pending.tokens.iter().any(|token| meets(token.expose()))
         || fields.any(|(name, value)| {
             let value = String::from_utf8_lossy(value.as_bytes());
             // A scheme such as `Bearer` is no secret, what follows it is.

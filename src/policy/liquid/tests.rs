@@ -29,6 +29,22 @@ fn gives(json: &str, rows: &[(&str, &str)]) {
 }
 
 #[test]
+fn what_looks_like_a_tag_without_end_is_looked_at_once() {
+    let signs = "<".repeat(1 << 20);
+    let json = format!(r#"{{"t": "{signs}", "two": "<\n<b>c"}}"#);
+    assert_eq!(outcome("{{ body.t | StripHtml }}", body(&json)), Ok(signs));
+    assert_eq!(outcome("{{ body.two | StripHtml }}", body(&json)), Ok("<\nc".to_owned()));
+}
+
+#[test]
+fn values_of_all_kinds_have_an_order() {
+    let kinds = r#""b", {}, "a", [], 1, null, true, {"x": 1}, [2], "c""#;
+    let json = format!(r#"{{"l": [{}]}}"#, vec![kinds; 8].join(", "));
+    let sorted = outcome("{{ body.l | Sort | Size }}", body(&json));
+    assert_eq!(sorted, Ok("80".to_owned()));
+}
+
+#[test]
 fn filters_of_texts() {
     gives(
         r#"{"a": "Hello  world", "lines": "a\r\nb\nc", "html": "<p class=\"x\">a<br/></p>", "n": null}"#,
@@ -43,6 +59,7 @@ fn filters_of_texts() {
             ("{{ \"'\" | H }}", "&#39;"),
             ("{{ body.html | StripHtml }}", "a"),
             ("{{ 'a < b' | StripHtml }}", "a < b"),
+            ("{{ 'a<<b>c' | StripHtml }}", "ac"),
             ("{{ body.lines | StripNewlines }}", "abc"),
             ("{{ body.lines | NewlineToBr }}", "a<br />\r\nb<br />\nc"),
             ("{{ '  a  ' | Strip }}|", "a|"),

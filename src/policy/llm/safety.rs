@@ -185,7 +185,13 @@ impl Checks {
         let Some(response) = &exchange.response else { return Ok(()) };
         let kind = response.headers.text(&CONTENT_TYPE).unwrap_or_default();
         let is_stream = kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
-        self.add(rules, &text::answer(bytes(&response.body), is_stream), false)
+        match text::answer(bytes(&response.body), is_stream) {
+            Some(answer) => self.add(rules, &answer, false),
+            // Somebody else may be able to read it.
+            None if response.status.is_success() => Err(refused("it cannot be read")),
+            // What a server in front of the model says that has failed.
+            None => Ok(()),
+        }
     }
 
     fn add(&mut self, rules: &Arc<Rules>, text: &str, shields: bool) -> Result<(), Failure> {

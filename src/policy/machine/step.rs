@@ -246,7 +246,7 @@ impl Machine {
             Action::LookupValue(policy) => policy.run(exchange),
             Action::StoreValue(policy) => policy.run(exchange),
             Action::RemoveValue(policy) => policy.run(exchange),
-            Action::CacheValueEnter(policy) => policy.run(exchange),
+            Action::CacheValueEnter(policy) => policy.run(self.making.is_empty(), exchange),
             Action::CacheValueLeave(policy) => self.leave_value(policy, exchange),
             Action::ValidateStatusCode(policy) => policy.run(exchange),
             Action::ValidateContent(policy) => policy.run(exchange),

@@ -13,6 +13,8 @@ use crate::policy::{Failure, coding};
 #[derive(Debug)]
 pub(super) struct Strands {
     enter: usize,
+    /// The number of the first child; no other of the run has it.
+    first: usize,
     waits_for: For,
     /// Where the run goes on afterwards.
     after: usize,
@@ -58,13 +60,14 @@ impl Machine {
             is_done: false,
         };
         let all: Vec<Strand> = wait.children(enter).map(strand).collect();
-        let count = all.len();
+        let (first, count) = (self.strands_begun, all.len());
+        self.strands_begun = first.saturating_add(count);
         let after = wait.end(enter);
-        self.strands = Some(Box::new(Strands { enter, waits_for, after, all }));
+        self.strands = Some(Box::new(Strands { enter, first, waits_for, after, all }));
         let mut asked = Vec::new();
         for index in 0..count {
             match self.advance(index, None, exchange)? {
-                Progress::Asks(effect) => asked.push((index, effect)),
+                Progress::Asks(effect) => asked.push((first.saturating_add(index), effect)),
                 Progress::Final => return Ok(self.give_up()),
                 Progress::Done => {
                     if let Some(flow) = self.waited() {
@@ -76,15 +79,21 @@ impl Machine {
         Ok(self.waited().unwrap_or(Flow::Ask(Effect::Together(asked))))
     }
 
-    /// Goes on with the child `index`.
+    /// Goes on with the child of that number. What was asked for a child of an earlier `wait`, which
+    /// did not wait for it, comes too late.
     pub(super) fn of_strand(
         &mut self,
-        index: usize,
+        number: usize,
         event: Event,
         exchange: &mut Exchange,
     ) -> Result<Flow, Failure> {
+        let own = self.strands.as_ref().and_then(|strands| {
+            let index = number.checked_sub(strands.first)?;
+            strands.all.get(index).is_some_and(|strand| !strand.is_done).then_some(index)
+        });
+        let Some(index) = own else { return Ok(Flow::Ask(Effect::Together(Vec::new()))) };
         let more = match self.advance(index, Some(event), exchange)? {
-            Progress::Asks(effect) => vec![(index, effect)],
+            Progress::Asks(effect) => vec![(number, effect)],
             Progress::Final => return Ok(self.give_up()),
             Progress::Done => Vec::new(),
         };

@@ -177,7 +177,8 @@ impl Group {
         }
     }
 
-    /// Judges `values` by what is `known`; those of `elsewhere` are known, but looked at there.
+    /// Judges `values` by what is `known`; those of `elsewhere` are known, but looked at there, if
+    /// it is these that stand there.
     fn judge(
         &self,
         known: &[Parameter],
@@ -216,9 +217,9 @@ impl Group {
             }
         }
         let mut told: Vec<&str> = Vec::new();
-        for (name, _value) in values {
+        for (name, value) in values {
             let is_known = known.iter().any(|it| self.place.is_same(&it.name, name))
-                || elsewhere.iter().any(|(other, _)| other == name);
+                || elsewhere.iter().any(|(other, there)| other == name && there == value);
             if is_known || self.place == Place::Path || told.contains(&name.as_str()) {
                 continue;
             }

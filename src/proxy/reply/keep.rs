@@ -43,7 +43,11 @@ pub async fn want(gateway: &Gateway, wanted: Wanted, now: Timestamp) -> Found {
                 return found;
             }
             let ticket = match gateway.flights.begin(wanted.key) {
-                Begun::Follow(ticket) => ticket,
+                Begun::Follow(ticket) if wanted.waits => ticket,
+                Begun::Follow(_ticket) => {
+                    let flight = gateway.flights.aside(wanted.key);
+                    return Found::Yours { wanted, flight, old: None };
+                }
                 Begun::Lead(flight) => {
                     // Perhaps somebody has made it since it was looked for.
                     let found = at_once(gateway, wanted, now);

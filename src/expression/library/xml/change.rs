@@ -18,7 +18,15 @@ const ATTRIBUTES_MAX: usize = 1024;
 pub type Made = Result<usize, Thrown>;
 
 /// About how many bytes a node takes.
-pub const NODE_BYTES: usize = 32;
+pub const NODE_BYTES: usize = 256;
+
+/// The most bytes that one change may make.
+const MADE_MAX: usize = 64 << 20;
+
+/// About how many bytes a tree takes that was read or copied.
+pub fn tree_bytes(tree: &Held) -> usize {
+    tree.extent().saturating_mul(NODE_BYTES)
+}
 
 /// `new XAttribute(name, value)`.
 pub fn new_attribute(name: Name, value: &Value) -> Result<Held, Thrown> {
@@ -68,6 +76,11 @@ pub fn remove(node: &Held) -> Made {
     if node.detach() { Ok(0) } else { Err(no_parent()) }
 }
 
+/// `nodes.Remove()`, also of attributes.
+pub fn remove_all(nodes: &[Held]) -> Made {
+    if Held::detach_all(nodes) { Ok(0) } else { Err(no_parent()) }
+}
+
 fn no_parent() -> Thrown {
     Thrown::invalid_operation("The parent is missing.")
 }
@@ -83,16 +96,12 @@ pub fn replace(node: &Held, contents: &[Value]) -> Made {
 
 /// `node.RemoveNodes()`.
 pub fn remove_nodes(parent: &Held) {
-    for node in parent.nodes() {
-        node.detach();
-    }
+    parent.remove_nodes();
 }
 
 /// `element.RemoveAttributes()`.
 pub fn remove_attributes(element: &Held) {
-    for attribute in element.attributes() {
-        attribute.detach();
-    }
+    element.remove_attributes();
 }
 
 /// `element.Value = value`, `attribute.Value = value` and `SetValue(value)`.
@@ -139,23 +148,62 @@ pub fn set_element(of: &Held, name: Name, value: &Value) -> Made {
 /// Puts `contents` before the node that is at `place`.
 fn put(parent: &Held, mut place: usize, contents: &[Value]) -> Made {
     let mut made: usize = 0;
+    let mut run = Run::default();
     let mut pending: Vec<Value> = contents.iter().rev().cloned().collect();
     while let Some(content) = pending.pop() {
-        let before = parent.len();
         match content {
             Value::Null => {}
             Value::List(list) => pending.extend(list.snapshot().into_iter().rev()),
             Value::Xml(Xml::Node(node)) => {
+                // An attribute does not stand between texts.
+                if node.kind() != Kind::Attribute {
+                    made = made.saturating_add(run.put(parent, &mut place)?);
+                }
+                let before = parent.len();
                 made = made.saturating_add(put_node(parent, place, &node)?);
+                place = place.saturating_add(parent.len()).saturating_sub(before);
             }
-            other => {
-                made = made.saturating_add(put_text(parent, place, &content_text(&other)?)?);
-            }
+            other => run.push(content_text(&other)?)?,
         }
-        place = place.saturating_add(parent.len()).saturating_sub(before);
         bounded_items(pending.len())?;
+        if made > MADE_MAX {
+            return Err(Thrown::limit(format!("a change may make at most {MADE_MAX} bytes")));
+        }
     }
-    Ok(made)
+    Ok(made.saturating_add(run.put(parent, &mut place)?))
+}
+
+/// Texts that follow one another: they become one.
+#[derive(Default)]
+struct Run {
+    texts: Vec<Arc<str>>,
+    bytes: usize,
+}
+
+impl Run {
+    fn push(&mut self, text: Arc<str>) -> Result<(), Thrown> {
+        self.bytes = self.bytes.saturating_add(text.len());
+        bounded_string(self.bytes)?;
+        self.texts.push(text);
+        Ok(())
+    }
+
+    /// Puts them, if there are any, and moves `place` after them.
+    fn put(&mut self, parent: &Held, place: &mut usize) -> Made {
+        let Self { texts, bytes } = std::mem::take(self);
+        let (text, joined) = match texts.as_slice() {
+            [] => return Ok(0),
+            [only] => (Arc::clone(only), 0),
+            several => {
+                let joined: String = several.iter().map(|text| &**text).collect();
+                (Arc::from(joined), bytes)
+            }
+        };
+        let before = parent.len();
+        let made = put_text(parent, *place, &text)?;
+        *place = place.saturating_add(parent.len()).saturating_sub(before);
+        Ok(made.saturating_add(joined))
+    }
 }
 
 fn put_node(parent: &Held, place: usize, node: &Held) -> Made {
@@ -184,7 +232,7 @@ fn put_node(parent: &Held, place: usize, node: &Held) -> Made {
         first.detach();
     }
     parent.attach(place, &node);
-    Ok(if is_taken { node.extent().saturating_mul(NODE_BYTES) } else { 0 })
+    Ok(if is_taken { tree_bytes(&node) } else { 0 })
 }
 
 /// Refuses what cannot be in `parent`.

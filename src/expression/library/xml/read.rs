@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{XML_DEPTH_MAX, XML_NODES_MAX, XMLNS, too_deep, too_many};
+use super::{
+    DECLARATIONS_MAX, XML_DEPTH_MAX, XML_NODES_MAX, XMLNS, too_deep, too_many, too_many_declared,
+};
 use crate::expression::value::STRING_BYTES_MAX;
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
 use crate::expression::value::xml::{Attribute, Document, Element, Name, Node};
@@ -42,6 +44,8 @@ struct Open {
     nodes: Vec<Node>,
     /// The prefixes that it declares, and their namespaces.
     scope: Vec<(String, Arc<str>)>,
+    /// How many declarations are in scope: its own and those further out.
+    in_scope: usize,
 }
 
 struct Reader<'t> {
@@ -162,6 +166,7 @@ impl Reader<'_> {
         }
         if open.nodes.is_empty() {
             // What tells `<a></a>` from `<a />`.
+            self.count()?;
             open.nodes.push(Node::Text(Arc::from("")));
         }
         self.finish(open)
@@ -207,13 +212,20 @@ impl Reader<'_> {
             let prefix = if name == "xmlns" { "" } else { name.strip_prefix("xmlns:")? };
             Some((prefix.to_owned(), Arc::from(value.as_str())))
         });
+        let scope: Vec<(String, Arc<str>)> = scope.collect();
+        let outer = self.open.last().map_or(0, |open| open.in_scope);
+        let in_scope = outer.saturating_add(scope.len());
+        if in_scope > DECLARATIONS_MAX {
+            return Err(too_many_declared());
+        }
         let mut open = Open {
             written: written.clone(),
             name: Name { namespace: Arc::from(""), local: Arc::from("") },
             prefix: None,
             attributes: Vec::new(),
             nodes: Vec::new(),
-            scope: scope.collect(),
+            scope,
+            in_scope,
         };
         (open.name, open.prefix) = self.expanded(&written, &open.scope, true)?;
         for (name, value) in raw {

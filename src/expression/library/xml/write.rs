@@ -1,8 +1,9 @@
 //! XML to text.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{XML_DEPTH_MAX, XMLNS, declared_prefix, too_deep};
+use super::{DECLARATIONS_MAX, XML_DEPTH_MAX, XMLNS, declared_prefix, too_deep, too_many_declared};
 use crate::expression::value::bounded_string;
 use crate::expression::value::thrown::Thrown;
 use crate::expression::value::xml::Name;
@@ -18,6 +19,7 @@ pub(super) fn node(node: &Held, is_indented: bool) -> Result<String, Thrown> {
     let outer: Vec<Held> = node.ancestors().collect();
     for ancestor in outer.iter().rev() {
         writer.known.extend(declarations(ancestor));
+        writer.bounded()?;
     }
     let nodes = if node.kind() == Kind::Document { super::nodes(node) } else { vec![node.clone()] };
     for (place, node) in nodes.iter().enumerate() {
@@ -26,6 +28,7 @@ pub(super) fn node(node: &Held, is_indented: bool) -> Result<String, Thrown> {
         }
         writer.node(node, 0, is_indented)?;
     }
+    writer.bounded()?;
     Ok(writer.out)
 }
 
@@ -47,12 +50,12 @@ struct Writer {
 
 impl Writer {
     fn node(&mut self, node: &Held, depth: usize, is_indented: bool) -> Result<(), Thrown> {
-        bounded_string(self.out.len())?;
+        self.bounded()?;
         match node.kind() {
             Kind::Element => self.element(node, depth, is_indented)?,
             Kind::Text => escaped(&mut self.out, &node.text(), false),
-            Kind::Data => self.between("<![CDATA[", &node.text(), "]]>"),
-            Kind::Comment => self.between("<!--", &node.text(), "-->"),
+            Kind::Data => self.data(&node.text()),
+            Kind::Comment => self.comment(&node.text()),
             Kind::Attribute => {
                 let name = node.name();
                 let prefix = self.prefix(&name, false).filter(|prefix| !prefix.is_empty());
@@ -61,6 +64,32 @@ impl Writer {
             Kind::Document => {}
         }
         Ok(())
+    }
+
+    /// Refuses what is too long, and more declarations than may be in scope.
+    fn bounded(&self) -> Result<(), Thrown> {
+        if self.known.len() > DECLARATIONS_MAX {
+            return Err(too_many_declared());
+        }
+        bounded_string(self.out.len())
+    }
+
+    /// The end of a section cannot stand in it: it is divided between two.
+    fn data(&mut self, text: &str) {
+        self.between("<![CDATA[", &text.replace("]]>", "]]]]><![CDATA[>"), "]]>");
+    }
+
+    /// In a comment no `-` may follow another, nor may one stand last.
+    fn comment(&mut self, text: &str) {
+        self.out.push_str("<!--");
+        let mut characters = text.chars().peekable();
+        while let Some(character) = characters.next() {
+            self.out.push(character);
+            if character == '-' && characters.peek().is_none_or(|next| *next == '-') {
+                self.out.push(' ');
+            }
+        }
+        self.out.push_str("-->");
     }
 
     fn between(&mut self, open: &str, text: &str, close: &str) {
@@ -77,6 +106,7 @@ impl Writer {
         let declared = declarations(element);
         self.known.extend(declared.iter().cloned());
         self.written.extend(declared);
+        self.bounded()?;
         let name = element.name();
         let prefix = self.prefix(&name, true).unwrap_or_default();
         let qualified = qualified(Some(&prefix), &name);
@@ -96,6 +126,7 @@ impl Writer {
             }
             self.out.push(' ');
             self.attribute(Some(&prefix), &name, &attribute.text());
+            self.bounded()?;
         }
         for (prefix, namespace) in missing.iter().rev() {
             self.out.push_str(" xmlns");
@@ -104,6 +135,7 @@ impl Writer {
                 self.out.push_str(prefix);
             }
             self.value(namespace);
+            self.bounded()?;
         }
         let nodes = element.nodes();
         if nodes.is_empty() {
@@ -148,23 +180,23 @@ impl Writer {
             XMLNS => return Some(Arc::from("xmlns")),
             _ => {}
         }
-        let found = self.known.iter().enumerate().rev().find(|(place, (prefix, namespace))| {
-            let mut later = self.known.iter().skip(place.saturating_add(1));
-            *namespace == name.namespace
-                && (is_element || !prefix.is_empty())
-                && !later.any(|(other, _)| other == prefix)
-        });
-        found.map(|(_, (prefix, _))| Arc::clone(prefix))
+        let mut later: HashSet<&str> = HashSet::new();
+        for (prefix, namespace) in self.known.iter().rev() {
+            let is_last = later.insert(&**prefix);
+            if is_last && *namespace == name.namespace && (is_element || !prefix.is_empty()) {
+                return Some(Arc::clone(prefix));
+            }
+        }
+        None
     }
 
     /// A prefix that nobody uses yet.
     fn fresh(&self) -> Arc<str> {
-        let is_used = |wanted: &str| {
-            let all = self.known.iter().chain(&self.written);
-            all.clone().any(|(prefix, _)| **prefix == *wanted)
-        };
-        let mut names = (1_usize..).map(|number| format!("p{number}"));
-        Arc::from(names.find(|name| !is_used(name)).unwrap_or_default())
+        let all = self.known.iter().chain(&self.written);
+        let numbers = all.filter_map(|(prefix, _)| prefix.strip_prefix('p')?.parse::<usize>().ok());
+        let used: HashSet<usize> = numbers.collect();
+        let free = (1_usize..).find(|number| !used.contains(number)).unwrap_or_default();
+        Arc::from(format!("p{free}"))
     }
 
     /// Notes that `prefix` must be declared here unless it stands for `namespace` already.
@@ -182,7 +214,10 @@ impl Writer {
             return;
         }
         missing.push((Arc::clone(prefix), Arc::clone(namespace)));
-        self.known.push((Arc::clone(prefix), Arc::clone(namespace)));
+        let known = self.known.iter().rev().find(|(known, _)| known == prefix);
+        if known.is_none_or(|(_, known)| known != namespace) {
+            self.known.push((Arc::clone(prefix), Arc::clone(namespace)));
+        }
         self.written.push((Arc::clone(prefix), Arc::clone(namespace)));
     }
 

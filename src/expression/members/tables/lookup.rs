@@ -253,7 +253,7 @@ fn content(call: &mut Call<'_, '_>, side: Side) -> Result<Option<Body>, Thrown> 
 fn read_body(call: &mut Call<'_, '_>, side: Side) -> Outcome {
     let shape = shape(call.wanted())?;
     match content(call, side)? {
-        Some(body) => message::body_as(&body, shape),
+        Some(body) => super::message::charged(message::body_as(&body, shape)?, call),
         None => Err(Thrown::null_reference()),
     }
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::super::Member;
 use super::super::arguments::{Outcome, at, map, method, method_with, property, text};
+use super::super::{Call, Member};
 use super::lookup::shape;
+use crate::expression::library::xml::change;
 use crate::expression::library::{message, token, web};
 use crate::expression::value::Value;
+use crate::expression::value::xml::Xml;
 
 pub(super) const MESSAGE: &[Member] = &[
     property("StatusCode", "int", |v| match at(v, 0) {
@@ -27,11 +29,19 @@ pub(super) const MESSAGE: &[Member] = &[
     }),
 ];
 
+/// What was read of a body; a tree of XML takes many times its text.
+pub(super) fn charged(value: Value, call: &mut Call<'_, '_>) -> Outcome {
+    if let Value::Xml(Xml::Node(node)) = &value {
+        call.made(change::tree_bytes(node))?;
+    }
+    Ok(value)
+}
+
 pub(super) const BODY: &[Member] = &[
     method_with("As<X>", "bool preserveContent = false", "X", |call| {
         let shape = shape(call.wanted())?;
         match call.argument(0) {
-            Value::Body(body) => message::body_as(body, shape),
+            Value::Body(body) => charged(message::body_as(body, shape)?, call),
             other => Err(other.refused("IMessageBody")),
         }
     }),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::arguments::{
     Outcome, at, constructor, constructor_with, int, items, method, method_with, ok, property,
-    set_property, static_method, static_property, text,
+    set_property, static_method, static_property, static_with, text,
 };
 use super::super::{Call, Member};
 use crate::expression::library::xml::{self as library, change, declaration};
@@ -66,7 +66,16 @@ fn changed(
     Ok(Value::Null)
 }
 
-/// The same for a name and a value.
+/// The tree of a text, and counts it.
+fn parsed(call: &mut Call<'_, '_>, parse: fn(&str) -> Result<Xml, Thrown>) -> Outcome {
+    let tree = parse(text(call.arguments(), 0)?)?;
+    if let Xml::Node(node) = &tree {
+        call.made(change::tree_bytes(node))?;
+    }
+    ok(tree)
+}
+
+/// The same as [`changed`] for a name and a value.
 fn set(
     call: &mut Call<'_, '_>,
     change: impl FnOnce(&Held, Name, &Value) -> change::Made,
@@ -174,10 +183,8 @@ pub(super) const CONTAINER: &[Member] = &[
 ];
 
 pub(super) const DOCUMENT: &[Member] = &[
-    static_method("Parse", "string text", "XDocument", |v| {
-        ok(library::parse_document(text(v, 0)?)?)
-    })
-    .effect(),
+    static_with("Parse", "string text", "XDocument", |call| parsed(call, library::parse_document))
+        .effect(),
     constructor_with("params object[] content", |call| document(call, Arc::from(""), 0)),
     constructor_with("XDeclaration declaration, params object[] content", |call| {
         let text = match call.argument(0) {
@@ -202,7 +209,7 @@ fn document(call: &mut Call<'_, '_>, declared: Arc<str>, contents: usize) -> Out
 }
 
 pub(super) const ELEMENT: &[Member] = &[
-    static_method("Parse", "string text", "XElement", |v| ok(library::parse_element(text(v, 0)?)?))
+    static_with("Parse", "string text", "XElement", |call| parsed(call, library::parse_element))
         .effect(),
     constructor_with("XName name, params object[] content", |call| {
         let contents = items(call.arguments(), 1)?;
@@ -212,7 +219,7 @@ pub(super) const ELEMENT: &[Member] = &[
     }),
     constructor_with("XElement other", |call| {
         let copy = held(call.arguments())?.copy();
-        call.made(copy.extent().saturating_mul(change::NODE_BYTES))?;
+        call.made(change::tree_bytes(&copy))?;
         one(copy)
     }),
     property("Name", "XName", |v| ok(Xml::Name(held(v)?.name()))),
@@ -220,7 +227,7 @@ pub(super) const ELEMENT: &[Member] = &[
         change::set_name(held(v)?, named(v, 1)?)?;
         Ok(Value::Null)
     }),
-    property("Value", "string", |v| ok(library::node_value(held(v)?))),
+    property("Value", "string", |v| ok(library::bounded_value(held(v)?)?)),
     set_property("Value", "string value", set_value),
     method("SetValue", "object value", "void", set_value).effect(),
     method_with("SetAttributeValue", "XName name, object value", "void", |call| {
@@ -291,7 +298,7 @@ pub(super) const ATTRIBUTE: &[Member] =
             one(change::new_attribute(named(v, 0)?, at(v, 1))?)
         }),
         property("Name", "XName", |v| ok(Xml::Name(held(v)?.name()))),
-        property("Value", "string", |v| ok(library::node_value(held(v)?))),
+        property("Value", "string", |v| ok(library::bounded_value(held(v)?)?)),
         property("IsNamespaceDeclaration", "bool", |v| {
             ok(library::declared_prefix(held(v)?).is_some())
         }),

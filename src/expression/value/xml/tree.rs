@@ -4,6 +4,7 @@
 //! handle holds the topmost node besides, as it was when the handle was made: the way up stays
 //! open while any node of a tree is in use.
 
+use std::collections::HashMap;
 use std::mem::take;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -280,15 +281,63 @@ impl Held {
         let Some(parent) = parent.map(|parent| self.beside(parent)) else { return false };
         {
             let mut content = parent.node.content();
-            let is_other = |cell: &Arc<Cell>| !Arc::ptr_eq(cell, &self.node);
-            if self.kind() == Kind::Attribute {
-                content.attributes.retain(is_other);
+            let cells = if self.kind() == Kind::Attribute {
+                &mut content.attributes
             } else {
-                content.nodes.retain(is_other);
+                &mut content.nodes
+            };
+            if let Some(place) = cells.iter().position(|cell| Arc::ptr_eq(cell, &self.node)) {
+                cells.remove(place);
             }
         }
         parent.grow(|extent| extent.saturating_sub(self.extent()));
         true
+    }
+
+    /// Takes each of `nodes` out of what it is in, up to the first that is in nothing; says whether
+    /// there was none such.
+    pub fn detach_all(nodes: &[Self]) -> bool {
+        let mut parents: HashMap<usize, Self> = HashMap::new();
+        let mut is_whole = true;
+        for node in nodes {
+            let parent = take(&mut *node.node.parent()).upgrade();
+            let Some(parent) = parent.map(|parent| node.beside(parent)) else {
+                is_whole = false;
+                break;
+            };
+            parent.grow(|extent| extent.saturating_sub(node.extent()));
+            parents.entry(parent.address()).or_insert(parent);
+        }
+        for parent in parents.into_values() {
+            let owner = Arc::as_ptr(&parent.node);
+            let stays = |cell: &Arc<Cell>| std::ptr::eq(cell.parent().as_ptr(), owner);
+            let mut content = parent.node.content();
+            content.attributes.retain(stays);
+            content.nodes.retain(stays);
+        }
+        is_whole
+    }
+
+    /// Takes out all that is in it but attributes.
+    pub fn remove_nodes(&self) {
+        let cells = take(&mut self.node.content().nodes);
+        self.release(&cells);
+    }
+
+    /// Takes out all its attributes.
+    pub fn remove_attributes(&self) {
+        let cells = take(&mut self.node.content().attributes);
+        self.release(&cells);
+    }
+
+    /// Lets go of what was taken out.
+    fn release(&self, cells: &[Arc<Cell>]) {
+        let mut gone: usize = 0;
+        for cell in cells {
+            *cell.parent() = Weak::new();
+            gone = gone.saturating_add(cell.extent());
+        }
+        self.grow(|extent| extent.saturating_sub(gone));
     }
 
     /// Changes the extent of this and of all that it is in.

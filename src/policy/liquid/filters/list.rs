@@ -83,6 +83,8 @@ fn rank(one: &Datum, other: &Datum) -> Ordering {
         Datum::Bool(_) => 1,
         Datum::Int(_) | Datum::Double(_) | Datum::Decimal(_) => 2,
         Datum::Date(_) => 3,
+        Datum::List(_) => 5,
+        Datum::Object(_) => 6,
         _ => 4,
     };
     let by_kind = kind(one).cmp(&kind(other));

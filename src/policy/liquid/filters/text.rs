@@ -109,12 +109,12 @@ fn without_tags(input: &str) -> String {
     while let Some(start) = rest.find('<') {
         // A tag does not go over the end of a line, as `.` in a pattern does not.
         let tag = rest.get(start..).unwrap_or_default();
-        let end =
-            tag.find(['>', '\n']).filter(|end| tag.get(*end..).is_some_and(|t| t.starts_with('>')));
-        let (before, after) = match end {
-            Some(end) => (start, start.saturating_add(end).saturating_add(1)),
-            None => (start.saturating_add(1), start.saturating_add(1)),
-        };
+        // Where the line, or the text, is over, no tag of it ends: it stays, and is not looked at again.
+        let end = tag.find(['>', '\n']).unwrap_or(tag.len());
+        let is_tag = tag.get(end..).is_some_and(|rest| rest.starts_with('>'));
+        let end = start.saturating_add(end);
+        let after = end.saturating_add(1).min(rest.len());
+        let before = if is_tag { start } else { after };
         out.push_str(rest.get(..before).unwrap_or_default());
         rest = rest.get(after..).unwrap_or_default();
     }

@@ -19,7 +19,7 @@ struct At {
 impl Renderer {
     pub(super) fn looped(&mut self, looped: &Loop) -> Result<Flow, Stop> {
         let over = self.operand(&looped.over)?;
-        self.charge(over.breadth().saturating_mul(16))?;
+        self.charge(over.breadth().saturating_mul(16).saturating_add(over.weight()))?;
         let mut items = over.items();
         let offset = match &looped.offset {
             None => 0,

@@ -17,9 +17,9 @@ fn of_each(v: &[Value], run: impl Fn(&Held) -> Vec<Held>) -> Outcome {
 }
 
 fn remove_each(v: &[Value]) -> Outcome {
-    for item in items(v, 0)? {
-        change::remove(as_node(&item)?)?;
-    }
+    let items = items(v, 0)?;
+    let nodes = items.iter().map(|item| as_node(item).cloned()).collect::<Result<Vec<_>, _>>()?;
+    change::remove_all(&nodes)?;
     Ok(Value::Null)
 }
 
