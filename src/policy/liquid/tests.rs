@@ -39,7 +39,7 @@ fn what_looks_like_a_tag_without_end_is_looked_at_once() {
 #[test]
 fn values_of_all_kinds_have_an_order() {
     let kinds = r#""b", {}, "a", [], 1, null, true, {"x": 1}, [2], "c""#;
-    let json = format!(r#"{{"l": [{}]}}"#, vec![kinds; 8].join(", "));
+    let json = format!(r#"{{"l": [{}]}}"#, [kinds; 8].join(", "));
     let sorted = outcome("{{ body.l | Sort | Size }}", body(&json));
     assert_eq!(sorted, Ok("80".to_owned()));
 }

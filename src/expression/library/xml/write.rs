@@ -195,7 +195,9 @@ impl Writer {
         let all = self.known.iter().chain(&self.written);
         let numbers = all.filter_map(|(prefix, _)| prefix.strip_prefix('p')?.parse::<usize>().ok());
         let used: HashSet<usize> = numbers.collect();
-        let free = (1_usize..).find(|number| !used.contains(number)).unwrap_or_default();
+        // One of them is free: there is one more than there are used ones.
+        let mut numbers = 1..=used.len().saturating_add(1);
+        let free = numbers.find(|number| !used.contains(number)).unwrap_or_default();
         Arc::from(format!("p{free}"))
     }
 
