@@ -114,7 +114,7 @@ pub const LLM_CONTENT_SAFETY: Policy = Policy {
     differs: &[
         "`text:shieldPrompt` and `text:analyze` (2024-09-01) are called at the address of the backend, \
          one after the other and window by window, with the fields and parameters of its credentials; \
-         each may take 10 s. Its certificate is verified in any case, and none is shown to it.",
+         each may take 10 s. The `tls` of the backend holds.",
         "Where the service cannot be asked, answers anything but 200, or does not say what it was asked, \
          nobody passes: 500, `ContentSafetyUnavailable`.",
         "What is asked is the text of messages, prompts, inputs and instructions, as \
