@@ -34,10 +34,10 @@ use self::value::thrown::{ExceptionKind, Thrown};
 pub use self::eval::{BYTES_MAX, DEPTH_MAX, STEPS_MAX};
 pub use self::lexer::TEXT_BYTES_MAX;
 
-/// Something in an expression is wrong.
+/// Something in a text is wrong that stands in a policy: an expression, or a template.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Wrong {
-    /// Where it begins, in bytes of the text that was compiled.
+    /// Where it begins, in bytes of the text.
     pub offset: usize,
     /// How many bytes of it are wrong; 0 where something is missing at the end.
     pub length: usize,
@@ -165,12 +165,16 @@ impl fmt::Display for Expression {
 }
 
 impl Wrong {
-    fn new(span: Range<usize>, message: impl Into<String>) -> Self {
+    /// `message` is wrong of what stands in `span`.
+    #[must_use]
+    pub fn new(span: Range<usize>, message: impl Into<String>) -> Self {
         let length = span.end.saturating_sub(span.start);
         Self { offset: span.start, length, message: message.into(), remedy: None }
     }
 
-    fn mend(mut self, remedy: impl Into<String>) -> Self {
+    /// The same, mended as `remedy` says.
+    #[must_use]
+    pub fn mend(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }

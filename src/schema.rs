@@ -65,7 +65,9 @@ struct Compiled {
     /// As it was written.
     written: Value,
     library: Library,
-    /// By [`Variant::index`]; the first is made at load, the others when they are first asked for.
+    /// By [`Variant::index`]; the first is made at load, and so is what a policy prepares. Others are
+    /// made when they are first asked for: a policy that stands above operations does not know whose
+    /// schemas it will meet.
     validators: [std::sync::OnceLock<Option<Validator>>; Variant::COUNT],
     /// What types its value may have; empty for any.
     types: Vec<String>,
@@ -188,16 +190,12 @@ impl Schema {
         sample::sample(&self.0.library, &self.0.written)
     }
 
-    /// What is wrong with `value`: sentences, [`FINDINGS_MAX`] at most; nothing if it is right. Of
-    /// a value that is large, only that something is.
-    pub fn findings(&self, value: &Value, variant: Variant) -> Result<Vec<String>, Wrong> {
-        let folded;
-        let value = if variant.ignores_case {
-            folded = dialect::folded(value);
-            &folded
-        } else {
-            value
-        };
+    /// Compiles it as `variant` wants it read, if that was not done yet.
+    pub fn prepare(&self, variant: Variant) -> Result<(), Wrong> {
+        self.prepared(variant).map(drop)
+    }
+
+    fn prepared(&self, variant: Variant) -> Result<&Validator, Wrong> {
         let slot = self.0.validators.get(variant.index());
         let slot = slot.ok_or_else(|| Wrong("has no such variant".to_owned()))?;
         let compiled = slot.get_or_init(|| {
@@ -208,9 +206,21 @@ impl Schema {
             let library = Library { documents: documents.collect() };
             validator(&library, &variant.of(self.0.written.clone())).ok()
         });
-        let Some(compiled) = compiled else {
-            return Err(Wrong("cannot be compiled in the way that the policy asks for".to_owned()));
+        let wrong = || Wrong("cannot be compiled in the way that the policy asks for".to_owned());
+        compiled.as_ref().ok_or_else(wrong)
+    }
+
+    /// What is wrong with `value`: sentences, [`FINDINGS_MAX`] at most; nothing if it is right. Of
+    /// a value that is large, only that something is.
+    pub fn findings(&self, value: &Value, variant: Variant) -> Result<Vec<String>, Wrong> {
+        let folded;
+        let value = if variant.ignores_case {
+            folded = dialect::folded(value);
+            &folded
+        } else {
+            value
         };
+        let compiled = self.prepared(variant)?;
         if compiled.is_valid(value) {
             return Ok(Vec::new());
         }

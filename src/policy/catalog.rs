@@ -14,6 +14,7 @@ pub mod limits;
 pub mod llm;
 pub mod routing;
 pub mod transform;
+pub mod validation;
 pub mod watching;
 #[cfg(test)]
 mod manual;
@@ -243,10 +244,10 @@ pub const POLICIES: &[Policy] = &[
     llm::LLM_TOKEN_LIMIT,
     llm::AZURE_OPENAI_TOKEN_LIMIT,
     llm::LLM_CONTENT_SAFETY,
-    watching::VALIDATE_CONTENT,
-    watching::VALIDATE_PARAMETERS,
-    watching::VALIDATE_HEADERS,
-    watching::VALIDATE_STATUS_CODE,
+    validation::VALIDATE_CONTENT,
+    validation::VALIDATE_PARAMETERS,
+    validation::VALIDATE_HEADERS,
+    validation::VALIDATE_STATUS_CODE,
     caching::CACHE_LOOKUP,
     caching::CACHE_STORE,
     caching::CACHE_LOOKUP_VALUE,

@@ -35,8 +35,6 @@ mod render;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
-
 use crate::exchange::Exchange;
 use crate::expression::value::STRING_BYTES_MAX;
 use crate::expression::value::thrown::Thrown;
@@ -44,6 +42,7 @@ use crate::policy::Failure;
 
 use syntax::Block;
 
+pub use crate::expression::Wrong;
 pub use bind::{Body, Reads};
 
 /// The longest template, in bytes.
@@ -76,19 +75,6 @@ pub struct Template {
     reads: Reads,
     /// Whether a secret named value is part of it: then no message repeats anything of it.
     is_secret: bool,
-}
-
-/// Something in a template is wrong.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Wrong {
-    /// Where, in bytes of the template.
-    pub offset: usize,
-    /// How many bytes of it.
-    pub length: usize,
-    /// What, in one sentence without a full stop.
-    pub message: String,
-    /// How to mend it.
-    pub remedy: Option<String>,
 }
 
 /// Why a template gave no text.
@@ -129,18 +115,6 @@ impl Template {
         };
         let bound = bind::bound(self.reads, body, exchange).map_err(failed)?;
         render::render(&self.block, bound).map_err(failed)
-    }
-}
-
-impl Wrong {
-    fn new(range: Range<usize>, message: impl Into<String>) -> Self {
-        let length = range.end.saturating_sub(range.start);
-        Self { offset: range.start, length, message: message.into(), remedy: None }
-    }
-
-    fn mend(mut self, remedy: impl Into<String>) -> Self {
-        self.remedy = Some(remedy.into());
-        self
     }
 }
 

@@ -19,7 +19,7 @@ use crate::exchange::Exchange;
 use crate::expression::Expected;
 use crate::expression::value::Value;
 use crate::policy::build::Builder;
-use crate::policy::catalog::watching::VALIDATE_STATUS_CODE;
+use crate::policy::catalog::validation::VALIDATE_STATUS_CODE;
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, Term, text_of};

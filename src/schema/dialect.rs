@@ -59,6 +59,16 @@ impl Variant {
     }
 }
 
+/// Whether a policy can have what `pointer` leads to read in a [`Variant`]: other places of a
+/// document are not known to be schemas.
+pub fn is_reread(pointer: &str) -> bool {
+    let mut steps = pointer.trim_start_matches('#').split('/').skip(1);
+    match (steps.next(), steps.next()) {
+        (None | Some(""), _) | (Some("$defs" | "definitions"), _) => true,
+        (first, second) => first == Some("components") && second == Some("schemas"),
+    }
+}
+
 /// The schema or document as JSON Schema.
 pub(super) fn normal(mut document: Value) -> Value {
     // What it calls itself is not what others here call it.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{Builder, secrets};
-use crate::expression::{self, Expression};
-use crate::fault::Fault;
+use crate::expression::{self, Expression, Wrong};
+use crate::fault::{Fault, Place};
 use crate::policy::liquid::Template;
 use crate::policy::markup::{Element, Text};
 use crate::policy::operand::{Computed, Operand, Term};
@@ -57,10 +57,7 @@ impl Builder<'_> {
                 None
             }
             Err(wrong) => {
-                let fault = Fault::new(text.place_at(wrong.offset), wrong.message);
-                let mut fault = fault.wide(wrong.length);
-                fault.remedy = wrong.remedy;
-                self.faults.push(fault);
+                self.faults.push(fault(text.place_at(wrong.offset), wrong));
                 None
             }
         }
@@ -131,10 +128,7 @@ impl Builder<'_> {
             }
             Err(wrongs) => {
                 for wrong in wrongs {
-                    let place = text.expression_place(wrong.offset);
-                    let mut fault = Fault::new(place, wrong.message).wide(wrong.length);
-                    fault.remedy = wrong.remedy;
-                    self.faults.push(fault);
+                    self.faults.push(fault(text.expression_place(wrong.offset), wrong));
                 }
                 return None;
             }
@@ -156,6 +150,13 @@ impl Builder<'_> {
         let (place, is_secret) = (text.place(), text.is_secret());
         Some(Operand::Computed(Arc::new(Computed { expression: compiled, place, is_secret })))
     }
+}
+
+/// What is wrong at `place`.
+fn fault(place: Place, wrong: Wrong) -> Fault {
+    let mut fault = Fault::new(place, wrong.message).wide(wrong.length);
+    fault.remedy = wrong.remedy;
+    fault
 }
 
 /// What an expression reads.

@@ -22,7 +22,7 @@ use crate::policy::operand::Operand;
 use crate::policy::program::{Action, Needs};
 use crate::policy::{Failure, Side};
 use crate::schema::Schema;
-use crate::schema::dialect::Variant;
+use crate::schema::dialect::{self, Variant};
 
 /// The largest body that may be validated, in bytes.
 pub const SIZE_MAX: u64 = 4 << 20;
@@ -147,6 +147,7 @@ fn read_content(builder: &mut Builder<'_>, element: &Element) -> Option<Validate
         builder.fault(element, message, "take it out, or turn the body into JSON first");
         return None;
     }
+    let variant = Variant { additional, ignores_case: ignores_case.unwrap_or(false) };
     let schema = match (&id, &pointer) {
         (None, None) => None,
         (None, Some(_)) => {
@@ -157,11 +158,22 @@ fn read_content(builder: &mut Builder<'_>, element: &Element) -> Option<Validate
             let place = element.attribute("schema-id").map(|it| it.value.place());
             let place = place.unwrap_or_else(|| element.place.clone());
             let pointer = pointer.as_deref().unwrap_or("#");
-            let found = builder.references.schema(id, pointer, &place, builder.faults);
-            Some(found?)
+            if variant != Variant::default() && !dialect::is_reread(pointer) {
+                let message = format!("what `{pointer}` leads to is read as it stands");
+                let remedy = "put the schema below #/components/schemas, or take \
+                              `allow-additional-properties` and `case-insensitive-property-names` out";
+                builder.fault(element, message, remedy);
+                return None;
+            }
+            let found = builder.references.schema(id, pointer, &place, builder.faults)?;
+            if let Err(wrong) = found.prepare(variant) {
+                let message = format!("the schema `{id}` {}", wrong.0);
+                builder.fault(element, message, "take out what the policy asks for beside it");
+                return None;
+            }
+            Some(found)
         }
     };
-    let variant = Variant { additional, ignores_case: ignores_case.unwrap_or(false) };
     let kind = kind.map(|kind| essence(&kind)).filter(|kind| !kind.is_empty()).map(Arc::from);
     Some(Validated { kind, schema, action: action?, variant })
 }

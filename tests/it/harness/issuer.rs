@@ -17,7 +17,7 @@ use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::sign::Signer;
-use openssl::ssl::{SslAcceptor, SslMethod};
+use openssl::ssl::SslAcceptor;
 use openssl::x509::X509;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -114,7 +114,6 @@ impl SigningKey {
 impl Issuer {
     pub(crate) fn new() -> Self {
         let authority = Authority::new();
-        let issued = authority.issue("localhost");
         let state = State {
             name: String::new(),
             key: SigningKey::new(1),
@@ -129,12 +128,7 @@ impl Issuer {
             life: 3_600,
         };
         let state = Arc::new(Mutex::new(state));
-        let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).expect("TLS");
-        let certificate = X509::from_pem(&issued.certificate).expect("a certificate");
-        acceptor.set_certificate(&certificate).expect("a certificate");
-        let key = PKey::private_key_from_pem(&issued.key).expect("a key");
-        acceptor.set_private_key(&key).expect("its key");
-        let acceptor = acceptor.build();
+        let acceptor = authority.acceptor("localhost");
         let told = Arc::clone(&state);
         let listening = Backend::raw(move |stream, _number| serve(&acceptor, stream, &told));
         // The certificate is for the name.

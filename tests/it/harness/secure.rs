@@ -6,9 +6,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use openssl::pkey::PKey;
-use openssl::ssl::{SslAcceptor, SslMethod};
-use openssl::x509::X509;
+use openssl::ssl::SslAcceptor;
 
 use super::backend::{Backend, Seen};
 use super::message::{self, Reader};
@@ -30,13 +28,7 @@ impl Secure {
         answer: impl Fn(&Seen) -> Option<Vec<u8>> + Send + Sync + 'static,
     ) -> Self {
         let authority = Authority::new();
-        let issued = authority.issue("localhost");
-        let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).expect("TLS");
-        let certificate = X509::from_pem(&issued.certificate).expect("a certificate");
-        acceptor.set_certificate(&certificate).expect("a certificate");
-        let key = PKey::private_key_from_pem(&issued.key).expect("a key");
-        acceptor.set_private_key(&key).expect("its key");
-        let acceptor = acceptor.build();
+        let acceptor = authority.acceptor("localhost");
         let seen = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&seen);
         let listening =

@@ -9,7 +9,7 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
-use openssl::ssl::{SslConnector, SslMethod, SslStream};
+use openssl::ssl::{SslAcceptor, SslConnector, SslMethod, SslStream};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Builder, X509NameBuilder};
 
@@ -57,6 +57,17 @@ impl Authority {
             certificate: builder.build().to_pem().expect("text"),
             key: key.private_key_to_pem_pkcs8().expect("text"),
         }
+    }
+
+    /// What a server needs that is `host`.
+    pub(crate) fn acceptor(&self, host: &str) -> SslAcceptor {
+        let issued = self.issue(host);
+        let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).expect("TLS");
+        let certificate = X509::from_pem(&issued.certificate).expect("a certificate");
+        builder.set_certificate(&certificate).expect("a certificate");
+        let key = PKey::private_key_from_pem(&issued.key).expect("a key");
+        builder.set_private_key(&key).expect("its key");
+        builder.build()
     }
 
     /// What a client needs that trusts the authority and offers `protocols`.
