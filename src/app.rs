@@ -153,7 +153,7 @@ impl App {
             log: Arc::clone(&log),
             state: Arc::clone(&state),
         };
-        let keys = fetching::keys(&gateway, fetching::host(settings, &environment));
+        let keys = fetching::keys(&gateway, settings, &environment)?;
         let posting = Posting::of(&gateway);
         let shown = operators::shown(&gateway, &refresh.status, started);
         let witness = record::witness(Arc::clone(&log), Arc::clone(&clock));

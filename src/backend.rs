@@ -1,5 +1,6 @@
 //! Backends: where requests go, and how a URL of the configuration becomes an address.
 
+pub mod authorization;
 pub mod document;
 pub mod event_hub;
 pub mod principal;

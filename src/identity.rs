@@ -5,9 +5,11 @@
 //! nothing again. What nobody has asked for for an hour is let go.
 
 mod ask;
+mod authorized;
 pub mod form;
 pub mod grant;
 pub mod host;
+pub mod kept;
 mod supply;
 
 use std::collections::HashMap;
@@ -26,6 +28,7 @@ use crate::time::{Clock, SystemClock, Timestamp};
 pub use ask::ANSWER_BYTES_MAX;
 use ask::Asker;
 use host::Host;
+use kept::Shelf;
 pub use supply::Standing;
 use supply::Supply;
 
@@ -91,10 +94,16 @@ impl Identities {
         supplies.values().map(Arc::clone).collect()
     }
 
-    /// Gets the tokens that are asked for, for ever; `host` is how the machine gives them.
-    pub async fn keep(&self, host: Host, fetcher: Arc<Fetcher>, clock: Arc<SystemClock>) {
+    /// Gets the tokens that are asked for, for ever; `host` is how the machine gives them, and in `kept`
+    /// lies what became of consents.
+    pub async fn keep(
+        &self,
+        (host, kept): (Host, Shelf),
+        fetcher: Arc<Fetcher>,
+        clock: Arc<SystemClock>,
+    ) {
         let mut keeping = Keeping {
-            asker: Arc::new(Asker { fetcher, host }),
+            asker: Arc::new(Asker { fetcher, host, shelf: kept }),
             clock: Arc::clone(&clock),
             tasks: JoinSet::new(),
             kept: Vec::new(),

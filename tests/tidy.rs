@@ -56,6 +56,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "configuration",
             "control",
             "identity/grant",
+            "identity/kept",
             "jwt/json",
             "telemetry/access_log",
             "telemetry/policy_trace",

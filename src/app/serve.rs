@@ -30,6 +30,7 @@ use crate::counters::shared::Upkeep;
 use crate::events::{Events, Sender};
 use crate::identity::Identities;
 use crate::identity::host::Host;
+use crate::identity::kept::Shelf;
 use crate::issuer::known::Issuers;
 use crate::proxy::Gateway;
 use crate::proxy::listener::{Listener, Proxied};
@@ -70,6 +71,7 @@ pub(super) struct Keys {
     pub(super) live: Arc<Live>,
     /// The tokens that say who the gateway is.
     pub(super) identities: Arc<Identities>,
+    pub(super) shelf: Shelf,
     /// Whom the machine says that it is.
     pub(super) host: Host,
     /// How it is fetched.
@@ -154,10 +156,10 @@ impl Serving {
         let (stop, stopped) = watch::channel(false);
         let clients = runtime.spawn(clients.serve(stopped.clone()));
         runtime.spawn(sweep(caller, Arc::clone(&clock)));
-        let Keys { issuers, live, identities, host, fetcher } = keys;
+        let Keys { issuers, live, identities, host, shelf, fetcher } = keys;
         let fetcher = Arc::new(fetcher);
         let (own, steady) = (Arc::clone(&fetcher), Arc::clone(&clock));
-        runtime.spawn(async move { identities.keep(host, own, steady).await });
+        runtime.spawn(async move { identities.keep((host, shelf), own, steady).await });
         let steady = Arc::clone(&clock);
         runtime.spawn(async move { issuers.keep(live, fetcher, steady).await });
         let Posting { events, live, sender } = posting;

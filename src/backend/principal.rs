@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::authorization::Authorization;
 use super::document::Url;
 use crate::digest::whole_digest;
 use crate::secret::Secret;
@@ -50,6 +51,18 @@ pub enum Kind {
     Principal(Principal),
     /// Whoever the machine says that the gateway is; of several the one of this id.
     Host(Option<Arc<str>>),
+    /// Whoever has allowed it something at another service.
+    Authorization(Arc<Authorization>),
+}
+
+impl Proof {
+    /// What tells it from others: its kind, and what it is.
+    pub(super) fn parts(&self) -> (&[u8], &[u8]) {
+        match self {
+            Self::Secret(secret) => (b"secret", secret.expose().as_bytes()),
+            Self::TokenFile(path) => (b"file", path.as_os_str().as_encoded_bytes()),
+        }
+    }
 }
 
 impl Principals {
@@ -76,10 +89,7 @@ impl Who {
     fn principal(known: Principal) -> Self {
         let endpoint = known.endpoint.to_string();
         let id = known.client_id.as_bytes();
-        let (how, proof) = match &known.proof {
-            Proof::Secret(secret) => (b"secret".as_slice(), secret.expose().as_bytes()),
-            Proof::TokenFile(path) => (b"file".as_slice(), path.as_os_str().as_encoded_bytes()),
-        };
+        let (how, proof) = known.proof.parts();
         let fingerprint = whole_digest([endpoint.as_bytes(), id, how, proof]);
         Self { kind: Kind::Principal(known), fingerprint }
     }
@@ -90,11 +100,18 @@ impl Who {
         Self { kind: Kind::Host(client), fingerprint }
     }
 
+    /// Whoever has allowed it something.
+    pub fn authorization(known: &Arc<Authorization>) -> Self {
+        let fingerprint = known.fingerprint();
+        Self { kind: Kind::Authorization(Arc::clone(known)), fingerprint }
+    }
+
     /// The id of the client, if one is meant.
     pub fn client_id(&self) -> Option<&str> {
         match &self.kind {
             Kind::Principal(known) => Some(&known.client_id),
             Kind::Host(client) => client.as_deref(),
+            Kind::Authorization(known) => Some(&known.client_id),
         }
     }
 }

@@ -13,6 +13,7 @@ use http::HeaderName;
 
 use super::items::Items;
 use crate::backend::BaseUrl;
+use crate::backend::authorization::Authorizations;
 use crate::backend::event_hub::EventHub;
 use crate::backend::principal::Principals;
 use crate::fault::Layout;
@@ -59,6 +60,8 @@ pub struct Config {
     pub backends: Vec<Backend>,
     /// As whom the gateway gets tokens.
     pub principals: Arc<Principals>,
+    /// What it has been allowed at other services.
+    pub authorizations: Arc<Authorizations>,
     /// Host names the gateway answers to over TLS with a certificate of their own.
     pub host_names: Vec<HostName>,
     /// The documents that schemas stand in.

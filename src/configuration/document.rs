@@ -11,6 +11,7 @@ mod party;
 mod backend;
 mod logger;
 mod identity;
+mod authorization;
 mod value;
 mod later;
 mod limits;
@@ -29,6 +30,7 @@ pub use api::{
     Api, KeyParameterNames, Operation, OperationResponse, Protocol, Representation, VersionSet,
     VersioningScheme,
 };
+pub use authorization::ProviderAuthorization;
 pub use backend::{Authorization, Backend, Certificate, Credentials, HostName, Tls};
 pub use content::{OperationRequest, Parameter, SchemaDocument};
 pub use file::{ConfigurationFile, Gateway, NamedGateway};
@@ -80,6 +82,8 @@ pub struct Document {
     pub backends: Items<Backend>,
     /// `identities` of all files.
     pub identities: Items<ClientIdentity>,
+    /// `authorizations` of all files.
+    pub authorizations: Items<ProviderAuthorization>,
     /// `hostNames` of all files.
     pub host_names: Items<HostName>,
     /// `schemas` of all files.
@@ -255,6 +259,7 @@ impl Document {
         self.loggers.add(number, &part.loggers);
         self.backends.add(number, &part.backends);
         self.identities.add(number, &part.identities);
+        self.authorizations.add(number, &part.authorizations);
         self.host_names.add(number, &part.host_names);
         self.schemas.add(number, &part.schemas);
         self.references.extend(part.references.iter().cloned());

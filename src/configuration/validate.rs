@@ -17,6 +17,7 @@ mod subscription;
 mod backend;
 mod logger;
 mod identity;
+mod authorization;
 mod limits;
 mod kept;
 mod gateways;
@@ -146,6 +147,7 @@ impl Validator<'_> {
             loggers,
             backends: self.backends(),
             principals: self.principals(),
+            authorizations: self.authorizations(),
             host_names,
             schemas: Arc::clone(&self.schemas),
             policy: self.policy(document.policy.as_deref()),

@@ -9,12 +9,13 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 
 use super::form::Form;
-use super::grant::{self, Nothing};
+use super::grant::{self, Given, Nothing};
 use super::host::Host;
+use super::kept::{Shelf, Unkept};
 use crate::backend::document::Url;
 use crate::backend::principal::{Kind, Proof};
 use crate::caller::fetch::{Ask, Fetcher, Local, Unfetched, Wanted};
-use crate::policy::identity::asked::{Asked, Ungot};
+use crate::policy::identity::asked::{Asked, Token, Ungot};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -31,11 +32,13 @@ pub(super) struct Asker {
     pub(super) fetcher: Arc<Fetcher>,
     /// How the machine gives them.
     pub(super) host: Host,
+    /// What became of consents.
+    pub(super) shelf: Shelf,
 }
 
 /// Why none was got.
 #[derive(Debug, thiserror::Error)]
-enum NoToken {
+pub(super) enum NoToken {
     #[error(
         "no identity of this gateway has the client id `{0}`, and its machine gives no tokens: add it \
          to `identities`"
@@ -56,6 +59,15 @@ enum NoToken {
     Unfetched(String, Unfetched),
     #[error("no token from {0}: {1}")]
     Nothing(String, Nothing),
+    #[error(
+        "no token from {0}: {1}. What was consented to counts no more: have it consented to again, and \
+         write the new `refreshToken` of the authorization"
+    )]
+    Revoked(String, Nothing),
+    #[error("what was got last for the authorization is not known: {0}")]
+    Unkept(#[from] Unkept),
+    #[error("somebody else is getting a token for the authorization, and does not get done")]
+    Claimed,
 }
 
 impl Asker {
@@ -64,11 +76,14 @@ impl Asker {
         &self,
         asked: &Asked,
         now: Timestamp,
-    ) -> Result<(Secret, Duration), Ungot> {
+    ) -> Result<(Token, Duration), Ungot> {
         let resource = &asked.resource;
         let got = match (&asked.who.kind, &self.host) {
             (Kind::Principal(own), _) => {
                 self.granted(&own.endpoint, (&own.client_id, &own.proof), resource, now).await
+            }
+            (Kind::Authorization(own), _) => {
+                self.authorized(own, &asked.who.fingerprint, now).await
             }
             (Kind::Host(named), Host::Workload { endpoint, file, client }) => {
                 match named.as_ref().or(client.as_ref()) {
@@ -92,7 +107,7 @@ impl Asker {
                 let place = endpoint.base.to_string();
                 let answer = self.fetcher.local(local, now).await;
                 let hidden = [value.clone()];
-                read(place, answer, &hidden, now)
+                read(place, answer, &hidden, None, now).map(plain)
             }
             (Kind::Host(_), Host::Wrong(why)) => Err(NoToken::Wrong(Arc::clone(why))),
             (Kind::Host(Some(named)), Host::None) => Err(NoToken::Unknown(Arc::clone(named))),
@@ -107,7 +122,7 @@ impl Asker {
         (client, proof): (&str, &Proof),
         resource: &str,
         now: Timestamp,
-    ) -> Result<(Secret, Duration), NoToken> {
+    ) -> Result<(Token, Duration), NoToken> {
         let mut form = Form::asking("client_credentials");
         form.add("scope", &scope(resource));
         let request = match proof {
@@ -117,20 +132,29 @@ impl Asker {
         let ask = Ask::Form(&request.form, request.authorization.as_ref());
         let wanted = Wanted { url: endpoint, ca: None, bytes_max: ANSWER_BYTES_MAX };
         let answer = self.fetcher.fetch(wanted, ask, now).await;
-        read(endpoint.to_string(), answer, &request.hidden, now)
+        read(endpoint.to_string(), answer, &request.hidden, None, now).map(plain)
     }
 }
 
-fn read(
+/// What `place` answers; a token of which nothing says how long it is good is taken to be so for as long
+/// as is `usual`.
+pub(super) fn read(
     place: String,
     answer: Result<crate::caller::fetch::Answer, Unfetched>,
     hidden: &[Secret],
+    usual: Option<Duration>,
     now: Timestamp,
-) -> Result<(Secret, Duration), NoToken> {
+) -> Result<Given, NoToken> {
     match answer {
-        Ok(answer) => grant::read(&answer, hidden, now).map_err(|why| NoToken::Nothing(place, why)),
+        Ok(answer) => {
+            grant::read(&answer, hidden, usual, now).map_err(|why| NoToken::Nothing(place, why))
+        }
         Err(why) => Err(NoToken::Unfetched(place, why)),
     }
+}
+
+fn plain(given: Given) -> (Token, Duration) {
+    (given.token, given.life)
 }
 
 /// What an endpoint of the second version calls all that a service allows.
@@ -143,7 +167,7 @@ fn scope(resource: &str) -> String {
 }
 
 /// The token in the file at `path`, as it is now.
-async fn assertion(path: &Path) -> Result<Secret, NoToken> {
+pub(super) async fn assertion(path: &Path) -> Result<Secret, NoToken> {
     let file = path.to_owned();
     let read = spawn_blocking(move || {
         let mut text = String::new();
@@ -161,7 +185,10 @@ impl From<NoToken> for Ungot {
             NoToken::Wrong(_)
             | NoToken::File(..)
             | NoToken::Unfetched(..)
-            | NoToken::Nothing(..) => Self::REFUSED,
+            | NoToken::Nothing(..)
+            | NoToken::Revoked(..)
+            | NoToken::Unkept(_)
+            | NoToken::Claimed => Self::REFUSED,
         };
         Self { reason, message: Arc::from(none.to_string()) }
     }

@@ -47,6 +47,15 @@ impl Form {
         Request { form: Secret::new(self.0), authorization, hidden }
     }
 
+    /// Sent by `client`, which shows its secret in the form: not what the standard wants, but what some
+    /// providers do.
+    pub fn with_secret_inside(mut self, client: &str, secret: &Secret) -> Request {
+        self.add("client_id", client);
+        self.add("client_secret", secret.expose());
+        let hidden = vec![secret.clone(), Secret::new(encoded(secret.expose()))];
+        Request { form: Secret::new(self.0), authorization: None, hidden }
+    }
+
     /// Sent by `client`, which proves who it is by a token of its own or of somebody else.
     pub fn with_assertion(mut self, client: &str, assertion: Secret) -> Request {
         self.add("client_id", client);

@@ -1,13 +1,15 @@
-//! What a token endpoint answers (RFC 6749, section 5): a token, or why there is none.
+//! What a token endpoint answers (RFC 6749, section 5): a token and what it is good for, or why there
+//! is none.
 
 use std::time::Duration;
 
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::caller::fetch::Answer;
 use crate::jwt;
+use crate::policy::identity::asked::Token;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -27,7 +29,23 @@ struct Granted {
     expires_in: Option<Value>,
     /// In seconds since the epoch: endpoints of machines say this.
     expires_on: Option<Value>,
+    /// What the next token is got with.
+    refresh_token: Option<String>,
 }
+
+/// A token, and what comes with it.
+#[derive(Debug)]
+pub struct Given {
+    /// The token.
+    pub token: Token,
+    /// How long it is good.
+    pub life: Duration,
+    /// What the next one is got with, if that is another thing than before.
+    pub refresh: Option<Secret>,
+}
+
+/// What of an answer is nobody's but ours.
+const OURS: [&str; 2] = ["access_token", "refresh_token"];
 
 /// What is read of an answer without one.
 #[derive(Default, Deserialize)]
@@ -60,16 +78,20 @@ pub enum Nothing {
     Over,
 }
 
-/// The token in `answer`, and how long it is good from `now` on. Nothing of what is `hidden` is told.
+/// The token in `answer`, good from `now` on: as long as the answer says, or the token, or `usual` where
+/// neither does. Nothing of what is `hidden` is told.
 pub fn read(
     answer: &Answer,
     hidden: &[Secret],
+    usual: Option<Duration>,
     now: Timestamp,
-) -> Result<(Secret, Duration), Nothing> {
+) -> Result<Given, Nothing> {
     if answer.status != StatusCode::OK {
         let refusal: Refusal = serde_json::from_slice(&answer.body).unwrap_or_default();
         return Err(Nothing::Refused(answer.status.as_u16(), refusal.told(hidden)));
     }
+    let mut all: Map<String, Value> =
+        serde_json::from_slice(&answer.body).map_err(|_other| Nothing::Form)?;
     let granted: Granted = serde_json::from_slice(&answer.body).map_err(|_other| Nothing::Form)?;
     if !granted.kind.eq_ignore_ascii_case("bearer") {
         return Err(Nothing::Kind);
@@ -83,8 +105,14 @@ pub fn read(
     let end = |value| seconds(value).map(|end| until(end, now));
     let said = said.or_else(|| granted.expires_on.as_ref().and_then(end));
     let own = || Some(jwt::unverified(text.expose()).ok()?.expires()?.since(now));
-    let life = said.or_else(own).ok_or(Nothing::Endless)?.min(LIFE_MAX);
-    if life.is_zero() { Err(Nothing::Over) } else { Ok((text, life)) }
+    let life = said.or_else(own).or(usual).ok_or(Nothing::Endless)?.min(LIFE_MAX);
+    if life.is_zero() {
+        return Err(Nothing::Over);
+    }
+    all.retain(|name, _value| !OURS.contains(&name.as_str()));
+    let claims = Secret::new(Value::Object(all).to_string());
+    let refresh = granted.refresh_token.filter(|it| !it.is_empty()).map(Secret::new);
+    Ok(Given { token: Token { text, claims }, life, refresh })
 }
 
 /// How long it is until so many seconds after the epoch.
@@ -100,8 +128,11 @@ fn seconds(value: &Value) -> Option<u64> {
 impl Refusal {
     /// What the endpoint says, in so far as it may be repeated.
     fn told(&self, hidden: &[Secret]) -> String {
-        let all = format!("{} {}", self.error, self.error_description);
-        if all.trim().is_empty() || hidden.iter().any(|hidden| all.contains(hidden.expose())) {
+        let is_shown = |text: &&str| !hidden.iter().any(|hidden| text.contains(hidden.expose()));
+        let parts = [self.error.as_str(), self.error_description.as_str()];
+        let all: Vec<&str> = parts.into_iter().filter(is_shown).collect();
+        let all = all.join(" ");
+        if all.trim().is_empty() {
             return String::new();
         }
         let is_plain = |character: &char| !character.is_control();
@@ -119,7 +150,20 @@ mod tests {
     fn reading(status: u16, body: &str) -> Result<(Secret, Duration), Nothing> {
         let status = StatusCode::from_u16(status).unwrap();
         let answer = Answer { status, body: body.as_bytes().to_vec() };
-        read(&answer, &[Secret::new("other"), Secret::new("hunter2")], NOW)
+        let given = read(&answer, &[Secret::new("other"), Secret::new("hunter2")], None, NOW)?;
+        Ok((given.token.text, given.life))
+    }
+
+    #[test]
+    fn what_comes_with_a_token_is_kept_apart_from_what_the_next_is_got_with() {
+        let body =
+            r#"{"access_token":"a","token_type":"Bearer","refresh_token":"r","team":{"id":7}}"#;
+        let answer = Answer { status: StatusCode::OK, body: body.as_bytes().to_vec() };
+        let given = read(&answer, &[], Some(Duration::from_mins(5)), NOW).unwrap();
+        assert_eq!(given.life, Duration::from_mins(5));
+        assert_eq!(given.refresh.unwrap().expose(), "r");
+        let claims = given.token.claims.expose();
+        assert_eq!(claims, r#"{"token_type":"Bearer","team":{"id":7}}"#);
     }
 
     #[test]
@@ -163,7 +207,7 @@ mod tests {
         assert_eq!(told(401, refused), "the status is 401: invalid_client nosuch client");
         assert_eq!(told(500, "<html>"), "the status is 500");
         let echo = r#"{"error":"invalid_client","error_description":"not hunter2"}"#;
-        assert_eq!(told(400, echo), "the status is 400");
+        assert_eq!(told(400, echo), "the status is 400: invalid_client");
         let long = format!(r#"{{"error":"{}"}}"#, "x".repeat(1_000));
         assert!(told(400, &long).len() < 300);
         assert_eq!(told(302, ""), "the status is 302");

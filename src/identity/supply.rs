@@ -9,9 +9,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use super::ask::Asker;
-use crate::policy::identity::asked::{Answer, Asked, Ungot};
+use crate::policy::identity::asked::{Answer, Asked, Token, Ungot};
 use crate::rpc::jitter;
-use crate::secret::Secret;
 use crate::time::{Clock, SystemClock, Timestamp};
 
 /// The longest pause after the first failure, and after many.
@@ -48,7 +47,7 @@ struct State {
 
 #[derive(Debug)]
 struct Held {
-    text: Secret,
+    token: Token,
     since: Timestamp,
     until: Timestamp,
 }
@@ -124,7 +123,7 @@ impl Supply {
                 Ok((token, life)) => {
                     longest = RETRY_MIN;
                     // From before it was asked for: it may have been made at once.
-                    self.take(Held { text: token, since: began, until: began + life });
+                    self.take(Held { token, since: began, until: began + life });
                     pause(life)
                 }
                 Err(ungot) => {
@@ -196,8 +195,8 @@ impl Supply {
 }
 
 impl State {
-    fn good(&self, now: Timestamp) -> Option<&Secret> {
-        self.token.as_ref().filter(|held| now < held.until).map(|held| &held.text)
+    fn good(&self, now: Timestamp) -> Option<&Token> {
+        self.token.as_ref().filter(|held| now < held.until).map(|held| &held.token)
     }
 
     fn answer(&self, now: Timestamp) -> Option<Answer> {
@@ -234,7 +233,7 @@ mod tests {
     }
 
     fn held(text: &str, seconds: u64) -> Held {
-        Held { text: Secret::new(text), since: NOW, until: NOW + Duration::from_secs(seconds) }
+        Held { token: Token::plain(text), since: NOW, until: NOW + Duration::from_secs(seconds) }
     }
 
     fn refused() -> Ungot {
@@ -250,10 +249,10 @@ mod tests {
         supply.take(held("a", 60));
         supply.fail(refused());
         let last = NOW + Duration::from_micros(59_999_999);
-        assert_eq!(supply.answer(last), Some(Ok(Secret::new("a"))));
+        assert_eq!(supply.answer(last), Some(Ok(Token::plain("a"))));
         assert_eq!(supply.answer(NOW + Duration::from_mins(1)), Some(Err(refused())));
         supply.take(held("b", 120));
-        assert_eq!(supply.answer(NOW + Duration::from_secs(61)), Some(Ok(Secret::new("b"))));
+        assert_eq!(supply.answer(NOW + Duration::from_secs(61)), Some(Ok(Token::plain("b"))));
         // Ended without a failure: it is asked for again.
         assert_eq!(supply.answer(NOW + Duration::from_secs(121)), None);
         let standing = supply.standing();

@@ -13,6 +13,7 @@
 //! have a variable, because the request has gone.
 
 pub mod asked;
+pub mod context;
 
 use std::sync::Arc;
 
@@ -137,7 +138,7 @@ impl ManagedIdentity {
         exchange: &mut Exchange,
     ) -> Result<Option<HeaderValue>, Failure> {
         let token = match answer {
-            Ok(token) => Some(token),
+            Ok(token) => Some(token.text),
             Err(_ignored) if self.ignores_error => None,
             Err(ungot) => return Err(ungot.into()),
         };

@@ -46,14 +46,13 @@ use crate::policy::build::document::{Owner, build as build_document};
 use crate::policy::build::references::References;
 use crate::policy::cross_domain::flash::document;
 use crate::policy::cross_domain::preflight;
-use crate::policy::identity::asked::Answer as Obtained;
+use crate::policy::identity::asked::{Answer as Obtained, Token};
 use crate::policy::machine::{Machine, Ran};
 use crate::policy::markup::{self, NamedValues};
 use crate::policy::operand::text_of;
 use crate::policy::program::{Document, Program};
 use crate::policy::{Failure, Scope};
 use crate::route::template::Parameters;
-use crate::secret::Secret;
 use crate::time::Timestamp;
 
 use driver::Driver;
@@ -283,7 +282,7 @@ impl Run {
     /// The next token of the gateway's own.
     fn token(&self) -> Obtained {
         let mut tokens = self.tokens.borrow_mut();
-        if tokens.is_empty() { Ok(Secret::new("own-token")) } else { tokens.remove(0) }
+        if tokens.is_empty() { Ok(Token::plain("own-token")) } else { tokens.remove(0) }
     }
 
     /// The next answer of the backend.

@@ -64,7 +64,7 @@ impl Variant {
 pub fn is_reread(pointer: &str) -> bool {
     let mut steps = pointer.trim_start_matches('#').split('/').skip(1);
     match (steps.next(), steps.next()) {
-        (None | Some(""), _) | (Some("$defs" | "definitions"), _) => true,
+        (None | Some("" | "$defs" | "definitions"), _) => true,
         (first, second) => first == Some("components") && second == Some("schemas"),
     }
 }

@@ -30,6 +30,7 @@ mod events;
 mod together;
 mod websocket;
 mod protocols;
+mod authorizations;
 mod backends;
 mod strictness;
 mod bounds;

@@ -49,6 +49,7 @@ struct Listed {
     named_values: BTreeSet<String>,
     backends: BTreeSet<String>,
     loggers: BTreeSet<String>,
+    authorizations: BTreeSet<String>,
     fragments: BTreeSet<String>,
     schemas: BTreeSet<String>,
     placeholders: BTreeSet<String>,
@@ -140,11 +141,13 @@ fn one(path: &Path, text: &str, sources: &mut Sources, assumed: &mut Listed) -> 
         }
     }
     if let Some(seen) = references.assumed {
-        let Assumed { backends, loggers, fragments, schemas, placeholders } = seen.into_inner();
+        let seen = seen.into_inner();
+        let Assumed { backends, loggers, authorizations, fragments, schemas, placeholders } = seen;
         assumed.schemas.extend(schemas);
         assumed.placeholders.extend(placeholders);
         assumed.backends.extend(backends);
         assumed.loggers.extend(loggers);
+        assumed.authorizations.extend(authorizations);
         assumed.fragments.extend(fragments);
     }
     faults.sort();
@@ -180,6 +183,7 @@ fn as_text(checked: &[Checked], assumed: &Listed, sources: &Sources, out: &mut i
         ("named values", &assumed.named_values),
         ("backends", &assumed.backends),
         ("loggers", &assumed.loggers),
+        ("authorizations", &assumed.authorizations),
         ("fragments", &assumed.fragments),
         ("schemas", &assumed.schemas),
         ("placeholders", &assumed.placeholders),

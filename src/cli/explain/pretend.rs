@@ -27,7 +27,6 @@ use crate::policy::machine::{Effect, Event, Machine};
 use crate::policy::routing::Forward;
 use crate::policy::send::outgoing::Outgoing;
 use crate::policy::tokens::asked::{Asked, Authentic};
-use crate::secret::Secret;
 
 /// What a run asked of the world.
 #[derive(Debug, Default)]
@@ -190,7 +189,7 @@ impl Pretended {
 
     fn obtain(&mut self, asked: &identity::Asked, by: &str) -> Event {
         self.asked.push(format!("gets {asked}, for {by}; taken as there"));
-        Event::Obtained(Ok(Secret::new(PRETENDED_TOKEN)))
+        Event::Obtained(Ok(identity::Token::plain(PRETENDED_TOKEN)))
     }
 
     fn call(&mut self, outgoing: &Outgoing, by: &str) -> Event {

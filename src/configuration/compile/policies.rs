@@ -68,6 +68,7 @@ impl Common {
             backends,
             loggers: Arc::clone(&loggers),
             principals: Arc::clone(&config.principals),
+            authorizations: Arc::clone(&config.authorizations),
             holding,
             disabled,
             schemas: Arc::clone(&config.schemas),
@@ -89,6 +90,7 @@ impl Common {
             && self.backends.iter().map(meaning).eq(config.backends.iter().map(meaning))
             && *self.loggers == super::loggers(config)
             && self.principals == config.principals
+            && self.references.authorizations == config.authorizations
             && fragments_are.eq(fragments(config))
             && self.names == named_values(config)
     }

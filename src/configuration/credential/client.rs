@@ -20,7 +20,7 @@ use crate::caller::fetch::{Ask, Fetcher, Unfetched, Wanted};
 use crate::configuration::source::{SECRET_BYTES_MAX, Unreadable, read_text};
 use crate::identity::ANSWER_BYTES_MAX;
 use crate::identity::form::{Form, Request};
-use crate::identity::grant::{Nothing, read};
+use crate::identity::grant::{Given, Nothing, read};
 use crate::jwt::algorithm::Algorithm;
 use crate::jwt::assertion::{Signatory, Unable};
 use crate::rpc::jitter;
@@ -166,10 +166,11 @@ impl Client {
         let wanted = Wanted { url: endpoint, ca: ca.as_deref(), bytes_max: ANSWER_BYTES_MAX };
         let answer = self.fetcher.fetch(wanted, ask, now).await;
         let answer = answer.map_err(|why| Ungot::Unfetched(endpoint.clone(), why))?;
-        let read = read(&answer, &request.hidden, now);
-        let (text, life) = read.map_err(|why| Ungot::Nothing(endpoint.clone(), why))?;
+        let read = read(&answer, &request.hidden, None, now);
+        let Given { token, life, .. } =
+            read.map_err(|why| Ungot::Nothing(endpoint.clone(), why))?;
         // From before it was asked for: it may have been made at once.
-        let issued = Issued::lasting(text, now, life, gateway.clone());
+        let issued = Issued::lasting(token.text, now, life, gateway.clone());
         Ok((Credential::Issued(issued), life))
     }
 }

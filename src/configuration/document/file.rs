@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{
     Api, Backend, ClientIdentity, Fragment, Group, HostName, LimitHolding, Logger, NamedValue,
-    Product, SchemaDocument, Subscription, User, VersionSet,
+    Product, ProviderAuthorization, SchemaDocument, Subscription, User, VersionSet,
 };
 use crate::configuration::yaml::{Block, Placed};
 
@@ -46,6 +46,8 @@ pub struct ConfigurationFile {
     pub backends: Vec<Backend>,
     /// Who the gateway is to services that take tokens, for `authentication-managed-identity`.
     pub identities: Vec<ClientIdentity>,
+    /// What the gateway has been allowed at other services, for `get-authorization-context`.
+    pub authorizations: Vec<ProviderAuthorization>,
     /// The host names that the gateway answers at. Without any it answers at every name; with one,
     /// requests for all others are answered 404.
     pub host_names: Vec<HostName>,

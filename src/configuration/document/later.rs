@@ -42,8 +42,11 @@ pub(super) fn later(holder: &str, key: &str) -> Option<&'static str> {
         ("ConfigurationFile", "managedIdentities" | "managedIdentity" | "identity") => {
             "write `identities`"
         }
+        ("ConfigurationFile", "authorizationProviders" | "credentials") => "write `authorizations`",
+        ("ProviderAuthorization", "scopes") => "write `scope`, with spaces between",
+        ("ProviderAuthorization", "tokenUrl" | "tokenEndpoint") => "write `endpoint`",
         ("Identity", "id" | "name") => "write `clientId`",
-        ("Identity", "clientSecret") => "write `secret`",
+        ("Identity" | "ProviderAuthorization", "clientSecret") => "write `secret`",
         ("HostName", "hostname" | "hostName" | "name") => "write `host`",
         ("HostName", "negotiateClientCertificate") => {
             "remove it; client certificates are not supported yet"

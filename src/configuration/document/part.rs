@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{
     Api, Backend, ClientIdentity, ConfigurationFile, Credentials, Fragment, Gateway, Group,
-    HostName, LimitHolding, Logger, NamedGateway, NamedValue, Product, Reference, SchemaDocument,
-    SecretValue, Subscription, User, ValueSource, VersionSet, is_inline, leaves_folder,
+    HostName, LimitHolding, Logger, NamedGateway, NamedValue, Product, ProviderAuthorization,
+    Reference, SchemaDocument, SecretValue, Subscription, User, ValueSource, VersionSet, is_inline,
+    leaves_folder,
 };
 use crate::configuration::yaml::{Block, Placed};
 
@@ -27,6 +28,7 @@ pub(super) struct Part {
     pub(super) loggers: Arc<[Logger]>,
     pub(super) backends: Arc<[Backend]>,
     pub(super) identities: Arc<[ClientIdentity]>,
+    pub(super) authorizations: Arc<[ProviderAuthorization]>,
     pub(super) host_names: Arc<[HostName]>,
     pub(super) schemas: Arc<[SchemaDocument]>,
     /// Every file that it names and that may be read.
@@ -54,6 +56,7 @@ impl From<ConfigurationFile> for Part {
             loggers: file.loggers.into(),
             backends: file.backends.into(),
             identities: file.identities.into(),
+            authorizations: file.authorizations.into(),
             host_names: file.host_names.into(),
             schemas: file.schemas.into(),
             references,
@@ -113,7 +116,9 @@ impl ConfigurationFile {
         let of_loggers =
             self.loggers.iter().map(|logger| &logger.event_hub.value.connection_string);
         let of_identities = self.identities.iter().filter_map(|identity| identity.secret.as_ref());
-        let of_others = of_loggers.chain(of_identities);
+        let of_authorizations = self.authorizations.iter();
+        let of_authorizations = of_authorizations.flat_map(|it| [&it.secret, &it.refresh_token]);
+        let of_others = of_loggers.chain(of_identities).chain(of_authorizations.flatten());
         of_subscriptions.chain(of_values).chain(of_backends).chain(of_others)
     }
 

@@ -22,9 +22,10 @@ pub(super) mod lists {
     pub(super) const BACKENDS: &str = "backends";
     pub(super) const LOGGERS: &str = "loggers";
     pub(super) const IDENTITIES: &str = "identities";
+    pub(super) const AUTHORIZATIONS: &str = "authorizations";
     /// All of which a gateway gets a part, or something else instead.
     #[cfg(test)]
-    pub(in super::super) const ALL: [&str; 14] = [
+    pub(in super::super) const ALL: [&str; 15] = [
         GATEWAY,
         GATEWAYS,
         APIS,
@@ -39,6 +40,7 @@ pub(super) mod lists {
         BACKENDS,
         LOGGERS,
         IDENTITIES,
+        AUTHORIZATIONS,
     ];
     /// What every gateway gets.
     pub(in super::super) const FOR_ALL: [&str; 3] = ["policy", "limits", "schemas"];
@@ -162,6 +164,13 @@ impl Selection {
             let id = field(identity, "clientId").filter(|id| is_usual || mentioned.has_word(id));
             self.add(lists::IDENTITIES, id.into_iter());
         }
+        for authorization in of(lists::AUTHORIZATIONS) {
+            let words = ["provider", "id"].map(|name| field(authorization, name));
+            let is_mentioned = |word: Option<&str>| word.is_some_and(|it| mentioned.has_word(it));
+            if words.into_iter().all(is_mentioned) {
+                self.add(lists::AUTHORIZATIONS, authorization_key(authorization).into_iter());
+            }
+        }
     }
 
     /// Adds ids; whether any is new.
@@ -202,6 +211,10 @@ impl Selection {
             _ => "id",
         };
         let own = self.own.get(list);
+        if list == lists::AUTHORIZATIONS {
+            let key = authorization_key(item);
+            return own.zip(key).is_some_and(|(own, key)| own.contains(&folded(&key)));
+        }
         own.zip(field(item, key)).is_some_and(|(own, id)| own.contains(&folded(last(id))))
     }
 
@@ -312,4 +325,9 @@ fn folded(id: &str) -> String {
 /// Whether `character` may stand in an id.
 const fn is_of_id(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.')
+}
+
+/// What an authorization is known by: two providers may have the same id.
+fn authorization_key(item: &Node) -> Option<String> {
+    Some(format!("{} {}", field(item, "provider")?, field(item, "id")?))
 }

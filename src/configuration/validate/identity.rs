@@ -7,8 +7,8 @@ use super::registry::Registry;
 use super::{ITEMS_MAX, Validator, target};
 use crate::backend::document::Url;
 use crate::backend::principal::{Principal, Principals, Proof};
-use crate::configuration::document;
-use crate::configuration::yaml::Placed;
+use crate::configuration::document::SecretValue;
+use crate::configuration::yaml::{Mark, Placed};
 
 impl Validator<'_> {
     pub(super) fn principals(&mut self) -> Arc<Principals> {
@@ -28,7 +28,11 @@ impl Validator<'_> {
                 self.fault(second.mark, message, "keep one: policies without `client-id` mean it");
             }
             let endpoint = self.token_endpoint(&identity.endpoint);
-            let proof = self.proof(identity);
+            let proof = self.proof(
+                (identity.secret.as_ref(), identity.token_file.as_ref()),
+                &format!("the identity `{}`", identity.client_id.value),
+                identity.client_id.mark,
+            );
             if let (Some(endpoint), Some(proof)) = (endpoint, proof) {
                 let client_id = Arc::from(identity.client_id.value.as_str());
                 let is_usual = is_usual.is_some();
@@ -39,7 +43,7 @@ impl Validator<'_> {
     }
 
     /// Where tokens are got.
-    fn token_endpoint(&mut self, written: &Placed<String>) -> Option<Url> {
+    pub(super) fn token_endpoint(&mut self, written: &Placed<String>) -> Option<Url> {
         if written.mark.is_made_up() {
             return None;
         }
@@ -61,12 +65,16 @@ impl Validator<'_> {
         Some(url)
     }
 
-    fn proof(&mut self, identity: &document::ClientIdentity) -> Option<Proof> {
-        let mark = identity.client_id.mark;
-        match (&identity.secret, &identity.token_file) {
+    /// How `what`, written at `mark`, proves who it is: by a secret, or by a token in a file.
+    pub(super) fn proof(
+        &mut self,
+        written: (Option<&SecretValue>, Option<&Placed<String>>),
+        what: &str,
+        mark: Mark,
+    ) -> Option<Proof> {
+        match written {
             (Some(secret), None) => {
-                let what = format!("the secret of the identity `{}`", identity.client_id.value);
-                self.secret(secret, &what, mark).map(Proof::Secret)
+                self.secret(secret, &format!("the secret of {what}"), mark).map(Proof::Secret)
             }
             (None, Some(file)) if file.mark.is_made_up() => None,
             (None, Some(file)) if file.value.starts_with('/') => {
@@ -74,20 +82,15 @@ impl Validator<'_> {
             }
             (None, Some(file)) => {
                 let message = format!("`{}` is no absolute path", file.value);
-                self.fault(
-                    file.mark,
-                    message,
-                    "name a file of the machine that the gateway runs on",
-                );
+                let remedy = "name a file of the machine that the gateway runs on";
+                self.fault(file.mark, message, remedy);
                 None
             }
             // That there is no id is told already.
             _ if mark.is_made_up() => None,
             (secret, _) => {
                 let has = if secret.is_some() { "both" } else { "neither" };
-                let name = &identity.client_id.value;
-                let message =
-                    format!("the identity `{name}` has {has} of `secret` and `tokenFile`");
+                let message = format!("{what} has {has} of `secret` and `tokenFile`");
                 self.fault(mark, message, "write one of the two");
                 None
             }

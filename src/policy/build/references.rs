@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::backend::Backend;
+use crate::backend::authorization::{Authorization, Authorizations};
 use crate::backend::principal::Principals;
 use crate::fault::{Fault, Place, nearest};
 use crate::policy::disabled::Disabled;
@@ -25,6 +26,8 @@ pub struct References {
     pub loggers: Arc<Loggers>,
     /// As whom the gateway gets tokens.
     pub principals: Arc<Principals>,
+    /// What it has been allowed at other services.
+    pub authorizations: Arc<Authorizations>,
     /// How limits are held that do not say it themselves.
     pub holding: Holding,
     /// The `<fragment>` element of every fragment.
@@ -45,6 +48,8 @@ pub struct Assumed {
     pub backends: BTreeSet<String>,
     /// Ids of loggers.
     pub loggers: BTreeSet<String>,
+    /// Providers and ids of authorizations.
+    pub authorizations: BTreeSet<String>,
     /// Ids of fragments.
     pub fragments: BTreeSet<String>,
     /// Ids of schemas.
@@ -115,6 +120,28 @@ impl References {
         }
         faults.push(unknown("backend", id, place, &names(&self.backends)));
         false
+    }
+
+    /// The authorization of a provider and an id, or a fault at `place`; neither where it is only
+    /// assumed.
+    pub fn authorization(
+        &self,
+        (provider, id): (&str, &str),
+        place: &Place,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Arc<Authorization>> {
+        if let Some(known) = self.authorizations.find(provider, id) {
+            return Some(Arc::clone(known));
+        }
+        let name = format!("{provider}/{id}");
+        if let Some(assumed) = &self.assumed {
+            assumed.borrow_mut().authorizations.insert(name);
+            return None;
+        }
+        let known: Vec<_> = self.authorizations.iter().map(|it| it.name()).collect();
+        let known: Vec<_> = known.iter().map(String::as_str).collect();
+        faults.push(unknown("authorization", &name, place, &known));
+        None
     }
 
     /// Whether the logger `id` exists or is assumed to; else reports a fault at `place`.

@@ -167,3 +167,38 @@ pub const AUTHENTICATION_MANAGED_IDENTITY: Policy = Policy {
     ],
     build: Build::Steps(identity::authentication_managed_identity),
 };
+
+/// `get-authorization-context`.
+pub const GET_AUTHORIZATION_CONTEXT: Policy = Policy {
+    name: "get-authorization-context",
+    says: "Gets what somebody has allowed the gateway at another service, one of the `authorizations` \
+           of the configuration: an object with `AccessToken` and `Claims`, for expressions.",
+    sections: INBOUND,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        required("provider-id", "The `provider` of the authorization.").computed(),
+        required("authorization-id", "Its `id`.").computed(),
+        required(
+            "context-variable-name",
+            "The variable that gets it, for `((Authorization)context.Variables[\"…\"]).AccessToken`.",
+        ),
+        optional("identity-type", "`managed`. `jwt` is refused.").usual("managed"),
+        optional("identity", "Refused, since it goes with `jwt`.").computed(),
+        optional(
+            "ignore-error",
+            "Whether the request goes on where there is no token: the variable is `null` then.",
+        )
+        .usual("false"),
+    ],
+    content: Content::Nothing,
+    differs: &[
+        "API Management keeps authorizations in its credential manager, and self-hosted gateways do \
+         without. Here they stand in the configuration, and each gateway gets the tokens itself, \
+         ahead of need: [authorizations](workload-identity.md#authorizations).",
+        "`Claims` is what the provider says beside the tokens: `scope`, `id_token`, and its own.",
+        "One that an expression names and that is not there is an error of the request, \
+         `AuthorizationNotFound`; a provider that gives nothing is `TokenNotObtained`.",
+        "Nothing that is logged or traced shows the token, whatever a policy puts there.",
+    ],
+    build: Build::Steps(identity::context::get_authorization_context),
+};

@@ -10,7 +10,7 @@ use http::StatusCode;
 use crate::exchange::facts::Operation;
 use crate::exchange::{LastError, Severity, Trace};
 use crate::policy::Failure;
-use crate::policy::identity::asked::{Answer as Obtained, Ungot};
+use crate::policy::identity::asked::{Answer as Obtained, Token, Ungot};
 use crate::policy::machine::Machine;
 use crate::policy::testing::words::{body, fields, written};
 use crate::policy::testing::{Outcome, Request, Run};
@@ -245,7 +245,8 @@ fn other_side(run: &Run, block: &Block) -> Result<(), String> {
 /// What comes of asking for a token of the gateway's own.
 fn obtained(does: &str) -> Result<Obtained, String> {
     if let Some(token) = does.strip_prefix("gives ") {
-        return Ok(Ok(Secret::new(token)));
+        let (text, claims) = token.split_once(", and says ").unwrap_or((token, "{}"));
+        return Ok(Ok(Token { text: Secret::new(text), claims: Secret::new(claims) }));
     }
     let ungot = |reason, message: &str| Ok(Err(Ungot { reason, message: message.into() }));
     match does {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+use crate::backend::authorization::{Authorization, Authorizations};
 use crate::backend::document::Url;
 use crate::backend::event_hub::EventHub;
 use crate::backend::principal::{Principal, Principals, Proof};
@@ -43,6 +44,7 @@ pub(super) struct Scene {
     pub(super) template: Option<Template>,
     /// Who the gateway is to others.
     principals: Vec<Principal>,
+    authorizations: Vec<Arc<Authorization>>,
     /// What issuers have published, with the address of the document.
     pub(super) issuers: Vec<(String, Published)>,
     /// Whether the API has no backend.
@@ -139,13 +141,11 @@ impl Scene {
             }
             // Somebody that the gateway is, by the id of the client.
             "identity" => {
-                let (id, usual) = rest.split_once(", ").unwrap_or((rest, ""));
-                self.principals.push(Principal {
-                    client_id: id.into(),
-                    is_usual: usual == "the usual one",
-                    endpoint: Url::parse("https://login.example/token").unwrap(),
-                    proof: Proof::Secret(Secret::new("a secret of it")),
-                });
+                self.principals.push(principal(rest));
+            }
+            // What it has been allowed at another service.
+            "authorization" => {
+                self.authorizations.push(Arc::new(authorization(rest)));
             }
             // The document of an issuer: its address, what the issuer calls itself, and the ids and
             // secrets of its keys.
@@ -227,6 +227,7 @@ impl Scene {
         let mut faults = Vec::new();
         let (backends, loggers) = (Arc::new(self.backends.clone()), Arc::new(self.loggers.clone()));
         let mut references = References { backends, loggers, ..References::default() };
+        references.authorizations = Arc::new(Authorizations::new(self.authorizations.clone()));
         references.principals = Arc::new(Principals::new(self.principals.clone()));
         references.fragments = self.read_fragments(&mut faults);
         references.schemas = Arc::new(Library::new(self.schemas.clone()));
@@ -333,4 +334,31 @@ fn written(scope: Scope, parts: &mut [Part]) -> String {
     }
     text.push_str("</policies>\n");
     text
+}
+
+/// An identity of the gateway, by the id of its client, and whether it is the usual one.
+fn principal(text: &str) -> Principal {
+    let (id, usual) = text.split_once(", ").unwrap_or((text, ""));
+    Principal {
+        client_id: id.into(),
+        is_usual: usual == "the usual one",
+        endpoint: Url::parse("https://login.example/token").unwrap(),
+        proof: Proof::Secret(Secret::new("a secret of it")),
+    }
+}
+
+/// An authorization, by its provider and id.
+fn authorization(name: &str) -> Authorization {
+    let (provider, id) = name.split_once('/').unwrap_or((name, ""));
+    Authorization {
+        provider: provider.into(),
+        id: id.into(),
+        endpoint: Url::parse("https://login.example/token").unwrap(),
+        client_id: "edge".into(),
+        proof: Proof::Secret(Secret::new("a secret of it")),
+        in_form: false,
+        scope: Arc::default(),
+        parameters: Vec::new(),
+        refresh_token: None,
+    }
 }

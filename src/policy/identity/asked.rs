@@ -26,12 +26,30 @@ pub struct Ungot {
     pub message: Arc<str>,
 }
 
+/// A token that was got.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Token {
+    /// As it is shown to a service.
+    pub text: Secret,
+    /// What else whoever gave it said, as a JSON object without the tokens to come.
+    pub claims: Secret,
+}
+
 /// What comes of a question.
-pub type Answer = Result<Secret, Ungot>;
+pub type Answer = Result<Token, Ungot>;
+
+impl Token {
+    /// One of which nothing more is known.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self { text: Secret::new(text), claims: Secret::new("{}") }
+    }
+}
 
 impl Ungot {
     /// Nobody is known who could get it.
     pub const NOBODY: &'static str = "IdentityNotFound";
+    /// The configuration has no such authorization.
+    pub const UNKNOWN: &'static str = "AuthorizationNotFound";
     /// Whoever gives tokens gave none.
     pub const REFUSED: &'static str = "TokenNotObtained";
 }
@@ -49,6 +67,9 @@ impl fmt::Display for Asked {
         write!(formatter, "a token for {}", self.resource)?;
         match &self.who.kind {
             Kind::Principal(own) => write!(formatter, " as {}", own.client_id),
+            Kind::Authorization(own) => {
+                write!(formatter, " as {}, by its authorization", own.client_id)
+            }
             Kind::Host(Some(id)) => write!(formatter, " as {id}, by the machine"),
             Kind::Host(None) => formatter.write_str(", by the machine"),
         }

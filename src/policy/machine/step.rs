@@ -89,6 +89,9 @@ impl Machine {
             (Action::ManagedIdentity(policy), Event::Obtained(answer)) => {
                 policy.obtained(answer, exchange)
             }
+            (Action::AuthorizationContext(policy), Event::Obtained(answer)) => {
+                policy.obtained(answer, exchange)
+            }
             (Action::Send(send), Event::Obtained(answer)) => send.obtained(answer, exchange),
             (Action::InvokeRequest(invoke), Event::Called(answered)) => {
                 invoke.called(answered, exchange)
@@ -224,6 +227,7 @@ impl Machine {
             Action::Jsonp(policy) => policy.run(exchange),
             Action::AuthenticationBasic(policy) => policy.run(exchange),
             Action::ManagedIdentity(policy) => policy.run(exchange),
+            Action::AuthorizationContext(policy) => policy.run(exchange),
             Action::RewriteUri(policy) => policy.run(exchange),
             Action::SetBackend(policy) => policy.run(exchange),
             Action::Forward(forward) => forward.run(exchange),

@@ -12,6 +12,7 @@ use crate::policy::cross_domain::jsonp::Jsonp;
 use crate::policy::flow::wait::Wait;
 use crate::policy::flow::{Concurrency, Retry};
 use crate::policy::identity::ManagedIdentity;
+use crate::policy::identity::context::AuthorizationContext;
 use crate::policy::limits::tokens::TokenLimit;
 use crate::policy::limits::{Quota, QuotaByKey, RateLimit, RateLimitByKey};
 use crate::policy::llm::safety::ContentSafety;
@@ -104,6 +105,8 @@ pub enum Action {
     AuthenticationBasic(AuthenticationBasic),
     /// `authentication-managed-identity`.
     ManagedIdentity(Box<ManagedIdentity>),
+    /// `get-authorization-context`.
+    AuthorizationContext(Box<AuthorizationContext>),
     /// `cors`.
     Cors(Box<Cors>),
     /// `cross-domain`: the document that it serves.

@@ -47,7 +47,7 @@ metrics! {
         "How often they could not be.";
     IDENTITY_LEFT = "weir_identity_token_left_seconds", Gauge, "seconds",
         "Until a token ends that the gateway shows to other services, by `client` (empty: the machine's own) and \
-         `resource`; 0 while there is none.";
+         `resource` (of an authorization: provider and id); 0 while there is none.";
     IDENTITY_AGE = "weir_identity_token_age_seconds", Gauge, "seconds",
         "How long ago it was got; not a number while there is none.";
     IDENTITY_TOKENS = "weir_identity_tokens", Counter, "tokens",

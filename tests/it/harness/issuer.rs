@@ -53,6 +53,10 @@ struct State {
     certificates: BTreeMap<String, X509>,
     /// What stands for the secrets of clients: a token of somebody else.
     assertions: BTreeMap<String, String>,
+    /// What stands for somebody's consent, by client: good once, then it is another.
+    consents: BTreeMap<String, String>,
+    /// How often one was shown that was good no more.
+    stale: usize,
     /// What clients may ask for.
     scope: String,
     /// For how many seconds tokens of clients are good.
@@ -124,6 +128,8 @@ impl Issuer {
             secrets: BTreeMap::new(),
             certificates: BTreeMap::new(),
             assertions: BTreeMap::new(),
+            consents: BTreeMap::new(),
+            stale: 0,
             scope: "control".to_owned(),
             life: 3_600,
         };
@@ -234,6 +240,16 @@ impl Issuer {
         self.sign(&claims)
     }
 
+    /// Somebody has consented to `client`, which got `refresh_token` for it.
+    pub(crate) fn consent(&self, client: &str, refresh_token: &str) {
+        self.state().consents.insert(client.to_owned(), refresh_token.to_owned());
+    }
+
+    /// How often a refresh token was shown that was good no more.
+    pub(crate) fn stale(&self) -> usize {
+        self.state().stale
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("its state")
     }
@@ -282,7 +298,7 @@ fn serve(acceptor: &SslAcceptor, stream: TcpStream, state: &Mutex<State>) -> io:
 
 impl State {
     /// A token for the client that asks, if it proves who it is.
-    fn grant(&self, authorization: Option<&str>, form: &str) -> Result<Value, (u16, Value)> {
+    fn grant(&mut self, authorization: Option<&str>, form: &str) -> Result<Value, (u16, Value)> {
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let fields: BTreeMap<String, String> = form
             .split('&')
@@ -301,8 +317,17 @@ impl State {
                 let echo = json!({"error": "invalid_client", "error_description": secret});
                 is_right.then_some(client).ok_or((401, echo))?
             }
+            None if fields.contains_key("client_secret") => {
+                let client = field("client_id").to_owned();
+                let is_right =
+                    self.secrets.get(&client).is_some_and(|it| it == field("client_secret"));
+                is_right.then_some(client).ok_or((401, json!({"error": "invalid_client"})))?
+            }
             None => self.asserted(field("client_id"), field("client_assertion"))?,
         };
+        if field("grant_type") == "refresh_token" {
+            return self.refresh(&client, field("refresh_token"));
+        }
         let is_right = field("grant_type") == "client_credentials" && field("scope") == self.scope;
         if !is_right {
             return Err((400, json!({"error": "invalid_request", "error_description": form})));
@@ -313,6 +338,25 @@ impl State {
             "exp": now + self.life,
         }));
         Ok(json!({"access_token": token, "token_type": "Bearer", "expires_in": self.life}))
+    }
+
+    /// Another token for `client`, and another refresh token.
+    fn refresh(&mut self, client: &str, shown: &str) -> Result<Value, (u16, Value)> {
+        let consent = self.consents.get_mut(client).filter(|known| **known == shown);
+        let Some(consent) = consent else {
+            self.stale += 1;
+            let echo = format!("not good: {shown}");
+            return Err((400, json!({"error": "invalid_grant", "error_description": echo})));
+        };
+        *consent = format!("{consent}+");
+        let refresh_token = consent.clone();
+        let now = seconds();
+        let claims = json!({"iss": self.name, "sub": client, "iat": now, "jti": refresh_token});
+        let token = self.key.token(&claims);
+        Ok(json!({
+            "access_token": token, "token_type": "Bearer", "expires_in": self.life,
+            "refresh_token": refresh_token, "scope": "music",
+        }))
     }
 
     fn asserted(&self, client: &str, assertion: &str) -> Result<String, (u16, Value)> {
