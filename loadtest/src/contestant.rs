@@ -72,6 +72,8 @@ pub(crate) enum Contestant {
     Envoy,
     /// Weir with one API and no policies.
     WeirPlain,
+    /// Weir with the policies that nearly everybody has: a variable, a choice and a header.
+    WeirChain,
     /// Weir with a subscription key, header policies, a choice and a rate limit.
     WeirPolicies,
     /// Weir with a limit for each key, in its own memory.
@@ -87,12 +89,13 @@ pub(crate) enum Contestant {
 
 impl Contestant {
     /// Everybody in the comparison of proxies, in the order of the reports.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::BarePingora,
         Self::Nginx,
         Self::Haproxy,
         Self::Envoy,
         Self::WeirPlain,
+        Self::WeirChain,
         Self::WeirPolicies,
     ];
 
@@ -104,6 +107,7 @@ impl Contestant {
             Self::Haproxy => "haproxy",
             Self::Envoy => "envoy",
             Self::WeirPlain => "weir-plain",
+            Self::WeirChain => "weir-chain",
             Self::WeirPolicies => "weir-policies",
             Self::WeirLimitMemory => "weir-limit-memory",
             Self::WeirLimitRedis => "weir-limit-redis",
@@ -118,9 +122,11 @@ impl Contestant {
             Self::Nginx => Program::Nginx,
             Self::Haproxy => Program::Haproxy,
             Self::Envoy => Program::Envoy,
-            Self::WeirPlain | Self::WeirPolicies | Self::WeirLimitMemory | Self::WeirLimitRedis => {
-                Program::Weir
-            }
+            Self::WeirPlain
+            | Self::WeirChain
+            | Self::WeirPolicies
+            | Self::WeirLimitMemory
+            | Self::WeirLimitRedis => Program::Weir,
             Self::NginxRedis => Program::NginxLua,
         }
     }
@@ -161,6 +167,7 @@ impl Contestant {
                 program.with("-l").with("error").with("--disable-hot-restart")
             }
             Self::WeirPlain => weir(program, &Site::of("plain"), places, (directory, addresses))?,
+            Self::WeirChain => weir(program, &Site::of("chain"), places, (directory, addresses))?,
             Self::WeirPolicies => {
                 weir(program, &Site::of("policies"), places, (directory, addresses))?
             }

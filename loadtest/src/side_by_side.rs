@@ -18,9 +18,10 @@ use crate::wrk::{Keys, Load, Sample, measure};
 const WARM_UP_SECONDS: u32 = 1;
 
 /// The ratios that the product promises: whose requests a second, over whose, at least.
-const PROMISES: [(Contestant, Contestant, f64); 3] = [
+const PROMISES: [(Contestant, Contestant, f64); 4] = [
     (Contestant::WeirPlain, Contestant::BarePingora, 1.1),
     (Contestant::WeirPlain, Contestant::Envoy, 1.5),
+    (Contestant::WeirChain, Contestant::WeirPlain, 0.95),
     (Contestant::WeirPolicies, Contestant::WeirPlain, 0.85),
 ];
 

@@ -16,7 +16,7 @@ use crate::policy::program::Action;
 /// `trace`.
 #[derive(Clone, Debug)]
 pub struct Trace {
-    source: Arc<str>,
+    source: Operand<Arc<str>>,
     severity: Severity,
     message: Operand<Arc<str>>,
     metadata: Vec<(Arc<str>, Operand<Arc<str>>)>,
@@ -53,7 +53,8 @@ pub(super) fn trace(builder: &mut Builder<'_>, element: &Element) {
             builder.fault(element, "`trace` has no `message`", "add <message>…</message>");
         }
     }
-    let source = builder.literal(element, "source");
+    let is_secret = element.attribute("source").is_some_and(|it| it.value.is_secret());
+    let source = builder.attribute(element, "source").map(|source| covered(source, is_secret));
     if let (Some(source), Some(message)) = (source, message) {
         let policy = Trace { source, severity, message, metadata };
         builder.push(element, Action::Trace(Box::new(policy)));
@@ -83,13 +84,13 @@ fn severity(builder: &mut Builder<'_>, element: &Element) -> Severity {
 
 impl Trace {
     pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
+        let source = self.source.get(exchange)?;
         let message = self.message.get(exchange)?;
         let mut metadata = Vec::with_capacity(self.metadata.len());
         for (name, value) in &self.metadata {
             metadata.push((Arc::clone(name), value.get(exchange)?));
         }
-        let (source, severity) = (Arc::clone(&self.source), self.severity);
-        let at = exchange.now;
+        let (at, severity) = (exchange.now, self.severity);
         exchange.trace(exchange::Trace { at, source, severity, message, metadata });
         Ok(Flow::Next)
     }

@@ -13,7 +13,7 @@ pub const TRACE: Policy = Policy {
     sections: ANYWHERE,
     scopes: EVERY_SCOPE,
     attributes: &[
-        required("source", "Who writes it."),
+        required("source", "Who writes it.").computed(),
         optional("severity", "`verbose`, `information` or `error`.").usual("verbose"),
     ],
     content: Content::TextOr(&[
@@ -23,6 +23,7 @@ pub const TRACE: Policy = Policy {
             .with(&[required("name", "The name."), required("value", "The value.").computed()]),
     ]),
     differs: &[
+        "`source` may be an expression, which API Management does not document; documents in use have it.",
         "It is a line among the access records (`GatewayTraces` in JSON) with the id of its request, \
          if the log level takes its severity: `verbose` is `debug`, `information` is `info`.",
         "What a secret named value is part of stands there as `(secret)`, and so does its text \
