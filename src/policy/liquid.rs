@@ -37,9 +37,11 @@ mod tests;
 
 use crate::exchange::Exchange;
 use crate::expression::value::STRING_BYTES_MAX;
+use crate::expression::value::moment::DateTime;
 use crate::expression::value::thrown::Thrown;
 use crate::policy::Failure;
 
+use datum::Datum;
 use syntax::Block;
 
 pub use crate::expression::Wrong;
@@ -101,6 +103,12 @@ impl Template {
     /// What it reads.
     pub const fn reads(&self) -> Reads {
         self.reads
+    }
+
+    /// The text that it gives for a body of JSON, without any exchange.
+    pub fn fill(&self, json: &str, now: DateTime) -> Result<String, Stop> {
+        let body = bind::json_body(json)?;
+        render::render(&self.block, bind::Bound { body, context: Datum::Nil, now })
     }
 
     /// The text that it gives for this exchange, with `body` as it says.

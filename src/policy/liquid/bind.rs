@@ -304,8 +304,7 @@ impl Reads {
     }
 }
 
-/// A body of JSON, for tests.
-#[cfg(test)]
+/// A body of JSON.
 pub(super) fn json_body(text: &str) -> Result<Datum, Stop> {
     json::read(text, true)
 }
