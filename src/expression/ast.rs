@@ -24,6 +24,8 @@ pub(super) struct TypeName {
     pub(super) path: Box<str>,
     /// What stands in angle brackets, or a tuple's parts.
     pub(super) arguments: Vec<Self>,
+    /// The names of a tuple's parts; empty for what is no tuple.
+    pub(super) names: Vec<Option<Box<str>>>,
     /// What follows the name, in order.
     pub(super) suffixes: Vec<TypeSuffix>,
     pub(super) span: Span,
@@ -57,8 +59,8 @@ pub(super) enum ExprKind {
     Name(Name),
     /// A keyword type that is used as an object: `int` in `int.Parse`.
     TypeKeyword(Name),
-    /// `unchecked(value)`: constants in it may lose their upper bits.
-    Unchecked(Box<Expr>),
+    /// `checked(value)`, `unchecked(value)`.
+    Overflow(Overflow, Box<Expr>),
     /// What is reached from `first` link by link. A path is flat, so that a long one is not a
     /// deep one, and so that `?.` can leave the rest of it.
     Path {
@@ -271,6 +273,18 @@ pub(super) enum AssignOperator {
     Compound(BinaryOperator),
     /// `??=`
     Coalesce,
+}
+
+/// What becomes of a result that does not fit its type.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Overflow {
+    /// It loses its upper bits, but constants are refused.
+    #[default]
+    Usual,
+    /// It is an exception.
+    Checked,
+    /// It loses its upper bits.
+    Unchecked,
 }
 
 /// `var` or a type.

@@ -20,7 +20,7 @@ mod value;
 
 use std::sync::Arc;
 
-use super::ast::{Name, Span};
+use super::ast::{Name, Overflow, Span};
 use super::eval::node::{Body, Function, Node, NodeKind, Program};
 use super::parser::Source;
 use super::scope::Reads;
@@ -109,8 +109,8 @@ struct Checker {
     loops: usize,
     switches: usize,
     catches: usize,
-    /// How many `unchecked` this is in.
-    unchecked: usize,
+    /// Whether this is in `checked` or `unchecked`.
+    overflow: Overflow,
     reads: Reads,
 }
 

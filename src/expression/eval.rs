@@ -186,6 +186,11 @@ impl<'s> Machine<'s> {
             NodeKind::Any(parts) => self.logical(parts, true),
             NodeKind::Operate(first, rest) => self.operate(first, rest),
             NodeKind::Unary(operator, operand) => operate::unary(*operator, &self.value(operand)?),
+            NodeKind::Checked(operator, operands) => {
+                let [left, right] = &**operands;
+                operate::checked(*operator, &self.value(left)?, &self.value(right)?)
+            }
+            NodeKind::Exact(value, to) => operate::exact(self.value(value)?, to),
             NodeKind::Coalesce(parts) => self.coalesce(parts),
             NodeKind::Conditional(parts) => {
                 let [condition, then, otherwise] = &**parts;

@@ -9,6 +9,7 @@ mod creation;
 mod patterns;
 mod statements;
 mod declarations;
+mod parts;
 
 use super::Wrong;
 use super::ast::statement::Block;

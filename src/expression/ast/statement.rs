@@ -1,6 +1,6 @@
 //! Statements of the syntax tree.
 
-use super::{DeclaredType, Expr, LambdaBody, Name, Parameter, Pattern, Span, TypeName};
+use super::{DeclaredType, Expr, LambdaBody, Name, Overflow, Parameter, Pattern, Span, TypeName};
 
 /// Statements in braces.
 #[derive(Clone, Debug)]
@@ -19,8 +19,10 @@ pub(in crate::expression) struct Statement {
 pub(in crate::expression) enum StatementKind {
     Empty,
     Block(Block),
-    /// `unchecked { … }`
-    Unchecked(Block),
+    /// `checked { … }`, `unchecked { … }`
+    Overflow(Overflow, Block),
+    /// Statements that share the scope around them.
+    Several(Vec<Statement>),
     Declaration(Declaration),
     /// `var (a, b) = value;`
     Deconstruction {

@@ -3,7 +3,7 @@
 use super::path::only;
 use super::{Checker, Meaning, Typed};
 use crate::expression::ast::{
-    AssignOperator, BinaryOperator, Expr, ExprKind, Link, LinkKind, Name, Span,
+    AssignOperator, BinaryOperator, Expr, ExprKind, Link, LinkKind, Name, Overflow, Span,
 };
 use crate::expression::eval::node::{Change, Found, Node, NodeKind, Place, Update};
 use crate::expression::members::MemberKind;
@@ -51,7 +51,8 @@ impl Checker {
             }
             AssignOperator::Compound(operator) => {
                 let node = self.operand(&target, operator, typed, span);
-                update(target, Change::Operate(operator, node), false, span)
+                let change = self.change(operator, node, &target.ty);
+                update(target, change, false, span)
             }
         }
     }
@@ -107,7 +108,17 @@ impl Checker {
         }
         let operator = if up { BinaryOperator::Add } else { BinaryOperator::Subtract };
         let one = Node::new(NodeKind::Constant(Value::Int(1)), span.start);
-        update(target, Change::Operate(operator, one), !prefix, span)
+        let change = self.change(operator, one, &target.ty);
+        update(target, change, !prefix, span)
+    }
+
+    /// What `operator=` does to a target of the type `ty`.
+    fn change(&self, operator: BinaryOperator, value: Node, ty: &Type) -> Change {
+        if self.overflow == Overflow::Checked && ty.bare().is_integer() {
+            Change::Checked(operator, value)
+        } else {
+            Change::Operate(operator, value)
+        }
     }
 
     /// What is assigned to; none with a fault if it cannot be.

@@ -139,7 +139,9 @@ impl Flow<'_> {
                     self.value(right);
                 }
             }
+            NodeKind::Checked(_, operands) => self.values(&**operands),
             NodeKind::Unary(_, value)
+            | NodeKind::Exact(value, _)
             | NodeKind::As(value, _)
             | NodeKind::Convert { value, .. }
             | NodeKind::ArrayOf(value, _) => self.value(value),
@@ -247,7 +249,9 @@ impl Flow<'_> {
             }
         }
         match change {
-            Change::Set(value) | Change::Operate(_, value) => self.value(value),
+            Change::Set(value) | Change::Operate(_, value) | Change::Checked(_, value) => {
+                self.value(value);
+            }
             Change::Coalesce(value) => self.maybe(|flow| flow.value(value)),
         }
         if let Place::Slot(slot) = place {

@@ -1,7 +1,7 @@
 //! Constants that the C# compiler refuses: what divides by zero, and what does not fit.
 
 use super::{Checker, Typed};
-use crate::expression::ast::{BinaryOperator, Expr, ExprKind, LinkKind, Span};
+use crate::expression::ast::{BinaryOperator, Expr, ExprKind, LinkKind, Overflow, Span};
 use crate::expression::eval::node::{Node, NodeKind};
 use crate::expression::library::operators;
 use crate::expression::types::Type;
@@ -25,7 +25,7 @@ impl Checker {
             return;
         }
         let Some(one) = left.node.constant().and_then(whole) else { return };
-        if self.unchecked > 0 || !both_whole || !written {
+        if self.overflow == Overflow::Unchecked || !both_whole || !written {
             return;
         }
         let result = match operator {
@@ -47,7 +47,7 @@ impl Checker {
     /// Refuses a cast of a constant to an integer type that cannot hold it.
     pub(super) fn refuse_constant_cast(&mut self, typed: &Typed, to: &Type, span: &Span) {
         let Some(number) = typed.node.constant().and_then(whole) else { return };
-        if self.unchecked == 0 && typed.ty.is_integer() && !holds(to, number) {
+        if self.overflow != Overflow::Unchecked && typed.ty.is_integer() && !holds(to, number) {
             let message = format!("{number} does not fit into {to}");
             let remedy = format!("write `unchecked(({to})…)` if its upper bits shall be cut off");
             self.wrong(span, message, Some(remedy));

@@ -6,7 +6,7 @@ use super::call::{Called, Resolved};
 use super::path::only;
 use super::{Checker, Typed};
 use crate::expression::ast::{
-    Argument, Expr, Initialiser, InitialiserTarget, Name, Span, TypeName,
+    Argument, Expr, ExprKind, Initialiser, InitialiserTarget, LinkKind, Name, Span, TypeName,
 };
 use crate::expression::eval::default_of;
 use crate::expression::eval::node::{Access, Found, NodeKind};
@@ -34,6 +34,11 @@ impl Checker {
             let wanted: Vec<Type> = parts.iter().map(|(_, part)| part.clone()).collect();
             let nodes = self.function_arguments(&wanted, arguments, span);
             return Typed::new(NodeKind::Tuple(nodes), ty, span);
+        }
+        if let (Type::Function(..), [function]) = (&ty, arguments) {
+            let typed = self.value_for(&function.value, &ty);
+            let node = self.coerce(typed, &ty, "the function");
+            return Typed { node, ty, span: span.clone() };
         }
         let candidates = members::candidates(&ty, "new", &kinds);
         if candidates.is_empty() {
@@ -213,7 +218,12 @@ impl Checker {
             let typed = self.value_for(value, &hint);
             let fits = !hint.is_open() && super::coerce::fits(&typed, &hint);
             let ty = if fits { hint } else { typed.ty.clone() };
-            found.push((name.as_ref().map(|name| Arc::from(&*name.text)), ty.clone()));
+            let name = name.as_ref().or_else(|| inferred_name(value));
+            let name: Option<Arc<str>> = name.map(|name| Arc::from(&*name.text));
+            // Of two parts that would be called alike by themselves, neither is.
+            let same = |(known, _): &(Option<Arc<str>>, Type)| name.is_some() && *known == name;
+            let name = if found.iter().any(same) { None } else { name };
+            found.push((name, ty.clone()));
             nodes.push(self.converted(typed, &ty));
         }
         if nodes.len() < 2 {
@@ -231,5 +241,17 @@ impl Checker {
             self.wrong(&span, "a default must be a constant", None);
         }
         node.constant().cloned().unwrap_or_default()
+    }
+}
+
+/// The name that a part of a tuple has by itself: that of the variable or member.
+fn inferred_name(value: &Expr) -> Option<&Name> {
+    match &value.kind {
+        ExprKind::Name(name) => Some(name),
+        ExprKind::Path { links, .. } => match &links.last()?.kind {
+            LinkKind::Member { name, .. } => Some(name),
+            LinkKind::Call(_) | LinkKind::Index(_) => None,
+        },
+        _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Checker, Meaning, Typed};
 use crate::expression::ast::statement::Declaration;
-use crate::expression::ast::{DeclaredType, Expr, Name};
+use crate::expression::ast::{DeclaredType, Expr, ExprKind, Name};
 use crate::expression::eval::node::{Node, NodeKind, Statement};
 use crate::expression::types::Type;
 
@@ -29,13 +29,21 @@ impl Checker {
                 self.constant(name, declared.as_ref(), typed);
                 continue;
             }
-            let (ty, node, at) = self.initial(declared.as_ref(), typed);
+            // A cast says what the type of a lambda is.
+            let is_lambda = matches!(typed.node.kind, NodeKind::Lambda(_))
+                && !matches!(value.kind, ExprKind::Cast { .. } | ExprKind::New { .. });
+            let (ty, node, at) = self.initial(declared.as_ref(), typed, is_lambda);
             let slot = self.variable(name, ty, false);
             out.push(Statement::Value(Node::new(NodeKind::SetLocal(slot, Box::new(node)), at)));
         }
     }
 
-    fn initial(&mut self, declared: Option<&Type>, typed: Typed) -> (Type, Node, usize) {
+    fn initial(
+        &mut self,
+        declared: Option<&Type>,
+        typed: Typed,
+        is_lambda: bool,
+    ) -> (Type, Node, usize) {
         let at = typed.span.start;
         if let Some(declared) = declared {
             let node = self.coerce(typed, declared, "the value");
@@ -49,7 +57,7 @@ impl Checker {
             self.wrong(&typed.span, message, remedy);
             return (Type::Unknown, typed.node, at);
         }
-        if matches!(typed.node.kind, NodeKind::Lambda(_)) {
+        if is_lambda {
             let message = "`var` cannot take its type from a lambda";
             let remedy = Some("write its type, for example `Func<int, int>`".to_owned());
             self.wrong(&typed.span, message, remedy);

@@ -77,7 +77,8 @@ fn is_constant(node: &Node) -> bool {
             constant(&text.value) && text.alignment.as_ref().is_none_or(constant)
         }
         NodeKind::Operate(first, rest) => constant(first) && rest.iter().all(|(_, n)| constant(n)),
-        NodeKind::Unary(_, operand) => constant(operand),
+        NodeKind::Unary(_, operand) | NodeKind::Exact(operand, _) => constant(operand),
+        NodeKind::Checked(_, operands) => operands.iter().all(constant),
         NodeKind::Convert { value, .. } => constant(value),
         NodeKind::Conditional(parts) => parts.iter().all(constant),
         NodeKind::Static(of) => access(of),

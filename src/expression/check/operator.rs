@@ -1,7 +1,7 @@
 //! Operators: which types they take, and what they give.
 
 use super::{Checker, Typed, constant};
-use crate::expression::ast::{BinaryOperator, Expr, Span, UnaryOperator};
+use crate::expression::ast::{BinaryOperator, Expr, Overflow, Span, UnaryOperator};
 use crate::expression::eval::node::{Node, NodeKind};
 use crate::expression::types::{Class, Type, common, explicit, implicit};
 use crate::expression::value::Value;
@@ -70,6 +70,14 @@ impl Checker {
             let right = self.converted(right, &Type::Object);
             (self.converted(left, &Type::Object), right)
         };
+        let computes = matches!(
+            operator,
+            BinaryOperator::Add | BinaryOperator::Subtract | BinaryOperator::Multiply
+        );
+        if self.overflow == Overflow::Checked && computes {
+            let kind = NodeKind::Checked(operator, Box::new([left, right]));
+            return Typed::new(kind, ty, &(at.start..span.end)).spanning(span);
+        }
         let kind = match left.kind {
             NodeKind::Operate(first, mut rest) => {
                 rest.push((operator, right));
@@ -162,6 +170,14 @@ impl Checker {
         };
         let lifted = matches!(typed.ty, Type::Nullable(_));
         let result = if lifted { result.nullable() } else { result };
+        if operator == UnaryOperator::Minus
+            && self.overflow == Overflow::Checked
+            && bare.is_integer()
+        {
+            let zero = Node::new(NodeKind::Constant(Value::Int(0)), span.start);
+            let operands = Box::new([zero, typed.node]);
+            return Typed::new(NodeKind::Checked(BinaryOperator::Subtract, operands), result, span);
+        }
         Typed::new(NodeKind::Unary(operator, Box::new(typed.node)), result, span)
     }
 

@@ -52,11 +52,17 @@ impl Checker {
         let checked = match &statement.kind {
             StatementKind::Empty | StatementKind::LocalFunction(_) => return,
             StatementKind::Block(block) => Statement::Block(self.block(block)),
-            StatementKind::Unchecked(block) => {
-                self.unchecked = self.unchecked.saturating_add(1);
+            StatementKind::Overflow(overflow, block) => {
+                let around = std::mem::replace(&mut self.overflow, *overflow);
                 let checked = self.block(block);
-                self.unchecked = self.unchecked.saturating_sub(1);
+                self.overflow = around;
                 Statement::Block(checked)
+            }
+            StatementKind::Several(statements) => {
+                for statement in statements {
+                    self.statement(statement, out);
+                }
+                return;
             }
             StatementKind::Declaration(declaration) => {
                 self.declaration(declaration, out);

@@ -1,5 +1,7 @@
 //! Types that are written.
 
+use std::sync::Arc;
+
 use super::Checker;
 use crate::expression::ast::{TypeName, TypeSuffix};
 use crate::expression::types::{Type, Unnamed, named, named_generic, nearest_type};
@@ -21,7 +23,8 @@ impl Checker {
         let arguments: Vec<Type> =
             name.arguments.iter().map(|part| self.named_type(part)).collect();
         if name.path.is_empty() {
-            return Type::Tuple(arguments.into_iter().map(|part| (None, part)).collect());
+            let names = name.names.iter().map(|name| name.as_deref().map(Arc::from));
+            return Type::Tuple(names.zip(arguments).collect());
         }
         let found = if arguments.is_empty() {
             named(&name.path)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 
 use super::{Checker, Meaning, Typed};
-use crate::expression::ast::{Expr, ExprKind, InterpolatedPart, Name, Span};
+use crate::expression::ast::{Expr, ExprKind, InterpolatedPart, Name, Overflow, Span};
 use crate::expression::eval::default_of;
 use crate::expression::eval::node::{Node, NodeKind, Text};
 use crate::expression::lexer::Literal;
@@ -64,10 +64,10 @@ impl Checker {
                 Typed::constant(Value::from(ty.full_name()), Type::Class(Class::TypeInfo), span)
             }
             ExprKind::NameOf(of) => self.name_of(of, span),
-            ExprKind::Unchecked(value) => {
-                self.unchecked = self.unchecked.saturating_add(1);
+            ExprKind::Overflow(overflow, value) => {
+                let around = std::mem::replace(&mut self.overflow, *overflow);
                 let typed = self.value_for(value, wanted);
-                self.unchecked = self.unchecked.saturating_sub(1);
+                self.overflow = around;
                 typed
             }
             ExprKind::Throw(value) => {
@@ -269,7 +269,12 @@ impl Checker {
         }
         let whole = Typed { node: typed.node, ty: typed.ty, span: typed.span };
         let from_way = matches!(&whole.ty, Type::Class(class) if class.same_as().is_some());
-        let node = if from_way || matches!(to, Type::Object | Type::Unknown) {
+        let counts = self.overflow == Overflow::Checked
+            && whole.ty.bare().is_number()
+            && to.bare().is_integer();
+        let node = if counts {
+            Node::new(NodeKind::Exact(Box::new(whole.node), to.clone()), span.start)
+        } else if from_way || matches!(to, Type::Object | Type::Unknown) {
             self.converted(whole, &to)
         } else {
             let boxed = matches!(whole.ty, Type::Object | Type::Unknown);

@@ -64,6 +64,10 @@ pub(in crate::expression) enum NodeKind {
     /// Operators from left to right.
     Operate(Box<Node>, Vec<(BinaryOperator, Node)>),
     Unary(UnaryOperator, Box<Node>),
+    /// Whole numbers, where a result that does not fit is an exception.
+    Checked(BinaryOperator, Box<[Node; 2]>),
+    /// A conversion to a whole number, where one that does not fit is an exception.
+    Exact(Box<Node>, Type),
     Coalesce(Vec<Node>),
     Conditional(Box<[Node; 3]>),
     /// A conversion; `boxed` where nothing is known of the value before.
@@ -164,6 +168,8 @@ pub(in crate::expression) struct Update {
 pub(in crate::expression) enum Change {
     Set(Node),
     Operate(BinaryOperator, Node),
+    /// The same with whole numbers, where a result that does not fit is an exception.
+    Checked(BinaryOperator, Node),
     /// `target ??= value`
     Coalesce(Node),
 }

@@ -6,8 +6,9 @@ use crate::expression::ast::{BinaryOperator, UnaryOperator};
 use crate::expression::library::json::convert as json;
 use crate::expression::library::operators::{self, Operator};
 use crate::expression::library::xml;
+use crate::expression::types::Type;
 use crate::expression::value::Value;
-use crate::expression::value::thrown::Thrown;
+use crate::expression::value::thrown::{ExceptionKind, Thrown};
 use crate::expression::value::xml::Xml;
 
 /// `left operator right`
@@ -60,6 +61,61 @@ pub(in crate::expression) fn binary(
         return Ok(Value::from(xml::name_in(space, name)));
     }
     operators::binary(operator, left, right)
+}
+
+/// `left operator right` in `checked`: whole numbers whose result does not fit are an exception.
+pub(in crate::expression) fn checked(
+    operator: BinaryOperator,
+    left: &Value,
+    right: &Value,
+) -> Result<Value, Thrown> {
+    let result = binary(operator, left, right)?;
+    let (Some(one), Some(other), Some(found)) = (whole(left), whole(right), whole(&result)) else {
+        return Ok(result);
+    };
+    let wanted = match operator {
+        BinaryOperator::Add => one.checked_add(other),
+        BinaryOperator::Subtract => one.checked_sub(other),
+        BinaryOperator::Multiply => one.checked_mul(other),
+        _ => Some(found),
+    };
+    if wanted == Some(found) { Ok(result) } else { Err(overflow()) }
+}
+
+/// `(to)value` in `checked`.
+pub(in crate::expression) fn exact(value: Value, to: &Type) -> Result<Value, Thrown> {
+    let before = match &value {
+        Value::Double(number) => Some(number.trunc()),
+        Value::Float(number) => Some(f64::from(number.trunc())),
+        _ => None,
+    };
+    let whole_before = whole(&value);
+    let result = super::convert::convert(value, to)?;
+    let Some(after) = whole(&result) else { return Ok(result) };
+    let kept = match (whole_before, before) {
+        (Some(before), _) => before == after,
+        // What a double cannot tell from the bound of a `long` is past it.
+        (None, Some(before)) => {
+            let inside = before.abs() < 18_446_744_073_709_551_616.0;
+            #[expect(clippy::cast_possible_truncation, reason = "it was found to be inside")]
+            let as_whole = before as i128;
+            inside && as_whole == after
+        }
+        (None, None) => true,
+    };
+    if kept { Ok(result) } else { Err(overflow()) }
+}
+
+fn overflow() -> Thrown {
+    Thrown::new(ExceptionKind::Overflow, ExceptionKind::Overflow.default_message())
+}
+
+/// The whole number that a value is.
+fn whole(value: &Value) -> Option<i128> {
+    match value {
+        Value::ULong(number) => Some(i128::from(*number)),
+        other => other.long().ok().map(i128::from),
+    }
 }
 
 /// The operators that nearly all expressions consist of, on the types that they have there.

@@ -71,6 +71,10 @@ impl<'s> Machine<'s> {
                 let value = self.value(value)?;
                 self.computed(update, *operator, before, &value)?
             }
+            Change::Checked(operator, value) => {
+                let after = operate::checked(*operator, before, &self.value(value)?)?;
+                return operate::exact(after, &update.to).map(Some);
+            }
         };
         Ok(Some(convert::convert(after, &update.to)?))
     }

@@ -29,7 +29,15 @@ impl Parser {
         }
         if self.eat("[") {
             let length = Some(Box::new(self.expression()));
+            if self.is_symbol(",") {
+                self.several_dimensions();
+            }
             self.expect("]");
+            while self.is_symbol("[") && self.is_symbol_at(1, "]") {
+                self.bump();
+                self.bump();
+                of.suffixes.push(TypeSuffix::Array);
+            }
             let items = self.is_symbol("{").then(|| self.array_items());
             return ExprKind::NewArray { of: Some(of), length, items };
         }

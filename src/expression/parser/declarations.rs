@@ -1,7 +1,7 @@
 //! Statements that begin with a type or a value.
 
 use super::super::ast::statement::{Declaration, LocalFunction, StatementKind};
-use super::super::ast::{DeclaredType, Expr, ExprKind, LambdaBody, Name};
+use super::super::ast::{DeclaredType, Expr, ExprKind, LambdaBody};
 use super::super::lexer::TokenKind;
 use super::Parser;
 use super::names::is_reserved;
@@ -11,10 +11,12 @@ impl Parser {
         if let Some(function) = self.local_function() {
             return StatementKind::LocalFunction(function);
         }
-        if let Some(names) = self.deconstruction() {
+        if self.starts_parts("=") {
+            let parts = self.parts();
+            self.expect("=");
             let value = self.expression();
             self.expect(";");
-            return StatementKind::Deconstruction { names, value };
+            return parts.of(value);
         }
         if let Some(declaration) = self.declaration() {
             self.expect(";");
@@ -48,25 +50,6 @@ impl Parser {
         }
         self.at = before;
         None
-    }
-
-    /// `var (a, b) =`, or none with nothing read.
-    fn deconstruction(&mut self) -> Option<Vec<Name>> {
-        if !self.is_word("var") || !self.is_symbol_at(1, "(") {
-            return None;
-        }
-        self.bump();
-        self.bump();
-        let mut names = Vec::new();
-        loop {
-            names.push(self.name("the name of a variable"));
-            if !self.eat(",") {
-                break;
-            }
-        }
-        self.expect(")");
-        self.expect("=");
-        Some(names)
     }
 
     /// `T a = 1, b`, or none with nothing read.

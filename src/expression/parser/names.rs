@@ -95,7 +95,8 @@ impl Parser {
         let span = self.span();
         self.type_name().unwrap_or_else(|| {
             self.unexpected("a type");
-            TypeName { path: Box::from("?"), arguments: Vec::new(), suffixes: Vec::new(), span }
+            let (path, names) = (Box::from("?"), Vec::new());
+            TypeName { path, arguments: Vec::new(), names, suffixes: Vec::new(), span }
         })
     }
 
@@ -104,13 +105,16 @@ impl Parser {
             return None;
         }
         let start = self.span().start;
-        let (path, arguments) = if self.is_symbol("(") {
-            (String::new(), self.tuple_type(deep)?)
+        let (path, arguments, names) = if self.is_symbol("(") {
+            let (parts, names) = self.tuple_type(deep)?;
+            (String::new(), parts, names)
         } else {
-            self.plain_type(deep)?
+            let (path, arguments) = self.plain_type(deep)?;
+            (path, arguments, Vec::new())
         };
         let suffixes = self.type_suffixes(greedy);
-        Some(TypeName { path: path.into(), arguments, suffixes, span: self.span_from(start) })
+        let span = self.span_from(start);
+        Some(TypeName { path: path.into(), arguments, names, suffixes, span })
     }
 
     fn plain_type(&mut self, deep: usize) -> Option<(String, Vec<TypeName>)> {
@@ -148,26 +152,31 @@ impl Parser {
         if read.is_none() {
             self.at = before;
         }
-        read
+        read.map(|(types, _)| types)
     }
 
-    fn tuple_type(&mut self, deep: usize) -> Option<Vec<TypeName>> {
-        self.type_list("(", ")", deep).filter(|parts| parts.len() > 1)
+    fn tuple_type(&mut self, deep: usize) -> Option<(Vec<TypeName>, Vec<Option<Box<str>>>)> {
+        self.type_list("(", ")", deep).filter(|(parts, _)| parts.len() > 1)
     }
 
-    fn type_list(&mut self, open: &str, close: &str, deep: usize) -> Option<Vec<TypeName>> {
+    /// The types between `open` and `close`, and the names that the parts of a tuple have.
+    fn type_list(
+        &mut self,
+        open: &str,
+        close: &str,
+        deep: usize,
+    ) -> Option<(Vec<TypeName>, Vec<Option<Box<str>>>)> {
         if !self.eat(open) {
             return None;
         }
-        let mut types = Vec::new();
+        let (mut types, mut names) = (Vec::new(), Vec::new());
         loop {
             types.push(self.type_at(deep.saturating_add(1), true)?);
-            // A tuple's part may have a name, which is only for the reader.
-            if open == "(" && matches!(self.peek(), TokenKind::Word(word) if !is_reserved(word)) {
-                self.bump();
-            }
+            let named = open == "("
+                && matches!(self.peek(), TokenKind::Word(word) if !is_reserved(word));
+            names.push(named.then(|| self.name("the name of a part").text));
             if self.eat(close) {
-                return Some(types);
+                return Some((types, names));
             }
             if !self.eat(",") {
                 return None;
@@ -175,9 +184,20 @@ impl Parser {
         }
     }
 
+    /// Refuses `int[,]`.
+    pub(super) fn several_dimensions(&mut self) {
+        let span = self.span();
+        let message = "arrays of several dimensions are not part of policy expressions";
+        self.wrong(span, message, Some("use an array of arrays: `int[][]`"));
+    }
+
     fn type_suffixes(&mut self, greedy: bool) -> Vec<TypeSuffix> {
         let mut suffixes = Vec::new();
         loop {
+            if self.is_symbol("[") && self.is_symbol_at(1, ",") {
+                self.bump();
+                self.several_dimensions();
+            }
             if self.is_symbol("[") && self.is_symbol_at(1, "]") {
                 self.bump();
                 self.bump();
@@ -196,7 +216,8 @@ impl Parser {
 
     /// Whether after the coming `?` nothing can begin a value.
     fn ends_tested_type(&self) -> bool {
-        const ENDS: [&str; 11] = [")", "]", "}", ",", ";", ":", "&&", "||", "==", "!=", "??"];
+        const ENDS: [&str; 12] =
+            [")", "]", "}", ",", ";", ":", "&&", "||", "==", "!=", "??", "?"];
         match self.peek_at(1) {
             TokenKind::Symbol(symbol) => ENDS.contains(symbol),
             TokenKind::End => true,

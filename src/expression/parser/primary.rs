@@ -1,9 +1,16 @@
 //! What a value begins with: literals, names, brackets, lambdas.
 
-use super::super::ast::{Expr, ExprKind, InterpolatedPart, LambdaBody, Name, Parameter};
+use super::super::ast::{
+    Expr, ExprKind, InterpolatedPart, LambdaBody, Name, Overflow, Parameter,
+};
 use super::super::lexer::{Piece, Token, TokenKind};
 use super::Parser;
 use super::names::is_type_keyword;
+
+/// What `checked` and `unchecked` ask for.
+pub(super) fn overflow(word: &str) -> Overflow {
+    if word == "checked" { Overflow::Checked } else { Overflow::Unchecked }
+}
 
 impl Parser {
     pub(super) fn primary(&mut self) -> Expr {
@@ -49,12 +56,20 @@ impl Parser {
                 let kind = ExprKind::NameOf(Box::new(of));
                 return Expr { kind, span: self.span_from(start) };
             }
-            "unchecked" if self.is_symbol_at(1, "(") => {
+            "checked" | "unchecked" if self.is_symbol_at(1, "(") => {
                 self.bump();
                 self.bump();
                 let inner = self.expression();
                 self.expect(")");
-                let kind = ExprKind::Unchecked(Box::new(inner));
+                let kind = ExprKind::Overflow(overflow(&word), Box::new(inner));
+                return Expr { kind, span: self.span_from(start) };
+            }
+            // An anonymous method is a lambda that was written before there were lambdas.
+            "delegate" if self.is_symbol_at(1, "(") => {
+                self.bump();
+                let parameters = self.parameters();
+                let body = LambdaBody::Block(self.block());
+                let kind = ExprKind::Lambda { parameters, body };
                 return Expr { kind, span: self.span_from(start) };
             }
             "default" => {

@@ -1,9 +1,10 @@
 //! Statements.
 
 use super::super::ast::statement::{Block, Catch, For, Section, Statement, StatementKind, Try};
-use super::super::ast::{DeclaredType, Expr};
+use super::super::ast::{DeclaredType, Expr, ExprKind};
 use super::super::lexer::TokenKind;
 use super::Parser;
+use super::primary::overflow;
 
 impl Parser {
     /// A statement. After a fault the rest of it is skipped.
@@ -100,16 +101,9 @@ impl Parser {
                 self.expect(";");
                 if &*word == "break" { StatementKind::Break } else { StatementKind::Continue }
             }
-            "unchecked" if self.is_symbol_at(1, "{") => {
+            "checked" | "unchecked" if self.is_symbol_at(1, "{") => {
                 self.bump();
-                StatementKind::Unchecked(self.block())
-            }
-            "checked" => {
-                let span = self.span();
-                let message = "`checked` is not part of policy expressions";
-                let remedy = "compute in `long` or `decimal`, and compare the result";
-                self.wrong(span, message, Some(remedy));
-                StatementKind::Empty
+                StatementKind::Overflow(overflow(&word), self.block())
             }
             "goto" | "lock" | "yield" | "class" | "struct" | "enum" => {
                 let span = self.span();
@@ -179,14 +173,25 @@ impl Parser {
     fn foreach_statement(&mut self) -> StatementKind {
         self.bump();
         self.expect("(");
-        let declared = self.declared_type();
-        let name = self.name("the name of a variable");
+        let parts = self.foreach_parts();
+        let (declared, name) = match &parts {
+            Some((_, whole)) => (DeclaredType::Var, whole.clone()),
+            None => (self.declared_type(), self.name("the name of a variable")),
+        };
         if !self.eat_word("in") {
             self.unexpected("`in`");
         }
         let source = self.expression();
         self.expect(")");
-        StatementKind::ForEach { declared, name, source, body: Box::new(self.statement()) }
+        let mut body = self.statement();
+        if let Some((parts, whole)) = parts {
+            let span = body.span.clone();
+            let value = Expr { kind: ExprKind::Name(whole), span: span.clone() };
+            let taken = Statement { kind: parts.of(value), span: span.clone() };
+            let block = Block { statements: vec![taken, body], span: span.clone() };
+            body = Statement { kind: StatementKind::Block(block), span };
+        }
+        StatementKind::ForEach { declared, name, source, body: Box::new(body) }
     }
 
     fn declared_type(&mut self) -> DeclaredType {
