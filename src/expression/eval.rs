@@ -114,6 +114,11 @@ impl<'s> Machine<'s> {
         self.spend(u64::try_from(bytes).unwrap_or(u64::MAX))
     }
 
+    /// Counts bytes that a member looks at, besides its arguments.
+    pub(super) fn scanned(&mut self, bytes: usize) -> Result<(), Thrown> {
+        self.step(u64::try_from(bytes).unwrap_or(u64::MAX) / STEP_BYTES)
+    }
+
     fn spend(&mut self, bytes: u64) -> Result<(), Thrown> {
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes <= BYTES_MAX {
@@ -359,5 +364,9 @@ fn size(value: &Value) -> u64 {
 
 /// How many steps it costs to give `value` to a member.
 fn weight(value: &Value) -> u64 {
-    size(value) / STEP_BYTES
+    let looked_at = match value {
+        Value::StringBuilder(builder) => u64::try_from(builder.len()).unwrap_or(u64::MAX),
+        other => size(other),
+    };
+    looked_at / STEP_BYTES
 }

@@ -9,6 +9,7 @@ use std::fmt;
 
 pub(super) use call::Call;
 pub(super) use signature::{Parameter, Signature};
+pub(super) use tables::zone;
 
 use super::eval::node::How;
 use super::scope::ContextMember;
@@ -55,6 +56,8 @@ pub(super) struct Member {
     /// Whether it looks at null itself.
     accepts_null: bool,
     volatile: bool,
+    /// Whether it does the same however much its object holds.
+    brief: bool,
 }
 
 /// How a member is run. The value it belongs to is argument 0, static members have none.
@@ -80,7 +83,17 @@ impl fmt::Debug for Member {
 impl Member {
     const fn new(name: &'static str, kind: MemberKind, result: &'static str, run: Run) -> Self {
         let pure = matches!(run, Run::Pure(_));
-        Self { name, kind, parameters: "", result, run, pure, accepts_null: false, volatile: false }
+        Self {
+            name,
+            kind,
+            parameters: "",
+            result,
+            run,
+            pure,
+            accepts_null: false,
+            volatile: false,
+            brief: false,
+        }
     }
 
     const fn taking(mut self, parameters: &'static str) -> Self {
@@ -98,6 +111,13 @@ impl Member {
     const fn volatile(mut self) -> Self {
         self.pure = false;
         self.volatile = true;
+        self
+    }
+
+    /// Marks what does the same however much its object holds, such as `Add` and `Count`.
+    const fn brief(mut self) -> Self {
+        self.pure = false;
+        self.brief = true;
         self
     }
 
@@ -127,6 +147,11 @@ impl Member {
     /// Whether it may be called on null, as extension methods may.
     pub(super) const fn takes_null(&self) -> bool {
         self.accepts_null
+    }
+
+    /// Whether it costs the same however much its object holds.
+    pub(super) const fn is_brief(&self) -> bool {
+        self.brief
     }
 
     /// Whether it asks for the time or for random numbers, or writes a trace.

@@ -48,6 +48,8 @@ pub(super) enum Type {
     Set(Arc<Self>),
     /// `IEnumerable<T>` and everything that LINQ gives back.
     Sequence(Arc<Self>),
+    /// `ICollection<T>`, which the keys and the values of a dictionary are.
+    Collection(Arc<Self>),
     Map(Arc<Self>, Arc<Self>),
     Pair(Arc<Self>, Arc<Self>),
     /// `IGrouping<TKey, TElement>`
@@ -134,6 +136,7 @@ impl Type {
             | Self::Stack(item)
             | Self::Set(item)
             | Self::Sequence(item)
+            | Self::Collection(item)
             | Self::Grouping(_, item) => Some((**item).clone()),
             Self::Map(key, value) => Some(Self::Pair(Arc::clone(key), Arc::clone(value))),
             Self::String => Some(Self::Char),
@@ -176,6 +179,7 @@ impl Type {
             Self::Stack(inner) => Self::Stack(of(inner)),
             Self::Set(inner) => Self::Set(of(inner)),
             Self::Sequence(inner) => Self::Sequence(of(inner)),
+            Self::Collection(inner) => Self::Collection(of(inner)),
             Self::Map(key, value) => Self::Map(of(key), of(value)),
             Self::Pair(key, value) => Self::Pair(of(key), of(value)),
             Self::Grouping(key, value) => Self::Grouping(of(key), of(value)),
@@ -222,6 +226,7 @@ impl fmt::Display for Type {
             Self::Stack(inner) => return write!(formatter, "Stack<{inner}>"),
             Self::Set(inner) => return write!(formatter, "HashSet<{inner}>"),
             Self::Sequence(inner) => return write!(formatter, "IEnumerable<{inner}>"),
+            Self::Collection(inner) => return write!(formatter, "ICollection<{inner}>"),
             Self::Map(key, value) => return write!(formatter, "Dictionary<{key}, {value}>"),
             Self::Pair(key, value) => return write!(formatter, "KeyValuePair<{key}, {value}>"),
             Self::Grouping(key, value) => return write!(formatter, "IGrouping<{key}, {value}>"),

@@ -300,6 +300,21 @@ impl Checker {
     }
 }
 
+impl Checker {
+    /// Refuses a time zone that stands in the text and that the gateway does not know.
+    pub(super) fn known_zone(&mut self, access: &Access, span: &Span) {
+        for argument in &access.arguments {
+            if let Some(Value::String(id)) = argument.constant()
+                && members::zone(id).is_err()
+            {
+                let message = format!("the time zone `{id}` is not known to the gateway");
+                let remedy = "compute in UTC, or add the offset: `.AddHours(…)`".to_owned();
+                self.wrong(span, message, Some(remedy));
+            }
+        }
+    }
+}
+
 /// The lambda that calls `method` with its own parameters, as many as the function `wanted` has.
 fn calling(method: &Expr, wanted: &Type) -> Expr {
     let span = method.span.clone();

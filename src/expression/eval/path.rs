@@ -99,7 +99,9 @@ impl<'s> Machine<'s> {
         arguments: &[Value],
         types: &[Type],
     ) -> Result<(Value, Vec<Value>), Thrown> {
-        let weight = arguments.iter().map(weight).fold(1, u64::saturating_add);
+        let looked_at = if member.is_brief() { arguments.get(1..) } else { Some(arguments) };
+        let looked_at = looked_at.unwrap_or_default();
+        let weight = looked_at.iter().map(weight).fold(1, u64::saturating_add);
         self.step(weight)?;
         let (result, outs) = match member.run {
             Run::Pure(run) => (run(arguments)?, Vec::new()),

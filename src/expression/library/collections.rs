@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::text::compare::{self, Comparison};
 use super::{operators, sequence};
 use crate::expression::value::Value;
 use crate::expression::value::collection::keyed::{Map, Set};
@@ -82,6 +83,38 @@ pub fn place_of(items: &[Value], condition: &mut sequence::Lambda<'_>) -> Result
         }
     }
     Ok(-1)
+}
+
+/// `Array.FindLastIndex(items, condition)`; -1 if none is.
+pub fn last_place_of(items: &[Value], condition: &mut sequence::Lambda<'_>) -> Result<i32, Thrown> {
+    for (place, item) in items.iter().enumerate().rev() {
+        if condition(std::slice::from_ref(item))?.bool()? {
+            return Ok(i32::try_from(place).unwrap_or(i32::MAX));
+        }
+    }
+    Ok(-1)
+}
+
+/// `list.Sort(comparer)` of strings; without a comparer it is `list.Sort()`.
+pub fn sort_as(list: &List, comparer: &Value) -> Result<(), Thrown> {
+    if comparer.is_null() {
+        return sort(list, None);
+    }
+    let comparison = Comparison::from_number(comparer.int()?)?;
+    let mut failed = None;
+    let mut items = list.snapshot();
+    items.sort_by(|one, other| {
+        let texts = one.string_or_null().and_then(|one| Ok((one, other.string_or_null()?)));
+        match texts {
+            Ok((Some(one), Some(other))) => compare::compare(one, other, comparison),
+            Ok((one, other)) => one.is_some().cmp(&other.is_some()),
+            Err(thrown) => {
+                failed.get_or_insert(thrown);
+                std::cmp::Ordering::Equal
+            }
+        }
+    });
+    failed.map_or_else(|| replace(list, items), Err)
 }
 
 /// `list.InsertRange(index, items)`.

@@ -16,12 +16,30 @@ pub fn from_name(name: &str) -> Result<Encoding, Thrown> {
         "utf-16" | "unicode" | "utf-16le" => Encoding::Unicode,
         "utf-16be" => Encoding::BigEndianUnicode,
         "iso-8859-1" | "latin1" => Encoding::Latin1,
+        "utf-32" | "utf32" | "utf-32le" => Encoding::Utf32,
         _ => {
             return Err(Thrown::new(
                 ExceptionKind::Argument,
                 format!("'{name}' is not a supported encoding name. (Parameter 'name')"),
             ));
         }
+    })
+}
+
+/// `Encoding.GetEncoding(codepage)`.
+pub fn from_code_page(number: i32) -> Result<Encoding, Thrown> {
+    const ALL: [Encoding; 6] = [
+        Encoding::Utf8,
+        Encoding::Ascii,
+        Encoding::Unicode,
+        Encoding::BigEndianUnicode,
+        Encoding::Latin1,
+        Encoding::Utf32,
+    ];
+    let found = ALL.into_iter().find(|encoding| encoding.code_page() == number);
+    found.ok_or_else(|| {
+        let message = format!("No data is available for encoding {number}.");
+        Thrown::new(ExceptionKind::NotSupported, message)
     })
 }
 
@@ -39,6 +57,7 @@ pub fn bytes(encoding: Encoding, text: &str) -> Result<Bytes, Thrown> {
         Encoding::Latin1 => narrow(0xff),
         Encoding::Unicode => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
         Encoding::BigEndianUnicode => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        Encoding::Utf32 => text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect(),
     };
     bounded_array(bytes.len())?;
     Ok(Bytes::from(bytes))
@@ -62,6 +81,14 @@ pub fn text(encoding: Encoding, bytes: &[u8]) -> Result<String, Thrown> {
         Encoding::Latin1 => bytes.iter().copied().map(char::from).collect(),
         Encoding::Unicode => units(u16::from_le_bytes),
         Encoding::BigEndianUnicode => units(u16::from_be_bytes),
+        Encoding::Utf32 => {
+            let point = |four: &[u8]| {
+                let four = <[u8; 4]>::try_from(four).ok();
+                four.and_then(|four| char::from_u32(u32::from_le_bytes(four)))
+            };
+            let points = bytes.chunks(4).map(point);
+            points.map(|point| point.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+        }
     };
     bounded_string(text.len())?;
     Ok(text)

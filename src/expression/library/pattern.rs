@@ -115,16 +115,30 @@ impl<'t> Iterator for Found<'t> {
     }
 }
 
-/// `match.NextMatch()` of a match in `text` that ends before the UTF-16 place `after`.
+/// The first match in `text` from the UTF-16 place `after` on: `match.NextMatch()`.
 pub fn next_after(pattern: &Pattern, text: &str, after: i32) -> Match {
-    let mut places = Places::new(text);
-    for captures in Found::new(pattern, text) {
-        let found = matched(pattern, &captures, &mut places);
-        if found.whole().index >= after {
-            return found;
-        }
+    captured_from(pattern, text, after)
+        .map_or_else(Match::empty, |captures| matched(pattern, &captures, &mut Places::new(text)))
+}
+
+fn captured_from<'t>(pattern: &Pattern, text: &'t str, start: i32) -> Option<Captures<'t>> {
+    let start = usize::try_from(start).ok()?;
+    pattern.regex.captures_at(text, text::byte_at(text, start)?)
+}
+
+/// `match.Result(replacement)` of the match at the UTF-16 place `start`.
+pub fn result(
+    pattern: &Pattern,
+    text: &str,
+    start: i32,
+    replacement: &str,
+) -> Result<String, Thrown> {
+    let mut out = String::new();
+    if let Some(captures) = captured_from(pattern, text, start) {
+        expand(pattern, &captures, (text, replacement), &mut out);
     }
-    Match::empty()
+    bounded_string(out.len())?;
+    Ok(out)
 }
 
 /// `regex.Matches(text)`.

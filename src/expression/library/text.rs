@@ -102,6 +102,13 @@ fn start_byte(text: &str, start: i32) -> Result<usize, Thrown> {
     })
 }
 
+/// `text.IndexOfAny(characters, start)`; -1 if none is there.
+pub fn index_of_any_from(text: &str, characters: &[char], start: i32) -> Result<i32, Thrown> {
+    let skipped = length_int(text).saturating_sub(length_int(&substring_from(text, start)?));
+    let found = index_of_any(&substring_from(text, start)?, characters);
+    Ok(if found < 0 { found } else { found.saturating_add(skipped) })
+}
+
 /// `text.Substring(start)`.
 pub fn substring_from(text: &str, start: i32) -> Result<String, Thrown> {
     if start < 0 {

@@ -59,6 +59,11 @@ impl<'a, 's> Call<'a, 's> {
         self.machine.made(bytes)
     }
 
+    /// Counts bytes that are looked at besides the arguments.
+    pub(super) fn scanned(&mut self, bytes: usize) -> Result<(), Thrown> {
+        self.machine.scanned(bytes)
+    }
+
     /// The request.
     pub(super) fn scope(&mut self) -> &mut dyn Scope {
         self.machine.scope()

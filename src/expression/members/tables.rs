@@ -5,6 +5,7 @@ mod lookup;
 mod message;
 mod text;
 mod builder;
+mod encoding;
 mod regex;
 mod number;
 mod math;
@@ -21,6 +22,8 @@ mod enumeration;
 mod exception;
 mod xml;
 mod other;
+
+pub(in crate::expression) use span::zone;
 
 use super::Member;
 use crate::expression::types::{Class, Type};
@@ -121,6 +124,7 @@ fn own(ty: &Type) -> &'static [&'static [Member]] {
         Type::Stack(_) => &[collection::STACK],
         Type::Set(_) => &[collection::SET],
         Type::Map(..) => &[collection::MAP],
+        Type::Collection(_) => &[collection::COLLECTION],
         Type::Sequence(item) if matches!(**item, Type::Grouping(..)) => &[collection::LOOKUP],
         Type::Pair(..) => &[collection::PAIR],
         Type::Grouping(..) => &[collection::GROUPING],
@@ -205,20 +209,26 @@ fn library_members(class: Class) -> &'static [&'static [Member]] {
         Class::Array => &[array::STATIC_ARRAY],
         Class::Enum => &[enumeration::ENUM],
         Class::StringWriter => &[builder::STRING_WRITER],
+        Class::StringReader => &[builder::STRING_READER],
         Class::BitConverter => &[bits::BIT_CONVERTER],
+        Class::Buffer => &[array::BUFFER],
         Class::Environment => &[other::ENVIRONMENT],
         Class::Random => &[number::RANDOM],
         Class::StringComparer => &[other::COMPARER],
         Class::TypeInfo => &[number::TYPE_INFO],
-        Class::Tuple => &[other::TUPLE],
+        Class::Tuple | Class::ValueTuple => &[other::TUPLE],
         Class::KeyValuePair => &[other::PAIRS],
         Class::CultureInfo => &[other::CULTURE],
         Class::Enumerable => &[linq::ENUMERABLE],
         Class::StringBuilder => &[builder::STRING_BUILDER],
-        Class::Encoding => &[builder::ENCODING],
+        Class::Encoding => &[encoding::ENCODING],
+        Class::AsciiEncoding => &[encoding::ASCII_ENCODING],
+        Class::UnicodeEncoding => &[encoding::UNICODE_ENCODING],
+        Class::Utf32Encoding => &[encoding::UTF32_ENCODING],
         Class::Regex => &[regex::REGEX],
         Class::Match => &[regex::MATCH],
         Class::MatchCollection => &[collection::MATCHES],
+        Class::CaptureCollection => &[regex::CAPTURES],
         Class::Group => &[regex::GROUP],
         Class::GroupCollection => &[regex::GROUPS],
         Class::WebUtility => &[other::WEB_UTILITY],
@@ -272,6 +282,7 @@ mod tests {
             Type::Stack(any()),
             Type::Set(any()),
             Type::Sequence(any()),
+            Type::Collection(any()),
             Type::Map(any(), any()),
             Type::Map(any(), Arc::new(Type::String.array())),
             Type::Pair(any(), any()),

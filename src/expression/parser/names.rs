@@ -172,8 +172,8 @@ impl Parser {
         let (mut types, mut names) = (Vec::new(), Vec::new());
         loop {
             types.push(self.type_at(deep.saturating_add(1), true)?);
-            let named = open == "("
-                && matches!(self.peek(), TokenKind::Word(word) if !is_reserved(word));
+            let named =
+                open == "(" && matches!(self.peek(), TokenKind::Word(word) if !is_reserved(word));
             names.push(named.then(|| self.name("the name of a part").text));
             if self.eat(close) {
                 return Some((types, names));
@@ -216,8 +216,7 @@ impl Parser {
 
     /// Whether after the coming `?` nothing can begin a value.
     fn ends_tested_type(&self) -> bool {
-        const ENDS: [&str; 12] =
-            [")", "]", "}", ",", ";", ":", "&&", "||", "==", "!=", "??", "?"];
+        const ENDS: [&str; 12] = [")", "]", "}", ",", ";", ":", "&&", "||", "==", "!=", "??", "?"];
         match self.peek_at(1) {
             TokenKind::Symbol(symbol) => ENDS.contains(symbol),
             TokenKind::End => true,

@@ -1,8 +1,6 @@
 //! What a value begins with: literals, names, brackets, lambdas.
 
-use super::super::ast::{
-    Expr, ExprKind, InterpolatedPart, LambdaBody, Name, Overflow, Parameter,
-};
+use super::super::ast::{Expr, ExprKind, InterpolatedPart, LambdaBody, Name, Overflow, Parameter};
 use super::super::lexer::{Piece, Token, TokenKind};
 use super::Parser;
 use super::names::is_type_keyword;

@@ -48,20 +48,27 @@ classes! {
     Array = "System" "Array",
     Enum = "System" "Enum",
     BitConverter = "System" "BitConverter",
+    Buffer = "System" "Buffer",
     Environment = "System" "Environment",
     Random = "System" "Random",
     StringComparer = "System" "StringComparer",
     TypeInfo = "System" "Type",
     Tuple = "System" "Tuple",
+    ValueTuple = "System" "ValueTuple",
     CultureInfo = "System.Globalization" "CultureInfo",
     Enumerable = "System.Linq" "Enumerable",
     KeyValuePair = "System.Collections.Generic" "KeyValuePair",
     StringBuilder = "System.Text" "StringBuilder",
     StringWriter = "System.IO" "StringWriter",
+    StringReader = "System.IO" "StringReader",
     Encoding = "System.Text" "Encoding",
+    AsciiEncoding = "System.Text" "ASCIIEncoding",
+    UnicodeEncoding = "System.Text" "UnicodeEncoding",
+    Utf32Encoding = "System.Text" "UTF32Encoding",
     Regex = "System.Text.RegularExpressions" "Regex",
     Match = "System.Text.RegularExpressions" "Match",
     MatchCollection = "System.Text.RegularExpressions" "MatchCollection",
+    CaptureCollection = "System.Text.RegularExpressions" "CaptureCollection",
     Group = "System.Text.RegularExpressions" "Group",
     GroupCollection = "System.Text.RegularExpressions" "GroupCollection",
     WebUtility = "System.Net" "WebUtility",
@@ -149,7 +156,7 @@ impl Class {
                 std::sync::Arc::new(Type::Class(Self::JToken)),
             )),
             Self::MatchCollection => Some(Type::Class(Self::Match)),
-            Self::GroupCollection => Some(Type::Class(Self::Group)),
+            Self::GroupCollection | Self::CaptureCollection => Some(Type::Class(Self::Group)),
             _ => self.same_as()?.element(),
         }
     }
@@ -181,6 +188,9 @@ impl Class {
             Self::XCData => Some(Self::XText),
             Self::XNode | Self::XAttribute => Some(Self::XObject),
             Self::Match => Some(Self::Group),
+            Self::AsciiEncoding | Self::UnicodeEncoding | Self::Utf32Encoding => {
+                Some(Self::Encoding)
+            }
             Self::Md5
             | Self::Sha1
             | Self::Sha256
@@ -227,8 +237,10 @@ impl Class {
                 | Self::Array
                 | Self::Enum
                 | Self::BitConverter
+                | Self::Buffer
                 | Self::Environment
                 | Self::Tuple
+                | Self::ValueTuple
                 | Self::Enumerable
                 | Self::WebUtility
                 | Self::HttpUtility

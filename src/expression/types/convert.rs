@@ -87,6 +87,17 @@ fn collection(from: &Type, to: &Type) -> Option<Fit> {
             // A list of numbers is not a sequence of wider ones, but it is one of objects.
             Some(fit.saturating_add(3))
         }
+        Type::Collection(item) => match from {
+            Type::List(_)
+            | Type::Array(_)
+            | Type::Set(_)
+            | Type::Map(..)
+            | Type::Collection(_)
+            | Type::Class(Class::JArray | Class::JObject) => {
+                Some(implicit(&from.element()?, item)?.saturating_add(3))
+            }
+            _ => None,
+        },
         Type::List(item) => match from {
             // `IList<T>` is read as `List<T>`; arrays have that interface too.
             Type::List(from) | Type::Array(from) => Some(implicit(from, item)?.saturating_add(4)),
@@ -141,7 +152,7 @@ pub(in crate::expression) fn explicit(from: &Type, to: &Type) -> bool {
         (from, to) if from.is_number() && to.is_number() => true,
         (Type::Class(from), to) if from.same_as().is_some_and(|same| explicit(&same, to)) => true,
         // What a sequence really is shows only at run time.
-        (Type::Sequence(_), to) => to.element().is_some(),
+        (Type::Sequence(_) | Type::Collection(_), to) => to.element().is_some(),
         (Type::List(_), Type::Array(_)) => true,
         _ => false,
     }
@@ -188,7 +199,11 @@ pub(in crate::expression) fn unify(
     match pattern {
         Type::Parameter(name) => bind(name, actual, bound),
         Type::Nullable(inner) => unify(inner, actual.bare(), bound),
-        Type::Array(inner) | Type::List(inner) | Type::Set(inner) | Type::Sequence(inner) => {
+        Type::Array(inner)
+        | Type::List(inner)
+        | Type::Set(inner)
+        | Type::Sequence(inner)
+        | Type::Collection(inner) => {
             if let Some(element) = actual.element() {
                 unify(inner, &element, bound);
             }

@@ -58,7 +58,7 @@ const SIMPLE: [(&str, Type); 38] = [
 ];
 
 /// The generic types: namespace, name, how many arguments (0 is any number).
-const GENERIC: [(&str, &str, usize); 27] = [
+const GENERIC: [(&str, &str, usize); 28] = [
     ("System.Collections.Generic", "List", 1),
     ("System.Collections.Generic", "IList", 1),
     ("System.Collections.Generic", "ICollection", 1),
@@ -78,6 +78,7 @@ const GENERIC: [(&str, &str, usize); 27] = [
     ("System.Collections.Generic", "IDictionary", 2),
     ("System.Collections.Generic", "IReadOnlyDictionary", 2),
     ("System.Collections.Generic", "SortedDictionary", 2),
+    ("System.Collections.Generic", "SortedList", 2),
     ("System.Collections.Generic", "KeyValuePair", 2),
     ("System", "Nullable", 1),
     ("System", "Func", 0),
@@ -128,9 +129,8 @@ pub(in crate::expression) fn named_generic(
     let mut arguments = arguments.into_iter();
     let mut next = || Arc::new(arguments.next().unwrap_or(Type::Unknown));
     Ok(match *name {
-        "List" | "IList" | "ICollection" | "IReadOnlyList" | "IReadOnlyCollection" => {
-            Type::List(next())
-        }
+        "List" | "IList" | "IReadOnlyList" => Type::List(next()),
+        "ICollection" | "IReadOnlyCollection" => Type::Collection(next()),
         "IEnumerable" | "IOrderedEnumerable" | "IQueryable" => Type::Sequence(next()),
         "HashSet" | "ISet" | "SortedSet" => Type::Set(next()),
         "Queue" => Type::Queue(next()),

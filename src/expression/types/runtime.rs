@@ -123,6 +123,7 @@ pub(in crate::expression) fn is_instance(value: &Value, ty: &Type) -> bool {
             matches!(list.kind(), ListKind::List | ListKind::Array)
         }
         (Type::Sequence(_), value) => type_of(value).element().is_some(),
+        (Type::Collection(_), Value::List(_) | Value::Set(_) | Value::Map(_)) => true,
         (Type::Class(class), Value::Record(record)) => {
             // What the gateway hands out as a record, such as a certificate.
             matches!(class, Class::Authorization | Class::Certificate) && record.values().len() > 1

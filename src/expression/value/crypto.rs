@@ -39,6 +39,8 @@ pub enum Encoding {
     BigEndianUnicode,
     /// `Latin1`.
     Latin1,
+    /// `UTF32`, low byte first.
+    Utf32,
 }
 
 impl Hasher {
@@ -67,6 +69,42 @@ impl Encoding {
             Self::Ascii => "System.Text.ASCIIEncoding",
             Self::Unicode | Self::BigEndianUnicode => "System.Text.UnicodeEncoding",
             Self::Latin1 => "System.Text.Latin1Encoding",
+            Self::Utf32 => "System.Text.UTF32Encoding",
+        }
+    }
+
+    /// `WebName`.
+    pub const fn web_name(self) -> &'static str {
+        match self {
+            Self::Utf8 => "utf-8",
+            Self::Ascii => "us-ascii",
+            Self::Unicode => "utf-16",
+            Self::BigEndianUnicode => "utf-16BE",
+            Self::Latin1 => "iso-8859-1",
+            Self::Utf32 => "utf-32",
+        }
+    }
+
+    /// `CodePage`.
+    pub const fn code_page(self) -> i32 {
+        match self {
+            Self::Utf8 => 65001,
+            Self::Ascii => 20127,
+            Self::Unicode => 1200,
+            Self::BigEndianUnicode => 1201,
+            Self::Latin1 => 28591,
+            Self::Utf32 => 12000,
+        }
+    }
+
+    /// `GetPreamble()`: the byte order mark.
+    pub const fn preamble(self) -> &'static [u8] {
+        match self {
+            Self::Utf8 => &[0xef, 0xbb, 0xbf],
+            Self::Ascii | Self::Latin1 => &[],
+            Self::Unicode => &[0xff, 0xfe],
+            Self::BigEndianUnicode => &[0xfe, 0xff],
+            Self::Utf32 => &[0xff, 0xfe, 0, 0],
         }
     }
 }

@@ -94,6 +94,8 @@ exceptions! {
     JsonReader = "Newtonsoft.Json.JsonReaderException": Json,
     /// JSON that does not fit the type.
     JsonSerialization = "Newtonsoft.Json.JsonSerializationException": Json,
+    /// A time zone that is not known.
+    TimeZoneNotFound = "System.TimeZoneNotFoundException": Exception,
     /// XML that is none.
     Xml = "System.Xml.XmlException": System,
     /// A key, a hash or a cipher is wrong.

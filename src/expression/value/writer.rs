@@ -45,6 +45,25 @@ impl StringBuilder {
         Ok(())
     }
 
+    /// How many bytes of UTF-8 it holds.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes its first `bytes` bytes away and gives them back; all where there are not so many.
+    pub fn take(&self, bytes: usize) -> String {
+        let mut held = self.lock();
+        let rest = held.get(bytes..).map(str::to_owned).unwrap_or_default();
+        let mut taken = std::mem::replace(&mut *held, rest);
+        taken.truncate(bytes.min(taken.len()));
+        taken
+    }
+
     /// `ToString()`.
     pub fn text(&self) -> String {
         self.lock().clone()

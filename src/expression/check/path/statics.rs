@@ -76,6 +76,9 @@ impl Checker {
             types: resolved.types,
             at: name.span.start,
         };
+        if *ty == Type::Class(Class::TimeZoneInfo) {
+            self.known_zone(&access, span);
+        }
         let access = if *ty == Type::Class(Class::Regex) {
             self.compiled_pattern(access, span)
         } else {

@@ -59,7 +59,17 @@ pub fn except(items: Vec<Value>, others: &[Value], ignores_case: bool) -> Vec<Va
 pub fn group_by(
     items: &[Value],
     key: &mut Lambda<'_>,
+    element: Option<&mut Lambda<'_>>,
+) -> Result<Vec<Value>, Thrown> {
+    group_by_as(items, key, element, false)
+}
+
+/// The same; `ignores_case` is that of keys which are strings.
+pub fn group_by_as(
+    items: &[Value],
+    key: &mut Lambda<'_>,
     mut element: Option<&mut Lambda<'_>>,
+    ignores_case: bool,
 ) -> Result<Vec<Value>, Thrown> {
     let mut groups: IndexMap<Key, Grouping> = IndexMap::new();
     for item in items {
@@ -69,7 +79,7 @@ pub fn group_by(
             None => item.clone(),
         };
         let group = groups
-            .entry(Key::new(&key, false))
+            .entry(Key::new(&key, ignores_case))
             .or_insert_with(|| Grouping { key, items: Vec::new() });
         group.items.push(element);
     }

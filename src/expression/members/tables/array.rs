@@ -35,6 +35,32 @@ pub(super) const STATIC_ARRAY: &[Member] = &[
         .effect(),
     static_method("Sort<X>", "X[] array", "void", |v| nothing(library::sort(list(v, 0)?, None)?))
         .effect(),
+    static_with("Sort<X>", "X[] array, Func<X, X, int> comparison", "void", |call| {
+        let list = std::sync::Arc::clone(list(call.arguments(), 0)?);
+        nothing(library::sort(&list, Some(&mut |with| call.invoke(1, with)))?)
+    }),
+    static_method("Sort<X>", "X[] array, StringComparer comparer", "void", |v| {
+        nothing(library::sort_as(list(v, 0)?, at(v, 1))?)
+    })
+    .effect(),
+    static_method("BinarySearch<X>", "X[] array, X value", "int", |v| {
+        ok(library::binary_search(list(v, 0)?, at(v, 1))?)
+    })
+    .effect(),
+    static_with("FindLast<X>", "X[] array, Predicate<X> match", "X", |call| {
+        let default = default_of(call.wanted());
+        elements::last_or(&source(call)?, Some(&mut |with| call.invoke(1, with)), default)
+    }),
+    static_with("FindLastIndex<X>", "X[] array, Predicate<X> match", "int", |call| {
+        ok(library::last_place_of(&source(call)?, &mut |with| call.invoke(1, with))?)
+    }),
+    static_with("Fill<X>", "X[] array, X value", "void", |call| {
+        let list = list(call.arguments(), 0)?;
+        for place in (0..).take(list.len()) {
+            list.set_at(place, call.argument(1).clone())?;
+        }
+        Ok(Value::Null)
+    }),
     static_with("Exists<X>", "X[] array, Predicate<X> match", "bool", |call| {
         ok(sequence::any(&source(call)?, Some(&mut |with| call.invoke(1, with)))?)
     }),
@@ -79,6 +105,24 @@ pub(super) const STATIC_ARRAY: &[Member] = &[
     }),
 ];
 
+/// `Buffer`, for bytes alone: positions count bytes.
+pub(super) const BUFFER: &[Member] = &[
+    static_method(
+        "BlockCopy",
+        "byte[] src, int srcOffset, byte[] dst, int dstOffset, int count",
+        "void",
+        |v| {
+            let arrays = [at(v, 0).clone(), at(v, 2).clone()];
+            copied(&arrays, int(v, 1)?, int(v, 3)?, int(v, 4)?)
+        },
+    )
+    .effect(),
+    static_method("ByteLength", "byte[] array", "int", |v| {
+        ok(i32::try_from(items(v, 0)?.len()).unwrap_or(i32::MAX))
+    })
+    .effect(),
+];
+
 /// Copies items from the first array into the second.
 fn copied(v: &[Value], from: i32, to: i32, length: i32) -> Outcome {
     let source = items(v, 0)?;
@@ -87,6 +131,11 @@ fn copied(v: &[Value], from: i32, to: i32, length: i32) -> Outcome {
     let count = usize::try_from(length).unwrap_or(usize::MAX);
     let wrong = || Thrown::new(ExceptionKind::Argument, "Source array was not long enough.");
     let part = source.get(start..start.saturating_add(count)).ok_or_else(wrong)?;
+    let end = usize::try_from(to).ok().and_then(|to| to.checked_add(part.len()));
+    if end.is_none_or(|end| end > target.len()) {
+        let message = "Destination array was not long enough.";
+        return Err(Thrown::new(ExceptionKind::Argument, message));
+    }
     for (place, item) in (to..).zip(part) {
         target.set_at(place, item.clone())?;
     }

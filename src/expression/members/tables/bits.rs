@@ -1,7 +1,9 @@
 //! `BitConverter`.
 
 use super::super::Member;
-use super::super::arguments::{at, bytes, int, ok, static_method, static_property};
+use super::super::arguments::{
+    at, bytes, character, double, int, ok, static_method, static_property,
+};
 use crate::expression::library::convert::base64;
 use crate::expression::library::encoding;
 use crate::expression::value::thrown::Thrown;
@@ -37,6 +39,21 @@ pub(super) const BIT_CONVERTER: &[Member] = &[
         let whole = bytes(v, 0)?;
         let place = usize::try_from(int(v, 1)?).ok();
         ok(*place.and_then(|place| whole.get(place)).ok_or_else(outside)? != 0)
+    }),
+    static_method("GetBytes", "char value", "byte[]", |v| {
+        let mut units = [0; 2];
+        let unit = character(v, 0)?.encode_utf16(&mut units).first().copied().unwrap_or(0);
+        ok(unit.to_le_bytes().to_vec())
+    }),
+    static_method("ToChar", "byte[] value, int startIndex", "char", |v| {
+        let unit = encoding::to_short(&bytes(v, 0)?, int(v, 1)?)?.cast_unsigned();
+        ok(char::from_u32(u32::from(unit)).unwrap_or(char::REPLACEMENT_CHARACTER))
+    }),
+    static_method("DoubleToInt64Bits", "double value", "long", |v| {
+        ok(double(v, 0)?.to_bits().cast_signed())
+    }),
+    static_method("Int64BitsToDouble", "long value", "double", |v| {
+        ok(f64::from_bits(at(v, 0).long()?.cast_unsigned()))
     }),
     static_method("ToInt16", "byte[] value, int startIndex", "int", |v| {
         ok(i32::from(encoding::to_short(&bytes(v, 0)?, int(v, 1)?)?))

@@ -1,17 +1,16 @@
-//! `StringBuilder`, encodings and bytes.
+//! `StringBuilder`, readers and writers of text, and bytes.
 
 use std::sync::Arc;
 
 use super::super::Member;
 use super::super::arguments::{
     Outcome, at, bytes, character, constructor, index, int, items, method, ok, property, set_index,
-    set_property, static_method, static_property, text,
+    set_property, text,
 };
 use crate::expression::library::text as strings;
 use crate::expression::library::text::compare::Comparison;
-use crate::expression::library::{crypto, display, encoding};
+use crate::expression::library::{crypto, display};
 use crate::expression::value::Value;
-use crate::expression::value::crypto::Encoding;
 use crate::expression::value::thrown::Thrown;
 use crate::expression::value::writer::StringBuilder;
 
@@ -58,27 +57,27 @@ pub(super) const STRING_BUILDER: &[Member] = &[
     method("Append", "object value", "StringBuilder", |v| {
         appended(v, &display::text(at(v, 1))?, "")
     })
-    .effect(),
+    .brief(),
     method("Append", "char value, int repeatCount", "StringBuilder", |v| {
         appended(v, &strings::repeated(character(v, 1)?, int(v, 2)?)?, "")
     })
-    .effect(),
+    .brief(),
     method("Append", "string value, int startIndex, int count", "StringBuilder", |v| {
         appended(v, &strings::substring(text(v, 1)?, int(v, 2)?, int(v, 3)?)?, "")
     })
-    .effect(),
+    .brief(),
     method("AppendLine", "string value = null", "StringBuilder", |v| {
         appended(v, &display::text(at(v, 1))?, "\n")
     })
-    .effect(),
+    .brief(),
     method("AppendFormat", "string format, params object[] args", "StringBuilder", |v| {
         appended(v, &display::composite(text(v, 1)?, &items(v, 2)?)?, "")
     })
-    .effect(),
+    .brief(),
     method("AppendJoin<X>", "string separator, IEnumerable<X> values", "StringBuilder", |v| {
         appended(v, &strings::join(text(v, 1)?, &items(v, 2)?)?, "")
     })
-    .effect(),
+    .brief(),
     method("Insert", "int index, object value", "StringBuilder", |v| {
         let (place, part) = (int(v, 1)?, display::text(at(v, 2))?);
         rewritten(v, |text| strings::insert(text, place, &part))
@@ -100,6 +99,13 @@ pub(super) const STRING_BUILDER: &[Member] = &[
     })
     .effect(),
     method("Clear", "", "StringBuilder", |v| rewritten(v, |_| Ok(String::new()))).effect(),
+    property("Capacity", "int", |v| ok(strings::length_int(&builder(v)?.text()))).effect(),
+    method("EnsureCapacity", "int capacity", "int", |v| ok(int(v, 1)?)).brief(),
+    method("Equals", "StringBuilder sb", "bool", |v| {
+        let other = [at(v, 1).clone()];
+        ok(builder(v)?.text() == builder(&other)?.text())
+    })
+    .effect(),
     method("ToString", "", "string", |v| ok(builder(v)?.text())).effect(),
     method("ToString", "int startIndex, int length", "string", |v| {
         ok(strings::substring(&builder(v)?.text(), int(v, 1)?, int(v, 2)?)?)
@@ -107,67 +113,76 @@ pub(super) const STRING_BUILDER: &[Member] = &[
     .effect(),
 ];
 
+/// `Write…` of a writer.
+fn written(v: &[Value], more: &str, end: &str) -> Outcome {
+    appended(v, more, end)?;
+    Ok(Value::Null)
+}
+
 /// `StringWriter`: a builder that is written to.
 pub(super) const STRING_WRITER: &[Member] = &[
     constructor("", |_| ok(StringBuilder::new(""))),
-    method("Write", "object value", "void", |v| {
-        appended(v, &display::text(at(v, 1))?, "")?;
-        Ok(Value::Null)
-    })
-    .effect(),
+    constructor("StringBuilder sb", |v| {
+        builder(v)?;
+        Ok(at(v, 0).clone())
+    }),
+    constructor("CultureInfo formatProvider", |_| ok(StringBuilder::new(""))),
+    method("Write", "object value", "void", |v| written(v, &display::text(at(v, 1))?, "")).brief(),
     method("Write", "string format, params object[] arg", "void", |v| {
-        appended(v, &display::composite(text(v, 1)?, &items(v, 2)?)?, "")?;
-        Ok(Value::Null)
+        written(v, &display::composite(text(v, 1)?, &items(v, 2)?)?, "")
     })
-    .effect(),
+    .brief(),
     method("WriteLine", "object value = null", "void", |v| {
-        appended(v, &display::text(at(v, 1))?, "\n")?;
-        Ok(Value::Null)
+        written(v, &display::text(at(v, 1))?, "\n")
     })
-    .effect(),
-    method("GetStringBuilder", "", "StringBuilder", |v| Ok(at(v, 0).clone())).effect(),
-    method("Flush", "", "void", |_| Ok(Value::Null)).effect(),
-    method("Close", "", "void", |_| Ok(Value::Null)).effect(),
-    method("Dispose", "", "void", |_| Ok(Value::Null)).effect(),
+    .brief(),
+    method("WriteLine", "string format, params object[] arg", "void", |v| {
+        written(v, &display::composite(text(v, 1)?, &items(v, 2)?)?, "\n")
+    })
+    .brief(),
+    method("GetStringBuilder", "", "StringBuilder", |v| Ok(at(v, 0).clone())).brief(),
+    property("NewLine", "string", |_| ok("\n")),
+    method("Flush", "", "void", |_| Ok(Value::Null)).brief(),
+    method("Close", "", "void", |_| Ok(Value::Null)).brief(),
+    method("Dispose", "", "void", |_| Ok(Value::Null)).brief(),
     method("ToString", "", "string", |v| ok(builder(v)?.text())).effect(),
 ];
 
-fn encoding_of(v: &[Value]) -> Result<Encoding, Thrown> {
-    match at(v, 0) {
-        Value::Encoding(encoding) => Ok(*encoding),
-        other => Err(other.refused("System.Text.Encoding")),
-    }
+/// The next character of a reader as a number, -1 at the end; how many bytes it is.
+fn next_unit(text: &str) -> (i32, usize) {
+    let next = text.chars().next();
+    let number = next.and_then(|next| i32::try_from(u32::from(next)).ok()).unwrap_or(-1);
+    (number, next.map_or(0, char::len_utf8))
 }
 
-pub(super) const ENCODING: &[Member] = &[
-    static_property("UTF8", "Encoding", |_| ok(Encoding::Utf8)),
-    static_property("ASCII", "Encoding", |_| ok(Encoding::Ascii)),
-    static_property("Unicode", "Encoding", |_| ok(Encoding::Unicode)),
-    static_property("BigEndianUnicode", "Encoding", |_| ok(Encoding::BigEndianUnicode)),
-    static_property("Latin1", "Encoding", |_| ok(Encoding::Latin1)),
-    static_property("Default", "Encoding", |_| ok(Encoding::Utf8)),
-    static_method("GetEncoding", "string name", "Encoding", |v| {
-        ok(encoding::from_name(text(v, 0)?)?)
-    }),
-    constructor("bool encoderShouldEmitUTF8Identifier = false", |_| ok(Encoding::Utf8)),
-    method("GetBytes", "string s", "byte[]", |v| {
-        ok(encoding::bytes(encoding_of(v)?, text(v, 1)?)?)
-    }),
-    method("GetString", "byte[] bytes", "string", |v| {
-        ok(encoding::text(encoding_of(v)?, &bytes(v, 1)?)?)
-    }),
-    method("GetString", "byte[] bytes, int index, int count", "string", |v| {
-        let bytes = bytes(v, 1)?;
-        let start = usize::try_from(int(v, 2)?).unwrap_or(usize::MAX);
-        let count = usize::try_from(int(v, 3)?).unwrap_or(usize::MAX);
-        let part = bytes.get(start..start.saturating_add(count));
-        let part = part.ok_or_else(|| Thrown::out_of_range("index", "Index is out of range."))?;
-        ok(encoding::text(encoding_of(v)?, part)?)
-    }),
-    method("GetByteCount", "string s", "int", |v| {
-        let count = encoding::bytes(encoding_of(v)?, text(v, 1)?)?.len();
-        ok(i32::try_from(count).unwrap_or(i32::MAX))
-    }),
+/// `StringReader`: what is left of the text. Each read looks at all of it, and costs so.
+pub(super) const STRING_READER: &[Member] = &[
+    constructor("string s", |v| ok(StringBuilder::new(text(v, 0)?))),
+    method("ReadLine", "", "string", |v| {
+        let reader = builder(v)?;
+        let text = reader.text();
+        if text.is_empty() {
+            return Ok(Value::Null);
+        }
+        let end = text.find(['\r', '\n']).unwrap_or(text.len());
+        let rest = text.get(end..).unwrap_or_default();
+        let ending = if rest.starts_with("\r\n") { 2 } else { rest.len().min(1) };
+        let mut line = reader.take(end.saturating_add(ending));
+        line.truncate(end);
+        ok(line)
+    })
+    .effect(),
+    method("ReadToEnd", "", "string", |v| ok(builder(v)?.take(usize::MAX))).effect(),
+    method("Read", "", "int", |v| {
+        let reader = builder(v)?;
+        let (number, bytes) = next_unit(&reader.text());
+        reader.take(bytes);
+        ok(number)
+    })
+    .effect(),
+    method("Peek", "", "int", |v| ok(next_unit(&builder(v)?.text()).0)).effect(),
+    method("Close", "", "void", |_| Ok(Value::Null)).brief(),
+    method("Dispose", "", "void", |_| Ok(Value::Null)).brief(),
 ];
 
 pub(super) const BYTES: &[Member] = &[

@@ -5,6 +5,7 @@ use super::super::arguments::{character, int, method, ok, static_method, static_
 use crate::expression::library::convert::{self, Numeric};
 use crate::expression::library::operators;
 use crate::expression::library::text::{self as strings, character as chars};
+use crate::expression::value::thrown::Thrown;
 
 macro_rules! char_tests {
     ($($name:literal = $function:path),* $(,)?) => {
@@ -32,6 +33,15 @@ macro_rules! char_tests {
             }),
             static_method("ToLowerInvariant", "char c", "char", |v| {
                 ok(chars::to_lower(character(v, 0)?))
+            }),
+            static_method("ConvertFromUtf32", "int utf32", "string", |v| {
+                let point = u32::try_from(int(v, 0)?).ok().and_then(char::from_u32);
+                let outside = || {
+                    let why = "A valid UTF32 value is between 0x000000 and 0x10ffff, inclusive, \
+                               and should not include surrogate codepoint values.";
+                    Thrown::out_of_range("utf32", why)
+                };
+                ok(point.ok_or_else(outside)?.to_string())
             }),
             static_method("GetNumericValue", "char c", "double", |v| {
                 ok(chars::numeric_value(character(v, 0)?))

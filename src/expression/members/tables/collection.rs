@@ -9,7 +9,7 @@ use super::super::arguments::{
 use super::super::{Call, Member};
 use crate::expression::eval::default_of;
 use crate::expression::library::sequence::{self, elements};
-use crate::expression::library::{collections as library, message};
+use crate::expression::library::{collections as library, message, operators};
 use crate::expression::value::Value;
 use crate::expression::value::collection::keyed::{Map, Set};
 use crate::expression::value::collection::{Grouping, List, ListKind, Pair};
@@ -51,27 +51,42 @@ fn length(v: &[Value]) -> Outcome {
 }
 
 pub(super) const ARRAY: &[Member] = &[
-    property("Length", "int", length).effect(),
-    index("int index", "T", item).effect(),
+    property("Length", "int", length).brief(),
+    index("int index", "T", item).brief(),
     set_index("int index, T value", |v| {
         if let Value::Bytes(_) = at(v, 0) {
             let message = "This byte array cannot be written to; copy it with ToArray() first.";
             return Err(Thrown::new(ExceptionKind::NotSupported, message));
         }
         nothing(list(v, 0)?.set_at(int(v, 1)?, at(v, 2).clone())?)
-    }),
+    })
+    .brief(),
     method("GetLength", "int dimension", "int", length).effect(),
+    property("LongLength", "long", |v| length(v)?.long().map(Value::Long)).effect(),
+    property("Rank", "int", |_| ok(1)),
+    method("GetValue", "int index", "object", item).effect(),
+    method("SetValue", "object value, int index", "void", |v| {
+        nothing(list(v, 0)?.set_at(int(v, 2)?, at(v, 1).clone())?)
+    })
+    .effect(),
+    method("Clone", "", "object", |v| match at(v, 0) {
+        Value::Bytes(_) => Ok(at(v, 0).clone()),
+        _ => ok(List::array(items(v, 0)?)),
+    })
+    .effect(),
+    method("CopyTo", "T[] array, int index", "void", copied_to).effect(),
 ];
 
 pub(super) const LIST: &[Member] = &[
     constructor("", |_| ok(List::growing(Vec::new()))),
     constructor("int capacity", |_| ok(List::growing(Vec::new()))),
     constructor("IEnumerable<T> collection", |v| ok(List::growing(items(v, 0)?))),
-    property("Count", "int", length).effect(),
-    index("int index", "T", item).effect(),
-    set_index("int index, T value", |v| nothing(list(v, 0)?.set_at(int(v, 1)?, at(v, 2).clone())?)),
+    property("Count", "int", length).brief(),
+    index("int index", "T", item).brief(),
+    set_index("int index, T value", |v| nothing(list(v, 0)?.set_at(int(v, 1)?, at(v, 2).clone())?))
+        .brief(),
     method("Add", "T item", "void", |v| nothing(library::add(list(v, 0)?, at(v, 1).clone())?))
-        .effect(),
+        .brief(),
     method("AddRange", "IEnumerable<T> collection", "void", |v| {
         nothing(library::add_range(list(v, 0)?, items(v, 1)?)?)
     })
@@ -137,6 +152,23 @@ pub(super) const LIST: &[Member] = &[
         .effect(),
     method("BinarySearch", "T item", "int", |v| ok(library::binary_search(list(v, 0)?, at(v, 1))?))
         .effect(),
+    method_with("FindLastIndex", "Predicate<T> match", "int", |call| {
+        ok(library::last_place_of(&source(call)?, &mut |with| call.invoke(1, with))?)
+    }),
+    method("CopyTo", "T[] array, int arrayIndex = 0", "void", copied_to).effect(),
+    property("Capacity", "int", length).effect(),
+    method("TrimExcess", "", "void", |_| Ok(Value::Null)).effect(),
+    method("Reverse", "int index, int count", "void", |v| {
+        let mut part = library::get_range(list(v, 0)?, int(v, 1)?, int(v, 2)?)?;
+        part.reverse();
+        library::remove_range(list(v, 0)?, int(v, 1)?, int(v, 2)?)?;
+        nothing(library::insert_range(list(v, 0)?, int(v, 1)?, part)?)
+    })
+    .effect(),
+    method("Sort", "StringComparer comparer", "void", |v| {
+        nothing(library::sort_as(list(v, 0)?, at(v, 1))?)
+    })
+    .effect(),
     method("AsReadOnly", "", "IReadOnlyList<T>", |v| Ok(at(v, 0).clone())).effect(),
     method("Reverse", "", "void", |v| nothing(library::reverse(list(v, 0)?)?)).effect(),
     method("Sort", "", "void", |v| nothing(library::sort(list(v, 0)?, None)?)).effect(),
@@ -151,13 +183,13 @@ pub(super) const QUEUE: &[Member] = &[
     constructor("IEnumerable<T> collection", |v| {
         Ok(library::filled(ListKind::Queue, items(v, 0)?))
     }),
-    property("Count", "int", length).effect(),
+    property("Count", "int", length).brief(),
     method("Enqueue", "T item", "void", |v| nothing(library::add(list(v, 0)?, at(v, 1).clone())?))
-        .effect(),
+        .brief(),
     method("Dequeue", "", "T", |v| library::take(list(v, 0)?)).effect(),
     method_with("TryDequeue<T>", "out T result", "bool", |call| tried(call, library::take)),
     method_with("TryPeek<T>", "out T result", "bool", |call| tried(call, library::peek)),
-    method("Peek", "", "T", |v| library::peek(list(v, 0)?)).effect(),
+    method("Peek", "", "T", |v| library::peek(list(v, 0)?)).brief(),
     method("Clear", "", "void", |v| nothing(library::clear(list(v, 0)?)?)).effect(),
 ];
 
@@ -166,13 +198,13 @@ pub(super) const STACK: &[Member] = &[
     constructor("IEnumerable<T> collection", |v| {
         Ok(library::filled(ListKind::Stack, items(v, 0)?))
     }),
-    property("Count", "int", length).effect(),
+    property("Count", "int", length).brief(),
     method("Push", "T item", "void", |v| nothing(library::add(list(v, 0)?, at(v, 1).clone())?))
         .effect(),
     method("Pop", "", "T", |v| library::take(list(v, 0)?)).effect(),
     method_with("TryPop<T>", "out T result", "bool", |call| tried(call, library::take)),
     method_with("TryPeek<T>", "out T result", "bool", |call| tried(call, library::peek)),
-    method("Peek", "", "T", |v| library::peek(list(v, 0)?)).effect(),
+    method("Peek", "", "T", |v| library::peek(list(v, 0)?)).brief(),
     method("Clear", "", "void", |v| nothing(library::clear(list(v, 0)?)?)).effect(),
 ];
 
@@ -188,6 +220,14 @@ fn tried(call: &mut Call<'_, '_>, take: fn(&List) -> Outcome) -> Outcome {
 /// What `ToLookup` gives: a key that it does not have has no items.
 pub(super) const LOOKUP: &[Member] = &[
     property("Count", "int", length).effect(),
+    method("Contains", "object key", "bool", |v| {
+        let key = Key::new(at(v, 1), false);
+        ok(items(v, 0)?.iter().any(|group| match group {
+            Value::Grouping(group) => Key::new(&group.key, false) == key,
+            _ => false,
+        }))
+    })
+    .effect(),
     index("object key", "T", |v| {
         let key = Key::new(at(v, 1), false);
         let found = items(v, 0)?.into_iter().find(|group| match group {
@@ -206,9 +246,9 @@ pub(super) const SET: &[Member] = &[
     constructor("IEnumerable<T> collection, StringComparer comparer = null", |v| {
         ok(Set::of(items(v, 0)?, ignores_case(v, 1)?)?)
     }),
-    property("Count", "int", |v| ok(count(set(v, 0)?.len()))).effect(),
-    method("Add", "T item", "bool", |v| ok(set(v, 0)?.add(at(v, 1).clone())?)).effect(),
-    method("Contains", "T item", "bool", |v| ok(set(v, 0)?.contains(at(v, 1)))).effect(),
+    property("Count", "int", |v| ok(count(set(v, 0)?.len()))).brief(),
+    method("Add", "T item", "bool", |v| ok(set(v, 0)?.add(at(v, 1).clone())?)).brief(),
+    method("Contains", "T item", "bool", |v| ok(set(v, 0)?.contains(at(v, 1)))).brief(),
     method("Remove", "T item", "bool", |v| ok(set(v, 0)?.remove(at(v, 1)))).effect(),
     method("Clear", "", "void", |v| {
         set(v, 0)?.clear();
@@ -288,24 +328,25 @@ pub(super) const MAP: &[Member] = &[
     constructor("Dictionary<K, V> dictionary, StringComparer comparer = null", |v| {
         ok(library::map_copy(map(v, 0)?, ignores_case(v, 1)?)?)
     }),
-    property("Count", "int", |v| ok(count(map(v, 0)?.len()))).effect(),
-    property("Keys", "IEnumerable<K>", |v| sequenced(library::map_keys(map(v, 0)?))).effect(),
-    property("Values", "IEnumerable<V>", |v| sequenced(library::map_values(map(v, 0)?))).effect(),
-    index("K key", "V", |v| message::entry(map(v, 0)?, at(v, 1))).effect(),
+    property("Count", "int", |v| ok(count(map(v, 0)?.len()))).brief(),
+    property("Keys", "ICollection<K>", |v| sequenced(library::map_keys(map(v, 0)?))).effect(),
+    property("Values", "ICollection<V>", |v| sequenced(library::map_values(map(v, 0)?))).effect(),
+    index("K key", "V", |v| message::entry(map(v, 0)?, at(v, 1))).brief(),
     set_index("K key, V value", |v| {
         map(v, 0)?.set(at(v, 1).clone(), at(v, 2).clone())?;
         Ok(Value::Null)
-    }),
+    })
+    .brief(),
     method("Add", "K key, V value", "void", |v| {
         nothing(library::map_add(map(v, 0)?, at(v, 1).clone(), at(v, 2).clone())?)
     })
-    .effect(),
+    .brief(),
     method("TryAdd", "K key, V value", "bool", |v| {
         ok(library::map_try_add(map(v, 0)?, at(v, 1).clone(), at(v, 2).clone())?)
     })
-    .effect(),
+    .brief(),
     method("ContainsKey", "K key", "bool", |v| ok(library::map_contains(map(v, 0)?, at(v, 1))?))
-        .effect(),
+        .brief(),
     method("ContainsValue", "V value", "bool", |v| {
         ok(library::map_contains_value(map(v, 0)?, at(v, 1)))
     })
@@ -327,15 +368,17 @@ pub(super) const MAP: &[Member] = &[
         let is_there = found.is_some();
         call.outs.push(found.unwrap_or_else(|| default_of(call.wanted())));
         ok(is_there)
-    }),
+    })
+    .brief(),
     method_with("GetValueOrDefault<V>", "K key", "V", |call| {
         let found = map(call.arguments(), 0)?.get(call.argument(1));
         Ok(found.unwrap_or_else(|| default_of(call.wanted())))
-    }),
+    })
+    .brief(),
     method("GetValueOrDefault", "K key, V defaultValue", "V", |v| {
         Ok(map(v, 0)?.get(at(v, 1)).unwrap_or_else(|| at(v, 2).clone()))
     })
-    .effect(),
+    .brief(),
 ];
 
 /// A pair, which a property of an object is too when the object is enumerated.
@@ -359,6 +402,54 @@ pub(super) const GROUPING: &[Member] = &[property("Key", "K", |v| match at(v, 0)
     Value::Grouping(grouping) => Ok(grouping.key.clone()),
     other => Err(other.refused("System.Linq.IGrouping`2")),
 })];
+
+/// `ICollection<T>`: a list or a set, or the keys and values of a dictionary, which cannot be
+/// changed.
+pub(super) const COLLECTION: &[Member] = &[
+    property("Count", "int", |v| match at(v, 0) {
+        Value::Set(set) => ok(count(set.len())),
+        Value::Map(map) => ok(count(map.len())),
+        _ => length(v),
+    })
+    .effect(),
+    method("Contains", "T item", "bool", |v| {
+        if let Value::Set(set) = at(v, 0) {
+            return ok(set.contains(at(v, 1)));
+        }
+        ok(items(v, 0)?.iter().any(|item| operators::equals(item, at(v, 1))))
+    })
+    .effect(),
+    method("Add", "T item", "void", |v| match at(v, 0) {
+        Value::Set(set) => set.add(at(v, 1).clone()).map(|_| Value::Null),
+        _ => nothing(library::add(list(v, 0)?, at(v, 1).clone())?),
+    })
+    .effect(),
+    method("Remove", "T item", "bool", |v| match at(v, 0) {
+        Value::Set(set) => ok(set.remove(at(v, 1))),
+        _ => ok(library::remove(list(v, 0)?, at(v, 1))?),
+    })
+    .effect(),
+    method("CopyTo", "T[] array, int arrayIndex", "void", copied_to).effect(),
+];
+
+/// `CopyTo(array, index)`.
+pub(super) fn copied_to(v: &[Value]) -> Outcome {
+    let (own, target) = (items(v, 0)?, list(v, 1)?);
+    let place = match at(v, 2) {
+        Value::Null => 0,
+        _ => int(v, 2)?,
+    };
+    let start = usize::try_from(place).map_err(|_| Thrown::array_index())?;
+    if start.saturating_add(own.len()) > target.len() {
+        let why = "Destination array was not long enough. Check the destination index, length, \
+                   and the array's lower bounds. (Parameter 'destinationArray')";
+        return Err(Thrown::new(ExceptionKind::Argument, why));
+    }
+    for (place, item) in (place..).zip(own) {
+        target.set_at(place, item)?;
+    }
+    Ok(Value::Null)
+}
 
 /// `MatchCollection`.
 pub(super) const MATCHES: &[Member] =

@@ -67,6 +67,10 @@ pub(super) const ENUM: &[Member] = &[
     static_method("GetNames", "Type enumType", "string[]", |v| {
         Ok(strings(named(v)?.members().iter().map(|(name, _)| (*name).to_owned())))
     }),
+    static_method("GetValues", "Type enumType", "object[]", |v| {
+        let members = named(v)?.members().iter().map(|(_, number)| Value::Int(*number));
+        Ok(Value::array(members.collect()))
+    }),
     static_method("GetName", "Type enumType, object value", "string", |v| {
         let (of, number) = (named(v)?, int(v, 1)?);
         let known = of.members().iter().find(|(_, known)| *known == number);

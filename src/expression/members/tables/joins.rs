@@ -120,6 +120,52 @@ pub(super) const JOINS: &[Member] = &[
             sequenced(made)
         },
     ),
+    method_with(
+        "GroupBy<R,U,X>",
+        "Func<T, R> keySelector, Func<T, U> elementSelector, \
+         Func<R, IEnumerable<U>, X> resultSelector",
+        "IEnumerable<X>",
+        |call| {
+            let mut made = Vec::new();
+            for value in grouped(call)? {
+                let Value::Grouping(group) = &value else { continue };
+                let items = Value::sequence(group.items.clone());
+                made.push(call.invoke(3, &[group.key.clone(), items])?);
+            }
+            sequenced(made)
+        },
+    ),
+    method_with(
+        "GroupBy<R>",
+        "Func<T, R> keySelector, StringComparer comparer",
+        "IEnumerable<IGrouping<R, T>>",
+        |call| {
+            let ignores = ignores_case(call.arguments(), 2)?;
+            let items = source(call)?;
+            sequenced(group::group_by_as(&items, &mut |with| call.invoke(1, with), None, ignores)?)
+        },
+    ),
+    method_with(
+        "ToLookup<R,U>",
+        "Func<T, R> keySelector, Func<T, U> elementSelector",
+        "ILookup<R, U>",
+        |call| sequenced(grouped(call)?),
+    ),
+    method_with(
+        "SelectMany<R>",
+        "Func<T, int, IEnumerable<R>> selector",
+        "IEnumerable<R>",
+        |call| {
+            let mut made = Vec::new();
+            for (place, item) in (0_i32..).zip(source(call)?) {
+                let more = sequence::items(&call.invoke(1, &[item, Value::Int(place)])?)?;
+                made.extend(more);
+                bounded_items(made.len())?;
+            }
+            sequenced(made)
+        },
+    ),
+    method("AsQueryable", "", "IEnumerable<T>", |v| Ok(at(v, 0).clone())).effect(),
     method_with("ToLookup<R>", "Func<T, R> keySelector", "ILookup<R, T>", |call| {
         sequenced(group::group_by(&source(call)?, &mut |with| call.invoke(1, with), None)?)
     }),
@@ -163,4 +209,16 @@ fn joined(call: &mut Call<'_, '_>, grouped: bool) -> Outcome {
         }
     }
     sequenced(made)
+}
+
+/// Groups by the first lambda of what the second makes. As in a dictionary: elements first, then
+/// keys.
+pub(super) fn grouped(call: &mut Call<'_, '_>) -> Result<Vec<Value>, Thrown> {
+    let items = source(call)?;
+    let elements = sequence::select(&items, &mut |with| call.invoke(2, with))?;
+    let mut elements = elements.into_iter();
+    let element: &mut sequence::Lambda<'_> =
+        &mut |_item| Ok(elements.next().unwrap_or(Value::Null));
+    let key: &mut sequence::Lambda<'_> = &mut |with| call.invoke(1, with);
+    group::group_by(&items, key, Some(element))
 }

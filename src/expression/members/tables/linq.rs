@@ -10,7 +10,6 @@ use super::collection::{sequenced, source};
 use crate::expression::eval::default_of;
 use crate::expression::library::sequence::{self, elements, group, numbers, order};
 use crate::expression::types::is_instance;
-use crate::expression::value::Value;
 use crate::expression::value::collection::List;
 use crate::expression::value::collection::keyed::Map;
 
@@ -192,16 +191,7 @@ pub(super) const LINQ: &[Member] = &[
         "GroupBy<R,U>",
         "Func<T, R> keySelector, Func<T, U> elementSelector",
         "IEnumerable<IGrouping<R, U>>",
-        |call| {
-            // As in a dictionary: elements first, then keys.
-            let items = source(call)?;
-            let elements = sequence::select(&items, &mut |with| call.invoke(2, with))?;
-            let mut elements = elements.into_iter();
-            let element: &mut sequence::Lambda<'_> =
-                &mut |_item| Ok(elements.next().unwrap_or(Value::Null));
-            let key: &mut sequence::Lambda<'_> = &mut |with| call.invoke(1, with);
-            sequenced(group::group_by(&items, key, Some(element))?)
-        },
+        |call| sequenced(super::joins::grouped(call)?),
     ),
     method_with("ToDictionary<R>", "Func<T, R> keySelector", "Dictionary<R, T>", |call| {
         let items = source(call)?;

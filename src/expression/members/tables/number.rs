@@ -289,7 +289,71 @@ pub(super) const CONVERT: &[Member] = &[
     static_method("ToHexString", "byte[] inArray", "string", |v| ok(base64::hex(&bytes(v, 0)?)?)),
     static_method("FromHexString", "string s", "byte[]", |v| ok(base64::decode_hex(text(v, 0)?)?)),
     static_method("IsDBNull", "object value", "bool", |_| ok(false)),
+    static_method("ToSByte", "object value, CultureInfo provider = null", "int", |v| {
+        let number = convert::to_number(at(v, 0), Numeric::Int)?.int()?;
+        let fits = i8::try_from(number).is_ok();
+        if fits { ok(number) } else { Err(Thrown::overflow("a signed byte")) }
+    }),
+    static_method(
+        "ToBase64String",
+        "byte[] inArray, int offset, int length, Base64FormattingOptions options = 0",
+        "string",
+        |v| {
+            let whole = bytes(v, 0)?;
+            let start = usize::try_from(int(v, 1)?).unwrap_or(usize::MAX);
+            let length = usize::try_from(int(v, 2)?).unwrap_or(usize::MAX);
+            let part = whole.get(start..start.saturating_add(length));
+            let outside = || Thrown::out_of_range("offset", "Offset and length are outside.");
+            ok(base64::encode_lines(part.ok_or_else(outside)?, int(v, 3)? & 1 != 0)?)
+        },
+    ),
+    static_method(
+        "ChangeType",
+        "object value, Type conversionType, CultureInfo provider = null",
+        "object",
+        |v| change_type(at(v, 0), text(v, 1)?),
+    ),
 ];
+
+/// `Convert.ChangeType(value, type)` to a type that `Convert` knows.
+fn change_type(value: &Value, to: &str) -> Outcome {
+    const NUMBERS: [Numeric; 9] = [
+        Numeric::Byte,
+        Numeric::Int,
+        Numeric::UInt,
+        Numeric::Long,
+        Numeric::ULong,
+        Numeric::Double,
+        Numeric::Float,
+        Numeric::Decimal,
+        Numeric::Char,
+    ];
+    let number = NUMBERS.into_iter().find(|target| target.type_name() == to);
+    if value.is_null() && (number.is_some() || to == "System.Boolean") {
+        let message = "Null object cannot be converted to a value type.";
+        return Err(Thrown::new(ExceptionKind::InvalidCast, message));
+    }
+    match (to, number) {
+        (_, Some(target)) => convert::to_number(value, target),
+        ("System.String", _) => {
+            if value.is_null() {
+                Ok(Value::Null)
+            } else {
+                convert::to_text(value)
+            }
+        }
+        ("System.Boolean", _) => ok(convert::to_bool(value)?),
+        ("System.DateTime", _) => ok(convert::to_date_time(value)?),
+        _ if value.is_null() || to == "System.Object" || value.type_name() == to => {
+            Ok(value.clone())
+        }
+        _ => {
+            let from = value.type_name();
+            let message = format!("Invalid cast from '{from}' to '{to}'.");
+            Err(Thrown::new(ExceptionKind::InvalidCast, message))
+        }
+    }
+}
 
 fn random(v: &[Value]) -> Result<&Random, Thrown> {
     match at(v, 0) {
@@ -314,6 +378,19 @@ pub(super) const RANDOM: &[Member] = &[
         .effect(),
     method("Next", "int minValue, int maxValue", "int", |v| {
         ok(math::next_between(random(v)?, int(v, 1)?, int(v, 2)?)?)
+    })
+    .effect(),
+    method("NextBytes", "byte[] buffer", "void", |v| {
+        let Value::List(buffer) = at(v, 1) else {
+            let message = "This byte array cannot be written to; make one with `new byte[n]`.";
+            return Err(Thrown::new(ExceptionKind::NotSupported, message));
+        };
+        for place in (0..).take(buffer.len()) {
+            // As .NET has it: the low eight bits of each number.
+            let byte = random(v)?.draw().to_le_bytes().first().copied().unwrap_or(0);
+            buffer.set_at(place, Value::Byte(byte))?;
+        }
+        Ok(Value::Null)
     })
     .effect(),
     method("NextDouble", "", "double", |v| ok(math::next_double(random(v)?))).effect(),

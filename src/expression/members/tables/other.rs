@@ -1,5 +1,6 @@
 //! URIs, hashes, XML, exceptions and what has only static members.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use super::super::Member;
@@ -13,7 +14,7 @@ use crate::expression::types::Class;
 use crate::expression::value::Value;
 use crate::expression::value::collection::{Pair, Record};
 use crate::expression::value::crypto::{Algorithm, Hasher};
-use crate::expression::value::thrown::Thrown;
+use crate::expression::value::thrown::{ExceptionKind, Thrown};
 use crate::expression::value::web::{Absolute, Uri};
 
 fn uri_of(v: &[Value], index: usize) -> Result<&Arc<Uri>, Thrown> {
@@ -116,7 +117,7 @@ fn nullable(v: &[Value], change: impl FnOnce(&str) -> Result<String, Thrown>) ->
     }
 }
 
-fn address(v: &[Value]) -> Result<std::net::IpAddr, Thrown> {
+fn address(v: &[Value]) -> Result<IpAddr, Thrown> {
     match at(v, 0) {
         Value::IpAddress(address) => Ok(*address),
         other => Err(other.refused("System.Net.IPAddress")),
@@ -129,6 +130,43 @@ pub(super) const IP_ADDRESS: &[Member] = &[
         let read = call.text(0).and_then(|text| web::ip_address(text)).ok();
         call.outs.push(Value::from(read));
         ok(read.is_some())
+    }),
+    static_property("Loopback", "IPAddress", |_| ok(IpAddr::from([127, 0, 0, 1]))),
+    static_property("Any", "IPAddress", |_| ok(IpAddr::from([0, 0, 0, 0]))),
+    static_property("None", "IPAddress", |_| ok(IpAddr::from([255, 255, 255, 255]))),
+    static_property("Broadcast", "IPAddress", |_| ok(IpAddr::from([255, 255, 255, 255]))),
+    static_property("IPv6Loopback", "IPAddress", |_| ok(IpAddr::from(Ipv6Addr::LOCALHOST))),
+    static_property("IPv6Any", "IPAddress", |_| ok(IpAddr::from(Ipv6Addr::UNSPECIFIED))),
+    constructor("byte[] address", |v| {
+        let bytes = bytes(v, 0)?;
+        let four = <[u8; 4]>::try_from(&*bytes).map(IpAddr::from);
+        let read = four.or_else(|_| <[u8; 16]>::try_from(&*bytes).map(IpAddr::from));
+        let wrong = "An invalid IP address was specified. (Parameter 'address')";
+        ok(read.map_err(|_| Thrown::new(ExceptionKind::Argument, wrong))?)
+    }),
+    property("IsIPv4MappedToIPv6", "bool", |v| {
+        ok(matches!(address(v)?, IpAddr::V6(six) if six.to_ipv4_mapped().is_some()))
+    }),
+    property("IsIPv6LinkLocal", "bool", |v| {
+        ok(matches!(address(v)?, IpAddr::V6(six) if six.is_unicast_link_local()))
+    }),
+    method("MapToIPv4", "", "IPAddress", |v| match address(v)? {
+        // As .NET does it: the last four bytes, whatever stands before them.
+        IpAddr::V6(six) => {
+            let [.., a, b, c, d] = six.octets();
+            ok(IpAddr::from([a, b, c, d]))
+        }
+        four @ IpAddr::V4(_) => ok(four),
+    }),
+    method("MapToIPv6", "", "IPAddress", |v| match address(v)? {
+        IpAddr::V4(four) => ok(IpAddr::from(four.to_ipv6_mapped())),
+        six @ IpAddr::V6(_) => ok(six),
+    }),
+    static_method("HostToNetworkOrder", "int host", "int", |v| ok(int(v, 0)?.swap_bytes())),
+    static_method("HostToNetworkOrder", "long host", "long", |v| ok(at(v, 0).long()?.swap_bytes())),
+    static_method("NetworkToHostOrder", "int network", "int", |v| ok(int(v, 0)?.swap_bytes())),
+    static_method("NetworkToHostOrder", "long network", "long", |v| {
+        ok(at(v, 0).long()?.swap_bytes())
     }),
     static_method("IsLoopback", "IPAddress address", "bool", |v| ok(address(v)?.is_loopback())),
     property("AddressFamily", "AddressFamily", |v| ok(if address(v)?.is_ipv4() { 2 } else { 23 })),
@@ -231,27 +269,25 @@ pub(super) const CULTURE: &[Member] = &[
 
 pub(super) const ENVIRONMENT: &[Member] = &[static_property("NewLine", "string", |_| ok("\r\n"))];
 
-pub(super) const TUPLE: &[Member] = &[
-    static_method("Create<X>", "X item1", "Tuple<X>", |v| ok(Record::tuple(v.to_vec()))),
-    static_method(
-        "Create<X,Y,Z,U>",
-        "X item1, Y item2, Z item3, U item4",
-        "Tuple<X, Y, Z, U>",
-        |v| ok(Record::tuple(v.to_vec())),
-    ),
-    static_method(
-        "Create<X,Y,Z,U,R>",
-        "X item1, Y item2, Z item3, U item4, R item5",
-        "Tuple<X, Y, Z, U, R>",
-        |v| ok(Record::tuple(v.to_vec())),
-    ),
-    static_method("Create<X,Y>", "X item1, Y item2", "Tuple<X, Y>", |v| {
-        ok(Record::tuple(v.to_vec()))
-    }),
-    static_method("Create<X,Y,Z>", "X item1, Y item2, Z item3", "Tuple<X, Y, Z>", |v| {
-        ok(Record::tuple(v.to_vec()))
-    }),
-];
+/// `Create` for each number of parts that a tuple may have.
+macro_rules! tuples {
+    ($($name:literal, $parameters:literal, $result:literal);* $(;)?) => {
+        &[$(static_method($name, $parameters, $result, |v| ok(Record::tuple(v.to_vec()))),)*]
+    };
+}
+
+/// `Tuple` and `ValueTuple`.
+pub(super) const TUPLE: &[Member] = tuples! {
+    "Create<X>", "X item1", "Tuple<X>";
+    "Create<X,Y>", "X item1, Y item2", "Tuple<X, Y>";
+    "Create<X,Y,Z>", "X item1, Y item2, Z item3", "Tuple<X, Y, Z>";
+    "Create<X,Y,Z,U>", "X item1, Y item2, Z item3, U item4", "Tuple<X, Y, Z, U>";
+    "Create<X,Y,Z,U,R>", "X item1, Y item2, Z item3, U item4, R item5", "Tuple<X, Y, Z, U, R>";
+    "Create<X,Y,Z,U,R,K>", "X item1, Y item2, Z item3, U item4, R item5, K item6",
+        "Tuple<X, Y, Z, U, R, K>";
+    "Create<X,Y,Z,U,R,K,V>", "X item1, Y item2, Z item3, U item4, R item5, K item6, V item7",
+        "Tuple<X, Y, Z, U, R, K, V>";
+};
 
 pub(super) const PAIRS: &[Member] =
     &[static_method("Create<X,Y>", "X key, Y value", "KeyValuePair<X, Y>", |v| {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::super::Member;
 use super::super::arguments::{
-    at, constructor, index, int, method, method_with, ok, property, static_method, static_with,
-    text,
+    Outcome, at, constructor, index, int, items, method, method_with, ok, property, static_method,
+    static_property, static_with, strings, text,
 };
 use crate::expression::library::pattern;
 use crate::expression::value::Value;
 use crate::expression::value::matched::{Match, Pattern};
-use crate::expression::value::thrown::Thrown;
+use crate::expression::value::thrown::{ExceptionKind, Thrown};
 
 /// The pattern: an object, or a string that is compiled now.
 fn regex(v: &[Value], index: usize, options: i32) -> Result<Arc<Pattern>, Thrown> {
@@ -60,6 +60,20 @@ pub(super) const REGEX: &[Member] = &[
     },
     method("IsMatch", "string input", "bool", |v| {
         ok(pattern::is_match(&*regex(v, 0, 0)?, text(v, 1)?))
+    }),
+    method("IsMatch", "string input, int startat", "bool", |v| {
+        let found = pattern::next_after(&*regex(v, 0, 0)?, text(v, 1)?, int(v, 2)?);
+        ok(found.whole().success)
+    }),
+    method("Match", "string input, int startat", "Match", |v| {
+        let (pattern, input) = (regex(v, 0, 0)?, text(v, 1)?);
+        ok(pattern::next_after(&pattern, input, int(v, 2)?).of(&pattern, input))
+    }),
+    method("GetGroupNames", "", "string[]", |v| {
+        let pattern = regex(v, 0, 0)?;
+        let names = pattern.regex.capture_names().enumerate();
+        let names = names.map(|(at, name)| name.map_or_else(|| at.to_string(), str::to_owned));
+        Ok(strings(names))
     }),
     method("Match", "string input", "Match", |v| ok(found(&regex(v, 0, 0)?, text(v, 1)?))),
     method("Matches", "string input", "MatchCollection", |v| {
@@ -155,11 +169,49 @@ pub(super) const GROUP: &[Member] = &[
     property("Length", "int", |v| ok(group(v)?.length)),
     property("Name", "string", |v| ok(Arc::clone(&group(v)?.name))),
     method("ToString", "", "string", |v| ok(Arc::clone(&group(v)?.value))),
+    property("Captures", "CaptureCollection", captures),
+];
+
+/// What a group captured: what is left of it, which is its last capture. .NET also keeps the
+/// earlier ones of a group that is repeated.
+fn captures(v: &[Value]) -> Outcome {
+    let group = group(v)?;
+    let captured = if group.success { vec![Value::Group(group)] } else { Vec::new() };
+    Ok(Value::sequence(captured))
+}
+
+/// `CaptureCollection`.
+pub(super) const CAPTURES: &[Member] = &[
+    property("Count", "int", |v| ok(i32::try_from(items(v, 0)?.len()).unwrap_or(i32::MAX))),
+    index("int i", "Group", |v| {
+        let place = usize::try_from(int(v, 1)?).ok();
+        let found = place.and_then(|place| items(v, 0).ok()?.into_iter().nth(place));
+        found.ok_or_else(|| Thrown::out_of_range("i", "Index is outside."))
+    }),
 ];
 
 /// The groups of a match are the match itself.
 pub(super) const MATCH: &[Member] = &[
-    method("NextMatch", "", "Match", |v| ok(next(v)?)),
+    method_with("NextMatch", "", "Match", |call| {
+        if let Value::Match(found) = call.argument(0)
+            && let Some(origin) = &found.origin
+        {
+            call.scanned(origin.1.len())?;
+        }
+        ok(next(call.arguments())?)
+    }),
+    method("Result", "string replacement", "string", |v| {
+        let Value::Match(found) = at(v, 0) else {
+            return Err(at(v, 0).refused("System.Text.RegularExpressions.Match"));
+        };
+        let failed = || {
+            Thrown::new(ExceptionKind::NotSupported, "Result cannot be called on a failed Match.")
+        };
+        let origin = found.origin.as_ref().filter(|_| found.whole().success);
+        let (pattern, input) = &**origin.ok_or_else(failed)?;
+        ok(pattern::result(pattern, input, found.whole().index, text(v, 1)?)?)
+    }),
+    static_property("Empty", "Match", |_| ok(Match::empty())).effect(),
     property("Groups", "GroupCollection", |v| Ok(at(v, 0).clone())),
 ];
 

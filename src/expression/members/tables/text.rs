@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::Member;
 use super::super::arguments::{
-    Outcome, at, character, characters, comparison, constructor, index, int, items, method,
+    Outcome, at, character, characters, comparison, constructor, index, int, items, list, method,
     method_with, ok, property, static_method, static_property, text,
 };
 use crate::expression::library::text::compare::{self, Comparison};
@@ -200,6 +200,31 @@ pub(super) const STRING: &[Member] = &[
     }),
     method("ToString", "CultureInfo provider = null", "string", |v| ok(Arc::clone(text(v, 0)?))),
     method("Clone", "", "object", |v| ok(Arc::clone(text(v, 0)?))),
+    method("IndexOfAny", "char[] anyOf, int startIndex", "int", |v| {
+        ok(strings::index_of_any_from(text(v, 0)?, &characters(v, 1)?, int(v, 2)?)?)
+    }),
+    method(
+        "CopyTo",
+        "int sourceIndex, char[] destination, int destinationIndex, int count",
+        "void",
+        |v| {
+            let part = strings::substring(text(v, 0)?, int(v, 1)?, int(v, 4)?)?;
+            let target = list(v, 2)?;
+            let end = int(v, 3)?.checked_add(strings::length_int(&part));
+            if end.is_none_or(|end| usize::try_from(end).map_or(true, |end| end > target.len())) {
+                let why = "Index and count must refer to a location within the array.";
+                return Err(Thrown::out_of_range("destinationIndex", why));
+            }
+            for (place, character) in (int(v, 3)?..).zip(part.chars()) {
+                target.set_at(place, Value::Char(character))?;
+            }
+            Ok(Value::Null)
+        },
+    )
+    .effect(),
+    static_method("Copy", "string str", "string", |v| ok(Arc::clone(text(v, 0)?))),
+    static_method("Intern", "string str", "string", |v| ok(Arc::clone(text(v, 0)?))),
+    // Accents that stand by themselves are left alone: see the corpus.
     method("Normalize", "", "string", |v| ok(Arc::clone(text(v, 0)?))),
     // What APIM adds.
     method("AsJwt", "", "Jwt", |v| Ok(jwt(at(v, 0)))).nullable(),
@@ -289,6 +314,14 @@ pub(super) const STRING: &[Member] = &[
         compared(at(v, 0), at(v, 1), Comparison::Ordinal)
     }),
     constructor("char c, int count", |v| ok(strings::repeated(character(v, 0)?, int(v, 1)?)?)),
+    constructor("char[] value, int startIndex, int length", |v| {
+        let whole = characters(v, 0)?;
+        let start = usize::try_from(int(v, 1)?).unwrap_or(usize::MAX);
+        let length = usize::try_from(int(v, 2)?).unwrap_or(usize::MAX);
+        let part = whole.get(start..start.saturating_add(length));
+        let outside = || Thrown::out_of_range("startIndex", "Index and length are outside.");
+        ok(part.ok_or_else(outside)?.iter().collect::<String>())
+    }),
     constructor("char[] value", |v| ok(characters(v, 0)?.into_iter().collect::<String>())),
 ];
 
