@@ -181,6 +181,7 @@ fn begin(snapshot: &Snapshot, nowhere: &Arc<BaseUrl>, called: &Called<'_>) -> Ex
         metering: None,
         samples: Vec::new(),
         is_forwarded: false,
+        proxy: None,
         is_target_secret: false,
         traces: Vec::new(),
         cache: CacheOutcome::None,

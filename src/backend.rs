@@ -4,6 +4,7 @@ pub mod authorization;
 pub mod document;
 pub mod event_hub;
 pub mod principal;
+pub mod proxy;
 
 use std::fmt;
 use std::sync::Arc;

@@ -13,7 +13,10 @@ mod wire;
 mod body;
 mod head;
 mod connection;
-pub mod pool;
+mod error;
+pub mod destination;
+mod pool;
+pub mod tunnel;
 pub mod switched;
 pub mod fetch;
 
@@ -30,10 +33,12 @@ use tokio::net::TcpStream;
 use crate::backend::CONNECT_TIMEOUT;
 use crate::caller::body::Body;
 use crate::caller::connection::{Connection, ReadError};
-use crate::caller::peer::PeerError;
-use crate::caller::pool::{Destination, Pool};
+use crate::caller::destination::Destination;
+pub use crate::caller::error::CallError;
+use crate::caller::pool::Pool;
 use crate::caller::roots::Roots;
 use crate::caller::switched::Switched;
+use crate::caller::tunnel::{Dial, ProxyError};
 use crate::caller::wire::Wire;
 use crate::llm::meter::Meter;
 use crate::time::Timestamp;
@@ -86,46 +91,6 @@ pub struct Call {
     pub head: ResponseHeader,
 }
 
-/// Why a call failed.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// The head did not come in time, or the body stopped.
-    #[error("the backend did not answer within {0:?}")]
-    Late(Duration),
-    /// There is no connection.
-    #[error("{}", refusal(.0))]
-    Unconnected(#[source] io::Error),
-    /// There is no TLS connection.
-    #[error("{}", peer::sentence(.0.etype()))]
-    Unsecured(#[source] Box<pingora::Error>),
-    /// There is nothing to connect with.
-    #[error(transparent)]
-    Peer(#[from] PeerError),
-    /// A connection that was idle turned out to be closed: nothing of the request was answered.
-    #[error("the connection to the backend broke")]
-    Stale,
-    /// The connection broke.
-    #[error("the connection to the backend broke")]
-    Broken(#[source] io::Error),
-    /// The request cannot be written.
-    #[error("the request cannot be sent: {0}")]
-    Unsendable(&'static str),
-    /// What came back cannot be passed on.
-    #[error("the backend answered with an invalid response: {0}")]
-    Invalid(&'static str),
-}
-
-fn refusal(error: &io::Error) -> &'static str {
-    let kind = error.kind();
-    if kind == io::ErrorKind::ConnectionRefused {
-        "the backend refused the connection"
-    } else if kind == io::ErrorKind::TimedOut {
-        "the backend did not accept the connection in time"
-    } else {
-        "the backend cannot be reached"
-    }
-}
-
 impl Caller {
     /// A caller that keeps at most `connections_max` connections for reuse. `options` are for TLS.
     pub fn new(options: ConnectorOptions, roots: Arc<Roots>, connections_max: usize) -> Self {
@@ -158,6 +123,10 @@ impl Caller {
 
     async fn connect(&self, destination: &Destination) -> Result<Wire, CallError> {
         if destination.secure.is_none() {
+            if let Some(through) = &destination.through {
+                let dial = Dial::new(Arc::clone(through));
+                return Ok(Wire::Plain(dial.dial(destination.address, CONNECT_TIMEOUT).await?));
+            }
             let connecting = TcpStream::connect(destination.address);
             let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
             let late = |_elapsed| io::Error::from(io::ErrorKind::TimedOut);
@@ -167,8 +136,11 @@ impl Caller {
             return Ok(Wire::Plain(tcp));
         }
         let peer = peer::peer(destination, &self.roots, CONNECT_TIMEOUT, true)?;
-        let stream = self.tls().new_stream(&peer).await.map_err(CallError::Unsecured)?;
-        Ok(Wire::Secure(stream))
+        let unsecured = |error: Box<pingora::Error>| match ProxyError::within(&error) {
+            Some(refused) => CallError::Proxy(refused.clone()),
+            None => CallError::Unsecured(error),
+        };
+        Ok(Wire::Secure(self.tls().new_stream(&peer).await.map_err(unsecured)?))
     }
 
     fn tls(&self) -> Arc<TransportConnector> {
@@ -240,12 +212,18 @@ impl Sending {
         silence: Duration,
     ) -> Result<Call, CallError> {
         let head = answered.head;
-        let body = if is_switch(head.message.status) {
+        let status = head.message.status;
+        let relay = self.destination.relay();
+        if let Some(refused) = relay.and_then(|proxy| ProxyError::of_relay(proxy, status)) {
+            // It is not for the client to say who the gateway is.
+            return Err(refused.into());
+        }
+        let body = if is_switch(status) {
             Body::Done
         } else {
             head::framing(&head, method).map_err(CallError::Invalid)?
         };
-        let keeps = !self.unheard && !is_switch(head.message.status) && head::keeps(&head);
+        let keeps = !self.unheard && !is_switch(status) && head::keeps(&head);
         let Self { caller, destination, connection, begun, .. } = self;
         let head = head.message;
         let (ahead, meter) = (Bytes::new(), None);
@@ -362,16 +340,6 @@ impl Call {
         if keeps && body.is_done() && connection.is_used_up() {
             connection.rest();
             caller.pool.put(&destination, connection, begun);
-        }
-    }
-}
-
-impl From<ReadError> for CallError {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Closed => Self::Broken(io::ErrorKind::UnexpectedEof.into()),
-            ReadError::Broken(error) => Self::Broken(error),
-            ReadError::Invalid(what) => Self::Invalid(what),
         }
     }
 }

@@ -10,6 +10,11 @@ pub fn digest(parts: impl IntoIterator<Item: AsRef<[u8]>>) -> [u8; DIGEST_BYTES]
     beginning(&whole_digest(parts))
 }
 
+/// The same as a number, where only a number is taken.
+pub fn number(parts: impl IntoIterator<Item: AsRef<[u8]>>) -> u64 {
+    u64::from_le_bytes(beginning(&whole_digest(parts)))
+}
+
 /// All of it, which is also a key for other digests.
 pub fn whole_digest(parts: impl IntoIterator<Item: AsRef<[u8]>>) -> [u8; blake3::KEY_LEN] {
     let mut hash = blake3::Hasher::new();

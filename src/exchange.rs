@@ -23,6 +23,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::backend::Backend;
+use crate::backend::proxy::ForwardProxy;
 use crate::exchange::facts::{Api, Deployment, Operation, Product, Subscription, User};
 use crate::exchange::final_fields::FinalFields;
 use crate::exchange::message::{Body, Headers, Original, Request, Response};
@@ -53,6 +54,8 @@ pub struct Exchange {
     pub original: Original,
     /// The request as the backend will get it.
     pub request: Request,
+    /// By way of which proxy.
+    pub proxy: Option<Arc<ForwardProxy>>,
     /// The response as the client will get it.
     pub response: Option<Response>,
     /// The API that was called.

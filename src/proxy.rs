@@ -250,6 +250,9 @@ impl ProxyHttp for Gateway {
             let told = "the backend switches protocols unasked";
             return Error::e_explain(ErrorType::InvalidHTTPHeader, told);
         }
+        if let Some(error) = forward::refused_by_proxy(run, head.status) {
+            return Err(error);
+        }
         forward::end_hop(head);
         reply::end_if_expecting(session);
         run.backend_head = Some((self.clock.now(), head.status));

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
 
 use crate::caller::body::{Body, Step};
 use crate::caller::head::{self, Head};
@@ -111,6 +112,14 @@ impl Connection {
     /// Whether everything that was read was used.
     pub(super) const fn is_used_up(&self) -> bool {
         self.rest.is_empty()
+    }
+
+    /// The socket, if nothing was read that is not used.
+    pub(super) fn untouched(self) -> Option<TcpStream> {
+        match self.wire {
+            Wire::Plain(tcp) if self.rest.is_empty() => Some(tcp),
+            Wire::Plain(_) | Wire::Secure(_) => None,
+        }
     }
 
     /// What is behind the head that switches protocols is of another one.

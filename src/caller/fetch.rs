@@ -15,8 +15,8 @@ use http::{Method, StatusCode};
 use pingora::connectors::ConnectorOptions;
 
 use crate::backend::document::Url;
-use crate::backend::{BaseUrl, Scheme};
-use crate::caller::pool::{Destination, Secure};
+use crate::backend::{BaseUrl, Tls};
+use crate::caller::destination::{Sought, Unresolved};
 use crate::caller::resolve::Resolver;
 use crate::caller::roots::Roots;
 use crate::caller::{Call, CallError, Caller};
@@ -88,8 +88,8 @@ pub enum Unfetched {
     #[error("no certificate authority is trusted on this machine")]
     NoAuthorities,
     /// The name leads nowhere.
-    #[error("`{0}` cannot be resolved: {1}")]
-    Name(String, std::io::Error),
+    #[error(transparent)]
+    Name(#[from] Unresolved),
     /// No call, or a broken one.
     #[error("{}", sentence(.0))]
     Call(#[from] CallError),
@@ -119,9 +119,11 @@ fn sentence(error: &CallError) -> String {
         CallError::Unsecured(error) => format!("there is no TLS connection: {error}"),
         CallError::Broken(error) => format!("the connection broke: {error}"),
         CallError::Invalid(what) => format!("the answer is no valid one: {what}"),
-        CallError::Late(_) | CallError::Peer(_) | CallError::Stale | CallError::Unsendable(_) => {
-            error.to_string()
-        }
+        CallError::Late(_)
+        | CallError::Peer(_)
+        | CallError::Proxy(_)
+        | CallError::Stale
+        | CallError::Unsendable(_) => error.to_string(),
     }
 }
 
@@ -199,16 +201,7 @@ impl Fetcher {
         (method, wire): (Method, Secret),
         (bytes_max, now): (usize, Timestamp),
     ) -> Result<Answer, Unfetched> {
-        let BaseUrl { host, port, .. } = base;
-        let address = self.resolver.resolve(host, *port, now).await;
-        let address = address.map_err(|error| Unfetched::Name(host.clone(), error))?;
-        let secure = (base.scheme == Scheme::Https).then(|| Secure {
-            host: host.clone(),
-            verify_chain: true,
-            verify_name: true,
-            identity: None,
-        });
-        let destination = Destination { address, secure };
+        let destination = Sought::straight(base, &Tls::default()).find(&self.resolver, now).await?;
         let mut sending = caller.open(destination, true, now).await?;
         sending.send(wire.expose().as_bytes()).await?;
         for _ in 0..INFORMATIONAL_MAX {

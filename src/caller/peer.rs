@@ -10,8 +10,9 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::utils::tls::CertKey;
 
 use crate::backend::{CONNECT_TIMEOUT, IDLE_TIMEOUT, Identity};
-use crate::caller::pool::Destination;
+use crate::caller::destination::Destination;
 use crate::caller::roots::Roots;
+use crate::caller::tunnel::Dial;
 
 /// The most a backend may be silent while it takes the body of a request.
 const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -45,6 +46,13 @@ pub fn peer(
     // A head alone fits into the buffers of the system: nobody has to be waited for.
     options.write_timeout = sends_body.then_some(WRITE_TIMEOUT);
     options.idle_timeout = Some(IDLE_TIMEOUT);
+    if let Some(through) = &destination.through {
+        let dial = Dial::new(Arc::clone(through));
+        peer.group_key = dial.group();
+        options.custom_l4 = Some(Arc::new(dial));
+        // The proxy has as long as a backend, and the backend behind it has that time too.
+        options.total_connection_timeout = Some(CONNECT_TIMEOUT.saturating_mul(2));
+    }
     if let Some(secure) = secure {
         options.verify_cert = secure.verify_chain;
         options.verify_hostname = secure.verify_name;

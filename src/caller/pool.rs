@@ -1,59 +1,13 @@
 //! Idle connections, kept for the next request to the same place.
 
 use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::backend::{IDLE_TIMEOUT, Identity};
+use crate::backend::IDLE_TIMEOUT;
 use crate::caller::connection::Connection;
+use crate::caller::destination::Destination;
 use crate::time::Timestamp;
-
-/// Where a connection leads, and as whom: connections are shared only where all of it is the same.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Destination {
-    /// The address.
-    pub address: SocketAddr,
-    /// Over TLS: with whom.
-    pub secure: Option<Secure>,
-}
-
-/// With whom a TLS connection is made.
-#[derive(Clone, Debug)]
-pub struct Secure {
-    /// The host that is asked for, and that the certificate must name.
-    pub host: String,
-    /// Whether the chain must end in a trusted root.
-    pub verify_chain: bool,
-    /// Whether the certificate must name the host.
-    pub verify_name: bool,
-    /// The certificate and key shown to the backend.
-    pub identity: Option<Arc<Identity>>,
-}
-
-impl Secure {
-    // Two identities are the same if they are the same reading of the configuration: after a
-    // reload connections are made anew, and nobody compares keys.
-    fn parts(&self) -> (&str, bool, bool, Option<*const Identity>) {
-        let identity = self.identity.as_ref().map(Arc::as_ptr);
-        (&self.host, self.verify_chain, self.verify_name, identity)
-    }
-}
-
-impl PartialEq for Secure {
-    fn eq(&self, other: &Self) -> bool {
-        self.parts() == other.parts()
-    }
-}
-
-impl Eq for Secure {}
-
-impl Hash for Secure {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.parts().hash(state);
-    }
-}
 
 /// The idle connections of all places.
 pub(super) struct Pool {

@@ -9,8 +9,9 @@ use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
 
 use super::batch::Batch;
+use crate::backend::Tls;
 use crate::backend::event_hub::EventHub;
-use crate::caller::pool::{Destination, Secure};
+use crate::caller::destination::{Destination, Sought, Unresolved};
 use crate::caller::resolve::Resolver;
 use crate::caller::{Call, CallError, Caller};
 use crate::secret::Secret;
@@ -49,8 +50,8 @@ struct Token {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unsent {
     /// Its name leads nowhere.
-    #[error("`{0}` cannot be resolved: {1}")]
-    Name(String, std::io::Error),
+    #[error(transparent)]
+    Name(#[from] Unresolved),
     /// No call, or a broken one.
     #[error("{}", .0.to_string().replacen("the backend", "the event hub", 1))]
     Call(#[from] CallError),
@@ -84,16 +85,8 @@ impl Sender {
     }
 
     async fn within(&self, batch: &Batch, now: Timestamp) -> Result<(), Unsent> {
-        let base = &batch.hub.base;
-        let address = self.resolver.resolve(&base.host, base.port, now).await;
-        let address = address.map_err(|error| Unsent::Name(base.host.clone(), error))?;
-        let secure = Some(Secure {
-            host: base.host.clone(),
-            verify_chain: true,
-            verify_name: true,
-            identity: None,
-        });
-        let there = Destination { address, secure };
+        let tls = Tls::default();
+        let there = Sought::straight(&batch.hub.base, &tls).find(&self.resolver, now).await?;
         let wire = self.written(batch, now)?;
         let call = match self.sent(&there, &wire, false, now).await {
             // A kept connection was closed meanwhile: nothing of the request was answered.

@@ -1,5 +1,7 @@
 //! Policies that say where a request goes: `set-backend-service`, `rewrite-uri`,
-//! `set-query-parameter`, `forward-request`.
+//! `set-query-parameter`, `forward-request`, `proxy`.
+
+pub mod proxy;
 
 use std::sync::Arc;
 use std::time::Duration;

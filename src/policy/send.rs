@@ -37,6 +37,7 @@ use crate::policy::machine::{Effect, Flow};
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, Seconds};
 use crate::policy::program::{Action, Needs};
+use crate::policy::routing::proxy::{UseProxy, read_proxy};
 use crate::policy::transform::header::{SetHeader, read_header};
 use crate::policy::transform::{SetBody, SetMethod, read_body, read_method};
 use crate::policy::{Failure, Side, coding};
@@ -65,6 +66,7 @@ pub struct Send {
     body: Option<SetBody>,
     basic: Option<AuthenticationBasic>,
     identity: Option<ManagedIdentity>,
+    proxy: Option<UseProxy>,
     timeout: Option<Operand<Seconds>>,
     /// Whether the client's body is there to be copied.
     copies_body: bool,
@@ -106,6 +108,7 @@ fn build(builder: &mut Builder<'_>, element: &Element, answer: Option<Answer>) {
         body: None,
         basic: None,
         identity: None,
+        proxy: None,
         timeout: builder.attribute(element, "timeout"),
         copies_body: builder.section.side() == Side::Request,
         answer: Answer::Unheard,
@@ -135,6 +138,7 @@ impl Send {
             "set-body" => self.body.is_some(),
             "authentication-basic" => self.basic.is_some(),
             "authentication-managed-identity" => self.identity.is_some(),
+            "proxy" => self.proxy.is_some(),
             _ => false,
         };
         if is_second {
@@ -162,10 +166,7 @@ impl Send {
             "authentication-managed-identity" => {
                 self.identity = read_managed_identity(builder, child);
             }
-            "proxy" => {
-                let message = "a proxy cannot be named here: this gateway calls services itself";
-                builder.fault(child, message, "take it out");
-            }
+            "proxy" => self.proxy = read_proxy(builder, child),
             // The catalogue reports the others.
             _ => (),
         }
@@ -277,8 +278,12 @@ impl Send {
             (None, _) => Body::None,
         };
         let body = body.bytes().cloned().unwrap_or_default();
+        let proxy = match &self.proxy {
+            Some(proxy) => Some(proxy.evaluate(exchange)?),
+            None => None,
+        };
         let (headers, tls) = (headers.map().clone(), Tls::default());
-        Ok(Outgoing { method, url, headers, body, tls, wait })
+        Ok(Outgoing { method, url, headers, body, tls, proxy, wait })
     }
 }
 

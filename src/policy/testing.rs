@@ -254,6 +254,7 @@ impl Run {
             metering: None,
             samples: Vec::new(),
             is_forwarded: false,
+            proxy: None,
             is_target_secret: false,
             traces: Vec::new(),
             cache: CacheOutcome::None,

@@ -9,15 +9,16 @@ pub mod call;
 use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderName, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Version};
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
-use crate::backend::{BaseUrl, Scheme, Tls};
+use crate::backend::Tls;
+use crate::caller::destination::{Sought, Unresolved};
 use crate::caller::peer::{PeerError, peer as peer_at, sentence};
-use crate::caller::pool::{Destination, Secure};
+use crate::caller::tunnel::ProxyError;
 use crate::exchange::message::{Body, nominated};
 use crate::policy::Failure;
 use crate::problem::Problem;
@@ -71,7 +72,8 @@ pub fn has_body(session: &mut Session) -> bool {
 pub async fn peer(gateway: &Gateway, run: &Run) -> pingora::Result<HttpPeer> {
     let wait = run.forward.as_ref().map_or(BODY_SILENCE_MAX, |forward| forward.wait);
     let sends_body = !matches!(run.exchange.request.body, Body::None);
-    let found = destination(gateway, run).await;
+    let found = sought(run, false).find(&gateway.resolver, run.exchange.now).await;
+    let found = found.map_err(Unreachable::from);
     let peer = found.and_then(|there| Ok(peer_at(&there, &gateway.roots, wait, sends_body)?));
     peer.map_err(|refused| Error::explain(ErrorType::ConnectError, refused.to_string()))
 }
@@ -79,35 +81,32 @@ pub async fn peer(gateway: &Gateway, run: &Run) -> pingora::Result<HttpPeer> {
 /// Why there is nothing to connect to.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreachable {
-    /// The name of the backend leads nowhere.
-    #[error("`{0}` cannot be resolved: {1}")]
-    Name(String, std::io::Error),
+    /// The name of the backend, or that of the proxy on the way, leads nowhere.
+    #[error(transparent)]
+    Name(#[from] Unresolved),
     /// What it takes to connect is not there.
     #[error(transparent)]
     Peer(#[from] PeerError),
 }
 
-/// Where the request goes.
-async fn destination(gateway: &Gateway, run: &Run) -> Result<Destination, Unreachable> {
-    let base = &run.exchange.request.base;
-    let now = run.exchange.now;
-    let address = gateway.resolver.resolve(&base.host, base.port, now).await;
-    let address = address.map_err(|error| Unreachable::Name(base.host.clone(), error))?;
-    let secure = (base.scheme == Scheme::Https).then(|| secure(base, tls_of(run)));
-    Ok(Destination { address, secure })
-}
-
-fn secure(base: &BaseUrl, tls: &Tls) -> Secure {
-    Secure {
-        host: base.host.clone(),
-        verify_chain: tls.verify_chain,
-        verify_name: tls.verify_name,
-        identity: tls.identity.clone(),
-    }
+/// Where the request goes; `switches`: whether it asks to switch protocols.
+fn sought(run: &Run, switches: bool) -> Sought<'_> {
+    let exchange = &run.exchange;
+    let (base, proxy) = (&exchange.request.base, exchange.proxy.as_ref());
+    Sought { base, tls: tls_of(run), proxy, switches }
 }
 
 fn tls_of(run: &Run) -> &Tls {
     run.exchange.backend.as_ref().map_or(&run.tls, |backend| &backend.tls)
+}
+
+/// What it is where the proxy that was to send the request on asks who the gateway is, which is
+/// not for the client to answer.
+pub fn refused_by_proxy(run: &Run, status: StatusCode) -> Option<Box<Error>> {
+    let proxy = sought(run, false).relay()?;
+    let refused = ProxyError::of_relay(proxy, status)?;
+    let told = refused.to_string();
+    Some(Error::because(ErrorType::ConnectProxyFailure, told, refused))
 }
 
 /// Takes off what belongs to the connection to the backend. The framing stays: Pingora translates
@@ -145,7 +144,10 @@ pub fn failure(error: &Error) -> Failure {
     if matches!(error.etype(), ErrorType::ReadTimedout) {
         return late("the backend did not answer in time");
     }
-    connection_failure(sentence(error.etype()))
+    match ProxyError::within(error) {
+        Some(refused) => connection_failure(&refused.to_string()),
+        None => connection_failure(sentence(error.etype())),
+    }
 }
 
 fn late(message: &str) -> Failure {

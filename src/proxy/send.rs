@@ -10,18 +10,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderName};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION};
 use http::{HeaderMap, Method};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::backend::Scheme;
-use crate::caller::pool::{Destination, Secure};
+use crate::caller::destination::{Destination, Sought};
 use crate::caller::{Call, CallError, may_repeat};
 use crate::exchange::message::{Body, Headers, Response};
 use crate::policy::Failure;
 use crate::policy::send::failed;
 use crate::policy::send::outgoing::Outgoing;
+use crate::proxy::forward::head::make_absolute;
 use crate::proxy::reply::is_hop_by_hop;
 use crate::proxy::{Gateway, INFORMATIONAL_MAX};
 use crate::time::Timestamp;
@@ -127,17 +127,8 @@ async fn answer(
     outgoing: &Outgoing,
     now: Timestamp,
 ) -> Result<Response, Failure> {
-    let base = &outgoing.url.base;
-    let address = gateway.resolver.resolve(&base.host, base.port, now).await;
-    let unknown = |error| unconnected(&format!("`{}` cannot be resolved: {error}", base.host));
-    let address = address.map_err(unknown)?;
-    let secure = (base.scheme == Scheme::Https).then(|| Secure {
-        host: base.host.clone(),
-        verify_chain: outgoing.tls.verify_chain,
-        verify_name: outgoing.tls.verify_name,
-        identity: outgoing.tls.identity.clone(),
-    });
-    let there = Destination { address, secure };
+    let there = sought(outgoing).find(&gateway.resolver, now).await;
+    let there = there.map_err(|unresolved| unconnected(&unresolved.to_string()))?;
     let wire = written(outgoing);
     let mut fresh = false;
     let mut call = loop {
@@ -186,17 +177,33 @@ async fn sent(
     Err(CallError::Invalid("it has too many informational responses"))
 }
 
+/// Where the request goes.
+fn sought(outgoing: &Outgoing) -> Sought<'_> {
+    let Outgoing { url, tls, proxy, .. } = outgoing;
+    Sought { base: &url.base, tls, proxy: proxy.as_ref(), switches: false }
+}
+
 /// The request as bytes.
 fn written(outgoing: &Outgoing) -> Vec<u8> {
     let Outgoing { method, url, headers, body, .. } = outgoing;
-    let mut wire = format!("{method} {} HTTP/1.1\r\n", url.target).into_bytes();
+    let mut wire = format!("{method} ").into_bytes();
+    let (from, relay) = (wire.len(), sought(outgoing).relay());
+    wire.extend_from_slice(url.target.as_bytes());
+    if relay.is_some() {
+        make_absolute(&mut wire, from, &url.base);
+    }
+    wire.extend_from_slice(b" HTTP/1.1\r\n");
     if !headers.contains_key(HOST) {
         put(&mut wire, &HOST, url.base.authority.as_bytes());
     }
+    let is_withheld = |name: &HeaderName| outgoing.proxy.is_some() && name == PROXY_AUTHORIZATION;
     for (name, value) in headers {
-        if name != CONTENT_LENGTH && name != EXPECT && !is_hop_by_hop(name) {
+        if name != CONTENT_LENGTH && name != EXPECT && !is_hop_by_hop(name) && !is_withheld(name) {
             put(&mut wire, name, value.as_bytes());
         }
+    }
+    if let Some(shown) = relay.and_then(|proxy| proxy.authorization.as_ref()) {
+        put(&mut wire, &PROXY_AUTHORIZATION, shown.expose().as_bytes());
     }
     let bare = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
     if bare || !body.is_empty() {
@@ -255,7 +262,7 @@ mod tests {
         let url = Url::parse("https://h.example:8443/p?q=1").unwrap();
         let wait = Duration::from_secs(1);
         let (body, tls) = (Bytes::from_static(body.as_bytes()), Tls::default());
-        Outgoing { method, url, headers, body, tls, wait }
+        Outgoing { method, url, headers, body, tls, proxy: None, wait }
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub(crate) mod load;
 pub(crate) mod replica;
 pub(crate) mod fleet;
 pub(crate) mod network;
+pub(crate) mod forward_proxy;
 pub(crate) mod relay;
 pub(crate) mod browser;
 

@@ -32,6 +32,7 @@ mod websocket;
 mod protocols;
 mod authorizations;
 mod backends;
+mod proxies;
 mod strictness;
 mod bounds;
 mod reload;

@@ -194,7 +194,8 @@ impl Pretended {
 
     fn call(&mut self, outgoing: &Outgoing, by: &str) -> Event {
         let (method, base) = (&outgoing.method, &outgoing.url.base);
-        self.asked.push(format!("asks {base} with {method}, for {by}; taken as answered"));
+        let way = by_way(outgoing);
+        self.asked.push(format!("asks {base} with {method}{way}, for {by}; taken as answered"));
         let body = Body::Bytes(Bytes::from_static(PRETENDED_BODY));
         Event::Called(Ok(Response { body, ..fine() }))
     }
@@ -241,9 +242,15 @@ impl Pretended {
 
     fn tell(&mut self, outgoing: &Outgoing, by: &str) -> Event {
         let (method, base) = (&outgoing.method, &outgoing.url.base);
-        self.asked.push(format!("would tell {base} with {method}, for {by}"));
+        let way = by_way(outgoing);
+        self.asked.push(format!("would tell {base} with {method}{way}, for {by}"));
         Event::Done
     }
+}
+
+/// By way of which proxy a call goes, if any.
+fn by_way(outgoing: &Outgoing) -> String {
+    outgoing.proxy.as_ref().map_or_else(String::new, |proxy| format!(" through {proxy}"))
 }
 
 /// Who is counted, and by which counters their bytes are.

@@ -121,6 +121,11 @@ pub(super) fn backend(admitted: &Admitted, pretended: &Pretended, out: &mut impl
     let target = request.target();
     let target = target.strip_prefix(base.path.as_str()).unwrap_or(&target);
     say(out, &format!("  {} {base}{target}{backend}\n", request.method));
+    if let Some(proxy) = &exchange.proxy {
+        let shown =
+            proxy.authorization.as_ref().map_or("", |_shown| ", which is shown credentials");
+        say(out, &format!("  through the proxy {proxy}{shown}\n"));
+    }
     say(out, &format!("  waits at most {:?} for the head of the response\n", forward.wait));
     let program = admitted.machine.program();
     let touched = !matches!(request.body, Body::Waiting | Body::None);

@@ -1,5 +1,6 @@
 //! Policies that call other services, and credentials for backends.
 
+use super::routing::PROXY;
 use super::transform::{SET_BODY, SET_HEADER, SET_METHOD};
 use super::{
     ANYWHERE, Attribute, Build, Content, EVERY_SCOPE, INBOUND, Part, Policy, optional, part,
@@ -27,7 +28,7 @@ const PARTS: &[Part] = &[
     part("authentication-certificate", "Refused: certificates belong to backends.")
         .holding(Content::Unread),
     Part::of(&AUTHENTICATION_MANAGED_IDENTITY),
-    part("proxy", "Refused: services are called directly.").holding(Content::Unread),
+    Part::of(&PROXY),
 ];
 
 /// What calls cannot do otherwise than API Management.

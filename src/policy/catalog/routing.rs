@@ -49,6 +49,33 @@ pub const REWRITE_URI: Policy = Policy {
     build: Build::Steps(routing::rewrite_uri),
 };
 
+/// `proxy`.
+pub const PROXY: Policy = Policy {
+    name: "proxy",
+    says: "Sends the request to its backend by way of an HTTP proxy.",
+    sections: INBOUND,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        required("url", "The proxy: `http://`, its host and its port.").computed(),
+        optional("username", "Who the gateway is to the proxy (`Basic`).").computed(),
+        optional("password", "The password: best a secret named value.").computed().usual("empty"),
+    ],
+    content: Content::Nothing,
+    differs: &[
+        "The proxy itself is spoken to without TLS. Backends over `https` are reached through a \
+         tunnel (`CONNECT`), judged by their certificates as ever; so are WebSockets. Other requests \
+         are given to the proxy to be sent on: it reads them, and its answers count as the backend's, \
+         but for 407.",
+        "The name of the backend is looked up by the proxy. `Proxy-Authorization` of the client, or of \
+         another policy, does not go along.",
+        "What the proxy refuses is an error of the request, `BackendConnectionFailure`, which names \
+         the proxy and the status that it answered.",
+        "It is about `forward-request`; `send-request` and `send-one-way-request` have a `proxy` of \
+         their own inside, and `invoke-request` and others have none.",
+    ],
+    build: Build::Steps(routing::proxy::proxy),
+};
+
 /// `forward-request`.
 pub const FORWARD_REQUEST: Policy = Policy {
     name: "forward-request",

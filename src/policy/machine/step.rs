@@ -230,6 +230,7 @@ impl Machine {
             Action::AuthorizationContext(policy) => policy.run(exchange),
             Action::RewriteUri(policy) => policy.run(exchange),
             Action::SetBackend(policy) => policy.run(exchange),
+            Action::Proxy(policy) => policy.run(exchange),
             Action::Forward(forward) => forward.run(exchange),
             Action::ReturnResponse(policy) => policy.run(exchange),
             Action::MockResponse(policy) => Ok(policy.run(exchange)),

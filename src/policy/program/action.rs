@@ -21,6 +21,7 @@ use crate::policy::logging::event_hub::LogToEventHub;
 use crate::policy::metrics::{EmitMetric, EmitTokenMetric};
 use crate::policy::operand::Operand;
 use crate::policy::respond::{MockResponse, ReturnResponse};
+use crate::policy::routing::proxy::UseProxy;
 use crate::policy::routing::{Forward, RewriteUri, SetBackend, SetQuery};
 use crate::policy::send::Send;
 use crate::policy::send::invoke::InvokeRequest;
@@ -83,6 +84,8 @@ pub enum Action {
     RewriteUri(RewriteUri),
     /// `set-backend-service`.
     SetBackend(SetBackend),
+    /// `proxy`.
+    Proxy(Box<UseProxy>),
     /// `forward-request`.
     Forward(Forward),
     /// `return-response`.

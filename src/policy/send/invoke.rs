@@ -131,7 +131,8 @@ impl InvokeRequest {
             None => Bytes::new(),
         };
         let headers = headers.map().clone();
-        let outgoing = Outgoing { method, url, headers, body, tls, wait: TIMEOUT_USUAL };
+        let (proxy, wait) = (None, TIMEOUT_USUAL);
+        let outgoing = Outgoing { method, url, headers, body, tls, proxy, wait };
         Ok(Flow::Ask(Effect::Call(Box::new(outgoing))))
     }
 

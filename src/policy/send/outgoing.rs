@@ -1,6 +1,7 @@
 //! A request to another service, ready to be sent.
 
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, Method};
 
+use crate::backend::proxy::ForwardProxy;
 use crate::backend::{BaseUrl, Tls, UrlRefused};
 use crate::exchange::Exchange;
 use crate::exchange::message::{SPOOFABLE, nominated};
@@ -26,6 +28,8 @@ pub struct Outgoing {
     pub body: Bytes,
     /// How the certificate there is judged, and which one is shown.
     pub tls: Tls,
+    /// By way of whom it goes.
+    pub proxy: Option<Arc<ForwardProxy>>,
     /// How long all may take, until the last byte of the response.
     pub wait: Duration,
 }

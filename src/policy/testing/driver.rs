@@ -239,7 +239,12 @@ impl Driver<'_> {
         self.outcome.forwarded.push(format!("{} {}", request.method, request.target()));
         let streamed = std::mem::take(&mut self.request_on_the_wire);
         let because = self.run.program.collected();
-        self.outcome.log.extend(words::forwarded(forward, request, &streamed, because));
+        self.outcome.log.extend(words::forwarded(
+            forward,
+            &self.outcome.exchange,
+            &streamed,
+            because,
+        ));
         let mut response = match self.run.backend() {
             Ok(response) => response,
             Err(failure) => return Event::Failed(failure),

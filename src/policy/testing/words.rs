@@ -2,6 +2,8 @@
 
 use http::HeaderMap;
 
+use crate::backend::proxy::ForwardProxy;
+use crate::exchange::Exchange;
 use crate::exchange::message::{Body, Request};
 use crate::exchange::sample::Sample;
 use crate::expression::value::Value;
@@ -170,16 +172,18 @@ const fn subject(kind: Kind) -> &'static str {
 /// The request as the backend gets it.
 pub(super) fn forwarded(
     forward: &Forward,
-    request: &Request,
+    exchange: &Exchange,
     streamed: &[u8],
     because: Option<&Because>,
 ) -> Vec<String> {
+    let request = &exchange.request;
     let url = format!("{}{}", origin(request), request.target());
     let mut first = format!("forward {} {url}, {:?} at most", request.method, forward.wait);
     if forward.follow_redirects.is_some() {
         first.push_str(", following redirects");
     }
     let mut lines = vec![first];
+    lines.extend(exchange.proxy.as_deref().map(through));
     if let Some(because) = because {
         lines.push(format!("  collected for {}: {}", because.policy, because.why));
     }
@@ -195,11 +199,18 @@ pub(super) fn forwarded(
 
 /// A request to another service.
 pub(super) fn called(verb: &str, outgoing: &Outgoing) -> Vec<String> {
-    let Outgoing { method, url, headers, body: bytes, wait, .. } = outgoing;
+    let Outgoing { method, url, headers, body: bytes, proxy, wait, .. } = outgoing;
     let mut lines = vec![format!("{verb} {method} {url}, {wait:?} at most")];
+    lines.extend(proxy.as_deref().map(through));
     lines.extend(fields(headers));
     lines.extend(body(bytes));
     lines
+}
+
+/// The proxy on the way, and what it is shown.
+fn through(proxy: &ForwardProxy) -> String {
+    let shown = proxy.authorization.as_ref().map(|shown| format!(", shown {}", shown.expose()));
+    format!("  through {proxy}{}", shown.unwrap_or_default())
 }
 
 fn origin(request: &Request) -> String {

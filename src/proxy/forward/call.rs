@@ -13,9 +13,9 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use super::head::{self, Framing};
-use super::{BODY_SILENCE_MAX, connection_failure, destination, failure, is_short, late, switches};
+use super::{BODY_SILENCE_MAX, connection_failure, failure, is_short, late, sought, switches};
 use crate::backend::BaseUrl;
-use crate::caller::pool::Destination;
+use crate::caller::destination::Destination;
 use crate::caller::{Call, CallError, Sending, may_repeat};
 use crate::exchange::message::{Body, Response};
 use crate::policy::Failure;
@@ -82,9 +82,10 @@ async fn attempt(
     run: &mut Run,
     terms: &Forward,
 ) -> Result<Call, Stopped> {
-    let there = match destination(gateway, run).await {
+    let switches = switches(run, session);
+    let there = match sought(run, switches).find(&gateway.resolver, run.exchange.now).await {
         Ok(there) => there,
-        Err(refused) => return Err(failed(connection_failure(&refused.to_string()))),
+        Err(unresolved) => return Err(failed(connection_failure(&unresolved.to_string()))),
     };
     let body = match &run.exchange.request.body {
         Body::Waiting => {
@@ -94,7 +95,6 @@ async fn attempt(
         Body::None | Body::Consumed => Bytes::new(),
     };
     let bare = matches!(run.exchange.request.method, Method::POST | Method::PUT | Method::PATCH);
-    let switches = switches(run, session);
     let framing = if switches {
         Framing::Switch
     } else if body.is_empty() && !bare {
@@ -302,7 +302,9 @@ fn told(run: &mut Run, error: &CallError) -> Stopped {
         told = format!("{told}: {why}");
         cause = why.source();
     }
-    run.transport = Some(format!("{}: {told}", run.exchange.request.base));
+    let way = run.exchange.proxy.as_ref().map(|proxy| format!(" through {proxy}"));
+    let base = &run.exchange.request.base;
+    run.transport = Some(format!("{base}{}: {told}", way.unwrap_or_default()));
     failed(if matches!(error, CallError::Late(_)) {
         late(&error.to_string())
     } else {

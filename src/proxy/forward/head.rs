@@ -6,12 +6,14 @@
 use std::io::Write;
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderValue, Version};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
+use crate::backend::BaseUrl;
 use crate::caller::CallError;
 use crate::exchange::Exchange;
 use crate::exchange::message::{SPOOFABLE, nominated};
@@ -60,9 +62,17 @@ fn finish(
 ) -> pingora::Result<()> {
     let exchange = &run.exchange;
     let request = &exchange.request;
-    head.set_raw_path(target(exchange).as_bytes())?;
+    let relay = super::sought(run, false).relay();
+    let mut target = target(exchange).into_bytes();
+    if relay.is_some() {
+        make_absolute(&mut target, 0, &request.base);
+    }
+    head.set_raw_path(&target)?;
     // What asks to switch protocols never has a body that streams.
     head.remove_header(&UPGRADE);
+    if !request.headers.touched().contains(&PROXY_AUTHORIZATION) {
+        head.remove_header(&PROXY_AUTHORIZATION);
+    }
     if !request.headers.touched().contains(&HOST) {
         head.insert_header(HOST, request.base.authority.clone())?;
     }
@@ -78,7 +88,23 @@ fn finish(
             head.append_header(name.clone(), value.clone())?;
         }
     }
+    if exchange.proxy.is_some() {
+        head.remove_header(&PROXY_AUTHORIZATION);
+    }
+    if let Some(shown) = relay.and_then(|proxy| proxy.authorization.as_ref()) {
+        head.insert_header(PROXY_AUTHORIZATION, shown.expose())?;
+    }
     Ok(())
+}
+
+/// Turns the target that begins at `from` into one with scheme and host, as a proxy wants it that
+/// sends requests on (RFC 9112 §3.2.2). Without a slash at its beginning it would become a part of
+/// the host.
+pub fn make_absolute(head: &mut Vec<u8>, from: usize, base: &BaseUrl) {
+    let slash = if head.get(from) == Some(&b'/') { "" } else { "/" };
+    let authority = base.authority.to_str().unwrap_or_default();
+    let origin = format!("{}://{authority}{slash}", base.scheme.as_str());
+    head.splice(from..from, origin.into_bytes());
 }
 
 /// Path and query, with the query parameters that the backend's credentials add.
@@ -177,13 +203,18 @@ pub(super) fn write(
     if !head.get(from..).is_some_and(|target| target.iter().all(u8::is_ascii_graphic)) {
         return Err(CallError::Unsendable("its target holds characters that no URL has"));
     }
+    let relay = super::sought(run, matches!(framing, Framing::Switch)).relay();
+    if relay.is_some() {
+        make_absolute(&mut head, from, &request.base);
+    }
     head.extend_from_slice(b" HTTP/1.1\r\n");
     if !request.headers.touched().contains(&HOST) {
         put(&mut head, b"Host", request.base.authority.as_bytes());
     }
     put_received(&mut head, session, run);
+    let is_withheld = |name: &HeaderName| exchange.proxy.is_some() && name == PROXY_AUTHORIZATION;
     for name in request.headers.touched() {
-        if !is_framing(name) && !is_hop_by_hop(name) {
+        if !is_framing(name) && !is_hop_by_hop(name) && !is_withheld(name) {
             for value in request.headers.map().get_all(name) {
                 put_titled(&mut head, name, value.as_bytes());
             }
@@ -191,9 +222,12 @@ pub(super) fn write(
     }
     put_forwarding_fields(&mut head, gateway, session, exchange);
     if let Some(backend) = &exchange.backend {
-        for (name, value) in &backend.headers {
+        for (name, value) in backend.headers.iter().filter(|(name, _value)| !is_withheld(name)) {
             put_titled(&mut head, name, value.as_bytes());
         }
+    }
+    if let Some(shown) = relay.and_then(|proxy| proxy.authorization.as_ref()) {
+        put(&mut head, b"Proxy-Authorization", shown.expose().as_bytes());
     }
     match framing {
         Framing::None => (),
@@ -221,6 +255,8 @@ fn put_received(head: &mut Vec<u8>, session: &Session, run: &Run) {
     };
     let goes_on = |name: &HeaderName| {
         let stays = name == HOST
+            // It is for proxies on the client's side.
+            || name == PROXY_AUTHORIZATION
             || is_framing(name)
             || is_hop_by_hop(name)
             || (joins && name == COOKIE)

@@ -76,7 +76,7 @@ impl Drop for Relay {
 }
 
 /// Brings what comes from `from` to `to`, until one of them ends.
-fn join(from: &TcpStream, to: &TcpStream) {
+pub(super) fn join(from: &TcpStream, to: &TcpStream) {
     let (mut from, mut to) =
         (from.try_clone().expect("a socket"), to.try_clone().expect("a socket"));
     thread::spawn(move || {

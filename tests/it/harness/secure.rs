@@ -27,8 +27,16 @@ impl Secure {
     pub(crate) fn replying(
         answer: impl Fn(&Seen) -> Option<Vec<u8>> + Send + Sync + 'static,
     ) -> Self {
+        Self::named("localhost", answer)
+    }
+
+    /// The same, with a certificate for `host`.
+    pub(crate) fn named(
+        host: &str,
+        answer: impl Fn(&Seen) -> Option<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
         let authority = Authority::new();
-        let acceptor = authority.acceptor("localhost");
+        let acceptor = authority.acceptor(host);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&seen);
         let listening =

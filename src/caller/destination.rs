@@ -1,0 +1,171 @@
+//! Where a connection leads, by which way, and as whom.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::backend::proxy::{ForwardProxy, place_of};
+use crate::backend::{BaseUrl, Identity, Scheme, Tls};
+use crate::caller::resolve::Resolver;
+use crate::time::Timestamp;
+
+/// Where a connection leads, by which way, and as whom: connections are shared only where all of it
+/// is the same.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Destination {
+    /// The address to connect to: the backend's, or that of the proxy on the way.
+    pub address: SocketAddr,
+    /// Over TLS: with whom.
+    pub secure: Option<Secure>,
+    /// By way of whom; `None`: straight.
+    pub through: Option<Arc<Through>>,
+}
+
+/// The way through a proxy.
+#[derive(Debug, Eq, Hash, PartialEq)]
+pub struct Through {
+    /// Which proxy, and what it is shown.
+    pub proxy: Arc<ForwardProxy>,
+    /// The backend, as `host:port`. The proxy looks the name up.
+    pub place: String,
+    /// What the proxy does.
+    pub way: Way,
+}
+
+/// What a proxy does with a connection.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Way {
+    /// It connects us with the backend (`CONNECT`), and sees bytes only.
+    Tunnel,
+    /// It reads our requests and sends them on.
+    Relay,
+}
+
+/// With whom a TLS connection is made.
+#[derive(Clone, Debug)]
+pub struct Secure {
+    /// The host that is asked for, and that the certificate must name.
+    pub host: String,
+    /// Whether the chain must end in a trusted root.
+    pub verify_chain: bool,
+    /// Whether the certificate must name the host.
+    pub verify_name: bool,
+    /// The certificate and key shown to the backend.
+    pub identity: Option<Arc<Identity>>,
+}
+
+/// A backend that is to be reached.
+#[derive(Clone, Copy, Debug)]
+pub struct Sought<'a> {
+    /// Where it is.
+    pub base: &'a BaseUrl,
+    /// How its certificate is judged, and which one it is shown.
+    pub tls: &'a Tls,
+    /// By way of whom.
+    pub proxy: Option<&'a Arc<ForwardProxy>>,
+    /// Whether another protocol is to be spoken there.
+    pub switches: bool,
+}
+
+/// A name that leads nowhere.
+#[derive(Debug, thiserror::Error)]
+pub struct Unresolved {
+    /// The name.
+    host: String,
+    /// Whether it is that of a proxy.
+    is_proxy: bool,
+    #[source]
+    error: io::Error,
+}
+
+impl<'a> Sought<'a> {
+    /// The backend at `base`, reached without a proxy.
+    pub const fn straight(base: &'a BaseUrl, tls: &'a Tls) -> Self {
+        Self { base, tls, proxy: None, switches: false }
+    }
+
+    /// Where it is to be found. The name of a backend behind a proxy is not looked up here.
+    pub async fn find(
+        self,
+        resolver: &Resolver,
+        now: Timestamp,
+    ) -> Result<Destination, Unresolved> {
+        let Sought { base, tls, proxy, .. } = self;
+        let secure = (base.scheme == Scheme::Https).then(|| Secure::of(base, tls));
+        let (host, port) = match proxy {
+            Some(proxy) => (&*proxy.host, proxy.port),
+            None => (base.host.as_str(), base.port),
+        };
+        let address = resolver.resolve(host, port, now).await.map_err(|error| {
+            let is_proxy = proxy.is_some();
+            Unresolved { host: host.to_owned(), is_proxy, error }
+        })?;
+        let through = proxy.map(|proxy| {
+            let place = place_of(&base.host, base.port);
+            Arc::new(Through { proxy: Arc::clone(proxy), place, way: self.way() })
+        });
+        Ok(Destination { address, secure, through })
+    }
+
+    /// What a proxy does on the way there. What switches protocols goes through a tunnel, as RFC
+    /// 6455 §4.1 wants it: few proxies send such requests on.
+    pub fn way(&self) -> Way {
+        if self.base.scheme == Scheme::Https || self.switches { Way::Tunnel } else { Way::Relay }
+    }
+
+    /// The proxy that gets the request itself, to send it on.
+    pub fn relay(&self) -> Option<&'a ForwardProxy> {
+        self.proxy.filter(|_proxy| self.way() == Way::Relay).map(Arc::as_ref)
+    }
+}
+
+impl Destination {
+    /// The proxy that sends requests on to the backend.
+    pub(super) fn relay(&self) -> Option<&ForwardProxy> {
+        let through = self.through.as_ref().filter(|through| through.way == Way::Relay);
+        through.map(|through| &*through.proxy)
+    }
+}
+
+impl Secure {
+    /// With the server at `base`, by the terms of `tls`.
+    pub fn of(base: &BaseUrl, tls: &Tls) -> Self {
+        Self {
+            host: base.host.clone(),
+            verify_chain: tls.verify_chain,
+            verify_name: tls.verify_name,
+            identity: tls.identity.clone(),
+        }
+    }
+
+    // Two identities are the same if they are the same reading of the configuration: after a
+    // reload connections are made anew, and nobody compares keys.
+    fn parts(&self) -> (&str, bool, bool, Option<*const Identity>) {
+        let identity = self.identity.as_ref().map(Arc::as_ptr);
+        (&self.host, self.verify_chain, self.verify_name, identity)
+    }
+}
+
+impl PartialEq for Secure {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for Secure {}
+
+impl Hash for Secure {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, is_proxy, error } = self;
+        let what = if *is_proxy { "the proxy " } else { "" };
+        write!(formatter, "{what}`{host}` cannot be resolved: {error}")
+    }
+}

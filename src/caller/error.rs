@@ -1,0 +1,61 @@
+//! Why a call failed, in words for policies and clients; the source has the rest.
+
+use std::io;
+use std::time::Duration;
+
+use crate::caller::connection::ReadError;
+use crate::caller::peer::{self, PeerError};
+use crate::caller::tunnel::ProxyError;
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The head did not come in time, or the body stopped.
+    #[error("the backend did not answer within {0:?}")]
+    Late(Duration),
+    /// There is no connection.
+    #[error("{}", refusal(.0))]
+    Unconnected(#[source] io::Error),
+    /// There is no TLS connection.
+    #[error("{}", peer::sentence(.0.etype()))]
+    Unsecured(#[source] Box<pingora::Error>),
+    /// The proxy on the way is no way.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
+    /// There is nothing to connect with.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
+    /// A connection that was idle turned out to be closed: nothing of the request was answered.
+    #[error("the connection to the backend broke")]
+    Stale,
+    /// The connection broke.
+    #[error("the connection to the backend broke")]
+    Broken(#[source] io::Error),
+    /// The request cannot be written.
+    #[error("the request cannot be sent: {0}")]
+    Unsendable(&'static str),
+    /// What came back cannot be passed on.
+    #[error("the backend answered with an invalid response: {0}")]
+    Invalid(&'static str),
+}
+
+fn refusal(error: &io::Error) -> &'static str {
+    let kind = error.kind();
+    if kind == io::ErrorKind::ConnectionRefused {
+        "the backend refused the connection"
+    } else if kind == io::ErrorKind::TimedOut {
+        "the backend did not accept the connection in time"
+    } else {
+        "the backend cannot be reached"
+    }
+}
+
+impl From<ReadError> for CallError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Closed => Self::Broken(io::ErrorKind::UnexpectedEof.into()),
+            ReadError::Broken(error) => Self::Broken(error),
+            ReadError::Invalid(what) => Self::Invalid(what),
+        }
+    }
+}
