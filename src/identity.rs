@@ -17,7 +17,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
@@ -35,6 +35,8 @@ use supply::Supply;
 /// How many tokens are kept; of more, those go first that are not there, and of these and then of the
 /// others those that nobody has asked for for the longest time.
 pub const TOKENS_MAX: usize = 256;
+/// How many are asked for at the same time; the others wait for their turn.
+pub const ASKED_MAX: usize = 32;
 /// How long one is kept that nobody asks for.
 const UNASKED_MAX: Duration = Duration::from_hours(1);
 /// How often it is looked which ones are wanted.
@@ -77,8 +79,10 @@ impl Identities {
         if TOKENS_MAX <= supplies.len() {
             let worth = |supply: &Supply| (supply.is_good(now), supply.wanted_at());
             let least = supplies.iter().min_by_key(|(_key, supply)| worth(supply));
-            if let Some(least) = least.map(|(key, _supply)| key.clone()) {
-                supplies.remove(&least);
+            if let Some(least) = least.map(|(key, _supply)| key.clone())
+                && let Some(given_up) = supplies.remove(&least)
+            {
+                given_up.give_up();
             }
         }
         let supply = Arc::new(Supply::new(asked.clone(), now));
@@ -103,7 +107,12 @@ impl Identities {
         clock: Arc<SystemClock>,
     ) {
         let mut keeping = Keeping {
-            asker: Arc::new(Asker { fetcher, host, shelf: kept }),
+            asker: Arc::new(Asker {
+                fetcher,
+                host,
+                shelf: kept,
+                at_once: Semaphore::new(ASKED_MAX),
+            }),
             clock: Arc::clone(&clock),
             tasks: JoinSet::new(),
             kept: Vec::new(),
@@ -189,7 +198,11 @@ mod tests {
                 .map(|standing| standing.resource.to_string())
                 .collect()
         };
+        let given_up = identities.supply(&asked("0"), NOW);
         identities.supply(&asked("more"), NOW);
+        // Whoever waits for it need not wait any longer.
+        let told = given_up.answer(NOW).unwrap().unwrap_err();
+        assert!(told.message.contains("more services"), "{told:?}");
         assert_eq!(names().len(), TOKENS_MAX);
         assert!(!names().contains(&"0".to_owned()) && names().contains(&"more".to_owned()));
         identities.sweep(NOW + UNASKED_MAX + Duration::from_secs(250));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::form::Form;
@@ -34,6 +35,8 @@ pub(super) struct Asker {
     pub(super) host: Host,
     /// What became of consents.
     pub(super) shelf: Shelf,
+    /// Of what may be asked at the same time, what is left.
+    pub(super) at_once: Semaphore,
 }
 
 /// Why none was got.
@@ -77,6 +80,8 @@ impl Asker {
         asked: &Asked,
         now: Timestamp,
     ) -> Result<(Token, Duration), Ungot> {
+        // It is never closed.
+        let _turn = self.at_once.acquire().await;
         let resource = &asked.resource;
         let got = match (&asked.who.kind, &self.host) {
             (Kind::Principal(own), _) => {

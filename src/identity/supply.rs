@@ -153,6 +153,18 @@ impl Supply {
         }
     }
 
+    /// Tells those who wait that nobody will get it: there are too many.
+    pub(super) fn give_up(&self) {
+        let mut state = self.lock();
+        if state.token.is_none() && state.trouble.is_none() {
+            let message =
+                Arc::from("tokens are asked for, for more services at a time than are kept");
+            state.trouble = Some(Ungot { reason: Ungot::REFUSED, message });
+        }
+        drop(state);
+        self.tries.send_modify(|tries| *tries = tries.wrapping_add(1));
+    }
+
     fn take(&self, held: Held) {
         let mut state = self.lock();
         state.got = state.got.saturating_add(1);
