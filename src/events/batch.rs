@@ -1,10 +1,9 @@
 //! Events that are sent in one request, and how that is written.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::backend::event_hub::EventHub;
-use crate::expression::library::json::write::quoted;
+use crate::expression::library::json::write::{quoted, quoted_ascii};
 use crate::policy::logging::event_hub::Partition;
 
 /// The most bytes of the body of a request with several events: what the smallest tier of the
@@ -118,21 +117,6 @@ pub(super) fn written_bytes(partition: &Partition, text: &str) -> usize {
         Partition::Any | Partition::Number(_) => 0,
     };
     AROUND.saturating_add(escaped(text)).saturating_add(key)
-}
-
-/// `text` in quotes, and nothing but ASCII: it stands in a field of a request.
-fn quoted_ascii(out: &mut String, text: &str) {
-    let mut all = String::new();
-    quoted(&mut all, text);
-    for unit in all.encode_utf16() {
-        match u8::try_from(unit).ok().filter(|byte| (0x20..0x7f).contains(byte)) {
-            Some(byte) => out.push(char::from(byte)),
-            None => {
-                // A string takes all.
-                let _ = write!(out, "\\u{unit:04x}");
-            }
-        }
-    }
 }
 
 #[cfg(test)]

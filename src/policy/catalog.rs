@@ -229,6 +229,7 @@ pub const POLICIES: &[Policy] = &[
     calls::SEND_REQUEST,
     calls::SEND_ONE_WAY_REQUEST,
     calls::INVOKE_REQUEST,
+    calls::SEND_SERVICE_BUS_MESSAGE,
     access::CHECK_HEADER,
     access::IP_FILTER,
     access::VALIDATE_JWT,
@@ -271,7 +272,6 @@ pub const POLICIES: &[Policy] = &[
     Policy::never("llm-semantic-cache-store", SEMANTIC),
     Policy::never("publish-event", RESOLVERS),
     Policy::not_yet("publish-to-dapr"),
-    Policy::not_yet("send-service-bus-message"),
     Policy::never("sql-data-source", RESOLVERS),
     Policy::not_yet("validate-client-certificate"),
     Policy::never(

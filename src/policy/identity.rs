@@ -88,23 +88,39 @@ pub(in crate::policy) fn read_managed_identity(
     element: &Element,
 ) -> Option<ManagedIdentity> {
     let resource = builder.attribute(element, "resource");
+    let whose = whose(builder, element);
+    let variable = builder.literal(element, "output-token-variable-name");
+    let ignores_error = builder.literal(element, "ignore-error").unwrap_or(false);
+    Some(ManagedIdentity { resource: resource?, whose: whose?, variable, ignores_error })
+}
+
+/// Whose token it is, by `client-id`.
+fn whose(builder: &mut Builder<'_>, element: &Element) -> Option<Whose> {
     let client = builder.attribute::<ClientId>(element, "client-id");
     let has_client = element.attribute("client-id").is_some();
     let principals = &builder.references.principals;
-    let whose = match client {
+    match client {
         None if has_client => None,
         None => Some(Whose::Known(Arc::new(principals.who(None)))),
         Some(Operand::Constant(ClientId(id))) => {
             Some(Whose::Known(Arc::new(principals.who(Some(&id)))))
         }
         Some(computed) => Some(Whose::Computed(computed, Arc::clone(principals))),
-    };
-    let variable = builder.literal(element, "output-token-variable-name");
-    let ignores_error = builder.literal(element, "ignore-error").unwrap_or(false);
-    Some(ManagedIdentity { resource: resource?, whose: whose?, variable, ignores_error })
+    }
 }
 
 impl ManagedIdentity {
+    /// Who the gateway is to `service`, by the `client-id` of a policy that speaks with it.
+    pub(in crate::policy) fn at(
+        builder: &mut Builder<'_>,
+        element: &Element,
+        service: &'static str,
+    ) -> Option<Self> {
+        let resource = Operand::Constant(Resource(Arc::from(service)));
+        let whose = whose(builder, element)?;
+        Some(Self { resource, whose, variable: None, ignores_error: false })
+    }
+
     /// Asks for the token.
     pub(in crate::policy) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
         let Resource(resource) = self.resource.get(exchange)?;

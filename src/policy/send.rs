@@ -1,4 +1,5 @@
-//! Policies that call other services: `send-request`, `send-one-way-request`, `invoke-request`.
+//! Policies that call other services: `send-request`, `send-one-way-request`, `invoke-request`,
+//! `send-service-bus-message`.
 //!
 //! With `mode="new"`, the default, the request is what the children say: `GET` without fields or a
 //! body unless they say more. With `mode="copy"` it is the client's as it stands, with its body in
@@ -16,6 +17,7 @@
 
 pub mod invoke;
 pub mod outgoing;
+pub mod service_bus;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -283,7 +285,8 @@ impl Send {
             None => None,
         };
         let (headers, tls) = (headers.map().clone(), Tls::default());
-        Ok(Outgoing { method, url, headers, body, tls, proxy, wait })
+        let exact = Vec::new();
+        Ok(Outgoing { method, url, headers, exact, body, tls, proxy, wait })
     }
 }
 

@@ -194,28 +194,31 @@ fn written(outgoing: &Outgoing) -> Vec<u8> {
     }
     wire.extend_from_slice(b" HTTP/1.1\r\n");
     if !headers.contains_key(HOST) {
-        put(&mut wire, &HOST, url.base.authority.as_bytes());
+        put(&mut wire, HOST.as_str(), url.base.authority.as_bytes());
     }
     let is_withheld = |name: &HeaderName| outgoing.proxy.is_some() && name == PROXY_AUTHORIZATION;
     for (name, value) in headers {
         if name != CONTENT_LENGTH && name != EXPECT && !is_hop_by_hop(name) && !is_withheld(name) {
-            put(&mut wire, name, value.as_bytes());
+            put(&mut wire, name.as_str(), value.as_bytes());
         }
     }
+    for (name, value) in &outgoing.exact {
+        put(&mut wire, name, value.as_bytes());
+    }
     if let Some(shown) = relay.and_then(|proxy| proxy.authorization.as_ref()) {
-        put(&mut wire, &PROXY_AUTHORIZATION, shown.expose().as_bytes());
+        put(&mut wire, PROXY_AUTHORIZATION.as_str(), shown.expose().as_bytes());
     }
     let bare = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
     if bare || !body.is_empty() {
-        put(&mut wire, &CONTENT_LENGTH, body.len().to_string().as_bytes());
+        put(&mut wire, CONTENT_LENGTH.as_str(), body.len().to_string().as_bytes());
     }
     wire.extend_from_slice(b"\r\n");
     wire.extend_from_slice(body);
     wire
 }
 
-fn put(wire: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
-    wire.extend_from_slice(name.as_str().as_bytes());
+fn put(wire: &mut Vec<u8>, name: &str, value: &[u8]) {
+    wire.extend_from_slice(name.as_bytes());
     wire.extend_from_slice(b": ");
     wire.extend_from_slice(value);
     wire.extend_from_slice(b"\r\n");
@@ -262,7 +265,7 @@ mod tests {
         let url = Url::parse("https://h.example:8443/p?q=1").unwrap();
         let wait = Duration::from_secs(1);
         let (body, tls) = (Bytes::from_static(body.as_bytes()), Tls::default());
-        Outgoing { method, url, headers, body, tls, proxy: None, wait }
+        Outgoing { method, url, headers, exact: Vec::new(), body, tls, proxy: None, wait }
     }
 
     #[test]

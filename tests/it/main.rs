@@ -44,6 +44,7 @@ mod commands;
 mod tokens;
 mod jwt;
 mod identity;
+mod service_bus;
 mod limits_command;
 mod limits_named;
 mod scripts;

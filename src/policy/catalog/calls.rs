@@ -3,8 +3,8 @@
 use super::routing::PROXY;
 use super::transform::{SET_BODY, SET_HEADER, SET_METHOD};
 use super::{
-    ANYWHERE, Attribute, Build, Content, EVERY_SCOPE, INBOUND, Part, Policy, optional, part,
-    required,
+    ANYWHERE, Attribute, Build, Content, EVERY_SCOPE, INBOUND, NOT_BACKEND, Part, Policy, optional,
+    part, required,
 };
 use crate::policy::{Section, access, identity, send};
 
@@ -109,6 +109,54 @@ pub const INVOKE_REQUEST: Policy = Policy {
         CALLS,
     ],
     build: Build::Steps(send::invoke::invoke_request),
+};
+
+/// `send-service-bus-message`.
+pub const SEND_SERVICE_BUS_MESSAGE: Policy = Policy {
+    name: "send-service-bus-message",
+    says: "Sends a message to a queue or a topic of Azure Service Bus, as an identity of the gateway, \
+           and waits until it is taken.",
+    sections: NOT_BACKEND,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        optional("queue-name", "The queue; this or `topic-name`.").computed(),
+        optional("topic-name", "The topic.").computed(),
+        required("namespace", "The host of the namespace: `NAME.servicebus.windows.net`.")
+            .computed(),
+        optional(
+            "client-id",
+            "Which identity of the gateway is meant, as with `authentication-managed-identity`.",
+        )
+        .computed(),
+        optional("message-id", "The id of the message: a GUID.").computed().usual("a new one"),
+        optional("session-id", "The id of its session: a GUID.").computed(),
+        optional("time-to-live", "How long it lasts, such as `00:10:00`.")
+            .usual("as the queue or the topic has it"),
+        optional("response-variable-name", "The variable that gets what Service Bus answers."),
+        optional("ignore-error", "Whether the request goes on where the message is not taken.")
+            .usual("false"),
+    ],
+    content: Content::Elements(&[
+        part("message-properties", "What goes with the message.").holding(Content::Elements(&[
+            part("message-property", "A property, with its value; any number up to 64.")
+                .with(&[required("name", "Its name.")])
+                .holding(Content::Text),
+        ])),
+        part("payload", "The message.").holding(Content::Text),
+    ]),
+    differs: &[
+        "It is sent over HTTPS: properties are strings, their names may not be those of fields of \
+         requests, and the content type of the message is `application/atom+xml;type=entry;\
+         charset=utf-8`.",
+        "`namespace` must be there.",
+        "A payload of more than 256 KB, or properties of more than 32 KB, are `MessageTooLarge`; what \
+         Service Bus does not take is `MessageRefused`, with its status; a missing token is as with \
+         `authentication-managed-identity`. `ignore-error` ignores all of these, but no expression \
+         that fails, and no name that is none.",
+        "The variable holds the answer as that of `send-request` does, or `null`. There is a minute for \
+         all of it.",
+    ],
+    build: Build::Steps(send::service_bus::send_service_bus_message),
 };
 
 /// `authentication-basic`.

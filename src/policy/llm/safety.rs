@@ -259,7 +259,16 @@ impl Rules {
         headers.insert(name, depth);
         let (url, body) = (Url::of(base, &target), Bytes::from(body));
         let tls = self.backend.tls.clone();
-        Ok(Outgoing { method: Method::POST, url, headers, body, tls, proxy: None, wait: WAIT })
+        Ok(Outgoing {
+            method: Method::POST,
+            url,
+            headers,
+            exact: Vec::new(),
+            body,
+            tls,
+            proxy: None,
+            wait: WAIT,
+        })
     }
 
     fn analyze(&self, text: &str) -> String {

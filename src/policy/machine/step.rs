@@ -93,6 +93,12 @@ impl Machine {
                 policy.obtained(answer, exchange)
             }
             (Action::Send(send), Event::Obtained(answer)) => send.obtained(answer, exchange),
+            (Action::ServiceBusMessage(message), Event::Obtained(answer)) => {
+                message.obtained(answer, exchange)
+            }
+            (Action::ServiceBusMessage(message), Event::Called(answered)) => {
+                message.called(answered, exchange)
+            }
             (Action::InvokeRequest(invoke), Event::Called(answered)) => {
                 invoke.called(answered, exchange)
             }
@@ -235,6 +241,7 @@ impl Machine {
             Action::ReturnResponse(policy) => policy.run(exchange),
             Action::MockResponse(policy) => Ok(policy.run(exchange)),
             Action::Send(policy) => policy.run(exchange),
+            Action::ServiceBusMessage(policy) => policy.run(exchange),
             Action::InvokeRequest(policy) => policy.run(exchange),
             Action::ContentSafety(policy) => self.judge(policy, exchange),
             Action::CheckHeader(policy) => policy.run(exchange),

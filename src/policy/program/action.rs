@@ -25,6 +25,7 @@ use crate::policy::routing::proxy::UseProxy;
 use crate::policy::routing::{Forward, RewriteUri, SetBackend, SetQuery};
 use crate::policy::send::Send;
 use crate::policy::send::invoke::InvokeRequest;
+use crate::policy::send::service_bus::ServiceBusMessage;
 use crate::policy::tokens::ValidateToken;
 use crate::policy::transform::header::SetHeader;
 use crate::policy::transform::links::RedirectContentUrls;
@@ -94,6 +95,8 @@ pub enum Action {
     MockResponse(MockResponse),
     /// `send-request` and `send-one-way-request`.
     Send(Box<Send>),
+    /// `send-service-bus-message`.
+    ServiceBusMessage(Box<ServiceBusMessage>),
     /// `invoke-request`.
     InvokeRequest(Box<InvokeRequest>),
     /// `llm-content-safety`.

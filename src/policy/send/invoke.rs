@@ -131,8 +131,8 @@ impl InvokeRequest {
             None => Bytes::new(),
         };
         let headers = headers.map().clone();
-        let (proxy, wait) = (None, TIMEOUT_USUAL);
-        let outgoing = Outgoing { method, url, headers, body, tls, proxy, wait };
+        let (exact, proxy, wait) = (Vec::new(), None, TIMEOUT_USUAL);
+        let outgoing = Outgoing { method, url, headers, exact, body, tls, proxy, wait };
         Ok(Flow::Ask(Effect::Call(Box::new(outgoing))))
     }
 

@@ -9,7 +9,7 @@ use http::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::backend::proxy::ForwardProxy;
 use crate::backend::{BaseUrl, Tls, UrlRefused};
@@ -24,6 +24,9 @@ pub struct Outgoing {
     pub url: Url,
     /// Its fields, without those of the connection.
     pub headers: HeaderMap,
+    /// Fields whose names are sent as they are written, because upper and lower case say something
+    /// to the service.
+    pub exact: Vec<(Arc<str>, HeaderValue)>,
     /// Its body; empty for none.
     pub body: Bytes,
     /// How the certificate there is judged, and which one is shown.

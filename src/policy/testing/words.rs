@@ -199,10 +199,13 @@ pub(super) fn forwarded(
 
 /// A request to another service.
 pub(super) fn called(verb: &str, outgoing: &Outgoing) -> Vec<String> {
-    let Outgoing { method, url, headers, body: bytes, proxy, wait, .. } = outgoing;
+    let Outgoing { method, url, headers, exact, body: bytes, proxy, wait, .. } = outgoing;
     let mut lines = vec![format!("{verb} {method} {url}, {wait:?} at most")];
     lines.extend(proxy.as_deref().map(through));
     lines.extend(fields(headers));
+    for (name, value) in exact {
+        lines.push(format!("  {name}: {}", String::from_utf8_lossy(value.as_bytes())));
+    }
     lines.extend(body(bytes));
     lines
 }

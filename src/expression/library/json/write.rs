@@ -162,3 +162,18 @@ pub fn quoted(out: &mut String, text: &str) {
     }
     out.push('"');
 }
+
+/// `text` in quotes, and nothing but ASCII: it stands in a field of a request.
+pub fn quoted_ascii(out: &mut String, text: &str) {
+    let mut all = String::new();
+    quoted(&mut all, text);
+    for unit in all.encode_utf16() {
+        match u8::try_from(unit).ok().filter(|byte| (0x20..0x7f).contains(byte)) {
+            Some(byte) => out.push(char::from(byte)),
+            None => {
+                // A string takes all.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+}
