@@ -10,6 +10,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, Method};
 
 use crate::backend::{BaseUrl, Scheme, Tls};
+use crate::certificate::Certificate;
 use crate::exchange::final_fields::FinalFields;
 use crate::exchange::message::{Body, Headers, Original, Request};
 use crate::exchange::pending::Pending;
@@ -50,6 +51,8 @@ pub struct Called<'r> {
     pub headers: &'r HeaderMap,
     /// The client's address.
     pub client: Option<IpAddr>,
+    /// The certificate that the client showed.
+    pub certificate: Option<Arc<Certificate>>,
     /// Whether it asks for another protocol on the connection.
     pub upgrade: bool,
     /// Whether a body follows.
@@ -148,6 +151,7 @@ fn begin(snapshot: &Snapshot, nowhere: &Arc<BaseUrl>, called: &Called<'_>) -> Ex
         now: called.now,
         deployment: Arc::clone(&snapshot.deployment),
         client: called.client,
+        certificate: called.certificate.clone(),
         original: Original {
             method: called.method.clone(),
             scheme: called.scheme,
@@ -174,6 +178,7 @@ fn begin(snapshot: &Snapshot, nowhere: &Arc<BaseUrl>, called: &Called<'_>) -> Ex
         parameters: Parameters::default(),
         variables: Variables::default(),
         backend: None,
+        identity: None,
         last_error: None,
         final_fields: FinalFields::default(),
         pending: Pending::default(),

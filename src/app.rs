@@ -34,6 +34,7 @@ use crate::cache::memory::{Cache, ITEM_BYTES_MAX};
 use crate::caller::Caller;
 use crate::caller::resolve::Resolver;
 use crate::caller::roots::{self, Roots};
+use crate::certificate::trust::Nobody;
 use crate::configuration::compile::{Making, nowhere};
 use crate::configuration::credential::Holder;
 use crate::configuration::keeping::{Keeping, KeySource};
@@ -123,7 +124,9 @@ impl App {
         let started = clock.now();
         let roots = Arc::new(fetching::roots(&environment));
         let token = remote::token(settings, &roots, &clock)?;
+        let vouching = certificate::vouching(&settings.listen, Arc::clone(&roots))?;
         let mut refresh = configuration(settings, &environment, &clock, token.as_ref())?;
+        refresh.making.authorities = vouching;
         let (first, seen) = refresh.first();
         let first = first.map_err(|refusal| StartError::Configuration(Box::new(refusal)))?;
         let (apis, live) = (first.apis.len(), Arc::new(Live::new(first)));
@@ -237,7 +240,14 @@ fn configuration(
     Ok(Refresh {
         origin,
         clock: Arc::clone(clock),
-        making: Making { generation: 0, now: clock.now(), instance, secret, switch },
+        making: Making {
+            generation: 0,
+            now: clock.now(),
+            instance,
+            secret,
+            switch,
+            authorities: Arc::new(Nobody),
+        },
         status: Arc::default(),
         ready: None,
         loader: Arc::default(),
@@ -314,7 +324,9 @@ fn plan(
     let http = listen.http.map(Bound::take).transpose()?;
     let https = match listen.https.map(Bound::take).transpose()? {
         Some(bound) => {
-            Some((bound, Terms { certificate: certificate::of(listen)?, ..Terms::default() }))
+            let certificate = certificate::of(listen)?;
+            let clients = certificate::clients(listen)?;
+            Some((bound, Terms { certificate, clients, ..Terms::default() }))
         }
         None => None,
     };

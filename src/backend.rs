@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use crate::certificate::Certificate;
+
 /// How a message travels.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Scheme {
@@ -58,22 +60,8 @@ pub struct Tls {
     pub verify_chain: bool,
     /// Whether the certificate must name the host.
     pub verify_name: bool,
-    /// The certificate and key shown to the backend, as PEM.
-    pub identity: Option<Arc<Identity>>,
-}
-
-/// A client certificate and its key, as PEM.
-pub struct Identity {
-    /// The chain, leaf first.
-    pub certificate: Vec<u8>,
-    /// The private key.
-    pub key: Vec<u8>,
-}
-
-impl fmt::Debug for Identity {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Identity([secret])")
-    }
+    /// The certificate shown to the backend, with its key.
+    pub identity: Option<Arc<Certificate>>,
 }
 
 impl Default for Tls {

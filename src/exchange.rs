@@ -24,6 +24,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::backend::Backend;
 use crate::backend::proxy::ForwardProxy;
+use crate::certificate::Certificate;
 use crate::exchange::facts::{Api, Deployment, Operation, Product, Subscription, User};
 use crate::exchange::final_fields::FinalFields;
 use crate::exchange::message::{Body, Headers, Original, Request, Response};
@@ -50,6 +51,8 @@ pub struct Exchange {
     pub deployment: Arc<Deployment>,
     /// The address of the client, after trusted proxies; `None` where it cannot be read.
     pub client: Option<IpAddr>,
+    /// The certificate that the client showed.
+    pub certificate: Option<Arc<Certificate>>,
     /// The request as the client made it.
     pub original: Original,
     /// The request as the backend will get it.
@@ -76,6 +79,8 @@ pub struct Exchange {
     pub variables: Variables,
     /// The backend that a policy chose by name; else the request goes to its base URL as it is.
     pub backend: Option<Arc<Backend>>,
+    /// The certificate that a policy wants to be shown to the backend.
+    pub identity: Option<Arc<Certificate>>,
     /// What went wrong, while on-error runs.
     pub last_error: Option<LastError>,
     /// Fields that limits and `cors` set on the final response, whoever makes it.

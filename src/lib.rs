@@ -56,6 +56,9 @@ pub mod schema;
 pub mod token;
 pub mod jwt;
 
+// Between them: certificates, which several cores hold.
+pub mod certificate;
+
 // Floor 0: words.
 pub mod address;
 pub mod digest;

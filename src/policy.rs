@@ -22,6 +22,7 @@ pub mod respond;
 pub mod send;
 pub mod access;
 pub mod identity;
+pub mod certificate;
 pub mod tokens;
 pub mod cross_domain;
 pub mod limits;

@@ -17,6 +17,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use http::HeaderName;
+
 use crate::address::Network;
 use crate::configuration::source::{Environment, Unreadable};
 use crate::fault::{Fault, Sources};
@@ -202,10 +204,23 @@ pub struct Listen {
     pub certificate_file: Option<PathBuf>,
     /// PEM file of its key; set whenever `https` is.
     pub key_file: Option<PathBuf>,
+    /// Whether clients of `https` are asked for a certificate.
+    pub client_certificates: ClientCertificates,
+    /// PEM file of the authorities whose certificates are wanted, and who vouch for them.
+    pub client_authorities_file: Option<PathBuf>,
     /// Whether `http` also speaks HTTP/2 to clients that begin with it.
     pub h2c: bool,
     /// For probes and operators.
     pub admin: Option<SocketAddr>,
+}
+
+/// Whether clients are asked for a certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ClientCertificates {
+    /// They are not.
+    Off,
+    /// They may show one, which policies judge.
+    Request,
 }
 
 /// What to believe of `X-Forwarded-…`.
@@ -215,6 +230,8 @@ pub struct Forwarded {
     pub trusted: Vec<Network>,
     /// Whose `X-Forwarded-Proto` names the scheme.
     pub proto: ForwardedProto,
+    /// The field in which trusted proxies pass on the certificate of the client.
+    pub client_certificate: Option<HeaderName>,
 }
 
 /// Whose `X-Forwarded-Proto` names the scheme.

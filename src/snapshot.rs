@@ -42,6 +42,8 @@ pub struct Snapshot {
     pub global: Arc<Program>,
     /// Where events go, by logger.
     pub loggers: Arc<Loggers>,
+    /// What its operators should know of it, a sentence each.
+    pub warnings: Vec<String>,
     /// The certificates of host names, by pattern.
     pub certificates: Vec<HostCertificate>,
     /// What happens to the requests that it serves: all that ever changes of it.
@@ -236,6 +238,7 @@ mod tests {
             products: Vec::new(),
             global: Arc::default(),
             loggers: Arc::default(),
+            warnings: Vec::new(),
             certificates: Vec::new(),
             tally: Tally::default(),
         }

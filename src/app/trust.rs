@@ -9,5 +9,6 @@ pub(super) fn of(forwarded: &Forwarded) -> Trust {
         networks: forwarded.trusted.clone(),
         forwarded_proto: forwarded.proto != ForwardedProto::Off,
         anyone: forwarded.proto == ForwardedProto::Anyone,
+        certificate_field: forwarded.client_certificate.clone(),
     }
 }

@@ -7,8 +7,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::backend::proxy::{ForwardProxy, place_of};
-use crate::backend::{BaseUrl, Identity, Scheme, Tls};
+use crate::backend::{BaseUrl, Scheme, Tls};
 use crate::caller::resolve::Resolver;
+use crate::certificate::Certificate;
+use crate::digest::number;
 use crate::time::Timestamp;
 
 /// Where a connection leads, by which way, and as whom: connections are shared only where all of it
@@ -52,8 +54,8 @@ pub struct Secure {
     pub verify_chain: bool,
     /// Whether the certificate must name the host.
     pub verify_name: bool,
-    /// The certificate and key shown to the backend.
-    pub identity: Option<Arc<Identity>>,
+    /// The certificate shown to the backend, with its key.
+    pub identity: Option<Arc<Certificate>>,
 }
 
 /// A backend that is to be reached.
@@ -63,6 +65,8 @@ pub struct Sought<'a> {
     pub base: &'a BaseUrl,
     /// How its certificate is judged, and which one it is shown.
     pub tls: &'a Tls,
+    /// The certificate that it is shown in the place of that one.
+    pub identity: Option<&'a Arc<Certificate>>,
     /// By way of whom.
     pub proxy: Option<&'a Arc<ForwardProxy>>,
     /// Whether another protocol is to be spoken there.
@@ -83,7 +87,7 @@ pub struct Unresolved {
 impl<'a> Sought<'a> {
     /// The backend at `base`, reached without a proxy.
     pub const fn straight(base: &'a BaseUrl, tls: &'a Tls) -> Self {
-        Self { base, tls, proxy: None, switches: false }
+        Self { base, tls, identity: None, proxy: None, switches: false }
     }
 
     /// Where it is to be found. The name of a backend behind a proxy is not looked up here.
@@ -92,8 +96,12 @@ impl<'a> Sought<'a> {
         resolver: &Resolver,
         now: Timestamp,
     ) -> Result<Destination, Unresolved> {
-        let Sought { base, tls, proxy, .. } = self;
-        let secure = (base.scheme == Scheme::Https).then(|| Secure::of(base, tls));
+        let Sought { base, tls, identity, proxy, .. } = self;
+        let secure = (base.scheme == Scheme::Https).then(|| {
+            let secure = Secure::of(base, tls);
+            let identity = identity.map(Arc::clone).or_else(|| tls.identity.clone());
+            Secure { identity, ..secure }
+        });
         let (host, port) = match proxy {
             Some(proxy) => (&*proxy.host, proxy.port),
             None => (base.host.as_str(), base.port),
@@ -121,7 +129,30 @@ impl<'a> Sought<'a> {
     }
 }
 
+impl Through {
+    /// What tells it from others.
+    fn parts(&self) -> Vec<String> {
+        let Self { proxy, place, way } = self;
+        let shown = proxy.authorization.as_ref();
+        let shown_as = shown.map_or_else(String::new, |shown| shown.expose().to_owned());
+        vec![proxy.to_string(), place.clone(), format!("{way:?} {}", shown.is_some()), shown_as]
+    }
+}
+
 impl Destination {
+    /// A number that differs, as far as numbers do, wherever connections may not be shared and neither
+    /// address nor name tells: by way of another proxy, or as somebody else. Pingora tells certificates
+    /// apart by their serial numbers alone, and two authorities may have given the same.
+    pub(super) fn group(&self) -> u64 {
+        let identity = self.secure.as_ref().and_then(|secure| secure.identity.as_ref());
+        if self.through.is_none() && identity.is_none() {
+            return 0;
+        }
+        let identity = identity.map_or(&b""[..], |identity| identity.digest());
+        let through = self.through.as_ref().map_or_else(Vec::new, |through| through.parts());
+        number(through.iter().map(String::as_bytes).chain([identity]))
+    }
+
     /// The proxy that sends requests on to the backend.
     pub(super) fn relay(&self) -> Option<&ForwardProxy> {
         let through = self.through.as_ref().filter(|through| through.way == Way::Relay);
@@ -140,10 +171,10 @@ impl Secure {
         }
     }
 
-    // Two identities are the same if they are the same reading of the configuration: after a
-    // reload connections are made anew, and nobody compares keys.
-    fn parts(&self) -> (&str, bool, bool, Option<*const Identity>) {
-        let identity = self.identity.as_ref().map(Arc::as_ptr);
+    // Two identities are the same if all bytes of their certificates are: the key belongs to the
+    // public one in there, so nobody has to compare keys.
+    fn parts(&self) -> (&str, bool, bool, Option<&[u8; 32]>) {
+        let identity = self.identity.as_ref().map(|identity| identity.digest());
         (&self.host, self.verify_chain, self.verify_name, identity)
     }
 }

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use openssl::pkey::PKey;
-use openssl::x509::X509;
 use pingora::ErrorType;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::utils::tls::CertKey;
 
-use crate::backend::{CONNECT_TIMEOUT, IDLE_TIMEOUT, Identity};
+use crate::backend::{CONNECT_TIMEOUT, IDLE_TIMEOUT};
 use crate::caller::destination::Destination;
 use crate::caller::roots::Roots;
 use crate::caller::tunnel::Dial;
+use crate::certificate::Certificate;
 
 /// The most a backend may be silent while it takes the body of a request.
 const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -20,9 +19,9 @@ const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 /// Why there is no peer.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerError {
-    /// The certificate or key that the backend is to be shown cannot be read.
-    #[error("the client certificate of the backend cannot be used: {0}")]
-    Identity(#[from] openssl::error::ErrorStack),
+    /// The certificate that the backend is to be shown has no key here.
+    #[error("the certificate to show to the backend has no private key here")]
+    Identity,
     /// There are no roots to judge the backend's certificate by.
     #[error("no certificate authority is trusted on this machine")]
     Roots,
@@ -48,7 +47,6 @@ pub fn peer(
     options.idle_timeout = Some(IDLE_TIMEOUT);
     if let Some(through) = &destination.through {
         let dial = Dial::new(Arc::clone(through));
-        peer.group_key = dial.group();
         options.custom_l4 = Some(Arc::new(dial));
         // The proxy has as long as a backend, and the backend behind it has that time too.
         options.total_connection_timeout = Some(CONNECT_TIMEOUT.saturating_mul(2));
@@ -63,6 +61,7 @@ pub fn peer(
             peer.client_cert_key = Some(Arc::new(cert_key(identity)?));
         }
     }
+    peer.group_key = destination.group();
     Ok(peer)
 }
 
@@ -87,8 +86,51 @@ pub const fn sentence(kind: &ErrorType) -> &'static str {
     }
 }
 
-fn cert_key(identity: &Identity) -> Result<CertKey, openssl::error::ErrorStack> {
-    let chain = X509::stack_from_pem(&identity.certificate)?;
-    let key = PKey::private_key_from_pem(&identity.key)?;
-    Ok(CertKey::new(chain, key))
+fn cert_key(identity: &Certificate) -> Result<CertKey, PeerError> {
+    let key = identity.key().ok_or(PeerError::Identity)?;
+    Ok(CertKey::new(identity.chain(), key.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::caller::destination::Secure;
+    use crate::certificate::testing::Authority;
+
+    #[test]
+    fn identities_with_the_same_serial_number_share_no_connection() {
+        use pingora::upstreams::peer::Peer as _;
+        let destination = |identity: Option<Certificate>| Destination {
+            address: "127.0.0.1:443".parse().unwrap(),
+            secure: Some(Secure {
+                host: "h.example".to_owned(),
+                verify_chain: false,
+                verify_name: false,
+                identity: identity.map(Arc::new),
+            }),
+            through: None,
+        };
+        let made = Authority::new("ca").issue("c");
+        let same = [Some(made.certificate()), Some(made.certificate())].map(destination);
+        assert_eq!(same[0], same[1]);
+        let other = Authority::new("ca").issue("c");
+        assert_eq!(made.certificate().serial(), other.certificate().serial());
+        let others = [Some(other.certificate()), None].map(destination);
+        let hash = |there: &Destination| {
+            let peer = peer(there, &Roots::default(), Duration::from_secs(1), false).unwrap();
+            peer.reuse_hash()
+        };
+        assert_eq!(hash(&same[0]), hash(&same[1]));
+        for other in &others {
+            assert_ne!(&same[0], other);
+            assert_ne!(hash(&same[0]), hash(other));
+        }
+    }
+
+    #[test]
+    fn without_its_key_a_certificate_is_not_shown() {
+        let made = Authority::new("ca").issue("c");
+        let bare = Certificate::read(&made.pem()).unwrap();
+        assert!(matches!(cert_key(&bare), Err(PeerError::Identity)));
+    }
 }

@@ -23,7 +23,6 @@ use crate::backend::proxy::ForwardProxy;
 use crate::caller::connection::{Connection, ReadError};
 use crate::caller::destination::{Through, Way};
 use crate::caller::wire::Wire;
-use crate::digest::number;
 
 /// How many heads may come before that of the answer to `CONNECT`.
 const INFORMATIONAL_MAX: usize = 8;
@@ -80,20 +79,6 @@ impl Dial {
     /// By way of `through`.
     pub(super) const fn new(through: Arc<Through>) -> Self {
         Self(through)
-    }
-
-    /// A number that differs wherever connections through proxies may not be shared, for pools that
-    /// know their connections by such numbers.
-    pub(super) fn group(&self) -> u64 {
-        let Through { proxy, place, way } = &*self.0;
-        let shown = proxy.authorization.as_ref();
-        let parts = [
-            proxy.to_string(),
-            place.clone(),
-            format!("{way:?} {}", shown.is_some()),
-            shown.map_or_else(String::new, |shown| shown.expose().to_owned()),
-        ];
-        number(parts)
     }
 
     /// Connects with the proxy at `address`, and through it where that is wanted; there is `within`
@@ -200,6 +185,7 @@ mod tests {
 
     use super::*;
     use crate::backend::proxy::ForwardProxy;
+    use crate::caller::destination::Destination;
 
     fn through(way: Way, password: Option<&str>, place: &str) -> Dial {
         let mut proxy = ForwardProxy::parse("http://proxy.example:3128").unwrap();
@@ -320,6 +306,10 @@ mod tests {
 
     #[test]
     fn what_may_not_be_shared_is_of_different_groups() {
+        let group = |dial: &Dial| {
+            let address = SocketAddr::from(([127, 0, 0, 1], 3128));
+            Destination { address, secure: None, through: Some(Arc::clone(&dial.0)) }.group()
+        };
         let groups: Vec<u64> = [
             through(Way::Tunnel, None, "a:443"),
             through(Way::Tunnel, Some(""), "a:443"),
@@ -328,11 +318,11 @@ mod tests {
             through(Way::Relay, None, "a:443"),
         ]
         .iter()
-        .map(Dial::group)
+        .map(group)
         .collect();
         for (index, group) in groups.iter().enumerate() {
             assert_eq!(groups.iter().position(|other| other == group), Some(index));
         }
-        assert_eq!(through(Way::Tunnel, None, "a:443").group(), groups[0]);
+        assert_eq!(group(&through(Way::Tunnel, None, "a:443")), groups[0]);
     }
 }

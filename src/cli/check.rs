@@ -117,6 +117,7 @@ pub(super) fn rehearsal() -> Making {
         instance: Arc::from("check"),
         secret: [0; 32],
         switch: Arc::default(),
+        authorities: Arc::new(crate::certificate::trust::Nobody),
     }
 }
 

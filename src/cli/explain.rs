@@ -120,6 +120,7 @@ impl Explain {
             query: &imagined.query,
             headers: &imagined.headers,
             client: Some(self.client),
+            certificate: None,
             upgrade: imagined.headers.contains_key(http::header::UPGRADE),
             body: !imagined.body.is_empty(),
         };

@@ -10,10 +10,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::StatusCode;
-use openssl::pkey::PKey;
-use openssl::x509::X509;
 
-use crate::backend::{Backend, BaseUrl, Identity, Tls};
+use crate::backend::{Backend, BaseUrl, Tls};
+use crate::certificate::trust::{Authorities, Trust};
 use crate::configuration::config::{self, Api, Config};
 use crate::configuration::loader::Loaded;
 use crate::configuration::switch::Switch;
@@ -27,7 +26,7 @@ use crate::snapshot::tally::Tally;
 use crate::snapshot::{ApiEntry, HostCertificate, OperationEntry, OwnDemand, Snapshot};
 use crate::subscription::Subscriptions;
 use crate::subscription::key::KeyNames;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, date};
 
 pub use kept::Kept;
 
@@ -47,6 +46,8 @@ pub struct Making {
     pub secret: [u8; 32],
     /// What must not run, whatever a configuration says.
     pub switch: Arc<Switch>,
+    /// Who vouches for certificates, beside the authorities of the configuration.
+    pub authorities: Arc<dyn Authorities>,
 }
 
 /// Makes a snapshot of what came of a folder, or says everything that is wrong with it, sorted by
@@ -72,6 +73,7 @@ pub fn nothing(making: &Making) -> Snapshot {
         products: Vec::new(),
         global: Arc::default(),
         loggers: Arc::default(),
+        warnings: Vec::new(),
         certificates: Vec::new(),
         tally: Tally::default(),
     }
@@ -114,10 +116,11 @@ impl Kept {
         };
         let is_sound = faults.is_empty();
         let documents = Documents::build(config, &common, self, &mut faults);
+        let asks_revocation = common.asks_revocation();
         self.common = Some(common).filter(|_common| is_sound);
         let scopes = scopes(config);
         let keys = Keys::of(config, making, &scopes, self.keys.as_ref(), &mut faults);
-        let certificates = certificates(config, &mut faults);
+        let certificates = certificates(config);
         faults.sort();
         faults.dedup();
         if !faults.is_empty() {
@@ -144,6 +147,7 @@ impl Kept {
             products: products.collect(),
             global: Arc::new(Program::compose(&[&documents.global])),
             loggers: Arc::new(loggers(config)),
+            warnings: warnings(config, making.now, asks_revocation),
             certificates,
             apis: entries,
             tally: Tally::default(),
@@ -173,6 +177,8 @@ fn deployment(config: &Config, making: &Making) -> Deployment {
         region: Arc::clone(&gateway.location),
         service_name: Arc::clone(&gateway.service_name),
         service_id: Arc::clone(&gateway.service_name),
+        trust: Arc::new(Trust::new(&config.certificates, Arc::clone(&making.authorities))),
+        certificates: Arc::clone(&config.certificates),
     }
 }
 
@@ -286,12 +292,7 @@ fn backend_of(backend: &config::Backend) -> Arc<Backend> {
     let query = credentials.query.iter().flat_map(|(name, values)| {
         values.iter().map(|value| (name.to_string(), value.expose().to_owned()))
     });
-    let identity = credentials.certificate.as_ref().map(|certificate| {
-        Arc::new(Identity {
-            certificate: certificate.certificate_pem.as_bytes().to_vec(),
-            key: certificate.key_pem.expose().as_bytes().to_vec(),
-        })
-    });
+    let identity = credentials.certificate.clone();
     Arc::new(Backend {
         id: Arc::clone(&backend.id),
         base: Arc::clone(&backend.url),
@@ -311,20 +312,38 @@ fn sensitive(text: &str) -> Option<http::HeaderValue> {
     Some(value)
 }
 
-fn certificates(config: &Config, faults: &mut Vec<Fault>) -> Vec<HostCertificate> {
-    let mut known = Vec::new();
-    for host in &config.host_names {
-        let Some(certificate) = &host.certificate else { continue };
-        let chain = X509::stack_from_pem(certificate.certificate_pem.as_bytes());
-        let key = PKey::private_key_from_pem(certificate.key_pem.expose().as_bytes());
-        match (chain, key) {
-            (Ok(chain), Ok(key)) if !chain.is_empty() => {
-                known.push(HostCertificate { host: host.host.clone(), chain, key });
-            }
-            _ => faults.push(host.spot.fault("the certificate or its key cannot be read")),
+/// The certificates that host names are shown with.
+fn certificates(config: &Config) -> Vec<HostCertificate> {
+    let own = |host: &config::HostName| {
+        let certificate = host.certificate.as_ref()?;
+        let (host, chain) = (host.host.clone(), certificate.chain());
+        Some(HostCertificate { host, chain, key: certificate.key()?.clone() })
+    };
+    config.host_names.iter().filter_map(own).collect()
+}
+
+/// What operators should know: certificates that are not valid now, and what nobody can know.
+fn warnings(config: &Config, now: Timestamp, asks_revocation: bool) -> Vec<String> {
+    let known = config.certificates.all();
+    let mut warnings = Vec::new();
+    for named in known {
+        let (certificate, id) = (&named.certificate, &named.id);
+        if certificate.not_after() < now {
+            let ended = date(certificate.not_after());
+            warnings.push(format!("the certificate `{id}` is not valid any more, since {ended}"));
+        } else if now < certificate.not_before() {
+            let begins = date(certificate.not_before());
+            warnings.push(format!("the certificate `{id}` is not valid before {begins}"));
         }
     }
-    known
+    if asks_revocation && known.iter().all(|named| named.revoked.is_none()) {
+        warnings.push(
+            "`validate-client-certificate` is to refuse certificates that were taken back, and no \
+             authority in `certificates` has a `revocationListFile`: none is found"
+                .to_owned(),
+        );
+    }
+    warnings
 }
 
 /// A status as `http` has it; documents were checked to have none other.

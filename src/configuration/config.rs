@@ -16,6 +16,8 @@ use crate::backend::BaseUrl;
 use crate::backend::authorization::Authorizations;
 use crate::backend::event_hub::EventHub;
 use crate::backend::principal::Principals;
+use crate::certificate::Certificate;
+use crate::certificate::known::Certificates;
 use crate::fault::Layout;
 use crate::policy::limits::holding::Holding;
 use crate::route::host::Pattern;
@@ -62,6 +64,8 @@ pub struct Config {
     pub principals: Arc<Principals>,
     /// What it has been allowed at other services.
     pub authorizations: Arc<Authorizations>,
+    /// Certificates that policies name.
+    pub certificates: Arc<Certificates>,
     /// Host names the gateway answers to over TLS with a certificate of their own.
     pub host_names: Vec<HostName>,
     /// The documents that schemas stand in.
@@ -264,7 +268,7 @@ pub struct Credentials {
     /// The `Authorization` header.
     pub authorization: Option<Authorization>,
     /// The certificate to show to the backend.
-    pub certificate: Option<Certificate>,
+    pub certificate: Option<Arc<Certificate>>,
 }
 
 /// An `Authorization` header.
@@ -276,22 +280,13 @@ pub struct Authorization {
     pub parameter: Secret,
 }
 
-/// A certificate with its key: read, parsed and known to belong together.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Certificate {
-    /// The certificate, then its issuers, in PEM.
-    pub certificate_pem: Arc<str>,
-    /// The private key in PEM, not encrypted.
-    pub key_pem: Secret,
-}
-
 /// A host name with a certificate.
 #[derive(Clone, Debug)]
 pub struct HostName {
     /// The name, or one label and a name.
     pub host: Pattern,
     /// What to show to clients that ask for it; the listener's own if none.
-    pub certificate: Option<Certificate>,
+    pub certificate: Option<Arc<Certificate>>,
     /// Where it was written.
     pub spot: Spot,
 }

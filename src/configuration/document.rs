@@ -9,6 +9,7 @@ mod api;
 mod content;
 mod party;
 mod backend;
+mod certificate;
 mod logger;
 mod identity;
 mod authorization;
@@ -32,6 +33,7 @@ pub use api::{
 };
 pub use authorization::ProviderAuthorization;
 pub use backend::{Authorization, Backend, Certificate, Credentials, HostName, Tls};
+pub use certificate::NamedCertificate;
 pub use content::{OperationRequest, Parameter, SchemaDocument};
 pub use file::{ConfigurationFile, Gateway, NamedGateway};
 pub use identity::Identity as ClientIdentity;
@@ -84,6 +86,8 @@ pub struct Document {
     pub identities: Items<ClientIdentity>,
     /// `authorizations` of all files.
     pub authorizations: Items<ProviderAuthorization>,
+    /// `certificates` of all files.
+    pub certificates: Items<NamedCertificate>,
     /// `hostNames` of all files.
     pub host_names: Items<HostName>,
     /// `schemas` of all files.
@@ -260,6 +264,7 @@ impl Document {
         self.backends.add(number, &part.backends);
         self.identities.add(number, &part.identities);
         self.authorizations.add(number, &part.authorizations);
+        self.certificates.add(number, &part.certificates);
         self.host_names.add(number, &part.host_names);
         self.schemas.add(number, &part.schemas);
         self.references.extend(part.references.iter().cloned());

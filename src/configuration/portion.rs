@@ -4,7 +4,8 @@
 //! A gateway's own are the APIs and host names that `gateways:` associates with it. With them come
 //! the products that hold one of these APIs (without the others' ids), the subscriptions to those,
 //! and to all APIs, with their users and groups; version sets; and the fragments, named values,
-//! loggers, backends and identities whose id or `{{name}}` stands in a policy that came along. A file that is all the
+//! loggers, backends, identities and certificates whose id or `{{name}}` stands in a policy that came along; authorities come
+//! along always. A file that is all the
 //! gateway's travels as it is. Of any other, what is the gateway's is written anew, each part on the
 //! line where it stood, so that faults still name the true line; comments stay behind.
 

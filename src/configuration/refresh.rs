@@ -222,6 +222,9 @@ impl Refresh {
             Refusal { faults, sources }
         })?;
         self.look_for_missing(loaded);
+        for warning in &snapshot.warnings {
+            tracing::warn!("{warning}");
+        }
         Ok(snapshot)
     }
 

@@ -23,7 +23,7 @@ use super::yaml::FILE_BYTES_MAX;
 use crate::fault::{Fault, Place, Sources};
 
 pub use environment::Environment;
-pub use file::{Unreadable, read_text};
+pub use file::{Unreadable, read_secret, read_text};
 pub use fingerprint::Fingerprint;
 pub use kept::{Kept, Wrong};
 pub use listing::Stamp;
@@ -201,7 +201,7 @@ impl Folder {
             let file = self.path.join(path);
             if *is_secret {
                 // These are few and small, and nobody should find one kept that is gone.
-                let text = read_text(&file, SECRET_BYTES_MAX);
+                let text = read_secret(&file, SECRET_BYTES_MAX);
                 left = self.taken(left, text.as_deref().map_or(0, str::len))?;
                 secrets.insert(path.clone(), text.map(Secret::new));
                 continue;

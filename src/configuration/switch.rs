@@ -314,6 +314,7 @@ mod tests {
             instance: Arc::from("test"),
             secret: [0; 32],
             switch: Arc::new(switch),
+            authorities: Arc::new(crate::certificate::trust::Nobody),
         };
         make(&loaded, &making).unwrap_or_else(|faults| panic!("{faults:?}"))
     }

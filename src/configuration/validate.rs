@@ -15,6 +15,7 @@ mod collision;
 mod product;
 mod subscription;
 mod backend;
+mod certificate;
 mod logger;
 mod identity;
 mod authorization;
@@ -132,6 +133,7 @@ impl Validator<'_> {
         let subscriptions = self.subscriptions(&ids, &products, &apis);
         let named_values = self.named_values();
         let loggers = self.loggers(&named_values);
+        let certificates = self.certificates(&named_values);
         Config {
             gateway: self.gateway(),
             limits: self.limits(),
@@ -148,6 +150,7 @@ impl Validator<'_> {
             backends: self.backends(),
             principals: self.principals(),
             authorizations: self.authorizations(),
+            certificates,
             host_names,
             schemas: Arc::clone(&self.schemas),
             policy: self.policy(document.policy.as_deref()),
@@ -332,6 +335,6 @@ mod tests {
         ] {
             assert!(!printed.contains(secret), "{secret}");
         }
-        assert!(reading.is_ok_and(|reading| reading.secrets.len() == 3));
+        assert!(reading.is_ok_and(|reading| reading.secrets.len() == 5));
     }
 }

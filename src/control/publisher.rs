@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::board::{Board, FORMER_MAX};
 use super::ledger::{Ledger, Manner, Unusable};
+use crate::certificate::trust::Nobody;
 use crate::configuration::bundle::{Bundle, Digest};
 use crate::configuration::compile::Making;
 use crate::configuration::generation::Generation;
@@ -307,6 +308,6 @@ impl Publisher {
 
 /// What a control plane compiles configurations with, to see that they can be.
 pub fn making(now: Timestamp, secret: [u8; 32]) -> Making {
-    let switch = Arc::default();
-    Making { generation: 0, now, instance: Arc::from("control"), secret, switch }
+    let (switch, authorities) = (Arc::default(), Arc::new(Nobody));
+    Making { generation: 0, now, instance: Arc::from("control"), secret, switch, authorities }
 }

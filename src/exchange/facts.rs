@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::certificate::known::Certificates;
+use crate::certificate::trust::Trust;
 use crate::exchange::contents::Contents;
 use crate::exchange::secrets::Secrets;
 use crate::fault::Place;
@@ -24,6 +26,10 @@ pub struct Deployment {
     pub service_id: Arc<str>,
     /// What it must not say.
     pub secrets: Secrets,
+    /// The certificates of its configuration.
+    pub certificates: Arc<Certificates>,
+    /// Who vouches for the certificates of clients.
+    pub trust: Arc<Trust>,
 }
 
 /// An API: `context.Api`.

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use crate::backend::Scheme;
+use crate::certificate::Certificate;
+use crate::certificate::known::Certificates;
 use crate::exchange::facts::{Subscription, User};
 use crate::exchange::message::Body;
 use crate::exchange::{Exchange, Severity, Trace};
@@ -37,16 +39,15 @@ impl Scope for Exchange {
             M::RequestMethod => Value::text(self.request.method.as_str()),
             M::RequestIpAddress => optional(self.client.map(|address| address.to_string())),
             M::RequestBody => presence(!matches!(self.request.body, Body::None)),
-            M::RequestCertificate
-            | M::RequestPrivateEndpoint
+            M::RequestCertificate => Value::from(self.certificate.clone()),
+            M::RequestPrivateEndpoint
             | M::PrivateEndpointName
             | M::PrivateEndpointGroupId
             | M::PrivateEndpointMemberName
             | M::Workspace
             | M::WorkspaceId
             | M::WorkspaceName => Value::Null,
-            // Certificates of a configuration belong to backends and host names, not to policies.
-            M::DeploymentCertificates => Value::from(Map::new(false)),
+            M::DeploymentCertificates => certificates(&self.deployment.certificates),
             _ => self
                 .url_member(member)
                 .or_else(|| self.api_member(member))
@@ -139,6 +140,12 @@ impl Scope for Exchange {
 
     fn now(&self) -> i64 {
         DateTime::from_unix_micros(self.now.micros()).ticks
+    }
+
+    fn vouches(&self, certificate: &Certificate, asks_revocation: bool) -> bool {
+        let is_of_now = certificate.not_before() <= self.now && self.now <= certificate.not_after();
+        let trust = &self.deployment.trust;
+        is_of_now && trust.judge(certificate, self.now, asks_revocation).is_ok()
     }
 
     fn random(&mut self) -> u64 {
@@ -307,6 +314,17 @@ fn user_member(user: Option<&User>, member: ContextMember) -> Option<Value> {
         M::UserIdentities => pairs(user.map(|user| user.identities.as_slice()), "Provider"),
         _ => return None,
     })
+}
+
+/// The certificates of the configuration by their ids: a dictionary of this evaluation's own.
+fn certificates(known: &Certificates) -> Value {
+    let map = Map::new(true);
+    for named in known.all() {
+        let key = Value::String(Arc::clone(&named.id));
+        // There are few: the dictionary takes all.
+        let _ = map.set(key, Value::from(Arc::clone(&named.certificate)));
+    }
+    Value::from(map)
 }
 
 /// Of an object only matters whether it is null.

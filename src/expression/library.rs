@@ -23,6 +23,7 @@ pub mod collections;
 pub mod message;
 pub mod token;
 pub mod encoding;
+pub mod certificate;
 pub mod crypto;
 pub mod web;
 pub mod pattern;

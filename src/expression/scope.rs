@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::value::Value;
+use crate::certificate::Certificate;
 
 /// Which of the two messages.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -83,8 +84,7 @@ pub enum ContextMember {
     DeploymentServiceId,
     /// `Deployment.GatewayId`
     DeploymentGatewayId,
-    /// `Deployment.Certificates`: a dictionary
-    /// from certificate id to a record of [`CERTIFICATE_FIELDS`].
+    /// `Deployment.Certificates`: a dictionary from ids to certificates.
     DeploymentCertificates,
     /// `Deployment.Gateway.Id`
     GatewayId,
@@ -166,7 +166,7 @@ pub enum ContextMember {
     RequestMethod,
     /// `Request.IpAddress`
     RequestIpAddress,
-    /// `Request.Certificate`: a record of [`CERTIFICATE_FIELDS`], or null.
+    /// `Request.Certificate`: a certificate, or null.
     RequestCertificate,
     /// `Request.PrivateEndpointConnection`, an object; null where there is none.
     RequestPrivateEndpoint,
@@ -265,6 +265,10 @@ pub trait Scope {
     /// The time now, in ticks since 0001-01-01 UTC.
     fn now(&self) -> i64;
 
+    /// Whether an authority that the gateway trusts vouches for `certificate` now; with
+    /// `asks_revocation`, whether it was not taken back either, as far as that is known.
+    fn vouches(&self, certificate: &Certificate, asks_revocation: bool) -> bool;
+
     /// Random bits.
     fn random(&mut self) -> u64;
 }
@@ -284,18 +288,3 @@ pub struct Reads {
     /// The clock or random numbers, or it writes a trace: two evaluations differ.
     pub effects: bool,
 }
-
-/// The fields of a certificate, as a scope hands it out: a record with these names, all strings
-/// but the two dates, and `Verified`: a bool, whether its chain leads to an authority that the
-/// gateway trusts.
-pub const CERTIFICATE_FIELDS: [&str; 9] = [
-    "Thumbprint",
-    "Subject",
-    "Issuer",
-    "SerialNumber",
-    "FriendlyName",
-    "NotBefore",
-    "NotAfter",
-    "Version",
-    "Verified",
-];

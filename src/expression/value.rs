@@ -27,7 +27,9 @@ use self::moment::{DateTime, DateTimeOffset, TimeSpan};
 use self::thrown::{ExceptionKind, Thrown};
 use self::web::Uri;
 use self::writer::{Random, StringBuilder};
+use self::x509::X509;
 use self::xml::Xml;
+use crate::certificate::Certificate;
 
 pub mod thrown;
 pub mod moment;
@@ -40,6 +42,7 @@ pub mod message;
 pub mod web;
 pub mod crypto;
 pub mod writer;
+pub mod x509;
 
 /// The longest string an expression may make, in bytes of UTF-8.
 pub const STRING_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -122,6 +125,8 @@ pub enum Value {
     Hasher(Arc<Hasher>),
     /// `System.Text.Encoding`.
     Encoding(Encoding),
+    /// `X509Certificate2`, or something of one.
+    X509(X509),
     /// A JSON Web Token that was read, not verified.
     Jwt(Arc<Jwt>),
     /// `BasicAuthCredentials`.
@@ -223,6 +228,7 @@ impl Value {
             Self::Random(_) => "System.Random",
             Self::Hasher(hasher) => hasher.type_name(),
             Self::Encoding(encoding) => encoding.type_name(),
+            Self::X509(x509) => x509.type_name(),
             Self::Jwt(_) => "Jwt",
             Self::BasicCredentials(_) => "BasicAuthCredentials",
             Self::Response(_) => "IResponse",
@@ -346,6 +352,12 @@ from! {
     Pattern => Regex, Match => Match, Group => Group, Uri => Uri, Jwt => Jwt,
     BasicCredentials => BasicCredentials, Response => Response, Thrown => Exception,
     Body => Body, Hasher => Hasher, Random => Random,
+}
+
+impl From<Arc<Certificate>> for Value {
+    fn from(certificate: Arc<Certificate>) -> Self {
+        Self::X509(X509::Certificate(certificate))
+    }
 }
 
 impl<T: Into<Self>> From<Option<T>> for Value {

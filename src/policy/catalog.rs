@@ -232,9 +232,11 @@ pub const POLICIES: &[Policy] = &[
     calls::SEND_SERVICE_BUS_MESSAGE,
     access::CHECK_HEADER,
     access::IP_FILTER,
+    access::VALIDATE_CLIENT_CERTIFICATE,
     access::VALIDATE_JWT,
     access::VALIDATE_AZURE_AD_TOKEN,
     calls::AUTHENTICATION_BASIC,
+    calls::AUTHENTICATION_CERTIFICATE,
     calls::AUTHENTICATION_MANAGED_IDENTITY,
     calls::GET_AUTHORIZATION_CONTEXT,
     cross_domain::CORS,
@@ -262,7 +264,6 @@ pub const POLICIES: &[Policy] = &[
     watching::EMIT_METRIC,
     watching::LLM_EMIT_TOKEN_METRIC,
     watching::AZURE_OPENAI_EMIT_TOKEN_METRIC,
-    Policy::not_yet("authentication-certificate"),
     Policy::never("azure-openai-semantic-cache-lookup", SEMANTIC),
     Policy::never("azure-openai-semantic-cache-store", SEMANTIC),
     Policy::never("cosmosdb-data-source", RESOLVERS),
@@ -273,7 +274,6 @@ pub const POLICIES: &[Policy] = &[
     Policy::never("publish-event", RESOLVERS),
     Policy::not_yet("publish-to-dapr"),
     Policy::never("sql-data-source", RESOLVERS),
-    Policy::not_yet("validate-client-certificate"),
     Policy::never(
         "validate-graphql-request",
         "it judges requests by a GraphQL schema, and APIs of Weir have none: GraphQL passes through \

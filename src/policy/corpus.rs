@@ -30,7 +30,7 @@
 //! | `inbound`, `backend`, `outbound`, `on-error` | what the product's document has in that section; with a scope in front, as in `api inbound`, that one's |
 //! | `global`, `product`, `api`, `operation` | a whole document |
 //! | `fragment ID` | the policies of a fragment |
-//! | `given` | a fact a line: `named value NAME = TEXT`, `secret value NAME = TEXT`, `backend ID = URL`, `logger ID = CONNECTION-STRING`, `issuer URL = NAME KEY-ID SECRET …` (what an issuer has published at the address of its document; `-` for no id), `identity CLIENT-ID` or `identity CLIENT-ID, the usual one` (who the gateway is to others), `no backend`, `operation /orders/{id}`, `sample 200 TYPE BODY`, `schema ID = DOCUMENT`, `takes query NAME SCHEMA`, `takes path …`, `takes header NAME required SCHEMA`, `takes body TYPE SCHEMA`, `gives 200 header …`, `gives 200 body …` (a schema is JSON, `ID#/…`, or `-` for none) |
+//! | `given` | a fact a line: `named value NAME = TEXT`, `secret value NAME = TEXT`, `backend ID = URL`, `logger ID = CONNECTION-STRING`, `issuer URL = NAME KEY-ID SECRET …` (what an issuer has published at the address of its document; `-` for no id), `identity CLIENT-ID` or `identity CLIENT-ID, the usual one` (who the gateway is to others), `certificate NAME` and `authority NAME`, with `, with a list` behind it (a file of `tests/corpus/certificates`, and the list of what that authority took back), `no backend`, `operation /orders/{id}`, `sample 200 TYPE BODY`, `schema ID = DOCUMENT`, `takes query NAME SCHEMA`, `takes path …`, `takes header NAME required SCHEMA`, `takes body TYPE SCHEMA`, `gives 200 header …`, `gives 200 body …` (a schema is JSON, `ID#/…`, or `-` for none) |
 //! | `GET /x` | a request: facts in brackets, header fields, an empty line, a body |
 //! | `backend answers 200` | the backend's next answer: fields, an empty line, a body; without any it answers 200 with `ok` |
 //! | `backend fails`, `backend is late` | it cannot be reached, or does not answer in time |
@@ -40,7 +40,7 @@
 //! | `faults` | what is wrong with the documents |
 //!
 //! Facts about a request: `(subscription ID)`, `(user ID of GROUP, GROUP)`, `(from ADDRESS)`,
-//! `(from nowhere)`, `(operation ID)`, `(60s later)`, `(still under way)`, `(the others have left)`.
+//! `(from nowhere)`, `(shows CERTIFICATE)`, `(operation ID)`, `(60s later)`, `(still under way)`, `(the others have left)`.
 //!
 //! `{token HEADER CLAIMS SECRET}` in a field of a request is a token, signed by HMAC with a secret of
 //! that name; it is not signed if there is no name.

@@ -33,6 +33,7 @@ use crate::expression::value::message::Response as Held;
 use crate::fault::Fault;
 use crate::policy::access::basic::{AuthenticationBasic, read_basic};
 use crate::policy::build::Builder;
+use crate::policy::certificate::shown::{AuthenticationCertificate, read_certificate};
 use crate::policy::identity::asked::Answer as Obtained;
 use crate::policy::identity::{ManagedIdentity, read_managed_identity};
 use crate::policy::machine::{Effect, Flow};
@@ -67,6 +68,7 @@ pub struct Send {
     headers: Vec<SetHeader>,
     body: Option<SetBody>,
     basic: Option<AuthenticationBasic>,
+    certificate: Option<Box<AuthenticationCertificate>>,
     identity: Option<ManagedIdentity>,
     proxy: Option<UseProxy>,
     timeout: Option<Operand<Seconds>>,
@@ -109,6 +111,7 @@ fn build(builder: &mut Builder<'_>, element: &Element, answer: Option<Answer>) {
         headers: Vec::new(),
         body: None,
         basic: None,
+        certificate: None,
         identity: None,
         proxy: None,
         timeout: builder.attribute(element, "timeout"),
@@ -139,6 +142,7 @@ impl Send {
             "set-method" => self.method.is_some(),
             "set-body" => self.body.is_some(),
             "authentication-basic" => self.basic.is_some(),
+            "authentication-certificate" => self.certificate.is_some(),
             "authentication-managed-identity" => self.identity.is_some(),
             "proxy" => self.proxy.is_some(),
             _ => false,
@@ -161,9 +165,7 @@ impl Send {
             }
             "authentication-basic" => self.basic = read_basic(builder, child),
             "authentication-certificate" => {
-                let message = "a certificate cannot be shown here: those of a configuration \
-                               belong to its backends";
-                builder.fault(child, message, "take it out, or call the service as a backend");
+                self.certificate = read_certificate(builder, child).map(Box::new);
             }
             "authentication-managed-identity" => {
                 self.identity = read_managed_identity(builder, child);
@@ -280,11 +282,9 @@ impl Send {
             (None, _) => Body::None,
         };
         let body = body.bytes().cloned().unwrap_or_default();
-        let proxy = match &self.proxy {
-            Some(proxy) => Some(proxy.evaluate(exchange)?),
-            None => None,
-        };
-        let (headers, tls) = (headers.map().clone(), Tls::default());
+        let proxy = self.proxy.as_ref().map(|proxy| proxy.evaluate(exchange)).transpose()?;
+        let identity = self.certificate.as_ref().map(|it| it.evaluate(exchange)).transpose()?;
+        let (headers, tls) = (headers.map().clone(), Tls { identity, ..Tls::default() });
         let exact = Vec::new();
         Ok(Outgoing { method, url, headers, exact, body, tls, proxy, wait })
     }

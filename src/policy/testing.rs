@@ -221,6 +221,7 @@ impl Run {
             now: self.now.get(),
             deployment: Arc::default(),
             client: Some(IpAddr::from([192, 0, 2, 1])),
+            certificate: None,
             original: Original {
                 method: method.clone(),
                 scheme: Scheme::Https,
@@ -247,6 +248,7 @@ impl Run {
             parameters: Parameters::default(),
             variables: Variables::default(),
             backend: None,
+            identity: None,
             last_error: None,
             final_fields: FinalFields::default(),
             pending: Pending::default(),

@@ -1,7 +1,10 @@
 //! From the head of a request on a connection to a run of policies.
 
+mod passed_on;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST};
@@ -13,7 +16,9 @@ use pingora::{Error, ErrorType};
 use crate::address::Network;
 use crate::admission::{self, Admitted, Called, First};
 use crate::backend::Scheme;
+use crate::certificate::Certificate;
 use crate::problem::Problem;
+use crate::proxy::listener::Shown;
 use crate::proxy::strict::{self, Head, HeadBounds};
 use crate::proxy::{Context, Gateway, Run};
 use crate::route;
@@ -43,6 +48,8 @@ pub struct Trust {
     pub forwarded_proto: bool,
     /// Whether anybody's does.
     pub anyone: bool,
+    /// The field in which trusted proxies pass on the certificate that a client showed to them.
+    pub certificate_field: Option<HeaderName>,
 }
 
 /// What becomes of a request.
@@ -125,9 +132,15 @@ fn read<'r>(
         query,
         headers: &head.headers,
         client: gateway.trust.client(peer, &head.headers),
+        certificate: gateway.trust.certificate(shown(session), trusted, &head.headers),
         upgrade: strict::is_websocket(head),
         body,
     })
+}
+
+/// The certificate that whoever is on the other side of the connection showed.
+fn shown(session: &Session) -> Option<&Shown> {
+    session.digest()?.ssl_digest.as_ref()?.extension.get::<Shown>()
 }
 
 /// A body that its head says to be larger than what is passed on.
@@ -181,6 +194,24 @@ impl Trust {
             }
         }
         Some(client)
+    }
+
+    /// The client's certificate. A trusted proxy shows its own, if any: what it says of the client
+    /// counts instead, where it is to be believed.
+    fn certificate(
+        &self,
+        shown: Option<&Shown>,
+        trusted: bool,
+        headers: &HeaderMap,
+    ) -> Option<Arc<Certificate>> {
+        let field = self.certificate_field.as_ref().filter(|_field| trusted);
+        let Some(field) = field else { return shown.map(Arc::clone) };
+        let mut lines = headers.get_all(field).iter();
+        let (line, None) = (lines.next()?, lines.next()) else {
+            // Of two, nobody knows which is the proxy's.
+            return None;
+        };
+        passed_on::read(line.to_str().ok()?).map(Arc::new)
     }
 
     fn scheme(&self, secure: bool, trusted: bool, headers: &HeaderMap) -> Scheme {

@@ -93,7 +93,8 @@ pub enum Unreachable {
 fn sought(run: &Run, switches: bool) -> Sought<'_> {
     let exchange = &run.exchange;
     let (base, proxy) = (&exchange.request.base, exchange.proxy.as_ref());
-    Sought { base, tls: tls_of(run), proxy, switches }
+    let identity = exchange.identity.as_ref();
+    Sought { base, tls: tls_of(run), identity, proxy, switches }
 }
 
 fn tls_of(run: &Run) -> &Tls {

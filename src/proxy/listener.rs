@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 
 pub use app::{Make, Proxied};
 pub use bind::{BindError, Bound};
-pub use tls::{Certificate, Oldest, Terms, TlsError};
+pub use tls::{Certificate, Clients, Oldest, Shown, Terms, TlsError};
 
 use crate::proxy::guard::{Guarded, Rules};
 use crate::snapshot::Live;

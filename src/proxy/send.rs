@@ -180,7 +180,7 @@ async fn sent(
 /// Where the request goes.
 fn sought(outgoing: &Outgoing) -> Sought<'_> {
     let Outgoing { url, tls, proxy, .. } = outgoing;
-    Sought { base: &url.base, tls, proxy: proxy.as_ref(), switches: false }
+    Sought { base: &url.base, tls, identity: None, proxy: proxy.as_ref(), switches: false }
 }
 
 /// The request as bytes.

@@ -14,8 +14,9 @@ pub use shape::Row;
 
 use super::Settings;
 use super::value::{
-    ACCESS_LOG, Expected, FORWARDED_PROTO, LOG_COLOR, LOG_FORMAT, LOG_LEVEL, address, bytes,
-    bytes_or_off, count, flag, memory, networks, path, path_or_none, span, threads, word,
+    ACCESS_LOG, CLIENT_CERTIFICATES, Expected, FORWARDED_PROTO, LOG_COLOR, LOG_FORMAT, LOG_LEVEL,
+    address, bytes, bytes_or_off, count, field_or_none, flag, memory, networks, path, path_or_none,
+    span, threads, word,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -124,6 +125,18 @@ const OWN: &[Row] = &[
         listen.key_file = |text| Ok::<_, Expected>(path_or_none(text))
     ),
     row!(
+        "listen.clientCertificates",
+        "off",
+        "Whether clients of https are asked for a certificate: request, and policies judge it; or off.",
+        listen.client_certificates = |text| word(text, &CLIENT_CERTIFICATES)
+    ),
+    row!(
+        "listen.clientAuthoritiesFile",
+        "",
+        "PEM file of the authorities that vouch for certificates of clients, besides those of the machine and of the configuration; clients are told that theirs are wanted.",
+        listen.client_authorities_file = |text| Ok::<_, Expected>(path_or_none(text))
+    ),
+    row!(
         "listen.h2c",
         "false",
         "Whether listen.http also speaks HTTP/2 without TLS.",
@@ -152,6 +165,12 @@ const OWN: &[Row] = &[
         "off",
         "Whose X-Forwarded-Proto is believed: off, trusted or anyone.",
         forwarded.proto = |text| word(text, &FORWARDED_PROTO)
+    ),
+    row!(
+        "forwarded.clientCertificate",
+        "",
+        "Field in which trusted proxies pass on the certificate that a client showed to them, such as X-ARR-ClientCert.",
+        forwarded.client_certificate = |text| field_or_none(text)
     ),
     row!(
         "limits.connections",

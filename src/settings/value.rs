@@ -7,12 +7,16 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderName;
+
 use crate::address::Network;
 use crate::backend::document::Url;
 use crate::jwt::algorithm::{Algorithm, Family, Hash};
 use crate::rpc::dial::{Address, NoAddress};
 use crate::secret::Secret;
-use crate::settings::{AccessLog, ForwardedProto, LogColor, LogFormat, LogLevel};
+use crate::settings::{
+    AccessLog, ClientCertificates, ForwardedProto, LogColor, LogFormat, LogLevel,
+};
 use crate::time;
 
 /// What was expected instead.
@@ -170,6 +174,20 @@ pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Expect
         format!("one of {}", known.join(", "))
     })
 }
+
+/// The name of a field, if there is one.
+pub(super) fn field_or_none(text: &str) -> Result<Option<HeaderName>, Expected> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let name = HeaderName::try_from(text).map(Some);
+    name.map_err(|_refused| "the name of a field, such as X-ARR-ClientCert".to_owned())
+}
+
+/// Whether clients are asked for a certificate.
+pub(super) const CLIENT_CERTIFICATES: [(&str, ClientCertificates); 2] =
+    [("off", ClientCertificates::Off), ("request", ClientCertificates::Request)];
 
 /// Whose `X-Forwarded-Proto` is believed.
 pub(super) const FORWARDED_PROTO: [(&str, ForwardedProto); 3] = [

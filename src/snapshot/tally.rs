@@ -105,6 +105,7 @@ mod tests {
             instance: Arc::from("test"),
             secret: [0; 32],
             switch: Arc::default(),
+            authorities: Arc::new(crate::certificate::trust::Nobody),
         }))
     }
 

@@ -50,6 +50,7 @@ struct Listed {
     backends: BTreeSet<String>,
     loggers: BTreeSet<String>,
     authorizations: BTreeSet<String>,
+    certificates: BTreeSet<String>,
     fragments: BTreeSet<String>,
     schemas: BTreeSet<String>,
     placeholders: BTreeSet<String>,
@@ -141,13 +142,21 @@ fn one(path: &Path, text: &str, sources: &mut Sources, assumed: &mut Listed) -> 
         }
     }
     if let Some(seen) = references.assumed {
-        let seen = seen.into_inner();
-        let Assumed { backends, loggers, authorizations, fragments, schemas, placeholders } = seen;
+        let Assumed {
+            backends,
+            loggers,
+            authorizations,
+            certificates,
+            fragments,
+            schemas,
+            placeholders,
+        } = seen.into_inner();
         assumed.schemas.extend(schemas);
         assumed.placeholders.extend(placeholders);
         assumed.backends.extend(backends);
         assumed.loggers.extend(loggers);
         assumed.authorizations.extend(authorizations);
+        assumed.certificates.extend(certificates);
         assumed.fragments.extend(fragments);
     }
     faults.sort();
@@ -184,6 +193,7 @@ fn as_text(checked: &[Checked], assumed: &Listed, sources: &Sources, out: &mut i
         ("backends", &assumed.backends),
         ("loggers", &assumed.loggers),
         ("authorizations", &assumed.authorizations),
+        ("certificates", &assumed.certificates),
         ("fragments", &assumed.fragments),
         ("schemas", &assumed.schemas),
         ("placeholders", &assumed.placeholders),

@@ -69,6 +69,7 @@ impl Common {
             loggers: Arc::clone(&loggers),
             principals: Arc::clone(&config.principals),
             authorizations: Arc::clone(&config.authorizations),
+            certificates: Arc::clone(&config.certificates),
             holding,
             disabled,
             schemas: Arc::clone(&config.schemas),
@@ -82,6 +83,11 @@ impl Common {
         Self { names, backends, loggers, principals, fragments, references }
     }
 
+    /// Whether any policy that was built with it asks for certificates that were taken back.
+    pub(super) const fn asks_revocation(&self) -> bool {
+        self.references.asks_revocation.get()
+    }
+
     /// Whether `config` has the same.
     pub(super) fn is_of(&self, config: &Config) -> bool {
         let fragments_are = self.fragments.iter().map(|(id, text)| (id, text));
@@ -91,6 +97,7 @@ impl Common {
             && *self.loggers == super::loggers(config)
             && self.principals == config.principals
             && self.references.authorizations == config.authorizations
+            && self.references.certificates == config.certificates
             && fragments_are.eq(fragments(config))
             && self.names == named_values(config)
     }

@@ -22,6 +22,7 @@ fn making() -> Making {
         instance: Arc::from("test"),
         secret: [0; 32],
         switch: Arc::default(),
+        authorities: Arc::new(crate::certificate::trust::Nobody),
     }
 }
 

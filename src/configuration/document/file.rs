@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Api, Backend, ClientIdentity, Fragment, Group, HostName, LimitHolding, Logger, NamedValue,
-    Product, ProviderAuthorization, SchemaDocument, Subscription, User, VersionSet,
+    Api, Backend, ClientIdentity, Fragment, Group, HostName, LimitHolding, Logger,
+    NamedCertificate, NamedValue, Product, ProviderAuthorization, SchemaDocument, Subscription,
+    User, VersionSet,
 };
 use crate::configuration::yaml::{Block, Placed};
 
@@ -48,6 +49,8 @@ pub struct ConfigurationFile {
     pub identities: Vec<ClientIdentity>,
     /// What the gateway has been allowed at other services, for `get-authorization-context`.
     pub authorizations: Vec<ProviderAuthorization>,
+    /// Certificates that policies name, and authorities that vouch for those of clients.
+    pub certificates: Vec<NamedCertificate>,
     /// The host names that the gateway answers at. Without any it answers at every name; with one,
     /// requests for all others are answered 404.
     pub host_names: Vec<HostName>,

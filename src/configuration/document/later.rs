@@ -16,7 +16,7 @@ pub(super) fn later(holder: &str, key: &str) -> Option<&'static str> {
             "key vaults are not supported; write `value: {file: PATH}` and mount the secret"
         }
         ("Fragment", "file" | "content" | "value") => "write `policy`",
-        ("Fragment" | "Logger" | "SchemaDocument", "name") => "write `id`",
+        ("Fragment" | "Logger" | "SchemaDocument" | "NamedCertificate", "name") => "write `id`",
         ("Representation", "sample" | "examples") => "write `example`",
         ("Parameter", "type" | "values" | "defaultValue") => "write it as a `schema`",
         ("SchemaDocument", "schema" | "value") => "write `document`",
@@ -49,11 +49,20 @@ pub(super) fn later(holder: &str, key: &str) -> Option<&'static str> {
         ("Identity" | "ProviderAuthorization", "clientSecret") => "write `secret`",
         ("HostName", "hostname" | "hostName" | "name") => "write `host`",
         ("HostName", "negotiateClientCertificate") => {
-            "remove it; client certificates are not supported yet"
+            "remove it; the setting `listen.clientCertificates` asks clients for certificates"
         }
-        ("ConfigurationFile", "diagnostics" | "caches" | "certificates") => {
-            "remove it; this is not supported yet"
+        ("NamedCertificate", "certificateFile") => "write `certificate: {file: PATH}`",
+        ("NamedCertificate", "keyFile") => "write `key: {file: PATH}`",
+        ("NamedCertificate", "data") => "write `pfx`",
+        ("NamedCertificate", "thumbprint") => "remove it; it is computed",
+        ("NamedCertificate", "keyVault") => {
+            "key vaults are not supported; write `pfx: {file: PATH}` and mount the secret"
         }
+        ("NamedCertificate", "isTrusted") => "write `authority`",
+        ("ConfigurationFile", "certificateAuthorities") => {
+            "write `certificates` with `authority: true`"
+        }
+        ("ConfigurationFile", "diagnostics" | "caches") => "remove it; this is not supported yet",
         _ => return None,
     };
     Some(remedy)

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{
     Api, Backend, ClientIdentity, ConfigurationFile, Credentials, Fragment, Gateway, Group,
-    HostName, LimitHolding, Logger, NamedGateway, NamedValue, Product, ProviderAuthorization,
-    Reference, SchemaDocument, SecretValue, Subscription, User, ValueSource, VersionSet, is_inline,
-    leaves_folder,
+    HostName, LimitHolding, Logger, NamedCertificate, NamedGateway, NamedValue, Product,
+    ProviderAuthorization, Reference, SchemaDocument, SecretValue, Subscription, User, ValueSource,
+    VersionSet, is_inline, leaves_folder,
 };
 use crate::configuration::yaml::{Block, Placed};
 
@@ -29,6 +29,7 @@ pub(super) struct Part {
     pub(super) backends: Arc<[Backend]>,
     pub(super) identities: Arc<[ClientIdentity]>,
     pub(super) authorizations: Arc<[ProviderAuthorization]>,
+    pub(super) certificates: Arc<[NamedCertificate]>,
     pub(super) host_names: Arc<[HostName]>,
     pub(super) schemas: Arc<[SchemaDocument]>,
     /// Every file that it names and that may be read.
@@ -57,6 +58,7 @@ impl From<ConfigurationFile> for Part {
             backends: file.backends.into(),
             identities: file.identities.into(),
             authorizations: file.authorizations.into(),
+            certificates: file.certificates.into(),
             host_names: file.host_names.into(),
             schemas: file.schemas.into(),
             references,
@@ -91,6 +93,9 @@ impl ConfigurationFile {
         let others = of_products.chain([&self.policy]).flatten();
         let paths = of_apis.chain(others).chain(of_fragments).filter_map(policy_path);
         found.extend(paths.map(|path| Reference { path: path.to_owned(), is_secret: false }));
+        let lists = self.certificates.iter().filter_map(|it| it.revocation_list_file.as_ref());
+        let lists = lists.filter(|path| leaves_folder(&path.value).is_none());
+        found.extend(lists.map(|path| Reference { path: path.value.clone(), is_secret: false }));
         found
     }
 
@@ -116,9 +121,11 @@ impl ConfigurationFile {
         let of_loggers =
             self.loggers.iter().map(|logger| &logger.event_hub.value.connection_string);
         let of_identities = self.identities.iter().filter_map(|identity| identity.secret.as_ref());
+        let of_certificates = self.certificates.iter().flat_map(NamedCertificate::secrets);
         let of_authorizations = self.authorizations.iter();
         let of_authorizations = of_authorizations.flat_map(|it| [&it.secret, &it.refresh_token]);
-        let of_others = of_loggers.chain(of_identities).chain(of_authorizations.flatten());
+        let of_others = of_loggers.chain(of_identities).chain(of_certificates);
+        let of_others = of_others.chain(of_authorizations.flatten());
         of_subscriptions.chain(of_values).chain(of_backends).chain(of_others)
     }
 

@@ -23,6 +23,7 @@ fn making() -> Making {
         instance: Arc::from("test"),
         secret: [7; 32],
         switch: Arc::default(),
+        authorities: Arc::new(crate::certificate::trust::Nobody),
     }
 }
 

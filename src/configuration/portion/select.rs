@@ -23,9 +23,10 @@ pub(super) mod lists {
     pub(super) const LOGGERS: &str = "loggers";
     pub(super) const IDENTITIES: &str = "identities";
     pub(super) const AUTHORIZATIONS: &str = "authorizations";
+    pub(super) const CERTIFICATES: &str = "certificates";
     /// All of which a gateway gets a part, or something else instead.
     #[cfg(test)]
-    pub(in super::super) const ALL: [&str; 15] = [
+    pub(in super::super) const ALL: [&str; 16] = [
         GATEWAY,
         GATEWAYS,
         APIS,
@@ -41,6 +42,7 @@ pub(super) mod lists {
         LOGGERS,
         IDENTITIES,
         AUTHORIZATIONS,
+        CERTIFICATES,
     ];
     /// What every gateway gets.
     pub(in super::super) const FOR_ALL: [&str; 3] = ["policy", "limits", "schemas"];
@@ -65,6 +67,9 @@ struct Mentioned {
     words: BTreeSet<String>,
     /// What stands in `{{…}}`.
     names: BTreeSet<String>,
+    /// Whether any of the certificates may be meant: by its thumbprint, or by what an expression
+    /// gives.
+    any_certificate: bool,
 }
 
 impl Selection {
@@ -140,6 +145,18 @@ impl Selection {
                     let hub = value(logger, "eventHub");
                     let text = hub.and_then(|hub| field(hub, "connectionString"));
                     mentioned.read(text);
+                    is_more = true;
+                }
+            }
+            for certificate in of(lists::CERTIFICATES) {
+                let Some(id) = field(certificate, "id") else { continue };
+                // Authorities vouch for the clients of every gateway.
+                let is_authority = field(certificate, "authority") == Some("true");
+                let is_meant = is_authority || mentioned.any_certificate || mentioned.has_word(id);
+                if is_meant && self.add(lists::CERTIFICATES, [id].into_iter()) {
+                    for part in ["certificate", "key", "pfx", "password"] {
+                        mentioned.read(field(certificate, part));
+                    }
                     is_more = true;
                 }
             }
@@ -233,6 +250,22 @@ impl Selection {
     }
 }
 
+/// Whether `text` has a policy that may mean any certificate: by its thumbprint, or by what an
+/// expression gives.
+fn means_any(text: &str) -> bool {
+    let mut shows = text.split("<authentication-certificate").skip(1);
+    let is_open = |rest: &str| {
+        let attributes = rest.split(['>', '@']).next().unwrap_or_default();
+        attributes.contains("thumbprint") || rest.get(attributes.len()..).is_some_and(is_computed)
+    };
+    shows.any(is_open) || text.contains("Deployment.Certificates")
+}
+
+/// Whether an expression begins here.
+fn is_computed(rest: &str) -> bool {
+    rest.starts_with('@')
+}
+
 impl Mentioned {
     /// Reads the policy document of `item`, and nothing of what lies deeper.
     fn policies<'a>(&mut self, item: &'a Node, policies: &Policies<'a>) {
@@ -255,6 +288,7 @@ impl Mentioned {
         let Some(text) = text else { return };
         let words = text.split(|c: char| !is_of_id(c)).filter(|word| !word.is_empty());
         self.words.extend(words.map(folded));
+        self.any_certificate |= means_any(text);
         let names = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
         self.names.extend(names.map(|(name, _rest)| folded(name.trim())));
     }

@@ -25,6 +25,7 @@ fn runs(bundle: &Bundle) -> Result<usize, String> {
         instance: Arc::from("test"),
         secret: [7; 32],
         switch: Arc::default(),
+        authorities: Arc::new(crate::certificate::trust::Nobody),
     };
     let mut kept = Loader::default();
     let loaded = kept.load_bundle(bundle);

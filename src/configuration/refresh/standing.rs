@@ -237,6 +237,7 @@ mod tests {
                 instance: Arc::from("test"),
                 secret: [0; 32],
                 switch: Arc::default(),
+                authorities: Arc::new(crate::certificate::trust::Nobody),
             },
             clock,
             status: Arc::new(Status::default()),

@@ -5,8 +5,14 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 /// `O_NONBLOCK`: opening a named pipe returns at once instead of waiting for someone to write.
 const O_NONBLOCK: i32 = if cfg!(target_os = "linux") { 0o4000 } else { 0x4 };
+
+/// How the names of files end that hold certificates, and may be no text.
+const BINARY: [&str; 4] = ["pfx", "p12", "cer", "der"];
 
 /// Why a file cannot be read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -61,6 +67,27 @@ impl From<io::Error> for Unreadable {
 /// Reads the regular file at `path` as UTF-8, at most `bytes_max` bytes of it; a byte order mark
 /// at its beginning goes.
 pub fn read_text(path: &Path, bytes_max: usize) -> Result<String, Unreadable> {
+    let mut bytes = read_bytes(path, bytes_max)?;
+    if bytes.starts_with(b"\xEF\xBB\xBF") {
+        bytes.drain(..3);
+    }
+    String::from_utf8(bytes).map_err(|error| Unreadable::NotText(error.utf8_error().valid_up_to()))
+}
+
+/// The same for a file that holds a secret: what is no text is taken as Base64 of it, if it has one
+/// of the names that such files have ([`BINARY`]), because a configuration travels as text.
+pub fn read_secret(path: &Path, bytes_max: usize) -> Result<String, Unreadable> {
+    let name = path.extension().unwrap_or_default();
+    if !BINARY.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        return read_text(path, bytes_max);
+    }
+    let bytes = read_bytes(path, bytes_max)?;
+    // What looks like text by chance is none: its first byte is that of a sequence.
+    let is_encoded = bytes.first().is_none_or(|first| *first == 0x30 && !bytes.is_ascii());
+    if is_encoded { Ok(STANDARD.encode(&bytes)) } else { read_text(path, bytes_max) }
+}
+
+fn read_bytes(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Unreadable> {
     let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
@@ -77,10 +104,7 @@ pub fn read_text(path: &Path, bytes_max: usize) -> Result<String, Unreadable> {
     if bytes.len() > bytes_max {
         return Err(Unreadable::TooLarge(bytes_max));
     }
-    if bytes.starts_with(b"\xEF\xBB\xBF") {
-        bytes.drain(..3);
-    }
-    String::from_utf8(bytes).map_err(|error| Unreadable::NotText(error.utf8_error().valid_up_to()))
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -107,5 +131,17 @@ mod tests {
         assert_eq!(read_text(&path, 6), Err(Unreadable::TooLarge(6)));
         std::fs::write(&path, b"te\xFFxt").unwrap();
         assert_eq!(read_text(&path, 10), Err(Unreadable::NotText(2)));
+        assert_eq!(read_secret(&path, 10), Err(Unreadable::NotText(2)));
+    }
+
+    #[test]
+    fn a_certificate_that_is_no_text_is_read_as_base64() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file.PFX");
+        std::fs::write(&path, b"\x30\xFF").unwrap();
+        assert_eq!(read_secret(&path, 10), Ok("MP8=".to_owned()));
+        assert_eq!(read_secret(&path, 1), Err(Unreadable::TooLarge(1)));
+        std::fs::write(&path, b"0abc").unwrap();
+        assert_eq!(read_secret(&path, 10), Ok("0abc".to_owned()));
     }
 }

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// Keys whose values may be secrets.
-const SECRET_KEYS: [&str; 5] = ["primaryKey", "secondaryKey", "value", "parameter", "password"];
+const SECRET_KEYS: [&str; 7] =
+    ["primaryKey", "secondaryKey", "value", "parameter", "password", "key", "pfx"];
 /// Keys under `credentials` whose values say only where or how.
 const PLAIN_KEYS: [&str; 5] = ["env", "file", "scheme", "certificateFile", "keyFile"];
 /// The key under which every value may be one.
@@ -16,17 +17,42 @@ pub(super) fn masked(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     // How far the line with `credentials` is indented, while its block lasts.
     let mut block: Option<usize> = None;
+    // The same of a line behind which a secret goes on, a line after the other.
+    let mut text_block: Option<usize> = None;
     for line in text.split_inclusive('\n') {
         let indent = line.len().saturating_sub(line.trim_start().len());
         if !line.trim().is_empty() && block.is_some_and(|outer| indent <= outer) {
             block = None;
         }
+        if !line.trim().is_empty() && text_block.is_some_and(|outer| indent <= outer) {
+            text_block = None;
+        }
+        if text_block.is_some() {
+            out.extend(line.chars().map(covered));
+            continue;
+        }
         out.push_str(&cover(line, block.is_some()));
+        if begins_text(line) {
+            // Of an item of a list, the key stands further in than the line.
+            let inner = line.trim_start().trim_start_matches("- ").len();
+            text_block = Some(line.len().saturating_sub(inner));
+        }
         if keys_of(line).any(|(key, _end)| key == SECRET_BLOCK) {
             block = block.or(Some(indent));
         }
     }
     out
+}
+
+/// Whether a secret begins in this line and goes on in the next ones, as a private key in PEM does.
+fn begins_text(line: &str) -> bool {
+    let Some((key, end)) = keys_of(line).last() else { return false };
+    let rest = line.get(end..).unwrap_or_default().trim();
+    SECRET_KEYS.contains(&key) && rest.starts_with(['|', '>'])
+}
+
+fn covered(character: char) -> char {
+    if character.is_whitespace() { character } else { '*' }
 }
 
 /// The keys of a line, each with the byte after its colon.
@@ -72,11 +98,11 @@ fn cover(line: &str, whole: bool) -> Cow<'_, str> {
     if secrets.is_empty() {
         return Cow::Borrowed(line);
     }
-    let covered = line.char_indices().map(|(at, character)| {
+    let shown = line.char_indices().map(|(at, character)| {
         let is_secret = secrets.iter().any(|secret| secret.contains(&at));
-        if is_secret && !character.is_whitespace() { '*' } else { character }
+        if is_secret { covered(character) } else { character }
     });
-    Cow::Owned(covered.collect())
+    Cow::Owned(shown.collect())
 }
 
 #[cfg(test)]
@@ -93,6 +119,11 @@ mod tests {
             (
                 "credentials:\n  header:\n    X-Key: abc\nid: x\n",
                 "credentials:\n  header:\n    X-Key: ***\nid: x\n",
+            ),
+            ("- pfx: AAAA\n  id: x\n", "- pfx: ****\n  id: x\n"),
+            (
+                "- id: a\n  key: |\n    --BEGIN: x--\n\n    MIIB\n  password: b\nc: d\n",
+                "- id: a\n  key: *\n    ******** ***\n\n    ****\n  password: *\nc: d\n",
             ),
             ("name: plain\n", "name: plain\n"),
         ];

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use super::Validator;
 use super::registry::Registry;
 use crate::backend::event_hub::{EventHub, NoEventHub};
-use crate::configuration::config::{Logger, NamedValue, Secret};
-use crate::configuration::document::{self, SecretValue};
-use crate::fault::nearest;
+use crate::configuration::config::{Logger, NamedValue};
+use crate::configuration::document;
 
 /// How many loggers there may be: for each there is a queue.
 pub(super) const LOGGERS_MAX: usize = 100;
@@ -36,12 +35,7 @@ impl Validator<'_> {
         }
         let what = format!("the connection string of the logger `{}`", logger.id.value);
         let mark = logger.id.mark;
-        let text = self.secret(connection_string, &what, mark)?;
-        let is_inline = matches!(connection_string, SecretValue::Text(_));
-        let text = match named(&text).filter(|_name| is_inline) {
-            None => text,
-            Some(wanted) => self.named_value(wanted, names, &what, mark)?,
-        };
+        let text = self.text_or_named(connection_string, names, &what, mark)?;
         let parsed = EventHub::parse(text.expose(), name.as_ref().map(|name| name.value.as_str()));
         match (parsed, name) {
             (Ok(hub), _) => Some(hub),
@@ -59,29 +53,4 @@ impl Validator<'_> {
             }
         }
     }
-
-    fn named_value(
-        &mut self,
-        wanted: &str,
-        names: &[NamedValue],
-        what: &str,
-        mark: crate::configuration::yaml::Mark,
-    ) -> Option<Secret> {
-        let known = names.iter().find(|known| known.name.eq_ignore_ascii_case(wanted));
-        if known.is_none() {
-            let message = format!("{what} is a named value `{wanted}`, and there is none");
-            let remedy = match nearest(wanted, names.iter().map(|known| &*known.name)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "add it to `namedValues`, or correct the name".to_owned(),
-            };
-            self.fault(mark, message, remedy);
-        }
-        known.map(|known| known.value.clone())
-    }
-}
-
-/// The name in `{{name}}`, if the text is nothing else.
-fn named(text: &Secret) -> Option<&str> {
-    let name = text.expose().trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
-    (!name.is_empty() && !name.contains(['{', '}'])).then_some(name)
 }

@@ -5,11 +5,9 @@
 
 use std::sync::Arc;
 
-use openssl::pkey::PKey;
-use openssl::x509::X509;
-
 use super::Validator;
-use crate::configuration::config::{Certificate, Secret};
+use crate::certificate::{self, Certificate, Wrong};
+use crate::configuration::config::{NamedValue, Secret};
 use crate::configuration::document::{self, SecretValue, ValueSource};
 use crate::configuration::source::Unreadable;
 use crate::configuration::yaml::{Mark, Placed};
@@ -39,6 +37,41 @@ impl Validator<'_> {
                 None
             }
         }
+    }
+
+    /// The same; a text that is `{{name}}` and nothing else is that named value.
+    pub(super) fn text_or_named(
+        &mut self,
+        value: &SecretValue,
+        names: &[NamedValue],
+        what: &str,
+        mark: Mark,
+    ) -> Option<Secret> {
+        let text = self.secret(value, what, mark)?;
+        let is_inline = matches!(value, SecretValue::Text(_));
+        match named(&text).filter(|_name| is_inline) {
+            None => Some(text),
+            Some(wanted) => self.named_value(wanted, names, what, mark),
+        }
+    }
+
+    fn named_value(
+        &mut self,
+        wanted: &str,
+        names: &[NamedValue],
+        what: &str,
+        mark: Mark,
+    ) -> Option<Secret> {
+        let known = names.iter().find(|known| known.name.eq_ignore_ascii_case(wanted));
+        if known.is_none() {
+            let message = format!("{what} is a named value `{wanted}`, and there is none");
+            let remedy = match nearest(wanted, names.iter().map(|known| &*known.name)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "add it to `namedValues`, or correct the name".to_owned(),
+            };
+            self.fault(mark, message, remedy);
+        }
+        known.map(|known| known.value.clone())
     }
 
     fn of_environment(&mut self, name: &Placed<String>) -> Option<Secret> {
@@ -71,39 +104,49 @@ impl Validator<'_> {
     }
 
     /// The certificate and key that `written` names, if they belong together.
-    pub(super) fn certificate(&mut self, written: &document::Certificate) -> Option<Certificate> {
+    pub(super) fn certificate(
+        &mut self,
+        written: &document::Certificate,
+    ) -> Option<Arc<Certificate>> {
         let document::Certificate { certificate_file, key_file } = written;
-        let (pem, key_pem) = (self.of_file(certificate_file), self.of_file(key_file));
-        let chain = pem.and_then(|pem| {
-            let chain = X509::stack_from_pem(pem.expose().as_bytes()).ok();
-            let chain = chain.filter(|chain| !chain.is_empty());
-            if chain.is_none() {
-                let message = format!("`{}` holds no certificate", certificate_file.value);
-                let remedy = "it must be PEM: -----BEGIN CERTIFICATE-----";
-                self.fault(certificate_file.mark, message, remedy);
-            }
-            Some((pem, chain?))
+        let (pem, key) = (self.of_file(certificate_file), self.of_file(key_file));
+        let read = pem.and_then(|pem| {
+            let read = Certificate::read(pem.expose().as_bytes());
+            read.map_err(|wrong| self.unfit(certificate_file, wrong)).ok()
         });
-        let key = key_pem.and_then(|pem| {
-            // An empty password keeps OpenSSL from asking for one on the terminal.
-            let key = PKey::private_key_from_pem_passphrase(pem.expose().as_bytes(), b"").ok();
-            if key.is_none() {
-                let message = format!("`{}` holds no private key", key_file.value);
-                let remedy = "it must be PEM without a password: -----BEGIN PRIVATE KEY-----";
-                self.fault(key_file.mark, message, remedy);
-            }
-            Some((pem, key?))
+        let is_key = key.as_ref().is_some_and(|key| {
+            // Looked at by itself first, so that both are told if both are wrong.
+            let read = certificate::read_key(key.expose().as_bytes(), "");
+            read.map_err(|wrong| self.unfit(key_file, wrong)).is_ok()
         });
-        let ((pem, chain), (key_pem, key)) = (chain?, key?);
-        let public = chain.first().and_then(|leaf| leaf.public_key().ok());
-        if !public.is_some_and(|public| public.public_eq(&key)) {
+        let (read, key) = (read?, key.filter(|_key| is_key)?);
+        let whole = read.with_key(key.expose().as_bytes(), "").map_err(|_other| {
             let message = format!(
                 "the key in `{}` does not belong to the first certificate in `{}`",
                 key_file.value, certificate_file.value
             );
             self.fault(key_file.mark, message, "put the certificate of the key first in its file");
-            return None;
-        }
-        Some(Certificate { certificate_pem: Arc::from(pem.expose()), key_pem })
+        });
+        whole.map(Arc::new).ok()
     }
+
+    fn unfit(&mut self, path: &Placed<String>, wrong: Wrong) {
+        let (message, remedy) = match wrong {
+            Wrong::NoCertificate => {
+                ("holds no certificate".to_owned(), "it must be PEM: -----BEGIN CERTIFICATE-----")
+            }
+            Wrong::NoKey | Wrong::KeyPassword => (
+                "holds no private key".to_owned(),
+                "it must be PEM without a password: -----BEGIN PRIVATE KEY-----",
+            ),
+            other => (format!("cannot be used: {other}"), other.remedy()),
+        };
+        self.fault(path.mark, format!("`{}` {message}", path.value), remedy);
+    }
+}
+
+/// The name in `{{name}}`, if the text is nothing else.
+fn named(text: &Secret) -> Option<&str> {
+    let name = text.expose().trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
+    (!name.is_empty() && !name.contains(['{', '}'])).then_some(name)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Checker, Typed};
+use crate::certificate::Certificate;
 use crate::expression::eval::Machine;
 use crate::expression::eval::node::{Access, Body, Node, NodeKind, Program, Step};
 use crate::expression::scope::{BodyRead, ContextMember, Scope, Side, UrlSide};
@@ -37,6 +38,10 @@ impl Scope for NoRequest {
     fn now(&self) -> i64 {
         0
     }
+    fn vouches(&self, _certificate: &Certificate, _asks_revocation: bool) -> bool {
+        false
+    }
+
     fn random(&mut self) -> u64 {
         0
     }

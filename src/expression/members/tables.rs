@@ -21,6 +21,7 @@ mod character;
 mod enumeration;
 mod exception;
 mod xml;
+mod certificate;
 mod other;
 
 pub(in crate::expression) use span::zone;
@@ -171,7 +172,14 @@ fn class_members(class: Class) -> &'static [&'static [Member]] {
         Class::LastError => &[context::LAST_ERROR],
         Class::Variables => &[lookup::VARIABLES],
         Class::Authorization => &[context::AUTHORIZATION],
-        Class::Certificate => &[context::CERTIFICATE],
+        Class::Certificate => &[certificate::CERTIFICATE],
+        Class::CertificateName => &[certificate::NAMES],
+        Class::CertificateExtension => &[certificate::EXTENSION],
+        Class::PublicKey => &[certificate::PUBLIC_KEY],
+        Class::Oid => &[certificate::OID],
+        Class::Rsa => &[certificate::RSA],
+        Class::SignaturePadding => &[certificate::PADDING],
+        Class::HashName => &[certificate::HASH_NAME],
         Class::Response => &[message::MESSAGE],
         Class::Body => &[message::BODY],
         Class::Jwt => &[message::JWT],

@@ -155,6 +155,14 @@ impl Scope for Request {
         NOW
     }
 
+    fn vouches(
+        &self,
+        _certificate: &crate::certificate::Certificate,
+        asks_revocation: bool,
+    ) -> bool {
+        !asks_revocation
+    }
+
     fn random(&mut self) -> u64 {
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         self.random

@@ -69,6 +69,10 @@ enumerations! {
         Float = 7, String = 8, Boolean = 9, Null = 10, Undefined = 11, Date = 12, Raw = 13,
         Bytes = 14, Guid = 15, Uri = 16, TimeSpan = 17,
     }
+    X509NameType = "System.Security.Cryptography.X509Certificates" {
+        SimpleName = 0, EmailName = 1, UpnName = 2, DnsName = 3, DnsFromAlternativeName = 4,
+        UrlName = 5,
+    }
     AddressFamily = "System.Net.Sockets" { Unspecified = 0, InterNetwork = 2, InterNetworkV6 = 23 }
     Formatting = "Newtonsoft.Json" { None = 0, Indented = 1 }
     CarbonIntensityCategory = "" {

@@ -6,6 +6,7 @@ use super::{Class, Type};
 use crate::expression::value::Value;
 use crate::expression::value::collection::ListKind;
 use crate::expression::value::json::Json;
+use crate::expression::value::x509::X509;
 use crate::expression::value::xml::Xml;
 use crate::expression::value::xml::tree::Kind;
 
@@ -55,6 +56,7 @@ pub(in crate::expression) fn type_of(value: &Value) -> Type {
         Value::Random(_) => Type::Class(Class::Random),
         Value::Hasher(_) => Type::Class(Class::Hasher),
         Value::Encoding(_) => Type::Class(Class::Encoding),
+        Value::X509(x509) => Type::Class(x509_class(x509)),
         Value::Jwt(_) => Type::Class(Class::Jwt),
         Value::BasicCredentials(_) => Type::Class(Class::BasicCredentials),
         Value::Response(_) => Type::Class(Class::Response),
@@ -83,6 +85,19 @@ fn json_class(json: &Json) -> Class {
         | Json::Guid(_)
         | Json::Uri(_)
         | Json::Bytes(_) => Class::JValue,
+    }
+}
+
+const fn x509_class(x509: &X509) -> Class {
+    match x509 {
+        X509::Certificate(_) => Class::Certificate,
+        X509::Subject(_) | X509::Issuer(_) => Class::CertificateName,
+        X509::PublicKey(_) => Class::PublicKey,
+        X509::PublicRsa(_) | X509::PrivateRsa(_) => Class::Rsa,
+        X509::Extension(_) => Class::CertificateExtension,
+        X509::Oid(_) => Class::Oid,
+        X509::Padding(_) => Class::SignaturePadding,
+        X509::HashName(_) => Class::HashName,
     }
 }
 
@@ -125,8 +140,8 @@ pub(in crate::expression) fn is_instance(value: &Value, ty: &Type) -> bool {
         (Type::Sequence(_), value) => type_of(value).element().is_some(),
         (Type::Collection(_), Value::List(_) | Value::Set(_) | Value::Map(_)) => true,
         (Type::Class(class), Value::Record(record)) => {
-            // What the gateway hands out as a record, such as a certificate.
-            matches!(class, Class::Authorization | Class::Certificate) && record.values().len() > 1
+            // What the gateway hands out as a record.
+            matches!(class, Class::Authorization) && record.values().len() > 1
         }
         (Type::Class(wanted), value) => match type_of(value) {
             Type::Class(found) => found.is_a(*wanted),

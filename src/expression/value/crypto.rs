@@ -43,6 +43,19 @@ pub enum Encoding {
     Utf32,
 }
 
+impl Algorithm {
+    /// The name that .NET has for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "MD5",
+            Self::Sha1 => "SHA1",
+            Self::Sha256 => "SHA256",
+            Self::Sha384 => "SHA384",
+            Self::Sha512 => "SHA512",
+        }
+    }
+}
+
 impl Hasher {
     /// The full .NET name of its class.
     pub const fn type_name(&self) -> &'static str {

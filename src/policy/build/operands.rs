@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use super::references::By;
 use super::{Builder, secrets};
+use crate::certificate::known::Named;
 use crate::expression::{self, Expression, Wrong};
 use crate::fault::{Fault, Place};
 use crate::policy::liquid::Template;
@@ -93,6 +95,24 @@ impl Builder<'_> {
             // The catalogue says that no expression is allowed, and that was reported.
             Operand::Computed(_) => None,
         }
+    }
+
+    /// The certificate that the attribute `name` of `element` names as `text`; a fault at its value
+    /// if there is none.
+    pub fn certificate(
+        &mut self,
+        element: &Element,
+        name: &str,
+        by: By,
+        text: &str,
+    ) -> Option<Named> {
+        let value = &element.attribute(name)?.value;
+        if value.is_secret() && by.find(&self.references.certificates, text).is_none() {
+            let message = format!("no certificate has the {} that the secret says", by.words());
+            self.faults.push(Fault::new(value.place(), message).mend("correct the named value"));
+            return None;
+        }
+        self.references.certificate(by, text, &value.place(), self.faults)
     }
 
     /// Whether the value cannot be seen: an assumed named value went into it, or, where documents

@@ -1,12 +1,13 @@
-//! What policies refer to by name: backends, loggers and fragments.
+//! What policies refer to by name: backends, loggers, certificates and fragments.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::backend::Backend;
 use crate::backend::authorization::{Authorization, Authorizations};
 use crate::backend::principal::Principals;
+use crate::certificate::known::{Certificates, Named};
 use crate::fault::{Fault, Place, nearest};
 use crate::policy::disabled::Disabled;
 use crate::policy::limits::holding::Holding;
@@ -28,6 +29,10 @@ pub struct References {
     pub principals: Arc<Principals>,
     /// What it has been allowed at other services.
     pub authorizations: Arc<Authorizations>,
+    /// Certificates.
+    pub certificates: Arc<Certificates>,
+    /// Whether any policy asks for certificates that were taken back.
+    pub asks_revocation: Cell<bool>,
     /// How limits are held that do not say it themselves.
     pub holding: Holding,
     /// The `<fragment>` element of every fragment.
@@ -50,6 +55,8 @@ pub struct Assumed {
     pub loggers: BTreeSet<String>,
     /// Providers and ids of authorizations.
     pub authorizations: BTreeSet<String>,
+    /// Ids and thumbprints of certificates.
+    pub certificates: BTreeSet<String>,
     /// Ids of fragments.
     pub fragments: BTreeSet<String>,
     /// Ids of schemas.
@@ -144,6 +151,36 @@ impl References {
         None
     }
 
+    /// The certificate that `text` names, or a fault at `place`; neither where it is only assumed.
+    pub fn certificate(
+        &self,
+        by: By,
+        text: &str,
+        place: &Place,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Named> {
+        if let Some(known) = by.find(&self.certificates, text) {
+            return Some(known.clone());
+        }
+        if let Some(assumed) = &self.assumed {
+            assumed.borrow_mut().certificates.insert(text.trim().to_owned());
+            return None;
+        }
+        let message = format!("there is no certificate with the {} `{}`", by.words(), text.trim());
+        let fault = Fault::new(place.clone(), message).wide(text.len());
+        let known = self.certificates.shown();
+        let ids = self.certificates.all().iter().map(|named| &*named.id);
+        let near = if by == By::Id { nearest(text.trim(), ids) } else { None };
+        faults.push(match near {
+            Some(near) => fault.mend(format!("did you mean `{near}`?")),
+            None if known.is_empty() => fault.mend("add it to `certificates`"),
+            None => {
+                fault.mend(format!("there are {known}: correct it, or add it to `certificates`"))
+            }
+        });
+        None
+    }
+
     /// Whether the logger `id` exists or is assumed to; else reports a fault at `place`.
     pub fn knows_logger(&self, id: &str, place: &Place, faults: &mut Vec<Fault>) -> bool {
         if self.loggers.contains_key(id) {
@@ -155,6 +192,33 @@ impl References {
         }
         faults.push(unknown("logger", id, place, &names(&self.loggers)));
         false
+    }
+}
+
+/// By what a certificate is named.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum By {
+    /// Its id.
+    Id,
+    /// Its thumbprint.
+    Thumbprint,
+}
+
+impl By {
+    /// The one of `known` that `text` names.
+    pub fn find<'a>(self, known: &'a Certificates, text: &str) -> Option<&'a Named> {
+        match self {
+            Self::Id => known.get(text),
+            Self::Thumbprint => known.with_thumbprint(text),
+        }
+    }
+
+    /// What people call it.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Thumbprint => "thumbprint",
+        }
     }
 }
 

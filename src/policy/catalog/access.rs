@@ -3,6 +3,7 @@
 use super::{
     Attribute, Build, Content, EVERY_SCOPE, INBOUND, Part, Policy, optional, part, required,
 };
+use crate::policy::certificate::judged;
 use crate::policy::{access, tokens};
 
 /// `check-header`.
@@ -42,6 +43,58 @@ pub const IP_FILTER: Policy = Policy {
     ]),
     differs: &["Whose address cannot be told is refused by either action."],
     build: Build::Steps(access::ip_filter),
+};
+
+/// `validate-client-certificate`.
+pub const VALIDATE_CLIENT_CERTIFICATE: Policy = Policy {
+    name: "validate-client-certificate",
+    says: "Lets a request in whose client showed a certificate that is valid, that an authority \
+           vouches for, and that is one of the listed; others get 403. The listener asks clients for \
+           certificates if the setting `listen.clientCertificates` says so.",
+    sections: INBOUND,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        optional("validate-revocation", "Whether a certificate that was taken back is refused.")
+            .usual("true"),
+        optional("validate-trust", "Whether an authority must vouch for it.").usual("true"),
+        optional("validate-not-before", "Whether its time must have begun.").usual("true"),
+        optional("validate-not-after", "Whether its time must not be over.").usual("true"),
+        optional("ignore-error", "Whether the request goes on whatever comes of it.")
+            .usual("false"),
+    ],
+    content: Content::Elements(&[part(
+        "identities",
+        "Who may come in; without it, everybody whose certificate is good.",
+    )
+    .holding(Content::Elements(&[part("identity", "Somebody: all that it says must be so.")
+        .with(&[
+            optional("thumbprint", "The SHA-1 of the certificate.").computed(),
+            optional("serial-number", "Its serial number, in hexadecimal digits.").computed(),
+            optional("common-name", "The `CN` of its subject.").computed(),
+            optional("subject", "Its subject, as .NET writes it: `CN=a, O=\"b, c\"`.").computed(),
+            optional(
+                "dns-name",
+                "One of its alternative names for hosts; its `CN`, where it has none.",
+            )
+            .computed(),
+            optional("issuer-subject", "The subject of its issuer.").computed(),
+            optional("issuer-thumbprint", "The SHA-1 of its issuer's certificate.").computed(),
+            optional("issuer-certificate-id", "The id of its issuer among the `certificates`.")
+                .computed(),
+        ])]))]),
+    differs: &[
+        "Authorities are those of the machine, those of `certificates` with `authority: true`, and \
+         those of the setting `listen.clientAuthoritiesFile`; each of them may also stand below \
+         another.",
+        "Nothing is fetched to learn what was taken back: `validate-revocation` asks the lists that \
+         authorities have in the configuration (`revocationListFile`). Where there are none it finds \
+         nothing, and the gateway says so when it loads the configuration.",
+        "The answer is the same whatever is wrong. `context.LastError.Reason` tells: \
+         `ClientCertificateNotFound`, `…NotYetValid`, `…Expired`, `…NotTrusted`, `…Revoked`, \
+         `…IdentityNotMatched`; these words are ours.",
+        "The attributes of `identity` may be expressions.",
+    ],
+    build: Build::Steps(judged::validate_client_certificate),
 };
 
 const HEADER: Attribute = optional("header-name", "The field that has the token.").computed();

@@ -6,6 +6,7 @@ use super::{
     ANYWHERE, Attribute, Build, Content, EVERY_SCOPE, INBOUND, NOT_BACKEND, Part, Policy, optional,
     part, required,
 };
+use crate::policy::certificate::shown;
 use crate::policy::{Section, access, identity, send};
 
 const MODE: Attribute = optional(
@@ -25,8 +26,7 @@ const PARTS: &[Part] = &[
     Part::of(&SET_HEADER),
     Part::of(&SET_BODY),
     Part::of(&AUTHENTICATION_BASIC),
-    part("authentication-certificate", "Refused: certificates belong to backends.")
-        .holding(Content::Unread),
+    Part::of(&AUTHENTICATION_CERTIFICATE),
     Part::of(&AUTHENTICATION_MANAGED_IDENTITY),
     Part::of(&PROXY),
 ];
@@ -173,6 +173,33 @@ pub const AUTHENTICATION_BASIC: Policy = Policy {
     content: Content::Nothing,
     differs: &[],
     build: Build::Steps(access::basic::authentication_basic),
+};
+
+/// `authentication-certificate`.
+pub const AUTHENTICATION_CERTIFICATE: Policy = Policy {
+    name: "authentication-certificate",
+    says: "Shows a certificate to the backend, in the place of the one that the backend has in the \
+           configuration; the connection is used for nobody else.",
+    sections: INBOUND,
+    scopes: EVERY_SCOPE,
+    attributes: &[
+        optional("thumbprint", "The SHA-1 of one of the `certificates`, in hexadecimal digits.")
+            .computed(),
+        optional("certificate-id", "The id of one of the `certificates`; case does not count.")
+            .computed(),
+        optional("body", "An expression that gives the bytes of a PKCS #12.").computed(),
+        optional("password", "What opens `body`.").computed(),
+    ],
+    content: Content::Nothing,
+    differs: &[
+        "One of `thumbprint`, `certificate-id` and `body` is given.",
+        "Where nobody asks for a certificate, as over HTTP, none is shown.",
+        "A certificate that is not there, or has no key, is a fault at load; where an expression \
+         names it, an error of the request, `CertificateNotFound`.",
+        "The `body` that was opened last is kept open; one whose key takes more than a million \
+         iterations to derive is refused.",
+    ],
+    build: Build::Steps(shown::authentication_certificate),
 };
 
 /// `authentication-managed-identity`.

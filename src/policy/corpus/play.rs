@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::certificate::known::Certificates;
+use crate::certificate::trust::{Nobody, Trust};
 use crate::exchange::facts::Operation;
 use crate::exchange::{LastError, Severity, Trace};
 use crate::policy::Failure;
@@ -19,7 +21,7 @@ use crate::secret::Secret;
 
 use super::case::{Block, Case};
 use super::forge;
-use super::scene::Scene;
+use super::scene::{Scene, certificate};
 
 /// The case with what really comes of it in its blocks `then` and `faults`; the error says why it
 /// cannot be played.
@@ -173,6 +175,10 @@ impl<'a> Sent<'a> {
                 exchange.parameters = parameters;
             }
             exchange.operation = Some(Arc::new(operation));
+            let known = Certificates::new(scene.certificates.clone());
+            let deployment = Arc::make_mut(&mut exchange.deployment);
+            deployment.trust = Arc::new(Trust::new(&known, Arc::new(Nobody)));
+            deployment.certificates = Arc::new(known);
             if scene.is_lost {
                 Arc::make_mut(&mut exchange.request.base).port = 0;
             }
@@ -194,6 +200,10 @@ fn with_fact<'a>(request: Request<'a>, fact: &str) -> Result<Request<'a>, String
         "subscription" => request.subscription(rest),
         "from" => request.client(rest),
         "operation" => request.operation(rest),
+        "shows" => {
+            let shown = certificate(rest)?;
+            request.with(|exchange| exchange.certificate = Some(shown))
+        }
         "user" => {
             let (id, groups) = rest.split_once(" of ").unwrap_or((rest, ""));
             let groups: Vec<&str> = groups.split(", ").filter(|group| !group.is_empty()).collect();

@@ -11,6 +11,9 @@ use crate::backend::document::Url;
 use crate::backend::event_hub::EventHub;
 use crate::backend::principal::{Principal, Principals, Proof};
 use crate::backend::{Backend, BaseUrl, Tls};
+use crate::certificate::Certificate;
+use crate::certificate::known::{Certificates, Named};
+use crate::certificate::revocation::Revoked;
 use crate::exchange::contents::{Content, Contents, Message, Parameter};
 use crate::exchange::facts::Sample;
 use crate::fault::{Fault, Place};
@@ -51,6 +54,8 @@ pub(super) struct Scene {
     pub(super) is_lost: bool,
     /// The responses that the operation is known to give.
     pub(super) samples: Vec<Sample>,
+    /// The certificates of the configuration.
+    pub(super) certificates: Vec<Named>,
     /// The documents of schemas.
     schemas: Vec<(Arc<str>, serde_json::Value)>,
     /// What the operation is said to take and give, a line each.
@@ -72,6 +77,23 @@ fn schema_of(library: &Arc<Library>, name: &str, text: &str) -> Result<Option<Sc
         }
     };
     compiled.map(Some).map_err(|wrong| format!("the schema of {name} {}", wrong.0))
+}
+
+/// A file of `tests/corpus/certificates`.
+fn certificate_file(name: &str) -> Option<Vec<u8>> {
+    std::fs::read(format!("tests/corpus/certificates/{name}")).ok()
+}
+
+/// A certificate of the corpus, with its key if it has one.
+pub(super) fn certificate(name: &str) -> Result<Arc<Certificate>, String> {
+    let pem = certificate_file(&format!("{name}.pem"));
+    let pem = pem.ok_or_else(|| format!("there is no certificate `{name}`"))?;
+    let read = Certificate::read(&pem).unwrap();
+    let key = certificate_file(&format!("{name}.key"));
+    Ok(Arc::new(match key {
+        Some(key) => read.with_key(&key, "").unwrap(),
+        None => read,
+    }))
 }
 
 /// A block that is a document, or a section of one.
@@ -159,6 +181,18 @@ impl Scene {
                 let keys = Arc::new(KeySet { keys: keys.collect(), unused: Vec::new() });
                 self.issuers.push((url, Published { issuer, keys, version: 1 }));
             }
+            // One of the certificates in `tests/corpus/certificates`, with its key if it has one there.
+            "certificate" | "authority" => {
+                let (id, revoked) = rest.split_once(", ").unwrap_or((rest, ""));
+                let revoked = (revoked == "with a list")
+                    .then(|| Revoked::read(&certificate_file("revoked.pem").unwrap()).unwrap());
+                self.certificates.push(Named {
+                    id: id.into(),
+                    certificate: certificate(id)?,
+                    is_authority: word == "authority",
+                    revoked,
+                });
+            }
             "operation" => {
                 self.template = Some(Template::parse(rest).map_err(|fault| fault.to_string())?);
             }
@@ -229,6 +263,7 @@ impl Scene {
         let mut references = References { backends, loggers, ..References::default() };
         references.authorizations = Arc::new(Authorizations::new(self.authorizations.clone()));
         references.principals = Arc::new(Principals::new(self.principals.clone()));
+        references.certificates = Arc::new(Certificates::new(self.certificates.clone()));
         references.fragments = self.read_fragments(&mut faults);
         references.schemas = Arc::new(Library::new(self.schemas.clone()));
         match self.known(&references.schemas) {

@@ -232,6 +232,8 @@ impl Machine {
             Action::JsonToXml(policy) => policy.run(exchange),
             Action::Jsonp(policy) => policy.run(exchange),
             Action::AuthenticationBasic(policy) => policy.run(exchange),
+            Action::AuthenticationCertificate(policy) => policy.run(exchange),
+            Action::ValidateClientCertificate(policy) => policy.run(exchange),
             Action::ManagedIdentity(policy) => policy.run(exchange),
             Action::AuthorizationContext(policy) => policy.run(exchange),
             Action::RewriteUri(policy) => policy.run(exchange),

@@ -245,6 +245,8 @@ impl Driver<'_> {
             &streamed,
             because,
         ));
+        let shown = self.outcome.exchange.identity.as_deref().map(words::shown);
+        self.outcome.log.extend(shown);
         let mut response = match self.run.backend() {
             Ok(response) => response,
             Err(failure) => return Event::Failed(failure),

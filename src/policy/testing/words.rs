@@ -3,6 +3,7 @@
 use http::HeaderMap;
 
 use crate::backend::proxy::ForwardProxy;
+use crate::certificate::Certificate;
 use crate::exchange::Exchange;
 use crate::exchange::message::{Body, Request};
 use crate::exchange::sample::Sample;
@@ -199,9 +200,10 @@ pub(super) fn forwarded(
 
 /// A request to another service.
 pub(super) fn called(verb: &str, outgoing: &Outgoing) -> Vec<String> {
-    let Outgoing { method, url, headers, exact, body: bytes, proxy, wait, .. } = outgoing;
+    let Outgoing { method, url, headers, exact, body: bytes, proxy, wait, tls } = outgoing;
     let mut lines = vec![format!("{verb} {method} {url}, {wait:?} at most")];
     lines.extend(proxy.as_deref().map(through));
+    lines.extend(tls.identity.as_deref().map(shown));
     lines.extend(fields(headers));
     for (name, value) in exact {
         lines.push(format!("  {name}: {}", String::from_utf8_lossy(value.as_bytes())));
@@ -214,6 +216,11 @@ pub(super) fn called(verb: &str, outgoing: &Outgoing) -> Vec<String> {
 fn through(proxy: &ForwardProxy) -> String {
     let shown = proxy.authorization.as_ref().map(|shown| format!(", shown {}", shown.expose()));
     format!("  through {proxy}{}", shown.unwrap_or_default())
+}
+
+/// Which certificate is shown.
+pub(super) fn shown(certificate: &Certificate) -> String {
+    format!("  shows {} ({})", certificate.subject().text(), certificate.thumbprint())
 }
 
 fn origin(request: &Request) -> String {

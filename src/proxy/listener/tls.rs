@@ -1,5 +1,6 @@
 //! TLS towards clients: which versions and ciphers, and whose certificate is shown.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,8 @@ use async_trait::async_trait;
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
-    AlpnError, NameType, SslAcceptor, SslMethod, SslMode, SslRef, SslSessionCacheMode, SslVersion,
-    select_next_proto,
+    AlpnError, NameType, SslAcceptor, SslMethod, SslMode, SslOptions, SslRef, SslSessionCacheMode,
+    SslVerifyMode, SslVersion, select_next_proto,
 };
 use openssl::x509::X509;
 use pingora::listeners::TlsAccept;
@@ -18,6 +19,7 @@ use pingora::protocols::tls::server::handshake_with_callback;
 use pingora::tls::ext;
 
 use super::socket::Socket;
+use crate::certificate as client;
 use crate::snapshot::HostCertificate;
 
 /// How long a TLS handshake may take.
@@ -46,12 +48,25 @@ pub enum Oldest {
     Tls13,
 }
 
+/// Whether clients are asked for a certificate.
+#[derive(Clone, Default)]
+pub enum Clients {
+    /// They are not.
+    #[default]
+    Unasked,
+    /// They may show one, whichever it is: policies judge it. They are told that certificates of
+    /// these authorities are wanted, if there are any.
+    Asked(Vec<X509>),
+}
+
 /// How TLS is spoken.
 #[derive(Clone, Debug, Default)]
 pub struct Terms {
     /// What is shown to who asks for no host or an unknown one; without it such clients are
     /// turned away.
     pub certificate: Option<Certificate>,
+    /// Whether clients are asked for a certificate, and whose are wanted.
+    pub clients: Clients,
     /// The oldest version.
     pub oldest: Oldest,
     /// The ciphers of TLS 1.2, as OpenSSL writes them; `None`: the intermediate list of Mozilla.
@@ -101,6 +116,8 @@ pub(super) struct Door {
 struct Chooser {
     find: Find,
     default: Option<Certificate>,
+    /// Whether clients are asked for certificates.
+    asks: bool,
 }
 
 impl Door {
@@ -136,7 +153,23 @@ impl Door {
         // One read a record instead of two; and an idle connection holds no buffers.
         builder.set_read_ahead(true);
         builder.set_mode(SslMode::RELEASE_BUFFERS);
-        let chooser = Chooser { find, default: terms.certificate.clone() };
+        if let Clients::Asked(authorities) = &terms.clients {
+            // The library proves that the client has the key, and nothing else: a handshake that
+            // fails could tell nobody why.
+            builder.set_verify_callback(SslVerifyMode::PEER, |_is_trusted, _context| true);
+            for authority in authorities {
+                builder.add_client_ca(authority)?;
+            }
+            // A session that is resumed would bring the certificate without its issuers, and for
+            // longer than it may be valid.
+            builder.set_options(SslOptions::NO_TICKET);
+            builder.set_num_tickets(0)?;
+        }
+        let chooser = Chooser {
+            find,
+            default: terms.certificate.clone(),
+            asks: matches!(terms.clients, Clients::Asked(_)),
+        };
         Ok(Self { acceptor: builder.build(), chooser })
     }
 
@@ -153,6 +186,14 @@ impl Door {
 
 #[async_trait]
 impl TlsAccept for Chooser {
+    async fn handshake_complete_callback(
+        &self,
+        ssl: &SslRef,
+    ) -> Option<Arc<dyn Any + Send + Sync>> {
+        let shown: Shown = shown_by_client(ssl).filter(|_shown| self.asks)?;
+        Some(Arc::new(shown))
+    }
+
     async fn certificate_callback(&self, ssl: &mut SslRef) {
         let named = ssl.servername(NameType::HOST_NAME).and_then(|host| (self.find)(host));
         let shown = match (&named, &self.default) {
@@ -163,6 +204,21 @@ impl TlsAccept for Chooser {
         };
         if let Err(error) = shown {
             tracing::error!(%error, "a certificate cannot be shown");
+        }
+    }
+}
+
+/// The certificate that a client showed, as a connection keeps it.
+pub type Shown = Arc<client::Certificate>;
+
+fn shown_by_client(ssl: &SslRef) -> Option<Shown> {
+    let leaf = ssl.peer_certificate()?;
+    let issuers = ssl.peer_cert_chain().map(|chain| chain.iter().map(ToOwned::to_owned).collect());
+    match client::Certificate::of(leaf, issuers.unwrap_or_default()) {
+        Ok(certificate) => Some(Arc::new(certificate)),
+        Err(wrong) => {
+            tracing::debug!(%wrong, "a certificate of a client is taken for none");
+            None
         }
     }
 }
@@ -179,6 +235,15 @@ fn show(ssl: &mut SslRef, chain: &[X509], key: &PKey<Private>) -> Result<(), Err
 impl fmt::Debug for Certificate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Certificate").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unasked => formatter.write_str("Unasked"),
+            Self::Asked(authorities) => write!(formatter, "Asked({})", authorities.len()),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Gathered;
 use crate::configuration::config::Spot;
 use crate::fault::Place;
-use crate::settings::{ClientCredentials, Control, ForwardedProto, Settings};
+use crate::settings::{ClientCertificates, ClientCredentials, Control, ForwardedProto, Settings};
 
 impl Gathered {
     /// Checks the settings against each other.
@@ -19,6 +19,11 @@ impl Gathered {
         if listen.http.is_none() && listen.https.is_none() {
             let remedy = "set listen.http or listen.https to an address";
             self.at("listen.http", "the gateway listens nowhere", remedy);
+        }
+        if listen.client_certificates != ClientCertificates::Off && listen.https.is_none() {
+            let remedy = "set listen.https to an address, or remove listen.clientCertificates";
+            let message = "`listen.clientCertificates` needs `listen.https`";
+            self.at("listen.clientCertificates", message, remedy);
         }
         if listen.h2c && listen.http.is_none() {
             let remedy = "set listen.http to an address, or remove listen.h2c";
@@ -47,6 +52,11 @@ impl Gathered {
             let name = "configuration.lastGood.folder";
             let remedy = "set configuration.lastGood.keyFile: `openssl rand 32 > FILE` makes one";
             self.at(name, "the copies of configurations need a key to be sealed with", remedy);
+        }
+        if settings.forwarded.client_certificate.is_some() && settings.forwarded.trusted.is_empty()
+        {
+            let remedy = "list the proxies in forwarded.trusted";
+            self.at("forwarded.clientCertificate", "no proxy is trusted", remedy);
         }
         self.control_fits(&settings.control);
         if settings.forwarded.proto == ForwardedProto::Trusted

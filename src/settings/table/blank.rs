@@ -4,9 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::settings::{
-    AccessLog, ClientCredentials, Cluster, Configuration, Control, Drain, Etcd, Forwarded,
-    ForwardedProto, Gateway, Identity, KillSwitch, LastGood, Limits, Listen, Log, LogColor,
-    LogFormat, LogLevel, Redis, Replica, Settings, Timeouts, WorkloadToken,
+    AccessLog, ClientCertificates, ClientCredentials, Cluster, Configuration, Control, Drain, Etcd,
+    Forwarded, ForwardedProto, Gateway, Identity, KillSwitch, LastGood, Limits, Listen, Log,
+    LogColor, LogFormat, LogLevel, Redis, Replica, Settings, Timeouts, WorkloadToken,
 };
 
 /// Settings before the usual values are put in.
@@ -25,12 +25,18 @@ pub(super) fn blank() -> Settings {
             https: None,
             certificate_file: None,
             key_file: None,
+            client_certificates: ClientCertificates::Off,
+            client_authorities_file: None,
             h2c: false,
             admin: None,
         },
         threads: None,
         cluster: Cluster { shares_configuration: false, lease: none, rollout_hold: none },
-        forwarded: Forwarded { trusted: Vec::new(), proto: ForwardedProto::Off },
+        forwarded: Forwarded {
+            trusted: Vec::new(),
+            proto: ForwardedProto::Off,
+            client_certificate: None,
+        },
         limits: Limits {
             connections_max: 0,
             header_bytes_max: 0,

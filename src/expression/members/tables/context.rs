@@ -1,9 +1,7 @@
 //! `context` and everything below it.
 
 use super::super::Member;
-use super::super::arguments::{
-    Outcome, Pure, at, method, method_with, part, property, property_with,
-};
+use super::super::arguments::{Outcome, Pure, at, method_with, part, property, property_with};
 use super::lookup::{url_text, variables, whole_headers, whole_query};
 use crate::expression::library::display;
 use crate::expression::library::web::uri;
@@ -215,7 +213,7 @@ pub(super) const RESPONSE: &[Member] = &[
     part("Body", "IResponseBody", Part::ResponseBody),
 ];
 
-/// A record that the gateway hands out, such as a group or a certificate.
+/// A record that the gateway hands out, such as a group.
 const fn field(name: &'static str, result: &'static str, run: Pure) -> Member {
     property(name, result, run)
 }
@@ -225,10 +223,6 @@ fn of_record(arguments: &[Value], name: &str) -> Outcome {
         Value::Record(record) => Ok(record.get(name).cloned().unwrap_or_default()),
         other => Err(other.refused("Record")),
     }
-}
-
-fn verified(v: &[Value]) -> Outcome {
-    of_record(v, "Verified")?.bool().map(Value::Bool)
 }
 
 pub(super) const NAMED: &[Member] = &[
@@ -245,18 +239,4 @@ pub(super) const IDENTITY: &[Member] = &[
 pub(super) const AUTHORIZATION: &[Member] = &[
     field("AccessToken", "string", |v| of_record(v, "AccessToken")),
     field("Claims", "Dictionary<string, object>", |v| of_record(v, "Claims")),
-];
-
-pub(super) const CERTIFICATE: &[Member] = &[
-    field("Thumbprint", "string", |v| of_record(v, "Thumbprint")),
-    field("Subject", "string", |v| of_record(v, "Subject")),
-    field("Issuer", "string", |v| of_record(v, "Issuer")),
-    field("SerialNumber", "string", |v| of_record(v, "SerialNumber")),
-    field("FriendlyName", "string", |v| of_record(v, "FriendlyName")),
-    field("NotBefore", "DateTime", |v| of_record(v, "NotBefore")),
-    field("NotAfter", "DateTime", |v| of_record(v, "NotAfter")),
-    method("Verify", "", "bool", verified),
-    method("VerifyNoRevocation", "", "bool", verified),
-    method("GetCertHashString", "", "string", |v| of_record(v, "Thumbprint")),
-    method("GetSerialNumberString", "", "string", |v| of_record(v, "SerialNumber")),
 ];

@@ -27,6 +27,7 @@ impl Value {
             Self::Group(group) => Some(Arc::as_ptr(group).addr()),
             Self::Random(random) => Some(Arc::as_ptr(random).addr()),
             Self::Hasher(hasher) => Some(Arc::as_ptr(hasher).addr()),
+            Self::X509(x509) => x509.address(),
             Self::Jwt(jwt) => Some(Arc::as_ptr(jwt).addr()),
             Self::BasicCredentials(credentials) => Some(Arc::as_ptr(credentials).addr()),
             Self::Response(response) => Some(Arc::as_ptr(response).addr()),

@@ -1,0 +1,78 @@
+//! Lists of certificates that their issuers took back (RFC 5280 §5). The gateway fetches none: they
+//! are given.
+
+use std::fmt;
+use std::sync::Arc;
+
+use openssl::x509::{CrlStatus, X509, X509Crl};
+
+use super::{Wrong, has};
+
+/// The longest list, in bytes.
+pub const BYTES_MAX: usize = 8 << 20;
+
+/// A list of certificates that were taken back.
+#[derive(Clone)]
+pub struct Revoked {
+    list: Arc<X509Crl>,
+    issuer: Vec<u8>,
+}
+
+/// What a list says of a certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// The list is another issuer's.
+    NotAsked,
+    /// Nothing against it.
+    Good,
+    /// It was taken back.
+    Revoked,
+}
+
+impl Revoked {
+    /// Reads PEM or DER.
+    pub fn read(bytes: &[u8]) -> Result<Self, Wrong> {
+        if BYTES_MAX < bytes.len() {
+            return Err(Wrong::TooLarge);
+        }
+        let read = if has(bytes, b"-----BEGIN") { X509Crl::from_pem } else { X509Crl::from_der };
+        let list = Arc::new(read(bytes)?);
+        let issuer = list.issuer_name().to_der()?;
+        Ok(Self { list, issuer })
+    }
+
+    /// Whether `issuer` signed it.
+    pub fn is_of(&self, issuer: &X509) -> bool {
+        let is_named = issuer.subject_name().to_der().is_ok_and(|name| name == self.issuer);
+        let key = issuer.public_key().ok().filter(|_key| is_named);
+        key.is_some_and(|key| self.list.verify(&key).unwrap_or(false))
+    }
+
+    /// What it says of `certificate`, which `issuer` issued.
+    pub fn standing(&self, certificate: &X509, issuer: &X509) -> Standing {
+        if !self.is_of(issuer) {
+            return Standing::NotAsked;
+        }
+        match self.list.get_by_cert(certificate) {
+            CrlStatus::NotRevoked | CrlStatus::RemoveFromCrl(_) => Standing::Good,
+            CrlStatus::Revoked(_) => Standing::Revoked,
+        }
+    }
+}
+
+impl fmt::Debug for Revoked {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Revoked").finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Revoked {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.list.to_der(), other.list.to_der()) {
+            (Ok(own), Ok(others)) => own == others,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Revoked {}
