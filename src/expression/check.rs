@@ -16,6 +16,7 @@ mod path;
 mod pattern;
 mod statement;
 mod typename;
+mod unary;
 mod value;
 
 use std::sync::Arc;
@@ -60,7 +61,8 @@ pub(super) fn check(
         return Err(checker.wrongs);
     }
     let functions = checker.functions.into_iter().flatten().collect();
-    let program = Program { body, slots: checker.slots.len(), functions };
+    let (slots, places) = (checker.slots.len(), checker.places);
+    let program = Program { body, slots, functions, places };
     Ok((program, checker.reads))
 }
 
@@ -112,6 +114,8 @@ struct Checker {
     /// Whether this is in `checked` or `unchecked`.
     overflow: Overflow,
     reads: Reads,
+    /// Whether a token is asked where it is.
+    places: bool,
 }
 
 impl Typed {

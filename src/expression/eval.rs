@@ -17,9 +17,11 @@ pub(super) use convert::{cast, default_of, numeric, unboxed};
 use self::node::{Body, Node, NodeKind, Program, Text};
 use super::library::display;
 use super::scope::{ContextMember, Scope};
+use super::types::Type;
 use super::value::Value;
 use super::value::collection::{List, Record};
 use super::value::json::Json;
+use super::value::placed::Placed;
 use super::value::thrown::Thrown;
 
 /// The most steps of one evaluation. A step is a node, or [`STEP_BYTES`] of text that a member
@@ -80,7 +82,7 @@ impl<'s> Machine<'s> {
             Value::Function(_) => {
                 Err(Thrown::invalid_operation("A lambda cannot be the result of an expression."))
             }
-            other => Ok(other),
+            other => Ok(if program.places { unplaced(other) } else { other }),
         });
         result.map_err(|thrown| (thrown, self.thrown_at.unwrap_or(0)))
     }
@@ -203,7 +205,7 @@ impl<'s> Machine<'s> {
             }
             NodeKind::Convert { value, to, boxed } => {
                 let value = self.value(value)?;
-                if *boxed { unboxed(value, to) } else { convert::convert(value, to) }
+                self.converted(value, to, *boxed)
             }
             NodeKind::As(operand, to) => {
                 let value = self.value(operand)?;
@@ -239,6 +241,14 @@ impl<'s> Machine<'s> {
             NodeKind::Update(update) => self.update(update),
             NodeKind::Out(_) => Ok(Value::Null),
         }
+    }
+
+    fn converted(&self, value: Value, to: &Type, boxed: bool) -> Result<Value, Thrown> {
+        let made = if boxed { unboxed(value, to) } else { convert::convert(value, to) }?;
+        Ok(match made {
+            Value::Json(json) if self.program.places => Value::Token(Arc::new(Placed::root(json))),
+            other => other,
+        })
     }
 
     fn creation(&mut self, node: &'s Node) -> Result<Value, Thrown> {
@@ -345,6 +355,17 @@ impl<'s> Machine<'s> {
     /// The request this runs for.
     pub(super) fn scope(&mut self) -> &mut dyn Scope {
         self.scope
+    }
+}
+
+/// The value as it leaves the evaluation: tokens without their places.
+fn unplaced(value: Value) -> Value {
+    match value {
+        Value::List(list) if list.snapshot().iter().any(|item| matches!(item, Value::Token(_))) => {
+            let items = list.snapshot().into_iter().map(Value::without_place);
+            Value::sequence(items.collect())
+        }
+        other => other.without_place(),
     }
 }
 

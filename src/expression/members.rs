@@ -45,6 +45,7 @@ pub(super) enum MemberKind {
 
 /// A member of a type. Signatures are written as in C#, with `T`, `K` and `V` for the type's own
 /// arguments, and the member's own ones in angle brackets after its name.
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing of a row of a table")]
 pub(super) struct Member {
     pub(super) name: &'static str,
     pub(super) kind: MemberKind,
@@ -58,6 +59,8 @@ pub(super) struct Member {
     volatile: bool,
     /// Whether it does the same however much its object holds.
     brief: bool,
+    /// Whether it asks a token where it is.
+    places: bool,
 }
 
 /// How a member is run. The value it belongs to is argument 0, static members have none.
@@ -93,6 +96,7 @@ impl Member {
             accepts_null: false,
             volatile: false,
             brief: false,
+            places: false,
         }
     }
 
@@ -118,6 +122,13 @@ impl Member {
     const fn brief(mut self) -> Self {
         self.pure = false;
         self.brief = true;
+        self
+    }
+
+    /// Marks what asks a token where it is.
+    const fn placed(mut self) -> Self {
+        self.pure = false;
+        self.places = true;
         self
     }
 
@@ -147,6 +158,11 @@ impl Member {
     /// Whether it may be called on null, as extension methods may.
     pub(super) const fn takes_null(&self) -> bool {
         self.accepts_null
+    }
+
+    /// Whether it asks a token where it is.
+    pub(super) const fn asks_for_places(&self) -> bool {
+        self.places
     }
 
     /// Whether it costs the same however much its object holds.
@@ -197,6 +213,19 @@ pub(super) fn linq(element: &Type, name: &str) -> Vec<Candidate> {
     let named = tables::linq().filter(|member| member.bare_name() == name);
     let bound = || vec![("T", element.clone())];
     named.map(|member| Candidate { member, bound: bound(), distance: 0, is_linq: true }).collect()
+}
+
+/// Whether this is a method of LINQ.
+pub(super) fn is_linq(member: &'static Member) -> bool {
+    tables::linq().any(|known| std::ptr::eq(known, member))
+}
+
+/// Whether a member called `name` of a type that is not known may ask a token where it is.
+pub(super) fn may_ask_for_places(name: &str) -> bool {
+    let token = Type::Class(super::types::Class::JToken);
+    candidates(&token, name, &[MemberKind::Property, MemberKind::Method])
+        .iter()
+        .any(|found| found.member.places)
 }
 
 /// The names of the members of `ty`, for remedies.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rust_decimal::Decimal;
 
+use self::cipher::{Rsa, Symmetric, Transform};
 use self::collection::keyed::{Map, Set};
 use self::collection::{Grouping, List, Pair, Record};
 use self::crypto::{Encoding, Hasher};
@@ -24,6 +25,7 @@ use self::json::Json;
 use self::matched::{Group, Match, Pattern};
 use self::message::{BasicCredentials, Body, Jwt, Response};
 use self::moment::{DateTime, DateTimeOffset, TimeSpan};
+use self::placed::Placed;
 use self::thrown::{ExceptionKind, Thrown};
 use self::web::Uri;
 use self::writer::{Random, StringBuilder};
@@ -36,10 +38,12 @@ pub mod moment;
 pub mod key;
 pub mod collection;
 pub mod json;
+pub mod placed;
 pub mod xml;
 pub mod matched;
 pub mod message;
 pub mod web;
+pub mod cipher;
 pub mod crypto;
 pub mod writer;
 pub mod x509;
@@ -93,6 +97,8 @@ pub enum Value {
     Guid(u128),
     /// `JToken` and its kinds.
     Json(Json),
+    /// The same where an expression asks for places; never a result of one.
+    Token(Arc<Placed>),
     /// `XElement`, `XDocument`, `XAttribute`.
     Xml(Xml),
     /// `List<T>`, `T[]`, `Queue<T>`, `Stack<T>` and what LINQ gives back.
@@ -123,6 +129,12 @@ pub enum Value {
     Random(Arc<Random>),
     /// A hash or keyed hash object, such as `HMACSHA256`.
     Hasher(Arc<Hasher>),
+    /// `SymmetricAlgorithm`: `Aes` or `TripleDES`.
+    Symmetric(Arc<Symmetric>),
+    /// `ICryptoTransform`.
+    Transform(Arc<Transform>),
+    /// `RSA`.
+    Rsa(Arc<Rsa>),
     /// `System.Text.Encoding`.
     Encoding(Encoding),
     /// `X509Certificate2`, or something of one.
@@ -191,6 +203,15 @@ impl Value {
         matches!(self, Self::Null)
     }
 
+    /// The token without its place.
+    #[must_use]
+    pub fn without_place(self) -> Self {
+        match self {
+            Self::Token(token) => Self::Json(token.json.clone()),
+            other => other,
+        }
+    }
+
     /// The full .NET name of the type, as `GetType().FullName` and cast errors say it.
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -212,6 +233,7 @@ impl Value {
             Self::TimeSpan(_) => "System.TimeSpan",
             Self::Guid(_) => "System.Guid",
             Self::Json(json) => json.type_name(),
+            Self::Token(token) => token.json.type_name(),
             Self::Xml(xml) => xml.type_name(),
             Self::List(list) => list.type_name(),
             Self::Map(_) => "System.Collections.Generic.Dictionary`2",
@@ -227,6 +249,9 @@ impl Value {
             Self::IpAddress(_) => "System.Net.IPAddress",
             Self::Random(_) => "System.Random",
             Self::Hasher(hasher) => hasher.type_name(),
+            Self::Symmetric(_) => "System.Security.Cryptography.Aes",
+            Self::Transform(_) => "System.Security.Cryptography.ICryptoTransform",
+            Self::Rsa(_) => "System.Security.Cryptography.RSA",
             Self::Encoding(encoding) => encoding.type_name(),
             Self::X509(x509) => x509.type_name(),
             Self::Jwt(_) => "Jwt",

@@ -154,7 +154,14 @@ impl Checker {
         let ty = item.unwrap_or_else(|| self.best_type(&typed, span));
         let nodes = typed.into_iter().map(|typed| self.coerce(typed, &ty, "the item")).collect();
         if let Some(length) = length {
-            self.value(length);
+            let typed = self.value(length);
+            let wanted = typed.node.constant().and_then(|length| length.int().ok());
+            let is_length =
+                wanted.and_then(|wanted| usize::try_from(wanted).ok()) == Some(items.len());
+            if wanted.is_some() && !is_length {
+                let message = format!("there are {} items, not as many as written", items.len());
+                self.wrong(&typed.span, message, Some("leave out the length".to_owned()));
+            }
         }
         Typed::new(NodeKind::Array(nodes), ty.array(), span)
     }

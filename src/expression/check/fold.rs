@@ -54,7 +54,8 @@ impl Checker {
             return typed;
         }
         let Typed { node, ty, span } = typed;
-        let program = Program { body: Body::Value(node), slots: 0, functions: Vec::new() };
+        let body = Body::Value(node);
+        let program = Program { body, slots: 0, functions: Vec::new(), places: false };
         let computed = Machine::new(&program, &mut NoRequest).run();
         match (computed, program.body) {
             (Ok(value), _) if can_be_kept(&value) => Self::kept(value, ty, &span),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::statement::does_something;
 use super::{Checker, Frame, LocalSignature, Meaning, Typed};
 use crate::expression::ast::statement::{LocalFunction, Statement, StatementKind};
 use crate::expression::ast::{Expr, LambdaBody, Parameter, Span};
@@ -70,6 +71,10 @@ impl Checker {
     ) -> (Body, Type) {
         match body {
             LambdaBody::Value(value) => {
+                if wanted == Some(Type::Void) && !does_something(value) {
+                    let message = "the lambda computes a value and does nothing with it";
+                    self.wrong(&value.span, message, None);
+                }
                 let hint = wanted.clone().unwrap_or(Type::Unknown);
                 let typed = self.value_for(value, &hint);
                 let found = typed.ty.clone();

@@ -1,7 +1,7 @@
 //! Operators: which types they take, and what they give.
 
 use super::{Checker, Typed, constant};
-use crate::expression::ast::{BinaryOperator, Expr, Overflow, Span, UnaryOperator};
+use crate::expression::ast::{BinaryOperator, Expr, Overflow, Span};
 use crate::expression::eval::node::{Node, NodeKind};
 use crate::expression::types::{Class, Type, common, explicit, implicit};
 use crate::expression::value::Value;
@@ -130,57 +130,6 @@ impl Checker {
         Typed::new(NodeKind::Concat(parts), Type::String, span)
     }
 
-    pub(super) fn unary(&mut self, operator: UnaryOperator, operand: &Expr, span: &Span) -> Typed {
-        let typed = self.value(operand);
-        let bare = typed.ty.bare().clone();
-        let result = match operator {
-            _ if bare.is_open() => Some(bare.clone()),
-            UnaryOperator::Not => (bare == Type::Bool).then_some(Type::Bool),
-            UnaryOperator::Complement => bare.is_integer().then(|| widened(&bare)),
-            UnaryOperator::Plus => bare.is_number().then(|| widened(&bare)),
-            UnaryOperator::Minus => match &bare {
-                Type::UInt => Some(Type::Long),
-                Type::ULong => None,
-                Type::Class(Class::TimeSpan) => Some(bare.clone()),
-                other => other.is_number().then(|| widened(other)),
-            },
-        };
-        // The smallest `int` and `long` are written as the negation of what fits no `int`.
-        if operator == UnaryOperator::Minus
-            && let Some(Value::UInt(2_147_483_648)) = typed.node.constant()
-        {
-            return Typed::constant(Value::Int(i32::MIN), Type::Int, span);
-        }
-        if operator == UnaryOperator::Minus
-            && let Some(Value::ULong(9_223_372_036_854_775_808)) = typed.node.constant()
-        {
-            return Typed::constant(Value::Long(i64::MIN), Type::Long, span);
-        }
-        let Some(result) = result else {
-            let symbol = match operator {
-                UnaryOperator::Plus => "+",
-                UnaryOperator::Minus => "-",
-                UnaryOperator::Not => "!",
-                UnaryOperator::Complement => "~",
-            };
-            let remedy = (bare == Type::Object && operator == UnaryOperator::Not)
-                .then(|| "cast it: `!(bool)…`".to_owned());
-            self.wrong(span, format!("`{symbol}` cannot be used on {}", typed.ty), remedy);
-            return Typed::unknown(span);
-        };
-        let lifted = matches!(typed.ty, Type::Nullable(_));
-        let result = if lifted { result.nullable() } else { result };
-        if operator == UnaryOperator::Minus
-            && self.overflow == Overflow::Checked
-            && bare.is_integer()
-        {
-            let zero = Node::new(NodeKind::Constant(Value::Int(0)), span.start);
-            let operands = Box::new([zero, typed.node]);
-            return Typed::new(NodeKind::Checked(BinaryOperator::Subtract, operands), result, span);
-        }
-        Typed::new(NodeKind::Unary(operator, Box::new(typed.node)), result, span)
-    }
-
     /// `a ?? b ?? c`
     pub(super) fn coalesce(&mut self, parts: &[Expr], wanted: &Type, span: &Span) -> Typed {
         let mut typed: Vec<Typed> = Vec::new();
@@ -198,6 +147,11 @@ impl Checker {
     }
 
     fn coalesce_two(&mut self, left: Typed, right: Typed, span: &Span) -> Typed {
+        if left.ty == Type::Null && right.ty.is_value() {
+            let message = format!("`??` cannot be used on null and {}", right.ty);
+            self.wrong(&left.span, message, Some("leave out `null ??`".to_owned()));
+            return right;
+        }
         if left.ty.is_value() && !matches!(left.ty, Type::Nullable(_)) {
             let message = format!("{} is never null, so `??` has no use", left.ty);
             self.wrong(&left.span, message, Some("leave out `??` and what follows".to_owned()));
@@ -342,7 +296,7 @@ fn promoted(one: &Type, other: &Type) -> Option<Type> {
 }
 
 /// What a single integer is computed in.
-fn widened(ty: &Type) -> Type {
+pub(super) fn widened(ty: &Type) -> Type {
     match ty {
         Type::Char | Type::Byte => Type::Int,
         other => other.clone(),

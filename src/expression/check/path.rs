@@ -166,6 +166,7 @@ impl Checker {
     fn property(&mut self, mut walk: Walk, name: &Name, conditional: bool) -> Walk {
         let at = name.span.start;
         if walk.ty.is_open() {
+            self.places |= members::may_ask_for_places(&name.text);
             let step = Step::Dynamic {
                 name: (&*name.text).into(),
                 how: How::Get,
@@ -200,6 +201,7 @@ impl Checker {
         let name = called.name;
         if walk.ty.is_open() {
             let arguments = self.dynamic_arguments(arguments);
+            self.places |= members::may_ask_for_places(&name.text);
             let (name, types) = ((&*name.text).into(), called.types);
             let step = Step::Dynamic { name, how: How::Call, arguments, types };
             walk.push(step, conditional, at, Type::Unknown);
@@ -221,6 +223,11 @@ impl Checker {
             return walk.lost();
         };
         self.note(&receiver, resolved.member);
+        let summed = resolved.result.bare();
+        if name.text.as_ref() == "Sum" && !summed.is_number() && !summed.is_open() {
+            let message = format!("{summed} cannot be summed up");
+            self.wrong(&called.span, message, Some("choose a number: `.Sum(x => …)`".to_owned()));
+        }
         if resolved.member.bare_name() == "ToString"
             && let Type::Enumeration(of) = receiver.bare()
         {
@@ -282,6 +289,7 @@ impl Checker {
     /// Remembers what using a member says about the whole expression.
     fn note(&mut self, owner: &Type, member: &Member) {
         self.reads.effects |= member.is_volatile();
+        self.places |= member.asks_for_places();
         if let Run::Context(part) = member.run {
             self.reads.response |= part == ContextMember::Response;
         }

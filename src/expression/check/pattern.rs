@@ -6,6 +6,14 @@ use crate::expression::eval::node::{self, NodeKind, Test};
 use crate::expression::types::{Type, common, explicit, named, named_generic};
 use crate::expression::value::Value;
 
+/// What the cases of a switch have taken so far.
+#[derive(Default)]
+pub(super) struct Seen {
+    constants: Vec<Value>,
+    types: Vec<Type>,
+    pub(super) default: bool,
+}
+
 impl Checker {
     /// `operand is pattern`
     pub(super) fn is(&mut self, operand: &Expr, pattern: &Pattern, span: &Span) -> Typed {
@@ -118,18 +126,35 @@ impl Checker {
         Typed::new(NodeKind::Switch(Box::new(value), arms), result, span)
     }
 
-    /// The pattern of a `case`; a constant may be there only once.
-    pub(super) fn case(&mut self, pattern: &Pattern, ty: &Type, seen: &mut Vec<Value>) -> Test {
+    /// The pattern of a `case`; a constant may be there only once, and nothing after its type.
+    pub(super) fn case(
+        &mut self,
+        pattern: &Pattern,
+        guarded: bool,
+        ty: &Type,
+        seen: &mut Seen,
+    ) -> Test {
         let test = self.test(pattern, ty);
+        if let (Test::Type(wanted, _), Pattern::Type { of, .. }) = (&test, pattern) {
+            if seen.types.contains(wanted) {
+                let message = format!("a case before this takes every {wanted}");
+                self.wrong(&of.span, message, None);
+            }
+            if !guarded {
+                seen.types.push(wanted.clone());
+            }
+        }
         if let (Test::Equal(node), Pattern::Value(value)) = (&test, pattern)
             && let Some(constant) = node.constant()
         {
             let same =
                 |known: &Value| crate::expression::library::operators::equal(known, constant);
-            if seen.iter().any(same) {
+            if seen.constants.iter().any(same) {
                 self.wrong(&value.span, "this case was there before", None);
             }
-            seen.push(constant.clone());
+            if !guarded {
+                seen.constants.push(constant.clone());
+            }
         }
         test
     }

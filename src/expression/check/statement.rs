@@ -1,6 +1,7 @@
 //! Statements.
 
-use super::Checker;
+use super::pattern::Seen;
+use super::{Checker, Meaning};
 use crate::expression::ast::statement::{self as written, Block, StatementKind};
 use crate::expression::ast::{DeclaredType, Expr, ExprKind, LinkKind, Name, Span};
 use crate::expression::eval::node::{self, Node, Statement};
@@ -109,11 +110,25 @@ impl Checker {
             StatementKind::Using { resource, body } => self.scoped(|checker| {
                 let mut checked = Vec::new();
                 checker.statement(resource, &mut checked);
+                checker.disposable(resource);
                 checked.push(checker.inner(body));
                 Statement::Block(checked)
             }),
         };
         out.push(checked);
+    }
+
+    /// Refuses what `using` cannot give back.
+    fn disposable(&mut self, resource: &written::Statement) {
+        let StatementKind::Declaration(declaration) = &resource.kind else { return };
+        for (name, _) in &declaration.variables {
+            if let Some(Meaning::Variable { ty, .. }) = self.lookup(&name.text)
+                && (ty.is_value() || *ty == Type::String)
+            {
+                let message = format!("{ty} holds nothing that `using` could give back");
+                self.wrong(&resource.span, message, Some("leave out `using`".to_owned()));
+            }
+        }
     }
 
     fn jump(&mut self, is_break: bool, span: &Span) -> Statement {
@@ -140,16 +155,8 @@ impl Checker {
     /// An expression for what it does.
     fn effect(&mut self, expr: &Expr) -> Node {
         let typed = self.value(expr);
-        let does = match &expr.kind {
-            ExprKind::Assign { .. }
-            | ExprKind::Step { .. }
-            | ExprKind::New { .. }
-            | ExprKind::Wrong => true,
-            ExprKind::Path { links, .. } => {
-                matches!(links.last().map(|link| &link.kind), Some(LinkKind::Call(_)))
-            }
-            _ => typed.ty == Type::Unknown && typed.node.constant().is_some(),
-        };
+        let quiet = typed.ty == Type::Unknown && typed.node.constant().is_some();
+        let does = quiet || does_something(expr);
         if !does {
             let message = "this computes a value and does nothing with it";
             let remedy = Some("assign it to a variable, or return it".to_owned());
@@ -205,14 +212,20 @@ impl Checker {
         let ty = value.ty.clone();
         let value = self.converted(value, &Type::Object);
         self.switches = self.switches.saturating_add(1);
-        let mut seen = Vec::new();
+        let mut seen = Seen::default();
         let sections = sections
             .iter()
             .map(|section| {
                 let section_span = section.body.span.clone();
                 let checked = self.scoped(|checker| {
                     let labels = section.labels.iter().map(|(pattern, guard)| {
-                        let test = pattern.as_ref().map(|p| checker.case(p, &ty, &mut seen));
+                        if pattern.is_none() && std::mem::replace(&mut seen.default, true) {
+                            let message = "a switch has one `default`, and it was there before";
+                            checker.wrong(&section_span, message, None);
+                        }
+                        let guarded = guard.is_some();
+                        let test = pattern.as_ref();
+                        let test = test.map(|p| checker.case(p, guarded, &ty, &mut seen));
                         (test, guard.as_ref().map(|guard| checker.condition(guard)))
                     });
                     let labels = labels.collect();
@@ -228,5 +241,20 @@ impl Checker {
             .collect();
         self.switches = self.switches.saturating_sub(1);
         Statement::Switch(value, sections)
+    }
+}
+
+/// Whether an expression may stand where only what it does counts.
+pub(super) fn does_something(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Assign { .. }
+        | ExprKind::Step { .. }
+        | ExprKind::New { .. }
+        | ExprKind::Throw(_)
+        | ExprKind::Wrong => true,
+        ExprKind::Path { links, .. } => {
+            matches!(links.last().map(|link| &link.kind), Some(LinkKind::Call(_)))
+        }
+        _ => false,
     }
 }

@@ -300,6 +300,9 @@ impl Checker {
                 remedy,
             );
         }
+        if typed.ty != Type::Null && !explicit(&typed.ty, to.bare()) {
+            self.wrong(span, format!("{} is never {to}", typed.ty), None);
+        }
         let value = Box::new(self.converted(typed, &Type::Object));
         Typed::new(NodeKind::As(value, to.bare().clone()), to, span)
     }

@@ -17,6 +17,11 @@ use crate::expression::value::{Value, bounded_items};
 
 /// `value` as a `to`.
 pub(super) fn convert(value: Value, to: &Type) -> Result<Value, Thrown> {
+    if let Value::Token(token) = &value {
+        // As another kind of token it stays where it is.
+        let converted = convert(Value::Json(token.json.clone()), to)?;
+        return Ok(if matches!(converted, Value::Json(_)) { value } else { converted });
+    }
     if let Value::Xml(Xml::Node(node)) = &value
         && matches!(node.kind(), Kind::Element | Kind::Attribute)
         && is_read_from_xml(to)
@@ -128,7 +133,7 @@ fn checked(value: Value, to: &Type) -> Result<Value, Thrown> {
 /// `(to)value` where nothing is known of the value: an `int` in an `object` is no `long`.
 pub(in crate::expression) fn unboxed(value: Value, to: &Type) -> Result<Value, Thrown> {
     match numeric(to) {
-        Some(target) => convert::unbox(&value, target),
+        Some(target) => convert::unbox(&value.without_place(), target),
         None if *to == Type::Bool && value.is_null() => Err(Thrown::null_reference()),
         None => convert(value, to),
     }

@@ -18,6 +18,8 @@ pub(in crate::expression) struct Program {
     pub(in crate::expression) slots: usize,
     /// Lambdas and local functions.
     pub(in crate::expression) functions: Vec<Function>,
+    /// Whether it asks tokens where they are, which then have to know it.
+    pub(in crate::expression) places: bool,
 }
 
 /// A lambda or a local function.

@@ -21,6 +21,10 @@ pub(in crate::expression) fn binary(
     if let Some(result) = usual(operator, left, right) {
         return Ok(result);
     }
+    if matches!(left, Value::Token(_)) || matches!(right, Value::Token(_)) {
+        let (left, right) = (left.clone().without_place(), right.clone().without_place());
+        return binary(operator, &left, &right);
+    }
     // Tokens come here only where nothing is known of them before: they stand for what they hold.
     let is_equality = matches!(operator, Op::Equal | Op::NotEqual);
     match (left, right) {
@@ -97,7 +101,11 @@ pub(in crate::expression) fn exact(value: Value, to: &Type) -> Result<Value, Thr
         // What a double cannot tell from the bound of a `long` is past it.
         (None, Some(before)) => {
             let inside = before.abs() < 18_446_744_073_709_551_616.0;
-            #[expect(clippy::cast_possible_truncation, reason = "it was found to be inside")]
+            #[expect(
+                clippy::as_conversions,
+                clippy::cast_possible_truncation,
+                reason = "it was found to be inside"
+            )]
             let as_whole = before as i128;
             inside && as_whole == after
         }

@@ -1,13 +1,20 @@
 //! Paths: members, calls and indexers, one after the other.
 
+use std::sync::Arc;
+
 use super::node::{Access, How, Link, Node, NodeKind, Step};
 use super::{Machine, weight};
-use crate::expression::library::json::access;
-use crate::expression::members::{self, Call, Member, Run};
-use crate::expression::types::{Type, type_of};
+use crate::expression::library::json::{access, placed};
+use crate::expression::members::{self, Call, Member, MemberKind, Run};
+use crate::expression::types::{Type, is_instance, type_of};
 use crate::expression::value::Value;
+use crate::expression::value::collection::ListKind;
 use crate::expression::value::json::Json;
+use crate::expression::value::placed::Placed;
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
+
+/// How many items are looked at in one step where a token is no longer where it was.
+const SEARCHED_PER_STEP: usize = 4;
 
 impl<'s> Machine<'s> {
     pub(super) fn path(&mut self, first: &'s Node, links: &'s [Link]) -> Result<Value, Thrown> {
@@ -103,6 +110,62 @@ impl<'s> Machine<'s> {
         let looked_at = looked_at.unwrap_or_default();
         let weight = looked_at.iter().map(weight).fold(1, u64::saturating_add);
         self.step(weight)?;
+        if self.program.places {
+            return self.run_placed(member, arguments, types);
+        }
+        self.run_bare(member, arguments, types)
+    }
+
+    /// Runs a member where tokens know their places: those that ask for places and collections
+    /// get them, all others get tokens without.
+    fn run_placed(
+        &mut self,
+        member: &'static Member,
+        arguments: &[Value],
+        types: &[Type],
+    ) -> Result<(Value, Vec<Value>), Thrown> {
+        let of_token = matches!(arguments.first(), Some(Value::Token(_)));
+        if let Some(Value::Token(token)) = arguments.first() {
+            let rest = arguments.get(1..).unwrap_or_default();
+            if member.asks_for_places() {
+                let width = token.search_width() / SEARCHED_PER_STEP;
+                self.step(u64::try_from(width).unwrap_or(u64::MAX))?;
+            }
+            let leads = matches!(
+                member.kind,
+                MemberKind::Property | MemberKind::Method | MemberKind::Index
+            );
+            let plain = leads && !member.asks_for_places() && !members::is_linq(member);
+            if plain && let Some(found) = reached(member, token, rest, types)? {
+                self.charge(&found)?;
+                return Ok((found, Vec::new()));
+            }
+        }
+        let keeps = member.asks_for_places() || keeps_tokens(arguments.first(), member);
+        let bare: Vec<Value>;
+        let given = if keeps {
+            arguments
+        } else {
+            bare = arguments.iter().map(without_places).collect();
+            &bare
+        };
+        let (result, outs) = self.run_bare(member, given, types)?;
+        // What came out of a token without its place is the root of a tree of its own.
+        let result = match result {
+            Value::Json(json) if !of_token || json.is_container() => {
+                Value::Token(Arc::new(Placed::root(json)))
+            }
+            other => other,
+        };
+        Ok((result, outs))
+    }
+
+    fn run_bare(
+        &mut self,
+        member: &'static Member,
+        arguments: &[Value],
+        types: &[Type],
+    ) -> Result<(Value, Vec<Value>), Thrown> {
         let (result, outs) = match member.run {
             Run::Pure(run) => (run(arguments)?, Vec::new()),
             Run::Context(part) => (self.context(part), Vec::new()),
@@ -135,12 +198,19 @@ impl<'s> Machine<'s> {
         {
             return Ok(value.clone());
         }
-        if let (Value::Json(token @ Json::Object(_)), How::Get | How::Set) = (receiver, how) {
+        let unplaced = receiver.clone().without_place();
+        if let (Value::Json(token @ Json::Object(_)), How::Get | How::Set) = (&unplaced, how) {
             // The members of an object come before those of its class, as Json.NET has it.
             let key = Value::text(name);
             return match (how, all.get(1)) {
-                (How::Set, Some(value)) => access::set(token, &key, value).map(|()| Value::Null),
-                _ => access::get(token, &key),
+                (How::Set, Some(value)) => {
+                    let value = value.clone().without_place();
+                    access::set(token, &key, &value).map(|()| Value::Null)
+                }
+                _ => match receiver {
+                    Value::Token(token) => Ok(token.member(name).map_or(Value::Null, Value::Token)),
+                    _ => access::get(token, &key),
+                },
             };
         }
         let receiver = type_of(receiver);
@@ -160,6 +230,54 @@ impl<'s> Machine<'s> {
             all.push(parameter.default.clone().unwrap_or_default());
         }
         self.run_member(member, &all, types).map(|(result, _)| result)
+    }
+}
+
+/// What a member that leads from a token to others gives, with their places.
+fn reached(
+    member: &Member,
+    token: &Arc<Placed>,
+    arguments: &[Value],
+    types: &[Type],
+) -> Result<Option<Value>, Thrown> {
+    let name = member.bare_name();
+    match types.first() {
+        None => placed::reached(name, token, arguments),
+        Some(wanted) if name == "Children" => {
+            let mut kept: Vec<Value> = token.children().into_iter().map(Value::Token).collect();
+            kept.retain(|child| is_instance(child, wanted));
+            Ok(Some(Value::sequence(kept)))
+        }
+        Some(_) => Ok(None),
+    }
+}
+
+/// A value for a member that does not ask for places; a list with such tokens is copied.
+fn without_places(value: &Value) -> Value {
+    if let Value::List(list) = value
+        && matches!(list.kind(), ListKind::Array | ListKind::Sequence)
+    {
+        let items = list.snapshot();
+        if items.iter().any(|item| matches!(item, Value::Token(_))) {
+            return Value::array(items.into_iter().map(Value::without_place).collect());
+        }
+    }
+    value.clone().without_place()
+}
+
+/// Whether a member of `receiver` keeps the tokens that it is given: collections do, and LINQ.
+fn keeps_tokens(receiver: Option<&Value>, member: &'static Member) -> bool {
+    let of_value = matches!(member.kind, MemberKind::Method | MemberKind::SetIndex);
+    // `new JObject(…)` takes tokens into a tree of its own, `new List<JToken>(…)` keeps them.
+    let constructs =
+        member.kind == MemberKind::Constructor && !member.parameters.contains("params");
+    match receiver {
+        Some(Value::List(_) | Value::Map(_) | Value::Set(_) | Value::Grouping(_)) => {
+            of_value || constructs
+        }
+        // LINQ over a token; its own members were looked at before.
+        Some(Value::Token(_)) => members::is_linq(member),
+        _ => false,
     }
 }
 

@@ -14,6 +14,9 @@ impl<'s> Machine<'s> {
                 let wanted = self.value(node)?;
                 // A value in an `object` has its type: 5 is no 5L. A token stands for its value.
                 match value {
+                    Value::Token(token) => {
+                        operators::equal(&Value::Json(token.json.clone()), &wanted)
+                    }
                     Value::Json(_) => operators::equal(value, &wanted),
                     _ => operators::equals(value, &wanted),
                 }

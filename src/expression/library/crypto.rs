@@ -9,6 +9,9 @@ use openssl::symm::{self, Cipher};
 use crate::expression::value::crypto::{Algorithm, Hasher};
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
 
+pub mod rsa;
+pub mod symmetric;
+
 const fn digest(algorithm: Algorithm) -> fn() -> MessageDigest {
     match algorithm {
         Algorithm::Md5 => MessageDigest::md5,

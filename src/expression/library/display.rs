@@ -44,6 +44,7 @@ fn written(value: &Value, depth: usize) -> Result<String, Thrown> {
         Value::TimeSpan(span) => span::text(*span),
         Value::Guid(guid) => guid_text(*guid),
         Value::Json(token) => json::text(token)?,
+        Value::Token(token) => json::text(&token.json)?,
         Value::Xml(node) => xml::text(node)?,
         Value::Pair(pair) => {
             format!("[{}, {}]", written(&pair.key, depth)?, written(&pair.value, depth)?)
@@ -81,6 +82,7 @@ pub fn formatted(value: &Value, format: &str) -> Result<Arc<str>, Thrown> {
         Value::DateTimeOffset(moment) => date::date_time_offset(*moment, format)?,
         Value::TimeSpan(span) => span::format(*span, format)?,
         Value::Guid(guid) => guid_format(*guid, format)?,
+        Value::Token(token) => return formatted(&Value::Json(token.json.clone()), format),
         Value::Json(token) => match json::convert::simple(token) {
             Some(Value::String(text)) => return Ok(text),
             Some(simple) => return formatted(&simple, format),

@@ -10,6 +10,7 @@ pub mod access;
 pub mod convert;
 pub mod merge;
 pub mod path;
+pub mod placed;
 pub mod read;
 pub mod write;
 

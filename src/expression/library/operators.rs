@@ -242,6 +242,12 @@ pub fn compare(left: &Value, right: &Value) -> Result<Option<Ordering>, Thrown> 
 /// How `OrderBy`, `Sort`, `Min` and `CompareTo` order values: `null` first, strings as the
 /// invariant culture does, tokens by what they hold.
 pub fn order(left: &Value, right: &Value) -> Result<Ordering, Thrown> {
+    if let Value::Token(one) = left {
+        return order(&Value::Json(one.json.clone()), right);
+    }
+    if let Value::Token(other) = right {
+        return order(left, &Value::Json(other.json.clone()));
+    }
     if let (Value::Json(one), _) = (left, right)
         && let Some(simple) = super::json::convert::simple(one)
     {

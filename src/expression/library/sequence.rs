@@ -34,6 +34,7 @@ pub fn items(value: &Value) -> Result<Vec<Value>, Thrown> {
         Value::Json(token @ (Json::Object(_) | Json::Array(_) | Json::Property(_))) => {
             json::access::children(token)
         }
+        Value::Token(token) => token.children().into_iter().map(Value::Token).collect(),
         Value::Match(found) => {
             found.groups.iter().map(|group| Value::Group(std::sync::Arc::clone(group))).collect()
         }

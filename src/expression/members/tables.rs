@@ -12,7 +12,12 @@ mod math;
 mod moment;
 mod span;
 mod json;
+mod cipher;
 mod collection;
+mod convert;
+mod places;
+mod tokens;
+mod queue;
 mod linq;
 mod joins;
 mod array;
@@ -77,7 +82,7 @@ pub(super) fn of(ty: &Type) -> Vec<Listed> {
     }
     if let Some(element) = ty.element() {
         if matches!(element, Type::Class(class) if class.is_json()) {
-            listed.push(Listed::own(json::TOKENS, Vec::new()));
+            listed.push(Listed::own(tokens::TOKENS, Vec::new()));
         }
         if let Type::Class(class) = element {
             let lists = [
@@ -121,11 +126,11 @@ fn own(ty: &Type) -> &'static [&'static [Member]] {
         Type::Array(item) if **item == Type::Byte => &[collection::ARRAY, builder::BYTES],
         Type::Array(_) => &[collection::ARRAY],
         Type::List(_) => &[collection::LIST],
-        Type::Queue(_) => &[collection::QUEUE],
-        Type::Stack(_) => &[collection::STACK],
+        Type::Queue(_) => &[queue::QUEUE],
+        Type::Stack(_) => &[queue::STACK],
         Type::Set(_) => &[collection::SET],
         Type::Map(..) => &[collection::MAP],
-        Type::Collection(_) => &[collection::COLLECTION],
+        Type::Collection(_) => &[queue::COLLECTION],
         Type::Sequence(item) if matches!(**item, Type::Grouping(..)) => &[collection::LOOKUP],
         Type::Pair(..) => &[collection::PAIR],
         Type::Grouping(..) => &[collection::GROUPING],
@@ -165,6 +170,7 @@ fn class_members(class: Class) -> &'static [&'static [Member]] {
         Class::MatchedParameters => &[lookup::MATCHED_PARAMETERS],
         Class::Url => &[context::URL],
         Class::OriginalUrl => &[context::ORIGINAL_URL],
+        Class::ServiceUrl => &[other::SERVICE_URL],
         Class::PrivateEndpoint => &[context::PRIVATE_ENDPOINT],
         Class::ContextResponse => &[context::RESPONSE],
         Class::ResponseBody => &[lookup::RESPONSE_BODY],
@@ -190,7 +196,7 @@ fn class_members(class: Class) -> &'static [&'static [Member]] {
 
 fn library_members(class: Class) -> &'static [&'static [Member]] {
     match class {
-        Class::JToken => &[json::TOKEN],
+        Class::JToken => &[json::TOKEN, places::PLACES],
         Class::JContainer => &[json::CONTAINER],
         Class::JObject => &[json::OBJECT],
         Class::JArray => &[json::ARRAY],
@@ -204,7 +210,7 @@ fn library_members(class: Class) -> &'static [&'static [Member]] {
         Class::TimeZoneInfo => &[span::ZONE],
         Class::Guid => &[number::GUID, number::FORMATTED],
         Class::Uri => &[other::URI],
-        Class::Convert => &[number::CONVERT],
+        Class::Convert => &[convert::CONVERT],
         Class::Math => &[
             math::MATH,
             number::MATH_MAX,
@@ -255,6 +261,22 @@ fn library_members(class: Class) -> &'static [&'static [Member]] {
         Class::XCData => &[xml::DATA],
         Class::XComment => &[xml::COMMENT],
         Class::XDeclaration => &[xml::DECLARATION],
+        other => security_members(other),
+    }
+}
+
+fn security_members(class: Class) -> &'static [&'static [Member]] {
+    match class {
+        Class::Symmetric => &[cipher::SYMMETRIC],
+        Class::Aes | Class::AesManaged | Class::AesProvider | Class::Rijndael => &[cipher::AES],
+        Class::TripleDes => &[cipher::TRIPLE_DES],
+        Class::CryptoTransform => &[cipher::TRANSFORM],
+        Class::Rsa => &[cipher::RSA],
+        Class::RsaProvider => &[cipher::RSA_PROVIDER],
+        Class::RsaParameters => &[cipher::RSA_PARAMETERS],
+        Class::HashName => &[cipher::HASH_NAME],
+        Class::SignaturePadding => &[cipher::SIGNATURE_PADDING],
+        Class::EncryptionPadding => &[cipher::ENCRYPTION_PADDING],
         hash => other::hash(hash),
     }
 }

@@ -72,7 +72,12 @@ impl Parser {
         let mut variables = Vec::new();
         loop {
             let name = self.name("the name of a variable");
-            let value = self.eat("=").then(|| self.initial_value());
+            let is_given = self.eat("=");
+            if is_given && self.is_symbol("{") && matches!(declared, DeclaredType::Var) {
+                let message = "`var` cannot take its type from items alone";
+                self.wrong(self.span(), message, Some("write `new[] { … }`"));
+            }
+            let value = is_given.then(|| self.initial_value());
             variables.push((name, value));
             if !self.eat(",") {
                 break;

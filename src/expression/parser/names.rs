@@ -7,6 +7,9 @@ use super::Parser;
 /// How deep type arguments may lie in one another.
 const TYPES_DEEP_MAX: usize = 16;
 
+/// Types, and the names that they have as parts of a tuple.
+type NamedTypes = (Vec<TypeName>, Vec<Option<Box<str>>>);
+
 /// The keywords that name types.
 const TYPE_KEYWORDS: [&str; 17] = [
     "bool", "byte", "char", "decimal", "double", "dynamic", "float", "int", "long", "object",
@@ -155,26 +158,21 @@ impl Parser {
         read.map(|(types, _)| types)
     }
 
-    fn tuple_type(&mut self, deep: usize) -> Option<(Vec<TypeName>, Vec<Option<Box<str>>>)> {
+    fn tuple_type(&mut self, deep: usize) -> Option<NamedTypes> {
         self.type_list("(", ")", deep).filter(|(parts, _)| parts.len() > 1)
     }
 
     /// The types between `open` and `close`, and the names that the parts of a tuple have.
-    fn type_list(
-        &mut self,
-        open: &str,
-        close: &str,
-        deep: usize,
-    ) -> Option<(Vec<TypeName>, Vec<Option<Box<str>>>)> {
+    fn type_list(&mut self, open: &str, close: &str, deep: usize) -> Option<NamedTypes> {
         if !self.eat(open) {
             return None;
         }
         let (mut types, mut names) = (Vec::new(), Vec::new());
         loop {
             types.push(self.type_at(deep.saturating_add(1), true)?);
-            let named =
+            let is_named =
                 open == "(" && matches!(self.peek(), TokenKind::Word(word) if !is_reserved(word));
-            names.push(named.then(|| self.name("the name of a part").text));
+            names.push(is_named.then(|| self.name("the name of a part").text));
             if self.eat(close) {
                 return Some((types, names));
             }

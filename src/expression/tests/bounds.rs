@@ -28,6 +28,32 @@ fn nothing_runs_forever_or_grows_without_bound() {
 }
 
 #[test]
+fn what_looks_at_much_costs_much() {
+    let array = "JArray.Parse(\"[\" + string.Join(\",\", Enumerable.Repeat(1, 50000)) + \"]\")";
+    let removed = format!("@{{ foreach (var t in {array}.ToList()) {{ t.Remove(); }} return 1; }}");
+    for text in [
+        "@{ var b = new StringBuilder(new string('x', 10000000)); while (true) { b.Remove(0, 1); } }",
+        "@{ var b = new StringBuilder(new string('x', 10000000)); while (true) { var n = b.Length; } }",
+        "@{ var r = new StringReader(new string('x', 10000000)); while (true) { r.Read(); } }",
+        "@{ var m = Regex.Match(new string('x', 10000000), \"x\"); while (m.Success) { m = m.NextMatch(); } return 1; }",
+        "@{ var r = RSA.Create(); while (true) { try { r.ImportFromPem(\"x\"); } catch { } } }",
+        &removed,
+    ] {
+        let found = outcome(text);
+        assert!(found.starts_with("limit: ") && found.contains("steps"), "{text}: {found}");
+    }
+}
+
+#[test]
+fn a_long_way_down_a_document_is_given_back_without_recursion() {
+    let text = "@{ JToken t = new JObject(); for (int i = 0; i < 30000; i++) { var o = new JObject(); \
+                o[\"x\"] = t; t = o; } var n = 0; while (t[\"x\"] != null) { t = t[\"x\"]; n++; } \
+                return n + t.Parent.Type.ToString(); }";
+    let found = outcome(text);
+    assert!(found == "30000Property" || found.starts_with("limit: "), "{found}");
+}
+
+#[test]
 fn ten_thousand_brackets_are_a_fault() {
     for (open, close) in [("(", ")"), ("!", ""), ("(int)", ""), ("new[]{", "}"), ("x => ", "")] {
         let text = format!("@({}1{})", open.repeat(10_000), close.repeat(10_000));

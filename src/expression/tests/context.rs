@@ -163,6 +163,27 @@ fn what_is_read_is_known_at_load() {
 }
 
 #[test]
+fn the_service_url_is_a_url_of_apim_and_one_of_dotnet() {
+    for (text, expected) in [
+        ("@(context.Api.ServiceUrl.Host)", "orders.internal"),
+        ("@(context.Api.ServiceUrl.Scheme + context.Api.ServiceUrl.Port)", "http8080"),
+        ("@(context.Api.ServiceUrl.Path)", "/v2/base"),
+        ("@(context.Api.ServiceUrl.QueryString)", "?a=1&a=2"),
+        ("@(context.Api.ServiceUrl.Query[\"a\"][1])", "2"),
+        ("@(context.Api.ServiceUrl.Query.GetValueOrDefault(\"a\"))", "1,2"),
+        ("@(context.Api.ServiceUrl.ToString())", "http://orders.internal:8080/v2/base?a=1&a=2"),
+        ("@(context.Api.ServiceUrl.AbsolutePath)", "/v2/base"),
+        ("@(context.Api.ServiceUrl.Segments.Length)", "3"),
+        ("@(new Uri(context.Api.ServiceUrl, \"x\").AbsolutePath)", "/v2/x"),
+        ("@{ Uri url = context.Api.ServiceUrl; return url.Query; }", "?a=1&a=2"),
+    ] {
+        let service_url = Some("http://orders.internal:8080/v2/base?a=1&a=2");
+        let mut request = Request { service_url, ..Request::default() };
+        assert_eq!(outcome_on(text, &mut request), expected, "{text}");
+    }
+}
+
+#[test]
 fn constants_are_computed_at_load() {
     let constant = |text: &str| compile(text, Expected::Any).unwrap().constant().cloned();
     assert!(matches!(constant("@(1 + 2)"), Some(Value::Int(3))));

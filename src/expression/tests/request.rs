@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::expression::library::web::uri;
 use crate::expression::scope::{BodyRead, ContextMember, Scope, Side, UrlSide};
 use crate::expression::value::Value;
 use crate::expression::value::moment::{DateTime, DateTimeKind, TimeSpan};
@@ -21,6 +22,7 @@ pub(super) struct Request {
     pub(super) has_product: bool,
     pub(super) traced: Vec<String>,
     pub(super) random: u64,
+    pub(super) service_url: Option<&'static str>,
 }
 
 impl Default for Request {
@@ -48,6 +50,7 @@ impl Default for Request {
             has_product: false,
             traced: Vec::new(),
             random: 7,
+            service_url: None,
         }
     }
 }
@@ -68,6 +71,7 @@ impl Scope for Request {
             Part::Tracing => Value::Bool(false),
             Part::ApiId => Value::text("api-1"),
             Part::ApiName => Value::text("Orders"),
+            Part::ApiServiceUrl => Value::from(self.service_url.and_then(|url| uri::new(url).ok())),
             Part::ApiIsCurrentRevision => Value::Bool(true),
             Part::OperationName => Value::text("Get order"),
             Part::ProductId => Value::text("starter"),

@@ -99,8 +99,9 @@ fn collection(from: &Type, to: &Type) -> Option<Fit> {
             _ => None,
         },
         Type::List(item) => match from {
+            Type::List(from) => same(from, item).then_some(4),
             // `IList<T>` is read as `List<T>`; arrays have that interface too.
-            Type::List(from) | Type::Array(from) => Some(implicit(from, item)?.saturating_add(4)),
+            Type::Array(from) => Some(implicit(from, item)?.saturating_add(4)),
             Type::Class(Class::JArray) => implicit(&Type::Class(Class::JToken), item),
             _ => None,
         },
@@ -109,13 +110,12 @@ fn collection(from: &Type, to: &Type) -> Option<Fit> {
             _ => None,
         },
         Type::Set(item) => match from {
-            Type::Set(from) => implicit(from, item),
+            Type::Set(from) => same(from, item).then_some(1),
             _ => None,
         },
         Type::Map(key, value) => match from {
             Type::Map(from_key, from_value) => {
-                let key = implicit(from_key, key)?;
-                Some(key.saturating_add(implicit(from_value, value)?))
+                (same(from_key, key) && same(from_value, value)).then_some(1)
             }
             Type::Class(Class::JObject) => Some(TOKEN),
             _ => None,
@@ -133,6 +133,12 @@ fn collection(from: &Type, to: &Type) -> Option<Fit> {
         },
         _ => None,
     }
+}
+
+/// Whether both are the same type, whatever the parts of tuples are called: a list that can be
+/// written to is not one of a wider type.
+fn same(one: &Type, other: &Type) -> bool {
+    implicit(one, other).is_some() && implicit(other, one).is_some()
 }
 
 /// Whether a cast from `from` to `to` can succeed.

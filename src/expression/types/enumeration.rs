@@ -73,6 +73,10 @@ enumerations! {
         SimpleName = 0, EmailName = 1, UpnName = 2, DnsName = 3, DnsFromAlternativeName = 4,
         UrlName = 5,
     }
+    CipherMode = "System.Security.Cryptography" { CBC = 1, ECB = 2, OFB = 3, CFB = 4, CTS = 5 }
+    PaddingMode = "System.Security.Cryptography" {
+        None = 1, PKCS7 = 2, Zeros = 3, ANSIX923 = 4, ISO10126 = 5,
+    }
     AddressFamily = "System.Net.Sockets" { Unspecified = 0, InterNetwork = 2, InterNetworkV6 = 23 }
     Formatting = "Newtonsoft.Json" { None = 0, Indented = 1 }
     CarbonIntensityCategory = "" {

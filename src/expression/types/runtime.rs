@@ -32,6 +32,7 @@ pub(in crate::expression) fn type_of(value: &Value) -> Type {
         Value::TimeSpan(_) => Type::Class(Class::TimeSpan),
         Value::Guid(_) => Type::Class(Class::Guid),
         Value::Json(json) => Type::Class(json_class(json)),
+        Value::Token(token) => Type::Class(json_class(&token.json)),
         Value::Xml(xml) => Type::Class(xml_class(xml)),
         Value::List(list) => match list.kind() {
             ListKind::Array => Type::Array(any()),
@@ -55,6 +56,10 @@ pub(in crate::expression) fn type_of(value: &Value) -> Type {
         Value::IpAddress(_) => Type::Class(Class::IpAddress),
         Value::Random(_) => Type::Class(Class::Random),
         Value::Hasher(_) => Type::Class(Class::Hasher),
+        Value::Symmetric(cipher) if cipher.settings().is_triple => Type::Class(Class::TripleDes),
+        Value::Symmetric(_) => Type::Class(Class::Aes),
+        Value::Transform(_) => Type::Class(Class::CryptoTransform),
+        Value::Rsa(_) => Type::Class(Class::Rsa),
         Value::Encoding(_) => Type::Class(Class::Encoding),
         Value::X509(x509) => Type::Class(x509_class(x509)),
         Value::Jwt(_) => Type::Class(Class::Jwt),
@@ -125,7 +130,8 @@ pub(in crate::expression) fn is_instance(value: &Value, ty: &Type) -> bool {
     match (ty, value) {
         (Type::Object | Type::Unknown, _)
         | (Type::Record(_) | Type::Tuple(_), Value::Record(_))
-        | (Type::Function(..), Value::Function(_)) => true,
+        | (Type::Function(..), Value::Function(_))
+        | (Type::Collection(_), Value::List(_) | Value::Set(_) | Value::Map(_)) => true,
         (Type::Nullable(inner), value) => is_instance(value, inner),
         (Type::Enumeration(_), value) => matches!(value, Value::Int(_)),
         // A mapped or listed byte array keeps its bytes as a list.
@@ -138,7 +144,6 @@ pub(in crate::expression) fn is_instance(value: &Value, ty: &Type) -> bool {
             matches!(list.kind(), ListKind::List | ListKind::Array)
         }
         (Type::Sequence(_), value) => type_of(value).element().is_some(),
-        (Type::Collection(_), Value::List(_) | Value::Set(_) | Value::Map(_)) => true,
         (Type::Class(class), Value::Record(record)) => {
             // What the gateway hands out as a record.
             matches!(class, Class::Authorization) && record.values().len() > 1

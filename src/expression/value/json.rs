@@ -219,19 +219,31 @@ impl Json {
         }
     }
 
-    /// What a container at `parent` gets when this is added to it.
-    fn adopt(self, parent: usize, parent_name: &str) -> Result<Self, Thrown> {
+    /// What a container at `parent` gets when this is added to it. Only a container that is in
+    /// another (`is_inside`) can be somewhere in what is added to it.
+    fn adopt(self, (parent, is_inside): (usize, bool), parent_name: &str) -> Result<Self, Thrown> {
         if matches!(self, Self::Property(_)) {
             return Err(cannot_add("Newtonsoft.Json.Linq.JProperty", parent_name));
         }
         if self.mark(true) {
             return self.deep_clone().map(Self::adopted);
         }
-        if self.reaches(parent)? {
+        let is_cycle =
+            if is_inside { self.reaches(parent)? } else { self.address() == Some(parent) };
+        if is_cycle {
             self.mark(false);
             return self.deep_clone().map(Self::adopted);
         }
         Ok(self)
+    }
+
+    /// What tells a container from others.
+    fn address(&self) -> Option<usize> {
+        match self {
+            Self::Object(object) => Some(object.address()),
+            Self::Array(array) => Some(array.address()),
+            _ => None,
+        }
     }
 
     /// Whether the container at `target` is this one or inside it.
@@ -259,6 +271,24 @@ impl Json {
             }
         }
         Ok(false)
+    }
+
+    /// Whether both are the same container, or simple tokens that read the same.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Object(one), Self::Object(other)) => one.address() == other.address(),
+            (Self::Array(one), Self::Array(other)) => one.address() == other.address(),
+            (Self::Object(_) | Self::Array(_), _) | (_, Self::Object(_) | Self::Array(_)) => false,
+            (Self::Null, Self::Null) => true,
+            (Self::Bool(one), Self::Bool(other)) => one == other,
+            (Self::Int(one), Self::Int(other)) => one == other,
+            (Self::Double(one), Self::Double(other)) => one.to_bits() == other.to_bits(),
+            (Self::String(one), Self::String(other)) => one == other,
+            (one, other) => {
+                std::mem::discriminant(one) == std::mem::discriminant(other)
+                    && format!("{one:?}") == format!("{other:?}")
+            }
+        }
     }
 
     /// Whether this is an object or an array.

@@ -86,6 +86,7 @@ fn form(value: &Value, ignores_case: bool, depth: usize) -> Form {
         Value::TimeSpan(span) => Form::Span(*span),
         Value::Guid(guid) => Form::Guid(*guid),
         Value::Json(json) => token(json),
+        Value::Token(placed) => token(&placed.json),
         Value::Uri(uri) => Form::Text(Arc::from(uri.text())),
         Value::IpAddress(address) => Form::Text(address.to_string().into()),
         Value::Pair(pair) if depth > 0 => Form::Parts(vec![

@@ -287,16 +287,21 @@ pub fn get_value(object: &JsonObject, name: &str, ignores_case: bool) -> Option<
     object.get(name)
 }
 
-/// `token.Remove()` on a property; other tokens do not know where they are.
-pub fn remove(token: &Json) -> Result<(), Thrown> {
-    match token {
-        Json::Property(property) => property.remove(),
-        other => Err(Thrown::new(
-            ExceptionKind::NotSupported,
-            format!(
-                "Remove is known for a JProperty; a {} is removed by its container.",
-                other.type_name()
-            ),
-        )),
+/// `container.Descendants()`, or with the container itself `DescendantsAndSelf()`: each token before
+/// what it holds.
+pub fn below(token: &Json, with_self: bool) -> Result<Vec<Json>, Thrown> {
+    let mut found = Vec::new();
+    let mut pending = vec![token.clone()];
+    while let Some(next) = pending.pop() {
+        let mut children = next.children();
+        children.reverse();
+        let all = found.len().saturating_add(pending.len()).saturating_add(children.len());
+        crate::expression::value::json::bounded_tokens(all)?;
+        pending.append(&mut children);
+        found.push(next);
     }
+    if !with_self {
+        found.remove(0);
+    }
+    Ok(found)
 }

@@ -237,6 +237,9 @@ pub fn from_value(value: &Value) -> Result<Json, Thrown> {
     if let Value::Json(token) = value {
         return Ok(token.clone());
     }
+    if let Value::Token(token) = value {
+        return Ok(token.json.clone());
+    }
     let mut tokens = 0;
     built(value, 0, &mut tokens)
 }
@@ -288,6 +291,7 @@ fn built(value: &Value, depth: usize, tokens: &mut usize) -> Result<Json, Thrown
             object([(Arc::clone(property.name()), member)])
         }
         Value::Json(token) => token.deep_clone()?,
+        Value::Token(token) => built(&Value::Json(token.json.clone()), depth, tokens)?,
         Value::List(list) => listed(list, depth, tokens)?,
         Value::Set(set) => array(&set.snapshot(), depth, tokens)?,
         Value::Grouping(grouping) => array(&grouping.items, depth, tokens)?,

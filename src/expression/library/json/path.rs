@@ -9,6 +9,7 @@ use crate::expression::library::pattern;
 use crate::expression::value::Value;
 use crate::expression::value::json::{Json, bounded_tokens};
 use crate::expression::value::matched::Pattern;
+use crate::expression::value::placed::Placed;
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
 
 mod parse;
@@ -66,10 +67,82 @@ enum Operand {
     Literal(Json),
 }
 
+/// What a path leads through: tokens, with or without their places.
+pub trait Reached: Clone {
+    /// The token.
+    fn json(&self) -> &Json;
+    /// The value of a member.
+    fn member(&self, name: &str) -> Option<Self>;
+    /// An item.
+    fn item(&self, place: usize) -> Option<Self>;
+    /// An object's values or an array's items.
+    fn values(&self) -> Vec<Self>;
+    /// A token that stands in the path itself.
+    fn literal(token: &Json) -> Self;
+}
+
+impl Reached for Json {
+    fn json(&self) -> &Json {
+        self
+    }
+
+    fn member(&self, name: &str) -> Option<Self> {
+        if let Self::Object(object) = self { object.get(name) } else { None }
+    }
+
+    fn item(&self, place: usize) -> Option<Self> {
+        if let Self::Array(array) = self { array.get(place) } else { None }
+    }
+
+    fn values(&self) -> Vec<Self> {
+        match self {
+            Self::Object(object) => object.members().into_iter().map(|(_, value)| value).collect(),
+            Self::Array(array) => array.items(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn literal(token: &Json) -> Self {
+        token.clone()
+    }
+}
+
+impl Reached for Arc<Placed> {
+    fn json(&self) -> &Json {
+        &self.json
+    }
+
+    fn member(&self, name: &str) -> Option<Self> {
+        Placed::member(self, name)
+    }
+
+    fn item(&self, place: usize) -> Option<Self> {
+        Placed::item(self, place)
+    }
+
+    fn values(&self) -> Vec<Self> {
+        Placed::values(self)
+    }
+
+    fn literal(token: &Json) -> Self {
+        Self::new(Placed::root(token.clone()))
+    }
+}
+
 /// `token.SelectToken(path)`: `null` if nothing is there; more than one token is a
 /// `JsonException`.
 pub fn select_token(token: &Json, path: &str) -> Result<Option<Json>, Thrown> {
-    let mut found = select_tokens(token, path)?.into_iter();
+    select_one(token.clone(), path)
+}
+
+/// `token.SelectTokens(path)`.
+pub fn select_tokens(token: &Json, path: &str) -> Result<Vec<Json>, Thrown> {
+    select(token.clone(), path)
+}
+
+/// The same as [`select_token`], for tokens of either kind.
+pub fn select_one<T: Reached>(token: T, path: &str) -> Result<Option<T>, Thrown> {
+    let mut found = select(token, path)?.into_iter();
     let first = found.next();
     if found.next().is_some() {
         return Err(Thrown::new(ExceptionKind::Json, "Path returned multiple tokens."));
@@ -77,21 +150,21 @@ pub fn select_token(token: &Json, path: &str) -> Result<Option<Json>, Thrown> {
     Ok(first)
 }
 
-/// `token.SelectTokens(path)`.
-pub fn select_tokens(token: &Json, path: &str) -> Result<Vec<Json>, Thrown> {
+/// The same as [`select_tokens`], for tokens of either kind.
+pub fn select<T: Reached>(token: T, path: &str) -> Result<Vec<T>, Thrown> {
     let steps = parse::path(path)?;
-    let mut search = Search { root: token, seen: 0 };
-    search.run(vec![token.clone()], &steps)
+    let mut search = Search { root: token.clone(), seen: 0 };
+    search.run(vec![token], &steps)
 }
 
 /// A search, and how many tokens it has looked at.
-struct Search<'r> {
-    root: &'r Json,
+struct Search<T> {
+    root: T,
     seen: usize,
 }
 
-impl Search<'_> {
-    fn run(&mut self, from: Vec<Json>, steps: &[Step]) -> Result<Vec<Json>, Thrown> {
+impl<T: Reached> Search<T> {
+    fn run(&mut self, from: Vec<T>, steps: &[Step]) -> Result<Vec<T>, Thrown> {
         let mut tokens = from;
         for step in steps {
             let mut found = Vec::new();
@@ -103,24 +176,20 @@ impl Search<'_> {
         Ok(tokens)
     }
 
-    fn step(&mut self, token: &Json, step: &Step, found: &mut Vec<Json>) -> Result<(), Thrown> {
+    fn step(&mut self, token: &T, step: &Step, found: &mut Vec<T>) -> Result<(), Thrown> {
         self.count(1)?;
         match step {
             Step::Names(names) => {
-                if let Json::Object(object) = token {
-                    found.extend(names.iter().filter_map(|name| object.get(name)));
-                }
+                found.extend(names.iter().filter_map(|name| token.member(name)));
             }
             Step::Places(places) => {
-                if let Json::Array(array) = token {
-                    let places = places.iter().filter_map(|place| usize::try_from(*place).ok());
-                    found.extend(places.filter_map(|place| array.get(place)));
-                }
+                let places = places.iter().filter_map(|place| usize::try_from(*place).ok());
+                found.extend(places.filter_map(|place| token.item(place)));
             }
             Step::All => found.extend(self.below(token)?),
             Step::Slice(start, end, step) => {
-                if let Json::Array(array) = token {
-                    found.extend(slice(&array.items(), *start, *end, *step));
+                if let Json::Array(_) = token.json() {
+                    found.extend(slice(&token.values(), *start, *end, *step));
                 }
             }
             Step::Filter(condition) => {
@@ -144,14 +213,8 @@ impl Search<'_> {
     }
 
     /// An object's values or an array's items.
-    fn below(&mut self, token: &Json) -> Result<Vec<Json>, Thrown> {
-        let below: Vec<Json> = match token {
-            Json::Object(object) => {
-                object.members().into_iter().map(|(_, member)| member).collect()
-            }
-            Json::Array(array) => array.items(),
-            _ => Vec::new(),
-        };
+    fn below(&mut self, token: &T) -> Result<Vec<T>, Thrown> {
+        let below = token.values();
         self.count(below.len())?;
         Ok(below)
     }
@@ -161,7 +224,7 @@ impl Search<'_> {
         bounded_tokens(self.seen)
     }
 
-    fn holds(&mut self, condition: &Condition, item: &Json) -> Result<bool, Thrown> {
+    fn holds(&mut self, condition: &Condition, item: &T) -> Result<bool, Thrown> {
         match condition {
             Condition::Any(conditions) => {
                 for condition in conditions {
@@ -182,13 +245,13 @@ impl Search<'_> {
             Condition::Exists(operand) => Ok(!self.operand(operand, item)?.is_empty()),
             Condition::Compare(left, comparison, right) => {
                 let (left, right) = (self.operand(left, item)?, self.operand(right, item)?);
-                Ok(left
-                    .iter()
-                    .any(|one| right.iter().any(|other| compare(one, *comparison, other))))
+                Ok(left.iter().any(|one| {
+                    right.iter().any(|other| compare(one.json(), *comparison, other.json()))
+                }))
             }
             Condition::Matches(operand, pattern) => {
                 let tokens = self.operand(operand, item)?;
-                Ok(tokens.iter().any(|token| match token {
+                Ok(tokens.iter().any(|token| match token.json() {
                     Json::String(text) => pattern.regex.is_match(text),
                     _ => false,
                 }))
@@ -196,9 +259,9 @@ impl Search<'_> {
         }
     }
 
-    fn operand(&mut self, operand: &Operand, item: &Json) -> Result<Vec<Json>, Thrown> {
+    fn operand(&mut self, operand: &Operand, item: &T) -> Result<Vec<T>, Thrown> {
         match operand {
-            Operand::Literal(token) => Ok(vec![token.clone()]),
+            Operand::Literal(token) => Ok(vec![T::literal(token)]),
             Operand::Path { is_root, steps } => {
                 let from = if *is_root { self.root.clone() } else { item.clone() };
                 self.run(vec![from], steps)
@@ -230,7 +293,7 @@ fn compare(left: &Json, comparison: Comparison, right: &Json) -> bool {
 }
 
 /// The items from `start` to before `end`; negative places count from the end.
-fn slice(items: &[Json], start: Option<i64>, end: Option<i64>, step: i64) -> Vec<Json> {
+fn slice<T: Clone>(items: &[T], start: Option<i64>, end: Option<i64>, step: i64) -> Vec<T> {
     let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
     let from_end = |place: i64| if place < 0 { place.saturating_add(length) } else { place };
     let is_forward = step > 0;

@@ -46,7 +46,7 @@ pub(super) const API: &[Member] = &[
     part("Revision", "string", Part::ApiRevision),
     part("Version", "string", Part::ApiVersion),
     part("IsCurrentRevision", "bool", Part::ApiIsCurrentRevision),
-    part("ServiceUrl", "Uri", Part::ApiServiceUrl),
+    part("ServiceUrl", "IServiceUrl", Part::ApiServiceUrl),
     part("Protocols", "IEnumerable<string>", Part::ApiProtocols),
     way("SubscriptionKeyParameterNames", "ISubscriptionKeyParameterNames"),
     part("Workspace", "IWorkspace", Part::Workspace),

@@ -1,8 +1,8 @@
 //! Newtonsoft's JSON.
 
 use super::super::arguments::{
-    Outcome, at, comparison, constructor, flag, index, int, items, json, list, method, method_with,
-    ok, property, set_index, set_property, static_method, static_with, text,
+    Outcome, at, comparison, constructor, flag, index, int, items, json, method, method_with, ok,
+    property, set_index, set_property, static_method, static_with, text,
 };
 use super::super::{Call, Member};
 use crate::expression::eval::numeric;
@@ -11,7 +11,6 @@ use crate::expression::library::json::convert::{self as conversion, Target};
 use crate::expression::library::json::merge::{self, Arrays};
 use crate::expression::library::json::write::Formatting;
 use crate::expression::library::json::{self as library, path, read};
-use crate::expression::library::sequence;
 use crate::expression::types::{Class, Type};
 use crate::expression::value::Value;
 use crate::expression::value::json::{Json, JsonArray, JsonObject, JsonProperty};
@@ -146,11 +145,6 @@ pub(super) const TOKEN: &[Member] = &[
     .effect(),
     method("ToString", "", "string", |v| ok(library::text(json(v, 0)?)?)).effect(),
     method("DeepClone", "", "JToken", |v| ok(json(v, 0)?.deep_clone()?)).effect(),
-    method("Remove", "", "void", |v| {
-        access::remove(json(v, 0)?)?;
-        Ok(Value::Null)
-    })
-    .effect(),
     static_method("Parse", "string json", "JToken", |v| ok(read::token(text(v, 0)?)?)).effect(),
     static_method("FromObject", "object o", "JToken", |v| {
         if at(v, 0).is_null() {
@@ -175,9 +169,29 @@ pub(super) const CONTAINER: &[Member] = &[
     })
     .effect(),
     method("Descendants", "", "IEnumerable<JToken>", |v| {
-        // Every container below, and the container itself is not among them.
-        let all = path::select_tokens(json(v, 0)?, "$..*")?;
-        tokens(all)
+        tokens(access::below(json(v, 0)?, false)?)
+    })
+    .effect(),
+    method("DescendantsAndSelf", "", "IEnumerable<JToken>", |v| {
+        tokens(access::below(json(v, 0)?, true)?)
+    })
+    .effect(),
+    method("AddFirst", "object content", "void", |v| {
+        let first = json(v, 0)?;
+        match first {
+            Json::Array(array) => array.insert(0, conversion::from_value(at(v, 1))?)?,
+            Json::Object(object) => match at(v, 1) {
+                Value::Json(Json::Property(property)) => {
+                    object.insert_at(0, property.name(), property.value())?;
+                }
+                other => {
+                    let to = "Newtonsoft.Json.Linq.JObject";
+                    return Err(crate::expression::value::json::cannot_add(other.type_name(), to));
+                }
+            },
+            other => return Err(Value::Json(other.clone()).refused("a container")),
+        }
+        Ok(Value::Null)
     })
     .effect(),
 ];
@@ -368,31 +382,6 @@ pub(super) const CONVERT: &[Member] = &[
     }),
     static_method("ToString", "object value", "string", |v| {
         ok(library::serialize(at(v, 0), Formatting::Compact)?)
-    })
-    .effect(),
-];
-
-/// What a sequence of tokens has besides LINQ.
-pub(super) const TOKENS: &[Member] = &[
-    method_with("Values<X>", "", "IEnumerable<X>", |call| {
-        let target = target(call.wanted())?;
-        let mut values = Vec::new();
-        for token in items(call.arguments(), 0)? {
-            values.push(match token {
-                Value::Json(token) => conversion::to_target(&token, &target)?,
-                other => other,
-            });
-        }
-        ok(Value::sequence(values))
-    }),
-    method("Children", "", "IEnumerable<JToken>", |v| {
-        let mut children = Vec::new();
-        for token in sequence::items(&Value::List(std::sync::Arc::clone(list(v, 0)?)))? {
-            if let Value::Json(token) = token {
-                children.extend(access::children(&token));
-            }
-        }
-        ok(Value::sequence(children))
     })
     .effect(),
 ];

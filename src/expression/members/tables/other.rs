@@ -91,6 +91,14 @@ pub(super) const URI: &[Member] = &[
     }),
 ];
 
+/// `context.Api.ServiceUrl`: an `IUrl`, which has all that a `Uri` has too.
+pub(super) const SERVICE_URL: &[Member] = &[
+    property("Path", "string", |v| ok(absolute(v)?.path.clone())),
+    property("QueryString", "string", |v| ok(absolute(v)?.query.clone())),
+    property("Query", "Dictionary<string, string[]>", |v| ok(web::form(&absolute(v)?.query)?)),
+    method("ToUri", "", "Uri", |v| Ok(at(v, 0).clone())),
+];
+
 pub(super) const WEB_UTILITY: &[Member] = &[
     static_method("UrlEncode", "string value", "string", |v| nullable(v, web::url_encode)),
     static_method("UrlDecode", "string value", "string", |v| {

@@ -1,7 +1,7 @@
 //! Objects, arrays and properties: reading and changing them.
 
 use std::mem::{replace, take};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use indexmap::IndexMap;
@@ -57,7 +57,7 @@ impl JsonObject {
 
     /// `object[name] = value`: an existing member keeps its place.
     pub fn set(&self, name: &str, value: Json) -> Result<(), Thrown> {
-        let value = value.adopt(self.address(), "Newtonsoft.Json.Linq.JProperty")?;
+        let value = value.adopt(self.seat(), "Newtonsoft.Json.Linq.JProperty")?;
         let mut members = self.0.lock();
         let old = if let Some(slot) = members.get_mut(name) {
             Some(replace(slot, value))
@@ -69,6 +69,15 @@ impl JsonObject {
         if let Some(old) = old {
             old.mark(false);
         }
+        Ok(())
+    }
+
+    /// Adds the member `name` at `place`, counted from 0; an existing one is an
+    /// `ArgumentException`.
+    pub fn insert_at(&self, place: usize, name: &str, value: Json) -> Result<(), Thrown> {
+        let count = self.len();
+        self.add(name, value)?;
+        self.0.lock().move_index(count, place.min(count));
         Ok(())
     }
 
@@ -117,6 +126,16 @@ impl JsonObject {
         bury(members.into_values().collect());
     }
 
+    /// Where the member `name` is, counted from 0.
+    pub fn place_of(&self, name: &str) -> Option<usize> {
+        self.0.lock().get_index_of(name)
+    }
+
+    /// The name of the member at `place`, counted from 0.
+    pub fn name_at(&self, place: usize) -> Option<Arc<str>> {
+        self.0.lock().get_index(place).map(|(name, _)| Arc::clone(name))
+    }
+
     /// The members as they are now.
     pub fn members(&self) -> Vec<(Arc<str>, Json)> {
         let members = self.0.lock();
@@ -133,6 +152,11 @@ impl JsonObject {
     pub fn properties(&self) -> Vec<JsonProperty> {
         let names: Vec<Arc<str>> = self.0.lock().keys().cloned().collect();
         names.into_iter().map(|name| JsonProperty::of(name, self.clone())).collect()
+    }
+
+    /// What tells this object from others, and whether it is in a container.
+    fn seat(&self) -> (usize, bool) {
+        (self.address(), self.0.has_parent.load(Ordering::Relaxed))
     }
 
     /// What tells this object from others.
@@ -186,7 +210,7 @@ impl JsonArray {
 
     /// `array[index] = value`.
     pub fn set_at(&self, index: i32, value: Json) -> Result<(), Thrown> {
-        let value = value.adopt(self.address(), "Newtonsoft.Json.Linq.JArray")?;
+        let value = value.adopt(self.seat(), "Newtonsoft.Json.Linq.JArray")?;
         let index = usize::try_from(index).map_err(|_| Thrown::list_index())?;
         let old = self.0.lock().get_mut(index).map(|slot| replace(slot, value));
         old.map(|old| _ = old.mark(false)).ok_or_else(Thrown::list_index)
@@ -205,7 +229,7 @@ impl JsonArray {
     }
 
     fn insert_before(&self, place: usize, item: Json) -> Result<(), Thrown> {
-        let item = item.adopt(self.address(), "Newtonsoft.Json.Linq.JArray")?;
+        let item = item.adopt(self.seat(), "Newtonsoft.Json.Linq.JArray")?;
         let mut items = self.0.lock();
         bounded_items(items.len().saturating_add(1))?;
         if place > items.len() {
@@ -240,6 +264,11 @@ impl JsonArray {
     /// The items as they are now.
     pub fn items(&self) -> Vec<Json> {
         self.0.lock().clone()
+    }
+
+    /// What tells this array from others, and whether it is in a container.
+    fn seat(&self) -> (usize, bool) {
+        (self.address(), self.0.has_parent.load(Ordering::Relaxed))
     }
 
     /// What tells this array from others.
