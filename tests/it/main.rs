@@ -26,6 +26,7 @@ mod poisons;
 mod policies;
 mod collected;
 mod calls;
+mod certificates;
 mod events;
 mod together;
 mod websocket;

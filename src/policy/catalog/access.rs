@@ -165,7 +165,10 @@ pub const VALIDATE_JWT: Policy = Policy {
             part("key", "A secret in Base64 as the text, or an RSA key.")
                 .with(&[
                     optional("id", "The `kid` of tokens that it signs."),
-                    optional("certificate-id", "Refused: write the key as `n` and `e`."),
+                    optional(
+                        "certificate-id",
+                        "One of the `certificates`, whose public key it is.",
+                    ),
                     optional("n", "The modulus, in Base64url."),
                     optional("e", "The exponent, in Base64url."),
                 ])

@@ -12,8 +12,9 @@ use super::{ClaimTerms, Refusing, Trusted, ValidateToken};
 use crate::expression::Expected;
 use crate::expression::value::Value;
 use crate::jwt::TRIES_MAX;
-use crate::jwt::key::Key;
+use crate::jwt::key::{Key, Unfit};
 use crate::policy::build::Builder;
+use crate::policy::build::references::By;
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, Seconds, Term, text_of};
 use crate::policy::program::Action;
@@ -214,9 +215,8 @@ fn keys(builder: &mut Builder<'_>, element: &Element) -> Keys {
             None => key,
         };
         if child.attribute("certificate-id").is_some() {
-            let message = "certificates of the configuration cannot be named here";
-            let remedy = "write the public key of the certificate as n=\"…\" and e=\"…\"";
-            builder.fault(child, message, remedy);
+            builder.no_text(child);
+            keys.known.extend(of_certificate(builder, child).map(named));
         } else if child.attribute("n").is_some() || child.attribute("e").is_some() {
             builder.no_text(child);
             keys.known.extend(rsa(builder, child).map(named));
@@ -229,6 +229,19 @@ fn keys(builder: &mut Builder<'_>, element: &Element) -> Keys {
         }
     }
     keys
+}
+
+/// The public key of the certificate that `child` names.
+fn of_certificate(builder: &mut Builder<'_>, child: &Element) -> Option<Key> {
+    if child.attribute("n").is_some() || child.attribute("e").is_some() {
+        let message = "this key is named twice: as a certificate, and by its numbers";
+        builder.fault(child, message, "keep one of the two");
+        return None;
+    }
+    let id = builder.literal::<Arc<str>>(child, "certificate-id")?;
+    let named = builder.certificate(child, "certificate-id", By::Id, &id)?;
+    let key = named.certificate.public_key().ok_or(Unfit::Kind).and_then(Key::public);
+    key.map_err(|unfit| builder.fault(child, unfit.to_string(), "take another certificate")).ok()
 }
 
 /// The RSA key whose modulus and exponent `child` has.

@@ -9,14 +9,17 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
-use openssl::ssl::{SslAcceptor, SslConnector, SslMethod, SslStream};
+use openssl::ssl::{SslAcceptor, SslConnector, SslMethod, SslStream, SslVerifyMode};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Builder, X509NameBuilder};
 
 /// An authority.
+#[derive(Clone)]
 pub(crate) struct Authority {
     certificate: X509,
     key: PKey<Private>,
+    /// What clients show that trust it.
+    shown: Option<(X509, PKey<Private>)>,
 }
 
 /// A certificate and its key, as PEM.
@@ -36,7 +39,27 @@ impl Authority {
         let constraint = BasicConstraints::new().critical().ca().build().expect("a constraint");
         builder.append_extension(constraint).expect("an extension");
         builder.sign(&key, MessageDigest::sha256()).expect("a signature");
-        Self { certificate: builder.build(), key }
+        Self { certificate: builder.build(), key, shown: None }
+    }
+
+    /// The same for clients that show `issued`.
+    pub(crate) fn showing(&self, issued: &Issued) -> Self {
+        let certificate = X509::from_pem(&issued.certificate).expect("a certificate");
+        let key = PKey::private_key_from_pem(&issued.key).expect("a key");
+        Self { shown: Some((certificate, key)), ..self.clone() }
+    }
+
+    /// A server that is `host`, and turns away who shows no certificate of this authority.
+    pub(crate) fn demanding(&self, host: &str) -> SslAcceptor {
+        let issued = self.issue(host);
+        let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).expect("TLS");
+        let certificate = X509::from_pem(&issued.certificate).expect("a certificate");
+        builder.set_certificate(&certificate).expect("a certificate");
+        let key = PKey::private_key_from_pem(&issued.key).expect("a key");
+        builder.set_private_key(&key).expect("its key");
+        builder.cert_store_mut().add_cert(self.certificate.clone()).expect("trust");
+        builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+        builder.build()
     }
 
     /// Its own certificate, as PEM.
@@ -74,6 +97,10 @@ impl Authority {
     pub(crate) fn connector(&self, protocols: &[&str]) -> SslConnector {
         let mut builder = SslConnector::builder(SslMethod::tls_client()).expect("TLS");
         builder.cert_store_mut().add_cert(self.certificate.clone()).expect("trust");
+        if let Some((certificate, key)) = &self.shown {
+            builder.set_certificate(certificate).expect("a certificate");
+            builder.set_private_key(key).expect("its key");
+        }
         if !protocols.is_empty() {
             let mut wire = Vec::new();
             for protocol in protocols {
