@@ -24,7 +24,7 @@ use crate::snapshot::Live;
 use crate::time::{Clock, SystemClock, Timestamp};
 
 pub use outbox::{Counts, DROPPED};
-pub use sender::Sender;
+pub use sender::{Obtains, Sender};
 
 use batch::Batch;
 use outbox::{Next, Outbox};

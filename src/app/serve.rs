@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -27,17 +28,18 @@ use crate::configuration::refresh::Refresh;
 use crate::configuration::remote::Remote;
 use crate::counters::Home;
 use crate::counters::shared::Upkeep;
-use crate::events::{Events, Sender};
+use crate::events::{Events, Obtains, Sender};
 use crate::identity::Identities;
 use crate::identity::host::Host;
 use crate::identity::kept::Shelf;
 use crate::issuer::known::Issuers;
+use crate::policy::identity::asked::{Answer, Asked};
 use crate::proxy::Gateway;
 use crate::proxy::listener::{Listener, Proxied};
 use crate::proxy::operators::Desk;
 use crate::snapshot::Live;
 use crate::telemetry::access_log::AccessLog;
-use crate::time::{Clock, SystemClock};
+use crate::time::{Clock, SystemClock, Timestamp};
 
 /// All that runs.
 pub(super) struct Serving {
@@ -132,7 +134,24 @@ impl Posting {
         Self {
             events: Arc::clone(&gateway.events),
             live: Arc::clone(&gateway.live),
-            sender: Sender::new(Arc::clone(&gateway.caller), Arc::clone(&gateway.resolver)),
+            sender: Sender::new(
+                Arc::clone(&gateway.caller),
+                Arc::clone(&gateway.resolver),
+                Arc::new(Own(Arc::clone(&gateway.identities))),
+            ),
+        }
+    }
+}
+
+/// The tokens that events are sent with: those that policies show, too.
+struct Own(Arc<Identities>);
+
+#[async_trait]
+impl Obtains for Own {
+    async fn obtain(&self, asked: &Asked, now: Timestamp) -> Answer {
+        match self.0.at_once(asked, now) {
+            Some(answer) => answer,
+            None => self.0.obtain(asked, now).await,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Event hubs: where a connection string leads, and the tokens that are signed with its key.
+//! Event hubs: where they are, and as whom events are sent: by a connection string, with whose key
+//! tokens are signed, or as an identity of the gateway.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use openssl::pkey::PKey;
 use openssl::sign::Signer;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::principal::Who;
 use super::{BaseUrl, UrlRefused};
 use crate::secret::Secret;
 
@@ -25,7 +27,7 @@ pub struct EventHub {
     pub credential: Credential,
 }
 
-/// As whom events are sent. A managed identity would be another kind of it.
+/// As whom events are sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Credential {
     /// Whoever has this key; tokens are signed with it.
@@ -35,7 +37,12 @@ pub enum Credential {
         /// The key.
         key: Secret,
     },
+    /// As the gateway itself, with a token for [`SERVICE`].
+    Identity(Arc<Who>),
 }
+
+/// What a token of the gateway is for that event hubs take.
+pub const SERVICE: &str = "https://eventhubs.azure.net";
 
 /// Why a text is no connection string of an event hub. It never holds any of the text but the names
 /// of its parts.
@@ -117,20 +124,33 @@ impl EventHub {
         })
     }
 
+    /// The hub `name` in the namespace at `address`, such as `NAMESPACE.servicebus.windows.net`; events
+    /// are sent to it as `who`.
+    pub fn at(address: &str, name: Option<&str>, who: Arc<Who>) -> Result<Self, NoEventHub> {
+        let address = address.trim();
+        let base = if address.contains("://") {
+            namespace(address)?
+        } else {
+            namespace(&format!("sb://{address}"))?
+        };
+        let name = Arc::from(one_name(None, name)?);
+        Ok(Self { base, name, credential: Credential::Identity(who) })
+    }
+
     /// What tokens are for.
     fn resource(&self) -> String {
         utf8_percent_encode(&format!("{}/{}", self.base, self.name), PLAIN).to_string()
     }
 
-    /// The value of `Authorization` that counts until `expires`, in seconds since the Unix epoch.
-    pub fn token(&self, expires: u64) -> Result<Secret, ErrorStack> {
-        let Credential::SharedKey { name, key } = &self.credential;
+    /// The value of `Authorization` that counts until `expires`, in seconds since the Unix epoch,
+    /// signed with `key`, which is called `name`.
+    pub fn token(&self, name: &str, key: &Secret, expires: u64) -> Result<Secret, ErrorStack> {
         let resource = self.resource();
         let key = PKey::hmac(key.expose().as_bytes())?;
         let mut signer = Signer::new(MessageDigest::sha256(), &key)?;
         let code = signer.sign_oneshot_to_vec(format!("{resource}\n{expires}").as_bytes())?;
         let signature = STANDARD.encode(code);
-        let [signature, name] = [&signature, &**name].map(|it| utf8_percent_encode(it, PLAIN));
+        let [signature, name] = [&signature, name].map(|it| utf8_percent_encode(it, PLAIN));
         Ok(Secret::new(format!(
             "SharedAccessSignature sr={resource}&sig={signature}&se={expires}&skn={name}"
         )))
@@ -176,6 +196,7 @@ fn shown(key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::principal::Principals;
 
     const STRING: &str = "Endpoint=sb://Shop.servicebus.windows.net/;\
                           SharedAccessKeyName=send+only;SharedAccessKey=c2VjcmV0LWtleQ==";
@@ -190,6 +211,24 @@ mod tests {
         let elsewhere = STRING.replace("Shop.servicebus.windows.net", "localhost:8443");
         assert_eq!(EventHub::parse(&elsewhere, Some("u")).unwrap().base.port, 8443);
         assert!(!format!("{hub:?}").contains("c2Vj"));
+    }
+
+    #[test]
+    fn a_hub_of_an_identity_is_an_address_and_a_name() {
+        let who = || Arc::new(Principals::default().who(None));
+        for address in ["Shop.servicebus.windows.net", " sb://shop.servicebus.windows.net/ "] {
+            let hub = EventHub::at(address, Some("usage"), who()).unwrap();
+            assert_eq!(hub.to_string(), "https://shop.servicebus.windows.net/usage");
+        }
+        for (address, name, refused) in [
+            ("http://n", Some("u"), NoEventHub::Scheme),
+            ("n/path", Some("u"), NoEventHub::Scheme),
+            ("u@n", Some("u"), NoEventHub::Endpoint(UrlRefused::Credentials)),
+            ("n", None, NoEventHub::Nameless),
+            ("n", Some("a/b"), NoEventHub::Name),
+        ] {
+            assert_eq!(EventHub::at(address, name, who()), Err(refused), "{address}");
+        }
     }
 
     #[test]
@@ -226,7 +265,8 @@ mod tests {
     #[test]
     fn a_token_is_signed_as_the_service_checks_it() {
         let hub = EventHub::parse(STRING, Some("usage")).unwrap();
-        let token = hub.token(1_800_003_600).unwrap();
+        let token =
+            hub.token("send+only", &Secret::new("c2VjcmV0LWtleQ=="), 1_800_003_600).unwrap();
         assert_eq!(
             token.expose(),
             "SharedAccessSignature sr=https%3A%2F%2Fshop.servicebus.windows.net%2Fusage&sig=bB610aDLu9EcYHNZLH1Dv6suaSmYq2anxOm1ZB%2BUXlE%3D\

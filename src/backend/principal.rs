@@ -85,6 +85,14 @@ impl Principals {
     }
 }
 
+impl PartialEq for Who {
+    fn eq(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint
+    }
+}
+
+impl Eq for Who {}
+
 impl Who {
     fn principal(known: Principal) -> Self {
         let endpoint = known.endpoint.to_string();

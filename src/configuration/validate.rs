@@ -132,8 +132,9 @@ impl Validator<'_> {
         let ids = Ids { products: &product_ids, apis: &api_ids, users: &user_ids };
         let subscriptions = self.subscriptions(&ids, &products, &apis);
         let named_values = self.named_values();
-        let loggers = self.loggers(&named_values);
         let certificates = self.certificates(&named_values);
+        let principals = self.principals();
+        let loggers = self.loggers(&named_values, &principals);
         Config {
             gateway: self.gateway(),
             limits: self.limits(),
@@ -148,7 +149,7 @@ impl Validator<'_> {
             fragments: self.fragments(),
             loggers,
             backends: self.backends(),
-            principals: self.principals(),
+            principals,
             authorizations: self.authorizations(),
             certificates,
             host_names,
@@ -292,7 +293,7 @@ mod tests {
         assert_eq!(config.limits, held);
         let hubs: Vec<String> = config.loggers.iter().map(|it| it.hub.to_string()).collect();
         let namespace = "https://ns.servicebus.windows.net";
-        assert_eq!(hubs, [format!("{namespace}/usage"), format!("{namespace}/audit")]);
+        assert_eq!(hubs, ["usage", "audit", "usage"].map(|hub| format!("{namespace}/{hub}")));
         let first = config.subscriptions.get(0).unwrap();
         assert_eq!(first.user, Some(0));
         let key = |key: &Option<crate::configuration::config::Secret>| {

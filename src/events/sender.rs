@@ -1,19 +1,22 @@
-//! Sends batches over HTTPS, with tokens that are signed here and renewed before they end.
+//! Sends batches over HTTPS, with tokens that are signed here and renewed before they end, or with
+//! those of an identity of the gateway.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use http::header::CONTENT_LENGTH;
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 
 use super::batch::Batch;
 use crate::backend::Tls;
-use crate::backend::event_hub::EventHub;
+use crate::backend::event_hub::{Credential, EventHub, SERVICE};
 use crate::caller::destination::{Destination, Sought, Unresolved};
 use crate::caller::resolve::Resolver;
 use crate::caller::{Call, CallError, Caller};
+use crate::policy::identity::asked::{Answer, Asked};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -36,7 +39,15 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 pub struct Sender {
     caller: Arc<Caller>,
     resolver: Arc<Resolver>,
+    identities: Arc<dyn Obtains>,
     tokens: Mutex<HashMap<String, Token>>,
+}
+
+/// Who gets the tokens of the gateway's own.
+#[async_trait]
+pub trait Obtains: Send + Sync {
+    /// The token, or why there is none; it is waited for, but not for long.
+    async fn obtain(&self, asked: &Asked, now: Timestamp) -> Answer;
 }
 
 /// A token, and what it was made of.
@@ -58,6 +69,9 @@ pub(super) enum Unsent {
     /// It took too long.
     #[error("there is no answer within {TIME_MAX:?}")]
     Late,
+    /// Nobody says who the gateway is.
+    #[error("{0}")]
+    Nobody(Arc<str>),
     /// No token can be signed.
     #[error("no token can be signed")]
     Token,
@@ -73,9 +87,9 @@ pub(super) enum Unsent {
 }
 
 impl Sender {
-    /// A sender that uses the connections of `caller`.
-    pub fn new(caller: Arc<Caller>, resolver: Arc<Resolver>) -> Self {
-        Self { caller, resolver, tokens: Mutex::default() }
+    /// A sender that uses the connections of `caller`; who the gateway is, `identities` say.
+    pub fn new(caller: Arc<Caller>, resolver: Arc<Resolver>, identities: Arc<dyn Obtains>) -> Self {
+        Self { caller, resolver, identities, tokens: Mutex::default() }
     }
 
     /// Sends `batch`.
@@ -87,7 +101,8 @@ impl Sender {
     async fn within(&self, batch: &Batch, now: Timestamp) -> Result<(), Unsent> {
         let tls = Tls::default();
         let there = Sought::straight(&batch.hub.base, &tls).find(&self.resolver, now).await?;
-        let wire = self.written(batch, now)?;
+        let token = self.authorization(&batch.hub, now).await?;
+        let wire = written(batch, &token);
         let call = match self.sent(&there, &wire, false, now).await {
             // A kept connection was closed meanwhile: nothing of the request was answered.
             Err(CallError::Stale) => self.sent(&there, &wire, true, now).await?,
@@ -124,28 +139,29 @@ impl Sender {
         Err(CallError::Invalid("it has too many informational responses"))
     }
 
-    /// The request as bytes.
-    fn written(&self, batch: &Batch, now: Timestamp) -> Result<Vec<u8>, Unsent> {
-        let token = self.token(&batch.hub, now)?;
-        let (fields, body) = batch.written();
-        let mut wire = format!("POST {} HTTP/1.1\r\n", batch.target()).into_bytes();
-        let mut put = |name: &str, value: &[u8]| {
-            wire.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
-        };
-        put("Host", batch.hub.base.authority.as_bytes());
-        put("User-Agent", concat!("weir/", env!("CARGO_PKG_VERSION")).as_bytes());
-        put("Authorization", token.expose().as_bytes());
-        for (name, value) in &fields {
-            put(name, value.as_bytes());
+    /// What `Authorization` says to `hub`.
+    async fn authorization(&self, hub: &Arc<EventHub>, now: Timestamp) -> Result<Secret, Unsent> {
+        match &hub.credential {
+            Credential::SharedKey { name, key } => self.signed(hub, (name, key), now),
+            Credential::Identity(who) => {
+                let asked = Asked { who: Arc::clone(who), resource: Arc::from(SERVICE) };
+                let token = self.identities.obtain(&asked, now).await;
+                let token = token.map_err(|ungot| Unsent::Nobody(ungot.message))?;
+                if HeaderValue::from_str(token.expose()).is_err() {
+                    return Err(Unsent::Token);
+                }
+                Ok(Secret::new(format!("Bearer {}", token.expose())))
+            }
         }
-        put(CONTENT_LENGTH.as_str(), body.len().to_string().as_bytes());
-        wire.extend_from_slice(b"\r\n");
-        wire.extend_from_slice(&body);
-        Ok(wire)
     }
 
-    /// The token for `hub`: the one that is there, unless it ends soon.
-    fn token(&self, hub: &Arc<EventHub>, now: Timestamp) -> Result<Secret, Unsent> {
+    /// The token for `hub` that is signed with its key: the one that is there, unless it ends soon.
+    fn signed(
+        &self,
+        hub: &Arc<EventHub>,
+        (key_name, key): (&str, &Secret),
+        now: Timestamp,
+    ) -> Result<Secret, Unsent> {
         let mut tokens = self.tokens();
         let name = hub.to_string();
         if let Some(known) = tokens.get(&name)
@@ -155,7 +171,7 @@ impl Sender {
             return Ok(known.text.clone());
         }
         let expires = (now + TOKEN_LIFE).micros() / 1_000_000;
-        let text = hub.token(expires).map_err(|_error| Unsent::Token)?;
+        let text = hub.token(key_name, key, expires).map_err(|_error| Unsent::Token)?;
         if TOKENS_MAX <= tokens.len() {
             tokens.clear();
         }
@@ -167,6 +183,25 @@ impl Sender {
     fn tokens(&self) -> std::sync::MutexGuard<'_, HashMap<String, Token>> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The request as bytes.
+fn written(batch: &Batch, token: &Secret) -> Vec<u8> {
+    let (fields, body) = batch.written();
+    let mut wire = format!("POST {} HTTP/1.1\r\n", batch.target()).into_bytes();
+    let mut put = |name: &str, value: &[u8]| {
+        wire.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+    };
+    put("Host", batch.hub.base.authority.as_bytes());
+    put("User-Agent", concat!("weir/", env!("CARGO_PKG_VERSION")).as_bytes());
+    put("Authorization", token.expose().as_bytes());
+    for (name, value) in &fields {
+        put(name, value.as_bytes());
+    }
+    put(CONTENT_LENGTH.as_str(), body.len().to_string().as_bytes());
+    wire.extend_from_slice(b"\r\n");
+    wire.extend_from_slice(&body);
+    wire
 }
 
 /// Reads the answer to its end, so that the connection can be used again.

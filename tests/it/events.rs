@@ -1,5 +1,6 @@
 //! Events for event hubs, over TLS: that they arrive, and that nobody waits for them.
 
+use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::harness::backend::Seen;
-use crate::harness::issuer::seconds;
+use crate::harness::issuer::{Issuer, seconds};
 use crate::harness::secure::Secure;
 use crate::harness::{Backend, Gateway, Policies, reply, soon};
 
@@ -151,6 +152,47 @@ fn events_arrive_signed_and_in_batches() {
     // Connections are kept.
     let connections = seen.iter().map(|request| request.connection).max().unwrap();
     assert!(connections <= 4, "{connections} connections");
+}
+
+#[test]
+fn events_are_sent_as_an_identity_of_the_gateway_and_wait_while_there_is_no_token() {
+    let issuer = Issuer::new();
+    issuer.set_scope("https://eventhubs.azure.net/.default");
+    issuer.trust_secret("edge", "hunter2");
+    issuer.set_down(true);
+    let service = Secure::replying(|_seen| Some(reply(201, &[], "")));
+    let (backend, folder) = (Backend::plain(), tempfile::tempdir().unwrap());
+    let pem = |name: &str| folder.path().join(name);
+    issuer.certify(&pem("issuer.pem"));
+    service.certify(&pem("service.pem"));
+    let both = ["issuer.pem", "service.pem"].map(|name| fs::read(pem(name)).unwrap()).concat();
+    fs::write(pem("both.pem"), both).unwrap();
+    let gateway = Gateway::start(|site| {
+        let variable = ("SSL_CERT_FILE".to_owned(), pem("both.pem").display().to_string());
+        site.variables.push(variable);
+        let secret = site.file("client-secret", "hunter2\n");
+        site.yaml(format!(
+            "loggers:\n  - id: usage\n    eventHub: {{name: usage-hub, endpointAddress: \
+             'localhost:{}', identityClientId: edge}}\nidentities:\n  - clientId: edge\n    \
+             endpoint: {}\n    secret: {{file: {}}}\n",
+            service.port(),
+            issuer.url("/token"),
+            secret.display()
+        ));
+        let policies = Policies { inbound: EVENT, ..Policies::default() };
+        site.open_api("echo", &backend.url(), policies);
+    });
+    assert_eq!(gateway.get("/echo/a").status, 200);
+    let told = gateway.event("events cannot be sent");
+    assert!(told.contains("no token from https://localhost:"), "{told}");
+    issuer.set_down(false);
+    let seen = soon(|| service.seen().pop()).expect("an event");
+    assert_eq!((seen.text(), seen.target.split('?').next()), ("/a", Some("/usage-hub/messages")));
+    let token = seen.field("authorization").and_then(|field| field.strip_prefix("Bearer "));
+    let token = token.expect("a token").to_owned();
+    assert_eq!(token.split('.').count(), 3);
+    let told = gateway.events().join("\n");
+    assert!(!told.contains(&token) && !told.contains("hunter2"), "{told}");
 }
 
 #[test]

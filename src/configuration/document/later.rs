@@ -23,15 +23,18 @@ pub(super) fn later(holder: &str, key: &str) -> Option<&'static str> {
         ("Subscription", "ownerId") => "write `user`",
         ("Backend", "pool" | "type") => "remove it; pools of backends are not supported yet",
         ("Backend", "circuitBreaker") => "remove it; circuit breakers are not supported yet",
-        ("Backend", "proxy") => "remove it; proxies before backends are not supported yet",
+        ("Backend", "proxy") => {
+            "remove it, and write the policy `proxy` in the APIs of this backend"
+        }
         ("Backend", "protocol") => "remove it; a backend speaks HTTP",
         ("Logger", "loggerType" | "credentials" | "resourceId") => {
-            "write `eventHub` with `name` and `connectionString`"
+            "write `eventHub` with `name` and `connectionString`, or `endpointAddress` and \
+             `identityClientId`"
         }
         ("Logger", "isBuffered") => "remove it; events are always queued, and sent in batches",
         ("Logger", "applicationInsights") => "remove it; events go to event hubs only",
-        ("EventHub", "endpointAddress" | "identityClientId" | "managedIdentity") => {
-            "write `connectionString`; managed identities are not supported here yet"
+        ("EventHub", "managedIdentity" | "identity") => {
+            "write `endpointAddress` and `identityClientId`"
         }
         ("Credentials", "certificateIds") => {
             "write `certificate` with `certificateFile` and `keyFile`"

@@ -118,8 +118,10 @@ impl ConfigurationFile {
             let entries = header.0.iter().chain(&query.0).flat_map(|(_, values)| &values.0);
             entries.chain(authorization.iter().map(|authorization| &authorization.parameter))
         });
-        let of_loggers =
-            self.loggers.iter().map(|logger| &logger.event_hub.value.connection_string);
+        let of_loggers = self
+            .loggers
+            .iter()
+            .filter_map(|logger| logger.event_hub.value.connection_string.as_ref());
         let of_identities = self.identities.iter().filter_map(|identity| identity.secret.as_ref());
         let of_certificates = self.certificates.iter().flat_map(NamedCertificate::secrets);
         let of_authorizations = self.authorizations.iter();

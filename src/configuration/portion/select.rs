@@ -48,6 +48,9 @@ pub(super) mod lists {
     pub(in super::super) const FOR_ALL: [&str; 3] = ["policy", "limits", "schemas"];
 }
 
+/// The policies that say who the gateway is.
+const ASKING: [&str; 2] = ["authentication-managed-identity", "send-service-bus-message"];
+
 /// Where texts are found that a configuration names: policy documents.
 type Policies<'a> = dyn Fn(&str) -> Option<&'a str> + 'a;
 /// Where texts are found that a configuration names: secrets and variables.
@@ -130,6 +133,7 @@ impl Selection {
         policies: &Policies<'a>,
         secrets: &Secrets<'a>,
     ) {
+        let mut is_sent_as = false;
         loop {
             let mut is_more = false;
             for fragment in of(lists::FRAGMENTS) {
@@ -143,8 +147,10 @@ impl Selection {
                 let Some(id) = field(logger, "id") else { continue };
                 if mentioned.has_word(id) && self.add(lists::LOGGERS, [id].into_iter()) {
                     let hub = value(logger, "eventHub");
-                    let text = hub.and_then(|hub| field(hub, "connectionString"));
-                    mentioned.read(text);
+                    let client = hub.and_then(|hub| field(hub, "identityClientId"));
+                    mentioned.read(hub.and_then(|hub| field(hub, "connectionString")));
+                    mentioned.read(client);
+                    is_sent_as |= client.is_some();
                     is_more = true;
                 }
             }
@@ -175,7 +181,7 @@ impl Selection {
             let id = field(backend, "id").filter(|id| mentioned.has_word(id));
             self.add(lists::BACKENDS, id.into_iter());
         }
-        let is_asked = mentioned.has_word("authentication-managed-identity");
+        let is_asked = is_sent_as || ASKING.iter().any(|policy| mentioned.has_word(policy));
         for identity in of(lists::IDENTITIES).filter(|_identity| is_asked) {
             let is_usual = field(identity, "systemAssigned") == Some("true");
             let id = field(identity, "clientId").filter(|id| is_usual || mentioned.has_word(id));

@@ -121,6 +121,40 @@ fn a_logger_comes_along_with_the_named_value_that_it_refers_to() {
 }
 
 #[test]
+fn an_identity_comes_along_with_the_logger_or_the_message_that_is_sent_as_it() {
+    let api = |id: &str, policy: &str| {
+        format!(
+            "  - id: {id}\n    path: {id}\n    serviceUrl: http://x.example\n    policy: <policies>\
+             <inbound>{policy}</inbound></policies>\n    operations: [{{id: o, method: GET, \
+             urlTemplate: /}}]\n"
+        )
+    };
+    let identity =
+        |id: &str| format!("  - {{clientId: {id}, endpoint: 'https://i.example/t', secret: s}}\n");
+    let text = format!(
+        "gateways: [{{id: a, apis: [x]}}, {{id: b, apis: [y]}}]\napis:\n{}{}loggers: [{{id: usage, \
+         eventHub: {{name: h, endpointAddress: n.example, identityClientId: of-x}}}}]\n\
+         identities:\n{}{}",
+        api("x", "<log-to-eventhub logger-id=\"usage\">a</log-to-eventhub>"),
+        api(
+            "y",
+            "<send-service-bus-message queue-name=\"q\" namespace=\"n.example\" \
+             client-id=\"of-y\"><payload>p</payload></send-service-bus-message>"
+        ),
+        identity("of-x"),
+        identity("of-y"),
+    );
+    let whole = bundle(&[(Kind::Document, "x.yaml", &text)]);
+    for (gateway, own, other) in [("a", "of-x", "of-y"), ("b", "of-y", "of-x")] {
+        let portion = whole.portion(gateway).unwrap();
+        assert_eq!(runs(&portion), Ok(1));
+        let text = portion.entries()[0].text();
+        assert!(text.contains(&format!("clientId: {own}")) || text.contains(own), "{text}");
+        assert!(!text.contains(other), "{text}");
+    }
+}
+
+#[test]
 fn every_style_of_yaml_means_the_same_when_it_is_written_anew() {
     let text = "gateways: [{id: a, apis: [x]}]\napis:\n  - id: x\n    name: 'it''s \"q\"'\n    \
                 path: x\n    subscriptionRequired: no-\n";

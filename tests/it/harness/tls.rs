@@ -33,8 +33,12 @@ pub(crate) struct Issued {
 impl Authority {
     pub(crate) fn new() -> Self {
         let key = key();
-        let mut builder = begin("an authority of the tests", &key);
-        let name = builder_name("an authority of the tests");
+        // Several may be in one list: those of one name would be taken for each other.
+        let mut number = [0_u8; 8];
+        openssl::rand::rand_bytes(&mut number).expect("random bytes");
+        let name = format!("authority {:x} of the tests", u64::from_ne_bytes(number));
+        let mut builder = begin(&name, &key);
+        let name = builder_name(&name);
         builder.set_issuer_name(name.as_ref()).expect("a name");
         let constraint = BasicConstraints::new().critical().ca().build().expect("a constraint");
         builder.append_extension(constraint).expect("an extension");
