@@ -50,16 +50,16 @@ impl Validator<'_> {
                 let who = owns.who((!is_usual).then_some(client));
                 let name = hub.name.as_ref().map(|name| name.value.as_str());
                 let parsed = EventHub::at(&address.value, name, Arc::new(who));
-                let refused = |refused| {
+                let refused = |refused: NoEventHub| {
                     let id = &logger.id.value;
-                    let message = match refused {
-                        NoEventHub::Nameless => {
-                            format!("the event hub of the logger `{id}` has no `name`")
-                        }
-                        NoEventHub::Scheme => format!(
+                    let message = if refused == NoEventHub::Nameless {
+                        format!("the event hub of the logger `{id}` has no `name`")
+                    } else if refused == NoEventHub::Scheme {
+                        format!(
                             "the `endpointAddress` of the logger `{id}` is no host of a namespace"
-                        ),
-                        refused => format!("the event hub of the logger `{id}`: {refused}"),
+                        )
+                    } else {
+                        format!("the event hub of the logger `{id}`: {refused}")
                     };
                     let remedy = "write NAMESPACE.servicebus.windows.net, and the hub as `name`";
                     self.fault(address.mark, message, remedy);

@@ -11,6 +11,7 @@ use crate::exchange::{CacheOutcome, Exchange};
 use crate::policy::disabled;
 use crate::policy::flow::Retry;
 use crate::policy::limits::Asked;
+use crate::policy::operand::Operand;
 use crate::policy::program::{Action, Step};
 use crate::policy::{Failure, Section, Side};
 use crate::problem::Problem;
@@ -200,10 +201,7 @@ impl Machine {
         match action {
             Action::Jump(step) => Ok(Flow::Goto(*step)),
             Action::Base | Action::CrossDomain(_) => Ok(Flow::Next),
-            Action::Unless { condition, otherwise } => {
-                let holds = condition.get(exchange)?;
-                Ok(if holds { Flow::Next } else { Flow::Goto(*otherwise) })
-            }
+            Action::Unless { condition, otherwise } => unless(condition, *otherwise, exchange),
             Action::Wait(wait) => self.begin_wait(wait, exchange),
             Action::RetryEnter => {
                 self.loops.push(Loop { start: self.step.saturating_add(1), retries: 0 });
@@ -294,6 +292,15 @@ impl Machine {
         inner.retries = inner.retries.saturating_add(1);
         Flow::Goto(inner.start)
     }
+}
+
+fn unless(
+    condition: &Operand<bool>,
+    otherwise: usize,
+    exchange: &mut Exchange,
+) -> Result<Flow, Failure> {
+    let holds = condition.get(exchange)?;
+    Ok(if holds { Flow::Next } else { Flow::Goto(otherwise) })
 }
 
 fn unreadable(problem: Problem) -> Failure {

@@ -223,12 +223,11 @@ impl ServiceBusMessage {
 
     /// What is said of the message to Service Bus itself.
     fn broker_properties(&self, exchange: &mut Exchange) -> Result<HeaderValue, Failure> {
-        let id = match &self.id {
-            Some(id) => id.get(exchange)?.0,
-            None => {
-                let [high, low] = [exchange.next_random(), exchange.next_random()];
-                guid::new(u128::from(high).wrapping_shl(64) | u128::from(low))
-            }
+        let id = if let Some(id) = &self.id {
+            id.get(exchange)?.0
+        } else {
+            let [high, low] = [exchange.next_random(), exchange.next_random()];
+            guid::new(u128::from(high).wrapping_shl(64) | u128::from(low))
         };
         let mut text = format!("{{\"MessageId\":\"{}\"", display::guid_text(id));
         if let Some(session) = &self.session {
