@@ -147,10 +147,10 @@ impl Sender {
                 let asked = Asked { who: Arc::clone(who), resource: Arc::from(SERVICE) };
                 let token = self.identities.obtain(&asked, now).await;
                 let token = token.map_err(|ungot| Unsent::Nobody(ungot.message))?;
-                if HeaderValue::from_str(token.expose()).is_err() {
+                if HeaderValue::from_str(token.text.expose()).is_err() {
                     return Err(Unsent::Token);
                 }
-                Ok(Secret::new(format!("Bearer {}", token.expose())))
+                Ok(Secret::new(format!("Bearer {}", token.text.expose())))
             }
         }
     }
@@ -194,7 +194,7 @@ fn written(batch: &Batch, token: &Secret) -> Vec<u8> {
     };
     put("Host", batch.hub.base.authority.as_bytes());
     put("User-Agent", concat!("weir/", env!("CARGO_PKG_VERSION")).as_bytes());
-    put("Authorization", token.expose().as_bytes());
+    put("Authorization", token.text.expose().as_bytes());
     for (name, value) in &fields {
         put(name, value.as_bytes());
     }

@@ -7,8 +7,7 @@ use super::registry::Registry;
 use crate::backend::event_hub::{EventHub, NoEventHub};
 use crate::backend::principal::Principals;
 use crate::configuration::config::{Logger, NamedValue};
-use crate::configuration::document;
-use crate::fault::nearest;
+use crate::configuration::document::{self, SecretValue};
 
 /// How many loggers there may be: for each there is a queue.
 pub(super) const LOGGERS_MAX: usize = 100;
