@@ -34,7 +34,6 @@ use crate::cache::memory::{Cache, ITEM_BYTES_MAX};
 use crate::caller::Caller;
 use crate::caller::resolve::Resolver;
 use crate::caller::roots::{self, Roots};
-use crate::certificate::trust::Nobody;
 use crate::configuration::compile::{Making, nowhere};
 use crate::configuration::credential::Holder;
 use crate::configuration::keeping::{Keeping, KeySource};
@@ -124,9 +123,7 @@ impl App {
         let started = clock.now();
         let roots = Arc::new(fetching::roots(&environment));
         let token = remote::token(settings, &roots, &clock)?;
-        let vouching = certificate::vouching(&settings.listen, Arc::clone(&roots))?;
-        let mut refresh = configuration(settings, &environment, &clock, token.as_ref())?;
-        refresh.making.authorities = vouching;
+        let mut refresh = configuration(settings, &environment, &clock, token.as_ref(), &roots)?;
         let (first, seen) = refresh.first();
         let first = first.map_err(|refusal| StartError::Configuration(Box::new(refusal)))?;
         let (apis, live) = (first.apis.len(), Arc::new(Live::new(first)));
@@ -219,6 +216,7 @@ fn configuration(
     environment: &Environment,
     clock: &Arc<SystemClock>,
     token: Option<&Arc<Mutex<Holder>>>,
+    roots: &Arc<Roots>,
 ) -> Result<Refresh, StartError> {
     let instance = Arc::from(format!("{:016x}", random_number()?));
     let (secret, switch) = (random()?, Arc::default());
@@ -246,7 +244,7 @@ fn configuration(
             instance,
             secret,
             switch,
-            authorities: Arc::new(Nobody),
+            authorities: certificate::vouching(&settings.listen, Arc::clone(roots))?,
         },
         status: Arc::default(),
         ready: None,

@@ -23,7 +23,7 @@ pub const BOOLEAN: u8 = 0x01;
 const ARC_BITS_MAX: u32 = 56;
 
 /// Values one after the other.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Reader<'a>(&'a [u8]);
 
 /// One value.
@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
 
     /// What is in the next value, if its tag is `tag`.
     pub fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
-        let mut ahead = *self;
+        let mut ahead = self.clone();
         let value = ahead.next().filter(|value| value.tag == tag)?;
         *self = ahead;
         Some(value.content)

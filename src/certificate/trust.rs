@@ -5,7 +5,7 @@
 //! known what the lists say that were given: [`Trust::asks`] says whether there is any for an issuer.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use openssl::stack::Stack;
 use openssl::x509::store::{X509Store, X509StoreBuilder};
@@ -39,7 +39,7 @@ pub struct Trust {
     lists: Vec<Revoked>,
     others: Arc<dyn Authorities>,
     /// Made when first needed: the machine has many.
-    store: OnceLock<Option<X509Store>>,
+    store: Mutex<Option<Arc<X509Store>>>,
 }
 
 /// Why a certificate is not trusted.
@@ -62,7 +62,7 @@ impl Trust {
         let own = known.all().iter().filter(|named| named.is_authority);
         let own = own.map(|named| named.certificate.x509().to_owned()).collect();
         let lists = known.all().iter().filter_map(|named| named.revoked.clone()).collect();
-        Self { own, lists, others, store: OnceLock::new() }
+        Self { own, lists, others, store: Mutex::default() }
     }
 
     /// Whether there is any list of certificates that were taken back.
@@ -126,18 +126,26 @@ impl Trust {
 
     /// From the certificate to an authority.
     fn chain(&self, certificate: &Certificate) -> Option<Vec<X509>> {
-        let store = self.store.get_or_init(|| self.gather()).as_ref()?;
+        let store = self.store()?;
         let mut issuers = Stack::new().ok()?;
         for issuer in certificate.issuers() {
             issuers.push(issuer.clone()).ok()?;
         }
         let mut context = X509StoreContext::new().ok()?;
-        let found = context.init(store, certificate.x509(), &issuers, |context| {
+        let found = context.init(&store, certificate.x509(), &issuers, |context| {
             let is_trusted = context.verify_cert()?;
             let chain = context.chain().filter(|_chain| is_trusted);
             Ok(chain.map(|chain| chain.iter().map(ToOwned::to_owned).collect()))
         });
         found.ok().flatten()
+    }
+
+    fn store(&self) -> Option<Arc<X509Store>> {
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        if store.is_none() {
+            *store = self.gather().map(Arc::new);
+        }
+        store.clone()
     }
 
     fn gather(&self) -> Option<X509Store> {

@@ -8,6 +8,7 @@ mod numbers;
 mod collections;
 mod json;
 mod context;
+mod certificates;
 mod forms;
 mod faults;
 mod bounds;

@@ -50,9 +50,11 @@ fn each_backend_connection_shows_one_certificate_and_serves_nobody_else() {
             let issued = authority.issue(id);
             site.file(&format!("{id}.crt"), issued.certificate);
             site.file(&format!("{id}.key"), issued.key);
-            certificates += &format!(
-                "  - id: {id}\n    certificate: {{file: {id}.crt}}\n    key: {{file: {id}.key}}\n"
-            );
+            let item = [
+                format!("  - id: {id}\n"),
+                format!("    certificate: {{file: {id}.crt}}\n    key: {{file: {id}.key}}\n"),
+            ];
+            certificates.extend(item);
             let inbound = format!("<authentication-certificate certificate-id=\"{id}\" />");
             let policies = Policies { inbound: &inbound, ..Policies::default() };
             site.open_api(id, &url, policies);

@@ -139,7 +139,15 @@ impl Validator<'_> {
                 "holds no private key".to_owned(),
                 "it must be PEM without a password: -----BEGIN PRIVATE KEY-----",
             ),
-            other => (format!("cannot be used: {other}"), other.remedy()),
+            Wrong::TooLarge
+            | Wrong::TooMany
+            | Wrong::OtherKey
+            | Wrong::NoBase64
+            | Wrong::NoPkcs12
+            | Wrong::Password
+            | Wrong::Outdated
+            | Wrong::Slow
+            | Wrong::Unusable => (format!("cannot be used: {wrong}"), wrong.remedy()),
         };
         self.fault(path.mark, format!("`{}` {message}", path.value), remedy);
     }

@@ -15,6 +15,7 @@ use crate::exchange::Exchange;
 use crate::policy::Failure;
 use crate::policy::build::Builder;
 use crate::policy::build::references::By;
+use crate::policy::certificate::CertificatePolicy;
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::operand::Operand;
@@ -97,7 +98,7 @@ pub(in crate::policy) fn validate_client_certificate(builder: &mut Builder<'_>, 
     }
     let known = Arc::clone(&builder.references.certificates);
     let policy = ValidateClientCertificate { checks, identities, known };
-    builder.push(element, Action::ValidateClientCertificate(Box::new(policy)));
+    builder.push(element, Action::Certificate(Box::new(CertificatePolicy::Judged(policy))));
 }
 
 fn identity(builder: &mut Builder<'_>, element: &Element) -> Option<Identity> {

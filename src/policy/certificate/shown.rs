@@ -18,6 +18,7 @@ use crate::expression::value::Value;
 use crate::policy::Failure;
 use crate::policy::build::Builder;
 use crate::policy::build::references::By;
+use crate::policy::certificate::CertificatePolicy;
 use crate::policy::machine::Flow;
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, Term};
@@ -52,7 +53,7 @@ type Opened = ([u8; 32], Arc<Certificate>);
 
 pub(in crate::policy) fn authentication_certificate(builder: &mut Builder<'_>, element: &Element) {
     if let Some(policy) = read_certificate(builder, element) {
-        builder.push(element, Action::AuthenticationCertificate(Box::new(policy)));
+        builder.push(element, Action::Certificate(Box::new(CertificatePolicy::Shown(policy))));
     }
 }
 
@@ -61,9 +62,9 @@ pub(in crate::policy) fn read_certificate(
     builder: &mut Builder<'_>,
     element: &Element,
 ) -> Option<AuthenticationCertificate> {
-    let names = ["thumbprint", "certificate-id", "body"];
+    let ways = ["thumbprint", "certificate-id", "body"];
     let written: Vec<&str> =
-        names.into_iter().filter(|name| element.attribute(name).is_some()).collect();
+        ways.into_iter().filter(|way| element.attribute(way).is_some()).collect();
     let [only] = written[..] else {
         let has = if written.is_empty() { "does not say which certificate" } else { "names two" };
         let message = format!("`authentication-certificate` {has}");
@@ -91,7 +92,9 @@ pub(in crate::policy) fn read_certificate(
             }
             Source::Known(named.certificate)
         }
-        computed => Source::Computed(by, computed, Arc::clone(&builder.references.certificates)),
+        computed @ Operand::Computed(_) => {
+            Source::Computed(by, computed, Arc::clone(&builder.references.certificates))
+        }
     };
     Some(AuthenticationCertificate(source))
 }

@@ -173,26 +173,14 @@ impl Scene {
             // secrets of its keys.
             "issuer" => {
                 let (url, rest) = equation(rest)?;
-                let mut words = rest.split(' ');
-                let issuer = Arc::from(words.next().ok_or_else(wrong)?);
-                let words: Vec<&str> = words.collect();
+                let (issuer, rest) = rest.split_once(' ').unwrap_or((rest.as_str(), ""));
+                let words: Vec<&str> = rest.split(' ').collect();
                 let keys =
                     words.chunks(2).filter_map(|pair| Some(forge::key(pair[0], pair.get(1)?)));
                 let keys = Arc::new(KeySet { keys: keys.collect(), unused: Vec::new() });
-                self.issuers.push((url, Published { issuer, keys, version: 1 }));
+                self.issuers.push((url, Published { issuer: issuer.into(), keys, version: 1 }));
             }
-            // One of the certificates in `tests/corpus/certificates`, with its key if it has one there.
-            "certificate" | "authority" => {
-                let (id, revoked) = rest.split_once(", ").unwrap_or((rest, ""));
-                let revoked = (revoked == "with a list")
-                    .then(|| Revoked::read(&certificate_file("revoked.pem").unwrap()).unwrap());
-                self.certificates.push(Named {
-                    id: id.into(),
-                    certificate: certificate(id)?,
-                    is_authority: word == "authority",
-                    revoked,
-                });
-            }
+            "certificate" | "authority" => self.give_certificate(word, rest)?,
             "operation" => {
                 self.template = Some(Template::parse(rest).map_err(|fault| fault.to_string())?);
             }
@@ -213,6 +201,16 @@ impl Scene {
             "takes" | "gives" => self.said.push(line.to_owned()),
             _ => return Err(wrong()),
         }
+        Ok(())
+    }
+
+    /// One of the certificates in `tests/corpus/certificates`, with its key if it has one there.
+    fn give_certificate(&mut self, word: &str, rest: &str) -> Result<(), String> {
+        let (id, revoked) = rest.split_once(", ").unwrap_or((rest, ""));
+        let revoked = (revoked == "with a list")
+            .then(|| Revoked::read(&certificate_file("revoked.pem").unwrap()).unwrap());
+        let (certificate, is_authority) = (certificate(id)?, word == "authority");
+        self.certificates.push(Named { id: id.into(), certificate, is_authority, revoked });
         Ok(())
     }
 

@@ -6,8 +6,7 @@ use crate::policy::access::basic::AuthenticationBasic;
 use crate::policy::access::{CheckHeader, IpFilter};
 use crate::policy::caching::made::CacheValue;
 use crate::policy::caching::{LookupResponse, LookupValue, RemoveValue, StoreResponse, StoreValue};
-use crate::policy::certificate::judged::ValidateClientCertificate;
-use crate::policy::certificate::shown::AuthenticationCertificate;
+use crate::policy::certificate::CertificatePolicy;
 use crate::policy::convert::{JsonToXml, XmlToJson};
 use crate::policy::cross_domain::Cors;
 use crate::policy::cross_domain::jsonp::Jsonp;
@@ -111,10 +110,8 @@ pub enum Action {
     ValidateToken(Box<ValidateToken>),
     /// `authentication-basic`.
     AuthenticationBasic(AuthenticationBasic),
-    /// `authentication-certificate`.
-    AuthenticationCertificate(Box<AuthenticationCertificate>),
-    /// `validate-client-certificate`.
-    ValidateClientCertificate(Box<ValidateClientCertificate>),
+    /// `authentication-certificate`, `validate-client-certificate`.
+    Certificate(Box<CertificatePolicy>),
     /// `authentication-managed-identity`.
     ManagedIdentity(Box<ManagedIdentity>),
     /// `get-authorization-context`.

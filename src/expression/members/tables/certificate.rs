@@ -64,7 +64,7 @@ pub(super) const CERTIFICATE: &[Member] = &[
     property("HasPrivateKey", "bool", |v| ok(own(v)?.key().is_some())),
     property("RawData", "byte[]", |v| ok(own(v)?.der().to_vec())),
     property("PublicKey", "PublicKey", |v| some(v, X509::PublicKey)),
-    property("SignatureAlgorithm", "Oid", |v| oid(own(v)?.signature_algorithm())),
+    property("SignatureAlgorithm", "Oid", |v| ok(oid(own(v)?.signature_algorithm()))),
     property("Extensions", "IEnumerable<X509Extension>", |v| {
         let extensions = own(v)?.extensions().iter();
         let extensions =
@@ -107,8 +107,8 @@ fn thumbprint_bytes(certificate: &Certificate) -> Vec<u8> {
     digits.filter_map(byte).collect()
 }
 
-fn oid(identifier: &str) -> Outcome {
-    Ok(Value::X509(X509::Oid(Arc::from(identifier))))
+fn oid(identifier: &str) -> Value {
+    Value::X509(X509::Oid(Arc::from(identifier)))
 }
 
 fn named(v: &[Value]) -> Result<&crate::certificate::name::Name, Thrown> {
@@ -137,7 +137,7 @@ fn public_rsa(v: &[Value]) -> Outcome {
 }
 
 pub(super) const PUBLIC_KEY: &[Member] = &[
-    property("Oid", "Oid", |v| oid(key_of(v)?.key_algorithm())),
+    property("Oid", "Oid", |v| ok(oid(key_of(v)?.key_algorithm()))),
     property("Key", "RSA", public_rsa),
     method("GetRSAPublicKey", "", "RSA", public_rsa),
 ];
@@ -150,7 +150,7 @@ fn extension(v: &[Value]) -> Result<&Arc<crate::certificate::fields::Extension>,
 }
 
 pub(super) const EXTENSION: &[Member] = &[
-    property("Oid", "Oid", |v| oid(&extension(v)?.identifier)),
+    property("Oid", "Oid", |v| ok(oid(&extension(v)?.identifier))),
     property("Critical", "bool", |v| ok(extension(v)?.is_critical)),
     property("RawData", "byte[]", |v| ok(extension(v)?.content.clone())),
 ];
@@ -204,16 +204,16 @@ const fn hash(name: &'static str, run: Pure) -> Member {
     static_property(name, "HashAlgorithmName", run)
 }
 
-fn hash_name(algorithm: Algorithm) -> Outcome {
-    Ok(Value::X509(X509::HashName(algorithm)))
+const fn hash_name(algorithm: Algorithm) -> Value {
+    Value::X509(X509::HashName(algorithm))
 }
 
 pub(super) const HASH_NAME: &[Member] = &[
-    hash("MD5", |_| hash_name(Algorithm::Md5)),
-    hash("SHA1", |_| hash_name(Algorithm::Sha1)),
-    hash("SHA256", |_| hash_name(Algorithm::Sha256)),
-    hash("SHA384", |_| hash_name(Algorithm::Sha384)),
-    hash("SHA512", |_| hash_name(Algorithm::Sha512)),
+    hash("MD5", |_| ok(hash_name(Algorithm::Md5))),
+    hash("SHA1", |_| ok(hash_name(Algorithm::Sha1))),
+    hash("SHA256", |_| ok(hash_name(Algorithm::Sha256))),
+    hash("SHA384", |_| ok(hash_name(Algorithm::Sha384))),
+    hash("SHA512", |_| ok(hash_name(Algorithm::Sha512))),
     constructor("string name", |v| {
         let known = crate::expression::library::crypto::algorithm(text(v, 0)?);
         let unknown = || {
@@ -222,7 +222,7 @@ pub(super) const HASH_NAME: &[Member] = &[
                 "The hash algorithm is not known.",
             )
         };
-        hash_name(known.ok_or_else(unknown)?)
+        ok(hash_name(known.ok_or_else(unknown)?))
     }),
     property("Name", "string", |v| {
         ok(match at(v, 0) {
