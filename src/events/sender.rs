@@ -194,7 +194,7 @@ fn written(batch: &Batch, token: &Secret) -> Vec<u8> {
     };
     put("Host", batch.hub.base.authority.as_bytes());
     put("User-Agent", concat!("weir/", env!("CARGO_PKG_VERSION")).as_bytes());
-    put("Authorization", token.text.expose().as_bytes());
+    put("Authorization", token.expose().as_bytes());
     for (name, value) in &fields {
         put(name, value.as_bytes());
     }

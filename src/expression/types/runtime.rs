@@ -98,11 +98,8 @@ const fn x509_class(x509: &X509) -> Class {
         X509::Certificate(_) => Class::Certificate,
         X509::Subject(_) | X509::Issuer(_) => Class::CertificateName,
         X509::PublicKey(_) => Class::PublicKey,
-        X509::PublicRsa(_) | X509::PrivateRsa(_) => Class::Rsa,
         X509::Extension(_) => Class::CertificateExtension,
         X509::Oid(_) => Class::Oid,
-        X509::Padding(_) => Class::SignaturePadding,
-        X509::HashName(_) => Class::HashName,
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::crypto::Algorithm;
 use crate::certificate::Certificate;
 use crate::certificate::fields::Extension;
 
@@ -17,27 +16,10 @@ pub enum X509 {
     Issuer(Arc<Certificate>),
     /// `PublicKey`.
     PublicKey(Arc<Certificate>),
-    /// `RSA` of the public key.
-    PublicRsa(Arc<Certificate>),
-    /// `RSA` of the private key.
-    PrivateRsa(Arc<Certificate>),
     /// `X509Extension`.
     Extension(Arc<Extension>),
     /// `Oid`: an identifier with its dots.
     Oid(Arc<str>),
-    /// `RSASignaturePadding`.
-    Padding(Padding),
-    /// `HashAlgorithmName`.
-    HashName(Algorithm),
-}
-
-/// How a hash becomes a number to sign.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Padding {
-    /// PKCS #1 version 1.5.
-    Pkcs1,
-    /// PSS, with a salt as long as the hash.
-    Pss,
 }
 
 impl X509 {
@@ -51,11 +33,8 @@ impl X509 {
                 "System.Security.Cryptography.X509Certificates.X500DistinguishedName"
             }
             Self::PublicKey(_) => "System.Security.Cryptography.X509Certificates.PublicKey",
-            Self::PublicRsa(_) | Self::PrivateRsa(_) => "System.Security.Cryptography.RSA",
             Self::Extension(_) => "System.Security.Cryptography.X509Certificates.X509Extension",
             Self::Oid(_) => "System.Security.Cryptography.Oid",
-            Self::Padding(_) => "System.Security.Cryptography.RSASignaturePadding",
-            Self::HashName(_) => "System.Security.Cryptography.HashAlgorithmName",
         }
     }
 
@@ -65,11 +44,9 @@ impl X509 {
             Self::Certificate(certificate)
             | Self::Subject(certificate)
             | Self::Issuer(certificate)
-            | Self::PublicKey(certificate)
-            | Self::PublicRsa(certificate)
-            | Self::PrivateRsa(certificate) => Some(Arc::as_ptr(certificate).addr()),
+            | Self::PublicKey(certificate) => Some(Arc::as_ptr(certificate).addr()),
             Self::Extension(extension) => Some(Arc::as_ptr(extension).addr()),
-            Self::Oid(_) | Self::Padding(_) | Self::HashName(_) => None,
+            Self::Oid(_) => None,
         }
     }
 }

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use super::super::Member;
 use super::super::arguments::{
-    Outcome, Pure, at, bytes, constructor, flag, int, method, method_with, ok, property,
-    static_property, text,
+    Outcome, at, bytes, constructor, flag, int, method, method_with, ok, property,
 };
 use crate::certificate::{Certificate, der};
 use crate::expression::library::{certificate as library, display};
 use crate::expression::value::Value;
-use crate::expression::value::crypto::Algorithm;
+use crate::expression::value::cipher::{Rsa, RsaKey};
 use crate::expression::value::thrown::Thrown;
-use crate::expression::value::x509::{Padding, X509};
+use crate::expression::value::x509::X509;
 
 fn of(value: &Value) -> Result<&Arc<Certificate>, Thrown> {
     match value {
@@ -32,13 +31,13 @@ fn some(v: &[Value], kind: fn(Arc<Certificate>) -> X509) -> Outcome {
     Ok(Value::X509(kind(Arc::clone(own(v)?))))
 }
 
-/// One of its keys, if it is RSA.
-fn rsa(v: &[Value], kind: fn(Arc<Certificate>) -> X509) -> Outcome {
-    if library::is_rsa(own(v)?) { some(v, kind) } else { Ok(Value::Null) }
-}
-
-fn private_rsa(v: &[Value]) -> Outcome {
-    if own(v)?.key().is_none() { Ok(Value::Null) } else { rsa(v, X509::PrivateRsa) }
+/// A key, if it is RSA.
+fn rsa(key: Option<RsaKey>) -> Value {
+    key.map_or(Value::Null, |key| {
+        let rsa = Rsa::default();
+        rsa.set(key);
+        Value::Rsa(Arc::new(rsa))
+    })
 }
 
 fn date_text(at: crate::time::Timestamp) -> Outcome {
@@ -95,9 +94,9 @@ pub(super) const CERTIFICATE: &[Member] = &[
         ok(call.scope().vouches(&certificate, false))
     })
     .volatile(),
-    method("GetRSAPublicKey", "", "RSA", |v| rsa(v, X509::PublicRsa)),
-    method("GetRSAPrivateKey", "", "RSA", private_rsa),
-    property("PrivateKey", "RSA", private_rsa),
+    method("GetRSAPublicKey", "", "RSA", |v| Ok(rsa(library::public_rsa(own(v)?)))),
+    method("GetRSAPrivateKey", "", "RSA", |v| Ok(rsa(library::private_rsa(own(v)?)))),
+    property("PrivateKey", "RSA", |v| Ok(rsa(library::private_rsa(own(v)?)))),
     method("Dispose", "", "void", |_| Ok(Value::Null)),
 ];
 
@@ -129,11 +128,7 @@ fn key_of(v: &[Value]) -> Result<&Arc<Certificate>, Thrown> {
 }
 
 fn public_rsa(v: &[Value]) -> Outcome {
-    let certificate = key_of(v)?;
-    if !library::is_rsa(certificate) {
-        return Ok(Value::Null);
-    }
-    Ok(Value::X509(X509::PublicRsa(Arc::clone(certificate))))
+    Ok(rsa(library::public_rsa(key_of(v)?)))
 }
 
 pub(super) const PUBLIC_KEY: &[Member] = &[
@@ -189,103 +184,4 @@ pub(super) const OID: &[Member] = &[
         let known = FRIENDLY.iter().find(|(identifier, _)| **wanted == **identifier);
         Ok(known.map_or(Value::Null, |(_, name)| Value::text(name)))
     }),
-];
-
-const fn padding(name: &'static str, run: Pure) -> Member {
-    static_property(name, "RSASignaturePadding", run)
-}
-
-pub(super) const PADDING: &[Member] = &[
-    padding("Pkcs1", |_| Ok(Value::X509(X509::Padding(Padding::Pkcs1)))),
-    padding("Pss", |_| Ok(Value::X509(X509::Padding(Padding::Pss)))),
-];
-
-const fn hash(name: &'static str, run: Pure) -> Member {
-    static_property(name, "HashAlgorithmName", run)
-}
-
-const fn hash_name(algorithm: Algorithm) -> Value {
-    Value::X509(X509::HashName(algorithm))
-}
-
-pub(super) const HASH_NAME: &[Member] = &[
-    hash("MD5", |_| ok(hash_name(Algorithm::Md5))),
-    hash("SHA1", |_| ok(hash_name(Algorithm::Sha1))),
-    hash("SHA256", |_| ok(hash_name(Algorithm::Sha256))),
-    hash("SHA384", |_| ok(hash_name(Algorithm::Sha384))),
-    hash("SHA512", |_| ok(hash_name(Algorithm::Sha512))),
-    constructor("string name", |v| {
-        let known = crate::expression::library::crypto::algorithm(text(v, 0)?);
-        let unknown = || {
-            Thrown::new(
-                crate::expression::value::thrown::ExceptionKind::Argument,
-                "The hash algorithm is not known.",
-            )
-        };
-        ok(hash_name(known.ok_or_else(unknown)?))
-    }),
-    property("Name", "string", |v| {
-        ok(match at(v, 0) {
-            Value::X509(X509::HashName(algorithm)) => algorithm.name(),
-            other => return Err(other.refused("HashAlgorithmName")),
-        })
-    }),
-];
-
-fn rsa_of(v: &[Value]) -> Result<(&Arc<Certificate>, bool), Thrown> {
-    match at(v, 0) {
-        Value::X509(X509::PublicRsa(certificate)) => Ok((certificate, false)),
-        Value::X509(X509::PrivateRsa(certificate)) => Ok((certificate, true)),
-        other => Err(other.refused("System.Security.Cryptography.RSA")),
-    }
-}
-
-/// The certificate whose private key signs.
-fn signer(v: &[Value]) -> Result<&Arc<Certificate>, Thrown> {
-    let (certificate, is_private) = rsa_of(v)?;
-    if is_private {
-        return Ok(certificate);
-    }
-    Err(Thrown::new(
-        crate::expression::value::thrown::ExceptionKind::Cryptographic,
-        "Error occurred during a cryptographic operation: the key is public.",
-    ))
-}
-
-fn how(v: &[Value], first: usize) -> Result<(Algorithm, Padding), Thrown> {
-    match (at(v, first), at(v, first.saturating_add(1))) {
-        (Value::X509(X509::HashName(hash)), Value::X509(X509::Padding(padding))) => {
-            Ok((*hash, *padding))
-        }
-        (Value::X509(X509::HashName(_)), other) => Err(other.refused("RSASignaturePadding")),
-        (other, _) => Err(other.refused("HashAlgorithmName")),
-    }
-}
-
-const SIGN: &str = "byte[] data, HashAlgorithmName hashAlgorithm, RSASignaturePadding padding";
-const VERIFY: &str = "byte[] data, byte[] signature, HashAlgorithmName hashAlgorithm, \
-                      RSASignaturePadding padding";
-
-pub(super) const RSA: &[Member] = &[
-    method("SignData", SIGN, "byte[]", |v| {
-        ok(library::sign_data(signer(v)?, &bytes(v, 1)?, how(v, 2)?)?)
-    })
-    .effect(),
-    method("SignHash", SIGN, "byte[]", |v| {
-        ok(library::sign_hash(signer(v)?, &bytes(v, 1)?, how(v, 2)?)?)
-    })
-    .effect(),
-    method("VerifyData", VERIFY, "bool", |v| {
-        let signed = (&*bytes(v, 1)?, &*bytes(v, 2)?);
-        ok(library::verify_data(rsa_of(v)?.0, signed, how(v, 3)?)?)
-    }),
-    method("VerifyHash", VERIFY, "bool", |v| {
-        let signed = (&*bytes(v, 1)?, &*bytes(v, 2)?);
-        ok(library::verify_hash(rsa_of(v)?.0, signed, how(v, 3)?)?)
-    }),
-    property("KeySize", "int", |v| {
-        let bits = rsa_of(v)?.0.public_key().map_or(0, |key| key.bits());
-        ok(i32::try_from(bits).unwrap_or(i32::MAX))
-    }),
-    method("Dispose", "", "void", |_| Ok(Value::Null)),
 ];
