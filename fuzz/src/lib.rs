@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use weir::certificate::Certificate;
 use weir::expression::scope::{BodyRead, ContextMember, Scope, Side, UrlSide};
 use weir::expression::value::Value;
 
@@ -77,6 +78,9 @@ impl Scope for Request {
     fn trace(&mut self, _message: &str) {}
     fn now(&self) -> i64 {
         638_422_932_300_000_000
+    }
+    fn vouches(&self, _certificate: &Certificate, _looks_for_revocation: bool) -> bool {
+        false
     }
     fn random(&mut self) -> u64 {
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

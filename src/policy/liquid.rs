@@ -93,7 +93,7 @@ impl Template {
     pub fn parse(text: &str, is_secret: bool) -> Result<Self, Wrong> {
         if TEMPLATE_BYTES_MAX < text.len() {
             let message = format!("a template may be at most {TEMPLATE_BYTES_MAX} bytes long");
-            return Err(Wrong::new(0..1, message).mend("split it into several policies"));
+            return Err(Wrong::new(0..text.len(), message).mend("split it into several policies"));
         }
         let block = parse::parse(text)?;
         let reads = Reads::of(&block);

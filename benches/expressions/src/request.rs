@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cel::extractors::This;
 use rhai::{Dynamic, Engine, Map};
+use weir::certificate::Certificate;
 use weir::expression::scope::{BodyRead, ContextMember, Scope, Side, UrlSide};
 use weir::expression::value::Value;
 use weir::expression::{Expected, compile};
@@ -82,6 +83,9 @@ impl Scope for Request {
     fn trace(&mut self, _message: &str) {}
     fn now(&self) -> i64 {
         638_422_932_300_000_000
+    }
+    fn vouches(&self, _certificate: &Certificate, _looks_for_revocation: bool) -> bool {
+        false
     }
     fn random(&mut self) -> u64 {
         7

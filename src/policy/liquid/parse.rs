@@ -138,6 +138,16 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_covers_whole_characters() {
+        for template in ["{% if a €b %}{% endif %}", "{% cycle a€: 1 %}", "{% cycle €a: 1 %}"]
+        {
+            let wrong = parse(template).unwrap_err();
+            let place = wrong.offset..wrong.offset + wrong.length;
+            assert!(template.get(place).is_some(), "{template}: {wrong:?}");
+        }
+    }
+
+    #[test]
     fn tags_and_brackets_nest_to_a_bound() {
         let nested = |depth: usize| {
             format!("{}x{}", "{% if a %}".repeat(depth), "{% endif %}".repeat(depth))

@@ -70,6 +70,12 @@ impl<'t> Words<'t> {
         name.ok_or_else(|| self.wrong(format!("{what} is missing")))
     }
 
+    /// The character at `at`, or nothing at the end.
+    pub fn character_at(&self, at: usize) -> Range<usize> {
+        let next = self.text.get(at..self.end).and_then(|rest| rest.chars().next());
+        at..at.saturating_add(next.map_or(0, char::len_utf8))
+    }
+
     /// Something is wrong with what comes next.
     pub fn wrong(&mut self, message: impl Into<String>) -> Wrong {
         let from = self.here();

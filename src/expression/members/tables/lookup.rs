@@ -18,7 +18,7 @@ pub(super) const REQUEST_BODY: &[Member] = &[
     lookup(
         "AsFormUrlEncodedContent",
         "bool preserveContent = false",
-        "Dictionary<string, string[]>",
+        "Dictionary<string, List<string>>",
         |call| read_form(call, Side::Request),
     ),
 ];
@@ -28,7 +28,7 @@ pub(super) const RESPONSE_BODY: &[Member] = &[
     lookup(
         "AsFormUrlEncodedContent",
         "bool preserveContent = false",
-        "Dictionary<string, string[]>",
+        "Dictionary<string, List<string>>",
         |call| read_form(call, Side::Response),
     ),
 ];

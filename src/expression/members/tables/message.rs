@@ -48,7 +48,7 @@ pub(super) const BODY: &[Member] = &[
     method_with(
         "AsFormUrlEncodedContent",
         "bool preserveContent = false",
-        "Dictionary<string, string[]>",
+        "Dictionary<string, List<string>>",
         |call| match call.argument(0) {
             Value::Body(body) => message::body_as_form(body),
             other => Err(other.refused("IMessageBody")),

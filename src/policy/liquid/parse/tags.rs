@@ -265,7 +265,7 @@ fn conditions(words: &mut Words<'_>) -> Result<Condition, Wrong> {
             Some("and") => parts.push((condition, true)),
             Some("or") => parts.push((condition, false)),
             _ => {
-                let wrong = Wrong::new(from..from.saturating_add(1), "this is no condition");
+                let wrong = Wrong::new(words.character_at(from), "this is no condition");
                 return Err(wrong.mend("compare with ==, !=, <, >, <=, >= or contains"));
             }
         }
@@ -280,7 +280,7 @@ fn cycle(words: &mut Words<'_>) -> Result<Part, Wrong> {
     let group = if named {
         match first {
             Operand::Constant(name) => name.shown(),
-            _ => return Err(Wrong::new(from..from.saturating_add(1), "a group needs a name")),
+            _ => return Err(Wrong::new(words.character_at(from), "a group needs a name")),
         }
     } else {
         values.push(first);
