@@ -111,6 +111,7 @@ impl Identities {
                 fetcher,
                 host,
                 shelf: kept,
+                clock: Arc::clone(&clock),
                 at_once: Semaphore::new(ASKED_MAX),
             }),
             clock: Arc::clone(&clock),

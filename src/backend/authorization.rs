@@ -61,6 +61,15 @@ impl Authorization {
         whole_digest(own.into_iter().chain(parameters))
     }
 
+    /// What is the same for the same consent, in whichever way tokens are asked for: a new secret of
+    /// the client goes on with what came of the one before.
+    pub fn consent(&self) -> [u8; 32] {
+        let endpoint = self.endpoint.to_string();
+        let refresh = self.refresh_token.as_ref().map_or("", Secret::expose);
+        let parts = [&*self.provider, &self.id, &endpoint, &self.client_id, refresh];
+        whole_digest([b"consent".as_slice()].into_iter().chain(parts.map(str::as_bytes)))
+    }
+
     /// What people call it.
     pub fn name(&self) -> String {
         format!("{}/{}", self.provider, self.id)
@@ -129,5 +138,7 @@ mod tests {
         assert_ne!(one, authorization("second").fingerprint());
         let in_form = Authorization { in_form: true, ..authorization("first") };
         assert_ne!(one, in_form.fingerprint());
+        assert_eq!(in_form.consent(), authorization("first").consent());
+        assert_ne!(in_form.consent(), authorization("second").consent());
     }
 }

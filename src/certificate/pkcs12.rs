@@ -9,6 +9,8 @@ use super::{BYTES_MAX, CHAIN_MAX, Wrong};
 
 /// How many iterations all keys of one file may take to derive: less than a second.
 pub(super) const ITERATIONS_MAX: u64 = 1_000_000;
+/// The longest octets that are taken for a salt, in bytes: too short for parameters with iterations.
+const SALT_BYTES_MAX: usize = 64;
 /// How deep values may stand in each other.
 const DEPTH_MAX: usize = 24;
 
@@ -56,13 +58,19 @@ fn iterations(bytes: &[u8], depth: usize) -> Option<u64> {
         }
         is_after_salt = value.tag == OCTETS;
         let is_constructed = value.tag & 0x20 != 0;
+        // Octets in pieces: nobody writes them, and what they hold cannot be seen.
+        if value.tag == OCTETS | 0x20 {
+            return None;
+        }
         let is_wrapped = value.tag == OCTETS && value.content.first() == Some(&SEQUENCE);
         if is_constructed {
             all = all.saturating_add(iterations(value.content, depth.saturating_add(1))?);
         } else if is_wrapped {
-            // It may as well be a salt that begins like this.
+            // A salt may begin like this, too; it is short. Anything else that cannot be read here
+            // could be read by the library, which takes more forms.
             let inner = iterations(value.content, depth.saturating_add(1));
-            all = all.saturating_add(inner.unwrap_or(0));
+            let is_salt = value.content.len() <= SALT_BYTES_MAX;
+            all = all.saturating_add(if is_salt { inner.unwrap_or(0) } else { inner? });
         }
     }
     reader.is_at_end().then_some(all)
@@ -88,6 +96,10 @@ mod tests {
         let slow = pkcs12(&made, "pw", 600_000);
         assert!(matches!(open(&slow, "pw"), Err(Wrong::Slow)));
         assert_eq!(number(&[0xff; 20]), u64::MAX);
+        // What the library would read and we do not: octets in pieces, and of no definite length.
+        let hidden = [&[0x04, 100, 0x30, 0x80][..], &[0; 98]].concat();
+        assert_eq!(iterations(&hidden, 0), None);
+        assert_eq!(iterations(&[0x24, 2, 0x04, 0], 0), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use openssl::x509::{CrlStatus, X509, X509Crl};
+use openssl::x509::{CrlStatus, X509, X509Crl, X509Ref};
 
 use super::{Wrong, has};
 
@@ -42,14 +42,14 @@ impl Revoked {
     }
 
     /// Whether `issuer` signed it.
-    pub fn is_of(&self, issuer: &X509) -> bool {
+    pub fn is_of(&self, issuer: &X509Ref) -> bool {
         let is_named = issuer.subject_name().to_der().is_ok_and(|name| name == self.issuer);
         let key = issuer.public_key().ok().filter(|_key| is_named);
         key.is_some_and(|key| self.list.verify(&key).unwrap_or(false))
     }
 
     /// What it says of `certificate`, which `issuer` issued.
-    pub fn standing(&self, certificate: &X509, issuer: &X509) -> Standing {
+    pub fn standing(&self, certificate: &X509, issuer: &X509Ref) -> Standing {
         if !self.is_of(issuer) {
             return Standing::NotAsked;
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 
 use super::form::Form;
@@ -18,7 +18,7 @@ use crate::backend::principal::{Kind, Proof};
 use crate::caller::fetch::{Ask, Fetcher, Local, Unfetched, Wanted};
 use crate::policy::identity::asked::{Asked, Token, Ungot};
 use crate::secret::Secret;
-use crate::time::Timestamp;
+use crate::time::{SystemClock, Timestamp};
 
 /// The largest answer of a token endpoint, in bytes.
 pub const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -35,6 +35,8 @@ pub(super) struct Asker {
     pub(super) host: Host,
     /// What became of consents.
     pub(super) shelf: Shelf,
+    /// What time it is, after having waited.
+    pub(super) clock: Arc<SystemClock>,
     /// Of what may be asked at the same time, what is left.
     pub(super) at_once: Semaphore,
 }
@@ -76,20 +78,16 @@ pub(super) enum NoToken {
 impl Asker {
     /// The token that is asked for, and how long it is good.
     pub(super) async fn get(
-        &self,
+        self: &Arc<Self>,
         asked: &Asked,
         now: Timestamp,
     ) -> Result<(Token, Duration), Ungot> {
-        // It is never closed.
-        let _turn = self.at_once.acquire().await;
         let resource = &asked.resource;
         let got = match (&asked.who.kind, &self.host) {
             (Kind::Principal(own), _) => {
                 self.granted(&own.endpoint, (&own.client_id, &own.proof), resource, now).await
             }
-            (Kind::Authorization(own), _) => {
-                self.authorized(own, &asked.who.fingerprint, now).await
-            }
+            (Kind::Authorization(own), _) => Arc::clone(self).authorized(own).await,
             (Kind::Host(named), Host::Workload { endpoint, file, client }) => {
                 match named.as_ref().or(client.as_ref()) {
                     Some(id) => {
@@ -110,6 +108,7 @@ impl Asker {
                     bytes_max: ANSWER_BYTES_MAX,
                 };
                 let place = endpoint.base.to_string();
+                let _turn = self.turn().await;
                 let answer = self.fetcher.local(local, now).await;
                 let hidden = [value.clone()];
                 read(place, answer, &hidden, None, now).map(plain)
@@ -119,6 +118,12 @@ impl Asker {
             (Kind::Host(None), Host::None) => Err(NoToken::Nobody),
         };
         got.map_err(Ungot::from)
+    }
+
+    /// Waits until one more may be asked for, and counts as that until it is dropped.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.at_once.acquire().await.ok()
     }
 
     async fn granted(
@@ -136,6 +141,7 @@ impl Asker {
         };
         let ask = Ask::Form(&request.form, request.authorization.as_ref());
         let wanted = Wanted { url: endpoint, ca: None, bytes_max: ANSWER_BYTES_MAX };
+        let _turn = self.turn().await;
         let answer = self.fetcher.fetch(wanted, ask, now).await;
         read(endpoint.to_string(), answer, &request.hidden, None, now).map(plain)
     }

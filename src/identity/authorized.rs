@@ -1,7 +1,9 @@
 //! Gets a token for an authorization: for the gateway itself, or by what somebody's consent gave.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::spawn;
 use tokio::time::sleep;
 
 use super::ask::{ANSWER_BYTES_MAX, Asker, NoToken, assertion, read};
@@ -13,7 +15,7 @@ use crate::backend::principal::Proof;
 use crate::caller::fetch::{Ask, Wanted};
 use crate::policy::identity::asked::Token;
 use crate::secret::Secret;
-use crate::time::Timestamp;
+use crate::time::{Clock as _, Timestamp};
 
 /// How long a token is good of which nothing says so: some providers give tokens that do not end.
 const LIFE_USUAL: Duration = Duration::from_hours(1);
@@ -27,31 +29,38 @@ const REMEMBER_MAX: u32 = 20;
 const NO_GRANT: &str = "invalid_grant";
 
 impl Asker {
-    /// The token for `own`, and how long it is good; `print` is the fingerprint of `own`.
+    /// The token for `own`, and how long it is good.
     pub(super) async fn authorized(
-        &self,
-        own: &Authorization,
-        print: &[u8; 32],
-        now: Timestamp,
+        self: Arc<Self>,
+        own: &Arc<Authorization>,
     ) -> Result<(Token, Duration), NoToken> {
         let Some(first) = &own.refresh_token else {
-            let given = self.exchanged(own, None, now).await?;
+            let _turn = self.turn().await;
+            let given = self.exchanged(own, None, self.clock.now()).await?;
             return Ok((given.token, given.life));
         };
-        for look in 0..LOOKS_MAX {
-            let now = now + LOOK_INTERVAL.saturating_mul(look);
-            let (known, changed) = self.shelf.get(print).await?;
+        let print = own.consent();
+        for _look in 0..LOOKS_MAX {
+            let (known, changed) = self.shelf.get(&print).await?;
             let record = known.unwrap_or_else(|| Record::first(first));
-            if let Some(fresh) = record.fresh(now) {
+            if let Some(fresh) = record.fresh(self.clock.now()) {
                 return Ok(fresh);
             }
-            if record.is_claimed(now) {
+            if record.is_claimed(self.clock.now()) {
                 sleep(LOOK_INTERVAL).await;
                 continue;
             }
+            // Before it is claimed: a claim does not last for ever.
+            let turn = self.turn().await;
+            let now = self.clock.now();
             let claimed = record.claimed(now);
-            if self.shelf.put(print, &claimed, changed).await? {
-                return self.renewed(own, (print, claimed), now).await;
+            if self.shelf.put(&print, &claimed, changed).await? {
+                drop(turn);
+                let (asker, own) = (Arc::clone(&self), Arc::clone(own));
+                // Whatever becomes of whoever waits for it: what the provider gives is remembered.
+                let renewing =
+                    spawn(async move { asker.renewed(&own, (&print, claimed), now).await });
+                return renewing.await.unwrap_or(Err(NoToken::Claimed));
             }
         }
         Err(NoToken::Claimed)

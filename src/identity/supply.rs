@@ -115,7 +115,7 @@ impl Supply {
     }
 
     /// Gets it, again and again, for ever.
-    pub(super) async fn keep(&self, asker: &Asker, clock: &SystemClock) {
+    pub(super) async fn keep(&self, asker: &Arc<Asker>, clock: &SystemClock) {
         let mut longest = RETRY_MIN;
         loop {
             let began = clock.now();

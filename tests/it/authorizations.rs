@@ -118,7 +118,6 @@ fn replicas_use_each_refresh_token_once_and_share_what_it_gives() {
         provider.another(replica, &first);
     }
     assert_eq!(provider.issuer.stale(), 0);
-    // What is in etcd says nothing to whoever reads it.
     // While it is away, tokens are good to their end, and then the reason is told.
     etcd.kill();
     let why = soon(|| {

@@ -5,8 +5,20 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// Keys whose values may be secrets.
-const SECRET_KEYS: [&str; 7] =
-    ["primaryKey", "secondaryKey", "value", "parameter", "password", "key", "pfx"];
+const SECRET_KEYS: [&str; 12] = [
+    "primaryKey",
+    "secondaryKey",
+    "value",
+    "parameter",
+    "password",
+    "key",
+    "pfx",
+    "secret",
+    "clientSecret",
+    "refreshToken",
+    "connectionString",
+    "data",
+];
 /// Keys under `credentials` whose values say only where or how.
 const PLAIN_KEYS: [&str; 5] = ["env", "file", "scheme", "certificateFile", "keyFile"];
 /// The key under which every value may be one.

@@ -25,6 +25,9 @@ struct Texts {
 /// Which of the texts is wrong, and how.
 type Fallen = (&'static str, Wrong);
 
+/// What a list in PEM begins with.
+const LIST_BEGINS: &str = "-----BEGIN X509 CRL-----";
+
 impl Validator<'_> {
     pub(super) fn certificates(&mut self, names: &[NamedValue]) -> Arc<Certificates> {
         let written = &self.document.certificates;
@@ -77,6 +80,14 @@ impl Validator<'_> {
             self.fault(mark, message, wrong.remedy());
         });
         let certificate = Arc::new(certificate.ok()?);
+        let path = written.revocation_list_file.as_ref();
+        if let (Some(revoked), Some(path)) = (&revoked, path)
+            && !revoked.is_of(certificate.x509())
+        {
+            let message =
+                format!("`{}` is not a list that the authority `{id}` signed", path.value);
+            self.fault(path.mark, message, "name the list of this very authority and key");
+        }
         Some(Named { id: Arc::from(id.as_str()), certificate, is_authority, revoked })
     }
 
@@ -105,6 +116,11 @@ impl Validator<'_> {
             }
         };
         let read = Revoked::read(text.as_bytes());
+        if text.matches(LIST_BEGINS).count() > 1 {
+            let message = format!("`{}` holds several lists", path.value);
+            self.fault(path.mark, message, "write one list a file, and an authority for each");
+            return None;
+        }
         if read.is_err() {
             let message = format!("`{}` holds no list of certificates taken back", path.value);
             self.fault(path.mark, message, "it must be PEM: -----BEGIN X509 CRL-----");

@@ -10,9 +10,13 @@ use crate::expression::value::moment::DateTime;
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
 use crate::time::Timestamp;
 
-/// `new X509Certificate2(rawData, password)`: PEM, DER or PKCS #12.
+/// `new X509Certificate2(rawData, password)`: PEM, DER, or with a password PKCS #12. Without one the
+/// bytes may be a client's, who could make a file of that kind which takes hours to open.
 pub fn read(bytes: &[u8], password: &str) -> Result<Arc<Certificate>, Thrown> {
-    let read = Certificate::read(bytes).or_else(|_other| Certificate::pkcs12(bytes, password));
+    let mut read = Certificate::read(bytes);
+    if read.is_err() && !password.is_empty() {
+        read = Certificate::pkcs12(bytes, password);
+    }
     read.map(Arc::new).map_err(|wrong| match wrong {
         Wrong::Password => refused("The specified network password is not correct."),
         _ => refused("The certificate data cannot be read."),

@@ -29,6 +29,9 @@ use crate::secret::Secret;
 
 use super::asked::{Answer, Asked, Token, Ungot};
 
+/// What a provider calls a token that says who somebody is.
+const ID_TOKEN: &str = "id_token";
+
 /// `get-authorization-context`.
 #[derive(Clone, Debug)]
 pub struct AuthorizationContext {
@@ -130,7 +133,7 @@ impl AuthorizationContext {
             Ok(token) => {
                 // Nothing that is told of this exchange may have it.
                 exchange.pending.tokens.push(token.text.clone());
-                authorization(&token)?
+                authorization(&token, &mut exchange.pending.tokens)?
             }
             Err(_ignored) if self.ignores_error => Value::Null,
             Err(ungot) => return Err(ungot.into()),
@@ -147,8 +150,8 @@ fn unknown(provider: &str, id: &str) -> Ungot {
 }
 
 /// The object that expressions see.
-fn authorization(token: &Token) -> Result<Value, Failure> {
-    let claims = claims(&token.claims).map_err(|why| {
+fn authorization(token: &Token, tokens: &mut Vec<Secret>) -> Result<Value, Failure> {
+    let claims = claims(&token.claims, tokens).map_err(|why| {
         Failure::value(format!("what the provider said with the token cannot be read: {why}"))
     })?;
     let token = Value::String(Arc::from(token.text.expose()));
@@ -157,11 +160,16 @@ fn authorization(token: &Token) -> Result<Value, Failure> {
 }
 
 /// What the provider said, as a dictionary: texts, numbers and flags as such, all else as tokens.
-fn claims(written: &Secret) -> Result<Value, String> {
+fn claims(written: &Secret, tokens: &mut Vec<Secret>) -> Result<Value, String> {
     let said = json::deserialize(written.expose()).map_err(|thrown| thrown.message)?;
     let claims = Map::new(false);
     if let Value::Json(Json::Object(members)) = said {
         for (name, member) in members.members() {
+            if &*name == ID_TOKEN
+                && let Json::String(token) = &member
+            {
+                tokens.push(Secret::new(&**token));
+            }
             let value = convert::simple(&member).unwrap_or(Value::Json(member));
             claims.set(Value::String(name), value).map_err(|thrown| thrown.message)?;
         }

@@ -21,19 +21,31 @@ pub(super) fn read(value: &str) -> Option<Certificate> {
 
 /// `Cert="…"` of the last proxy in the list, which is the one that we trust.
 fn of_envoy(value: &str) -> Option<&str> {
-    let last = elements(value, ',').last()?;
-    let mut pairs = elements(last, ';').filter_map(|pair| pair.trim().split_once('='));
-    let (_, text) = pairs.find(|(name, _)| *name == "Cert")?;
-    Some(text.trim_matches('"'))
+    let last = *elements(value, ',')?.last()?;
+    let pairs = elements(last, ';')?;
+    let mut named = pairs.iter().filter_map(|pair| pair.trim().split_once('='));
+    let (_, text) = named.find(|(name, _)| *name == "Cert")?;
+    // Of two, one is somebody else's word.
+    let is_only = named.all(|(name, _)| name != "Cert");
+    is_only.then(|| text.trim_matches('"'))
 }
 
-/// What stands between separators that are not in quotation marks.
-fn elements(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let mut is_quoted = false;
-    text.split(move |character| {
-        is_quoted ^= character == '"';
+/// What stands between separators that are not in quotation marks; none if those do not end: then
+/// nobody knows whose word is whose. A backslash in them takes the next character as it is.
+fn elements(text: &str, separator: char) -> Option<Vec<&str>> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let between = |character: char| {
+        if is_escaped {
+            is_escaped = false;
+        } else if is_quoted && character == '\\' {
+            is_escaped = true;
+        } else {
+            is_quoted ^= character == '"';
+        }
         character == separator && !is_quoted
-    })
+    };
+    let elements = text.split(between).collect();
+    (!is_quoted).then_some(elements)
 }
 
 #[cfg(test)]
@@ -58,6 +70,15 @@ mod tests {
             let read = read(value).unwrap();
             assert_eq!(read.der(), made.x509.to_der().unwrap(), "{value}");
         }
+        let other = Authority::new("ca").issue("victim");
+        let victim = String::from_utf8(other.pem()).unwrap();
+        let victim = utf8_percent_encode(&victim, NON_ALPHANUMERIC).to_string();
+        // A client that leaves a quotation mark open, and one whose name holds one.
+        let open = format!("Cert=\"{victim}\";X=\",Hash=00;Cert=\"{escaped}\"");
+        let named = format!("Hash=00;Subject=\"CN=x\\\",Cert={victim}\";Cert=\"{escaped}\"");
+        let twice = format!("Cert=\"{victim}\";Cert=\"{escaped}\"");
+        assert!(read(&open).is_none() && read(&twice).is_none());
+        assert_eq!(read(&named).unwrap().der(), made.x509.to_der().unwrap());
         let long = "A".repeat(VALUE_BYTES_MAX + 1);
         for value in ["", "null", "Cert=", "a,By=b", "By=\"Cert=\"", &long] {
             assert!(read(value).is_none(), "{value}");

@@ -275,6 +275,7 @@ fn follow_redirect(run: &mut Run, call: &Call) -> bool {
             request.headers.withhold(&AUTHORIZATION);
             request.headers.withhold(&COOKIE);
             run.exchange.backend = None;
+            run.exchange.identity = None;
         }
         request.base = std::sync::Arc::new(base);
         request.tail.clear();

@@ -56,12 +56,21 @@ pub fn of_numbers(numbers: &Numbers) -> Result<RsaKey, Thrown> {
     bounded(build().map_err(|_| refused("The specified RSA parameters are not valid."))?)
 }
 
+/// What the identifiers of encryption by a password begin with: those of PKCS #5 and of PKCS #12.
+const PASSWORD_BASED: [&[u8]; 2] = [
+    &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05],
+    &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01],
+];
+
 /// The key of a PEM: `ImportFromPem`.
 pub fn of_pem(text: &str) -> Result<RsaKey, Thrown> {
     let missing = "No supported key formats were found. Check that the input represents the \
                    contents of a PEM-encoded key file. (Parameter 'input')";
+    // A passphrase is never asked for, and what would take one could take hours.
+    if text.contains("ENCRYPTED") {
+        return Err(Thrown::new(ExceptionKind::Argument, missing));
+    }
     let text = text.as_bytes();
-    // A passphrase is never asked for.
     let private = Rsa::private_key_from_pem_callback(text, |_| Ok(0)).and_then(PKey::from_rsa);
     let key = private
         .map(RsaKey::Private)
@@ -74,6 +83,9 @@ pub fn of_pem(text: &str) -> Result<RsaKey, Thrown> {
 
 /// The key of DER: PKCS #8, PKCS #1 or `SubjectPublicKeyInfo`.
 pub fn of_der(bytes: &[u8]) -> Result<RsaKey, Thrown> {
+    if PASSWORD_BASED.iter().any(|id| bytes.windows(id.len()).any(|part| part == *id)) {
+        return Err(refused("The gateway opens no encrypted keys."));
+    }
     let private = PKey::private_key_from_der(bytes).and_then(|key| key.rsa());
     let key = private
         .and_then(PKey::from_rsa)

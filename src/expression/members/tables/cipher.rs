@@ -57,6 +57,15 @@ fn transform(v: &[Value], encrypts: bool) -> Outcome {
     Ok(Value::Transform(Arc::new(Transform { encrypts, settings })))
 }
 
+fn known_padding(padding: i32) -> Result<(), Thrown> {
+    let known = [symmetric::NO_PADDING, symmetric::PKCS7, symmetric::ZEROS];
+    if known.contains(&padding) {
+        return Ok(());
+    }
+    let message = "The gateway knows the paddings None, PKCS7 and Zeros.";
+    Err(Thrown::new(ExceptionKind::NotSupported, message))
+}
+
 /// `EncryptCbc(data, iv, padding)` and its like.
 fn at_once(v: &[Value], encrypts: bool, mode: i32) -> Outcome {
     let mut settings = cipher(v)?.settings();
@@ -66,6 +75,7 @@ fn at_once(v: &[Value], encrypts: bool, mode: i32) -> Outcome {
         symmetric::usable_iv(&settings, &settings.iv)?;
     }
     settings.padding = int(v, if mode == symmetric::CBC { 3 } else { 2 })?;
+    known_padding(settings.padding)?;
     ok(symmetric::run(&Transform { encrypts, settings }, &bytes(v, 1)?)?)
 }
 
@@ -103,11 +113,7 @@ pub(super) const SYMMETRIC: &[Member] = &[
     }),
     set_property("Padding", "PaddingMode value", |v| {
         let padding = int(v, 1)?;
-        let known = [symmetric::NO_PADDING, symmetric::PKCS7, symmetric::ZEROS];
-        if !known.contains(&padding) {
-            let message = "The gateway knows the paddings None, PKCS7 and Zeros.";
-            return Err(Thrown::new(ExceptionKind::NotSupported, message));
-        }
+        known_padding(padding)?;
         cipher(v)?.change(|settings| settings.padding = padding);
         Ok(Value::Null)
     }),
