@@ -57,7 +57,11 @@ impl Asker {
             if self.shelf.put(&print, &claimed, changed).await? {
                 drop(turn);
                 let (asker, own) = (Arc::clone(&self), Arc::clone(own));
-                // Whatever becomes of whoever waits for it: what the provider gives is remembered.
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "what the provider gives must be remembered, whatever becomes of \
+                              whoever waits for it; fetching and remembering end by themselves"
+                )]
                 let renewing =
                     spawn(async move { asker.renewed(&own, (&print, claimed), now).await });
                 return renewing.await.unwrap_or(Err(NoToken::Claimed));
