@@ -7,7 +7,7 @@ use weir::counters::redis::settings::{PREFIX, Settings, Topology};
 use weir::counters::redis::trouble::Trouble;
 
 use crate::harness::linked::{Linked, place, settings};
-use crate::harness::redis::{Cluster, Redis, Watched, text};
+use crate::harness::redis::{Cluster, REDIS, Redis, Watched, text};
 use crate::harness::soon;
 
 fn watched(watched: &Watched) -> Settings {
@@ -55,7 +55,7 @@ fn sentinels_that_know_no_such_primary_are_complained_of() {
 
 #[test]
 fn a_cluster_serves_each_lane_where_its_slot_is_and_a_lane_that_moves_is_followed() {
-    let cluster = Cluster::of(Path::new("redis-server"));
+    let cluster = Cluster::of(Path::new(REDIS));
     let seeds = vec![place(&cluster.nodes[0])];
     let settings = Settings { topology: Topology::Cluster(seeds), ..settings(&cluster.nodes[0]) };
     let mut linked = Linked::with(&settings);
@@ -82,7 +82,7 @@ fn a_cluster_serves_each_lane_where_its_slot_is_and_a_lane_that_moves_is_followe
 
 #[test]
 fn a_lane_whose_slot_is_half_moved_is_waited_for() {
-    let cluster = Cluster::of(Path::new("redis-server"));
+    let cluster = Cluster::of(Path::new(REDIS));
     let seeds = vec![place(&cluster.nodes[0])];
     let settings = Settings { topology: Topology::Cluster(seeds), ..settings(&cluster.nodes[0]) };
     let mut linked = Linked::with(&settings);
@@ -131,7 +131,7 @@ fn move_slot(cluster: &Cluster, slot: u16, from: &Redis, to: &Redis) {
 
 #[test]
 fn a_cluster_that_lost_a_node_still_serves_nothing_of_it_and_says_why() {
-    let mut cluster = Cluster::of(Path::new("redis-server"));
+    let mut cluster = Cluster::of(Path::new(REDIS));
     let seeds = cluster.nodes.iter().map(place).collect();
     let settings = Settings { topology: Topology::Cluster(seeds), ..settings(&cluster.nodes[0]) };
     let linked = Linked::with(&settings);

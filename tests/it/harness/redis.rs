@@ -15,7 +15,7 @@ use super::soon;
 
 /// The server that the tests run on unless they are given others. It is one program under several
 /// names; by this one it comes without a service that the system starts.
-const REDIS: &str = "redis-check-rdb";
+pub(crate) const REDIS: &str = "redis-check-rdb";
 
 /// How often another port is tried when somebody took the one that was free.
 const STARTS_MAX: usize = 5;
