@@ -40,22 +40,10 @@ impl Authorization {
     /// What is the same for the same one, asked for in the same way. It stands for all of its
     /// secrets: nobody who does not know them can make it.
     pub fn fingerprint(&self) -> [u8; 32] {
-        let endpoint = self.endpoint.to_string();
+        let consent = self.consent();
         let (how, proof) = self.proof.parts();
-        let refresh = self.refresh_token.as_ref().map_or("", Secret::expose);
         let form = if self.in_form { b"form".as_slice() } else { b"field" };
-        let own = [
-            b"authorization".as_slice(),
-            self.provider.as_bytes(),
-            self.id.as_bytes(),
-            endpoint.as_bytes(),
-            self.client_id.as_bytes(),
-            how,
-            proof,
-            form,
-            self.scope.as_bytes(),
-            refresh.as_bytes(),
-        ];
+        let own = [consent.as_slice(), how, proof, form, self.scope.as_bytes()];
         let parameters = self.parameters.iter();
         let parameters = parameters.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
         whole_digest(own.into_iter().chain(parameters))

@@ -51,11 +51,10 @@ impl Asker {
                 continue;
             }
             // Before it is claimed: a claim does not last for ever.
-            let turn = self.turn().await;
+            let _turn = self.turn().await;
             let now = self.clock.now();
             let claimed = record.claimed(now);
             if self.shelf.put(&print, &claimed, changed).await? {
-                drop(turn);
                 let (asker, own) = (Arc::clone(&self), Arc::clone(own));
                 #[expect(
                     clippy::disallowed_methods,

@@ -44,7 +44,7 @@ pub struct AuthorizationContext {
 #[derive(Clone, Debug)]
 enum Which {
     /// The same for each request.
-    Known(Arc<Authorization>),
+    Known(Asked),
     /// Of these, the one whose provider and id come out.
     Computed(Operand<Arc<str>>, Operand<Arc<str>>, Arc<Authorizations>),
 }
@@ -64,7 +64,8 @@ pub(in crate::policy) fn get_authorization_context(builder: &mut Builder<'_>, el
             let place = element.attribute("authorization-id").map(|it| it.value.place());
             let place = place.unwrap_or_else(|| element.place.clone());
             let named = (&*provider, &*id);
-            builder.references.authorization(named, &place, builder.faults).map(Which::Known)
+            let known = builder.references.authorization(named, &place, builder.faults);
+            known.map(|known| Which::Known(asked(&known)))
         }
         (Some(provider), Some(id)) => {
             let all = Arc::clone(&builder.references.authorizations);
@@ -108,19 +109,17 @@ impl Term for Managed {
 impl AuthorizationContext {
     /// Asks for the token.
     pub(in crate::policy) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
-        let known = match &self.which {
-            Which::Known(known) => Arc::clone(known),
+        let asked = match &self.which {
+            Which::Known(asked) => asked.clone(),
             Which::Computed(provider, id, all) => {
                 let (provider, id) = (provider.get(exchange)?, id.get(exchange)?);
                 match all.find(&provider, &id) {
-                    Some(known) => Arc::clone(known),
+                    Some(known) => asked(known),
                     None => return self.obtained(Err(unknown(&provider, &id)), exchange),
                 }
             }
         };
-        let resource = Arc::from(known.name());
-        let who = Arc::new(Who::authorization(&known));
-        Ok(Flow::Ask(Effect::Obtain(Box::new(Asked { who, resource }))))
+        Ok(Flow::Ask(Effect::Obtain(Box::new(asked))))
     }
 
     /// Remembers what was got.
@@ -141,6 +140,11 @@ impl AuthorizationContext {
         exchange.variables.set(&self.variable, value);
         Ok(Flow::Next)
     }
+}
+
+/// The token of an authorization. It takes digests, so what is known at load is made there.
+fn asked(known: &Arc<Authorization>) -> Asked {
+    Asked { who: Arc::new(Who::authorization(known)), resource: Arc::from(known.name()) }
 }
 
 fn unknown(provider: &str, id: &str) -> Ungot {

@@ -9,7 +9,9 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
-use openssl::ssl::{SslAcceptor, SslConnector, SslMethod, SslStream, SslVerifyMode};
+use openssl::ssl::{
+    SslAcceptor, SslAcceptorBuilder, SslConnector, SslMethod, SslStream, SslVerifyMode,
+};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Builder, X509NameBuilder};
 
@@ -55,12 +57,7 @@ impl Authority {
 
     /// A server that is `host`, and turns away who shows no certificate of this authority.
     pub(crate) fn demanding(&self, host: &str) -> SslAcceptor {
-        let issued = self.issue(host);
-        let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).expect("TLS");
-        let certificate = X509::from_pem(&issued.certificate).expect("a certificate");
-        builder.set_certificate(&certificate).expect("a certificate");
-        let key = PKey::private_key_from_pem(&issued.key).expect("a key");
-        builder.set_private_key(&key).expect("its key");
+        let mut builder = self.server(host);
         builder.cert_store_mut().add_cert(self.certificate.clone()).expect("trust");
         builder.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
         builder.build()
@@ -88,13 +85,17 @@ impl Authority {
 
     /// What a server needs that is `host`.
     pub(crate) fn acceptor(&self, host: &str) -> SslAcceptor {
+        self.server(host).build()
+    }
+
+    fn server(&self, host: &str) -> SslAcceptorBuilder {
         let issued = self.issue(host);
         let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).expect("TLS");
         let certificate = X509::from_pem(&issued.certificate).expect("a certificate");
         builder.set_certificate(&certificate).expect("a certificate");
         let key = PKey::private_key_from_pem(&issued.key).expect("a key");
         builder.set_private_key(&key).expect("its key");
-        builder.build()
+        builder
     }
 
     /// What a client needs that trusts the authority and offers `protocols`.
