@@ -103,7 +103,7 @@ pub fn compile(text: &str, expected: Expected) -> Result<Expression, Vec<Wrong>>
     let (program, reads) = check::check(&source, expected, text.len())?;
     let mut constant = folded(&program).cloned();
     if let (Some(value), Expected::String) = (&constant, expected) {
-        constant = printed(value).ok();
+        constant = printed(value.clone()).ok();
     }
     Ok(Expression { source: Arc::from(text), expected, program, reads, constant })
 }
@@ -119,8 +119,11 @@ fn folded(program: &Program) -> Option<&Value> {
     }
 }
 
-fn printed(value: &Value) -> Result<Value, Thrown> {
-    if value.is_null() { Ok(Value::Null) } else { display::text(value).map(Value::String) }
+fn printed(value: Value) -> Result<Value, Thrown> {
+    match value {
+        Value::Null | Value::String(_) => Ok(value),
+        other => display::text(&other).map(Value::String),
+    }
 }
 
 impl Expression {
@@ -139,15 +142,14 @@ impl Expression {
         if let Some(value) = &self.constant {
             return Ok(value.clone());
         }
-        let result = Machine::new(&self.program, scope).run().and_then(|value| {
-            if self.expected == Expected::String {
-                return printed(&value).map_err(|thrown| (thrown, 0));
-            }
-            Ok(value)
+        let mut machine = Machine::new(&self.program, scope);
+        let result = machine.run().and_then(|value| match self.expected {
+            Expected::String => printed(value),
+            _ => Ok(value),
         });
-        result.map_err(|(thrown, offset)| EvaluationError {
+        result.map_err(|thrown| EvaluationError {
             message: thrown.message,
-            offset,
+            offset: machine.thrown_at(),
             kind: thrown.kind,
         })
     }

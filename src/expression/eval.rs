@@ -7,6 +7,7 @@ pub(super) mod node;
 pub(super) mod operate;
 mod path;
 mod place;
+mod slots;
 mod statement;
 mod test;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 pub(super) use convert::{cast, default_of, numeric, unboxed};
 
 use self::node::{Body, Node, NodeKind, Program, Text};
+use self::slots::Slots;
 use super::library::display;
 use super::scope::{ContextMember, Scope};
 use super::types::Type;
@@ -40,15 +42,23 @@ const VALUE_BYTES: u64 = 32;
 pub(super) struct Machine<'s> {
     program: &'s Program,
     scope: &'s mut dyn Scope,
-    slots: Vec<Value>,
-    /// How many calls of each function are under way.
-    active: Vec<usize>,
+    slots: Slots,
+    /// Which of the first functions are under way, a bit each.
+    active: u64,
     steps: u64,
     bytes: u64,
     depth: usize,
     /// Where the exception on its way was thrown.
     thrown_at: Option<usize>,
-    /// The exception that a `catch` is handling.
+    rare: Option<Box<Rare>>,
+}
+
+/// What only few evaluations keep.
+#[derive(Default)]
+struct Rare {
+    /// What the member that ran last gives to its `out` parameters, in order.
+    outs: Vec<Value>,
+    /// The exceptions that a `catch` is handling.
     caught: Vec<Thrown>,
 }
 
@@ -63,37 +73,39 @@ enum Flow {
 impl<'s> Machine<'s> {
     pub(super) fn new(program: &'s Program, scope: &'s mut dyn Scope) -> Self {
         Self {
-            slots: vec![Value::Null; program.slots],
-            active: vec![0; program.functions.len()],
+            slots: Slots::new(program.slots),
+            active: 0,
             program,
             scope,
             steps: 0,
             bytes: 0,
             depth: 0,
             thrown_at: None,
-            caught: Vec::new(),
+            rare: None,
         }
     }
 
-    /// Runs the whole program; the offset is where the exception was thrown.
-    pub(super) fn run(mut self) -> Result<Value, (Thrown, usize)> {
+    /// Runs the whole program.
+    pub(super) fn run(&mut self) -> Result<Value, Thrown> {
         let program = self.program;
-        let result = self.body(&program.body).and_then(|value| match value {
+        match self.body(&program.body)? {
             Value::Function(_) => {
                 Err(Thrown::invalid_operation("A lambda cannot be the result of an expression."))
             }
-            other => Ok(if program.places { unplaced(other) } else { other }),
-        });
-        result.map_err(|thrown| (thrown, self.thrown_at.unwrap_or(0)))
+            other if program.places => Ok(unplaced(other)),
+            other => Ok(other),
+        }
+    }
+
+    /// Where the exception on its way was thrown, in bytes of the text that was compiled.
+    pub(super) fn thrown_at(&self) -> usize {
+        self.thrown_at.unwrap_or(0)
     }
 
     fn body(&mut self, body: &'s Body) -> Result<Value, Thrown> {
         match body {
             Body::Value(node) => self.value(node),
-            Body::Block(statements) => match self.block(statements)? {
-                Flow::Return(value) => Ok(value),
-                Flow::Next | Flow::Break | Flow::Continue => Ok(Value::Null),
-            },
+            Body::Block(statements) => self.returned(statements),
         }
     }
 
@@ -140,11 +152,16 @@ impl<'s> Machine<'s> {
     }
 
     /// Remembers where an exception was thrown first.
+    #[inline]
     fn placed<T>(&mut self, result: Result<T, Thrown>, at: usize) -> Result<T, Thrown> {
-        if result.is_err() && self.thrown_at.is_none() {
-            self.thrown_at = Some(at);
+        if result.is_err() {
+            self.thrown_at.get_or_insert(at);
         }
         result
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     fn slot(&self, slot: usize) -> Value {
@@ -152,9 +169,7 @@ impl<'s> Machine<'s> {
     }
 
     fn set_slot(&mut self, slot: usize, value: Value) {
-        if let Some(place) = self.slots.get_mut(slot) {
-            *place = value;
-        }
+        self.slots.set(slot, value);
     }
 
     /// The value of `node`.
@@ -163,15 +178,9 @@ impl<'s> Machine<'s> {
         match &node.kind {
             NodeKind::Constant(value) => return Ok(value.clone()),
             NodeKind::Local(slot) => return Ok(self.slot(*slot)),
-            NodeKind::Context(member) => {
-                self.step(1)?;
-                return Ok(self.context(*member));
-            }
             _ => {}
         }
-        let counted = self.step(1);
-        self.placed(counted, node.at)?;
-        let result = self.deeper(|machine| machine.compound(node));
+        let result = self.step(1).and_then(|()| self.deeper(|machine| machine.compound(node)));
         self.placed(result, node.at)
     }
 
@@ -180,6 +189,9 @@ impl<'s> Machine<'s> {
             NodeKind::Constant(value) => Ok(value.clone()),
             NodeKind::Local(slot) => Ok(self.slot(*slot)),
             NodeKind::Context(member) => Ok(self.context(*member)),
+            NodeKind::Lookup(lookup) => {
+                self.run_counted(lookup.member, &lookup.arguments, &lookup.types)
+            }
             NodeKind::SetLocal(slot, value) => {
                 let value = self.value(value)?;
                 self.set_slot(*slot, value.clone());
@@ -244,6 +256,10 @@ impl<'s> Machine<'s> {
     }
 
     fn converted(&self, value: Value, to: &Type, boxed: bool) -> Result<Value, Thrown> {
+        // A token may need a place.
+        if convert::is_already(&value, to) && !self.program.places {
+            return Ok(value);
+        }
         let made = if boxed { unboxed(value, to) } else { convert::convert(value, to) }?;
         Ok(match made {
             Value::Json(json) if self.program.places => Value::Token(Arc::new(Placed::root(json))),
@@ -298,15 +314,39 @@ impl<'s> Machine<'s> {
         first: &'s Node,
         rest: &'s [(super::ast::BinaryOperator, Node)],
     ) -> Result<Value, Thrown> {
+        // What is there already is not copied.
+        if let [(operator, right)] = rest
+            && let (Some(left), Some(right)) = (self.at_hand(first), self.at_hand(right))
+        {
+            return self.operated(operate::binary(*operator, left, right)?);
+        }
         let mut left = self.value(first)?;
         for (operator, right) in rest {
-            let right = self.value(right)?;
-            left = operate::binary(*operator, &left, &right)?;
-            if let Value::String(_) = left {
-                self.charge(&left)?;
-            }
+            left = match right.constant() {
+                Some(right) => operate::binary(*operator, &left, right)?,
+                None => operate::binary(*operator, &left, &self.value(right)?)?,
+            };
+            left = self.operated(left)?;
         }
         Ok(left)
+    }
+
+    /// Counts what an operator made.
+    fn operated(&mut self, result: Value) -> Result<Value, Thrown> {
+        if let Value::String(text) = &result {
+            let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+            self.spend(VALUE_BYTES.saturating_add(bytes))?;
+        }
+        Ok(result)
+    }
+
+    /// The value of a constant or a variable.
+    fn at_hand<'a>(&'a self, node: &'a Node) -> Option<&'a Value> {
+        match &node.kind {
+            NodeKind::Constant(value) => Some(value),
+            NodeKind::Local(slot) => self.slots.get(*slot),
+            _ => None,
+        }
     }
 
     fn coalesce(&mut self, parts: &'s [Node]) -> Result<Value, Thrown> {

@@ -110,6 +110,7 @@ impl Flow<'_> {
         match &node.kind {
             NodeKind::Constant(_)
             | NodeKind::Context(_)
+            | NodeKind::Lookup(_)
             | NodeKind::Body(_)
             | NodeKind::Response
             | NodeKind::Out(_) => {}

@@ -32,22 +32,16 @@ impl Checker {
             // A cast says what the type of a lambda is.
             let is_lambda = matches!(typed.node.kind, NodeKind::Lambda(_))
                 && !matches!(value.kind, ExprKind::Cast { .. } | ExprKind::New { .. });
-            let (ty, node, at) = self.initial(declared.as_ref(), typed, is_lambda);
+            let (ty, node) = self.initial(declared.as_ref(), typed, is_lambda);
             let slot = self.variable(name, ty, false);
-            out.push(Statement::Value(Node::new(NodeKind::SetLocal(slot, Box::new(node)), at)));
+            out.push(Statement::Set(slot, node));
         }
     }
 
-    fn initial(
-        &mut self,
-        declared: Option<&Type>,
-        typed: Typed,
-        is_lambda: bool,
-    ) -> (Type, Node, usize) {
-        let at = typed.span.start;
+    fn initial(&mut self, declared: Option<&Type>, typed: Typed, is_lambda: bool) -> (Type, Node) {
         if let Some(declared) = declared {
             let node = self.coerce(typed, declared, "the value");
-            return (declared.clone(), node, at);
+            return (declared.clone(), node);
         }
         let ty = typed.ty.clone();
         if matches!(ty, Type::Void | Type::Null) {
@@ -55,14 +49,14 @@ impl Checker {
             let message = format!("`var` cannot take its type from {what}");
             let remedy = (ty == Type::Null).then(|| "write its type".to_owned());
             self.wrong(&typed.span, message, remedy);
-            return (Type::Unknown, typed.node, at);
+            return (Type::Unknown, typed.node);
         }
         if is_lambda {
             let message = "`var` cannot take its type from a lambda";
             let remedy = Some("write its type, for example `Func<int, int>`".to_owned());
             self.wrong(&typed.span, message, remedy);
         }
-        (ty, typed.node, at)
+        (ty, typed.node)
     }
 
     fn constant(&mut self, name: &Name, declared: Option<&Type>, typed: Typed) {

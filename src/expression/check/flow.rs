@@ -17,7 +17,9 @@ fn ends(statement: &Statement) -> bool {
         | Statement::Rethrow
         | Statement::Break
         | Statement::Continue => false,
-        Statement::Value(node) => !matches!(node.kind, NodeKind::Throw(_)),
+        Statement::Value(node) | Statement::Set(_, node) => {
+            !matches!(node.kind, NodeKind::Throw(_))
+        }
         Statement::Forget(_) | Statement::Deconstruct(..) | Statement::ForEach { .. } => true,
         Statement::Block(statements) => completes(statements),
         Statement::If(branches, otherwise) => {
@@ -69,6 +71,7 @@ fn breaks(statement: &Statement) -> bool {
         | Statement::ForEach { .. }
         | Statement::Switch(..)
         | Statement::Value(_)
+        | Statement::Set(..)
         | Statement::Forget(_)
         | Statement::Continue
         | Statement::Return(_)

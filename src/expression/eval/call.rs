@@ -53,26 +53,23 @@ impl Machine<'_> {
         let program = self.program;
         let Some(called) = program.functions.get(function) else { return Ok(Value::Null) };
         self.step(1)?;
-        let running = self.active.get(function).copied().unwrap_or(0);
+        // Of functions that have no bit nothing is known, so their variables are always kept.
+        let bit = u32::try_from(function).ok().and_then(|bit| 1_u64.checked_shl(bit));
+        let is_running = bit.is_none_or(|bit| self.active & bit != 0);
         let mut kept = Vec::new();
-        if running > 0 {
+        if is_running {
             kept.extend(called.frame.clone().map(|slot| self.slot(slot)));
         }
         for (slot, argument) in called.parameters.iter().zip(arguments) {
             self.set_slot(*slot, argument.clone());
         }
-        self.count_active(function, running.saturating_add(1));
+        let active = self.active;
+        self.active |= bit.unwrap_or(0);
         let result = self.deeper(|machine| machine.body(&called.body));
-        self.count_active(function, running);
+        self.active = active;
         for (slot, value) in called.frame.clone().zip(kept) {
             self.set_slot(slot, value);
         }
         result
-    }
-
-    fn count_active(&mut self, function: usize, count: usize) {
-        if let Some(active) = self.active.get_mut(function) {
-            *active = count;
-        }
     }
 }

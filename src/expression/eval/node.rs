@@ -53,6 +53,8 @@ pub(in crate::expression) enum NodeKind {
     SetLocal(usize, Box<Node>),
     /// A part of `context` whose parents cannot be null.
     Context(ContextMember),
+    /// What is looked up in the request by what is known at load: a variable, a header.
+    Lookup(Box<Lookup>),
     /// The content of a body as a value of its own.
     Body(Side),
     /// `context.Response` as a value of its own.
@@ -116,6 +118,16 @@ pub(in crate::expression) struct Access {
     /// The member's own type arguments.
     pub(in crate::expression) types: Vec<Type>,
     pub(in crate::expression) at: usize,
+}
+
+/// A member that looks into the request, with the values that it is given.
+#[derive(Debug)]
+pub(in crate::expression) struct Lookup {
+    pub(in crate::expression) member: &'static Member,
+    /// The value it belongs to, which it does not look at, and its arguments.
+    pub(in crate::expression) arguments: Vec<Value>,
+    /// The member's own type arguments.
+    pub(in crate::expression) types: Vec<Type>,
 }
 
 /// One step of a path: from a value to the next.
@@ -222,6 +234,8 @@ pub(in crate::expression) struct Arm {
 #[derive(Debug)]
 pub(in crate::expression) enum Statement {
     Value(Node),
+    /// A variable that comes into being with a value.
+    Set(usize, Node),
     /// A variable that comes into being without a value.
     Forget(usize),
     Block(Vec<Self>),

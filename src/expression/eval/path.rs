@@ -40,7 +40,10 @@ impl<'s> Machine<'s> {
             return Err(Thrown::null_reference());
         }
         match step {
-            Step::Access(access) => self.access(access, Some(value)),
+            Step::Access(access) => match access.member.run {
+                Run::Context(part) => Ok(self.context(part)),
+                _ => self.access(access, Some(value)),
+            },
             Step::Field(place) => match &value {
                 Value::Record(record) => {
                     Ok(record.values().get(*place).cloned().unwrap_or_default())
@@ -85,10 +88,9 @@ impl<'s> Machine<'s> {
                 self.run_member(access.member, &arguments, &access.types)
             }
         };
-        let (result, outs) = self.placed(run, access.at)?;
-        if outs.is_empty() {
-            return Ok(result);
-        }
+        let result = self.placed(run, access.at)?;
+        let outs = self.rare.as_mut().map(|rare| std::mem::take(&mut rare.outs));
+        let Some(outs) = outs.filter(|outs| !outs.is_empty()) else { return Ok(result) };
         // What a member gives out is stored where `out` says.
         let mut outs = outs.into_iter();
         for argument in &access.arguments {
@@ -99,17 +101,27 @@ impl<'s> Machine<'s> {
         Ok(result)
     }
 
-    /// Runs a member on values: its result, and what it gives to `out` parameters, in order.
+    /// Runs a member on values; what it gives to `out` parameters stands in `outs` then.
     pub(super) fn run_member(
         &mut self,
         member: &'static Member,
         arguments: &[Value],
         types: &[Type],
-    ) -> Result<(Value, Vec<Value>), Thrown> {
+    ) -> Result<Value, Thrown> {
         let looked_at = if member.is_brief() { arguments.get(1..) } else { Some(arguments) };
         let looked_at = looked_at.unwrap_or_default();
         let weight = looked_at.iter().map(weight).fold(1, u64::saturating_add);
         self.step(weight)?;
+        self.run_counted(member, arguments, types)
+    }
+
+    /// Runs a member whose steps are counted.
+    pub(super) fn run_counted(
+        &mut self,
+        member: &'static Member,
+        arguments: &[Value],
+        types: &[Type],
+    ) -> Result<Value, Thrown> {
         if self.program.places {
             return self.run_placed(member, arguments, types);
         }
@@ -123,7 +135,7 @@ impl<'s> Machine<'s> {
         member: &'static Member,
         arguments: &[Value],
         types: &[Type],
-    ) -> Result<(Value, Vec<Value>), Thrown> {
+    ) -> Result<Value, Thrown> {
         let of_token = matches!(arguments.first(), Some(Value::Token(_)));
         if let Some(Value::Token(token)) = arguments.first() {
             let rest = arguments.get(1..).unwrap_or_default();
@@ -138,7 +150,7 @@ impl<'s> Machine<'s> {
             let plain = leads && !member.asks_for_places() && !members::is_linq(member);
             if plain && let Some(found) = reached(member, token, rest, types)? {
                 self.charge(&found)?;
-                return Ok((found, Vec::new()));
+                return Ok(found);
             }
         }
         let keeps = member.asks_for_places() || keeps_tokens(arguments.first(), member);
@@ -149,15 +161,14 @@ impl<'s> Machine<'s> {
             bare = arguments.iter().map(without_places).collect();
             &bare
         };
-        let (result, outs) = self.run_bare(member, given, types)?;
+        let result = self.run_bare(member, given, types)?;
         // What came out of a token without its place is the root of a tree of its own.
-        let result = match result {
+        Ok(match result {
             Value::Json(json) if !of_token || json.is_container() => {
                 Value::Token(Arc::new(Placed::root(json)))
             }
             other => other,
-        };
-        Ok((result, outs))
+        })
     }
 
     fn run_bare(
@@ -165,20 +176,24 @@ impl<'s> Machine<'s> {
         member: &'static Member,
         arguments: &[Value],
         types: &[Type],
-    ) -> Result<(Value, Vec<Value>), Thrown> {
-        let (result, outs) = match member.run {
-            Run::Pure(run) => (run(arguments)?, Vec::new()),
-            Run::Context(part) => (self.context(part), Vec::new()),
+    ) -> Result<Value, Thrown> {
+        let result = match member.run {
+            Run::Pure(run) => run(arguments)?,
+            Run::Context(part) => self.context(part),
             Run::Call(run) | Run::Lookup(run) => {
                 let mut call = Call::new(self, arguments, types);
                 let result = run(&mut call)?;
-                (result, call.outs)
+                let outs = call.outs;
+                if !outs.is_empty() {
+                    self.rare().outs = outs;
+                }
+                result
             }
         };
         if member.makes_values() {
             self.charge(&result)?;
         }
-        Ok((result, outs))
+        Ok(result)
     }
 
     /// Finds a member by the value's own type, and runs it. `all` is the value and the arguments.
@@ -229,7 +244,11 @@ impl<'s> Machine<'s> {
         for parameter in signature.parameters.iter().skip(all.len().saturating_sub(1)) {
             all.push(parameter.default.clone().unwrap_or_default());
         }
-        self.run_member(member, &all, types).map(|(result, _)| result)
+        let result = self.run_member(member, &all, types);
+        if let Some(rare) = &mut self.rare {
+            rare.outs.clear();
+        }
+        result
     }
 }
 

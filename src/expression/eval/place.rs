@@ -41,7 +41,7 @@ impl<'s> Machine<'s> {
         let indexed = all.len() > 1;
         let before = match get {
             Found::Nothing => Value::Null,
-            Found::Member(member) => self.run_member(member, &all, &[])?.0,
+            Found::Member(member) => self.run_member(member, &all, &[])?,
             Found::Dynamic(name) => {
                 let how = if indexed { How::Index } else { How::Get };
                 self.dynamic(name, how, all.clone(), &[])?

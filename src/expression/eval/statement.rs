@@ -17,6 +17,22 @@ fn changeable(sequence: &Value) -> Option<usize> {
 }
 
 impl<'s> Machine<'s> {
+    /// What a body of `statements` returns; null where it ends without.
+    pub(super) fn returned(&mut self, statements: &'s [Statement]) -> Result<Value, Thrown> {
+        for statement in statements {
+            if let Statement::Return(Some(node)) = statement {
+                self.step(1)?;
+                return self.value(node);
+            }
+            match self.statement(statement)? {
+                Flow::Next => {}
+                Flow::Return(value) => return Ok(value),
+                Flow::Break | Flow::Continue => break,
+            }
+        }
+        Ok(Value::Null)
+    }
+
     pub(super) fn block(&mut self, statements: &'s [Statement]) -> Result<Flow, Thrown> {
         for statement in statements {
             match self.statement(statement)? {
@@ -31,6 +47,11 @@ impl<'s> Machine<'s> {
         self.step(1)?;
         match statement {
             Statement::Value(node) => self.value(node).map(|_| Flow::Next),
+            Statement::Set(slot, node) => {
+                let value = self.value(node)?;
+                self.set_slot(*slot, value);
+                Ok(Flow::Next)
+            }
             Statement::Forget(slot) => {
                 self.set_slot(*slot, Value::Null);
                 Ok(Flow::Next)
@@ -44,7 +65,7 @@ impl<'s> Machine<'s> {
                 let thrown = Err(exception(&value));
                 self.placed(thrown, node.at)
             }
-            Statement::Rethrow => Err(self.caught.last().cloned().unwrap_or_else(|| {
+            Statement::Rethrow => Err(self.rare().caught.last().cloned().unwrap_or_else(|| {
                 Thrown::invalid_operation("There is no exception to throw again.")
             })),
             Statement::Deconstruct(slots, value) => self.deconstruct(slots, value),
@@ -85,6 +106,7 @@ impl<'s> Machine<'s> {
             Statement::Switch(value, sections) => self.switch(value, sections),
             Statement::Try(whole) => self.try_block(whole),
             Statement::Value(_)
+            | Statement::Set(..)
             | Statement::Forget(_)
             | Statement::Return(_)
             | Statement::Break
@@ -178,9 +200,9 @@ impl<'s> Machine<'s> {
             let thrown = thrown.clone();
             if let Some(catch) = self.catching(whole, &thrown)? {
                 self.thrown_at = None;
-                self.caught.push(thrown);
+                self.rare().caught.push(thrown);
                 result = self.block(&catch.body);
-                self.caught.pop();
+                self.rare().caught.pop();
             }
         }
         if whole.finally.is_empty() {

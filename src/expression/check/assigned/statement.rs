@@ -13,6 +13,10 @@ impl Flow<'_> {
     fn statement(&mut self, statement: &Statement) {
         match statement {
             Statement::Value(node) => self.value(node),
+            Statement::Set(slot, node) => {
+                self.value(node);
+                self.set(*slot, true);
+            }
             Statement::Forget(slot) => self.set(*slot, false),
             Statement::Block(statements) => self.statements(statements),
             Statement::If(branches, otherwise) => self.branches(branches, otherwise.as_deref()),

@@ -53,6 +53,13 @@ impl Walk {
         }
         if access.member.is_lookup() {
             self = self.without_whole();
+            if let Some(arguments) = self.known(&access) {
+                let Access { member, types, .. } = access;
+                let lookup = node::Lookup { member, arguments, types };
+                self.first = Node::new(NodeKind::Lookup(Box::new(lookup)), at);
+                self.ty = result;
+                return self;
+            }
         }
         self.push(Step::Access(access), conditional, at, result);
         self
@@ -79,6 +86,15 @@ impl Walk {
         let first = Node::new(NodeKind::Text(Box::new(text)), at);
         let (conditional, span) = (self.conditional, self.span);
         Self { first, links: Vec::new(), ty: Type::String, conditional, span }
+    }
+
+    /// What a member is given, if all of that is known.
+    fn known(&self, access: &Access) -> Option<Vec<Value>> {
+        if !self.links.is_empty() {
+            return None;
+        }
+        let given = std::iter::once(&self.first).chain(&access.arguments);
+        given.map(|node| node.constant().cloned()).collect()
     }
 
     /// Leaves out a dictionary that is only looked into, but not the question whether what it

@@ -27,19 +27,29 @@ pub fn split(
     count: Option<i32>,
     options: Options,
 ) -> Result<Value, Thrown> {
+    let mut separators = Separators::new(text, separators);
+    cut(text, count, options, |from| separators.after(text, from))
+}
+
+/// Cuts `text` at what `after` finds at or after a byte: where that is, and how many bytes wide.
+fn cut(
+    text: &str,
+    count: Option<i32>,
+    options: Options,
+    mut after: impl FnMut(usize) -> Option<(usize, usize)>,
+) -> Result<Value, Thrown> {
     let most = match count {
         None => usize::MAX,
         Some(count) => usize::try_from(count)
             .map_err(|_| Thrown::out_of_range("count", "Count cannot be less than zero."))?,
     };
-    let mut separators = Separators::new(text, separators);
     let mut parts: Vec<Value> = Vec::new();
     let mut from = Some(0);
     while let Some(start) = from {
         if most == 0 {
             break;
         }
-        let next = separators.after(text, start);
+        let next = after(start);
         let end = next.map_or(text.len(), |(at, _)| at);
         from = next.map(|(at, width)| at.saturating_add(width));
         let part = text.get(start..end).unwrap_or_default();
@@ -74,6 +84,12 @@ pub fn split_chars(
     count: Option<i32>,
     options: Options,
 ) -> Result<Value, Thrown> {
+    if let [one] = characters {
+        return cut(text, count, options, |from| {
+            let found = text.get(from..)?.find(*one)?;
+            Some((from.saturating_add(found), one.len_utf8()))
+        });
+    }
     let separators: Vec<String> = characters.iter().map(char::to_string).collect();
     let separators: Vec<&str> = separators.iter().map(String::as_str).collect();
     split(text, &separators, count, options)

@@ -1,7 +1,5 @@
 //! What is looked up in the request: headers, query, parameters, variables, bodies.
 
-use std::sync::Arc;
-
 use super::super::arguments::{Outcome, lookup, lookup_index};
 use super::super::{Call, Member};
 use crate::expression::eval::{default_of, unboxed};
@@ -67,58 +65,58 @@ pub(super) const QUERY: &[Member] = &[
         "string queryParameterName, string defaultValue = null",
         "string",
         |call| {
-            let name = Arc::clone(call.text(1)?);
-            let values = query_values(call, &name);
+            let name = call.text(1)?;
+            let values = query_values(call, name);
             Ok(joined(&values).unwrap_or_else(|| call.argument(2).clone()))
         },
     ),
     lookup("ContainsKey", "string key", "bool", |call| {
-        let name = Arc::clone(call.text(1)?);
-        Ok(Value::Bool(!query_values(call, &name).is_empty()))
+        let name = call.text(1)?;
+        Ok(Value::Bool(!query_values(call, name).is_empty()))
     }),
     lookup_index("string key", "string[]", |call| {
-        let name = Arc::clone(call.text(1)?);
-        let values = query_values(call, &name);
-        if values.is_empty() { Err(Thrown::key_not_found(&name)) } else { Ok(Value::array(values)) }
+        let name = call.text(1)?;
+        let values = query_values(call, name);
+        if values.is_empty() { Err(Thrown::key_not_found(name)) } else { Ok(Value::array(values)) }
     }),
 ];
 
 pub(super) const MATCHED_PARAMETERS: &[Member] = &[
     lookup("GetValueOrDefault", "string name, string defaultValue = null", "string", |call| {
-        let name = Arc::clone(call.text(1)?);
-        let found = call.scope().matched_parameter(&name);
+        let name = call.text(1)?;
+        let found = call.scope().matched_parameter(name);
         Ok(found.map_or_else(|| call.argument(2).clone(), Value::String))
     }),
     lookup("ContainsKey", "string key", "bool", |call| {
-        let name = Arc::clone(call.text(1)?);
-        Ok(Value::Bool(call.scope().matched_parameter(&name).is_some()))
+        let name = call.text(1)?;
+        Ok(Value::Bool(call.scope().matched_parameter(name).is_some()))
     }),
     lookup_index("string key", "string", |call| {
-        let name = Arc::clone(call.text(1)?);
-        let found = call.scope().matched_parameter(&name);
-        found.map(Value::String).ok_or_else(|| Thrown::key_not_found(&name))
+        let name = call.text(1)?;
+        let found = call.scope().matched_parameter(name);
+        found.map(Value::String).ok_or_else(|| Thrown::key_not_found(name))
     }),
 ];
 
 pub(super) const VARIABLES: &[Member] = &[
     lookup_index("string key", "object", |call| {
-        let name = Arc::clone(call.text(1)?);
-        call.scope().variable(&name).ok_or_else(|| Thrown::key_not_found(&name))
+        let name = call.text(1)?;
+        call.scope().variable(name).ok_or_else(|| Thrown::key_not_found(name))
     }),
     lookup("ContainsKey", "string key", "bool", |call| {
-        let name = Arc::clone(call.text(1)?);
-        Ok(Value::Bool(call.scope().variable(&name).is_some()))
+        let name = call.text(1)?;
+        Ok(Value::Bool(call.scope().variable(name).is_some()))
     }),
     lookup("TryGetValue", "string key, out object value", "bool", |call| {
-        let name = Arc::clone(call.text(1)?);
-        let found = call.scope().variable(&name);
+        let name = call.text(1)?;
+        let found = call.scope().variable(name);
         let is_there = found.is_some();
         call.outs.push(found.unwrap_or_default());
         Ok(Value::Bool(is_there))
     }),
     lookup("GetValueOrDefault", "string variableName", "object", |call| {
-        let name = Arc::clone(call.text(1)?);
-        Ok(call.scope().variable(&name).unwrap_or_default())
+        let name = call.text(1)?;
+        Ok(call.scope().variable(name).unwrap_or_default())
     }),
     lookup("GetValueOrDefault<X>", "string variableName", "X", |call| typed_variable(call, None)),
     lookup("GetValueOrDefault<X>", "string variableName, X defaultValue", "X", |call| {
@@ -130,10 +128,10 @@ pub(super) const VARIABLES: &[Member] = &[
 /// A variable as the type that is asked for. One of another type is the default where one is
 /// given, and an exception where none is: a default says that the writer thought of its absence.
 fn typed_variable(call: &mut Call<'_, '_>, default: Option<Value>) -> Outcome {
-    let name = Arc::clone(call.text(1)?);
+    let name = call.text(1)?;
     let wanted = call.wanted();
     let missing = |default: Option<Value>| default.unwrap_or_else(|| default_of(wanted));
-    match call.scope().variable(&name) {
+    match call.scope().variable(name) {
         None => Ok(missing(default)),
         Some(Value::Null) if wanted.is_value() => Ok(missing(default)),
         Some(value) => match (unboxed(value, wanted), default) {
@@ -175,9 +173,9 @@ pub(super) fn whole_query(call: &mut Call<'_, '_>, url: UrlSide) -> Outcome {
 }
 
 fn header_values(call: &mut Call<'_, '_>, side: Side) -> Result<Vec<Value>, Thrown> {
-    let name = Arc::clone(call.text(1)?);
+    let name = call.text(1)?;
     let mut values = Vec::new();
-    call.scope().header_values(side, &name, &mut |value| values.push(Value::text(value)));
+    call.scope().header_values(side, name, &mut |value| values.push(Value::text(value)));
     Ok(values)
 }
 

@@ -97,6 +97,9 @@ pub(super) fn refuse_cycle(container: usize, added: &Value) -> Result<(), Thrown
 
 /// Drops `values` and all they hold without recursion, however deep they are nested.
 pub(super) fn bury(values: Vec<Value>) {
+    if !values.iter().any(Value::holds_values) {
+        return;
+    }
     let mut pending = values;
     while let Some(value) = pending.pop() {
         match value {

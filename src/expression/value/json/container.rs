@@ -11,6 +11,9 @@ use crate::expression::value::bounded_items;
 use crate::expression::value::key::fold;
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
 
+/// Up to how many members it is quicker to compare names than to hash one.
+const SCANNED_MAX: usize = 8;
+
 impl JsonObject {
     /// An empty object.
     pub fn new() -> Self {
@@ -37,7 +40,11 @@ impl JsonObject {
 
     /// The member `name`.
     pub fn get(&self, name: &str) -> Option<Json> {
-        self.0.lock().get(name).cloned()
+        let members = self.0.lock();
+        if members.len() > SCANNED_MAX {
+            return members.get(name).cloned();
+        }
+        members.iter().find(|(known, _)| ***known == *name).map(|(_, value)| value.clone())
     }
 
     /// Whether there is a member `name`.
