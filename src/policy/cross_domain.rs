@@ -35,7 +35,7 @@ use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, Term, text_of};
 use crate::policy::program::Action;
 
-use origin::Origin;
+use origin::{Allowed, Origin};
 
 pub use preflight::{deny, preflight};
 
@@ -44,7 +44,7 @@ pub use preflight::{deny, preflight};
 pub struct Cors {
     credentials: Operand<bool>,
     terminate: Operand<bool>,
-    origins: Vec<Operand<Wild<Origin>>>,
+    origins: Vec<Operand<Allowed>>,
     methods: Vec<Operand<Wild<Method>>>,
     /// Seconds.
     max_age: Option<Operand<u64>>,
@@ -98,7 +98,7 @@ fn check_origins(builder: &mut Builder<'_>, element: &Element, policy: &Cors) {
         let remedy = "add <allowed-origins><origin>https://…</origin></allowed-origins>";
         builder.fault(element, "`cors` allows no `origin`", remedy);
     }
-    if !policy.origins.iter().any(|origin| origin.constant() == Some(&Wild::All)) {
+    if !policy.origins.iter().any(|origin| origin.constant() == Some(&Allowed::All)) {
         return;
     }
     if 1 < policy.origins.len() {
@@ -184,7 +184,7 @@ impl Cors {
 
     /// Whether requests that differ in nothing but `Origin` may be answered differently.
     fn depends_on_origin(&self) -> bool {
-        !self.origins.iter().any(|origin| origin.constant() == Some(&Wild::All))
+        !self.origins.iter().any(|origin| origin.constant() == Some(&Allowed::All))
     }
 
     /// What the origin of the request is granted.
@@ -196,18 +196,18 @@ impl Cors {
         let credentials = self.credentials.get(exchange)?;
         for origin in &self.origins {
             match origin.get(exchange)? {
-                Wild::All if credentials => {
+                Allowed::All if credentials => {
                     let message = "`allow-credentials` is true, and every origin is allowed";
                     return Err(Failure::value(message.to_owned()));
                 }
-                Wild::All => {
+                Allowed::All => {
                     let origin = HeaderValue::from_static("*");
                     return Ok(Some(Grant { origin, credentials }));
                 }
-                Wild::One(origin) if asking.as_ref() == Some(&origin) => {
+                Allowed::One(origin) if asking.as_ref() == Some(&origin) => {
                     return Ok(Some(Grant { origin: sent, credentials }));
                 }
-                Wild::One(_) => (),
+                Allowed::One(_) | Allowed::Nobody => (),
             }
         }
         Ok(None)

@@ -27,7 +27,7 @@ pub const CORS: Policy = Policy {
     content: Content::Elements(&[
         part("allowed-origins", "The pages that may call.").holding(Content::Elements(&[part(
             "origin",
-            "Scheme, host and port; or `*` alone for all.",
+            "Scheme, host and port; or `*` alone for all. Empty, it allows nobody.",
         )
         .holding(Content::Text)])),
         part("allowed-methods", "What they may call; `GET` and `POST` without it.")

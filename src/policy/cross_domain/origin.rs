@@ -4,12 +4,26 @@ use crate::expression::Expected;
 use crate::expression::value::Value;
 use crate::policy::operand::{Term, text_of};
 
+/// Whom an `origin` allows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Allowed {
+    /// `*`
+    All,
+    /// An `origin` without text, as API Management takes it: it allows nobody.
+    Nobody,
+    One(Origin),
+}
+
 /// An origin in its one spelling: lower case, without the scheme's own port.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Origin(String);
 
 /// What an origin is, as the end of a sentence.
 const EXPECTED: &str = "`*`, `null` or a URL of scheme, host and port only";
+
+/// The same, for those who wrote `https://*.example.com`.
+const NO_WILDCARDS: &str = "`*` alone, `null` or a URL of scheme, host and port only: API \
+                            Management takes no wildcard inside of a URL either";
 
 impl Origin {
     /// Reads `scheme://host[:port]`, or `null`, which pages without an origin send. A slash at the
@@ -56,11 +70,16 @@ fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     (is_plain(host) || is_ipv6).then_some((host, port))
 }
 
-impl Term for Origin {
+impl Term for Allowed {
     const EXPECTED: Expected = Expected::String;
 
     fn from_literal(text: &str) -> Result<Self, &'static str> {
-        Self::parse(text)
+        match text.trim() {
+            "" => Ok(Self::Nobody),
+            "*" => Ok(Self::All),
+            text if text.contains('*') => Err(NO_WILDCARDS),
+            text => Origin::parse(text).map(Self::One),
+        }
     }
 
     fn from_value(value: Value) -> Result<Self, &'static str> {
@@ -104,6 +123,16 @@ mod tests {
             "https://[::1",
         ] {
             assert!(Origin::parse(text).is_err(), "{text}");
+        }
+    }
+    #[test]
+    fn an_origin_may_be_left_empty_but_has_no_wildcard_inside() {
+        for text in ["", " \n "] {
+            assert_eq!(Allowed::from_literal(text), Ok(Allowed::Nobody), "{text:?}");
+        }
+        assert_eq!(Allowed::from_literal(" * "), Ok(Allowed::All));
+        for text in ["https://*.app.example", "*.app.example", "https://*"] {
+            assert_eq!(Allowed::from_literal(text), Err(NO_WILDCARDS), "{text}");
         }
     }
 }
