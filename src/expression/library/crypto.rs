@@ -24,9 +24,9 @@ const fn digest(algorithm: Algorithm) -> fn() -> MessageDigest {
 
 /// `hasher.ComputeHash(data)`.
 pub fn compute(hasher: &Hasher, data: &[u8]) -> Result<Bytes, Thrown> {
-    match &hasher.key {
+    match hasher.key() {
         None => plain(hasher.algorithm, data),
-        Some(key) => keyed(hasher.algorithm, key, data),
+        Some(key) => keyed(hasher.algorithm, &key, data),
     }
 }
 
@@ -94,6 +94,23 @@ fn cipher(algorithm: &str, key: &[u8], iv: &[u8]) -> Result<Cipher, Thrown> {
     Ok(cipher)
 }
 
+/// Bytes for a key: not from the exchange's numbers, which can be guessed.
+pub fn random(count: usize) -> Result<Bytes, Thrown> {
+    let mut bytes = vec![0; count];
+    let failed = "The cryptographic library has no random numbers.";
+    openssl::rand::rand_bytes(&mut bytes)
+        .map_err(|_| Thrown::new(ExceptionKind::Cryptographic, failed))?;
+    Ok(Bytes::from(bytes))
+}
+
+/// How many bytes a key has that .NET makes for a keyed hash: a block of it.
+pub const fn made_key_bytes(algorithm: Algorithm) -> usize {
+    match algorithm {
+        Algorithm::Md5 | Algorithm::Sha1 | Algorithm::Sha256 => 64,
+        Algorithm::Sha384 | Algorithm::Sha512 => 128,
+    }
+}
+
 fn failed(what: &str) -> Thrown {
     Thrown::new(ExceptionKind::Cryptographic, format!("The cryptographic library refused {what}."))
 }
@@ -127,7 +144,7 @@ mod tests {
         }
         assert_eq!(plain(Algorithm::Sha384, b"abc").unwrap().len(), 48);
         assert_eq!(plain(Algorithm::Sha512, b"abc").unwrap().len(), 64);
-        let hasher = Hasher { algorithm: Algorithm::Sha256, key: Some(Bytes::from("key")) };
+        let hasher = Hasher::keyed(Algorithm::Sha256, Bytes::from("key"));
         assert_eq!(
             hex(&compute(&hasher, b"The quick brown fox jumps over the lazy dog").unwrap())
                 .unwrap(),

@@ -123,7 +123,9 @@ fn own(ty: &Type) -> &'static [&'static [Member]] {
         Type::Float => &[number::FLOAT, number::FLOAT_MORE, number::FORMATTED],
         Type::Decimal => &[number::DECIMAL, math::DECIMAL_MORE, number::FORMATTED],
         Type::Nullable(_) => &[number::NULLABLE],
-        Type::Array(item) if **item == Type::Byte => &[collection::ARRAY, builder::BYTES],
+        Type::Array(item) if **item == Type::Byte => {
+            &[collection::ARRAY, builder::BYTES, cipher::CODED]
+        }
         Type::Array(_) => &[collection::ARRAY],
         Type::List(_) => &[collection::LIST],
         Type::Queue(_) => &[queue::QUEUE],

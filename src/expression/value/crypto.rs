@@ -1,5 +1,8 @@
 //! Hashes and encodings.
 
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
 use bytes::Bytes;
 
 /// A hash algorithm.
@@ -17,13 +20,12 @@ pub enum Algorithm {
     Sha512,
 }
 
-/// A hash object: plain, or keyed.
-#[derive(Clone, Debug)]
+/// A hash object: plain, or keyed. It does not print its key.
 pub struct Hasher {
     /// The algorithm.
     pub algorithm: Algorithm,
-    /// The key of a keyed one.
-    pub key: Option<Bytes>,
+    /// The key of a keyed one, which can be set anew.
+    key: Option<Mutex<Bytes>>,
 }
 
 /// `System.Text.Encoding`.
@@ -57,6 +59,28 @@ impl Algorithm {
 }
 
 impl Hasher {
+    /// A plain hash.
+    pub const fn plain(algorithm: Algorithm) -> Self {
+        Self { algorithm, key: None }
+    }
+
+    /// A hash with a key (HMAC).
+    pub const fn keyed(algorithm: Algorithm, key: Bytes) -> Self {
+        Self { algorithm, key: Some(Mutex::new(key)) }
+    }
+
+    /// The key of a keyed one.
+    pub fn key(&self) -> Option<Bytes> {
+        self.key.as_ref().map(|key| key.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// Gives a keyed one another key; says whether it is one.
+    pub fn set_key(&self, key: Bytes) -> bool {
+        let Some(before) = &self.key else { return false };
+        *before.lock().unwrap_or_else(PoisonError::into_inner) = key;
+        true
+    }
+
     /// The full .NET name of its class.
     pub const fn type_name(&self) -> &'static str {
         match (self.algorithm, self.key.is_some()) {
@@ -71,6 +95,12 @@ impl Hasher {
             (Algorithm::Sha384, true) => "System.Security.Cryptography.HMACSHA384",
             (Algorithm::Sha512, true) => "System.Security.Cryptography.HMACSHA512",
         }
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.type_name())
     }
 }
 

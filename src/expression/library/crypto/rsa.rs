@@ -5,12 +5,15 @@ use openssl::bn::BigNum;
 use openssl::encrypt::{Decrypter, Encrypter};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
+use openssl::md::{Md, MdRef};
 use openssl::pkey::PKey;
+use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::{Padding, Rsa, RsaPrivateKeyBuilder};
 use openssl::sign::{RsaPssSaltlen, Signer, Verifier};
 
 use super::{algorithm, digest, failed};
 use crate::expression::value::cipher::RsaKey;
+use crate::expression::value::crypto::Algorithm;
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
 
 /// The longest key that is worked with, in bits: a longer one costs too much of a processor.
@@ -154,6 +157,67 @@ pub fn verify(
     };
     // A signature of another length is no error, it is only wrong.
     Ok(work().unwrap_or(false))
+}
+
+/// `SignHash(hash, name, padding)`: the hash is already computed.
+pub fn sign_hash(key: &RsaKey, hash: &[u8], name: &str, is_pss: bool) -> Result<Bytes, Thrown> {
+    let RsaKey::Private(key) = key else {
+        return Err(refused("Key does not exist: the private key was not imported."));
+    };
+    let digest = hash_of(name, hash)?;
+    let work = || -> Result<Vec<u8>, ErrorStack> {
+        let mut context = PkeyCtx::new(key)?;
+        context.sign_init()?;
+        pad(&mut context, digest, is_pss)?;
+        let mut signature = Vec::new();
+        context.sign_to_vec(hash, &mut signature)?;
+        Ok(signature)
+    };
+    work().map(Bytes::from).map_err(|_| failed("the signature"))
+}
+
+/// `VerifyHash(hash, signature, name, padding)`.
+pub fn verify_hash(
+    key: &RsaKey,
+    (hash, signature): (&[u8], &[u8]),
+    name: &str,
+    is_pss: bool,
+) -> Result<bool, Thrown> {
+    let public = public(key)?;
+    let digest = hash_of(name, hash)?;
+    let work = || -> Result<bool, ErrorStack> {
+        let mut context = PkeyCtx::new(&public)?;
+        context.verify_init()?;
+        pad(&mut context, digest, is_pss)?;
+        context.verify(hash, signature)
+    };
+    Ok(work().unwrap_or(false))
+}
+
+/// The algorithm `name`, if it gives hashes as long as `hash`.
+fn hash_of(name: &str, hash: &[u8]) -> Result<&'static MdRef, Thrown> {
+    let known = algorithm(name)
+        .ok_or_else(|| refused(format!("'{name}' is not a known hash algorithm.")))?;
+    let digest = match known {
+        Algorithm::Md5 => Md::md5(),
+        Algorithm::Sha1 => Md::sha1(),
+        Algorithm::Sha256 => Md::sha256(),
+        Algorithm::Sha384 => Md::sha384(),
+        Algorithm::Sha512 => Md::sha512(),
+    };
+    if digest.size() == hash.len() {
+        return Ok(digest);
+    }
+    Err(refused("The provided hash value is not the expected size for the specified algorithm."))
+}
+
+fn pad<T>(context: &mut PkeyCtx<T>, digest: &MdRef, is_pss: bool) -> Result<(), ErrorStack> {
+    context.set_rsa_padding(if is_pss { Padding::PKCS1_PSS } else { Padding::PKCS1 })?;
+    context.set_signature_md(digest)?;
+    if is_pss {
+        context.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH)?;
+    }
+    Ok(())
 }
 
 /// The public half.

@@ -9,7 +9,7 @@ use super::super::arguments::{
     set_property, static_method, static_property, static_with, text,
 };
 use super::super::{Call, Member};
-use crate::expression::library::crypto::{rsa, symmetric};
+use crate::expression::library::crypto::{random, rsa, symmetric};
 use crate::expression::value::Value;
 use crate::expression::value::cipher::{Rsa, RsaKey, Settings, Symmetric, Transform};
 use crate::expression::value::collection::keyed::Map;
@@ -24,15 +24,6 @@ fn cipher(v: &[Value]) -> Result<&Arc<Symmetric>, Thrown> {
         Value::Symmetric(cipher) => Ok(cipher),
         other => Err(other.refused("System.Security.Cryptography.SymmetricAlgorithm")),
     }
-}
-
-/// Bytes for a key: not from the exchange's numbers, which can be guessed.
-fn random(count: usize) -> Result<Bytes, Thrown> {
-    let mut bytes = vec![0; count];
-    let failed = "The cryptographic library has no random numbers.";
-    openssl::rand::rand_bytes(&mut bytes)
-        .map_err(|_| Thrown::new(ExceptionKind::Cryptographic, failed))?;
-    Ok(Bytes::from(bytes))
 }
 
 fn made(is_triple: bool) -> Outcome {
@@ -79,7 +70,54 @@ fn at_once(v: &[Value], encrypts: bool, mode: i32) -> Outcome {
     ok(symmetric::run(&Transform { encrypts, settings }, &bytes(v, 1)?)?)
 }
 
+/// `SymmetricAlgorithm.Create(name)`: null for a name that .NET does not know either.
+fn created(name: &str) -> Outcome {
+    let name = name.to_ascii_lowercase();
+    match name.strip_prefix("system.security.cryptography.").unwrap_or(&name) {
+        "aes"
+        | "aesmanaged"
+        | "aescryptoserviceprovider"
+        | "rijndael"
+        | "rijndaelmanaged"
+        | "symmetricalgorithm" => made(false),
+        "tripledes" | "3des" | "triple des" | "tripledescryptoserviceprovider" => made(true),
+        "des" | "rc2" | "descryptoserviceprovider" | "rc2cryptoserviceprovider" => {
+            let message = "The gateway knows the ciphers Aes and TripleDES.";
+            Err(Thrown::new(ExceptionKind::NotSupported, message))
+        }
+        _ => Ok(Value::Null),
+    }
+}
+
+/// `data.Encrypt(cipher)` and `data.Decrypt(cipher)`, with the key and the vector of the cipher
+/// or with those that are given.
+fn coded(v: &[Value], encrypts: bool) -> Outcome {
+    let mut given = v.to_vec();
+    let data = given.remove(0).bytes()?;
+    let Value::Transform(transform) = transform(&given, encrypts)? else {
+        return Ok(Value::Null);
+    };
+    ok(symmetric::run(&transform, &data)?)
+}
+
+/// What API Management gives to `byte[]` for ciphers.
+pub(super) const CODED: &[Member] = &[
+    method("Encrypt", "SymmetricAlgorithm alg", "byte[]", |v| coded(v, true)).effect(),
+    method("Encrypt", "SymmetricAlgorithm alg, byte[] key, byte[] iv", "byte[]", |v| {
+        coded(v, true)
+    })
+    .effect(),
+    method("Decrypt", "SymmetricAlgorithm alg", "byte[]", |v| coded(v, false)).effect(),
+    method("Decrypt", "SymmetricAlgorithm alg, byte[] key, byte[] iv", "byte[]", |v| {
+        coded(v, false)
+    })
+    .effect(),
+];
+
 pub(super) const SYMMETRIC: &[Member] = &[
+    static_method("Create", "", "SymmetricAlgorithm", |_| made(false)).volatile(),
+    static_method("Create", "string algName", "SymmetricAlgorithm", |v| created(text(v, 0)?))
+        .volatile(),
     property("Key", "byte[]", |v| ok(cipher(v)?.settings().key)).effect(),
     property("IV", "byte[]", |v| ok(cipher(v)?.settings().iv)).effect(),
     property("Mode", "CipherMode", |v| ok(cipher(v)?.settings().mode)).effect(),
@@ -235,6 +273,19 @@ fn verified(call: &mut Call<'_, '_>, [name, signature]: [usize; 2], padding: i32
     ok(rsa::verify(&key_of(v)?, (&data, &signature), text(v, name)?, padding == 1)?)
 }
 
+fn hash_signed(call: &mut Call<'_, '_>, padding: i32) -> Outcome {
+    call.scanned(RSA_COST_BYTES)?;
+    let v = call.arguments();
+    ok(rsa::sign_hash(&key_of(v)?, &bytes(v, 1)?, text(v, 2)?, padding == 1)?)
+}
+
+fn hash_verified(call: &mut Call<'_, '_>, [name, signature]: [usize; 2], padding: i32) -> Outcome {
+    call.scanned(RSA_COST_BYTES)?;
+    let v = call.arguments();
+    let (hash, signature) = (bytes(v, 1)?, bytes(v, signature)?);
+    ok(rsa::verify_hash(&key_of(v)?, (&hash, &signature), text(v, name)?, padding == 1)?)
+}
+
 const SIGNS: With = |call| signed(call, int(call.arguments(), 3)?);
 
 pub(super) const RSA: &[Member] = &[
@@ -273,6 +324,19 @@ pub(super) const RSA: &[Member] = &[
         "bool",
         |call| verified(call, [3, 2], int(call.arguments(), 4)?),
     ),
+    method_with(
+        "SignHash",
+        "byte[] hash, HashAlgorithmName hashAlgorithm, RSASignaturePadding padding",
+        "byte[]",
+        |call| hash_signed(call, int(call.arguments(), 3)?),
+    ),
+    method_with(
+        "VerifyHash",
+        "byte[] hash, byte[] signature, HashAlgorithmName hashAlgorithm, \
+         RSASignaturePadding padding",
+        "bool",
+        |call| hash_verified(call, [3, 2], int(call.arguments(), 4)?),
+    ),
     method_with("Encrypt", "byte[] data, RSAEncryptionPadding padding", "byte[]", |call| {
         call.scanned(RSA_COST_BYTES)?;
         let v = call.arguments();
@@ -294,6 +358,10 @@ pub(super) const RSA_PROVIDER: &[Member] = &[
     method_with("SignData", "byte[] buffer, string halg", "byte[]", |call| signed(call, 0)),
     method_with("VerifyData", "byte[] buffer, string halg, byte[] signature", "bool", |call| {
         verified(call, [2, 3], 0)
+    }),
+    method_with("SignHash", "byte[] rgbHash, string str", "byte[]", |call| hash_signed(call, 0)),
+    method_with("VerifyHash", "byte[] rgbHash, string str, byte[] rgbSignature", "bool", |call| {
+        hash_verified(call, [2, 3], 0)
     }),
     method_with("Encrypt", "byte[] rgb, bool fOAEP", "byte[]", |call| {
         call.scanned(RSA_COST_BYTES)?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::super::Member;
 use super::super::arguments::{
-    Outcome, at, bytes, constructor, ignores_case, int, method, ok, property, static_method,
-    static_property, static_with, strings, text,
+    Outcome, at, bytes, constructor, ignores_case, int, method, ok, property, set_property,
+    static_method, static_property, static_with, strings, text,
 };
 use crate::expression::library::web::{self, html, uri};
 use crate::expression::library::{crypto, text as texts};
@@ -191,8 +191,16 @@ fn hasher(v: &[Value]) -> Result<&Hasher, Thrown> {
 pub(super) const HASHER: &[Member] = &[
     method("ComputeHash", "byte[] buffer", "byte[]", |v| {
         ok(crypto::compute(hasher(v)?, &bytes(v, 1)?)?)
+    })
+    .effect(),
+    property("Key", "byte[]", |v| ok(hasher(v)?.key())).effect(),
+    set_property("Key", "byte[] value", |v| {
+        let key = bytes(v, 1)?;
+        if hasher(v)?.set_key(key) {
+            return Ok(Value::Null);
+        }
+        Err(Thrown::invalid_operation("This hash takes no key."))
     }),
-    property("Key", "byte[]", |v| ok(hasher(v)?.key.clone())),
     property("HashSize", "int", |v| {
         let length = crypto::compute(hasher(v)?, &[])?.len();
         ok(i32::try_from(length.saturating_mul(8)).unwrap_or(0))
@@ -205,11 +213,9 @@ pub(super) const HASHER: &[Member] = &[
 macro_rules! plain {
     ($name:literal, $algorithm:ident) => {
         &[
-            static_method("Create", "", $name, |_| {
-                ok(Hasher { algorithm: Algorithm::$algorithm, key: None })
-            })
-            .effect(),
-            constructor("", |_| ok(Hasher { algorithm: Algorithm::$algorithm, key: None })),
+            static_method("Create", "", $name, |_| ok(Hasher::plain(Algorithm::$algorithm)))
+                .effect(),
+            constructor("", |_| ok(Hasher::plain(Algorithm::$algorithm))),
             static_method("HashData", "byte[] source", "byte[]", |v| {
                 ok(crypto::plain(Algorithm::$algorithm, &bytes(v, 0)?)?)
             }),
@@ -226,9 +232,14 @@ pub(super) const SHA512: &[Member] = plain!("SHA512", Sha512);
 macro_rules! keyed {
     ($algorithm:ident) => {
         &[
-            constructor("byte[] key", |v| {
-                ok(Hasher { algorithm: Algorithm::$algorithm, key: Some(bytes(v, 0)?) })
-            }),
+            constructor("", |_| {
+                let key = crypto::random(crypto::made_key_bytes(Algorithm::$algorithm))?;
+                ok(Hasher::keyed(Algorithm::$algorithm, key))
+            })
+            .volatile(),
+            // Not a constant: its key can be set.
+            constructor("byte[] key", |v| ok(Hasher::keyed(Algorithm::$algorithm, bytes(v, 0)?)))
+                .effect(),
             static_method("HashData", "byte[] key, byte[] source", "byte[]", |v| {
                 ok(crypto::keyed(Algorithm::$algorithm, &bytes(v, 0)?, &bytes(v, 1)?)?)
             }),
@@ -244,7 +255,7 @@ pub(super) const HMAC_SHA512: &[Member] = keyed!(Sha512);
 
 pub(super) const HASH_ALGORITHM: &[Member] =
     &[static_method("Create", "string hashName", "HashAlgorithm", |v| {
-        ok(crypto::algorithm(text(v, 0)?).map(|algorithm| Hasher { algorithm, key: None }))
+        ok(crypto::algorithm(text(v, 0)?).map(Hasher::plain))
     })
     .effect()];
 
