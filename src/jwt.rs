@@ -9,6 +9,7 @@
 pub mod algorithm;
 pub mod assertion;
 pub mod claims;
+pub mod encrypted;
 pub mod identity;
 mod json;
 pub mod discovery;
@@ -132,6 +133,9 @@ pub enum Refusal {
     /// Another signature.
     #[error("the signature is wrong")]
     Signature,
+    /// It is encrypted, and not for a key that is here, or not in a way that is known.
+    #[error("the token cannot be decrypted with the keys that are here")]
+    Decryption,
     /// It says that it must be understood in a way that we do not know.
     #[error("the token has critical extensions, of which none is known")]
     Critical,
@@ -209,6 +213,7 @@ impl Refusal {
             Self::ClaimNotFound(_) => "TokenClaimNotFound",
             Self::ClaimValue(_) => "TokenClaimValueNotAllowed",
             Self::Malformed(_)
+            | Self::Decryption
             | Self::Critical
             | Self::Type
             | Self::NoExpiry

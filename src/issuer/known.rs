@@ -144,7 +144,9 @@ impl Issuers {
             return;
         }
         let until = authentic.claims.expires().map_or(REMEMBERED_MAX, |end| end.since(now));
+        let sealed = authentic.sealed.as_ref().map_or(0, |came| came.expose().len());
         let bytes = authentic.token.text.len().saturating_mul(REMEMBERED_FACTOR);
+        let bytes = bytes.saturating_add(sealed);
         let versions = published.iter().map(|published| published.version).collect();
         let value = Arc::new(Remembered { authentic: Arc::clone(authentic), versions });
         // One that is too large is looked at every time.
@@ -278,8 +280,7 @@ impl Place {
 impl Remembered {
     fn is_of(&self, asked: &Asked, published: &[Published]) -> bool {
         let versions = published.iter().map(|published| published.version);
-        *self.authentic.token.text == *asked.token.expose()
-            && versions.eq(self.versions.iter().copied())
+        self.authentic.came() == asked.token.expose() && versions.eq(self.versions.iter().copied())
     }
 }
 

@@ -38,12 +38,12 @@ pub struct Key {
 #[derive(Clone)]
 enum Material {
     Public(PKey<Public>),
-    Secret(Secret),
+    Secret(SecretBytes),
 }
 
 /// Bytes that are overwritten when they go.
 #[derive(Clone)]
-struct Secret(Box<[u8]>);
+pub(super) struct SecretBytes(pub(super) Box<[u8]>);
 
 /// Why something cannot be a key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -127,7 +127,7 @@ impl Key {
             return Err(Unfit::SecretBytes(bytes.len()));
         }
         let fingerprint = whole_digest([b"secret".as_slice(), bytes]);
-        let material = Material::Secret(Secret(bytes.into()));
+        let material = Material::Secret(SecretBytes(bytes.into()));
         Ok(Self { id: None, algorithms, material, fingerprint })
     }
 
@@ -168,7 +168,7 @@ impl Key {
             return false;
         }
         let compared = match &self.material {
-            Material::Secret(Secret(secret)) => hmac(secret, algorithm.hash, signed)
+            Material::Secret(SecretBytes(secret)) => hmac(secret, algorithm.hash, signed)
                 .map(|right| right.len() == signature.len() && memcmp::eq(&right, signature)),
             Material::Public(key) => verified(key, algorithm, signed, signature),
         };
@@ -309,7 +309,7 @@ fn hash_of(nid: Nid) -> Option<Hash> {
     Curve::ALL.into_iter().find(|curve| curve.nid() == nid).map(Curve::hash)
 }
 
-impl Drop for Secret {
+impl Drop for SecretBytes {
     fn drop(&mut self) {
         self.0.fill(0);
         // Without this the compiler may see that nobody reads the zeros and leave them out.

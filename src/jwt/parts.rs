@@ -108,7 +108,7 @@ impl Header {
     }
 }
 
-fn text_of(header: &Object, name: &'static str) -> Result<Option<String>, Malformed> {
+pub(super) fn text_of(header: &Object, name: &'static str) -> Result<Option<String>, Malformed> {
     match header.get(name) {
         None => Ok(None),
         Some(serde_json::Value::String(text)) => Ok(Some(text.clone())),
@@ -117,7 +117,7 @@ fn text_of(header: &Object, name: &'static str) -> Result<Option<String>, Malfor
 }
 
 /// A media type in small letters, without `application/`, which may be left out.
-fn without_application(kind: &str) -> String {
+pub(super) fn without_application(kind: &str) -> String {
     let kind = kind.to_ascii_lowercase();
     kind.strip_prefix("application/").map(str::to_owned).unwrap_or(kind)
 }

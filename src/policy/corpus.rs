@@ -43,7 +43,8 @@
 //! `(from nowhere)`, `(shows CERTIFICATE)`, `(operation ID)`, `(60s later)`, `(still under way)`, `(the others have left)`.
 //!
 //! `{token HEADER CLAIMS SECRET}` in a field of a request is a token, signed by HMAC with a secret of
-//! that name; it is not signed if there is no name.
+//! that name; it is not signed if there is no name. `{sealed HEADER SECRET TOKEN}` is one encrypted
+//! with the secret of that name.
 //!
 //! A section that is not given is inherited, and the global document forwards unless it is given.
 //! Requests of one case meet the same counters and caches. Bodies are on the wire until somebody

@@ -12,7 +12,9 @@
 //! * HMAC takes a secret that is at least as long as the hash (RFC 7518, section 3.2), RSA one of
 //!   2048 bits or more.
 //! * Types (`typ`) that end in `+jwt` are those of other uses (RFC 8725, section 3.11), but for
-//!   `at+jwt`. Tokens with `crit` are refused, and so are tokens within tokens and encrypted ones.
+//!   `at+jwt`. Tokens with `crit` are refused, and so are signed tokens within signed ones.
+//! * An encrypted token is opened where `decryption-keys` has its key; what stands in it must be a
+//!   signed token, and is judged like one that came by itself.
 //! * A request with several tokens where one belongs is refused.
 //! * While the keys of an issuer have never been there, its tokens are refused with
 //!   `TokenSignatureKeyNotFound`; the first requests wait a little for them.
@@ -21,6 +23,7 @@
 
 pub mod asked;
 pub(in crate::policy) mod build;
+mod decryption;
 pub(in crate::policy) mod entra;
 mod source;
 
@@ -41,6 +44,7 @@ use crate::problem::Problem;
 
 use asked::{Answer, Asked, Authentic, Document, Documents, Own, Refused};
 use build::{ComputedKey, InlineKey};
+use decryption::ComputedOpening;
 use entra::Entra;
 use source::Source;
 
@@ -56,6 +60,8 @@ pub struct ValidateToken {
     own: Arc<Own>,
     /// Keys of which the request decides what they are.
     computed_keys: Vec<ComputedKey>,
+    /// The same of those that open encrypted tokens.
+    computed_opening: Vec<ComputedOpening>,
     documents: Trusted,
     issuers: Vec<Operand<Arc<str>>>,
     audiences: Vec<Operand<Arc<str>>>,
@@ -160,7 +166,7 @@ impl ValidateToken {
     }
 
     fn own(&self, exchange: &mut Exchange) -> Result<Arc<Own>, Failure> {
-        if self.computed_keys.is_empty() {
+        if self.computed_keys.is_empty() && self.computed_opening.is_empty() {
             return Ok(Arc::clone(&self.own));
         }
         let mut keys = self.own.keys.clone();
@@ -171,7 +177,11 @@ impl ValidateToken {
                 None => key,
             });
         }
-        Ok(Arc::new(Own::new(keys)))
+        let mut opening = self.own.opening.clone();
+        for computed in &self.computed_opening {
+            opening.push(computed.get(exchange)?);
+        }
+        Ok(Arc::new(Own::new(keys, opening)))
     }
 
     /// Whether the token is of an issuer that may have issued it.

@@ -174,11 +174,13 @@ fn authentic(asked: &Asked) -> Result<Authentic, Refusal> {
         Err(Refusal::KeyNotFound) if !asked.documents.is_empty() => (),
         decided => return decided,
     }
-    let text = asked.token.expose();
+    let inner = asked.inner()?;
+    let text = inner.as_ref().unwrap_or(&asked.token).expose();
     let claims = unverified(text)?;
     let token = Arc::new(token::jwt(text).ok_or(Malformed::Json)?);
     let issuers = claims.issuer().map(Arc::from).into_iter().collect();
-    Ok(Authentic { token, claims, issuers, is_signed: true })
+    let sealed = inner.is_some().then(|| asked.token.clone());
+    Ok(Authentic { token, claims, issuers, is_signed: true, sealed })
 }
 
 impl Pretended {

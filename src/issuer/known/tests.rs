@@ -5,10 +5,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
+use openssl::symm::{Cipher, encrypt_aead};
 
 use super::*;
 use crate::backend::document::Url;
 use crate::issuer::Fetched;
+use crate::jwt::encrypted::OpeningKey;
 use crate::jwt::jwks::KeySet;
 use crate::jwt::key::Key;
 use crate::policy::tokens::asked::Own;
@@ -33,7 +35,7 @@ fn document(number: usize) -> Document {
 fn asked(token: &str, document: Document) -> Asked {
     Asked {
         token: Secret::new(token),
-        own: Arc::new(Own::new(Vec::new())),
+        own: Arc::new(Own::new(Vec::new(), Vec::new())),
         documents: Arc::from([document]),
         takes_unsigned: false,
     }
@@ -72,7 +74,7 @@ fn a_token_is_verified_once_while_the_keys_stay_and_as_a_whole() {
 #[test]
 fn who_needs_no_keys_of_others_waits_for_none() {
     let issuers = Issuers::default();
-    let own = Arc::new(Own::new(vec![Key::secret(&SECRET).unwrap()]));
+    let own = Arc::new(Own::new(vec![Key::secret(&SECRET).unwrap()], Vec::new()));
     let ask = |token: &str| {
         issuers.at_once(&Asked { own: Arc::clone(&own), ..asked(token, document(1)) }, NOW)
     };
@@ -80,6 +82,31 @@ fn who_needs_no_keys_of_others_waits_for_none() {
     // Nor does whoever has none that any key could make good.
     let refused = ask("a.b").unwrap().unwrap_err().refusal;
     assert_eq!(refused.reason(), "JwtInvalid");
+}
+
+#[test]
+fn an_encrypted_token_is_remembered_as_it_came_and_for_those_who_can_open_it() {
+    let issuers = Issuers::default();
+    let own = |secret: u8| {
+        let opening = vec![OpeningKey::secret(&[secret; 32]).unwrap()];
+        Arc::new(Own::new(vec![Key::secret(&SECRET).unwrap()], opening))
+    };
+    let ask = |text: &str, own: &Arc<Own>| {
+        issuers.at_once(&Asked { own: Arc::clone(own), ..asked(text, document(1)) }, NOW).unwrap()
+    };
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"dir","enc":"A256GCM"}"#);
+    let (inner, vector, mut tag) = (token("{}"), [1; 12], [0; 16]);
+    let (key, aad) = ([7; 32], header.as_bytes());
+    let cipher = Cipher::aes_256_gcm();
+    let text = encrypt_aead(cipher, &key, Some(&vector), aad, inner.as_bytes(), &mut tag).unwrap();
+    let parts = [vector.as_slice(), &text, &tag].map(|part| URL_SAFE_NO_PAD.encode(part));
+    let sealed = format!("{header}..{}", parts.join("."));
+    let first = ask(&sealed, &own(7)).unwrap();
+    assert_eq!((&*first.token.text, first.came()), (inner.as_str(), sealed.as_str()));
+    assert!(Arc::ptr_eq(&first, &ask(&sealed, &own(7)).unwrap()), "it was opened twice");
+    assert_eq!(ask(&sealed, &own(8)).unwrap_err().refusal, Refusal::Decryption);
+    let plain = ask(&inner, &own(7)).unwrap();
+    assert!(!Arc::ptr_eq(&first, &plain) && plain.sealed.is_none());
 }
 
 #[test]

@@ -131,8 +131,16 @@ const CLAIMS: Part =
             ])),
     ]));
 
-const DECRYPTION: Part =
-    part("decryption-keys", "Refused: encrypted tokens are not read.").holding(Content::Unread);
+const DECRYPTION: Part = part("decryption-keys", "Keys that open encrypted tokens, up to four.")
+    .holding(Content::Elements(&[part(
+        "key",
+        "A secret in Base64 as the text, or a certificate.",
+    )
+    .with(&[
+        optional("id", "The `kid` of tokens that it opens."),
+        optional("certificate-id", "One of the `certificates`, whose private RSA key it is."),
+    ])
+    .holding(Content::Text)]));
 
 /// `validate-jwt`.
 pub const VALIDATE_JWT: Policy = Policy {
@@ -187,6 +195,7 @@ pub const VALIDATE_JWT: Policy = Policy {
         "Secrets are at least as long as the hash, RSA keys have 2048 bits or more; tokens of \
          another type than `JWT` and `at+jwt`, with `crit`, or with `none` are refused.",
         "`require-scheme` counts for the field `Authorization` alone.",
+        "Encrypted tokens are opened with `dir`, AES key wrap or RSA-OAEP, never with `RSA1_5`.",
     ],
     build: Build::Steps(tokens::build::validate_jwt),
 };

@@ -1,18 +1,21 @@
 //! Tokens in cases: `{token HEADER CLAIMS SECRET}` in a field of a request stands for the token of
 //! this header and these claims, signed by HMAC with that secret; without one, for one that is not
-//! signed.
+//! signed. `{sealed HEADER SECRET TOKEN}` is a token encrypted with that secret (`dir` and
+//! `A256CBC-HS512`, whatever the header says).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
+use openssl::symm::{self, Cipher};
 
 use crate::jwt::key::Key;
 
 /// How many bytes a secret has: enough for every hash.
 const SECRET_BYTES: usize = 64;
 const BEGINS: &str = "{token ";
+const SEALED: &str = "{sealed ";
 
 /// The secret `name`: as often as it takes.
 fn secret(name: &str) -> Vec<u8> {
@@ -27,6 +30,14 @@ pub(super) fn key(id: &str, name: &str) -> Key {
 
 /// `text` with tokens in it.
 pub(super) fn forged(text: &str) -> Result<String, String> {
+    if let Some((before, rest)) = text.split_once(SEALED) {
+        let wrong = || format!("this is no encrypted token: {text}");
+        let (header, rest) = json(rest).ok_or_else(wrong)?;
+        let (name, rest) = rest.trim_start().split_once(' ').ok_or_else(wrong)?;
+        let rest = forged(rest)?;
+        let (inner, after) = rest.split_once('}').ok_or_else(wrong)?;
+        return Ok(format!("{before}{}{after}", sealed(header, &secret(name), inner)));
+    }
     let Some((before, rest)) = text.split_once(BEGINS) else { return Ok(text.to_owned()) };
     let wrong = || format!("this is no token: {text}");
     let (header, rest) = json(rest).ok_or_else(wrong)?;
@@ -47,6 +58,21 @@ pub(super) fn forged(text: &str) -> Result<String, String> {
         }
     };
     Ok(format!("{before}{unsigned}.{}{}", encode(&signature), forged(after)?))
+}
+
+fn sealed(header: &str, key: &[u8], inner: &str) -> String {
+    let header = encode(header.as_bytes());
+    let (authenticates, encrypts) = key.split_at(key.len() / 2);
+    let vector = [0; 16];
+    let text = symm::encrypt(Cipher::aes_256_cbc(), encrypts, Some(&vector), inner.as_bytes());
+    let text = text.expect("a text");
+    let bits = u64::try_from(header.len() * 8).expect("a length").to_be_bytes();
+    let key = PKey::hmac(authenticates).expect("a secret");
+    let mut signer = Signer::new(MessageDigest::sha512(), &key).expect("a signer");
+    let whole = [header.as_bytes(), &vector, &text, &bits].concat();
+    let mut tag = signer.sign_oneshot_to_vec(&whole).expect("a tag");
+    tag.truncate(tag.len() / 2);
+    format!("{header}..{}.{}.{}", encode(&vector), encode(&text), encode(&tag))
 }
 
 /// The JSON at the beginning of `text` as it is written, however hostile, and what comes behind it.

@@ -11,6 +11,7 @@ use crate::expression::library::token;
 use crate::expression::value::Value;
 use crate::expression::value::message::Jwt;
 use crate::jwt::claims::Claims;
+use crate::jwt::encrypted::{OpeningKey, opened};
 use crate::jwt::jwks::Published;
 use crate::jwt::key::Key;
 use crate::jwt::{Malformed, Refusal, Rules, authentic, unsigned};
@@ -36,8 +37,10 @@ pub type Documents = Arc<[Document]>;
 /// The keys that a policy has itself.
 #[derive(Clone, Debug)]
 pub struct Own {
-    /// The keys.
+    /// Those that vouch for tokens.
     pub keys: Vec<Key>,
+    /// Those that open encrypted ones.
+    pub opening: Vec<OpeningKey>,
     /// What is the same for the same keys with the same ids.
     pub fingerprint: [u8; 32],
 }
@@ -63,6 +66,8 @@ pub struct Authentic {
     pub issuers: Vec<Arc<str>>,
     /// Whether it is signed.
     pub is_signed: bool,
+    /// The token as it came, if it was encrypted; `token` is what stood in it.
+    pub sealed: Option<Secret>,
 }
 
 /// Why nobody vouches for a token.
@@ -79,10 +84,19 @@ pub struct Refused {
 pub type Answer = Result<Arc<Authentic>, Refused>;
 
 impl Asked {
+    /// What stands in the token, if it is encrypted and there are keys that open tokens.
+    pub fn inner(&self) -> Result<Option<Secret>, Refusal> {
+        match self.own.opening.as_slice() {
+            [] => Ok(None),
+            keys => opened(self.token.expose(), keys),
+        }
+    }
+
     /// Whether somebody vouches for the token; `published` is what the issuers of the documents have
     /// published, as far as it is known.
     pub fn answer(&self, published: &[Published]) -> Result<Authentic, Refusal> {
-        let text = self.token.expose();
+        let inner = self.inner()?;
+        let text = inner.as_ref().unwrap_or(&self.token).expose();
         let rules = Rules { types: Vec::new(), ..Rules::default() };
         let said = self.takes_unsigned.then(|| unsigned(text, &rules)).flatten();
         let is_signed = said.is_none();
@@ -102,18 +116,28 @@ impl Asked {
         };
         let issuers = published.iter().filter(vouches).map(|it| Arc::clone(&it.issuer)).collect();
         let token = Arc::new(token::jwt(text).ok_or(Malformed::Json)?);
-        Ok(Authentic { token, claims, issuers, is_signed })
+        let sealed = inner.is_some().then(|| self.token.clone());
+        Ok(Authentic { token, claims, issuers, is_signed, sealed })
     }
 }
 
 impl Own {
     /// These keys.
-    pub fn new(keys: Vec<Key>) -> Self {
-        let parts = keys.iter().flat_map(|key| {
-            [key.id().unwrap_or_default().as_bytes(), key.fingerprint().as_slice()]
-        });
+    pub fn new(keys: Vec<Key>, opening: Vec<OpeningKey>) -> Self {
+        let sign = keys.iter().map(|key| (key.id(), key.fingerprint()));
+        let open = opening.iter().map(|key| (key.id(), key.fingerprint()));
+        let parts = sign
+            .chain(open)
+            .flat_map(|(id, print)| [id.unwrap_or_default().as_bytes(), print.as_slice()]);
         let fingerprint = whole_digest(parts);
-        Self { keys, fingerprint }
+        Self { keys, opening, fingerprint }
+    }
+}
+
+impl Authentic {
+    /// The token as it came.
+    pub fn came(&self) -> &str {
+        self.sealed.as_ref().map_or(&*self.token.text, Secret::expose)
     }
 }
 

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::{HeaderName, StatusCode};
 
 use super::asked::{Document, Own};
+use super::decryption::opening;
 use super::source::Source;
 use super::{ClaimTerms, Refusing, Trusted, ValidateToken};
 use crate::expression::Expected;
@@ -55,7 +56,7 @@ pub(in crate::policy) fn validate_jwt(builder: &mut Builder<'_>, element: &Eleme
     let issuers = texts(builder, element, "issuers", "issuer");
     let audiences = texts(builder, element, "audiences", "audience");
     let claims = claims(builder, element);
-    no_decryption(builder, element);
+    let opening = opening(builder, element);
     let nobody = keys.count == 0 && element.element("openid-config").is_none();
     if nobody && is_signed.as_ref().and_then(Operand::constant) == Some(&true) {
         let message = "nobody's signature counts: there are no keys";
@@ -71,8 +72,9 @@ pub(in crate::policy) fn validate_jwt(builder: &mut Builder<'_>, element: &Eleme
             is_signed,
             skew,
             variable,
-            own: Arc::new(Own::new(keys.known)),
+            own: Arc::new(Own::new(keys.known, opening.known)),
             computed_keys: keys.computed,
+            computed_opening: opening.computed,
             documents,
             issuers,
             audiences,
@@ -145,7 +147,7 @@ fn or<T: Term>(
 }
 
 /// The lists that are called `name`: what their items hold, each with the element that it is.
-fn items<'e>(
+pub(super) fn items<'e>(
     builder: &mut Builder<'_>,
     element: &'e Element,
     (list, item): (&str, &str),
@@ -267,13 +269,6 @@ fn rsa(builder: &mut Builder<'_>, child: &Element) -> Option<Key> {
             builder.fault(child, unfit.to_string(), "take another key");
             None
         }
-    }
-}
-
-pub(super) fn no_decryption(builder: &mut Builder<'_>, element: &Element) {
-    for child in element.elements().filter(|child| child.name.as_ref() == "decryption-keys") {
-        let message = "`decryption-keys` is not supported: encrypted tokens are not read";
-        builder.fault(child, message, "take it out, and have the issuer sign tokens only");
     }
 }
 

@@ -12,7 +12,8 @@ use std::time::Duration;
 use http::header::AUTHORIZATION;
 
 use super::asked::{Authentic, Document, Documents, Own};
-use super::build::{claims, no_decryption, push, refusing, source, texts};
+use super::build::{claims, push, refusing, source, texts};
+use super::decryption::opening;
 use super::{Trusted, ValidateToken, every};
 use crate::backend::document::Url;
 use crate::exchange::Exchange;
@@ -58,7 +59,7 @@ pub(in crate::policy) fn validate_azure_ad_token(builder: &mut Builder<'_>, elem
     let backends = texts(builder, element, "backend-application-ids", "application-id");
     let audiences = texts(builder, element, "audiences", "audience");
     let claims = claims(builder, element);
-    no_decryption(builder, element);
+    let opening = opening(builder, element);
     let endpoint = endpoint(builder, element);
     if let (Some(source), Some(refusing), Some(tenant), Some(endpoint)) =
         (source, refusing, tenant, endpoint)
@@ -72,8 +73,9 @@ pub(in crate::policy) fn validate_azure_ad_token(builder: &mut Builder<'_>, elem
             is_signed: Operand::Constant(true),
             skew: Operand::Constant(Seconds(Duration::ZERO)),
             variable,
-            own: Arc::new(Own::new(Vec::new())),
+            own: Arc::new(Own::new(Vec::new(), opening.known)),
             computed_keys: Vec::new(),
+            computed_opening: opening.computed,
             documents: Trusted::Entra(Box::new(entra)),
             issuers: Vec::new(),
             audiences: Vec::new(),
