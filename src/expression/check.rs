@@ -15,6 +15,7 @@ mod outcome;
 mod path;
 mod pattern;
 mod statement;
+mod switch;
 mod typename;
 mod unary;
 mod value;
@@ -22,7 +23,7 @@ mod value;
 use std::sync::Arc;
 
 use super::ast::{Name, Overflow, Span};
-use super::eval::node::{Body, Function, Node, NodeKind, Program};
+use super::eval::node::{Body, Function, Node, NodeKind, Program, Test};
 use super::parser::Source;
 use super::scope::Reads;
 use super::types::{Class, Type};
@@ -110,12 +111,22 @@ struct Checker {
     frames: Vec<Frame>,
     loops: usize,
     switches: usize,
+    /// The `goto`s of the switches around, innermost last.
+    jumps: Vec<Jumps>,
     catches: usize,
     /// Whether this is in `checked` or `unchecked`.
     overflow: Overflow,
     reads: Reads,
     /// Whether a token is asked where it is.
     places: bool,
+}
+
+/// The `goto`s of a switch, each with the case that it goes to; none is `default`.
+#[derive(Debug)]
+struct Jumps {
+    /// Of what type the switch is.
+    ty: Type,
+    cases: Vec<(Option<Test>, Span)>,
 }
 
 impl Typed {

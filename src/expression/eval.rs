@@ -67,6 +67,8 @@ enum Flow {
     Next,
     Break,
     Continue,
+    /// To another section of the switch around.
+    Goto(usize),
     Return(Value),
 }
 

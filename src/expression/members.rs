@@ -63,6 +63,9 @@ pub(super) struct Member {
     places: bool,
 }
 
+/// What the constructors of sorted dictionaries and sets are called.
+pub(super) const SORTED: &str = "new sorted";
+
 /// How a member is run. The value it belongs to is argument 0, static members have none.
 #[derive(Clone, Copy)]
 pub(super) enum Run {

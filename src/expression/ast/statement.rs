@@ -55,6 +55,8 @@ pub(in crate::expression) enum StatementKind {
         value: Expr,
         sections: Vec<Section>,
     },
+    /// `goto case pattern;`, `goto default;`
+    Goto(Option<Pattern>),
     Break,
     Continue,
     Return(Option<Expr>),

@@ -40,7 +40,9 @@ impl Checker {
             let node = self.coerce(typed, &ty, "the function");
             return Typed { node, ty, span: span.clone() };
         }
-        let candidates = members::candidates(&ty, "new", &kinds);
+        let is_sorted = of.path.rsplit('.').next().is_some_and(|name| name.starts_with("Sorted"));
+        let constructor = if is_sorted { members::SORTED } else { "new" };
+        let candidates = members::candidates(&ty, constructor, &kinds);
         if candidates.is_empty() {
             if !ty.is_open() {
                 self.wrong(&of.span, format!("a {ty} cannot be made with `new`"), None);

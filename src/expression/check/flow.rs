@@ -16,7 +16,8 @@ fn ends(statement: &Statement) -> bool {
         | Statement::Throw(_)
         | Statement::Rethrow
         | Statement::Break
-        | Statement::Continue => false,
+        | Statement::Continue
+        | Statement::Goto(_) => false,
         Statement::Value(node) | Statement::Set(_, node) => {
             !matches!(node.kind, NodeKind::Throw(_))
         }
@@ -33,7 +34,7 @@ fn ends(statement: &Statement) -> bool {
         Statement::For { condition, body, .. } => {
             condition.as_ref().is_some_and(|condition| !is(condition, true)) || breaks(body)
         }
-        Statement::Switch(_, sections) => {
+        Statement::Switch(_, sections, _) => {
             let default = |section: &Section| section.labels.iter().any(|(test, _)| test.is_none());
             let leaves = |section: &Section| section.body.iter().any(breaks);
             !sections.iter().any(default) || sections.iter().any(leaves)
@@ -74,6 +75,7 @@ fn breaks(statement: &Statement) -> bool {
         | Statement::Set(..)
         | Statement::Forget(_)
         | Statement::Continue
+        | Statement::Goto(_)
         | Statement::Return(_)
         | Statement::Throw(_)
         | Statement::Rethrow

@@ -31,7 +31,7 @@ impl Checker {
         let start = self.slots.len();
         // Within a lambda there is no loop of its body's to break out of.
         let (loops, switches) = (self.loops, self.switches);
-        let catches = std::mem::take(&mut self.catches);
+        let (catches, jumps) = (std::mem::take(&mut self.catches), std::mem::take(&mut self.jumps));
         (self.loops, self.switches) = (0, 0);
         let (types, slots, body, found) = self.scoped(|checker| {
             let mut types = Vec::new();
@@ -49,6 +49,7 @@ impl Checker {
             (types, slots, body, found)
         });
         (self.loops, self.switches, self.catches) = (loops, switches, catches);
+        self.jumps = jumps;
         self.define(index, Function { parameters: slots, frame: start..self.slots.len(), body });
         let ty = Type::Function(types.into(), Arc::new(found));
         Typed::new(NodeKind::Lambda(index), ty, span)
@@ -136,7 +137,7 @@ impl Checker {
         };
         let start = self.slots.len();
         let (loops, switches) = (self.loops, self.switches);
-        let catches = std::mem::take(&mut self.catches);
+        let (catches, jumps) = (std::mem::take(&mut self.catches), std::mem::take(&mut self.jumps));
         (self.loops, self.switches) = (0, 0);
         let (slots, body) = self.scoped(|checker| {
             let mut slots = Vec::new();
@@ -146,6 +147,7 @@ impl Checker {
             (slots, checker.function_body(function, &signature.result))
         });
         (self.loops, self.switches, self.catches) = (loops, switches, catches);
+        self.jumps = jumps;
         self.define(index, Function { parameters: slots, frame: start..self.slots.len(), body });
     }
 

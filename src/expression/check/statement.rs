@@ -1,10 +1,9 @@
 //! Statements.
 
-use super::pattern::Seen;
 use super::{Checker, Meaning};
 use crate::expression::ast::statement::{self as written, Block, StatementKind};
 use crate::expression::ast::{DeclaredType, Expr, ExprKind, LinkKind, Name, Span};
-use crate::expression::eval::node::{self, Node, Statement};
+use crate::expression::eval::node::{Node, Statement};
 use crate::expression::types::{Type, explicit};
 
 impl Checker {
@@ -13,7 +12,7 @@ impl Checker {
         self.scoped(|checker| checker.statements(&block.statements))
     }
 
-    fn statements(&mut self, statements: &[written::Statement]) -> Vec<Statement> {
+    pub(super) fn statements(&mut self, statements: &[written::Statement]) -> Vec<Statement> {
         let mut announced = self.announce(statements).into_iter();
         let mut checked = Vec::new();
         for statement in statements {
@@ -94,6 +93,7 @@ impl Checker {
                 self.scoped(|checker| checker.for_each(declared, name, source, body))
             }
             StatementKind::Switch { value, sections } => self.switch(value, sections),
+            StatementKind::Goto(case) => self.goto(case.as_ref(), &statement.span),
             StatementKind::Break | StatementKind::Continue => {
                 self.jump(matches!(statement.kind, StatementKind::Break), &statement.span)
             }
@@ -205,42 +205,6 @@ impl Checker {
         let slot = self.fixed_variable(name, ty);
         let source = self.converted(source, &Type::Object);
         Statement::ForEach { slot, to, source, body: self.body(body) }
-    }
-
-    fn switch(&mut self, value: &Expr, sections: &[written::Section]) -> Statement {
-        let value = self.value(value);
-        let ty = value.ty.clone();
-        let value = self.converted(value, &Type::Object);
-        self.switches = self.switches.saturating_add(1);
-        let mut seen = Seen::default();
-        let sections = sections
-            .iter()
-            .map(|section| {
-                let section_span = section.body.span.clone();
-                let checked = self.scoped(|checker| {
-                    let labels = section.labels.iter().map(|(pattern, guard)| {
-                        if pattern.is_none() && std::mem::replace(&mut seen.default, true) {
-                            let message = "a switch has one `default`, and it was there before";
-                            checker.wrong(&section_span, message, None);
-                        }
-                        let guarded = guard.is_some();
-                        let test = pattern.as_ref();
-                        let test = test.map(|p| checker.case(p, guarded, &ty, &mut seen));
-                        (test, guard.as_ref().map(|guard| checker.condition(guard)))
-                    });
-                    let labels = labels.collect();
-                    let body = checker.statements(&section.body.statements);
-                    node::Section { labels, body }
-                });
-                if super::flow::completes(&checked.body) {
-                    let remedy = Some("end it with `break;` or `return`".to_owned());
-                    self.wrong(&section_span, "this case runs into the next one", remedy);
-                }
-                checked
-            })
-            .collect();
-        self.switches = self.switches.saturating_sub(1);
-        Statement::Switch(value, sections)
     }
 }
 

@@ -260,7 +260,10 @@ pub(in crate::expression) enum Statement {
         source: Node,
         body: Box<Self>,
     },
-    Switch(Node, Vec<Section>),
+    /// With the sections that its `goto`s go to.
+    Switch(Node, Vec<Section>, Vec<usize>),
+    /// To one of those of the switch around it.
+    Goto(usize),
     Break,
     Continue,
     Return(Option<Node>),

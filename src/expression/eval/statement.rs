@@ -27,7 +27,7 @@ impl<'s> Machine<'s> {
             match self.statement(statement)? {
                 Flow::Next => {}
                 Flow::Return(value) => return Ok(value),
-                Flow::Break | Flow::Continue => break,
+                Flow::Break | Flow::Continue | Flow::Goto(_) => break,
             }
         }
         Ok(Value::Null)
@@ -37,7 +37,7 @@ impl<'s> Machine<'s> {
         for statement in statements {
             match self.statement(statement)? {
                 Flow::Next => {}
-                other @ (Flow::Break | Flow::Continue | Flow::Return(_)) => return Ok(other),
+                other => return Ok(other),
             }
         }
         Ok(Flow::Next)
@@ -60,6 +60,7 @@ impl<'s> Machine<'s> {
             Statement::Return(Some(node)) => self.value(node).map(Flow::Return),
             Statement::Break => Ok(Flow::Break),
             Statement::Continue => Ok(Flow::Continue),
+            Statement::Goto(target) => Ok(Flow::Goto(*target)),
             Statement::Throw(node) => {
                 let value = self.value(node)?;
                 let thrown = Err(exception(&value));
@@ -103,7 +104,7 @@ impl<'s> Machine<'s> {
             Statement::ForEach { slot, to, source, body } => {
                 self.for_each(*slot, to.as_ref(), source, body)
             }
-            Statement::Switch(value, sections) => self.switch(value, sections),
+            Statement::Switch(value, sections, targets) => self.switch(value, sections, targets),
             Statement::Try(whole) => self.try_block(whole),
             Statement::Value(_)
             | Statement::Set(..)
@@ -111,6 +112,7 @@ impl<'s> Machine<'s> {
             | Statement::Return(_)
             | Statement::Break
             | Statement::Continue
+            | Statement::Goto(_)
             | Statement::Throw(_)
             | Statement::Rethrow
             | Statement::Deconstruct(..) => Ok(Flow::Next),
@@ -145,7 +147,7 @@ impl<'s> Machine<'s> {
         Ok(match self.statement(body)? {
             Flow::Next | Flow::Continue => None,
             Flow::Break => Some(Flow::Next),
-            Flow::Return(value) => Some(Flow::Return(value)),
+            other @ (Flow::Goto(_) | Flow::Return(_)) => Some(other),
         })
     }
 
@@ -215,7 +217,7 @@ impl<'s> Machine<'s> {
                 self.thrown_at = thrown_at;
                 result
             }
-            other @ (Flow::Break | Flow::Continue | Flow::Return(_)) => Ok(other),
+            other => Ok(other),
         }
     }
 

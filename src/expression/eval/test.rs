@@ -85,6 +85,7 @@ impl<'s> Machine<'s> {
         &mut self,
         value: &'s Node,
         sections: &'s [Section],
+        targets: &'s [usize],
     ) -> Result<Flow, Thrown> {
         let value = self.value(value)?;
         let mut default = None;
@@ -95,17 +96,29 @@ impl<'s> Machine<'s> {
                     continue;
                 };
                 if self.test(test, &value)? && self.guard(guard.as_ref())? {
-                    return self.section(section);
+                    return self.sections(section, sections, targets);
                 }
             }
         }
-        default.map_or(Ok(Flow::Next), |section| self.section(section))
+        default.map_or(Ok(Flow::Next), |section| self.sections(section, sections, targets))
     }
 
-    fn section(&mut self, section: &'s Section) -> Result<Flow, Thrown> {
-        Ok(match self.block(&section.body)? {
-            Flow::Break => Flow::Next,
-            other @ (Flow::Next | Flow::Continue | Flow::Return(_)) => other,
-        })
+    /// Runs `section`, and those that its `goto`s go to. Steps bound it.
+    fn sections(
+        &mut self,
+        mut section: &'s Section,
+        sections: &'s [Section],
+        targets: &'s [usize],
+    ) -> Result<Flow, Thrown> {
+        loop {
+            let flow = self.block(&section.body)?;
+            let Flow::Goto(target) = flow else {
+                return Ok(if matches!(flow, Flow::Break) { Flow::Next } else { flow });
+            };
+            let Some(next) = targets.get(target).and_then(|place| sections.get(*place)) else {
+                return Ok(Flow::Next);
+            };
+            section = next;
+        }
     }
 }

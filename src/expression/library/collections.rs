@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::sequence::order::{places, places_as};
 use super::text::compare::{self, Comparison};
 use super::{operators, sequence};
 use crate::expression::value::Value;
-use crate::expression::value::collection::keyed::{Map, Set};
+use crate::expression::value::collection::keyed::{Map, Order, Set};
 use crate::expression::value::collection::{List, ListKind};
 use crate::expression::value::thrown::Thrown;
 
@@ -261,13 +262,30 @@ pub fn map_values(map: &Map) -> Vec<Value> {
     map.snapshot().into_iter().map(|(_, value)| value).collect()
 }
 
-/// `new Dictionary<K, V>(other)`.
-pub fn map_copy(other: &Map, ignores_case: bool) -> Result<Map, Thrown> {
-    let map = Map::new(ignores_case);
+/// The order of a sorted dictionary or set with that `StringComparer`, or without one.
+pub fn order_of(comparer: &Value) -> Result<Order, Thrown> {
+    if comparer.is_null() {
+        return Ok(places);
+    }
+    Ok(match Comparison::from_number(comparer.int()?)? {
+        Comparison::Culture => places_as::<2>,
+        Comparison::CultureIgnoreCase => places_as::<3>,
+        Comparison::Ordinal => places_as::<4>,
+        Comparison::OrdinalIgnoreCase => places_as::<5>,
+    })
+}
+
+/// Adds all entries of `other`.
+pub fn map_fill(map: Map, other: &Map) -> Result<Map, Thrown> {
     for (key, value) in other.snapshot() {
         map_add(&map, key, value)?;
     }
     Ok(map)
+}
+
+/// `new Dictionary<K, V>(other)`.
+pub fn map_copy(other: &Map, ignores_case: bool) -> Result<Map, Thrown> {
+    map_fill(Map::new(ignores_case), other)
 }
 
 /// `set.UnionWith(others)`.

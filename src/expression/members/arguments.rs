@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Call, Member, MemberKind, Run};
+use super::{Call, Member, MemberKind, Run, SORTED};
 use crate::expression::library::convert;
 use crate::expression::library::sequence;
 use crate::expression::library::text::compare::Comparison;
@@ -188,6 +188,11 @@ pub(super) const fn static_with(
 
 pub(super) const fn constructor(parameters: &'static str, run: Pure) -> Member {
     Member::new("new", MemberKind::Constructor, "void", Run::Pure(run)).taking(parameters).effect()
+}
+
+/// A constructor of the sorted form of a collection, which is the same type to the checker.
+pub(super) const fn sorted(parameters: &'static str, run: Pure) -> Member {
+    Member::new(SORTED, MemberKind::Constructor, "void", Run::Pure(run)).taking(parameters).effect()
 }
 
 /// A constructor that needs the evaluation.

@@ -105,7 +105,8 @@ impl Parser {
                 self.bump();
                 StatementKind::Overflow(overflow(&word), self.block())
             }
-            "goto" | "lock" | "yield" | "class" | "struct" | "enum" => {
+            "goto" => self.goto_statement(),
+            "lock" | "yield" | "class" | "struct" | "enum" => {
                 let span = self.span();
                 let message = format!("`{word}` is not part of policy expressions");
                 self.wrong(span, message, None);
@@ -223,6 +224,22 @@ impl Parser {
         }
         self.expect("}");
         StatementKind::Switch { value, sections }
+    }
+
+    fn goto_statement(&mut self) -> StatementKind {
+        let span = self.span();
+        self.bump();
+        let pattern = if self.eat_word("case") {
+            Some(self.pattern())
+        } else if self.eat_word("default") {
+            None
+        } else {
+            let message = "labels are not part of policy expressions";
+            self.wrong(span, message, Some("`goto` goes to a `case` or to `default`"));
+            return StatementKind::Empty;
+        };
+        self.expect(";");
+        StatementKind::Goto(pattern)
     }
 
     fn section(&mut self) -> Section {

@@ -13,6 +13,7 @@ use super::{Expected, compile, outcome};
 fn nothing_runs_forever_or_grows_without_bound() {
     for (text, message) in [
         ("@{ while (true) { } }", "steps"),
+        ("@{ switch (1) { default: goto default; } }", "steps"),
         ("@{ int F(int n) => F(n + 1); return F(0); }", "deep"),
         ("@{ var s = \"x\"; while (true) { s += s; } }", "bytes"),
         ("@{ var l = new List<string>(); while (true) { l.Add(\"x\"); } }", "steps"),

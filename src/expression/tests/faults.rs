@@ -169,7 +169,12 @@ const STATEMENTS: &[Row] = &[
         "",
     ),
     ("@{ var n = \"a\".Length; n.Foo(); return 1; }", "Foo", "int has no member `Foo`", ""),
-    ("@{ goto a; }", "goto", "not part of policy expressions", ""),
+    (
+        "@{ goto a; }",
+        "goto",
+        "labels are not part of policy expressions",
+        "`goto` goes to a `case` or to `default`",
+    ),
     (
         "@{ var d = new Dictionary<string, int>(); d[1] = 2; return d; }",
         "1",

@@ -41,7 +41,7 @@ impl Flow<'_> {
                 self.state = before;
                 self.leave();
             }
-            Statement::Switch(value, sections) => self.switch(value, sections),
+            Statement::Switch(value, sections, _) => self.switch(value, sections),
             Statement::Break => {
                 let state = self.state.clone();
                 if let Some(breaks) = self.breaks.last_mut() {
@@ -49,7 +49,11 @@ impl Flow<'_> {
                 }
                 self.unreachable();
             }
-            Statement::Continue | Statement::Rethrow | Statement::Return(None) => {
+            // Where `goto` goes, at least as much has a value as where the switch begins.
+            Statement::Continue
+            | Statement::Goto(_)
+            | Statement::Rethrow
+            | Statement::Return(None) => {
                 self.unreachable();
             }
             Statement::Return(Some(node)) | Statement::Throw(node) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::arguments::{
     Outcome, at, constructor, ignores_case, index, int, items, list, map, method, method_with, ok,
-    property, set, set_index,
+    property, set, set_index, sorted,
 };
 use super::super::{Call, Member};
 use super::queue::copied_to;
@@ -208,6 +208,14 @@ pub(super) const SET: &[Member] = &[
     constructor("IEnumerable<T> collection, StringComparer comparer = null", |v| {
         ok(Set::of(items(v, 0)?, ignores_case(v, 1)?)?)
     }),
+    sorted("", |_| ok(Set::sorted(false, library::order_of(&Value::Null)?))),
+    sorted("StringComparer comparer", |v| {
+        ok(Set::sorted(ignores_case(v, 0)?, library::order_of(at(v, 0))?))
+    }),
+    sorted("IEnumerable<T> collection, StringComparer comparer = null", |v| {
+        let set = Set::sorted(ignores_case(v, 1)?, library::order_of(at(v, 1))?);
+        ok(set.with(items(v, 0)?)?)
+    }),
     property("Count", "int", |v| ok(count(set(v, 0)?.len()))).brief(),
     method("Add", "T item", "bool", |v| ok(set(v, 0)?.add(at(v, 1).clone())?)).brief(),
     method("Contains", "T item", "bool", |v| ok(set(v, 0)?.contains(at(v, 1)))).brief(),
@@ -289,6 +297,14 @@ pub(super) const MAP: &[Member] = &[
     constructor("StringComparer comparer", |v| ok(Map::new(ignores_case(v, 0)?))),
     constructor("Dictionary<K, V> dictionary, StringComparer comparer = null", |v| {
         ok(library::map_copy(map(v, 0)?, ignores_case(v, 1)?)?)
+    }),
+    sorted("", |_| ok(Map::sorted(false, library::order_of(&Value::Null)?))),
+    sorted("StringComparer comparer", |v| {
+        ok(Map::sorted(ignores_case(v, 0)?, library::order_of(at(v, 0))?))
+    }),
+    sorted("Dictionary<K, V> dictionary, StringComparer comparer = null", |v| {
+        let sorted = Map::sorted(ignores_case(v, 1)?, library::order_of(at(v, 1))?);
+        ok(library::map_fill(sorted, map(v, 0)?)?)
     }),
     property("Count", "int", |v| ok(count(map(v, 0)?.len()))).brief(),
     property("Keys", "ICollection<K>", |v| sequenced(library::map_keys(map(v, 0)?))).effect(),

@@ -237,9 +237,7 @@ macro_rules! keyed {
                 ok(Hasher::keyed(Algorithm::$algorithm, key))
             })
             .volatile(),
-            // Not a constant: its key can be set.
-            constructor("byte[] key", |v| ok(Hasher::keyed(Algorithm::$algorithm, bytes(v, 0)?)))
-                .effect(),
+            constructor("byte[] key", |v| ok(Hasher::keyed(Algorithm::$algorithm, bytes(v, 0)?))),
             static_method("HashData", "byte[] key, byte[] source", "byte[]", |v| {
                 ok(crypto::keyed(Algorithm::$algorithm, &bytes(v, 0)?, &bytes(v, 1)?)?)
             }),

@@ -11,24 +11,34 @@ use crate::expression::value::key::Key;
 use crate::expression::value::thrown::Thrown;
 use crate::expression::value::{Value, bounded_items};
 
-/// Values by key, in the order of insertion.
+/// In which order keys are, as their places: why they cannot be ordered, if they cannot.
+pub type Order = fn(&[Value]) -> Result<Vec<usize>, Thrown>;
+
+/// Values by key, in the order of insertion or of their keys.
 #[derive(Debug, Default)]
 pub struct Map {
     ignores_case: bool,
+    order: Option<Order>,
     entries: Mutex<IndexMap<Key, (Value, Value)>>,
 }
 
-/// Values without duplicates, in the order of insertion.
+/// Values without duplicates, in the order of insertion or of the values.
 #[derive(Debug, Default)]
 pub struct Set {
     ignores_case: bool,
+    order: Option<Order>,
     items: Mutex<IndexMap<Key, Value>>,
 }
 
 impl Map {
     /// An empty dictionary; `ignores_case` is `StringComparer.OrdinalIgnoreCase`.
     pub fn new(ignores_case: bool) -> Self {
-        Self { ignores_case, entries: Mutex::default() }
+        Self { ignores_case, order: None, entries: Mutex::default() }
+    }
+
+    /// An empty dictionary whose entries are in that order of their keys.
+    pub fn sorted(ignores_case: bool, order: Order) -> Self {
+        Self { ignores_case, order: Some(order), entries: Mutex::default() }
     }
 
     /// Whether keys that differ only in case are the same.
@@ -63,6 +73,7 @@ impl Map {
         }
         refuse_cycle(from_ref(self).addr(), &value)?;
         refuse_cycle(from_ref(self).addr(), &key)?;
+        comparable(self.order, &key)?;
         let form = Key::new(&key, self.ignores_case);
         let mut entries = self.lock();
         if let Some(entry) = entries.get_mut(&form) {
@@ -87,7 +98,11 @@ impl Map {
 
     /// The entries as they are now: key and value.
     pub fn snapshot(&self) -> Vec<(Value, Value)> {
-        self.lock().values().cloned().collect()
+        let entries: Vec<(Value, Value)> = self.lock().values().cloned().collect();
+        match self.order {
+            None => entries,
+            Some(order) => in_order(order, entries, |(key, _)| key),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, IndexMap<Key, (Value, Value)>> {
@@ -98,16 +113,25 @@ impl Map {
 impl Set {
     /// An empty set; `ignores_case` is `StringComparer.OrdinalIgnoreCase`.
     pub fn new(ignores_case: bool) -> Self {
-        Self { ignores_case, items: Mutex::default() }
+        Self { ignores_case, order: None, items: Mutex::default() }
+    }
+
+    /// An empty set whose items are in that order.
+    pub fn sorted(ignores_case: bool, order: Order) -> Self {
+        Self { ignores_case, order: Some(order), items: Mutex::default() }
     }
 
     /// The set of `items`.
     pub fn of(items: Vec<Value>, ignores_case: bool) -> Result<Self, Thrown> {
-        let set = Self::new(ignores_case);
+        Self::new(ignores_case).with(items)
+    }
+
+    /// The set with `items` added.
+    pub fn with(self, items: Vec<Value>) -> Result<Self, Thrown> {
         for item in items {
-            set.add(item)?;
+            self.add(item)?;
         }
-        Ok(set)
+        Ok(self)
     }
 
     /// Whether strings that differ only in case are the same.
@@ -133,6 +157,7 @@ impl Set {
     /// Adds `item`; says whether it is new.
     pub fn add(&self, item: Value) -> Result<bool, Thrown> {
         refuse_cycle(from_ref(self).addr(), &item)?;
+        comparable(self.order, &item)?;
         let form = Key::new(&item, self.ignores_case);
         let mut items = self.lock();
         if items.contains_key(&form) {
@@ -157,11 +182,29 @@ impl Set {
 
     /// The items as they are now.
     pub fn snapshot(&self) -> Vec<Value> {
-        self.lock().values().cloned().collect()
+        let items: Vec<Value> = self.lock().values().cloned().collect();
+        match self.order {
+            None => items,
+            Some(order) => in_order(order, items, |item| item),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, IndexMap<Key, Value>> {
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Refuses a key that cannot be ordered.
+fn comparable(order: Option<Order>, key: &Value) -> Result<(), Thrown> {
+    order.map_or(Ok(()), |order| order(&[key.clone(), key.clone()]).map(drop))
+}
+
+/// `items` in the order of their keys; as they were added, if these do not go together.
+fn in_order<T: Clone>(order: Order, items: Vec<T>, key: impl Fn(&T) -> &Value) -> Vec<T> {
+    let keys: Vec<Value> = items.iter().map(|item| key(item).clone()).collect();
+    match order(&keys) {
+        Ok(places) => places.iter().filter_map(|place| items.get(*place).cloned()).collect(),
+        Err(_mixed) => items,
     }
 }
 
