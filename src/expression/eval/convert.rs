@@ -7,7 +7,7 @@ use crate::expression::library::json::convert as json;
 use crate::expression::library::number::parse;
 use crate::expression::library::{sequence, xml};
 use crate::expression::types::{Class, Type, is_instance};
-use crate::expression::value::collection::List;
+use crate::expression::value::collection::{List, Pair};
 use crate::expression::value::json::Json;
 use crate::expression::value::moment::{DateTime, DateTimeOffset, TimeSpan};
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
@@ -191,6 +191,9 @@ pub(in crate::expression) fn default_of(ty: &Type) -> Value {
         Type::Class(Class::DateTimeOffset) => Value::DateTimeOffset(DateTimeOffset::MIN),
         Type::Class(Class::TimeSpan) => Value::TimeSpan(TimeSpan::ZERO),
         Type::Class(Class::Guid) => Value::Guid(0),
+        Type::Pair(key, value) => {
+            Value::Pair(Arc::new(Pair::new(default_of(key), default_of(value))))
+        }
         _ => Value::Null,
     }
 }
