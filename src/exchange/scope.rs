@@ -259,10 +259,13 @@ impl Exchange {
             M::Backend => presence(backend.is_some()),
             M::BackendId => shared(backend.map(|backend| &backend.id)),
             M::BackendType => backend.map_or(Value::Null, |_backend| Value::text("Single")),
-            M::Response => presence(response.is_some()),
-            M::ResponseStatusCode => response
-                .map_or(Value::Null, |response| Value::Int(i32::from(response.status.as_u16()))),
-            M::ResponseStatusReason => response.map_or(Value::Null, |response| {
+            // As in API Management there is always one: before there is another, a bare 200, which
+            // is also what goes out where nothing is ever forwarded.
+            M::Response => presence(true),
+            M::ResponseStatusCode => {
+                Value::Int(response.map_or(200, |response| i32::from(response.status.as_u16())))
+            }
+            M::ResponseStatusReason => response.map_or(Value::text("OK"), |response| {
                 let usual = response.status.canonical_reason().unwrap_or_default();
                 Value::text(response.phrase.as_deref().unwrap_or(usual))
             }),

@@ -6,6 +6,7 @@
 
 mod step;
 mod making;
+mod retry;
 mod strands;
 mod judged;
 mod end;
@@ -21,6 +22,7 @@ use crate::limit::concurrency::Permit;
 use crate::policy::limits::holding::Holding;
 use crate::policy::llm::safety::{Checks, Rules};
 use crate::policy::machine::making::Making;
+use crate::policy::machine::retry::Loop;
 use crate::policy::machine::strands::Strands;
 use crate::policy::program::{Action, Block, Note, Program, Step};
 use crate::policy::{Failure, Section, Side, coding};
@@ -64,15 +66,6 @@ struct Position {
     section: Section,
     block: usize,
     step: usize,
-}
-
-/// One `retry` that the run is inside of.
-#[derive(Clone, Copy, Debug)]
-struct Loop {
-    /// The index of its first child.
-    start: usize,
-    /// How often the children ran again.
-    retries: u32,
 }
 
 /// A step that ran, or stopped the run.

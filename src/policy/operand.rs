@@ -150,6 +150,9 @@ pub fn body_of(value: &Value) -> Result<Bytes, Failure> {
     match value {
         Value::Bytes(bytes) => Ok(bytes.clone()),
         Value::Body(body) => Ok(body.0.clone()),
+        Value::List(list) if list.is_array_of_bytes() => {
+            value.bytes().map_err(|thrown| Failure::value(thrown.message.to_string()))
+        }
         other => {
             let text = text_of(other)
                 .map_err(|expected| Failure::value(format!("the body is not {expected}")))?;

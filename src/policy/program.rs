@@ -246,11 +246,18 @@ fn is_plain(sections: &[Box<[Arc<Block>]>; 4]) -> bool {
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "no other step wants the response")]
 fn why_collected(sections: &[Box<[Arc<Block>]>; 4]) -> Option<Because> {
-    let [inbound, backend, outbound, _on_error] = sections;
+    let [inbound, backend, outbound, on_error] = sections;
     let before_answer = || inbound.iter().chain(backend).chain(outbound);
     let forwards: usize = before_answer().map(|block| block.forwards).sum();
-    let mut steps =
-        before_answer().flat_map(|block| block.steps.iter().zip(&block.notes)).peekable();
+    // Where a status of the backend is a failure, on-error has the backend's response.
+    let keeps = |step: &Step| {
+        matches!(&step.action, Action::Forward(forward) if forward.fail_on_error_status)
+    };
+    let kept = before_answer().flat_map(|block| &block.steps).any(keeps);
+    let after: &[Arc<Block>] = if kept { on_error } else { &[] };
+    let mut steps = before_answer()
+        .chain(after)
+        .flat_map(|block| block.steps.iter().zip(&block.notes));
     let needs = |(step, note): (&Step, &Note)| match &step.action {
         Action::StoreResponse(_) => Some(Because::new("the response is stored", note)),
         _ if step.needs.response_body => {

@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn containers_are_made_as_in_newtonsoft() {
         let property = |name: &str, value: Value| -> Value {
-            Json::Property(new_property(name, &[value]).unwrap()).into()
+            Json::Property(new_property(name, &value).unwrap()).into()
         };
         let object = new_object(&[
             property("a", 1.into()),
@@ -263,7 +263,7 @@ mod tests {
         assert!(new_object(&[1.into()]).is_err());
         assert!(new_array(&[property("a", 1.into())]).is_err());
         assert_eq!(
-            compact(&Json::Property(new_property("p", &[1.into(), 2.into()]).unwrap())),
+            compact(&Json::Property(new_property("p", &Value::array(vec![1.into(), 2.into()])).unwrap())),
             "\"p\":[1,2]"
         );
         assert!(new_value(&object.into()).is_err());

@@ -117,6 +117,12 @@ impl List {
         }
     }
 
+    /// Whether it is an array whose items are all `byte`: what `ToArray()` makes of bytes.
+    pub fn is_array_of_bytes(&self) -> bool {
+        self.kind == ListKind::Array
+            && self.lock().iter().all(|item| matches!(item, Value::Byte(_)))
+    }
+
     /// How many items.
     pub fn len(&self) -> usize {
         self.lock().len()

@@ -49,7 +49,9 @@ pub const RETRY: Policy = Policy {
     differs: &[
         "Growing pauses are `interval` + 0, 1, 3, 7, … times `delta`, each spread by up to a fifth: \
          the first retry waits for `interval`, as the examples of API Management have it.",
-        "A policy inside that fails ends the loop, and on-error runs.",
+        "Where `forward-request` inside fails, the condition decides as well: it sees the answer \
+         that the client would get (500 if the backend cannot be reached) and `context.LastError`. \
+         If nothing runs again, on-error does. Any other policy that fails ends the loop.",
     ],
     build: Build::Steps(flow::retry),
 };

@@ -102,8 +102,12 @@ pub const FORWARD_REQUEST: Policy = Policy {
         .usual("false"),
         optional("buffer-response", "Read and without effect: responses are never held back.")
             .usual("true"),
-        optional("fail-on-error-status-code", "Whether statuses from 400 on lead to on-error.")
-            .usual("false"),
+        optional(
+            "fail-on-error-status-code",
+            "Whether statuses from 400 on lead to on-error. The response of the backend stays, and \
+             goes to the client if on-error makes no other.",
+        )
+        .usual("false"),
     ],
     content: Content::Nothing,
     differs: &[

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+use super::retry::BACKEND_ERROR_STATUS;
 use super::{Effect, Machine, Ran};
 use crate::exchange::{Exchange, LastError};
 use crate::policy::program::{Action, Program};
@@ -12,14 +13,14 @@ use crate::policy::{Failure, Section, Side, limits};
 impl Machine {
     /// Goes on in on-error; what the driver has to do if the failure happened there.
     pub(super) fn fail(&mut self, failure: Failure, exchange: &mut Exchange) -> Option<Effect> {
+        let failure = self.try_again(failure, exchange)?;
         let failure = self.recover(failure, exchange)?;
         self.strands = None;
         self.loops.clear();
         self.permits.clear();
         let in_on_error = self.section == Section::OnError;
         self.note_failure(&failure);
-        exchange.answer(&failure.problem);
-        exchange.last_error = Some(self.describe(failure));
+        self.blame(&failure, exchange);
         if in_on_error {
             return Some(self.finish(exchange));
         }
@@ -47,12 +48,22 @@ impl Machine {
         }
     }
 
-    fn describe(&self, failure: Failure) -> LastError {
+    /// Makes `failure` the last error, and the answer that comes of it the response.
+    pub(super) fn blame(&self, failure: &Failure, exchange: &mut Exchange) {
+        if failure.reason == BACKEND_ERROR_STATUS {
+            exchange.refusal = Some(failure.problem.reason);
+        } else {
+            exchange.answer(&failure.problem);
+        }
+        exchange.last_error = Some(self.describe(failure));
+    }
+
+    fn describe(&self, failure: &Failure) -> LastError {
         let note = self.stands_at();
         LastError {
             source: failure.source.or(note.map(|note| note.policy)).unwrap_or("gateway"),
             reason: failure.reason,
-            message: failure.message,
+            message: failure.message.clone(),
             scope: note.map_or("global", |note| note.scope.as_str()),
             section: self.section.as_str(),
             path: note.map_or_else(|| Arc::from(""), |note| Arc::clone(&note.path)),

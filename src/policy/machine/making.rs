@@ -25,6 +25,13 @@ pub(super) struct Making {
     old: Option<Value>,
 }
 
+impl Making {
+    /// Whether it stands inside of all of so many loops.
+    pub(super) const fn is_inside(&self, loops: usize) -> bool {
+        self.loops == loops
+    }
+}
+
 impl Machine {
     /// Goes on with a value that was wanted.
     pub(super) fn wanted(

@@ -1,15 +1,14 @@
 //! What a step makes of an event, and what it does when its turn comes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Effect, Event, Flow, Loop, Machine, Position};
+use super::retry::BACKEND_ERROR_STATUS;
+use super::{Effect, Event, Flow, Machine, Position};
 use crate::exchange::message::{Body, Response};
 use crate::exchange::{CacheOutcome, Exchange};
 use crate::policy::disabled;
-use crate::policy::flow::Retry;
 use crate::policy::limits::Asked;
 use crate::policy::operand::Operand;
 use crate::policy::program::{Action, Step};
@@ -175,7 +174,7 @@ impl Machine {
             Some(Action::Forward(forward)) if forward.fail_on_error_status && is_error => {
                 Err(Failure {
                     source: None,
-                    reason: "BackendErrorStatus",
+                    reason: BACKEND_ERROR_STATUS,
                     message: format!("the backend answered {}", status.as_u16()),
                     problem: Problem::failed("backend_error_status"),
                 })
@@ -203,10 +202,7 @@ impl Machine {
             Action::Base | Action::CrossDomain(_) => Ok(Flow::Next),
             Action::Unless { condition, otherwise } => unless(condition, *otherwise, exchange),
             Action::Wait(wait) => self.begin_wait(wait, exchange),
-            Action::RetryEnter => {
-                self.loops.push(Loop { start: self.step.saturating_add(1), retries: 0 });
-                Ok(Flow::Next)
-            }
+            Action::RetryEnter => Ok(self.enter_retry()),
             Action::RetryAgain(retry) => self.retry(retry, exchange),
             Action::ConcurrencyEnter(limit) => limit.enter(exchange),
             Action::ConcurrencyLeave => {
@@ -269,27 +265,6 @@ impl Machine {
             Action::EmitTokenMetric(policy) => policy.run(exchange),
             Action::Disabled => Err(disabled::refused()),
         }
-    }
-
-    fn retry(&mut self, retry: &Retry, exchange: &mut Exchange) -> Result<Flow, Failure> {
-        let done = self.loops.last().map_or(u32::MAX, |inner| inner.retries);
-        match retry.pause(done, exchange)? {
-            None => {
-                self.loops.pop();
-                Ok(Flow::Next)
-            }
-            Some(Duration::ZERO) => Ok(self.again()),
-            Some(pause) => Ok(Flow::Ask(Effect::Sleep(pause))),
-        }
-    }
-
-    /// Back to the first child of the innermost retry.
-    fn again(&mut self) -> Flow {
-        let Some(inner) = self.loops.last_mut() else {
-            return Flow::Next;
-        };
-        inner.retries = inner.retries.saturating_add(1);
-        Flow::Goto(inner.start)
     }
 }
 

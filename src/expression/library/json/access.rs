@@ -53,13 +53,13 @@ pub fn add_items(array: &JsonArray, content: &Value) -> Result<(), Thrown> {
     }
 }
 
-/// `new JProperty(name, contents)`: several contents, or a list, become an array.
-pub fn new_property(name: &str, contents: &[Value]) -> Result<JsonProperty, Thrown> {
-    let value = match contents {
-        [Value::List(_) | Value::Set(_)] => Json::Array(new_array(contents)?),
-        [one] => convert::from_value(one)?,
-        [] => Json::Null,
-        several => Json::Array(new_array(several)?),
+/// `new JProperty(name, content)`: several contents, or a list, become an array.
+pub fn new_property(name: &str, content: &Value) -> Result<JsonProperty, Thrown> {
+    let value = match content {
+        Value::List(_) | Value::Set(_) => {
+            Json::Array(new_array(std::slice::from_ref(content))?)
+        }
+        one => convert::from_value(one)?,
     };
     if matches!(value, Json::Property(_)) {
         let name = "Newtonsoft.Json.Linq.JProperty";

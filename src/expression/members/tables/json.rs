@@ -318,13 +318,12 @@ pub(super) const ARRAY: &[Member] = &[
 ];
 
 pub(super) const PROPERTY: &[Member] = &[
+    constructor("string name, object content", |v| {
+        ok(Json::Property(access::new_property(text(v, 0)?, at(v, 1))?))
+    }),
+    // An array is the whole of C#'s `params`, also one of a single item: JSON gets an array.
     constructor("string name, params object[] content", |v| {
-        let mut contents = items(v, 1)?;
-        // A null by itself is the whole array of C#'s `params`; as a value it is JSON's null.
-        if contents.is_empty() && at(v, 1).is_null() {
-            contents.push(Value::Null);
-        }
-        ok(Json::Property(access::new_property(text(v, 0)?, &contents)?))
+        ok(Json::Property(access::new_property(text(v, 0)?, at(v, 1))?))
     }),
     property("Name", "string", |v| ok(std::sync::Arc::clone(prop(v)?.name()))),
     property("Value", "JToken", |v| ok(prop(v)?.value())).effect(),

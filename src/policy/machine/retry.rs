@@ -1,0 +1,124 @@
+//! `retry` on the way: whether its policies run again, also where a request could not be forwarded.
+
+use super::{Effect, Flow, Machine};
+use crate::exchange::Exchange;
+use crate::policy::Failure;
+use crate::policy::flow::Retry;
+use crate::policy::program::Action;
+
+/// `context.LastError.Reason` where a status of the backend counts as a failure. Its response
+/// stays: on-error sees it, and the client gets it if on-error makes no other.
+pub(super) const BACKEND_ERROR_STATUS: &str = "BackendErrorStatus";
+
+/// One `retry` that the run is inside of.
+#[derive(Debug)]
+pub(super) struct Loop {
+    /// The index of its first child.
+    start: usize,
+    /// How often the children ran again.
+    retries: u32,
+    /// How many permits are around it.
+    permits: usize,
+    /// Why the request was not forwarded this time, and at which step.
+    failed: Option<(Failure, usize)>,
+}
+
+impl Machine {
+    /// The run comes to a `retry`.
+    pub(super) fn enter_retry(&mut self) -> Flow {
+        self.loops.push(Loop {
+            start: self.step.saturating_add(1),
+            retries: 0,
+            permits: self.permits.len(),
+            failed: None,
+        });
+        Flow::Next
+    }
+
+    /// The policies of the innermost `retry` have run, or could not forward the request: they run
+    /// again, or the run goes on.
+    pub(super) fn retry(
+        &mut self,
+        retry: &Retry,
+        exchange: &mut Exchange,
+    ) -> Result<Flow, Failure> {
+        let done = self.loops.last().map_or(u32::MAX, |inner| inner.retries);
+        let failed = self.loops.last_mut().and_then(|inner| inner.failed.take());
+        let pause = match (retry.pause(done, exchange), failed) {
+            (Ok(Some(pause)), failed) => {
+                if failed.is_some() {
+                    exchange.last_error = None;
+                    exchange.refusal = None;
+                }
+                pause
+            }
+            // What the condition makes of a failure is nothing beside the failure itself.
+            (_, Some((failure, step))) => {
+                self.loops.pop();
+                self.step = step;
+                return Err(failure);
+            }
+            (Ok(None), None) => {
+                self.loops.pop();
+                return Ok(Flow::Next);
+            }
+            (Err(wrong), None) => return Err(wrong),
+        };
+        Ok(if pause.is_zero() { self.again() } else { Flow::Ask(Effect::Sleep(pause)) })
+    }
+
+    /// Back to the first child of the innermost `retry`.
+    pub(super) fn again(&mut self) -> Flow {
+        let Some(inner) = self.loops.last_mut() else {
+            return Flow::Next;
+        };
+        inner.retries = inner.retries.saturating_add(1);
+        Flow::Goto(inner.start)
+    }
+
+    /// Leaves it to the `retry` around a `forward-request` whether its failure is one: its
+    /// condition is asked with the answer that the client would get. Gives the failure back where
+    /// there is none around it.
+    pub(super) fn try_again(
+        &mut self,
+        failure: Failure,
+        exchange: &mut Exchange,
+    ) -> Option<Failure> {
+        let Some(end) = self.end_of_retry() else {
+            return Some(failure);
+        };
+        let failure = Failure { message: exchange.covered(failure.message), ..failure };
+        self.note_failure(&failure);
+        self.blame(&failure, exchange);
+        let step = std::mem::replace(&mut self.step, end);
+        if let Some(inner) = self.loops.last_mut() {
+            inner.failed = Some((failure, step));
+            self.permits.truncate(inner.permits);
+        }
+        None
+    }
+
+    /// The last step of the innermost `retry`, if the run stands at a `forward-request` in it.
+    fn end_of_retry(&self) -> Option<usize> {
+        let inner = self.loops.last()?;
+        if self.making.last().is_some_and(|made| made.is_inside(self.loops.len())) {
+            return None;
+        }
+        let steps = &self.block_here()?.steps;
+        if !matches!(steps.get(self.step)?.action, Action::Forward(_)) {
+            return None;
+        }
+        let mut depth = 1_usize;
+        for (at, step) in steps.iter().enumerate().skip(inner.start) {
+            match step.action {
+                Action::RetryEnter => depth = depth.saturating_add(1),
+                Action::RetryAgain(_) => depth = depth.saturating_sub(1),
+                _ => (),
+            }
+            if depth == 0 {
+                return Some(at);
+            }
+        }
+        None
+    }
+}
