@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, ETAG, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::backend::{BaseUrl, Scheme};
@@ -19,6 +19,24 @@ pub const SPOOFABLE: [HeaderName; 8] = [
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-real-ip"),
 ];
+
+/// The name as people write it: policies and HTTP/1 clients that compare names letter by letter are
+/// wrong, and there are some.
+pub fn titled(name: &HeaderName) -> String {
+    if name == WWW_AUTHENTICATE {
+        return "WWW-Authenticate".to_owned();
+    }
+    if name == ETAG {
+        return "ETag".to_owned();
+    }
+    let mut starts = true;
+    let letters = name.as_str().chars().map(|letter| {
+        let written = if starts { letter.to_ascii_uppercase() } else { letter };
+        starts = letter == '-';
+        written
+    });
+    letters.collect()
+}
 
 /// The fields that a `Connection` field names (RFC 9110 §7.6.1).
 pub fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {

@@ -13,7 +13,7 @@ use crate::backend::Scheme;
 use crate::certificate::Certificate;
 use crate::certificate::known::Certificates;
 use crate::exchange::facts::{Subscription, User};
-use crate::exchange::message::Body;
+use crate::exchange::message::{Body, titled};
 use crate::exchange::{Exchange, Severity, Trace};
 use crate::expression::library::web::uri;
 use crate::expression::scope::{BodyRead, ContextMember, Scope, Side, UrlSide};
@@ -72,7 +72,7 @@ impl Scope for Exchange {
             return;
         };
         for (name, value) in headers {
-            each(name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
+            each(&titled(name), &String::from_utf8_lossy(value.as_bytes()));
         }
     }
 

@@ -27,7 +27,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::backend::Tls;
 use crate::exchange::Exchange;
-use crate::exchange::message::{Body, Headers, Response};
+use crate::exchange::message::{Body, Headers, Response, titled};
 use crate::expression::value::Value;
 use crate::expression::value::message::Response as Held;
 use crate::fault::Fault;
@@ -338,7 +338,7 @@ fn held(mut response: Response) -> Result<Value, Failure> {
         .map()
         .iter()
         .map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            (titled(name), String::from_utf8_lossy(value.as_bytes()).into_owned())
         })
         .collect();
     let lines = lines.iter().map(|(name, value)| (name.as_str(), value.as_str()));

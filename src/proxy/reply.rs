@@ -5,14 +5,14 @@ mod relay;
 mod switched;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TRANSFER_ENCODING, WWW_AUTHENTICATE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderName, Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use crate::caller::Call;
-use crate::exchange::message::{Body, Response};
+use crate::exchange::message::{Body, Response, titled};
 use crate::exchange::{Exchange, format_id};
 use crate::policy::machine::Event;
 use crate::problem::Problem;
@@ -329,23 +329,6 @@ fn head_of(response: &Response) -> pingora::Result<ResponseHeader> {
         }
     }
     Ok(head)
-}
-
-/// The name as people write it: HTTP/1 clients that compare names byte by byte are wrong, and
-/// there are some.
-pub fn titled(name: &HeaderName) -> Bytes {
-    if name == WWW_AUTHENTICATE {
-        return Bytes::from_static(b"WWW-Authenticate");
-    }
-    let mut titled = name.as_str().as_bytes().to_vec();
-    let mut starts = true;
-    for letter in &mut titled {
-        if starts {
-            letter.make_ascii_uppercase();
-        }
-        starts = *letter == b'-';
-    }
-    Bytes::from(titled)
 }
 
 /// Whether the field belongs to one connection.

@@ -117,10 +117,18 @@ impl List {
         }
     }
 
-    /// Whether it is an array whose items are all `byte`: what `ToArray()` makes of bytes.
+    /// Whether it is an array of `byte`, as `ToArray()` makes it of bytes. Constants among them
+    /// may still be numbers.
     pub fn is_array_of_bytes(&self) -> bool {
+        let items = self.lock();
+        let fits = |item: &Value| match item {
+            Value::Byte(_) => true,
+            Value::Int(number) => u8::try_from(*number).is_ok(),
+            _ => false,
+        };
         self.kind == ListKind::Array
-            && self.lock().iter().all(|item| matches!(item, Value::Byte(_)))
+            && items.iter().any(|item| matches!(item, Value::Byte(_)))
+            && items.iter().all(fits)
     }
 
     /// How many items.
