@@ -250,14 +250,11 @@ fn why_collected(sections: &[Box<[Arc<Block>]>; 4]) -> Option<Because> {
     let before_answer = || inbound.iter().chain(backend).chain(outbound);
     let forwards: usize = before_answer().map(|block| block.forwards).sum();
     // Where a status of the backend is a failure, on-error has the backend's response.
-    let keeps = |step: &Step| {
-        matches!(&step.action, Action::Forward(forward) if forward.fail_on_error_status)
-    };
+    let keeps = |step: &Step| matches!(&step.action, Action::Forward(forward) if forward.fail_on_error_status);
     let kept = before_answer().flat_map(|block| &block.steps).any(keeps);
     let after: &[Arc<Block>] = if kept { on_error } else { &[] };
-    let mut steps = before_answer()
-        .chain(after)
-        .flat_map(|block| block.steps.iter().zip(&block.notes));
+    let mut steps =
+        before_answer().chain(after).flat_map(|block| block.steps.iter().zip(&block.notes));
     let needs = |(step, note): (&Step, &Note)| match &step.action {
         Action::StoreResponse(_) => Some(Because::new("the response is stored", note)),
         _ if step.needs.response_body => {

@@ -337,9 +337,7 @@ fn held(mut response: Response) -> Result<Value, Failure> {
         .headers
         .map()
         .iter()
-        .map(|(name, value)| {
-            (titled(name), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        })
+        .map(|(name, value)| (titled(name), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect();
     let lines = lines.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let body = response.body.bytes().filter(|bytes| !bytes.is_empty()).cloned();

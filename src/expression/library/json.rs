@@ -263,7 +263,9 @@ mod tests {
         assert!(new_object(&[1.into()]).is_err());
         assert!(new_array(&[property("a", 1.into())]).is_err());
         assert_eq!(
-            compact(&Json::Property(new_property("p", &Value::array(vec![1.into(), 2.into()])).unwrap())),
+            compact(&Json::Property(
+                new_property("p", &Value::array(vec![1.into(), 2.into()])).unwrap()
+            )),
             "\"p\":[1,2]"
         );
         assert!(new_value(&object.into()).is_err());

@@ -44,27 +44,24 @@ impl Machine {
     ) -> Result<Flow, Failure> {
         let done = self.loops.last().map_or(u32::MAX, |inner| inner.retries);
         let failed = self.loops.last_mut().and_then(|inner| inner.failed.take());
-        let pause = match (retry.pause(done, exchange), failed) {
-            (Ok(Some(pause)), failed) => {
+        match (retry.pause(done, exchange)?, failed) {
+            (Some(pause), failed) => {
                 if failed.is_some() {
                     exchange.last_error = None;
                     exchange.refusal = None;
                 }
-                pause
+                Ok(if pause.is_zero() { self.again() } else { Flow::Ask(Effect::Sleep(pause)) })
             }
-            // What the condition makes of a failure is nothing beside the failure itself.
-            (_, Some((failure, step))) => {
+            (None, Some((failure, step))) => {
                 self.loops.pop();
                 self.step = step;
-                return Err(failure);
+                Err(failure)
             }
-            (Ok(None), None) => {
+            (None, None) => {
                 self.loops.pop();
-                return Ok(Flow::Next);
+                Ok(Flow::Next)
             }
-            (Err(wrong), None) => return Err(wrong),
-        };
-        Ok(if pause.is_zero() { self.again() } else { Flow::Ask(Effect::Sleep(pause)) })
+        }
     }
 
     /// Back to the first child of the innermost `retry`.

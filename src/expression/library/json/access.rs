@@ -56,9 +56,7 @@ pub fn add_items(array: &JsonArray, content: &Value) -> Result<(), Thrown> {
 /// `new JProperty(name, content)`: several contents, or a list, become an array.
 pub fn new_property(name: &str, content: &Value) -> Result<JsonProperty, Thrown> {
     let value = match content {
-        Value::List(_) | Value::Set(_) => {
-            Json::Array(new_array(std::slice::from_ref(content))?)
-        }
+        Value::List(_) | Value::Set(_) => Json::Array(new_array(std::slice::from_ref(content))?),
         one => convert::from_value(one)?,
     };
     if matches!(value, Json::Property(_)) {
