@@ -114,7 +114,11 @@ impl Scope for Exchange {
             Side::Response => self.response.as_mut().map(|response| &mut response.body),
         };
         match body {
-            None | Some(Body::None) => BodyRead::Absent,
+            None | Some(Body::None) => match side {
+                Side::Request => BodyRead::Absent,
+                // A response without a body has an empty one, as in API Management.
+                Side::Response => BodyRead::Bytes(bytes::Bytes::new()),
+            },
             Some(Body::Consumed) => BodyRead::Bytes(bytes::Bytes::new()),
             Some(Body::Waiting) => BodyRead::Refused(Arc::from("The body has not arrived.")),
             Some(slot @ Body::Bytes(_)) => {
@@ -269,9 +273,7 @@ impl Exchange {
                 let usual = response.status.canonical_reason().unwrap_or_default();
                 Value::text(response.phrase.as_deref().unwrap_or(usual))
             }),
-            M::ResponseBody => {
-                presence(response.is_some_and(|response| !matches!(response.body, Body::None)))
-            }
+            M::ResponseBody => presence(true),
             M::LastError => presence(error.is_some()),
             M::LastErrorSource => optional(error.map(|error| error.source)),
             M::LastErrorReason => optional(error.map(|error| error.reason)),

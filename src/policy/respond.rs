@@ -137,7 +137,7 @@ fn from_variable(name: &str, exchange: &Exchange) -> Result<Response, Failure> {
             response.headers.append(&name, value);
         }
     }
-    if let Some(body) = &held.body {
+    if let Some(body) = held.body.as_ref().filter(|body| !body.0.is_empty()) {
         response.body = Body::Bytes(body.0.clone());
     }
     Ok(response)

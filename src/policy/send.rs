@@ -340,8 +340,9 @@ fn held(mut response: Response) -> Result<Value, Failure> {
         .map(|(name, value)| (titled(name), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect();
     let lines = lines.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let body = response.body.bytes().filter(|bytes| !bytes.is_empty()).cloned();
-    let held = Held::new(response.status.as_u16(), usual, lines, body);
+    // A response without a body has an empty one, as in API Management.
+    let body = response.body.bytes().cloned().unwrap_or_default();
+    let held = Held::new(response.status.as_u16(), usual, lines, Some(body));
     let held = held.map_err(|thrown| Failure::value(thrown.message))?;
     Ok(Value::Response(Arc::new(held)))
 }
