@@ -151,7 +151,7 @@ pub fn body_of(value: &Value) -> Result<Bytes, Failure> {
         Value::Bytes(bytes) => Ok(bytes.clone()),
         Value::Body(body) => Ok(body.0.clone()),
         Value::List(list) if list.is_array_of_bytes() => {
-            value.bytes().map_err(|thrown| Failure::value(thrown.message.to_string()))
+            value.bytes().map_err(|thrown| Failure::value(thrown.message))
         }
         other => {
             let text = text_of(other)

@@ -96,6 +96,7 @@ impl Machine {
     }
 
     /// The last step of the innermost `retry`, if the run stands at a `forward-request` in it.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other step begins or ends a retry")]
     fn end_of_retry(&self) -> Option<usize> {
         let inner = self.loops.last()?;
         if self.making.last().is_some_and(|made| made.is_inside(self.loops.len())) {
