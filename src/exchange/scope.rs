@@ -264,8 +264,8 @@ impl Exchange {
             M::BackendId => shared(backend.map(|backend| &backend.id)),
             M::BackendType => backend.map_or(Value::Null, |_backend| Value::text("Single")),
             // As in API Management there is always one: before there is another, a bare 200, which
-            // is also what goes out where nothing is ever forwarded.
-            M::Response => presence(true),
+            // is also what goes out where nothing is ever forwarded. Its body may be empty.
+            M::Response | M::ResponseBody => presence(true),
             M::ResponseStatusCode => {
                 Value::Int(response.map_or(200, |response| i32::from(response.status.as_u16())))
             }
@@ -273,7 +273,6 @@ impl Exchange {
                 let usual = response.status.canonical_reason().unwrap_or_default();
                 Value::text(response.phrase.as_deref().unwrap_or(usual))
             }),
-            M::ResponseBody => presence(true),
             M::LastError => presence(error.is_some()),
             M::LastErrorSource => optional(error.map(|error| error.source)),
             M::LastErrorReason => optional(error.map(|error| error.reason)),
