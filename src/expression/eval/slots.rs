@@ -1,5 +1,5 @@
-//! The variables of one evaluation: the first few in place, so that most evaluations allocate
-//! nothing for them.
+//! The variables of one evaluation: a few of them are kept in place, so that most evaluations
+//! allocate nothing for them.
 
 use crate::expression::value::Value;
 
@@ -7,29 +7,37 @@ use crate::expression::value::Value;
 const FEW: usize = 3;
 
 /// Variables by their number.
-pub(super) struct Slots {
-    few: [Value; FEW],
-    more: Vec<Value>,
+pub(super) enum Slots {
+    None,
+    Few([Value; FEW]),
+    Many(Vec<Value>),
 }
 
 impl Slots {
     /// `count` variables, all null.
     pub(super) fn new(count: usize) -> Self {
-        let more = count.saturating_sub(FEW);
-        let more = if more > 0 { vec![Value::Null; more] } else { Vec::new() };
-        Self { few: [const { Value::Null }; FEW], more }
+        match count {
+            0 => Self::None,
+            1..=FEW => Self::Few([const { Value::Null }; FEW]),
+            _ => Self::Many(vec![Value::Null; count]),
+        }
     }
 
     /// The value of variable `slot`.
     pub(super) fn get(&self, slot: usize) -> Option<&Value> {
-        self.few.get(slot).or_else(|| self.more.get(slot.checked_sub(FEW)?))
+        match self {
+            Self::None => None,
+            Self::Few(values) => values.get(slot),
+            Self::Many(values) => values.get(slot),
+        }
     }
 
     /// Sets variable `slot`, if it exists.
     pub(super) fn set(&mut self, slot: usize, value: Value) {
-        let place = match self.few.get_mut(slot) {
-            Some(place) => Some(place),
-            None => slot.checked_sub(FEW).and_then(|slot| self.more.get_mut(slot)),
+        let place = match self {
+            Self::None => None,
+            Self::Few(values) => values.get_mut(slot),
+            Self::Many(values) => values.get_mut(slot),
         };
         if let Some(place) = place {
             *place = value;
