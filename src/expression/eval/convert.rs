@@ -17,16 +17,16 @@ use crate::expression::value::{Value, bounded_items};
 
 /// Whether `value` is a `to` as it is, for the conversions that policies consist of.
 pub(super) fn is_already(value: &Value, to: &Type) -> bool {
-    match (to, value) {
-        (Type::String, Value::String(_))
-        | (Type::Int, Value::Int(_))
-        | (Type::Bool, Value::Bool(_))
-        | (Type::Object, _) => true,
-        (Type::Class(Class::JObject), Value::Json(json)) => matches!(json, Json::Object(_)),
-        (Type::Class(Class::JArray), Value::Json(json)) => matches!(json, Json::Array(_)),
-        (Type::Class(Class::JToken), Value::Json(_)) => true,
-        _ => false,
-    }
+    matches!(
+        (to, value),
+        (Type::Object, _)
+            | (Type::String, Value::String(_))
+            | (Type::Int, Value::Int(_))
+            | (Type::Bool, Value::Bool(_))
+            | (Type::Class(Class::JToken), Value::Json(_))
+            | (Type::Class(Class::JObject), Value::Json(Json::Object(_)))
+            | (Type::Class(Class::JArray), Value::Json(Json::Array(_)))
+    )
 }
 
 /// `value` as a `to`.
