@@ -41,11 +41,20 @@ pub(super) fn check(
     length: usize,
 ) -> Result<(Program, Reads), Vec<Wrong>> {
     let mut checker = Checker::default();
-    let mut body = checker.whole(source, expected, length);
-    if checker.writes_bytes {
-        checker = Checker { thaws: true, ..Checker::default() };
-        body = checker.whole(source, expected, length);
-    }
+    let wanted = expected.result();
+    let body = match source {
+        Source::Value(value) => {
+            let found = checker.value_for(value, &wanted);
+            Body::Value(checker.result(found, &wanted))
+        }
+        Source::Block(block) => {
+            checker.frames.push(Frame { wanted: Some(wanted), found: None });
+            let statements = checker.block(block);
+            let end = length.saturating_sub(1)..length;
+            checker.must_return(&statements, end, "the expression");
+            Body::Block(statements)
+        }
+    };
     assigned::check(&body, &mut checker);
     if !checker.wrongs.is_empty() {
         checker.wrongs.sort_by_key(|wrong| wrong.offset);
@@ -110,10 +119,6 @@ struct Checker {
     reads: Reads,
     /// Whether a token is asked where it is.
     places: bool,
-    /// Whether items of byte arrays are written.
-    writes_bytes: bool,
-    /// Whether byte arrays that are made can be written, which costs: where that is needed.
-    thaws: bool,
 }
 
 /// The `goto`s of a switch, each with the case that it goes to; none is `default`.
@@ -140,23 +145,6 @@ impl Typed {
 }
 
 impl Checker {
-    fn whole(&mut self, source: &Source, expected: Expected, length: usize) -> Body {
-        let wanted = expected.result();
-        match source {
-            Source::Value(value) => {
-                let found = self.value_for(value, &wanted);
-                Body::Value(self.result(found, &wanted))
-            }
-            Source::Block(block) => {
-                self.frames.push(Frame { wanted: Some(wanted), found: None });
-                let statements = self.block(block);
-                let end = length.saturating_sub(1)..length;
-                self.must_return(&statements, end, "the expression");
-                Body::Block(statements)
-            }
-        }
-    }
-
     fn wrong(&mut self, span: &Span, message: impl Into<String>, remedy: Option<String>) {
         self.wrongs.push(Wrong::new(span.clone(), message).mend_with(remedy));
     }

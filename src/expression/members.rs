@@ -9,7 +9,7 @@ use std::fmt;
 
 pub(super) use call::Call;
 pub(super) use signature::{Parameter, Signature};
-pub(super) use tables::{WRITABLE, zone};
+pub(super) use tables::zone;
 
 use super::eval::node::How;
 use super::scope::ContextMember;
@@ -161,12 +161,6 @@ impl Member {
     /// Whether it may be called on null, as extension methods may.
     pub(super) const fn takes_null(&self) -> bool {
         self.accepts_null
-    }
-
-    /// Whether it gives bytes that nobody else has.
-    pub(super) fn makes_bytes(&self) -> bool {
-        matches!(self.kind, MemberKind::Method | MemberKind::StaticMethod)
-            && self.result == "byte[]"
     }
 
     /// Whether it asks a token where it is.

@@ -5,8 +5,8 @@ use super::{Checker, Meaning, Typed};
 use crate::expression::ast::{
     AssignOperator, BinaryOperator, Expr, ExprKind, Link, LinkKind, Name, Overflow, Span,
 };
-use crate::expression::eval::node::{Access, Change, Found, Node, NodeKind, Place, Step, Update};
-use crate::expression::members::{MemberKind, WRITABLE};
+use crate::expression::eval::node::{Change, Found, Node, NodeKind, Place, Update};
+use crate::expression::members::MemberKind;
 use crate::expression::types::{Class, Type};
 use crate::expression::value::Value;
 
@@ -42,7 +42,7 @@ impl Checker {
         match operator {
             AssignOperator::Plain => {
                 let node = self.coerce(typed, &target.ty, "the value");
-                self.set(target, node, span)
+                Self::set(target, node, span)
             }
             AssignOperator::Coalesce => {
                 let bare = target.ty.bare().clone();
@@ -57,33 +57,11 @@ impl Checker {
         }
     }
 
-    fn set(&self, target: Target, node: Node, span: &Span) -> Typed {
+    fn set(target: Target, node: Node, span: &Span) -> Typed {
         if let Place::Slot(slot) = target.place {
-            let node = self.stored(node, &target.ty);
             return Typed::new(NodeKind::SetLocal(slot, Box::new(node)), target.ty, span);
         }
         update(target, Change::Set(node), false, span)
-    }
-
-    /// What is put into a variable of the type `ty`: bytes that were just made for it as an array
-    /// that can be written, where the expression writes any. Bytes that others have too are left
-    /// alone, as a copy would not be the array that they have.
-    pub(super) fn stored(&self, node: Node, ty: &Type) -> Node {
-        let is_made = match &node.kind {
-            NodeKind::Constant(Value::Bytes(_)) => true,
-            NodeKind::Static(access) => access.member.makes_bytes(),
-            NodeKind::Path(_, links) => matches!(
-                links.last().map(|link| &link.step),
-                Some(Step::Access(access)) if access.member.makes_bytes()
-            ),
-            _ => false,
-        };
-        if !self.thaws || !is_made || *ty != Type::Byte.array() {
-            return node;
-        }
-        let at = node.at;
-        let access = Access { member: WRITABLE, arguments: vec![node], types: Vec::new(), at };
-        Node::new(NodeKind::Static(access), at)
     }
 
     /// Checks `target operator value` and that it can be stored again.
@@ -210,7 +188,6 @@ impl Checker {
             LinkKind::Index(arguments) => {
                 let found = self.indexer(&target, arguments, MemberKind::SetIndex, &last.span)?;
                 let (set, nodes, ty) = found;
-                self.writes_bytes |= target.ty == Type::Byte.array();
                 let get = if reads { Self::getter(&target.ty, &set) } else { Found::Nothing };
                 let target = self.converted(target, &Type::Object);
                 Some(Target { place: Place::Member { target, arguments: nodes, get, set }, ty })

@@ -33,7 +33,6 @@ impl Checker {
             let is_lambda = matches!(typed.node.kind, NodeKind::Lambda(_))
                 && !matches!(value.kind, ExprKind::Cast { .. } | ExprKind::New { .. });
             let (ty, node) = self.initial(declared.as_ref(), typed, is_lambda);
-            let node = self.stored(node, &ty);
             let slot = self.variable(name, ty, false);
             out.push(Statement::Set(slot, node));
         }

@@ -13,7 +13,6 @@ mod moment;
 mod span;
 mod json;
 mod cipher;
-mod rsa;
 mod collection;
 mod convert;
 mod places;
@@ -30,7 +29,6 @@ mod xml;
 mod certificate;
 mod other;
 
-pub(in crate::expression) use array::WRITABLE;
 pub(in crate::expression) use span::zone;
 
 use super::Member;
@@ -272,12 +270,12 @@ fn security_members(class: Class) -> &'static [&'static [Member]] {
         Class::Aes | Class::AesManaged | Class::AesProvider | Class::Rijndael => &[cipher::AES],
         Class::TripleDes => &[cipher::TRIPLE_DES],
         Class::CryptoTransform => &[cipher::TRANSFORM],
-        Class::Rsa => &[rsa::RSA],
-        Class::RsaProvider => &[rsa::RSA_PROVIDER],
-        Class::RsaParameters => &[rsa::RSA_PARAMETERS],
-        Class::HashName => &[rsa::HASH_NAME],
-        Class::SignaturePadding => &[rsa::SIGNATURE_PADDING],
-        Class::EncryptionPadding => &[rsa::ENCRYPTION_PADDING],
+        Class::Rsa => &[cipher::RSA],
+        Class::RsaProvider => &[cipher::RSA_PROVIDER],
+        Class::RsaParameters => &[cipher::RSA_PARAMETERS],
+        Class::HashName => &[cipher::HASH_NAME],
+        Class::SignaturePadding => &[cipher::SIGNATURE_PADDING],
+        Class::EncryptionPadding => &[cipher::ENCRYPTION_PADDING],
         hash => other::hash(hash),
     }
 }

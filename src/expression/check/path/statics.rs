@@ -76,7 +76,6 @@ impl Checker {
             types: resolved.types,
             at: name.span.start,
         };
-        self.writes_bytes |= matches!(ty, Type::Class(Class::Array | Class::Buffer));
         if *ty == Type::Class(Class::TimeZoneInfo) {
             self.known_zone(&access, span);
         }

@@ -6,18 +6,9 @@ use super::collection::{nothing, source};
 use crate::expression::eval::default_of;
 use crate::expression::library::sequence::{self, elements};
 use crate::expression::library::{collections as library, operators};
+use crate::expression::value::Value;
 use crate::expression::value::collection::List;
 use crate::expression::value::thrown::{ExceptionKind, Thrown};
-use crate::expression::value::{Value, bounded_items};
-
-/// An array that was made and is nobody else's, so that its items can be written.
-pub(in crate::expression) const WRITABLE: &Member =
-    &static_method("writable", "byte[] made", "byte[]", |v| {
-        let Value::Bytes(bytes) = at(v, 0) else { return Ok(at(v, 0).clone()) };
-        bounded_items(bytes.len())?;
-        ok(List::array(bytes.iter().copied().map(Value::Byte).collect()))
-    })
-    .effect();
 
 pub(super) const STATIC_ARRAY: &[Member] = &[
     static_method("Empty<X>", "", "X[]", |_| ok(List::array(Vec::new()))).effect(),

@@ -56,7 +56,7 @@ pub(super) const ARRAY: &[Member] = &[
     index("int index", "T", item).brief(),
     set_index("int index, T value", |v| {
         if let Value::Bytes(_) = at(v, 0) {
-            let message = "This byte array may be others' too; copy it with ToArray() first.";
+            let message = "This byte array cannot be written to; copy it with ToArray() first.";
             return Err(Thrown::new(ExceptionKind::NotSupported, message));
         }
         nothing(list(v, 0)?.set_at(int(v, 1)?, at(v, 2).clone())?)
