@@ -107,6 +107,9 @@ pub enum Body {
     Bytes(Bytes),
     /// An expression read it without keeping it: nothing is left to send.
     Consumed,
+    /// It was passed on while it arrived, or could not be read to its end: what is left of it is
+    /// not the message's body, and nothing may be sent as if it were.
+    Gone,
 }
 
 /// A header section, and what was changed in it.
@@ -169,7 +172,7 @@ impl Body {
     pub const fn bytes(&self) -> Option<&Bytes> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
-            Self::None | Self::Waiting | Self::Consumed => None,
+            Self::None | Self::Waiting | Self::Consumed | Self::Gone => None,
         }
     }
 }

@@ -119,7 +119,7 @@ impl Scope for Exchange {
                 // A response without a body has an empty one, as in API Management.
                 Side::Response => BodyRead::Bytes(bytes::Bytes::new()),
             },
-            Some(Body::Consumed) => BodyRead::Bytes(bytes::Bytes::new()),
+            Some(Body::Consumed | Body::Gone) => BodyRead::Bytes(bytes::Bytes::new()),
             Some(Body::Waiting) => BodyRead::Refused(Arc::from("The body has not arrived.")),
             Some(slot @ Body::Bytes(_)) => {
                 let bytes = slot.bytes().cloned().unwrap_or_default();

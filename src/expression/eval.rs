@@ -8,29 +8,29 @@ pub(super) mod operate;
 mod path;
 mod place;
 mod slots;
+mod cost;
 mod statement;
 mod test;
+mod text;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(super) use convert::{cast, default_of, numeric, unboxed};
 
-use self::node::{Body, Node, NodeKind, Program, Text};
+use self::cost::{STEP_BYTES, size};
+use self::node::{Body, Node, NodeKind, Program};
 use self::slots::Slots;
-use super::library::display;
 use super::scope::{ContextMember, Scope};
 use super::types::Type;
 use super::value::Value;
 use super::value::collection::{List, Record};
-use super::value::json::Json;
 use super::value::placed::Placed;
 use super::value::thrown::Thrown;
 
-/// The most steps of one evaluation. A step is a node, or [`STEP_BYTES`] of text that a member
+/// The most steps of one evaluation. A step is a node, or 256 bytes of text that a member
 /// was given.
 pub const STEPS_MAX: u64 = 1_000_000;
-/// How many bytes of text given to a member count as one step.
-const STEP_BYTES: u64 = 256;
 /// The most bytes that one evaluation may make, whether it keeps them or not.
 pub const BYTES_MAX: u64 = 64 << 20;
 /// How deep nodes and calls may lie in one another while running.
@@ -43,7 +43,7 @@ pub(super) struct Machine<'s> {
     program: &'s Program,
     scope: &'s mut dyn Scope,
     slots: Slots,
-    /// Which of the first functions are under way, a bit each.
+    /// Which of the first functions are under way, a bit each; of the others `Rare` knows.
     active: u64,
     steps: u64,
     bytes: u64,
@@ -58,6 +58,8 @@ pub(super) struct Machine<'s> {
 struct Rare {
     /// What the member that ran last gives to its `out` parameters, in order.
     outs: Vec<Value>,
+    /// Which functions without a bit are under way.
+    active: BTreeSet<usize>,
     /// The exceptions that a `catch` is handling.
     caught: Vec<Thrown>,
 }
@@ -361,34 +363,6 @@ impl<'s> Machine<'s> {
         Ok(Value::Null)
     }
 
-    fn concat(&mut self, parts: &'s [Node]) -> Result<Value, Thrown> {
-        let mut joined = String::new();
-        for part in parts {
-            let value = self.value(part)?;
-            joined.push_str(&display::text(&value)?);
-            super::value::bounded_string(joined.len())?;
-        }
-        let joined = Value::from(joined);
-        self.charge(&joined)?;
-        Ok(joined)
-    }
-
-    fn text(&mut self, text: &'s Text) -> Result<Value, Thrown> {
-        let mut value = self.value(&text.value)?;
-        if let (Some(of), Value::Int(number)) = (text.names, &value) {
-            value = Value::from(of.text(*number));
-        }
-        let alignment = match &text.alignment {
-            Some(alignment) => self.value(alignment)?.int()?,
-            None => 0,
-        };
-        if alignment == 0 && text.format.is_none() {
-            return Ok(Value::String(display::text(&value)?));
-        }
-        let shown = display::hole(&value, alignment, text.format.as_deref())?;
-        Ok(Value::from(shown))
-    }
-
     /// A member of `context`.
     fn context(&mut self, member: ContextMember) -> Value {
         self.scope.member(member)
@@ -409,27 +383,4 @@ fn unplaced(value: Value) -> Value {
         }
         other => other.without_place(),
     }
-}
-
-/// About how many bytes a value that was just made takes.
-fn size(value: &Value) -> u64 {
-    let items = |count: usize| count.saturating_mul(size_of::<Value>());
-    let bytes = match value {
-        Value::String(text) | Value::Json(Json::String(text)) => text.len(),
-        Value::Bytes(bytes) => bytes.len(),
-        Value::List(list) => items(list.len()),
-        Value::Map(map) => items(map.len()).saturating_mul(3),
-        Value::Set(set) => items(set.len()).saturating_mul(2),
-        _ => 0,
-    };
-    u64::try_from(bytes).unwrap_or(u64::MAX)
-}
-
-/// How many steps it costs to give `value` to a member.
-fn weight(value: &Value) -> u64 {
-    let looked_at = match value {
-        Value::StringBuilder(builder) => u64::try_from(builder.len()).unwrap_or(u64::MAX),
-        other => size(other),
-    };
-    looked_at / STEP_BYTES
 }

@@ -150,7 +150,8 @@ pub fn body_of(value: &Value) -> Result<Bytes, Failure> {
     match value {
         Value::Bytes(bytes) => Ok(bytes.clone()),
         Value::Body(body) => Ok(body.0.clone()),
-        Value::List(list) if list.is_array_of_bytes() => {
+        // Of an empty array nothing but its length is known: as a body it is empty.
+        Value::List(list) if list.is_array_of_bytes() || list.is_empty_array() => {
             value.bytes().map_err(|thrown| Failure::value(thrown.message))
         }
         other => {

@@ -280,7 +280,7 @@ pub fn is_untouched(exchange: &Exchange, bodiless: bool) -> bool {
         Some(response) => match response.body {
             Body::Waiting => may_have_body(response.status),
             Body::None => bodiless,
-            Body::Bytes(_) | Body::Consumed => false,
+            Body::Bytes(_) | Body::Consumed | Body::Gone => false,
         },
         None => false,
     }

@@ -146,6 +146,38 @@ fn a_failed_call_is_tried_again_as_often_as_the_policy_says() {
 }
 
 #[test]
+fn what_is_left_of_a_body_is_never_sent_as_if_it_were_the_whole() {
+    let calls = AtomicUsize::new(0);
+    let backend = Backend::replying(move |seen| {
+        let nth = calls.fetch_add(1, Ordering::SeqCst);
+        reply(if nth == 0 { 503 } else { 200 }, &[], &format!("got {}", seen.text().len()))
+    });
+    let retry = "<retry condition=\"@(context.Response.StatusCode != 200)\" count=\"3\" \
+                 interval=\"0\"><forward-request /></retry>";
+    let gateway = with(&backend, Policies { backend: retry, ..Policies::default() });
+    // It was passed on while it arrived, so that it is not there a second time.
+    let long = "x".repeat(80 * 1024);
+    let answer = gateway.ask(&Request::post("/echo/a", &long));
+    assert_eq!((answer.status, backend.count()), (500, 1), "{}", answer.text());
+    let record = soon(|| gateway.records().into_iter().next());
+    let error = record.expect("a record").to_string();
+    assert!(error.contains("RequestBodyGone") && error.contains("buffer-request-body"), "{error}");
+}
+
+#[test]
+fn a_body_that_cannot_be_read_is_not_tried_again() {
+    let backend = Backend::replying(|seen| reply(200, &[], &format!("got {}", seen.text())));
+    let retry = "<retry condition=\"@(context.Response.StatusCode != 200)\" count=\"3\" \
+                 interval=\"0\"><forward-request buffer-request-body=\"true\" /></retry>";
+    let gateway = Gateway::start(|site| {
+        site.set("limits-buffered-body-bytes", "1024");
+        site.open_api("echo", &backend.url(), Policies { backend: retry, ..Policies::default() });
+    });
+    let answer = gateway.ask(&Request::post("/echo/a", &"x".repeat(1025)));
+    assert_eq!((answer.status, backend.count()), (413, 0), "{}", answer.text());
+}
+
+#[test]
 fn the_second_call_is_answered_from_the_cache() {
     let calls = AtomicUsize::new(0);
     let backend = Backend::replying(move |seen| {

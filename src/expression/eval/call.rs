@@ -53,23 +53,44 @@ impl Machine<'_> {
         let program = self.program;
         let Some(called) = program.functions.get(function) else { return Ok(Value::Null) };
         self.step(1)?;
-        // Of functions that have no bit nothing is known, so their variables are always kept.
-        let bit = u32::try_from(function).ok().and_then(|bit| 1_u64.checked_shl(bit));
-        let is_running = bit.is_none_or(|bit| self.active & bit != 0);
+        let was_running = self.begin(function);
         let mut kept = Vec::new();
-        if is_running {
+        if was_running {
+            self.step(u64::try_from(called.frame.len()).unwrap_or(u64::MAX))?;
             kept.extend(called.frame.clone().map(|slot| self.slot(slot)));
         }
         for (slot, argument) in called.parameters.iter().zip(arguments) {
             self.set_slot(*slot, argument.clone());
         }
-        let active = self.active;
-        self.active |= bit.unwrap_or(0);
         let result = self.deeper(|machine| machine.body(&called.body));
-        self.active = active;
+        if !was_running {
+            self.end(function);
+        }
         for (slot, value) in called.frame.clone().zip(kept) {
             self.set_slot(slot, value);
         }
         result
     }
+
+    /// Marks a function as running; whether it was before.
+    fn begin(&mut self, function: usize) -> bool {
+        let Some(bit) = bit(function) else {
+            return !self.rare().active.insert(function);
+        };
+        let was_running = self.active & bit != 0;
+        self.active |= bit;
+        was_running
+    }
+
+    fn end(&mut self, function: usize) {
+        match bit(function) {
+            Some(bit) => self.active &= !bit,
+            None => _ = self.rare().active.remove(&function),
+        }
+    }
+}
+
+/// The bit of a function; only the first have one.
+fn bit(function: usize) -> Option<u64> {
+    1_u64.checked_shl(u32::try_from(function).ok()?)
 }

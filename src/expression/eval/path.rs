@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::Machine;
+use super::cost::weight;
 use super::node::{Access, How, Link, Node, NodeKind, Step};
-use super::{Machine, weight};
 use crate::expression::library::json::{access, placed};
 use crate::expression::members::{self, Call, Member, MemberKind, Run};
 use crate::expression::types::{Type, is_instance, type_of};

@@ -13,6 +13,7 @@ mod moment;
 mod span;
 mod json;
 mod cipher;
+mod rsa;
 mod collection;
 mod convert;
 mod places;
@@ -270,12 +271,12 @@ fn security_members(class: Class) -> &'static [&'static [Member]] {
         Class::Aes | Class::AesManaged | Class::AesProvider | Class::Rijndael => &[cipher::AES],
         Class::TripleDes => &[cipher::TRIPLE_DES],
         Class::CryptoTransform => &[cipher::TRANSFORM],
-        Class::Rsa => &[cipher::RSA],
-        Class::RsaProvider => &[cipher::RSA_PROVIDER],
-        Class::RsaParameters => &[cipher::RSA_PARAMETERS],
-        Class::HashName => &[cipher::HASH_NAME],
-        Class::SignaturePadding => &[cipher::SIGNATURE_PADDING],
-        Class::EncryptionPadding => &[cipher::ENCRYPTION_PADDING],
+        Class::Rsa => &[rsa::RSA],
+        Class::RsaProvider => &[rsa::RSA_PROVIDER],
+        Class::RsaParameters => &[rsa::RSA_PARAMETERS],
+        Class::HashName => &[rsa::HASH_NAME],
+        Class::SignaturePadding => &[rsa::SIGNATURE_PADDING],
+        Class::EncryptionPadding => &[rsa::ENCRYPTION_PADDING],
         hash => other::hash(hash),
     }
 }

@@ -259,3 +259,12 @@ fn a_value_may_be_compared_with_null() {
         ("DateTime.UtcNow == null", "False"),
     ]);
 }
+
+#[test]
+fn functions_beyond_those_with_a_bit_are_called_like_the_others() {
+    let many: String = (0..64).map(|n| format!("int f{n}(int x) {{ return x; }} ")).collect();
+    let last = "Func<int, int> Make(int n) { return x => x + n; } var f = Make(5); return f(10);";
+    assert_eq!(outcome(&format!("@{{ {many} {last} }}")), "15");
+    let depth = "int Down(int n) { int m = n; if (n > 0) Down(n - 1); return m; } return Down(3);";
+    assert_eq!(outcome(&format!("@{{ {many} {depth} }}")), "3");
+}

@@ -131,6 +131,11 @@ impl List {
             && items.iter().all(fits)
     }
 
+    /// Whether it is an array of no items.
+    pub fn is_empty_array(&self) -> bool {
+        self.kind == ListKind::Array && self.is_empty()
+    }
+
     /// How many items.
     pub fn len(&self) -> usize {
         self.lock().len()

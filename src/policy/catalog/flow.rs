@@ -52,6 +52,10 @@ pub const RETRY: Policy = Policy {
         "Where `forward-request` inside fails, the condition decides as well: it sees the answer \
          that the client would get (500 if the backend cannot be reached) and `context.LastError`. \
          If nothing runs again, on-error does. Any other policy that fails ends the loop.",
+        "What timed out may have been done by the backend all the same: a condition that asks for \
+         500 has a POST done again. A body that was passed on while it arrived is not there a \
+         second time, and nothing is sent in its place: then the request fails with the reason \
+         `RequestBodyGone`, unless `buffer-request-body` keeps it.",
     ],
     build: Build::Steps(flow::retry),
 };

@@ -10,6 +10,10 @@ use crate::policy::program::Action;
 /// stays: on-error sees it, and the client gets it if on-error makes no other.
 pub(super) const BACKEND_ERROR_STATUS: &str = "BackendErrorStatus";
 
+/// Reasons of failures that are the backend's. All others would come again (an expression that
+/// fails), or must not be hidden by another try (a body of the client that breaks off).
+const RETRIED: [&str; 3] = [BACKEND_ERROR_STATUS, "BackendConnectionFailure", "Timeout"];
+
 /// One `retry` that the run is inside of.
 #[derive(Debug)]
 pub(super) struct Loop {
@@ -19,7 +23,7 @@ pub(super) struct Loop {
     retries: u32,
     /// How many permits are around it.
     permits: usize,
-    /// Why the request was not forwarded this time, and at which step.
+    /// Why the request was not forwarded the last time, and at which step.
     failed: Option<(Failure, usize)>,
 }
 
@@ -46,9 +50,11 @@ impl Machine {
         let failed = self.loops.last_mut().and_then(|inner| inner.failed.take());
         match (retry.pause(done, exchange)?, failed) {
             (Some(pause), failed) => {
-                if failed.is_some() {
+                if let (Some(inner), Some(failed)) = (self.loops.last_mut(), failed) {
                     exchange.last_error = None;
                     exchange.refusal = None;
+                    // It stays until a request was forwarded.
+                    inner.failed = Some(failed);
                 }
                 Ok(if pause.is_zero() { self.again() } else { Flow::Ask(Effect::Sleep(pause)) })
             }
@@ -81,7 +87,8 @@ impl Machine {
         failure: Failure,
         exchange: &mut Exchange,
     ) -> Option<Failure> {
-        let Some(end) = self.end_of_retry() else {
+        let end = self.end_of_retry().filter(|_end| RETRIED.contains(&failure.reason));
+        let Some(end) = end else {
             return Some(failure);
         };
         let failure = Failure { message: exchange.covered(failure.message), ..failure };
@@ -93,6 +100,13 @@ impl Machine {
             self.permits.truncate(inner.permits);
         }
         None
+    }
+
+    /// A request was forwarded: what failed before is mended.
+    pub(super) fn mended(&mut self) {
+        if let Some(inner) = self.loops.last_mut() {
+            inner.failed = None;
+        }
     }
 
     /// The last step of the innermost `retry`, if the run stands at a `forward-request` in it.

@@ -164,6 +164,7 @@ impl Machine {
 
     fn responded(&mut self, response: Response, exchange: &mut Exchange) -> Result<Flow, Failure> {
         self.forwarded = true;
+        self.mended();
         let status = response.status;
         let is_error = status.is_client_error() || status.is_server_error();
         exchange.response = Some(response);

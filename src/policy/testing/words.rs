@@ -192,7 +192,7 @@ pub(super) fn forwarded(
     let kept = match &request.body {
         Body::Waiting => streamed,
         Body::Bytes(bytes) => bytes,
-        Body::None | Body::Consumed => b"",
+        Body::None | Body::Consumed | Body::Gone => b"",
     };
     lines.extend(body(kept));
     lines

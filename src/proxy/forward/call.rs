@@ -20,6 +20,7 @@ use crate::caller::{Call, CallError, Sending, may_repeat};
 use crate::exchange::message::{Body, Response};
 use crate::policy::Failure;
 use crate::policy::routing::Forward;
+use crate::problem::Problem;
 use crate::proxy::{Gateway, INFORMATIONAL_MAX, Run, drive, holds};
 use crate::time::Clock;
 
@@ -50,6 +51,7 @@ pub async fn call(
     loop {
         let call = attempt(gateway, session, run, terms).await?;
         run.backend_head = Some((gateway.clock.now(), call.head.status));
+        run.transport = None;
         if redirects == 0 || !follow_redirect(run, &call) {
             return Ok(call);
         }
@@ -64,8 +66,9 @@ async fn keep_request_body(
     session: &mut Session,
     run: &mut Run,
 ) -> Result<(), Stopped> {
+    run.exchange.request.body = Body::Gone;
     let read = drive::fetch_request(session, gateway.bounds.buffered_bytes).await;
-    let unreadable = |problem: crate::problem::Problem| Failure {
+    let unreadable = |problem: Problem| Failure {
         source: Some("forward-request"),
         reason: "BodyUnreadable",
         message: problem.message.to_string(),
@@ -91,6 +94,7 @@ async fn attempt(
         Body::Waiting => {
             return Box::pin(stream_body(gateway, session, run, (there, terms))).await;
         }
+        Body::Gone => return Err(failed(body_gone())),
         Body::Bytes(bytes) => bytes.clone(),
         Body::None | Body::Consumed => Bytes::new(),
     };
@@ -168,6 +172,8 @@ async fn stream_body(
             sending = gateway.caller.open(there, true, now).await?;
             sending.send(&request).await?;
         }
+        // From here on what is left on the wire is not the whole body.
+        run.exchange.request.body = Body::Gone;
         drive::invite_body(session).await.map_err(client)?;
         while let Some(piece) = session.read_request_body().await.map_err(client)? {
             gateway.bounds.body(session).map_err(Cut::Client)?;
@@ -311,6 +317,18 @@ fn told(run: &mut Run, error: &CallError) -> Stopped {
     } else {
         connection_failure(&error.to_string())
     })
+}
+
+/// Why a request whose body went to a backend already is not sent again.
+fn body_gone() -> Failure {
+    let message = "the request's body has been passed on while it arrived and is not there to be \
+                   sent again; buffer-request-body=\"true\" of forward-request keeps it";
+    Failure {
+        source: Some("forward-request"),
+        reason: "RequestBodyGone",
+        message: message.to_owned(),
+        problem: Problem::failed("request_body_gone"),
+    }
 }
 
 fn failed(failure: Failure) -> Stopped {

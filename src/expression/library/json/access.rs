@@ -56,6 +56,8 @@ pub fn add_items(array: &JsonArray, content: &Value) -> Result<(), Thrown> {
 /// `new JProperty(name, content)`: several contents, or a list, become an array.
 pub fn new_property(name: &str, content: &Value) -> Result<JsonProperty, Thrown> {
     let value = match content {
+        // Bytes are one content, written as Base64.
+        Value::List(list) if list.is_array_of_bytes() => Json::Bytes(content.bytes()?),
         Value::List(_) | Value::Set(_) => Json::Array(new_array(std::slice::from_ref(content))?),
         one => convert::from_value(one)?,
     };
