@@ -262,7 +262,8 @@ fn a_value_may_be_compared_with_null() {
 
 #[test]
 fn functions_beyond_those_with_a_bit_are_called_like_the_others() {
-    let many: String = (0..64).map(|n| format!("int f{n}(int x) {{ return x; }} ")).collect();
+    let many: Vec<_> = (0..64).map(|n| format!("int f{n}(int x) {{ return x; }}")).collect();
+    let many = many.concat();
     let last = "Func<int, int> Make(int n) { return x => x + n; } var f = Make(5); return f(10);";
     assert_eq!(outcome(&format!("@{{ {many} {last} }}")), "15");
     let depth = "int Down(int n) { int m = n; if (n > 0) Down(n - 1); return m; } return Down(3);";
