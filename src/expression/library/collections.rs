@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::sequence::order::{places, places_as};
+use super::sequence::order::order_as;
 use super::text::compare::{self, Comparison};
 use super::{operators, sequence};
 use crate::expression::value::Value;
@@ -265,32 +265,23 @@ pub fn map_values(map: &Map) -> Vec<Value> {
 /// The order of a sorted dictionary or set with that `StringComparer`, or without one.
 pub fn order_of(comparer: &Value) -> Result<Order, Thrown> {
     if comparer.is_null() {
-        return Ok(places);
+        return Ok(operators::order);
     }
     Ok(match Comparison::from_number(comparer.int()?)? {
-        Comparison::Culture => places_as::<2>,
-        Comparison::CultureIgnoreCase => places_as::<3>,
-        Comparison::Ordinal => places_as::<4>,
-        Comparison::OrdinalIgnoreCase => places_as::<5>,
+        Comparison::Culture => order_as::<2>,
+        Comparison::CultureIgnoreCase => order_as::<3>,
+        Comparison::Ordinal => order_as::<4>,
+        Comparison::OrdinalIgnoreCase => order_as::<5>,
     })
-}
-
-/// Adds all entries of `other`.
-pub fn map_fill(map: Map, other: &Map) -> Result<Map, Thrown> {
-    for (key, value) in other.snapshot() {
-        map_add(&map, key, value)?;
-    }
-    Ok(map)
 }
 
 /// `new Dictionary<K, V>(other)`.
 pub fn map_copy(other: &Map, ignores_case: bool) -> Result<Map, Thrown> {
-    map_fill(Map::new(ignores_case), other)
-}
-
-/// `set.UnionWith(others)`.
-pub fn set_union(set: &Set, others: Vec<Value>) -> Result<(), Thrown> {
-    others.into_iter().try_for_each(|other| set.add(other).map(drop))
+    let map = Map::new(ignores_case);
+    for (key, value) in other.snapshot() {
+        map_add(&map, key, value)?;
+    }
+    Ok(map)
 }
 
 /// `set.ExceptWith(others)`.
@@ -420,7 +411,7 @@ mod tests {
     fn sets_are_joined_as_in_dotnet() {
         let set = Set::of(vec![1.into(), 2.into(), 1.into()], false).unwrap();
         assert_eq!(set.len(), 2);
-        set_union(&set, vec![3.into()]).unwrap();
+        set.add(3.into()).unwrap();
         set_except(&set, &[1.into()]);
         assert!(set_equals(&set, vec![3.into(), 2.into()]).unwrap());
         assert!(set_overlaps(&set, &[3.into()]) && set_is_superset(&set, &[3.into()]));

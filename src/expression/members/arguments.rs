@@ -195,6 +195,11 @@ pub(super) const fn sorted(parameters: &'static str, run: Pure) -> Member {
     Member::new(SORTED, MemberKind::Constructor, "void", Run::Pure(run)).taking(parameters).effect()
 }
 
+/// A constructor of a sorted collection that needs the evaluation.
+pub(super) const fn sorted_with(parameters: &'static str, run: With) -> Member {
+    Member::new(SORTED, MemberKind::Constructor, "void", Run::Call(run)).taking(parameters).effect()
+}
+
 /// A constructor that needs the evaluation.
 pub(super) const fn constructor_with(parameters: &'static str, run: With) -> Member {
     Member::new("new", MemberKind::Constructor, "void", Run::Call(run)).taking(parameters).effect()
@@ -215,6 +220,11 @@ pub(super) const fn set_property(
     run: Pure,
 ) -> Member {
     Member::new(name, MemberKind::SetProperty, "void", Run::Pure(run)).taking(parameters).effect()
+}
+
+/// An indexer that writes and needs the evaluation.
+pub(super) const fn set_index_with(parameters: &'static str, run: With) -> Member {
+    Member::new("[]", MemberKind::SetIndex, "void", Run::Call(run)).taking(parameters).effect()
 }
 
 /// A part of `context`.

@@ -19,6 +19,7 @@ mod convert;
 mod places;
 mod tokens;
 mod queue;
+mod set;
 mod linq;
 mod joins;
 mod array;
@@ -131,7 +132,7 @@ fn own(ty: &Type) -> &'static [&'static [Member]] {
         Type::List(_) => &[collection::LIST],
         Type::Queue(_) => &[queue::QUEUE],
         Type::Stack(_) => &[queue::STACK],
-        Type::Set(_) => &[collection::SET],
+        Type::Set(_) => &[set::SET],
         Type::Map(..) => &[collection::MAP],
         Type::Collection(_) => &[queue::COLLECTION],
         Type::Sequence(item) if matches!(**item, Type::Grouping(..)) => &[collection::LOOKUP],

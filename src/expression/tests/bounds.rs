@@ -46,6 +46,39 @@ fn what_looks_at_much_costs_much() {
 }
 
 #[test]
+fn what_is_sorted_is_not_sorted_again_when_it_is_read() {
+    let long = "var p = \"a\"; while (p.Length < 60000) { p += p; }";
+    let nested = format!(
+        "@{{ {long} var d = new SortedDictionary<string,int>(); for (int i = 0; i < 200; i++) \
+         d[p + i] = i; var l = new List<object>(); for (int i = 0; i < 20; i++) l.Add(d); \
+         return l.Count; }}"
+    );
+    assert_eq!(outcome(&nested), "20");
+    let counted = "@{ var p = new string('a', 4000000); var s = new SortedSet<string>(); \
+                   for (int i = 0; i < 4; i++) s.Add(p + i); var n = 0; \
+                   for (int i = 0; i < 100; i++) n += s.Count(); return n; }";
+    assert_eq!(outcome(counted), "400");
+}
+
+#[test]
+fn what_is_compared_to_sort_costs_steps() {
+    let long = "var p = new string('a', 1000000);";
+    for text in [
+        "var d = new SortedDictionary<string, int>(); while (true) { d[p] = 1; d.Remove(p); }",
+        "var s = new SortedSet<string>(); while (true) { s.Add(p); s.Clear(); }",
+        "var s = new SortedSet<string>(); while (true) { s.UnionWith(new[] { p }); s.Clear(); }",
+        "while (true) { var s = new SortedSet<string>(new[] { p }); }",
+        "var s = new SortedSet<int>(); for (int i = 0; ; i--) { s.Add(i); }",
+        "return Enumerable.Repeat(p, 1000).OrderBy(x => x).Count();",
+        "return Enumerable.Repeat(p, 1000).OrderBy(x => x, StringComparer.Ordinal).Count();",
+        "Enumerable.Repeat(p, 1000).ToList().Sort(); return 1;",
+    ] {
+        let found = outcome(&format!("@{{ {long} {text} }}"));
+        assert!(found.starts_with("limit: ") && found.contains("steps"), "{text}: {found}");
+    }
+}
+
+#[test]
 fn a_long_way_down_a_document_is_given_back_without_recursion() {
     let text = "@{ JToken t = new JObject(); for (int i = 0; i < 30000; i++) { var o = new JObject(); \
                 o[\"x\"] = t; t = o; } var n = 0; while (t[\"x\"] != null) { t = t[\"x\"]; n++; } \

@@ -69,24 +69,14 @@ pub fn sort(items: Vec<Value>, comparison: Option<&mut Lambda<'_>>) -> Result<Ve
     }
 }
 
-/// The places of `keys` in their order, as `Comparer<T>.Default` has it.
-pub fn places(keys: &[Value]) -> Result<Vec<usize>, Thrown> {
-    places_by(keys, &mut operators::order)
-}
-
-/// The same for texts, as the comparer with the number `COMPARER` has it.
-pub fn places_as<const COMPARER: i32>(keys: &[Value]) -> Result<Vec<usize>, Thrown> {
-    let rule = Comparison::from_number(COMPARER)?;
-    places_by(keys, &mut |one, other| match (one, other) {
-        (Value::String(one), Value::String(other)) => Ok(compare::compare(one, other, rule)),
+/// The order of two keys as the string comparer with the number `COMPARER` has it.
+pub fn order_as<const COMPARER: i32>(one: &Value, other: &Value) -> Result<Ordering, Thrown> {
+    match (one, other) {
+        (Value::String(one), Value::String(other)) => {
+            Ok(compare::compare(one, other, Comparison::from_number(COMPARER)?))
+        }
         _ => operators::order(one, other),
-    })
-}
-
-fn places_by(keys: &[Value], order: &mut Compare<'_, Value>) -> Result<Vec<usize>, Thrown> {
-    let places: Vec<(usize, &Value)> = keys.iter().enumerate().collect();
-    let sorted = merge_sort(places, &mut |(_, one), (_, other)| order(one, other))?;
-    Ok(sorted.into_iter().map(|(place, _)| place).collect())
+    }
 }
 
 /// One item with the keys that it is sorted by.

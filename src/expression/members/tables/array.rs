@@ -2,7 +2,7 @@
 
 use super::super::Member;
 use super::super::arguments::{Outcome, at, int, items, list, ok, static_method, static_with};
-use super::collection::{nothing, source};
+use super::collection::{nothing, sortable, source};
 use crate::expression::eval::default_of;
 use crate::expression::library::sequence::{self, elements};
 use crate::expression::library::{collections as library, operators};
@@ -33,16 +33,16 @@ pub(super) const STATIC_ARRAY: &[Member] = &[
     .effect(),
     static_method("Reverse<X>", "X[] array", "void", |v| nothing(library::reverse(list(v, 0)?)?))
         .effect(),
-    static_method("Sort<X>", "X[] array", "void", |v| nothing(library::sort(list(v, 0)?, None)?))
-        .effect(),
+    static_with("Sort<X>", "X[] array", "void", |call| {
+        nothing(library::sort(sortable(call)?, None)?)
+    }),
     static_with("Sort<X>", "X[] array, Func<X, X, int> comparison", "void", |call| {
         let list = std::sync::Arc::clone(list(call.arguments(), 0)?);
         nothing(library::sort(&list, Some(&mut |with| call.invoke(1, with)))?)
     }),
-    static_method("Sort<X>", "X[] array, StringComparer comparer", "void", |v| {
-        nothing(library::sort_as(list(v, 0)?, at(v, 1))?)
-    })
-    .effect(),
+    static_with("Sort<X>", "X[] array, StringComparer comparer", "void", |call| {
+        nothing(library::sort_as(sortable(call)?, call.argument(1))?)
+    }),
     static_method("BinarySearch<X>", "X[] array, X value", "int", |v| {
         ok(library::binary_search(list(v, 0)?, at(v, 1))?)
     })

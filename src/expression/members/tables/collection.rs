@@ -1,10 +1,10 @@
-//! Lists, dictionaries, sets and arrays.
+//! Lists, dictionaries and arrays.
 
 use std::sync::Arc;
 
 use super::super::arguments::{
     Outcome, at, constructor, ignores_case, index, int, items, list, map, method, method_with, ok,
-    property, set, set_index, sorted,
+    property, set_index, set_index_with, sorted, sorted_with,
 };
 use super::super::{Call, Member};
 use super::queue::copied_to;
@@ -12,7 +12,7 @@ use crate::expression::eval::default_of;
 use crate::expression::library::sequence::{self, elements};
 use crate::expression::library::{collections as library, message};
 use crate::expression::value::Value;
-use crate::expression::value::collection::keyed::{Map, Set};
+use crate::expression::value::collection::keyed::{Map, compared};
 use crate::expression::value::collection::{Grouping, List, Pair};
 use crate::expression::value::json::Json;
 use crate::expression::value::key::Key;
@@ -77,6 +77,16 @@ pub(super) const ARRAY: &[Member] = &[
     .effect(),
     method("CopyTo", "T[] array, int index", "void", copied_to).effect(),
 ];
+
+/// The list that is to be sorted; counts what is compared.
+pub(super) fn sortable<'a>(call: &mut Call<'a, '_>) -> Result<&'a List, Thrown> {
+    let list = list(call.arguments(), 0)?;
+    let items = list.snapshot();
+    for item in &items {
+        call.scanned(compared(item, items.len()))?;
+    }
+    Ok(list)
+}
 
 pub(super) const LIST: &[Member] = &[
     constructor("", |_| ok(List::growing(Vec::new()))),
@@ -166,13 +176,12 @@ pub(super) const LIST: &[Member] = &[
         nothing(library::insert_range(list(v, 0)?, int(v, 1)?, part)?)
     })
     .effect(),
-    method("Sort", "StringComparer comparer", "void", |v| {
-        nothing(library::sort_as(list(v, 0)?, at(v, 1))?)
-    })
-    .effect(),
+    method_with("Sort", "StringComparer comparer", "void", |call| {
+        nothing(library::sort_as(sortable(call)?, call.argument(1))?)
+    }),
     method("AsReadOnly", "", "IReadOnlyList<T>", |v| Ok(at(v, 0).clone())).effect(),
     method("Reverse", "", "void", |v| nothing(library::reverse(list(v, 0)?)?)).effect(),
-    method("Sort", "", "void", |v| nothing(library::sort(list(v, 0)?, None)?)).effect(),
+    method_with("Sort", "", "void", |call| nothing(library::sort(sortable(call)?, None)?)),
     method_with("Sort", "Func<T, T, int> comparison", "void", |call| {
         let list = Arc::clone(list(call.arguments(), 0)?);
         nothing(library::sort(&list, Some(&mut |with| call.invoke(1, with)))?)
@@ -202,93 +211,15 @@ pub(super) const LOOKUP: &[Member] = &[
     .effect(),
 ];
 
-pub(super) const SET: &[Member] = &[
-    constructor("", |_| ok(Set::new(false))),
-    constructor("StringComparer comparer", |v| ok(Set::new(ignores_case(v, 0)?))),
-    constructor("IEnumerable<T> collection, StringComparer comparer = null", |v| {
-        ok(Set::of(items(v, 0)?, ignores_case(v, 1)?)?)
-    }),
-    sorted("", |_| ok(Set::sorted(false, library::order_of(&Value::Null)?))),
-    sorted("StringComparer comparer", |v| {
-        ok(Set::sorted(ignores_case(v, 0)?, library::order_of(at(v, 0))?))
-    }),
-    sorted("IEnumerable<T> collection, StringComparer comparer = null", |v| {
-        let set = Set::sorted(ignores_case(v, 1)?, library::order_of(at(v, 1))?);
-        ok(set.with(items(v, 0)?)?)
-    }),
-    property("Count", "int", |v| ok(count(set(v, 0)?.len()))).brief(),
-    method("Add", "T item", "bool", |v| ok(set(v, 0)?.add(at(v, 1).clone())?)).brief(),
-    method("Contains", "T item", "bool", |v| ok(set(v, 0)?.contains(at(v, 1)))).brief(),
-    method("Remove", "T item", "bool", |v| ok(set(v, 0)?.remove(at(v, 1)))).effect(),
-    method("Clear", "", "void", |v| {
-        set(v, 0)?.clear();
-        Ok(Value::Null)
-    })
-    .effect(),
-    method("UnionWith", "IEnumerable<T> other", "void", |v| {
-        nothing(library::set_union(set(v, 0)?, items(v, 1)?)?)
-    })
-    .effect(),
-    method("ExceptWith", "IEnumerable<T> other", "void", |v| {
-        library::set_except(set(v, 0)?, &items(v, 1)?);
-        Ok(Value::Null)
-    })
-    .effect(),
-    method("IntersectWith", "IEnumerable<T> other", "void", |v| {
-        nothing(library::set_intersect(set(v, 0)?, items(v, 1)?)?)
-    })
-    .effect(),
-    method("Overlaps", "IEnumerable<T> other", "bool", |v| {
-        ok(library::set_overlaps(set(v, 0)?, &items(v, 1)?))
-    })
-    .effect(),
-    method("IsSubsetOf", "IEnumerable<T> other", "bool", |v| {
-        ok(library::set_is_subset(set(v, 0)?, items(v, 1)?)?)
-    })
-    .effect(),
-    method("IsSupersetOf", "IEnumerable<T> other", "bool", |v| {
-        ok(library::set_is_superset(set(v, 0)?, &items(v, 1)?))
-    })
-    .effect(),
-    method("IsProperSubsetOf", "IEnumerable<T> other", "bool", |v| {
-        let (own, others) = (set(v, 0)?, items(v, 1)?);
-        let equal = library::set_equals(own, others.clone())?;
-        ok(!equal && library::set_is_subset(own, others)?)
-    })
-    .effect(),
-    method("IsProperSupersetOf", "IEnumerable<T> other", "bool", |v| {
-        let (own, others) = (set(v, 0)?, items(v, 1)?);
-        ok(library::set_is_superset(own, &others) && !library::set_equals(own, others)?)
-    })
-    .effect(),
-    method("SymmetricExceptWith", "IEnumerable<T> other", "void", |v| {
-        let own = set(v, 0)?;
-        for item in Set::of(items(v, 1)?, false)?.snapshot() {
-            if !own.remove(&item) {
-                own.add(item)?;
-            }
-        }
-        Ok(Value::Null)
-    })
-    .effect(),
-    method_with("RemoveWhere", "Predicate<T> match", "int", |call| {
-        let own = Arc::clone(set(call.arguments(), 0)?);
-        let mut removed = 0_i32;
-        for item in own.snapshot() {
-            if call.invoke(1, std::slice::from_ref(&item))?.bool()? && own.remove(&item) {
-                removed = removed.saturating_add(1);
-            }
-        }
-        ok(removed)
-    }),
-    method("SetEquals", "IEnumerable<T> other", "bool", |v| {
-        ok(library::set_equals(set(v, 0)?, items(v, 1)?)?)
-    })
-    .effect(),
-];
-
 pub(super) fn count(length: usize) -> i32 {
     i32::try_from(length).unwrap_or(i32::MAX)
+}
+
+/// The dictionary that gets the key of argument 1; counts what it costs if that is sorted.
+fn written<'a>(call: &mut Call<'a, '_>) -> Result<&'a Map, Thrown> {
+    let map = map(call.arguments(), 0)?;
+    call.scanned(map.placing(call.argument(1)))?;
+    Ok(map)
 }
 
 pub(super) const MAP: &[Member] = &[
@@ -302,25 +233,32 @@ pub(super) const MAP: &[Member] = &[
     sorted("StringComparer comparer", |v| {
         ok(Map::sorted(ignores_case(v, 0)?, library::order_of(at(v, 0))?))
     }),
-    sorted("Dictionary<K, V> dictionary, StringComparer comparer = null", |v| {
+    sorted_with("Dictionary<K, V> dictionary, StringComparer comparer = null", |call| {
+        let v = call.arguments();
         let sorted = Map::sorted(ignores_case(v, 1)?, library::order_of(at(v, 1))?);
-        ok(library::map_fill(sorted, map(v, 0)?)?)
+        for (key, value) in map(v, 0)?.snapshot() {
+            call.scanned(sorted.placing(&key))?;
+            library::map_add(&sorted, key, value)?;
+        }
+        ok(sorted)
     }),
     property("Count", "int", |v| ok(count(map(v, 0)?.len()))).brief(),
     property("Keys", "ICollection<K>", |v| sequenced(library::map_keys(map(v, 0)?))).effect(),
     property("Values", "ICollection<V>", |v| sequenced(library::map_values(map(v, 0)?))).effect(),
     index("K key", "V", |v| message::entry(map(v, 0)?, at(v, 1))).brief(),
-    set_index("K key, V value", |v| {
-        map(v, 0)?.set(at(v, 1).clone(), at(v, 2).clone())?;
+    set_index_with("K key, V value", |call| {
+        written(call)?.set(call.argument(1).clone(), call.argument(2).clone())?;
         Ok(Value::Null)
     })
     .brief(),
-    method("Add", "K key, V value", "void", |v| {
-        nothing(library::map_add(map(v, 0)?, at(v, 1).clone(), at(v, 2).clone())?)
+    method_with("Add", "K key, V value", "void", |call| {
+        let (key, value) = (call.argument(1).clone(), call.argument(2).clone());
+        nothing(library::map_add(written(call)?, key, value)?)
     })
     .brief(),
-    method("TryAdd", "K key, V value", "bool", |v| {
-        ok(library::map_try_add(map(v, 0)?, at(v, 1).clone(), at(v, 2).clone())?)
+    method_with("TryAdd", "K key, V value", "bool", |call| {
+        let (key, value) = (call.argument(1).clone(), call.argument(2).clone());
+        ok(library::map_try_add(written(call)?, key, value)?)
     })
     .brief(),
     method("ContainsKey", "K key", "bool", |v| ok(library::map_contains(map(v, 0)?, at(v, 1))?))

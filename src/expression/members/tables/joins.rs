@@ -6,6 +6,7 @@ use super::collection::{sequenced, source};
 use crate::expression::library::sequence::{self, elements, group, numbers, order};
 use crate::expression::library::text::compare::Comparison;
 use crate::expression::value::collection::List;
+use crate::expression::value::collection::keyed::compared;
 use crate::expression::value::thrown::Thrown;
 use crate::expression::value::{Value, bounded_items};
 
@@ -27,8 +28,20 @@ macro_rules! compared {
 type Ordering = fn(&Value, &mut sequence::Lambda<'_>, order::By) -> Result<List, Thrown>;
 
 fn ordered(call: &mut Call<'_, '_>, from: Ordering, by: order::By) -> Outcome {
-    let source = call.argument(0).clone();
-    ok(from(&source, &mut |with| call.invoke(1, with), by)?)
+    let count = source(call)?.len();
+    ok(from(call.argument(0), &mut sort_key(call, count), by)?)
+}
+
+/// What finds the key of an item that is sorted among `count`; it counts what is compared.
+pub(super) fn sort_key<'c>(
+    call: &'c mut Call<'_, '_>,
+    count: usize,
+) -> impl FnMut(&[Value]) -> Outcome + 'c {
+    move |with| {
+        let key = call.invoke(1, with)?;
+        call.scanned(compared(&key, count))?;
+        Ok(key)
+    }
 }
 
 fn comparer(call: &Call<'_, '_>, index: usize) -> Result<Option<Comparison>, Thrown> {

@@ -1,12 +1,11 @@
 //! LINQ. It computes at once what .NET computes when it is enumerated.
 
-use std::sync::Arc;
-
 use super::super::arguments::{
     Outcome, at, ignores_case, int, items, list, method, method_with, ok, static_method,
 };
 use super::super::{Call, Member};
 use super::collection::{sequenced, source};
+use super::joins::sort_key;
 use crate::expression::eval::default_of;
 use crate::expression::library::sequence::{self, elements, group, numbers, order};
 use crate::expression::types::is_instance;
@@ -228,18 +227,22 @@ pub(super) const LINQ: &[Member] = &[
         sequenced(kept)
     }),
     method_with("OrderBy<R>", "Func<T, R> keySelector", "IEnumerable<T>", |call| {
-        ok(order::order_by(source(call)?, &mut |with| call.invoke(1, with), false)?)
+        let items = source(call)?;
+        let count = items.len();
+        ok(order::order_by(items, &mut sort_key(call, count), false)?)
     }),
     method_with("OrderByDescending<R>", "Func<T, R> keySelector", "IEnumerable<T>", |call| {
-        ok(order::order_by(source(call)?, &mut |with| call.invoke(1, with), true)?)
+        let items = source(call)?;
+        let count = items.len();
+        ok(order::order_by(items, &mut sort_key(call, count), true)?)
     }),
     method_with("ThenBy<R>", "Func<T, R> keySelector", "IEnumerable<T>", |call| {
-        let list = Arc::clone(list(call.arguments(), 0)?);
-        ok(order::then_by(&list, &mut |with| call.invoke(1, with), false)?)
+        let list = list(call.arguments(), 0)?;
+        ok(order::then_by(list, &mut sort_key(call, list.len()), false)?)
     }),
     method_with("ThenByDescending<R>", "Func<T, R> keySelector", "IEnumerable<T>", |call| {
-        let list = Arc::clone(list(call.arguments(), 0)?);
-        ok(order::then_by(&list, &mut |with| call.invoke(1, with), true)?)
+        let list = list(call.arguments(), 0)?;
+        ok(order::then_by(list, &mut sort_key(call, list.len()), true)?)
     }),
     method("Sum", "", "T", |v| numbers::sum(&items(v, 0)?)).effect(),
     method_with("Sum<R>", "Func<T, R> selector", "R", |call| {

@@ -7,6 +7,7 @@ use super::super::arguments::{
 };
 use super::super::{Call, Member};
 use super::collection::{count, length, nothing};
+use super::set::add;
 use crate::expression::eval::default_of;
 use crate::expression::library::{collections as library, operators};
 use crate::expression::value::Value;
@@ -68,11 +69,10 @@ pub(super) const COLLECTION: &[Member] = &[
         ok(items(v, 0)?.iter().any(|item| operators::equals(item, at(v, 1))))
     })
     .effect(),
-    method("Add", "T item", "void", |v| match at(v, 0) {
-        Value::Set(set) => set.add(at(v, 1).clone()).map(|_| Value::Null),
-        _ => nothing(library::add(list(v, 0)?, at(v, 1).clone())?),
-    })
-    .effect(),
+    method_with("Add", "T item", "void", |call| match call.argument(0) {
+        Value::Set(set) => add(call, set, call.argument(1).clone()).map(|_| Value::Null),
+        _ => nothing(library::add(list(call.arguments(), 0)?, call.argument(1).clone())?),
+    }),
     method("Remove", "T item", "bool", |v| match at(v, 0) {
         Value::Set(set) => ok(set.remove(at(v, 1))),
         _ => ok(library::remove(list(v, 0)?, at(v, 1))?),
