@@ -173,7 +173,7 @@ fn a_body_that_cannot_be_read_is_not_tried_again() {
         site.set("limits-buffered-body-bytes", "1024");
         site.open_api("echo", &backend.url(), Policies { backend: retry, ..Policies::default() });
     });
-    let answer = gateway.ask(&Request::post("/echo/a", &"x".repeat(1025)));
+    let answer = gateway.ask(&Request::post("/echo/a", "x".repeat(1025)));
     assert_eq!((answer.status, backend.count()), (413, 0), "{}", answer.text());
 }
 
