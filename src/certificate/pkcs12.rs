@@ -51,18 +51,20 @@ fn iterations(bytes: &[u8], depth: usize) -> Option<u64> {
     }
     let mut all = 0_u64;
     let mut reader = Reader::new(bytes);
-    let mut is_after_salt = false;
+    let mut before = None;
     for value in reader.by_ref() {
-        if is_after_salt && value.tag == INTEGER {
+        if before == Some(OCTETS) && value.tag == INTEGER {
             all = all.saturating_add(number(value.content));
         }
-        is_after_salt = value.tag == OCTETS;
+        // After an algorithm stands what it made, a ciphertext or a digest: bytes of any kind.
+        let is_made = before.replace(value.tag) == Some(SEQUENCE);
         let is_constructed = value.tag & 0x20 != 0;
         // Octets in pieces: nobody writes them, and what they hold cannot be seen.
         if value.tag == OCTETS | 0x20 {
             return None;
         }
-        let is_wrapped = value.tag == OCTETS && value.content.first() == Some(&SEQUENCE);
+        let is_wrapped =
+            value.tag == OCTETS && !is_made && value.content.first() == Some(&SEQUENCE);
         if is_constructed {
             all = all.saturating_add(iterations(value.content, depth.saturating_add(1))?);
         } else if is_wrapped {
@@ -100,6 +102,14 @@ mod tests {
         let hidden = [&[0x04, 100, 0x30, 0x80][..], &[0; 98]].concat();
         assert_eq!(iterations(&hidden, 0), None);
         assert_eq!(iterations(&[0x24, 2, 0x04, 0], 0), None);
+    }
+
+    #[test]
+    fn a_ciphertext_may_begin_like_anything() {
+        let looks_wrapped = [&[OCTETS, 100, SEQUENCE, 0x80][..], &[0xff; 98]].concat();
+        assert_eq!(iterations(&looks_wrapped, 0), None);
+        let algorithm = [SEQUENCE, 0];
+        assert_eq!(iterations(&[&algorithm[..], &looks_wrapped].concat(), 0), Some(0));
     }
 
     #[test]
