@@ -57,7 +57,7 @@ fn asked(key: &PKey<Private>) -> Asked {
     let public = Key::rsa(&rsa.n().to_vec(), &rsa.e().to_vec()).expect("a public key").named("a");
     Asked {
         token: Secret::new(format!("{text}.{}", encode(&signature))),
-        own: Arc::new(Own::new(vec![public])),
+        own: Arc::new(Own::new(vec![public], Vec::new())),
         documents: Arc::from([]),
         takes_unsigned: false,
     }
