@@ -137,6 +137,34 @@ impl fmt::Display for Scope {
 }
 
 impl Failure {
+    /// The reason of what cannot be reached.
+    pub const UNREACHED: &'static str = "BackendConnectionFailure";
+    /// The reason of what did not answer in time.
+    pub const LATE: &'static str = "Timeout";
+    /// The reason where a status of the backend counts as a failure. Its response stays: on-error
+    /// sees it, and the client gets it if on-error makes no other.
+    pub const STATUS: &'static str = "BackendErrorStatus";
+
+    /// The backend cannot be reached, or broke off.
+    pub fn unreached(message: impl Into<String>) -> Self {
+        Self {
+            source: Some("forward-request"),
+            reason: Self::UNREACHED,
+            message: message.into(),
+            problem: Problem::failed("backend_connection_failed"),
+        }
+    }
+
+    /// The backend did not answer in time.
+    pub fn late(message: impl Into<String>) -> Self {
+        Self {
+            source: Some("forward-request"),
+            reason: Self::LATE,
+            message: message.into(),
+            problem: Problem::failed("backend_timeout"),
+        }
+    }
+
     /// An expression threw: 500.
     pub fn expression(message: String) -> Self {
         Self {

@@ -29,13 +29,17 @@ pub fn titled(name: &HeaderName) -> String {
     if name == ETAG {
         return "ETag".to_owned();
     }
+    capitalized(name).map(char::from).collect()
+}
+
+/// The letters of a name, each of its words with a capital first.
+pub fn capitalized(name: &HeaderName) -> impl Iterator<Item = u8> {
     let mut starts = true;
-    let letters = name.as_str().chars().map(|letter| {
+    name.as_str().bytes().map(move |letter| {
         let written = if starts { letter.to_ascii_uppercase() } else { letter };
-        starts = letter == '-';
+        starts = letter == b'-';
         written
-    });
-    letters.collect()
+    })
 }
 
 /// The fields that a `Connection` field names (RFC 9110 §7.6.1).

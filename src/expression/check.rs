@@ -109,16 +109,21 @@ struct Checker {
     assigned: Vec<bool>,
     functions: Vec<Option<Function>>,
     frames: Vec<Frame>,
-    loops: usize,
-    switches: usize,
-    /// The `goto`s of the switches around, innermost last.
-    jumps: Vec<Jumps>,
-    catches: usize,
+    around: Around,
     /// Whether this is in `checked` or `unchecked`.
     overflow: Overflow,
     reads: Reads,
     /// Whether a token is asked where it is.
     places: bool,
+}
+
+/// What a statement can leave or go on with. Within a function nothing of its outside counts.
+#[derive(Debug, Default)]
+struct Around {
+    loops: usize,
+    /// The `goto`s of each switch, innermost last.
+    jumps: Vec<Jumps>,
+    catches: usize,
 }
 
 /// The `goto`s of a switch, each with the case that it goes to; none is `default`.

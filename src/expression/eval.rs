@@ -28,8 +28,8 @@ use super::value::collection::{List, Record};
 use super::value::placed::Placed;
 use super::value::thrown::Thrown;
 
-/// The most steps of one evaluation. A step is a node, or 256 bytes of text that a member
-/// was given.
+/// The most steps of one evaluation. A step is a node, or [`cost::STEP_BYTES`] of text
+/// that a member was given.
 pub const STEPS_MAX: u64 = 1_000_000;
 /// The most bytes that one evaluation may make, whether it keeps them or not.
 pub const BYTES_MAX: u64 = 64 << 20;

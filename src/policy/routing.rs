@@ -293,7 +293,7 @@ impl Forward {
         if exchange.request.base.is_nowhere() {
             return Err(Failure {
                 source: None,
-                reason: "BackendConnectionFailure",
+                reason: Failure::UNREACHED,
                 message: NO_BACKEND.to_owned(),
                 problem: Problem::failed("no_backend"),
             });

@@ -21,7 +21,6 @@ use crate::caller::peer::{PeerError, peer as peer_at, sentence};
 use crate::caller::tunnel::ProxyError;
 use crate::exchange::message::{Body, nominated};
 use crate::policy::Failure;
-use crate::problem::Problem;
 use crate::proxy::reply::{self, is_hop_by_hop, may_have_body};
 use crate::proxy::{Gateway, Run, strict};
 
@@ -143,28 +142,10 @@ pub fn failure(error: &Error) -> Failure {
         return Failure { source: None, reason: "BodyUnreadable", message, problem };
     }
     if matches!(error.etype(), ErrorType::ReadTimedout) {
-        return late("the backend did not answer in time");
+        return Failure::late("the backend did not answer in time");
     }
     match ProxyError::within(error) {
-        Some(refused) => connection_failure(&refused.to_string()),
-        None => connection_failure(sentence(error.etype())),
-    }
-}
-
-fn late(message: &str) -> Failure {
-    Failure {
-        source: Some("forward-request"),
-        reason: "Timeout",
-        message: message.to_owned(),
-        problem: Problem::failed("backend_timeout"),
-    }
-}
-
-fn connection_failure(message: &str) -> Failure {
-    Failure {
-        source: Some("forward-request"),
-        reason: "BackendConnectionFailure",
-        message: message.to_owned(),
-        problem: Problem::failed("backend_connection_failed"),
+        Some(refused) => Failure::unreached(refused.to_string()),
+        None => Failure::unreached(sentence(error.etype())),
     }
 }

@@ -234,18 +234,18 @@ fn end_to_end(headers: &HeaderMap) -> HeaderMap {
 fn told(error: &CallError) -> Failure {
     let message = error.to_string().replacen("the backend", "the service", 1);
     if matches!(error, CallError::Late(_)) {
-        return failed("Timeout", message, "called_timeout");
+        return failed(Failure::LATE, message, "called_timeout");
     }
     unconnected(&message)
 }
 
 fn late(wait: Duration) -> Failure {
     let message = format!("the service did not answer within {wait:?}");
-    failed("Timeout", message, "called_timeout")
+    failed(Failure::LATE, message, "called_timeout")
 }
 
 fn unconnected(message: &str) -> Failure {
-    failed("BackendConnectionFailure", message.to_owned(), "called_connection_failed")
+    failed(Failure::UNREACHED, message.to_owned(), "called_connection_failed")
 }
 
 #[cfg(test)]

@@ -29,10 +29,7 @@ impl Checker {
         }
         let index = self.reserve();
         let start = self.slots.len();
-        // Within a lambda there is no loop of its body's to break out of.
-        let (loops, switches) = (self.loops, self.switches);
-        let (catches, jumps) = (std::mem::take(&mut self.catches), std::mem::take(&mut self.jumps));
-        (self.loops, self.switches) = (0, 0);
+        let around = std::mem::take(&mut self.around);
         let (types, slots, body, found) = self.scoped(|checker| {
             let mut types = Vec::new();
             let mut slots = Vec::new();
@@ -48,8 +45,7 @@ impl Checker {
             let (body, found) = checker.lambda_body(body, wanted, span);
             (types, slots, body, found)
         });
-        (self.loops, self.switches, self.catches) = (loops, switches, catches);
-        self.jumps = jumps;
+        self.around = around;
         self.define(index, Function { parameters: slots, frame: start..self.slots.len(), body });
         let ty = Type::Function(types.into(), Arc::new(found));
         Typed::new(NodeKind::Lambda(index), ty, span)
@@ -136,9 +132,7 @@ impl Checker {
             return;
         };
         let start = self.slots.len();
-        let (loops, switches) = (self.loops, self.switches);
-        let (catches, jumps) = (std::mem::take(&mut self.catches), std::mem::take(&mut self.jumps));
-        (self.loops, self.switches) = (0, 0);
+        let around = std::mem::take(&mut self.around);
         let (slots, body) = self.scoped(|checker| {
             let mut slots = Vec::new();
             for (parameter, (_, ty, _)) in function.parameters.iter().zip(&signature.parameters) {
@@ -146,8 +140,7 @@ impl Checker {
             }
             (slots, checker.function_body(function, &signature.result))
         });
-        (self.loops, self.switches, self.catches) = (loops, switches, catches);
-        self.jumps = jumps;
+        self.around = around;
         self.define(index, Function { parameters: slots, frame: start..self.slots.len(), body });
     }
 

@@ -109,9 +109,9 @@ impl Checker {
         let name = catch.name.as_ref();
         let slot = name.map(|name| self.variable(name, Type::Exception(of), true));
         let guard = catch.guard.as_ref().map(|guard| self.condition(guard));
-        self.catches = self.catches.saturating_add(1);
+        self.around.catches = self.around.catches.saturating_add(1);
         let body = self.block(&catch.body);
-        self.catches = self.catches.saturating_sub(1);
+        self.around.catches = self.around.catches.saturating_sub(1);
         (node::Catch { of, slot, guard, body }, span)
     }
 }

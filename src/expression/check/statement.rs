@@ -100,7 +100,7 @@ impl Checker {
             StatementKind::Return(value) => self.return_value(value.as_ref(), &statement.span),
             StatementKind::Throw(Some(value)) => Statement::Throw(self.exception(value)),
             StatementKind::Throw(None) => {
-                if self.catches == 0 {
+                if self.around.catches == 0 {
                     let message = "`throw;` is only for the inside of a `catch`";
                     self.wrong(&statement.span, message, None);
                 }
@@ -133,12 +133,12 @@ impl Checker {
 
     fn jump(&mut self, is_break: bool, span: &Span) -> Statement {
         if is_break {
-            if self.loops == 0 && self.switches == 0 {
+            if self.around.loops == 0 && self.around.jumps.is_empty() {
                 self.wrong(span, "`break` is only for the inside of a loop or a switch", None);
             }
             return Statement::Break;
         }
-        if self.loops == 0 {
+        if self.around.loops == 0 {
             self.wrong(span, "`continue` is only for the inside of a loop", None);
         }
         Statement::Continue
@@ -146,9 +146,9 @@ impl Checker {
 
     /// The body of a loop.
     fn body(&mut self, body: &written::Statement) -> Box<Statement> {
-        self.loops = self.loops.saturating_add(1);
+        self.around.loops = self.around.loops.saturating_add(1);
         let body = Box::new(self.inner(body));
-        self.loops = self.loops.saturating_sub(1);
+        self.around.loops = self.around.loops.saturating_sub(1);
         body
     }
 

@@ -14,8 +14,7 @@ impl Checker {
         let value = self.value(value);
         let ty = value.ty.clone();
         let value = self.converted(value, &Type::Object);
-        self.switches = self.switches.saturating_add(1);
-        self.jumps.push(Jumps { ty: ty.clone(), cases: Vec::new() });
+        self.around.jumps.push(Jumps { ty: ty.clone(), cases: Vec::new() });
         let mut seen = Seen::default();
         let sections: Vec<Section> = sections
             .iter()
@@ -43,26 +42,25 @@ impl Checker {
                 checked
             })
             .collect();
-        self.switches = self.switches.saturating_sub(1);
         let targets = self.targets(&sections);
         Statement::Switch(value, sections, targets)
     }
 
     /// `goto case …;` or `goto default;`: where it goes is known when all sections are.
     pub(super) fn goto(&mut self, case: Option<&Pattern>, span: &Span) -> Statement {
-        let Some(ty) = self.jumps.last().map(|jumps| jumps.ty.clone()) else {
+        let Some(ty) = self.around.jumps.last().map(|jumps| jumps.ty.clone()) else {
             self.wrong(span, "`goto` is only for the inside of a switch", None);
             return Statement::Break;
         };
         let case = case.map(|case| self.test(case, &ty));
-        let Some(jumps) = self.jumps.last_mut() else { return Statement::Break };
+        let Some(jumps) = self.around.jumps.last_mut() else { return Statement::Break };
         jumps.cases.push((case, span.clone()));
         Statement::Goto(jumps.cases.len().saturating_sub(1))
     }
 
     /// The sections that the `goto`s of the innermost switch go to, which ends here.
     fn targets(&mut self, sections: &[Section]) -> Vec<usize> {
-        let cases = self.jumps.pop().map(|jumps| jumps.cases).unwrap_or_default();
+        let cases = self.around.jumps.pop().map(|jumps| jumps.cases).unwrap_or_default();
         let mut targets = Vec::with_capacity(cases.len());
         for (case, span) in cases {
             let has =

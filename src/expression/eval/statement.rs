@@ -17,7 +17,8 @@ fn changeable(sequence: &Value) -> Option<usize> {
 }
 
 impl<'s> Machine<'s> {
-    /// What a body of `statements` returns; null where it ends without.
+    /// What a body of `statements` returns; null where it ends without. Its own `return`, which
+    /// most bodies end with, takes no way through [`Flow`].
     pub(super) fn returned(&mut self, statements: &'s [Statement]) -> Result<Value, Thrown> {
         for statement in statements {
             if let Statement::Return(Some(node)) = statement {

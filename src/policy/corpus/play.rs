@@ -16,7 +16,6 @@ use crate::policy::identity::asked::{Answer as Obtained, Token, Ungot};
 use crate::policy::machine::Machine;
 use crate::policy::testing::words::{body, fields, written};
 use crate::policy::testing::{Outcome, Request, Run};
-use crate::problem::Problem;
 use crate::secret::Secret;
 
 use super::case::{Block, Case};
@@ -223,18 +222,10 @@ fn other_side(run: &Run, block: &Block) -> Result<(), String> {
     let is_backend = who == "backend";
     let source = is_backend.then_some("forward-request");
     let failure = match does {
-        "fails" => Failure {
-            source,
-            reason: "BackendConnectionFailure",
-            message: "the connection was refused".to_owned(),
-            problem: Problem::failed("backend_connection_failed"),
-        },
-        "is late" => Failure {
-            source,
-            reason: "Timeout",
-            message: format!("the {who} did not answer in time"),
-            problem: Problem::failed("backend_timeout"),
-        },
+        "fails" => Failure { source, ..Failure::unreached("the connection was refused") },
+        "is late" => {
+            Failure { source, ..Failure::late(format!("the {who} did not answer in time")) }
+        }
         _ => {
             let status = does
                 .strip_prefix("answers ")

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::retry::BACKEND_ERROR_STATUS;
 use super::{Effect, Machine, Ran};
 use crate::exchange::{Exchange, LastError};
 use crate::policy::program::{Action, Program};
@@ -50,7 +49,7 @@ impl Machine {
 
     /// Makes `failure` the last error, and the answer that comes of it the response.
     pub(super) fn blame(&self, failure: &Failure, exchange: &mut Exchange) {
-        if failure.reason == BACKEND_ERROR_STATUS {
+        if failure.reason == Failure::STATUS {
             exchange.refusal = Some(failure.problem.reason);
         } else {
             exchange.answer(&failure.problem);

@@ -6,13 +6,9 @@ use crate::policy::Failure;
 use crate::policy::flow::Retry;
 use crate::policy::program::Action;
 
-/// `context.LastError.Reason` where a status of the backend counts as a failure. Its response
-/// stays: on-error sees it, and the client gets it if on-error makes no other.
-pub(super) const BACKEND_ERROR_STATUS: &str = "BackendErrorStatus";
-
 /// Reasons of failures that are the backend's. All others would come again (an expression that
 /// fails), or must not be hidden by another try (a body of the client that breaks off).
-const RETRIED: [&str; 3] = [BACKEND_ERROR_STATUS, "BackendConnectionFailure", "Timeout"];
+const RETRIED: [&str; 3] = [Failure::UNREACHED, Failure::LATE, Failure::STATUS];
 
 /// One `retry` that the run is inside of.
 #[derive(Debug)]

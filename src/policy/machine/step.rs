@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::retry::BACKEND_ERROR_STATUS;
 use super::{Effect, Event, Flow, Machine, Position};
 use crate::exchange::message::{Body, Response};
 use crate::exchange::{CacheOutcome, Exchange};
@@ -175,7 +174,7 @@ impl Machine {
             Some(Action::Forward(forward)) if forward.fail_on_error_status && is_error => {
                 Err(Failure {
                     source: None,
-                    reason: BACKEND_ERROR_STATUS,
+                    reason: Failure::STATUS,
                     message: format!("the backend answered {}", status.as_u16()),
                     problem: Problem::failed("backend_error_status"),
                 })

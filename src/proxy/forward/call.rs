@@ -13,7 +13,7 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use super::head::{self, Framing};
-use super::{BODY_SILENCE_MAX, connection_failure, failure, is_short, late, sought, switches};
+use super::{BODY_SILENCE_MAX, failure, is_short, sought, switches};
 use crate::backend::BaseUrl;
 use crate::caller::destination::Destination;
 use crate::caller::{Call, CallError, Sending, may_repeat};
@@ -88,7 +88,7 @@ async fn attempt(
     let switches = switches(run, session);
     let there = match sought(run, switches).find(&gateway.resolver, run.exchange.now).await {
         Ok(there) => there,
-        Err(unresolved) => return Err(failed(connection_failure(&unresolved.to_string()))),
+        Err(unresolved) => return Err(failed(Failure::unreached(unresolved.to_string()))),
     };
     let body = match &run.exchange.request.body {
         Body::Waiting => {
@@ -313,9 +313,9 @@ fn told(run: &mut Run, error: &CallError) -> Stopped {
     let base = &run.exchange.request.base;
     run.transport = Some(format!("{base}{}: {told}", way.unwrap_or_default()));
     failed(if matches!(error, CallError::Late(_)) {
-        late(&error.to_string())
+        Failure::late(error.to_string())
     } else {
-        connection_failure(&error.to_string())
+        Failure::unreached(error.to_string())
     })
 }
 

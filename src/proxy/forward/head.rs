@@ -16,7 +16,7 @@ use pingora::proxy::Session;
 use crate::backend::BaseUrl;
 use crate::caller::CallError;
 use crate::exchange::Exchange;
-use crate::exchange::message::{SPOOFABLE, nominated};
+use crate::exchange::message::{SPOOFABLE, capitalized, nominated};
 use crate::proxy::reply::is_hop_by_hop;
 use crate::proxy::{Gateway, Run};
 
@@ -307,12 +307,7 @@ fn put(head: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 }
 
 fn put_titled(head: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
-    let mut starts = true;
-    head.extend(name.as_str().bytes().map(|letter| {
-        let written = if starts { letter.to_ascii_uppercase() } else { letter };
-        starts = letter == b'-';
-        written
-    }));
+    head.extend(capitalized(name));
     put(head, b"", value);
 }
 
