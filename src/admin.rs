@@ -40,6 +40,7 @@ use crate::proxy::state::State;
 use crate::snapshot::Live;
 use crate::telemetry;
 use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::otlp::outbox::Outboxes;
 use crate::time::{Clock, SystemClock, Timestamp, date};
 
 /// What the admin listener shows.
@@ -63,6 +64,8 @@ pub struct Admin {
     pub events: Arc<Events>,
     /// The tokens that say who the gateway is.
     pub identities: Arc<Identities>,
+    /// What is recorded for a collector.
+    pub outboxes: Outboxes,
     /// What runs.
     pub live: Arc<Live>,
     /// What time it is.
@@ -195,6 +198,7 @@ impl Admin {
             calls: &self.state.calls,
             samples: &self.state.samples,
             events: &events,
+            outboxes: &self.outboxes,
         };
         metrics::page(&self.counters, link.as_ref(), cluster, &parts, now)
     }

@@ -14,6 +14,7 @@ use crate::certificate::Certificate;
 use crate::exchange::final_fields::FinalFields;
 use crate::exchange::message::{Body, Headers, Original, Request};
 use crate::exchange::pending::Pending;
+use crate::exchange::trail::Trail;
 use crate::exchange::{CacheOutcome, Exchange, Variables};
 use crate::fault::Place;
 use crate::policy::Failure;
@@ -188,6 +189,7 @@ fn begin(snapshot: &Snapshot, nowhere: &Arc<BaseUrl>, called: &Called<'_>) -> Ex
         is_forwarded: false,
         proxy: None,
         is_target_secret: false,
+        trail: Trail::default(),
         traces: Vec::new(),
         cache: CacheOutcome::None,
         refusal: None,

@@ -5,6 +5,7 @@
 
 mod certificate;
 mod cluster;
+mod configuring;
 pub mod control;
 mod drain;
 mod fetching;
@@ -14,13 +15,14 @@ mod remote;
 mod serve;
 mod shared;
 mod shelf;
+mod telemetry;
 mod trust;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 
 use pingora::connectors::ConnectorOptions;
@@ -34,13 +36,9 @@ use crate::cache::memory::{Cache, ITEM_BYTES_MAX};
 use crate::caller::Caller;
 use crate::caller::resolve::Resolver;
 use crate::caller::roots::{self, Roots};
-use crate::configuration::compile::{Making, nowhere};
-use crate::configuration::credential::Holder;
-use crate::configuration::keeping::{Keeping, KeySource};
-use crate::configuration::last_good::{KeyFile, soak};
-use crate::configuration::refresh::{Origin, Refresh, Refusal};
-use crate::configuration::source::{Environment, Folder};
-use crate::configuration::switch::SwitchFile;
+use crate::configuration::compile::nowhere;
+use crate::configuration::refresh::Refusal;
+use crate::configuration::source::Environment;
 use crate::counters::Home;
 use crate::counters::shared::{Shared, Upkeep};
 use crate::proxy::admit::Bounds;
@@ -49,10 +47,11 @@ use crate::proxy::listener::{BindError, Bound, Listener, Plan, Terms, TlsError};
 use crate::proxy::state::State;
 use crate::proxy::strict::HeadBounds;
 use crate::proxy::{Gateway, record};
-use crate::settings::{AccessLog as AccessSetting, LastGood, LogFormat, Settings};
+use crate::settings::{AccessLog as AccessSetting, LogFormat, Settings};
 use crate::snapshot::Live;
 use crate::telemetry::access_log::{AccessLog, Which};
 use crate::telemetry::events::Format;
+use crate::telemetry::otlp::outbox::Outboxes;
 use crate::time::{Clock, SystemClock};
 
 /// A gateway that listens: whoever connects waits until it [runs](Self::run).
@@ -106,6 +105,9 @@ pub enum StartError {
     /// The control plane cannot be used as it is named, or cannot serve; the sentence says why.
     #[error("{0}")]
     Control(String),
+    /// What a collector of telemetry is to get cannot be sent as the settings say.
+    #[error("telemetry cannot be sent: {0}")]
+    Telemetry(String),
     /// No thread, no random numbers, no signals.
     #[error("the system refuses what the gateway needs: {0}")]
     System(#[from] io::Error),
@@ -117,42 +119,42 @@ const IDLE_BACKEND_CONNECTIONS_MAX: usize = 1024;
 const TRIES_MAX: usize = 2;
 
 impl App {
-    /// Joins the parts, loads the configuration, listens. Starts no thread.
-    pub fn start(settings: &Settings, environment: Environment) -> Result<Self, StartError> {
+    /// Joins the parts, loads the configuration, listens. Starts no thread. What is recorded for a
+    /// collector goes to `outboxes`.
+    pub fn start(
+        settings: &Settings,
+        environment: Environment,
+        outboxes: &Outboxes,
+    ) -> Result<Self, StartError> {
         let clock = Arc::new(SystemClock::start());
         let started = clock.now();
         let roots = Arc::new(fetching::roots(&environment));
         let token = remote::token(settings, &roots, &clock)?;
-        let mut refresh = configuration(settings, &environment, &clock, token.as_ref(), &roots)?;
+        let mut refresh =
+            configuring::refresh(settings, &environment, &clock, token.as_ref(), &roots)?;
         let (first, seen) = refresh.first();
         let first = first.map_err(|refusal| StartError::Configuration(Box::new(refusal)))?;
         let (apis, live) = (first.apis.len(), Arc::new(Live::new(first)));
         let state = Arc::new(State::new([random_number()?, random_number()?]));
-        let log = Arc::new(AccessLog::new(which(settings), format(settings)));
         let (counters, upkeep) = home(settings, &clock)?;
 
         let threads = threads(settings);
         let conf = Arc::new(server_conf(threads));
-        let caller = Arc::new(caller(&conf, Arc::clone(&roots)));
-        let gateway = Gateway {
-            live: Arc::clone(&live),
-            clock: Arc::clone(&clock),
-            counters: Arc::clone(&counters),
-            responses: Arc::new(Cache::new(cache_bytes(settings), ITEM_BYTES_MAX)),
-            values: Arc::new(Cache::new(cache_bytes(settings), ITEM_BYTES_MAX)),
-            flights: Arc::default(),
-            caller: Arc::clone(&caller),
-            nowhere: Arc::new(nowhere()),
-            resolver: Arc::new(Resolver::default()),
-            roots,
-            bounds: bounds(settings),
-            trust: trust::of(&settings.forwarded),
-            issuers: Arc::default(),
-            events: Arc::default(),
-            identities: Arc::default(),
-            log: Arc::clone(&log),
-            state: Arc::clone(&state),
+        let options = ConnectorOptions::from_server_conf(&conf);
+        let instance = Arc::clone(&live.take().deployment.instance_id);
+        let means = telemetry::Means {
+            options: &options,
+            roots: &roots,
+            clock: &clock,
+            instance: &instance,
         };
+        let recorded = telemetry::of(settings, outboxes, &means)?;
+        let log = Arc::new(AccessLog::new(which(settings), format(settings)));
+        let caller =
+            Arc::new(Caller::new(options, Arc::clone(&roots), IDLE_BACKEND_CONNECTIONS_MAX));
+        let joined = Joined { live, clock, counters, caller, roots, log, state };
+        let gateway = joined.gateway(settings, &recorded);
+        let Joined { live, clock, counters, caller, log, state, .. } = joined;
         let keys = fetching::keys(&gateway, settings, &environment)?;
         let posting = Posting::of(&gateway);
         let shown = operators::shown(&gateway, &refresh.status, started);
@@ -176,6 +178,7 @@ impl App {
             cluster,
             remote,
             log,
+            lanes: recorded.into_lanes(),
         };
         let serving = Serving {
             threads,
@@ -198,6 +201,45 @@ impl App {
     }
 }
 
+/// What the gateway and others share.
+struct Joined {
+    live: Arc<Live>,
+    clock: Arc<SystemClock>,
+    counters: Arc<Home>,
+    caller: Arc<Caller>,
+    roots: Arc<Roots>,
+    log: Arc<AccessLog>,
+    state: Arc<State>,
+}
+
+impl Joined {
+    /// The data plane over it.
+    fn gateway(&self, settings: &Settings, recorded: &telemetry::Telemetry) -> Gateway {
+        Gateway {
+            live: Arc::clone(&self.live),
+            clock: Arc::clone(&self.clock),
+            counters: Arc::clone(&self.counters),
+            responses: Arc::new(Cache::new(cache_bytes(settings), ITEM_BYTES_MAX)),
+            values: Arc::new(Cache::new(cache_bytes(settings), ITEM_BYTES_MAX)),
+            flights: Arc::default(),
+            caller: Arc::clone(&self.caller),
+            nowhere: Arc::new(nowhere()),
+            resolver: Arc::new(Resolver::default()),
+            roots: Arc::clone(&self.roots),
+            bounds: bounds(settings),
+            trust: trust::of(&settings.forwarded),
+            issuers: Arc::default(),
+            events: Arc::default(),
+            identities: Arc::default(),
+            log: Arc::clone(&self.log),
+            spans: recorded.spans.clone(),
+            outboxes: recorded.outboxes.clone(),
+            logs: recorded.logs.clone(),
+            state: Arc::clone(&self.state),
+        }
+    }
+}
+
 /// Where limits are counted, and what keeps that going.
 fn home(
     settings: &Settings,
@@ -208,75 +250,6 @@ fn home(
     let shared = Shared::new(&plan, steady);
     let (shared, upkeep) = shared.map_err(|unusable| StartError::Redis(unusable.to_string()))?;
     Ok((Arc::new(Home::Shared(shared)), Some(upkeep)))
-}
-
-/// Who makes configurations run.
-fn configuration(
-    settings: &Settings,
-    environment: &Environment,
-    clock: &Arc<SystemClock>,
-    token: Option<&Arc<Mutex<Holder>>>,
-    roots: &Arc<Roots>,
-) -> Result<Refresh, StartError> {
-    let instance = Arc::from(format!("{:016x}", random_number()?));
-    let (secret, switch) = (random()?, Arc::default());
-    let is_shared = cluster::is_wanted(settings);
-    let folder = Folder::at(&settings.configuration.folder);
-    let owner = if is_shared {
-        format!("cluster {}", settings.etcd.prefix)
-    } else if settings.control.endpoint.is_some() {
-        format!("gateway {}", remote::name(settings, token))
-    } else {
-        format!("folder {}", folder.path().display())
-    };
-    let origin = if is_shared || settings.control.endpoint.is_some() {
-        Origin::Offers
-    } else {
-        let (environment, name) = (environment.clone(), named(settings));
-        Origin::Folder { folder, environment, name }
-    };
-    Ok(Refresh {
-        origin,
-        clock: Arc::clone(clock),
-        making: Making {
-            generation: 0,
-            now: clock.now(),
-            instance,
-            secret,
-            switch,
-            authorities: certificate::vouching(&settings.listen, Arc::clone(roots))?,
-        },
-        status: Arc::default(),
-        ready: None,
-        loader: Arc::default(),
-        keeping: keeping(settings, owner, token),
-        switch: SwitchFile::at(settings.kill_switch.file.clone()),
-        floor: None,
-        runs: None,
-        refused: None,
-    })
-}
-
-/// Which of the gateways that share a folder this is, if it is said.
-fn named(settings: &Settings) -> Option<String> {
-    Some(settings.gateway.name.clone()).filter(|name| !name.is_empty())
-}
-
-/// Keeps the copies of `owner`, if they are to be kept.
-fn keeping(
-    settings: &Settings,
-    owner: String,
-    token: Option<&Arc<Mutex<Holder>>>,
-) -> Option<Keeping> {
-    let LastGood { folder, key_file, soak } = &settings.configuration.last_good;
-    let key = match (key_file, token) {
-        (Some(path), _) => KeySource::File(KeyFile::at(path.clone())),
-        (None, Some(token)) => KeySource::of_token(Arc::clone(token)),
-        (None, None) => return None,
-    };
-    let requests = u64::try_from(soak.requests).unwrap_or(u64::MAX);
-    let terms = soak::Terms { time: soak.time, requests, idle: soak.idle };
-    Some(Keeping::new(folder.clone()?, owner, key, terms))
 }
 
 fn threads(settings: &Settings) -> NonZeroUsize {
@@ -292,10 +265,6 @@ fn server_conf(threads: NonZeroUsize) -> ServerConf {
         upstream_keepalive_pool_size: IDLE_BACKEND_CONNECTIONS_MAX,
         ..ServerConf::default()
     }
-}
-
-fn caller(conf: &ServerConf, roots: Arc<Roots>) -> Caller {
-    Caller::new(ConnectorOptions::from_server_conf(conf), roots, IDLE_BACKEND_CONNECTIONS_MAX)
 }
 
 fn bounds(settings: &Settings) -> Bounds {

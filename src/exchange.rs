@@ -15,6 +15,7 @@ pub mod pending;
 pub mod sample;
 pub mod scope;
 pub mod secrets;
+pub mod trail;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -32,6 +33,7 @@ use crate::exchange::metering::Metering;
 use crate::exchange::pending::Pending;
 use crate::exchange::sample::Sample;
 use crate::exchange::secrets::HIDDEN;
+use crate::exchange::trail::Trail;
 use crate::expression::value::Value;
 use crate::fault::Place;
 use crate::limit::Charge;
@@ -97,6 +99,8 @@ pub struct Exchange {
     pub is_forwarded: bool,
     /// Whether a secret is part of where it is sent to: then nothing may show that.
     pub is_target_secret: bool,
+    /// Where it stands in its trace, and what it asked of others.
+    pub trail: Trail,
     /// What `trace` policies and expressions said, for whoever inspects the request.
     pub traces: Vec<Trace>,
     /// How this exchange met the cache.

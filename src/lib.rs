@@ -27,6 +27,7 @@ pub mod admission;
 pub mod issuer;
 pub mod identity;
 pub mod events;
+pub mod exporter;
 pub mod counters;
 pub mod cache;
 pub mod etcd;
@@ -55,6 +56,7 @@ pub mod expression;
 pub mod schema;
 pub mod token;
 pub mod jwt;
+pub mod correlation;
 
 // Between them: certificates, which several cores hold.
 pub mod certificate;

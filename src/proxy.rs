@@ -46,6 +46,7 @@ use crate::exchange::Exchange;
 use crate::exchange::cached::CachedResponse;
 use crate::exchange::flight::Flights;
 use crate::exchange::message::Response;
+use crate::exchange::trail::Trail;
 use crate::expression::value::Value;
 use crate::identity::Identities;
 use crate::issuer::known::Issuers;
@@ -60,6 +61,9 @@ use crate::proxy::state::State;
 use crate::snapshot::Live;
 use crate::snapshot::tally::Taken;
 use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::otlp::log::Logs;
+use crate::telemetry::otlp::outbox::Outboxes;
+use crate::telemetry::otlp::span::Spans;
 use crate::time::{Clock, SystemClock, Timestamp};
 
 /// The data plane: one value for all requests.
@@ -97,6 +101,12 @@ pub struct Gateway {
     pub identities: Arc<Identities>,
     /// Where records go.
     pub log: Arc<AccessLog>,
+    /// Makes spans of them, if there are traces.
+    pub spans: Option<Arc<Spans>>,
+    /// What is recorded for a collector.
+    pub outboxes: Outboxes,
+    /// Takes them for a collector, if it gets lines of the log.
+    pub logs: Option<Logs>,
     /// Whether the gateway takes requests, and how many are in flight.
     pub state: Arc<State>,
 }
@@ -173,6 +183,7 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         context: &mut Context,
     ) -> pingora::Result<bool> {
+        context.journey.correlation = record::correlate(self, session, &context.journey);
         match admit::admit(self, session, context) {
             Admission::Refuse(problem) => {
                 Box::pin(reply::refuse(session, context, &problem)).await?;
@@ -180,6 +191,7 @@ impl ProxyHttp for Gateway {
             }
             Admission::Run(run, first) => {
                 let run = context.run.insert(run);
+                run.exchange.trail = Trail::of(context.journey.correlation);
                 match drive::begin(self, session, run, first).await {
                     Stop::Forward => return Ok(false),
                     Stop::Deliver => (),
@@ -196,8 +208,11 @@ impl ProxyHttp for Gateway {
         _session: &mut Session,
         context: &mut Context,
     ) -> pingora::Result<Box<HttpPeer>> {
-        match &context.run {
-            Some(run) => Ok(Box::new(forward::peer(self, run).await?)),
+        match &mut context.run {
+            Some(run) => {
+                forward::depart(self, run);
+                Ok(Box::new(forward::peer(self, run).await?))
+            }
             None => Error::e_explain(ErrorType::InternalError, "nothing to forward"),
         }
     }
@@ -255,7 +270,9 @@ impl ProxyHttp for Gateway {
         }
         forward::end_hop(head);
         reply::end_if_expecting(session);
-        run.backend_head = Some((self.clock.now(), head.status));
+        let now = self.clock.now();
+        run.backend_head = Some((now, head.status));
+        run.exchange.trail.arrive(Ok(head.status), now);
         if run.machine.program().is_plain() {
             return Ok(());
         }

@@ -11,6 +11,7 @@ pub mod table;
 pub mod apim;
 mod control;
 mod gather;
+mod telemetry;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -26,6 +27,7 @@ use crate::fault::{Fault, Sources};
 use gather::Gathered;
 
 pub use control::{ClientCredentials, Control, WorkloadToken};
+pub use telemetry::{Otlp, Protocol, Sampler, Telemetry, Traces};
 
 /// The largest settings file, in bytes.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
@@ -55,6 +57,8 @@ pub struct Settings {
     pub log: Log,
     /// How much the cache in memory may hold, in bytes.
     pub cache_bytes_max: u64,
+    /// What a collector of telemetry is told.
+    pub telemetry: Telemetry,
     /// The Redis over which replicas share their limits.
     pub redis: Redis,
     /// The etcd that replicas share.

@@ -1,8 +1,10 @@
 //! What the gateway tells about itself while it runs.
 
+pub mod record;
 pub mod access_log;
 pub mod audit;
 pub mod events;
 pub mod metrics;
 pub mod policy_trace;
 pub mod samples;
+pub mod otlp;

@@ -76,6 +76,11 @@ pub(crate) enum Contestant {
     WeirChain,
     /// Weir with a subscription key, header policies, a choice and a rate limit.
     WeirPolicies,
+    /// Weir with one API and no policies that tells a collector everything: all lines of its log, its
+    /// metrics, and one trace of a hundred.
+    WeirObserved,
+    /// The same with all traces.
+    WeirTraced,
     /// Weir with a limit for each key, in its own memory.
     #[value(skip)]
     WeirLimitMemory,
@@ -89,7 +94,7 @@ pub(crate) enum Contestant {
 
 impl Contestant {
     /// Everybody in the comparison of proxies, in the order of the reports.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::BarePingora,
         Self::Nginx,
         Self::Haproxy,
@@ -97,6 +102,8 @@ impl Contestant {
         Self::WeirPlain,
         Self::WeirChain,
         Self::WeirPolicies,
+        Self::WeirObserved,
+        Self::WeirTraced,
     ];
 
     /// Its name in options and reports.
@@ -109,6 +116,8 @@ impl Contestant {
             Self::WeirPlain => "weir-plain",
             Self::WeirChain => "weir-chain",
             Self::WeirPolicies => "weir-policies",
+            Self::WeirObserved => "weir-observed",
+            Self::WeirTraced => "weir-traced",
             Self::WeirLimitMemory => "weir-limit-memory",
             Self::WeirLimitRedis => "weir-limit-redis",
             Self::NginxRedis => "nginx-redis",
@@ -125,6 +134,8 @@ impl Contestant {
             Self::WeirPlain
             | Self::WeirChain
             | Self::WeirPolicies
+            | Self::WeirObserved
+            | Self::WeirTraced
             | Self::WeirLimitMemory
             | Self::WeirLimitRedis => Program::Weir,
             Self::NginxRedis => Program::NginxLua,
@@ -171,6 +182,10 @@ impl Contestant {
             Self::WeirPolicies => {
                 weir(program, &Site::of("policies"), places, (directory, addresses))?
             }
+            Self::WeirObserved | Self::WeirTraced => {
+                let site = self.site_with_collector(addresses);
+                weir(program, &site, places, (directory, addresses))?
+            }
             Self::WeirLimitMemory | Self::WeirLimitRedis => {
                 let site = self.site_with_keys(addresses);
                 weir(program, &site, places, (directory, addresses))?
@@ -186,6 +201,20 @@ impl Contestant {
 }
 
 impl Contestant {
+    /// Its configuration with a collector: the upstream, which answers that it has taken everything.
+    fn site_with_collector(self, addresses: Addresses) -> Site<'static> {
+        let ratio = if self == Self::WeirTraced { "1" } else { "0.01" };
+        let mut site = Site::of("plain");
+        site.flags = vec![
+            ("--telemetry-otlp-endpoint", format!("http://{}", addresses.upstream)),
+            ("--telemetry-otlp-protocol", "http".to_owned()),
+            ("--telemetry-traces-ratio", ratio.to_owned()),
+            ("--log-access", "all".to_owned()),
+            ("--log-format", "json".to_owned()),
+        ];
+        site
+    }
+
     /// Its configuration with a limit that is never reached.
     fn site_with_keys(self, addresses: Addresses) -> Site<'static> {
         let mut site = Site::of("keys");

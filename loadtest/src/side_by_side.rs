@@ -18,11 +18,13 @@ use crate::wrk::{Keys, Load, Sample, measure};
 const WARM_UP_SECONDS: u32 = 1;
 
 /// The ratios that the product promises: whose requests a second, over whose, at least.
-const PROMISES: [(Contestant, Contestant, f64); 4] = [
+const PROMISES: [(Contestant, Contestant, f64); 6] = [
     (Contestant::WeirPlain, Contestant::BarePingora, 1.1),
     (Contestant::WeirPlain, Contestant::Envoy, 1.5),
     (Contestant::WeirChain, Contestant::WeirPlain, 0.95),
     (Contestant::WeirPolicies, Contestant::WeirPlain, 0.85),
+    (Contestant::WeirObserved, Contestant::WeirPlain, 0.93),
+    (Contestant::WeirTraced, Contestant::WeirPlain, 0.75),
 ];
 
 /// A proxy that had to wait for its core for more of its time than this was not alone on it.

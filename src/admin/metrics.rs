@@ -21,6 +21,7 @@ use crate::identity;
 use crate::issuer::Standing;
 use crate::proxy::send::Calls;
 use crate::telemetry::metrics::{Metric, Page, table};
+use crate::telemetry::otlp::outbox::{self, Outboxes};
 use crate::telemetry::samples::{Row, Samples, Seen, labels};
 use crate::time::Timestamp;
 
@@ -45,6 +46,8 @@ pub(super) struct Parts<'a> {
     pub(super) samples: &'a Samples,
     /// What they told event hubs.
     pub(super) events: &'a [events::Standing],
+    /// What is recorded for a collector.
+    pub(super) outboxes: &'a Outboxes,
 }
 
 /// What is scraped now; `link` is how it goes with the control plane, if there is one, and `cluster`
@@ -61,6 +64,7 @@ pub(super) fn page(
     of_calls(&mut page, parts.calls);
     of_events(&mut page, parts.events);
     of_samples(&mut page, &parts.samples.seen());
+    of_telemetry(&mut page, parts.outboxes);
     if let Some(cluster) = cluster {
         let current = cluster.standing.borrow().current.clone();
         let is_withheld = current.is_some_and(|current| current.withheld.is_some());
@@ -107,6 +111,19 @@ fn of_events(page: &mut Page, loggers: &[events::Standing]) {
         }
         page.level(&table::EVENTS_QUEUED, &[logger], float(standing.queued));
         page.level(&table::EVENTS_QUEUED_BYTES, &[logger], float(standing.bytes));
+    }
+}
+
+fn of_telemetry(page: &mut Page, outboxes: &Outboxes) {
+    for (signal, outbox) in outboxes.by_signal() {
+        let (signal, counts) = (("signal", signal), outbox.counts());
+        page.count(&table::TELEMETRY_EMITTED, &[signal], counts.emitted);
+        page.count(&table::TELEMETRY_EXPORTED, &[signal], counts.exported);
+        for (reason, count) in outbox::REASONS.into_iter().zip(counts.dropped) {
+            page.count(&table::TELEMETRY_DROPPED, &[signal, ("reason", reason)], count);
+        }
+        page.level(&table::TELEMETRY_HELD, &[signal], float(counts.held));
+        page.level(&table::TELEMETRY_HELD_BYTES, &[signal], number(counts.held_bytes));
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use crate::app::{StartError, named, random_number, shared, shelf};
+use crate::app::configuring::named;
+use crate::app::{StartError, random_number, shared, shelf};
 use crate::configuration::cluster::calls::Calls;
 use crate::configuration::cluster::pace::Pace;
 use crate::configuration::cluster::publication::KEPT_MIN;

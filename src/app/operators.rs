@@ -23,6 +23,7 @@ pub(super) fn shown(gateway: &Gateway, configuration: &Arc<Status>, started: Tim
         issuers: Arc::clone(&gateway.issuers),
         events: Arc::clone(&gateway.events),
         identities: Arc::clone(&gateway.identities),
+        outboxes: gateway.outboxes.clone(),
         log: Arc::clone(&gateway.log),
         started,
         live: Arc::clone(&gateway.live),

@@ -19,6 +19,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use crate::admin::Admin;
 use crate::app::drain::{Drain, Signals};
 use crate::app::remote;
+use crate::app::telemetry::Lanes;
 use crate::caller::Caller;
 use crate::caller::fetch::Fetcher;
 use crate::configuration::cluster::Cluster;
@@ -104,6 +105,8 @@ pub(super) struct Beside {
     pub(super) remote: Option<Remote>,
     /// Writes records.
     pub(super) log: Arc<AccessLog>,
+    /// Sends them to a collector.
+    pub(super) lanes: Lanes,
 }
 
 /// Looks for changes of the configuration.
@@ -229,6 +232,9 @@ struct Running {
     status: Arc<Status>,
     log: Arc<AccessLog>,
     threads: Vec<JoinHandle<()>>,
+    /// Ends what sends records to a collector.
+    over: watch::Sender<bool>,
+    sending: Option<JoinHandle<()>>,
 }
 
 impl Beside {
@@ -237,7 +243,9 @@ impl Beside {
         stopped: &watch::Receiver<bool>,
         leaving: watch::Receiver<bool>,
     ) -> io::Result<Running> {
-        let Self { gateway, admin, watching, cluster, remote, log } = self;
+        let Self { gateway, admin, watching, cluster, remote, log, lanes } = self;
+        // What clients and everybody else do is over before what is recorded of it is sent.
+        let (over, is_over) = watch::channel(false);
         let status = Arc::clone(&watching.refresh.status);
         let mut threads = Vec::new();
         if let Some(admin) = admin {
@@ -256,7 +264,8 @@ impl Beside {
             threads.push(remote::bring(remote, stopped.clone())?);
         }
         threads.push(log.run()?);
-        Ok(Running { status, log, threads })
+        let sending = lanes.run(is_over)?;
+        Ok(Running { status, log, threads, over, sending })
     }
 }
 
@@ -267,6 +276,10 @@ impl Running {
         for thread in self.threads {
             // Nobody is left to hear of a thread that panicked.
             let _ = thread.join();
+        }
+        self.over.send_replace(true);
+        if let Some(sending) = self.sending {
+            let _ = sending.join();
         }
     }
 }

@@ -39,6 +39,25 @@ pub enum CallError {
     Invalid(&'static str),
 }
 
+impl CallError {
+    /// What it is, in a word: for `error.type` and for whoever counts.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Late(_) => "timeout",
+            Self::Unconnected(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                "connection_refused"
+            }
+            Self::Unconnected(_) => "connection_failed",
+            Self::Unsecured(_) => "tls",
+            Self::Proxy(_) => "proxy",
+            Self::Peer(_) => "authorities",
+            Self::Stale | Self::Broken(_) => "connection_reset",
+            Self::Unsendable(_) => "unsendable",
+            Self::Invalid(_) => "invalid_response",
+        }
+    }
+}
+
 fn refusal(error: &io::Error) -> &'static str {
     let kind = error.kind();
     if kind == io::ErrorKind::ConnectionRefused {

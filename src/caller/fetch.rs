@@ -13,6 +13,8 @@ use std::time::Duration;
 use http::header::{CONTENT_ENCODING, HeaderValue};
 use http::{Method, StatusCode};
 use pingora::connectors::ConnectorOptions;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::backend::document::Url;
 use crate::backend::{BaseUrl, Tls};
@@ -20,6 +22,7 @@ use crate::caller::destination::{Sought, Unresolved};
 use crate::caller::resolve::Resolver;
 use crate::caller::roots::Roots;
 use crate::caller::{Call, CallError, Caller};
+use crate::correlation::OWN_SPANS;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -178,8 +181,31 @@ impl Fetcher {
         }
         let caller = Arc::new(Caller::new(self.options.clone(), roots, 0));
         let (base, sent) = (wanted.url.base(), written(wanted.url, ask)?);
+        let span = tracing::info_span!(
+            target: OWN_SPANS,
+            "fetch",
+            otel.name = sent.0.as_str(),
+            otel.kind = "client",
+            http.request.method = sent.0.as_str(),
+            server.address = base.host,
+            server.port = base.port,
+            http.response.status_code = Empty,
+            otel.status_code = Empty,
+            otel.status_description = Empty,
+        );
         let asking = Box::pin(self.ask(&caller, base, sent, (wanted.bytes_max, now)));
-        tokio::time::timeout(TIME_MAX, asking).await.map_err(|_late| Unfetched::Late)?
+        let asking = tokio::time::timeout(TIME_MAX, asking).instrument(span.clone());
+        let answer = asking.await.map_err(|_late| Unfetched::Late).flatten();
+        match &answer {
+            Ok(answer) => {
+                span.record("http.response.status_code", answer.status.as_u16());
+            }
+            Err(why) => {
+                span.record("otel.status_code", "ERROR");
+                span.record("otel.status_description", why.to_string());
+            }
+        }
+        answer
     }
 
     /// Asks for what is wanted of this machine, or of one beside it.

@@ -1,6 +1,7 @@
 //! `weir run`: settings, the first configuration, listeners, and then requests.
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -10,7 +11,9 @@ use crate::configuration::refresh::report;
 use crate::configuration::source::{Environment, read_text};
 use crate::fault::render;
 use crate::settings::{self, LogColor, LogLevel, Settings, table};
-use crate::telemetry::events;
+use crate::telemetry::events::{self, Collected, Look};
+use crate::telemetry::otlp::log::Logs;
+use crate::telemetry::otlp::outbox::Outboxes;
 
 /// Serves a configuration: `weir run --config FOLDER`.
 ///
@@ -40,7 +43,7 @@ impl Run {
 pub(super) fn with_settings(
     asked: bool,
     words: &[String],
-    serve: impl FnOnce(&Settings, Environment) -> Outcome,
+    serve: impl FnOnce(&Settings, Environment, &Outboxes) -> Outcome,
 ) -> Outcome {
     if asked {
         say(&mut io::stdout().lock(), &described());
@@ -48,14 +51,14 @@ pub(super) fn with_settings(
     }
     let environment = Environment::of_process();
     match begun(words, &environment) {
-        Ok(settings) => serve(&settings, environment),
+        Ok((settings, outboxes)) => serve(&settings, environment, &outboxes),
         Err(outcome) => outcome,
     }
 }
 
 /// Settings from flags and from everywhere else, and the log as they want it; what is wrong with
 /// them is told.
-fn begun(words: &[String], environment: &Environment) -> Result<Settings, Outcome> {
+fn begun(words: &[String], environment: &Environment) -> Result<(Settings, Outboxes), Outcome> {
     let flags = pairs(words).map_err(|message| {
         complain(&message);
         Outcome::Misused
@@ -67,15 +70,24 @@ fn begun(words: &[String], environment: &Environment) -> Result<Settings, Outcom
         }
         Outcome::Misused
     })?;
-    events::start(app::format(&settings), level(&settings), color(&settings));
+    let outboxes = Outboxes::default();
+    let look =
+        Look { format: app::format(&settings), level: level(&settings), color: color(&settings) };
+    events::start(
+        look,
+        settings.telemetry.collector().map(|_url| Collected {
+            spans: Arc::clone(&outboxes.spans),
+            logs: settings.telemetry.logs.then(|| Logs::new(Arc::clone(&outboxes.logs))),
+        }),
+    );
     for ignored in &loaded.ignored {
         tracing::info!(setting = ignored.name, reason = ignored.reason, "setting ignored");
     }
-    Ok(settings)
+    Ok((settings, outboxes))
 }
 
-fn serve(settings: &Settings, environment: Environment) -> Outcome {
-    match App::start(settings, environment) {
+fn serve(settings: &Settings, environment: Environment, outboxes: &Outboxes) -> Outcome {
+    match App::start(settings, environment, outboxes) {
         Ok(app) => {
             let shown = |address: Option<std::net::SocketAddr>| {
                 address.map_or_else(|| "off".to_owned(), |address| address.to_string())

@@ -11,6 +11,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tracing::field::Empty;
+
 use crate::configuration::bundle::Bundle;
 use crate::configuration::compile::{Making, nothing};
 use crate::configuration::generation::Generation;
@@ -20,6 +22,7 @@ use crate::configuration::loader::{Loaded, Loader};
 use crate::configuration::offer::{Offer, Order, Source, Status, Wake};
 use crate::configuration::source::{Environment, Folder};
 use crate::configuration::switch::SwitchFile;
+use crate::correlation::OWN_SPANS;
 use crate::fault::{Fault, Place, Sources, render};
 use crate::snapshot::{Live, Snapshot};
 use crate::time::{Clock, SystemClock};
@@ -217,8 +220,22 @@ impl Refresh {
 
     /// Makes a snapshot; a panic there is a bug of ours, and a refusal to whoever runs the gateway.
     fn make(&self, loaded: &Loaded, generation: Generation) -> Result<Snapshot, Refusal> {
+        let span = tracing::info_span!(
+            target: OWN_SPANS,
+            "configuration.load",
+            weir.generation = generation.number,
+            weir.source = self.origin.name(),
+            weir.faults = Empty,
+            otel.status_code = Empty,
+            otel.status_description = Empty,
+        );
+        let _within = span.enter();
         let snapshot = self.compile(loaded, generation).map_err(|faults| {
             let sources = loaded.sources(&faults);
+            span.record("weir.faults", faults.len());
+            span.record("otel.status_code", "ERROR");
+            let first = faults.first().map(|fault| format!("{}: {}", fault.place, fault.message));
+            span.record("otel.status_description", first.unwrap_or_default());
             Refusal { faults, sources }
         })?;
         self.look_for_missing(loaded);

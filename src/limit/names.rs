@@ -109,6 +109,16 @@ impl fmt::Display for Site {
 }
 
 impl Outcome {
+    /// In a word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Spared => "spared",
+            Self::Unavailable => "unavailable",
+            Self::SparedUnavailable => "spared-unavailable",
+        }
+    }
+
     /// Whether the request went on all the same.
     pub const fn is_spared(self) -> bool {
         matches!(self, Self::Spared | Self::SparedUnavailable)

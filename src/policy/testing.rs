@@ -37,6 +37,7 @@ use crate::exchange::final_fields::FinalFields;
 use crate::exchange::flight::Flights;
 use crate::exchange::message::{Body, Headers, Original, Request as Message, Response};
 use crate::exchange::pending::Pending;
+use crate::exchange::trail::Trail;
 use crate::exchange::{CacheOutcome, Exchange, LastError, Variables};
 use crate::expression::value::Value;
 use crate::fault::Fault;
@@ -258,6 +259,7 @@ impl Run {
             is_forwarded: false,
             proxy: None,
             is_target_secret: false,
+            trail: Trail::default(),
             traces: Vec::new(),
             cache: CacheOutcome::None,
             refusal: None,

@@ -11,6 +11,7 @@ use pingora::proxy::Session;
 use crate::admission::First;
 use crate::caller::Call;
 use crate::exchange::cached::CacheKey;
+use crate::exchange::trail::Asker;
 use crate::expression::value::Value;
 use crate::limit::{Charge, Counters};
 use crate::policy::Side;
@@ -76,19 +77,10 @@ async fn follow(
                     earlier.release();
                 }
                 match forward::call::call(gateway, session, run, &terms).await {
-                    Ok(call) => {
-                        let call = run.call.insert(call);
-                        holds::listen(&mut run.exchange, call);
-                        let program = run.machine.program();
-                        if program.is_plain() {
-                            // Nobody looks at the response: it goes on as it is.
-                            return Stop::Deliver;
-                        }
-                        Event::Responded(forward::call::response_of(
-                            call,
-                            program.looks_at_response(),
-                        ))
-                    }
+                    Ok(call) => match responded(run, call) {
+                        Some(event) => event,
+                        None => return Stop::Deliver,
+                    },
                     Err(Stopped::Failed(failure)) => Event::Failed(*failure),
                     Err(Stopped::Gone(error)) => return Stop::Gone(error),
                 }
@@ -122,8 +114,10 @@ async fn follow(
             }
             Effect::Obtain(asked) => obtain(gateway, &asked, now).await,
             Effect::Emit(event) => emit(gateway, *event, now),
-            Effect::Call(outgoing) => Box::pin(call(gateway, &outgoing, now)).await,
-            Effect::Tell(outgoing) => tell(gateway, outgoing, now),
+            Effect::Call(outgoing) => {
+                Box::pin(call(gateway, &outgoing, run.exchange.trail.asker(), now)).await
+            }
+            Effect::Tell(outgoing) => tell(gateway, outgoing, run.exchange.trail.asker(), now),
             Effect::Sleep(span) => {
                 Box::pin(tokio::time::sleep(span)).await;
                 Event::Done
@@ -132,6 +126,16 @@ async fn follow(
         run.exchange.now = gateway.clock.now();
         effect = run.machine.resume(event, &mut run.exchange);
     }
+}
+
+/// What the policies are told of a response; nothing, if nobody looks at it and it goes on as it is.
+fn responded(run: &mut Run, call: Call) -> Option<Event> {
+    let call = run.call.insert(call);
+    holds::listen(&mut run.exchange, call);
+    let program = run.machine.program();
+    let is_looked_at = program.looks_at_response();
+    let tell = || Event::Responded(forward::call::response_of(call, is_looked_at));
+    (!program.is_plain()).then(tell)
 }
 
 async fn obtain(gateway: &Gateway, asked: &identity::Asked, now: Timestamp) -> Event {
@@ -188,8 +192,13 @@ fn keep_made(gateway: &Gateway, made: Made, now: Timestamp) -> Event {
     Event::Done
 }
 
-async fn call(gateway: &Gateway, outgoing: &Outgoing, now: Timestamp) -> Event {
-    Event::Called(send::call(gateway, outgoing, now).await)
+async fn call(
+    gateway: &Gateway,
+    outgoing: &Outgoing,
+    asker: Option<Asker>,
+    now: Timestamp,
+) -> Event {
+    Event::Called(send::call(gateway, outgoing, asker, now).await)
 }
 
 fn emit(gateway: &Gateway, event: HubEvent, now: Timestamp) -> Event {
@@ -197,8 +206,8 @@ fn emit(gateway: &Gateway, event: HubEvent, now: Timestamp) -> Event {
     Event::Done
 }
 
-fn tell(gateway: &Gateway, outgoing: Box<Outgoing>, now: Timestamp) -> Event {
-    send::tell(gateway, outgoing, now);
+fn tell(gateway: &Gateway, outgoing: Box<Outgoing>, asker: Option<Asker>, now: Timestamp) -> Event {
+    send::tell(gateway, outgoing, asker, now);
     Event::Done
 }
 

@@ -23,6 +23,7 @@ use crate::exchange::message::{Body, nominated};
 use crate::policy::Failure;
 use crate::proxy::reply::{self, is_hop_by_hop, may_have_body};
 use crate::proxy::{Gateway, Run, strict};
+use crate::time::Clock;
 
 /// The longest body, in bytes, that is read before the request goes on. It fits into the buffers
 /// of a connection, so that nobody has to listen while it is sent.
@@ -131,6 +132,26 @@ pub fn end_hop(head: &mut ResponseHeader) {
 pub fn is_bodiless(head: &ResponseHeader, asked_for_head: bool) -> bool {
     let length = head.headers.get(CONTENT_LENGTH).map(HeaderValue::as_bytes);
     asked_for_head || !may_have_body(head.status) || length == Some(b"0")
+}
+
+/// Notes that the request is about to be sent to its backend.
+pub fn depart(gateway: &Gateway, run: &mut Run) {
+    let exchange = &mut run.exchange;
+    if exchange.trail.correlation.is_some() {
+        let (method, base) = (&exchange.request.method, &exchange.request.base);
+        exchange.trail.depart(method, base, gateway.clock.now());
+    }
+}
+
+/// What an error of Pingora's is, in a word.
+pub fn kind(error: &Error) -> &'static str {
+    match (error.esource(), error.etype()) {
+        (ErrorSource::Downstream, _) => "client_gone",
+        (_, ErrorType::ReadTimedout | ErrorType::ConnectTimedout) => "timeout",
+        (_, ErrorType::ConnectRefused) => "connection_refused",
+        (_, ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert) => "tls",
+        _ => "connection_failed",
+    }
 }
 
 /// What an error of Pingora's means for the policies.

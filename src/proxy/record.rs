@@ -1,21 +1,23 @@
 //! The end of an exchange: what is left to count is counted, and its line is written.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::Version;
-use pingora::http::RequestHeader;
+use http::header::{HOST, USER_AGENT};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource};
 
-use crate::exchange::pending::Pending;
-use crate::exchange::secrets::HIDDEN;
-use crate::exchange::{CacheOutcome, Exchange, format_id};
+use crate::backend::Scheme;
+use crate::correlation::Correlation;
+use crate::exchange::Exchange;
 use crate::problem::{Problem, SWITCHED_OFF};
 use crate::proxy::guard::Witness;
 use crate::proxy::state::{InFlight, State};
 use crate::proxy::{Context, Gateway, holds};
 use crate::telemetry::access_log::{AccessLog, Line};
+use crate::telemetry::otlp::log;
 use crate::telemetry::policy_trace;
+use crate::telemetry::record::{Head, Record};
 use crate::time::{Clock, SystemClock, Timestamp, date};
 
 /// What happened on the way, for the record.
@@ -25,6 +27,8 @@ pub struct Journey {
     pub id: u128,
     /// When the head of the request was here.
     pub started: Timestamp,
+    /// Where it stands in its trace, once its head is read.
+    pub correlation: Option<Correlation>,
     reason: Option<&'static str>,
     transport: Option<String>,
     /// Counts the request until its context is gone: after a panic nothing else happens.
@@ -35,7 +39,14 @@ impl Journey {
     /// A request arrived.
     pub fn begin(now: Timestamp, state: &State) -> Self {
         let (id, in_flight) = (state.next_id(), state.begin());
-        Self { id, started: now, reason: None, transport: None, _in_flight: in_flight }
+        Self {
+            id,
+            started: now,
+            correlation: None,
+            reason: None,
+            transport: None,
+            _in_flight: in_flight,
+        }
     }
 
     /// The gateway answered without policies.
@@ -55,7 +66,7 @@ impl Journey {
     }
 }
 
-/// Settles what was held, writes the line.
+/// Settles what was held, and makes the record.
 pub fn finish(
     gateway: &Gateway,
     session: &mut Session,
@@ -63,9 +74,11 @@ pub fn finish(
     context: &mut Context,
 ) {
     let now = gateway.clock.now();
-    let sizes = sizes(session);
+    let (request_bytes, response_bytes) = sizes(session);
+    let mut outings = Vec::new();
     if let Some(run) = &mut context.run {
-        holds::end(gateway, run, sizes.0.saturating_add(sizes.1), error.is_none());
+        let moved = request_bytes.saturating_add(response_bytes);
+        holds::end(gateway, run, moved, error.is_none());
         for refusal in &run.exchange.pending.refusals {
             gateway.state.refusals.note(refusal, now);
         }
@@ -73,23 +86,62 @@ pub fn finish(
         if !samples.is_empty() {
             gateway.state.samples.add(samples);
         }
+        outings = run.exchange.trail.outings();
         policy_trace::tell(&gateway.log, &run.exchange);
     }
-    let pending = context.run.as_ref().map(|run| &run.exchange.pending);
-    let spared = pending.is_some_and(Pending::has_spared);
-    let status = session.response_written().map_or(0, |head| head.status.as_u16());
-    let by_backend = error.is_some_and(|error| error.esource() == &ErrorSource::Upstream);
-    let refused = context.journey.reason.is_some();
-    let is_ours = refused || by_backend || error.is_some();
-    let is_ordered = context.journey.reason.is_some_and(|reason| SWITCHED_OFF.contains(&reason));
+    let (journey, run) = (&context.journey, context.run.as_deref());
+    let record = Record {
+        id: journey.id,
+        started: journey.started,
+        ended: now,
+        correlation: journey.correlation,
+        request: head(session),
+        peer: session.client_addr().and_then(|peer| peer.as_inet()).map(SocketAddr::ip),
+        status: session.response_written().map_or(0, |head| head.status.as_u16()),
+        backend: run.and_then(|run| run.backend_head),
+        is_cut_by_backend: error.is_some_and(|error| error.esource() == &ErrorSource::Upstream),
+        reason: journey.reason,
+        transport: journey.transport.as_deref().or(run.and_then(|run| run.transport.as_deref())),
+        request_bytes,
+        response_bytes,
+        generation: context.snapshot.generation,
+        exchange: run.map(|run| &run.exchange),
+        outings: &outings,
+    };
+    tally(context, &record, error.is_some());
+    if let Some(spans) = &gateway.spans {
+        spans.ended(&record);
+    }
+    let has_spared = run.is_some_and(|run| run.exchange.pending.has_spared());
+    let is_special = record.has_failed() || has_spared;
+    if gateway.log.wants(is_special) || (gateway.logs.is_some() && gateway.log.means(is_special)) {
+        let line = record.line();
+        gateway.log.write(&line);
+        if let Some(logs) = &gateway.logs {
+            let within = journey.correlation.as_ref().map(log::within);
+            logs.put(("exchange", record.severity()), record.ended, within, &line);
+        }
+    }
+}
+
+/// Counts what the configuration that is served is judged by.
+fn tally(context: &Context, record: &Record<'_>, is_broken: bool) {
+    let is_ours = record.reason.is_some() || is_broken;
+    let is_ordered = record.reason.is_some_and(|reason| SWITCHED_OFF.contains(&reason));
     let tally = &context.snapshot.tally;
-    tally.ended(is_ours && 500 <= status && !is_ordered);
-    if !is_ordered && (500 <= status || by_backend) {
+    tally.ended(is_ours && 500 <= record.status && !is_ordered);
+    if !is_ordered && (500 <= record.status || record.is_cut_by_backend) {
         tally.erred();
     }
-    if gateway.log.wants(refused || spared || by_backend || 500 <= status) {
-        write(gateway, session, context, (status, by_backend, sizes, now));
-    }
+}
+
+/// Where the request stands in its trace, if there are traces.
+pub fn correlate(gateway: &Gateway, session: &Session, journey: &Journey) -> Option<Correlation> {
+    let spans = gateway.spans.as_ref()?;
+    let peer = session.client_addr().and_then(|peer| peer.as_inet()).map(SocketAddr::ip);
+    let is_trusted = peer.is_some_and(|peer| gateway.trust.contains(peer));
+    let numbers = (journey.id, gateway.state.random(journey.id));
+    Some(spans.begin(&session.req_header().headers, is_trusted, numbers))
 }
 
 /// Writes a line for each request that the guard refuses: no filter sees those.
@@ -117,88 +169,16 @@ fn sizes(session: &Session) -> (u64, u64) {
     (size(session.as_ref().body_bytes_read()), size(session.as_ref().body_bytes_sent()))
 }
 
-fn write(
-    gateway: &Gateway,
-    session: &Session,
-    context: &Context,
-    (status, by_backend, (request_size, response_size), now): (u16, bool, (u64, u64), Timestamp),
-) {
-    let journey = &context.journey;
-    let backend = context.run.as_ref().and_then(|run| run.backend_head);
+fn head(session: &Session) -> Head<'_> {
     let head = session.req_header();
-    let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-    let peer = || {
-        session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip)
-    };
-    let mut line = Line {
-        time_generated: date(journey.started),
-        category: "GatewayLogs",
-        correlation_id: format_id(journey.id),
-        is_request_success: (1..400).contains(&status) && !by_backend,
-        total_time: millis(now.since(journey.started)),
-        backend_time: backend.map(|(at, _status)| millis(at.since(journey.started))),
-        caller_ip_address: peer().map(|address| address.to_string()),
-        method: head.method.as_str(),
-        url: url(head),
-        client_protocol: protocol(head.version),
-        response_code: status,
-        backend_response_code: backend.map(|(_at, status)| status.as_u16()),
-        request_size,
-        response_size,
-        cache: "none",
-        reason: journey.reason,
-        transport_error: journey.transport.as_deref(),
-        generation: context.snapshot.generation,
-        ..Line::default()
-    };
-    if let Some(run) = &context.run {
-        describe(&mut line, &run.exchange);
-        line.transport_error = line.transport_error.or(run.transport.as_deref());
-    }
-    gateway.log.write(&line);
-}
-
-fn describe<'a>(line: &mut Line<'a>, exchange: &'a Exchange) {
-    line.region = &exchange.deployment.region;
-    line.caller_ip_address = exchange.client.map(|address| address.to_string());
-    line.cache = match exchange.cache {
-        CacheOutcome::None => "none",
-        CacheOutcome::Hit => "hit",
-        CacheOutcome::Miss => "miss",
-    };
-    line.api_id = exchange.api.as_ref().map(|api| api.id.as_ref());
-    line.api_revision = exchange.api.as_ref().map(|api| api.revision.as_ref());
-    line.operation_id = exchange.operation.as_ref().map(|operation| operation.id.as_ref());
-    line.product_id = exchange.product.as_ref().map(|product| product.id.as_ref());
-    line.apim_subscription_id = exchange.subscription.as_ref().map(|known| known.id.as_ref());
-    line.shadow_refusals = exchange.pending.spared();
-    line.user_id = exchange.user.as_ref().map(|user| user.id.as_ref());
-    if exchange.is_forwarded {
-        line.backend_url = Some(if exchange.is_target_secret {
-            HIDDEN.to_owned()
-        } else {
-            exchange.covered(format!("{}{}", exchange.request.base, exchange.request.tail))
-        });
-    }
-    if let Some(error) = &exchange.last_error {
-        line.last_error_source = Some(error.source);
-        line.last_error_reason = Some(error.reason);
-        line.last_error_message = Some(&error.message);
-        line.last_error_section = Some(error.section);
-        line.last_error_place = error.place.as_ref().map(ToString::to_string);
-    }
-}
-
-fn url(head: &RequestHeader) -> String {
-    let host = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.or_else(|| head.uri.host()).unwrap_or_default();
-    format!("{host}{}", head.uri.path())
-}
-
-const fn protocol(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_10 => "HTTP/1.0",
-        Version::HTTP_2 => "HTTP/2",
-        _ => "HTTP/1.1",
+    let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let is_secure = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+    Head {
+        method: &head.method,
+        host: text(HOST).or_else(|| head.uri.host()).unwrap_or_default(),
+        path: head.uri.path(),
+        version: head.version,
+        scheme: if is_secure { Scheme::Https } else { Scheme::Http },
+        agent: text(USER_AGENT),
     }
 }

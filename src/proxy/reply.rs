@@ -20,6 +20,7 @@ use crate::proxy::drive::Stop;
 use crate::proxy::holds::Holds;
 use crate::proxy::reply::relay::{Unopened, opening, relay};
 use crate::proxy::{ANSWERED, Context, Gateway, Run, drive, forward, holds};
+use crate::time::Clock;
 
 /// Fields that belong to one connection (RFC 9110 §7.6.1): never passed on.
 pub const HOP_BY_HOP: [&str; 7] = [
@@ -229,6 +230,7 @@ pub async fn failed(
             return;
         };
         context.journey.broken(error);
+        run.exchange.trail.arrive(Err(forward::kind(error)), gateway.clock.now());
         let failure = forward::failure(error);
         if let Stop::Gone(gone) = drive::resume(gateway, session, run, Event::Failed(failure)).await
         {

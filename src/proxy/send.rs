@@ -18,13 +18,14 @@ use tokio::task::JoinSet;
 use crate::caller::destination::{Destination, Sought};
 use crate::caller::{Call, CallError, may_repeat};
 use crate::exchange::message::{Body, Headers, Response};
+use crate::exchange::trail::{Asker, Kind, Outing};
 use crate::policy::Failure;
 use crate::policy::send::failed;
 use crate::policy::send::outgoing::Outgoing;
 use crate::proxy::forward::head::make_absolute;
 use crate::proxy::reply::is_hop_by_hop;
 use crate::proxy::{Gateway, INFORMATIONAL_MAX};
-use crate::time::Timestamp;
+use crate::time::{Clock, Timestamp};
 
 /// The most calls at once whose answers are waited for.
 pub const CALLS_MAX: usize = 1024;
@@ -78,6 +79,7 @@ impl Fates {
 pub async fn call(
     gateway: &Gateway,
     outgoing: &Outgoing,
+    asker: Option<Asker>,
     now: Timestamp,
 ) -> Result<Response, Failure> {
     let calls = &gateway.state.calls;
@@ -86,13 +88,38 @@ pub async fn call(
         let message = format!("{CALLS_MAX} requests of policies wait for their answers already");
         return Err(failed("TooManyRequests", message, "too_many_calls"));
     };
-    let outcome = within(gateway, outgoing, now).await;
+    let outcome = within(gateway, outgoing, asker.as_ref(), now).await;
     calls.requests.count(&outcome);
+    if let Some(asker) = asker {
+        asker.arrived(outing(gateway, (&asker, Kind::Call), outgoing, &outcome, now));
+    }
     outcome
 }
 
+/// What is known of a call that is over.
+fn outing(
+    gateway: &Gateway,
+    (asker, kind): (&Asker, Kind),
+    outgoing: &Outgoing,
+    outcome: &Result<Response, Failure>,
+    started: Timestamp,
+) -> Outing {
+    let outcome = match outcome {
+        Ok(response) => Ok(response.status),
+        Err(failure) => Err(failure.problem.reason),
+    };
+    Outing {
+        span: asker.span,
+        kind,
+        method: outgoing.method.clone(),
+        base: Arc::new(outgoing.url.base.clone()),
+        started,
+        ended: Some((gateway.clock.now(), outcome)),
+    }
+}
+
 /// Makes a call that nobody waits for.
-pub fn tell(gateway: &Gateway, outgoing: Box<Outgoing>, now: Timestamp) {
+pub fn tell(gateway: &Gateway, outgoing: Box<Outgoing>, asker: Option<Asker>, now: Timestamp) {
     let calls = &gateway.state.calls;
     let Ok(permit) = Arc::clone(&calls.unheard).try_acquire_owned() else {
         calls.one_way.refused.fetch_add(1, Ordering::Relaxed);
@@ -100,8 +127,12 @@ pub fn tell(gateway: &Gateway, outgoing: Box<Outgoing>, now: Timestamp) {
     };
     let (gateway, held) = (gateway.clone(), gateway.state.hold());
     let task = async move {
-        let outcome = within(&gateway, &outgoing, now).await;
+        let outcome = within(&gateway, &outgoing, asker.as_ref(), now).await;
         gateway.state.calls.one_way.count(&outcome);
+        if let (Some(asker), Some(spans)) = (&asker, &gateway.spans) {
+            let outing = outing(&gateway, (asker, Kind::OneWay), &outgoing, &outcome, now);
+            spans.told(&asker.correlation, &outing, now);
+        }
         if let Err(failure) = outcome {
             tracing::debug!(reason = failure.reason, "a one-way request failed");
         }
@@ -116,20 +147,23 @@ pub fn tell(gateway: &Gateway, outgoing: Box<Outgoing>, now: Timestamp) {
 async fn within(
     gateway: &Gateway,
     outgoing: &Outgoing,
+    asker: Option<&Asker>,
     now: Timestamp,
 ) -> Result<Response, Failure> {
-    let answered = tokio::time::timeout(outgoing.wait, answer(gateway, outgoing, now)).await;
+    let answered = answer(gateway, outgoing, asker, now);
+    let answered = tokio::time::timeout(outgoing.wait, answered).await;
     answered.unwrap_or_else(|_elapsed| Err(late(outgoing.wait)))
 }
 
 async fn answer(
     gateway: &Gateway,
     outgoing: &Outgoing,
+    asker: Option<&Asker>,
     now: Timestamp,
 ) -> Result<Response, Failure> {
     let there = sought(outgoing).find(&gateway.resolver, now).await;
     let there = there.map_err(|unresolved| unconnected(&unresolved.to_string()))?;
-    let wire = written(outgoing);
+    let wire = written(outgoing, asker);
     let mut fresh = false;
     let mut call = loop {
         match sent(gateway, &there, &wire, outgoing, (fresh, now)).await {
@@ -184,7 +218,7 @@ fn sought(outgoing: &Outgoing) -> Sought<'_> {
 }
 
 /// The request as bytes.
-fn written(outgoing: &Outgoing) -> Vec<u8> {
+fn written(outgoing: &Outgoing, asker: Option<&Asker>) -> Vec<u8> {
     let Outgoing { method, url, headers, body, .. } = outgoing;
     let mut wire = format!("{method} ").into_bytes();
     let (from, relay) = (wire.len(), sought(outgoing).relay());
@@ -196,9 +230,17 @@ fn written(outgoing: &Outgoing) -> Vec<u8> {
     if !headers.contains_key(HOST) {
         put(&mut wire, HOST.as_str(), url.base.authority.as_bytes());
     }
-    let is_withheld = |name: &HeaderName| outgoing.proxy.is_some() && name == PROXY_AUTHORIZATION;
+    let is_withheld = |name: &HeaderName| {
+        (outgoing.proxy.is_some() && name == PROXY_AUTHORIZATION)
+            || asker.is_some_and(|asker| asker.correlation.tells(name))
+    };
     for (name, value) in headers {
         if name != CONTENT_LENGTH && name != EXPECT && !is_hop_by_hop(name) && !is_withheld(name) {
+            put(&mut wire, name.as_str(), value.as_bytes());
+        }
+    }
+    if let Some(asker) = asker {
+        for (name, value) in asker.correlation.told(asker.span) {
             put(&mut wire, name.as_str(), value.as_bytes());
         }
     }
@@ -270,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_request_is_written_with_a_framing_of_its_own() {
-        let text = |outgoing| String::from_utf8(written(&outgoing)).unwrap();
+        let text = |outgoing| String::from_utf8(written(&outgoing, None)).unwrap();
         assert_eq!(
             text(outgoing(Method::GET, "")),
             "GET /p?q=1 HTTP/1.1\r\nhost: h.example:8443\r\nx-a: 1\r\n\r\n"

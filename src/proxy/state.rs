@@ -89,6 +89,13 @@ impl State {
         if self.is_ready(snapshot) { Problem::nothing() } else { Problem::unavailable("not_ready") }
     }
 
+    /// A number that nobody can tell from the request's `id`.
+    pub const fn random(&self, id: u128) -> u64 {
+        #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "the low half")]
+        let low = id as u64;
+        low ^ self.salt.rotate_left(17)
+    }
+
     /// The id of the next request.
     pub fn next_id(&self) -> u128 {
         let number = self.sequence.fetch_add(1, Ordering::Relaxed);

@@ -5,6 +5,7 @@ mod blank;
 mod control;
 mod shape;
 mod shared;
+mod telemetry;
 
 use std::time::Duration;
 
@@ -41,8 +42,11 @@ use row;
 pub const ROWS: &[Row] = &joined::<{ OWN.len() + SHARED.len() }>(OWN, SHARED);
 
 /// Those of what it has to do with others.
-const SHARED: &[Row] =
-    &joined::<{ shared::ROWS.len() + control::ROWS.len() }>(shared::ROWS, control::ROWS);
+const SHARED: &[Row] = &joined::<{ shared::ROWS.len() + PLANES.len() }>(shared::ROWS, PLANES);
+
+/// Those of whom it hears and tells.
+const PLANES: &[Row] =
+    &joined::<{ control::ROWS.len() + telemetry::ROWS.len() }>(control::ROWS, telemetry::ROWS);
 
 /// Those of the gateway itself.
 const OWN: &[Row] = &[

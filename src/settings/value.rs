@@ -10,12 +10,13 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::address::Network;
+use crate::backend::BaseUrl;
 use crate::backend::document::Url;
 use crate::jwt::algorithm::{Algorithm, Family, Hash};
 use crate::rpc::dial::{Address, NoAddress};
 use crate::secret::Secret;
 use crate::settings::{
-    AccessLog, ClientCertificates, ForwardedProto, LogColor, LogFormat, LogLevel,
+    AccessLog, ClientCertificates, ForwardedProto, LogColor, LogFormat, LogLevel, Protocol, Sampler,
 };
 use crate::time;
 
@@ -214,6 +215,18 @@ pub(super) const LOG_LEVEL: [(&str, LogLevel); 6] = [
 pub(super) const LOG_COLOR: [(&str, LogColor); 3] =
     [("auto", LogColor::Auto), ("true", LogColor::Always), ("false", LogColor::Never)];
 
+/// How a collector is spoken to; the last is OpenTelemetry's own word.
+pub(super) const OTLP_PROTOCOL: [(&str, Protocol); 3] =
+    [("grpc", Protocol::Grpc), ("http", Protocol::Http), ("http/protobuf", Protocol::Http)];
+
+/// Who decides which traces are recorded.
+pub(super) const SAMPLER: [(&str, Sampler); 4] = [
+    ("ratio", Sampler::Ratio),
+    ("always", Sampler::Always),
+    ("never", Sampler::Never),
+    ("off", Sampler::Off),
+];
+
 /// How the key of a client signs.
 pub(super) const ALGORITHM: [(&str, Option<Algorithm>); 4] = {
     const fn with(family: Family) -> Algorithm {
@@ -234,6 +247,48 @@ pub(super) const ACCESS_LOG: [(&str, AccessLog); 3] =
 fn digits(text: &str) -> Option<u64> {
     let right = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if right { text.parse().ok() } else { None }
+}
+
+/// `http://host:4317`, or nothing.
+pub(super) fn collector(text: &str) -> Result<Option<BaseUrl>, Expected> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    BaseUrl::parse(text).map(Some).map_err(|why| format!("http://host:4317: {why}"))
+}
+
+/// A share from 0 to 1, in millionths.
+pub(super) fn per_million(text: &str) -> Result<u32, Expected> {
+    let expected = || "a number from 0 to 1 with at most six digits behind the point".to_owned();
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let is_known = matches!(whole, "0" | "1" | "") && part.len() <= 6;
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if text.is_empty() || text == "." || !is_known || !digits(part) {
+        return Err(expected());
+    }
+    let whole = if whole == "1" { 1_000_000 } else { 0 };
+    let part: u32 = format!("{part:0<6}").parse().map_err(|_wrong| expected())?;
+    let share = whole + part;
+    if share <= 1_000_000 { Ok(share) } else { Err(expected()) }
+}
+
+/// `b3`, `request-id`, or nothing.
+pub(super) fn forms(text: &str) -> Result<Vec<String>, Expected> {
+    let forms = list(text);
+    let is_known = |form: &String| matches!(form.as_str(), "b3" | "request-id");
+    let expected = || "`b3`, `request-id`, or both with a comma between".to_owned();
+    if forms.iter().all(is_known) { Ok(forms) } else { Err(expected()) }
+}
+
+/// `name=value, name=value`, or nothing.
+pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, Expected> {
+    let pair = |part: String| {
+        let (name, value) = part.split_once('=')?;
+        let (name, value) = (name.trim(), value.trim());
+        (!name.is_empty()).then(|| (name.to_owned(), value.to_owned()))
+    };
+    let expected = || "name=value, with commas between".to_owned();
+    list(text).into_iter().map(|part| pair(part).ok_or_else(expected)).collect()
 }
 
 #[cfg(test)]

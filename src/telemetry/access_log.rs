@@ -37,6 +37,12 @@ pub struct Line<'a> {
     pub category: &'static str,
     /// The request's id.
     pub correlation_id: String,
+    /// The trace that it belongs to, where traces are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+    /// Its span in that trace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub span_id: Option<String>,
     /// Whether the status is none of 4xx and 5xx, and the backend sent its response to the end.
     pub is_request_success: bool,
     /// Milliseconds from the head of the request to the last byte of the response.
@@ -145,12 +151,16 @@ impl AccessLog {
 
     /// Whether an exchange has a line; `failed`: the gateway refused it or it ended with 5xx.
     pub fn wants(&self, failed: bool) -> bool {
-        self.format != Format::None
-            && match self.which {
-                Which::Off => false,
-                Which::Errors => failed,
-                Which::All => true,
-            }
+        self.format != Format::None && self.means(failed)
+    }
+
+    /// Whether it is one of those that have a line, wherever lines go.
+    pub const fn means(&self, failed: bool) -> bool {
+        match self.which {
+            Which::Off => false,
+            Which::Errors => failed,
+            Which::All => true,
+        }
     }
 
     /// Appends a line.
@@ -233,6 +243,7 @@ fn text(line: &Line<'_>) -> String {
         ("client", line.caller_ip_address.as_deref()),
         ("backend", line.backend_url.as_deref()),
         ("id", Some(line.correlation_id.as_str())),
+        ("trace", line.trace_id.as_deref()),
     ];
     for (name, value) in optional {
         if let Some(value) = value {

@@ -26,6 +26,7 @@ pub(crate) mod network;
 pub(crate) mod forward_proxy;
 pub(crate) mod relay;
 pub(crate) mod browser;
+pub(crate) mod collector;
 
 use std::thread;
 use std::time::{Duration, Instant};

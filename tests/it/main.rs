@@ -28,6 +28,8 @@ mod collected;
 mod calls;
 mod certificates;
 mod events;
+mod traces;
+mod canaries;
 mod together;
 mod websocket;
 mod protocols;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tracing::Instrument as _;
 
 use super::Cluster;
 use super::pace::within;
@@ -17,6 +18,7 @@ use super::wish::wished;
 use crate::configuration::bundle::Digest;
 use crate::configuration::generation::Generation;
 use crate::configuration::guard::{Destructive, Inventory};
+use crate::correlation::OWN_SPANS;
 use crate::time::Timestamp;
 
 /// How long the source of a new leader may still be behind: a Kubernetes `ConfigMap` reaches one
@@ -121,7 +123,8 @@ impl Cluster {
             }
             match self.takes_away(term, &seen, &edition.bundle).await? {
                 None => {
-                    let current = press.publish(&edition, &seen).await?;
+                    let span = tracing::info_span!(target: OWN_SPANS, "configuration.publish");
+                    let current = press.publish(&edition, &seen).instrument(span).await?;
                     self.count(|counts| &mut counts.published);
                     tracing::info!(generation = current.number, stage = ?current.stage, "published");
                     return Ok(());

@@ -11,6 +11,7 @@ use super::pace::within;
 use super::record::{LEADER, Member, Stage, Token, member_key, read, written};
 use super::rise::Tallying;
 use super::store::{Condition, Unreachable, Write};
+use crate::correlation::OWN_SPANS;
 
 /// How often a lease is kept within the time that it lasts.
 const KEPT_OFTEN: u32 = 3;
@@ -139,7 +140,15 @@ impl Cluster {
                     if is_other {
                         self.count(|counts| &mut counts.leaders);
                     }
-                    tracing::info!(epoch, "this replica leads: it refreshes for all");
+                    let span = tracing::info_span!(
+                        target: OWN_SPANS,
+                        "cluster.election",
+                        weir.replica = &*self.replica,
+                        weir.epoch = epoch,
+                    );
+                    span.in_scope(|| {
+                        tracing::info!(epoch, "this replica leads: it refreshes for all");
+                    });
                     let has_made_room = self.lead(epoch).await;
                     tracing::warn!(epoch, "this replica does not lead any more");
                     self.note(|standing| standing.is_leading = false);

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::exchange::trail::Asker;
 use crate::policy::machine::{Effect, Event};
 use crate::proxy::{Gateway, Run, drive};
 use crate::time::{Clock, Timestamp};
@@ -23,10 +24,11 @@ pub(super) async fn together(
     let mut under_way: Vec<UnderWay<'_>> = Vec::new();
     loop {
         let now = run.exchange.now;
-        let started = begin.into_iter().map(|(index, effect)| -> UnderWay<'_> {
-            (index, Box::pin(one(gateway, effect, now)))
-        });
-        under_way.extend(started);
+        for (index, effect) in begin {
+            let asks = matches!(effect, Effect::Call(_) | Effect::Tell(_));
+            let caller = if asks { run.exchange.trail.asker() } else { None };
+            under_way.push((index, Box::pin(one(gateway, effect, caller, now))));
+        }
         if under_way.is_empty() {
             // Who waits for nothing has no more to say; the machine never does.
             return Effect::Deliver;
@@ -56,10 +58,10 @@ async fn first(under_way: &mut Vec<UnderWay<'_>>) -> (usize, Event) {
     .await
 }
 
-async fn one(gateway: &Gateway, effect: Effect, now: Timestamp) -> Event {
+async fn one(gateway: &Gateway, effect: Effect, caller: Option<Asker>, now: Timestamp) -> Event {
     match effect {
-        Effect::Call(outgoing) => drive::call(gateway, &outgoing, now).await,
-        Effect::Tell(outgoing) => drive::tell(gateway, outgoing, now),
+        Effect::Call(outgoing) => drive::call(gateway, &outgoing, caller, now).await,
+        Effect::Tell(outgoing) => drive::tell(gateway, outgoing, caller, now),
         Effect::LookupValue(key) => Event::CachedValue(gateway.values.get(&key, now)),
         Effect::StoreValue(key, value, ttl) => drive::store_value(gateway, key, value, ttl, now),
         Effect::RemoveValue(key) => drive::remove_value(gateway, &key),

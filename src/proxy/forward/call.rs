@@ -18,6 +18,7 @@ use crate::backend::BaseUrl;
 use crate::caller::destination::Destination;
 use crate::caller::{Call, CallError, Sending, may_repeat};
 use crate::exchange::message::{Body, Response};
+use crate::exchange::secrets::HIDDEN;
 use crate::policy::Failure;
 use crate::policy::routing::Forward;
 use crate::problem::Problem;
@@ -49,8 +50,11 @@ pub async fn call(
         Box::pin(keep_request_body(gateway, session, run)).await?;
     }
     loop {
+        super::depart(gateway, run);
         let call = attempt(gateway, session, run, terms).await?;
-        run.backend_head = Some((gateway.clock.now(), call.head.status));
+        let now = gateway.clock.now();
+        run.backend_head = Some((now, call.head.status));
+        run.exchange.trail.arrive(Ok(call.head.status), now);
         run.transport = None;
         if redirects == 0 || !follow_redirect(run, &call) {
             return Ok(call);
@@ -88,7 +92,10 @@ async fn attempt(
     let switches = switches(run, session);
     let there = match sought(run, switches).find(&gateway.resolver, run.exchange.now).await {
         Ok(there) => there,
-        Err(unresolved) => return Err(failed(Failure::unreached(unresolved.to_string()))),
+        Err(unresolved) => {
+            run.exchange.trail.arrive(Err("name_unresolved"), gateway.clock.now());
+            return Err(failed(Failure::unreached(unresolved.to_string())));
+        }
     };
     let body = match &run.exchange.request.body {
         Body::Waiting => {
@@ -107,7 +114,7 @@ async fn attempt(
         Framing::Length(body.len())
     };
     let mut request =
-        head::write(gateway, session, run, &framing).map_err(|fault| told(run, &fault))?;
+        head::write(gateway, session, run, &framing).map_err(|fault| told(gateway, run, &fault))?;
     request.extend_from_slice(&body);
     let mut fresh = false;
     loop {
@@ -120,8 +127,11 @@ async fn attempt(
                 fresh = true;
             }
             Ok(call) => return Ok(call),
-            Err(Cut::Call(error)) => return Err(told(run, &error)),
-            Err(Cut::Client(error)) => return Err(Stopped::Gone(error)),
+            Err(Cut::Call(error)) => return Err(told(gateway, run, &error)),
+            Err(Cut::Client(error)) => {
+                run.exchange.trail.arrive(Err("client_gone"), gateway.clock.now());
+                return Err(Stopped::Gone(error));
+            }
         }
     }
 }
@@ -163,7 +173,7 @@ async fn stream_body(
     let length = session.req_header().headers.get(CONTENT_LENGTH).cloned();
     let framing = length.map_or(Framing::Chunked, Framing::Said);
     let request =
-        head::write(gateway, session, run, &framing).map_err(|fault| told(run, &fault))?;
+        head::write(gateway, session, run, &framing).map_err(|fault| told(gateway, run, &fault))?;
     let chunked = matches!(framing, Framing::Chunked);
     let now = run.exchange.now;
     let sent = async {
@@ -193,7 +203,7 @@ async fn stream_body(
     };
     match sent.await {
         Ok(call) => Ok(call),
-        Err(Cut::Call(error)) => Err(told(run, &error)),
+        Err(Cut::Call(error)) => Err(told(gateway, run, &error)),
         // What the client is told depends on what is wrong with its body.
         Err(Cut::Client(error)) => Err(failed(failure(&error))),
     }
@@ -302,7 +312,8 @@ pub fn response_of(call: &Call, is_looked_at: bool) -> Response {
 }
 
 /// The failure that policies are told of; the record has it with its cause.
-fn told(run: &mut Run, error: &CallError) -> Stopped {
+fn told(gateway: &Gateway, run: &mut Run, error: &CallError) -> Stopped {
+    run.exchange.trail.arrive(Err(error.kind()), gateway.clock.now());
     let mut told = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(why) = cause {
@@ -310,7 +321,12 @@ fn told(run: &mut Run, error: &CallError) -> Stopped {
         cause = why.source();
     }
     let way = run.exchange.proxy.as_ref().map(|proxy| format!(" through {proxy}"));
-    let base = &run.exchange.request.base;
+    // A secret may be part of where it went.
+    let base = if run.exchange.is_target_secret {
+        HIDDEN.to_owned()
+    } else {
+        run.exchange.covered(run.exchange.request.base.to_string())
+    };
     run.transport = Some(format!("{base}{}: {told}", way.unwrap_or_default()));
     failed(if matches!(error, CallError::Late(_)) {
         Failure::late(error.to_string())

@@ -3,7 +3,7 @@
 //! [`write()`] makes the bytes that the gateway sends itself; [`edit`] turns the head that Pingora
 //! sends into the same.
 
-use std::io::Write;
+mod caller;
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION,
@@ -19,10 +19,6 @@ use crate::exchange::Exchange;
 use crate::exchange::message::{SPOOFABLE, capitalized, nominated};
 use crate::proxy::reply::is_hop_by_hop;
 use crate::proxy::{Gateway, Run};
-
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// How much room is made for a head: most need no more.
 const HEAD_BYTES: usize = 768;
@@ -79,7 +75,17 @@ fn finish(
     if let Some(key) = &run.key_header {
         head.remove_header(key);
     }
-    forwarding_fields(gateway, session, exchange, head)?;
+    caller::set(gateway, session, exchange, head)?;
+    if let Some((correlation, span)) = exchange.trail.here() {
+        for name in correlation.replaced() {
+            if !touched_by_policies(exchange, &name) {
+                head.remove_header(&name);
+            }
+        }
+        for (name, value) in correlation.told(span) {
+            head.insert_header(name, value)?;
+        }
+    }
     if let Some(backend) = &exchange.backend {
         for (name, _value) in &backend.headers {
             head.remove_header(name);
@@ -126,50 +132,13 @@ fn target(exchange: &Exchange) -> String {
 }
 
 /// Whether a name could be one of [`SPOOFABLE`]; most requests have none.
-fn looks_spoofed(name: &HeaderName) -> bool {
+pub(super) fn looks_spoofed(name: &HeaderName) -> bool {
     let name = name.as_str();
     name.starts_with("x-") || name == "forwarded"
 }
 
-/// Says who called, from what the gateway saw itself; what policies set stays.
-fn forwarding_fields(
-    gateway: &Gateway,
-    session: &Session,
-    exchange: &Exchange,
-    head: &mut RequestHeader,
-) -> pingora::Result<()> {
-    let touched = exchange.request.headers.touched();
-    let peer = peer_of(session);
-    let trusted = peer.is_some_and(|peer| gateway.trust.contains(peer));
-    let chain = head.headers.get(&X_FORWARDED_FOR).filter(|_chain| trusted).cloned();
-    if head.headers.keys().any(looks_spoofed) {
-        for name in &SPOOFABLE {
-            if !touched.contains(name) {
-                head.remove_header(name);
-            }
-        }
-    }
-    if let Some(peer) = peer
-        && !touched.contains(&X_FORWARDED_FOR)
-    {
-        let value = match chain.as_ref().and_then(|chain| chain.to_str().ok()) {
-            Some(chain) => format!("{chain}, {peer}"),
-            None => peer.to_string(),
-        };
-        head.insert_header(X_FORWARDED_FOR, value)?;
-    }
-    if !touched.contains(&X_FORWARDED_PROTO) {
-        head.insert_header(X_FORWARDED_PROTO, exchange.original.scheme.as_str())?;
-    }
-    if !touched.contains(&X_FORWARDED_HOST) {
-        if let Some(host) = session.req_header().headers.get(HOST) {
-            head.insert_header(X_FORWARDED_HOST, host.clone())?;
-        } else if let Some(authority) = session.req_header().uri.authority() {
-            // HTTP/2 says it with a pseudo-field.
-            head.insert_header(X_FORWARDED_HOST, authority.as_str())?;
-        }
-    }
-    Ok(())
+fn touched_by_policies(exchange: &Exchange, name: &HeaderName) -> bool {
+    exchange.request.headers.touched().contains(name)
 }
 
 /// How the body that follows a head is framed.
@@ -212,7 +181,10 @@ pub(super) fn write(
         put(&mut head, b"Host", request.base.authority.as_bytes());
     }
     put_received(&mut head, session, run);
-    let is_withheld = |name: &HeaderName| exchange.proxy.is_some() && name == PROXY_AUTHORIZATION;
+    let is_withheld = |name: &HeaderName| {
+        (exchange.proxy.is_some() && name == PROXY_AUTHORIZATION)
+            || exchange.trail.correlation.is_some_and(|known| known.tells(name))
+    };
     for name in request.headers.touched() {
         if !is_framing(name) && !is_hop_by_hop(name) && !is_withheld(name) {
             for value in request.headers.map().get_all(name) {
@@ -220,7 +192,12 @@ pub(super) fn write(
             }
         }
     }
-    put_forwarding_fields(&mut head, gateway, session, exchange);
+    caller::put(&mut head, gateway, session, exchange);
+    if let Some((correlation, span)) = exchange.trail.here() {
+        for (name, value) in correlation.told(span) {
+            put_titled(&mut head, &name, value.as_bytes());
+        }
+    }
     if let Some(backend) = &exchange.backend {
         for (name, value) in backend.headers.iter().filter(|(name, _value)| !is_withheld(name)) {
             put_titled(&mut head, name, value.as_bytes());
@@ -291,6 +268,7 @@ fn is_replaced(run: &Run, name: &HeaderName) -> bool {
     let backend = run.exchange.backend.as_ref();
     run.exchange.request.headers.touched().contains(name)
         || run.key_header.as_ref() == Some(name)
+        || run.exchange.trail.correlation.is_some_and(|known| known.replaces(name))
         || backend.is_some_and(|backend| backend.headers.iter().any(|(own, _value)| own == name))
 }
 
@@ -299,7 +277,7 @@ fn is_framing(name: &HeaderName) -> bool {
     name == CONTENT_LENGTH || name == EXPECT || name == TRANSFER_ENCODING
 }
 
-fn put(head: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+pub(super) fn put(head: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     head.extend_from_slice(name);
     head.extend_from_slice(b": ");
     head.extend_from_slice(value);
@@ -327,47 +305,6 @@ fn put_target(head: &mut Vec<u8>, exchange: &Exchange) {
         head.push(b'?');
         head.extend_from_slice(request.query.as_bytes());
     }
-}
-
-/// Says who called, from what the gateway saw itself; what policies set stays.
-fn put_forwarding_fields(
-    head: &mut Vec<u8>,
-    gateway: &Gateway,
-    session: &Session,
-    exchange: &Exchange,
-) {
-    let received = session.req_header();
-    let touched = exchange.request.headers.touched();
-    let set_by_policies = |name: &HeaderName| touched.contains(name);
-    if let Some(peer) = peer_of(session)
-        && !set_by_policies(&X_FORWARDED_FOR)
-    {
-        head.extend_from_slice(b"X-Forwarded-For: ");
-        if gateway.trust.contains(peer)
-            && let Some(chain) = received.headers.get(&X_FORWARDED_FOR)
-        {
-            head.extend_from_slice(chain.as_bytes());
-            head.extend_from_slice(b", ");
-        }
-        // A vector takes all.
-        let _ = write!(head, "{peer}\r\n");
-    }
-    if !set_by_policies(&X_FORWARDED_PROTO) {
-        put(head, b"X-Forwarded-Proto", exchange.original.scheme.as_str().as_bytes());
-    }
-    if !set_by_policies(&X_FORWARDED_HOST) {
-        if let Some(host) = received.headers.get(HOST) {
-            put(head, b"X-Forwarded-Host", host.as_bytes());
-        } else if let Some(authority) = received.uri.authority() {
-            // HTTP/2 says it with a pseudo-field.
-            put(head, b"X-Forwarded-Host", authority.as_str().as_bytes());
-        }
-    }
-}
-
-/// Who is at the other end of the connection.
-fn peer_of(session: &Session) -> Option<std::net::IpAddr> {
-    session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip)
 }
 
 /// HTTP/2 clients may send several cookie fields; HTTP/1 has one (RFC 9113 §8.2.3).

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::settings::{
     AccessLog, ClientCertificates, ClientCredentials, Cluster, Configuration, Control, Drain, Etcd,
     Forwarded, ForwardedProto, Gateway, Identity, KillSwitch, LastGood, Limits, Listen, Log,
-    LogColor, LogFormat, LogLevel, Redis, Replica, Settings, Timeouts, WorkloadToken,
+    LogColor, LogFormat, LogLevel, Redis, Replica, Settings, Telemetry, Timeouts, WorkloadToken,
 };
 
 /// Settings before the usual values are put in.
@@ -56,6 +56,7 @@ pub(super) fn blank() -> Settings {
         cache_bytes_max: 0,
         redis: Redis::default(),
         etcd: Etcd::default(),
+        telemetry: Telemetry::default(),
         replica: Replica::default(),
         gateway: Gateway::default(),
         control: Control {

@@ -151,6 +151,17 @@ metrics! {
         "Events of a `logger` that are queued or on their way.";
     EVENTS_QUEUED_BYTES = "weir_events_queued_bytes", Gauge, "bytes",
         "How many bytes those take up.";
+    TELEMETRY_EMITTED = "weir_telemetry_emitted", Counter, "records",
+        "What was recorded for a collector, by `signal`: `traces` (spans), `logs` (records), `metrics` (pushes). It is, exactly, what was exported, dropped, and is held.";
+    TELEMETRY_EXPORTED = "weir_telemetry_exported", Counter, "records",
+        "What the collector has taken, by `signal`.";
+    TELEMETRY_DROPPED = "weir_telemetry_dropped", Counter, "records",
+        "What nobody has, by `signal` and `reason`: `full` (it found no room), `refused` (the collector does not want it), `failed` (it was tried for too long), \
+         `stopped` (the gateway stops).";
+    TELEMETRY_HELD = "weir_telemetry_held", Gauge, "records",
+        "What waits to be sent or is on its way, by `signal`.";
+    TELEMETRY_HELD_BYTES = "weir_telemetry_held_bytes", Gauge, "bytes",
+        "How many bytes that has; 16 MiB at most for each `signal`.";
     POLICY_METRIC = "weir_policy_metric", Histogram, "samples",
         "Samples that policies gave (`emit-metric`, `llm-emit-token-metric`), by `namespace`, `metric` and their dimensions: how many, and their sum.";
     POLICY_METRIC_FOLDED = "weir_policy_metric_folded", Counter, "samples",
