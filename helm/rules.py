@@ -670,6 +670,7 @@ FACTS = [
             it.flags["limits-connections"] == "1000000"
             and it.flags["log-access"] == it.flags["limits-request-body-bytes"] == "off"
             and it.flags["log-color"] == "false"
+            and it.flags["log-rfc5424-endpoint"] == "tcp://syslog.example:601"
             and it.flags["forwarded-trusted"] == "10.0.0.0/8,fd00::/8"
         ),
     ),

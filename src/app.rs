@@ -9,6 +9,7 @@ mod configuring;
 pub mod control;
 mod drain;
 mod fetching;
+pub mod logs;
 mod operators;
 mod publishing;
 mod remote;
@@ -51,7 +52,7 @@ use crate::settings::{AccessLog as AccessSetting, LogFormat, Settings};
 use crate::snapshot::Live;
 use crate::telemetry::access_log::{AccessLog, Which};
 use crate::telemetry::events::Format;
-use crate::telemetry::otlp::outbox::Outboxes;
+use crate::telemetry::outlets::Outlets;
 use crate::time::{Clock, SystemClock};
 
 /// A gateway that listens: whoever connects waits until it [runs](Self::run).
@@ -119,12 +120,12 @@ const IDLE_BACKEND_CONNECTIONS_MAX: usize = 1024;
 const TRIES_MAX: usize = 2;
 
 impl App {
-    /// Joins the parts, loads the configuration, listens. Starts no thread. What is recorded for a
-    /// collector goes to `outboxes`.
+    /// Joins the parts, loads the configuration, listens. Starts no thread. What is recorded goes to
+    /// `outlets`, too.
     pub fn start(
         settings: &Settings,
         environment: Environment,
-        outboxes: &Outboxes,
+        outlets: &Outlets,
     ) -> Result<Self, StartError> {
         let clock = Arc::new(SystemClock::start());
         let started = clock.now();
@@ -148,8 +149,13 @@ impl App {
             clock: &clock,
             instance: &instance,
         };
-        let recorded = telemetry::of(settings, outboxes, &means)?;
-        let log = Arc::new(AccessLog::new(which(settings), format(settings)));
+        let recorded = telemetry::of(settings, &outlets.outboxes, &means)?;
+        let log = Arc::new(AccessLog::new(
+            which(settings),
+            format(settings),
+            outlets.local.clone(),
+            recorded.logs.clone(),
+        ));
         let caller =
             Arc::new(Caller::new(options, Arc::clone(&roots), IDLE_BACKEND_CONNECTIONS_MAX));
         let joined = Joined { live, clock, counters, caller, roots, log, state };
@@ -234,7 +240,6 @@ impl Joined {
             log: Arc::clone(&self.log),
             spans: recorded.spans.clone(),
             outboxes: recorded.outboxes.clone(),
-            logs: recorded.logs.clone(),
             state: Arc::clone(&self.state),
         }
     }

@@ -40,6 +40,7 @@ use crate::caller::roots::Roots;
 use crate::caller::switched::Switched;
 use crate::caller::tunnel::{Dial, ProxyError};
 use crate::caller::wire::Wire;
+use crate::exchange::diagnostics::Excerpt;
 use crate::llm::meter::Meter;
 use crate::time::Timestamp;
 
@@ -87,6 +88,8 @@ pub struct Call {
     ahead: Bytes,
     /// Hears the body.
     meter: Option<Arc<Mutex<Meter>>>,
+    /// What is shown of the body.
+    tap: Option<Arc<Mutex<Excerpt>>>,
     /// The head.
     pub head: ResponseHeader,
 }
@@ -226,7 +229,7 @@ impl Sending {
         let keeps = !self.unheard && !is_switch(status) && head::keeps(&head);
         let Self { caller, destination, connection, begun, .. } = self;
         let head = head.message;
-        let (ahead, meter) = (Bytes::new(), None);
+        let (ahead, meter, tap) = (Bytes::new(), None, None);
         Ok(Call {
             caller,
             destination,
@@ -237,6 +240,7 @@ impl Sending {
             silence,
             ahead,
             meter,
+            tap,
             head,
         })
     }
@@ -266,12 +270,20 @@ impl Call {
         if let (Some(meter), Some(piece)) = (&self.meter, &piece) {
             meter.lock().unwrap_or_else(PoisonError::into_inner).feed(piece);
         }
+        if let (Some(tap), Some(piece)) = (&self.tap, &piece) {
+            tap.lock().unwrap_or_else(PoisonError::into_inner).feed(piece);
+        }
         Ok(piece)
     }
 
     /// Lets `meter` hear the body from here on.
     pub fn listen(&mut self, meter: Arc<Mutex<Meter>>) {
         self.meter = Some(meter);
+    }
+
+    /// Lets `excerpt` hear the body from here on.
+    pub fn tap(&mut self, excerpt: Arc<Mutex<Excerpt>>) {
+        self.tap = Some(excerpt);
     }
 
     /// Reads some of the body ahead of whoever reads it next: up to its end, or until that are more

@@ -6,6 +6,7 @@
 
 pub mod facts;
 pub mod contents;
+pub mod diagnostics;
 pub mod cached;
 pub mod flight;
 pub mod message;
@@ -26,19 +27,21 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use crate::backend::Backend;
 use crate::backend::proxy::ForwardProxy;
 use crate::certificate::Certificate;
+use crate::exchange::diagnostics::Diagnostics;
 use crate::exchange::facts::{Api, Deployment, Operation, Product, Subscription, User};
 use crate::exchange::final_fields::FinalFields;
 use crate::exchange::message::{Body, Headers, Original, Request, Response};
 use crate::exchange::metering::Metering;
 use crate::exchange::pending::Pending;
 use crate::exchange::sample::Sample;
-use crate::exchange::secrets::HIDDEN;
+use crate::exchange::secrets::{HIDDEN, SECRET_BYTES_MIN};
 use crate::exchange::trail::Trail;
 use crate::expression::value::Value;
 use crate::fault::Place;
 use crate::limit::Charge;
 use crate::problem::Problem;
 use crate::route::template::Parameters;
+use crate::secret::Secret;
 use crate::time::Timestamp;
 
 /// One request and its response.
@@ -215,6 +218,12 @@ impl Exchange {
         })
     }
 
+    /// What is to be logged of it, where the configuration says.
+    pub fn diagnostics(&self) -> Option<&Arc<Diagnostics>> {
+        let own = self.api.as_ref().and_then(|api| api.diagnostics.as_ref());
+        own.or(self.deployment.diagnostics.as_ref())
+    }
+
     /// Keeps a line for whoever inspects the request, without what secret named values hold.
     pub fn trace(&mut self, mut trace: Trace) {
         if TRACES_MAX <= self.traces.len() {
@@ -229,19 +238,25 @@ impl Exchange {
         self.traces.push(trace);
     }
 
-    /// `text` without what secret named values hold, and without tokens of the gateway's own.
+    /// `text` without what secret named values hold, without tokens of the gateway's own, and without
+    /// the key that the client showed and the other one of its subscription.
     fn cover<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let covered = self.deployment.secrets.cover(text);
-        self.pending.tokens.iter().fold(covered, |covered, token| {
-            if covered.contains(token.expose()) {
-                Cow::Owned(covered.replace(token.expose(), HIDDEN))
+        let tokens = self.pending.tokens.iter().map(Secret::expose);
+        let known = self.subscription.iter().flat_map(|it| [&*it.primary_key, &*it.secondary_key]);
+        let keys = self.key.as_deref().into_iter().chain(known);
+        let keys = keys.filter(|key| SECRET_BYTES_MIN <= key.len());
+        tokens.chain(keys).fold(covered, |covered, secret| {
+            if covered.contains(secret) {
+                Cow::Owned(covered.replace(secret, HIDDEN))
             } else {
                 covered
             }
         })
     }
 
-    /// `text` without what secret named values hold, and without tokens of the gateway's own.
+    /// `text` without what secret named values hold, without tokens of the gateway's own, and without
+    /// the key that the client showed and the other one of its subscription.
     pub fn covered(&self, text: String) -> String {
         match self.cover(&text) {
             Cow::Borrowed(_) => text,

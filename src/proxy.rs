@@ -7,6 +7,7 @@
 //! | `response_filter` | outbound runs on the head; the body streams through | [`drive`] |
 //! | `fail_to_proxy` | on-error runs, or an answer takes the response's place | [`reply`] |
 //! | body filters | quotas of bandwidth see what flows | [`holds`] |
+//! | body filters | diagnostics copy what they show | [`watch`] |
 //! | `logging` | what is left to count is counted; the record is made | [`record`] |
 
 pub mod listener;
@@ -19,6 +20,7 @@ pub mod holds;
 pub mod reply;
 pub mod send;
 pub mod record;
+pub mod watch;
 pub mod operators;
 pub mod state;
 
@@ -58,10 +60,10 @@ use crate::proxy::drive::Stop;
 use crate::proxy::holds::Holds;
 use crate::proxy::record::Journey;
 use crate::proxy::state::State;
+use crate::proxy::watch::Watch;
 use crate::snapshot::Live;
 use crate::snapshot::tally::Taken;
 use crate::telemetry::access_log::AccessLog;
-use crate::telemetry::otlp::log::Logs;
 use crate::telemetry::otlp::outbox::Outboxes;
 use crate::telemetry::otlp::span::Spans;
 use crate::time::{Clock, SystemClock, Timestamp};
@@ -105,8 +107,6 @@ pub struct Gateway {
     pub spans: Option<Arc<Spans>>,
     /// What is recorded for a collector.
     pub outboxes: Outboxes,
-    /// Takes them for a collector, if it gets lines of the log.
-    pub logs: Option<Logs>,
     /// Whether the gateway takes requests, and how many are in flight.
     pub state: Arc<State>,
 }
@@ -141,6 +141,8 @@ pub struct Run {
     backend_head: Option<(Timestamp, StatusCode)>,
     /// How a connection to the backend failed.
     transport: Option<String>,
+    /// What is copied of it for the log.
+    watch: Option<Box<Watch>>,
 }
 
 /// The error that makes Pingora stop forwarding because the policies have an answer of their own.
@@ -192,6 +194,7 @@ impl ProxyHttp for Gateway {
             Admission::Run(run, first) => {
                 let run = context.run.insert(run);
                 run.exchange.trail = Trail::of(context.journey.correlation);
+                run.watch = Watch::begin(self, &run.exchange);
                 match drive::begin(self, session, run, first).await {
                     Stop::Forward => return Ok(false),
                     Stop::Deliver => (),
@@ -223,21 +226,24 @@ impl ProxyHttp for Gateway {
         request: &mut RequestHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        match &context.run {
-            Some(run) => forward::head::edit(self, session, run, request),
-            None => Ok(()),
-        }
+        let Some(run) = &mut context.run else { return Ok(()) };
+        forward::head::edit(self, session, run, request)?;
+        watch::streams(run, &request.headers);
+        Ok(())
     }
 
     async fn request_body_filter(
         &self,
         session: &mut Session,
-        _piece: &mut Option<Bytes>,
+        piece: &mut Option<Bytes>,
         _end: bool,
         context: &mut Context,
     ) -> pingora::Result<()> {
         if let Some(holds) = context.holds() {
             holds.moved(holds::bytes(session));
+        }
+        if let (Some(run), Some(piece)) = (&mut context.run, piece) {
+            watch::request_piece(run, piece);
         }
         self.bounds.body(session)
     }
@@ -268,6 +274,7 @@ impl ProxyHttp for Gateway {
         if let Some(error) = forward::refused_by_proxy(run, head.status) {
             return Err(error);
         }
+        watch::receives(run, &head.headers);
         forward::end_hop(head);
         reply::end_if_expecting(session);
         let now = self.clock.now();
@@ -298,6 +305,7 @@ impl ProxyHttp for Gateway {
         _end: bool,
         context: &mut Context,
     ) -> pingora::Result<Option<Duration>> {
+        watch::response_piece(context, piece.as_ref());
         if let Some(holds) = context.holds() {
             let piece = piece.as_deref().map_or(0, holds::length);
             holds.moved(holds::bytes(session).saturating_add(piece));
@@ -380,6 +388,7 @@ impl Run {
             informational: 0,
             backend_head: None,
             transport: None,
+            watch: None,
         }
     }
 }

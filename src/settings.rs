@@ -11,6 +11,7 @@ pub mod table;
 pub mod apim;
 mod control;
 mod gather;
+mod log;
 mod telemetry;
 
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ use crate::fault::{Fault, Sources};
 use gather::Gathered;
 
 pub use control::{ClientCredentials, Control, WorkloadToken};
+pub use log::{LocalLog, LogOutput, LogOutputs};
 pub use telemetry::{Otlp, Protocol, Sampler, Telemetry, Traces};
 
 /// The largest settings file, in bytes.
@@ -297,6 +299,10 @@ pub struct Log {
     pub color: LogColor,
     /// Which requests.
     pub access: AccessLog,
+    /// Where lines go beside standard output.
+    pub local: LocalLog,
+    /// How that is reached.
+    pub outputs: LogOutputs,
 }
 
 /// The form of the log.

@@ -263,7 +263,7 @@ impl Beside {
         if let Some(remote) = remote {
             threads.push(remote::bring(remote, stopped.clone())?);
         }
-        threads.push(log.run()?);
+        log.run()?;
         let sending = lanes.run(is_over)?;
         Ok(Running { status, log, threads, over, sending })
     }
@@ -272,11 +272,11 @@ impl Beside {
 impl Running {
     fn stop(self) {
         self.status.stop();
-        self.log.stop();
         for thread in self.threads {
             // Nobody is left to hear of a thread that panicked.
             let _ = thread.join();
         }
+        self.log.stop();
         self.over.send_replace(true);
         if let Some(sending) = self.sending {
             let _ = sending.join();

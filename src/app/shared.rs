@@ -90,12 +90,17 @@ pub(super) fn name(replica: &Replica) -> Result<String, StartError> {
     if !replica.name.is_empty() {
         return Ok(replica.name.clone());
     }
-    let host = std::fs::read_to_string(HOST_NAME_FILE).unwrap_or_default();
-    let host = host.trim();
+    let host = host();
     if host.is_empty() {
         return Err(wrong("the host has no name: set `replica.name`"));
     }
-    Ok(host.to_owned())
+    Ok(host)
+}
+
+/// What the host is called; empty if nobody says.
+pub(super) fn host() -> String {
+    let host = std::fs::read_to_string(HOST_NAME_FILE).unwrap_or_default();
+    host.trim().to_owned()
 }
 
 fn wrong(told: &str) -> StartError {

@@ -17,7 +17,7 @@ use crate::control::operators::switched::Switched;
 use crate::control::operators::{Publication, WentBack};
 use crate::fault::render;
 use crate::settings::{self, Loaded, Settings};
-use crate::telemetry::otlp::outbox::Outboxes;
+use crate::telemetry::outlets::Outlets;
 
 /// Serves configurations to gateways: `weir control --config FOLDER`.
 ///
@@ -157,7 +157,7 @@ fn usual() -> Result<Settings, Outcome> {
     })
 }
 
-fn serve(settings: &Settings, environment: Environment, _outboxes: &Outboxes) -> Outcome {
+fn serve(settings: &Settings, environment: Environment, _outlets: &Outlets) -> Outcome {
     let shown = |address: Option<SocketAddr>| {
         address.map_or_else(|| "off".to_owned(), |address| address.to_string())
     };

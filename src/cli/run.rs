@@ -11,9 +11,9 @@ use crate::configuration::refresh::report;
 use crate::configuration::source::{Environment, read_text};
 use crate::fault::render;
 use crate::settings::{self, LogColor, LogLevel, Settings, table};
-use crate::telemetry::events::{self, Collected, Look};
+use crate::telemetry::events::{Collected, Events, Look};
 use crate::telemetry::otlp::log::Logs;
-use crate::telemetry::otlp::outbox::Outboxes;
+use crate::telemetry::outlets::Outlets;
 
 /// Serves a configuration: `weir run --config FOLDER`.
 ///
@@ -43,7 +43,7 @@ impl Run {
 pub(super) fn with_settings(
     asked: bool,
     words: &[String],
-    serve: impl FnOnce(&Settings, Environment, &Outboxes) -> Outcome,
+    serve: impl FnOnce(&Settings, Environment, &Outlets) -> Outcome,
 ) -> Outcome {
     if asked {
         say(&mut io::stdout().lock(), &described());
@@ -51,14 +51,22 @@ pub(super) fn with_settings(
     }
     let environment = Environment::of_process();
     match begun(words, &environment) {
-        Ok((settings, outboxes)) => serve(&settings, environment, &outboxes),
+        Ok((settings, outlets, events)) => {
+            let outcome = serve(&settings, environment, &outlets);
+            // Also what was said before an early end is written.
+            drop(events);
+            outcome
+        }
         Err(outcome) => outcome,
     }
 }
 
+/// Settings, where what is recorded goes, and what writes events.
+type Begun = (Settings, Outlets, Events);
+
 /// Settings from flags and from everywhere else, and the log as they want it; what is wrong with
 /// them is told.
-fn begun(words: &[String], environment: &Environment) -> Result<(Settings, Outboxes), Outcome> {
+fn begun(words: &[String], environment: &Environment) -> Result<Begun, Outcome> {
     let flags = pairs(words).map_err(|message| {
         complain(&message);
         Outcome::Misused
@@ -70,24 +78,35 @@ fn begun(words: &[String], environment: &Environment) -> Result<(Settings, Outbo
         }
         Outcome::Misused
     })?;
-    let outboxes = Outboxes::default();
-    let look =
-        Look { format: app::format(&settings), level: level(&settings), color: color(&settings) };
-    events::start(
-        look,
-        settings.telemetry.collector().map(|_url| Collected {
-            spans: Arc::clone(&outboxes.spans),
-            logs: settings.telemetry.logs.then(|| Logs::new(Arc::clone(&outboxes.logs))),
-        }),
-    );
+    let outputs = app::logs::start(&settings).and_then(|local| {
+        let outlets = Outlets { local, ..Outlets::default() };
+        Ok((
+            Events::start(look(&settings), collected(&settings, &outlets), outlets.local.clone())?,
+            outlets,
+        ))
+    });
+    let (events, outlets) = outputs.map_err(|error| failed(&StartError::System(error)))?;
     for ignored in &loaded.ignored {
         tracing::info!(setting = ignored.name, reason = ignored.reason, "setting ignored");
     }
-    Ok((settings, outboxes))
+    Ok((settings, outlets, events))
 }
 
-fn serve(settings: &Settings, environment: Environment, outboxes: &Outboxes) -> Outcome {
-    match App::start(settings, environment, outboxes) {
+/// How events are told.
+fn look(settings: &Settings) -> Look {
+    Look { format: app::format(settings), level: level(settings), color: color(settings) }
+}
+
+/// What a collector gets of them, if there is one.
+fn collected(settings: &Settings, Outlets { outboxes, .. }: &Outlets) -> Option<Collected> {
+    settings.telemetry.collector().map(|_url| Collected {
+        spans: Arc::clone(&outboxes.spans),
+        logs: settings.telemetry.logs.then(|| Logs::new(Arc::clone(&outboxes.logs))),
+    })
+}
+
+fn serve(settings: &Settings, environment: Environment, outlets: &Outlets) -> Outcome {
+    match App::start(settings, environment, outlets) {
         Ok(app) => {
             let shown = |address: Option<std::net::SocketAddr>| {
                 address.map_or_else(|| "off".to_owned(), |address| address.to_string())

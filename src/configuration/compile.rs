@@ -179,6 +179,7 @@ fn deployment(config: &Config, making: &Making) -> Deployment {
         service_id: Arc::clone(&gateway.service_name),
         trust: Arc::new(Trust::new(&config.certificates, Arc::clone(&making.authorities))),
         certificates: Arc::clone(&config.certificates),
+        diagnostics: config.diagnostics.clone(),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::backend::event_hub::EventHub;
 use crate::backend::principal::Principals;
 use crate::certificate::Certificate;
 use crate::certificate::known::Certificates;
+use crate::exchange::diagnostics::Diagnostics;
 use crate::fault::Layout;
 use crate::policy::limits::holding::Holding;
 use crate::route::host::Pattern;
@@ -38,6 +39,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// How limits are held that do not say it themselves.
     pub limits: Holding,
+    /// What is logged of exchanges whose API does not say it.
+    pub diagnostics: Option<Arc<Diagnostics>>,
     /// Every revision of every version of every API.
     pub apis: Vec<Arc<Api>>,
     /// Where they and their operations are found.

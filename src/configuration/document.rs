@@ -7,6 +7,7 @@
 mod file;
 mod api;
 mod content;
+mod diagnostics;
 mod party;
 mod backend;
 mod certificate;
@@ -35,6 +36,7 @@ pub use authorization::ProviderAuthorization;
 pub use backend::{Authorization, Backend, Certificate, Credentials, HostName, Tls};
 pub use certificate::NamedCertificate;
 pub use content::{OperationRequest, Parameter, SchemaDocument};
+pub use diagnostics::{DiagnosedMessage, DiagnosedSide, Diagnostic, Percentage};
 pub use file::{ConfigurationFile, Gateway, NamedGateway};
 pub use identity::Identity as ClientIdentity;
 pub use limits::{Amount, LimitHolding};
@@ -60,6 +62,8 @@ pub struct Document {
     pub gateways: Items<NamedGateway>,
     /// `limits`, wherever it was written.
     pub limits: Option<Arc<Placed<LimitHolding>>>,
+    /// `diagnostics`, wherever it was written.
+    pub diagnostics: Option<Arc<Placed<Diagnostic>>>,
     /// `policy`, wherever it was written.
     pub policy: Option<Arc<Block>>,
     /// `apis` of all files.
@@ -242,6 +246,13 @@ impl Document {
                 faults.push(twice(files, "limits", limits.mark, first.mark));
             } else {
                 self.limits = Some(Arc::clone(limits));
+            }
+        }
+        if let Some(diagnostics) = &part.diagnostics {
+            if let Some(first) = &self.diagnostics {
+                faults.push(twice(files, "diagnostics", diagnostics.mark, first.mark));
+            } else {
+                self.diagnostics = Some(Arc::clone(diagnostics));
             }
         }
         if let Some(policy) = &part.policy {

@@ -20,6 +20,7 @@ mod logger;
 mod identity;
 mod authorization;
 mod limits;
+mod diagnostics;
 mod kept;
 mod gateways;
 
@@ -138,6 +139,7 @@ impl Validator<'_> {
         Config {
             gateway: self.gateway(),
             limits: self.limits(),
+            diagnostics: self.diagnostics(document.diagnostics.as_ref().map(|it| &it.value)),
             apis,
             routes,
             version_sets,
@@ -251,6 +253,8 @@ mod tests {
     use crate::configuration::document;
     use crate::configuration::loader::load;
     use crate::configuration::source::Folder;
+    use crate::exchange::Severity;
+    use crate::exchange::diagnostics::Sampling;
     use crate::limit::engine::rule::{Late, Loss};
     use crate::limit::manner::Over;
     use crate::limit::order::durability::Durability;
@@ -291,6 +295,15 @@ mod tests {
             headers: true,
         };
         assert_eq!(config.limits, held);
+        let own = config.apis[0].diagnostics.as_ref().unwrap();
+        let all = config.diagnostics.as_ref().unwrap();
+        assert_eq!((own.sampling, own.verbosity), (Sampling::ALL, Severity::Information));
+        assert!(own.always_log_errors && !own.log_client_ip);
+        assert_eq!((Some(all.sampling), all.verbosity), (Sampling::parse("12.5"), Severity::Error));
+        assert_eq!(
+            (all.frontend.request.headers.len(), all.frontend.response.body_bytes),
+            (2, 8192)
+        );
         let hubs: Vec<String> = config.loggers.iter().map(|it| it.hub.to_string()).collect();
         let namespace = "https://ns.servicebus.windows.net";
         assert_eq!(hubs, ["usage", "audit", "usage"].map(|hub| format!("{namespace}/{hub}")));
@@ -305,7 +318,7 @@ mod tests {
         let place = |offset| policy.layout.place(&policy.text, offset);
         let second = policy.text.find("\n  ").unwrap();
         let (first, second) = (place(0), place(second + 1));
-        assert_eq!((first.line, first.column, second.column), (52, 1, 11));
+        assert_eq!((first.line, first.column, second.column), (64, 1, 11));
         assert_eq!(policy.text.lines().nth(1), Some("<policies>"));
         let example = &config.apis[7].operations[3].responses[0].representations[0].example;
         let json = r#"{"ok":true,"count":1,"ratio":0.5,"nothing":null,"list":["a","1"]}"#;

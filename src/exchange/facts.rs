@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::certificate::known::Certificates;
 use crate::certificate::trust::Trust;
 use crate::exchange::contents::Contents;
+use crate::exchange::diagnostics::Diagnostics;
 use crate::exchange::secrets::Secrets;
 use crate::fault::Place;
 use crate::route::template::Template;
@@ -30,6 +31,8 @@ pub struct Deployment {
     pub certificates: Arc<Certificates>,
     /// Who vouches for the certificates of clients.
     pub trust: Arc<Trust>,
+    /// What is logged of exchanges whose API does not say it.
+    pub diagnostics: Option<Arc<Diagnostics>>,
 }
 
 /// An API: `context.Api`.
@@ -55,6 +58,8 @@ pub struct Api {
     pub key_header: Arc<str>,
     /// The query parameter that carries a subscription key.
     pub key_query: Arc<str>,
+    /// What is logged of its exchanges, if it says so itself.
+    pub diagnostics: Option<Arc<Diagnostics>>,
     /// Where it is written.
     pub place: Place,
 }

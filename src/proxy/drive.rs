@@ -24,7 +24,7 @@ use crate::policy::send::outgoing::Outgoing;
 use crate::policy::tokens::asked::Asked;
 use crate::problem::Problem;
 use crate::proxy::forward::call::Stopped;
-use crate::proxy::{Gateway, Run, forward, holds, reply, send};
+use crate::proxy::{Gateway, Run, forward, holds, reply, send, watch};
 use crate::time::{Clock, Timestamp};
 
 /// Why the machine stopped.
@@ -88,7 +88,7 @@ async fn follow(
             // Boxed, as all that is rare here: what a future may hold is moved with every request.
             Effect::Fetch(Side::Request) => {
                 let body = Box::pin(fetch_request(session, gateway.bounds.buffered_bytes)).await;
-                Event::Body(Side::Request, body)
+                Event::Body(Side::Request, body.inspect(|body| watch::request_piece(run, body)))
             }
             Effect::Fetch(Side::Response) => {
                 let max = gateway.bounds.buffered_bytes;

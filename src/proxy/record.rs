@@ -13,9 +13,8 @@ use crate::exchange::Exchange;
 use crate::problem::{Problem, SWITCHED_OFF};
 use crate::proxy::guard::Witness;
 use crate::proxy::state::{InFlight, State};
-use crate::proxy::{Context, Gateway, holds};
+use crate::proxy::{Context, Gateway, holds, watch};
 use crate::telemetry::access_log::{AccessLog, Line};
-use crate::telemetry::otlp::log;
 use crate::telemetry::policy_trace;
 use crate::telemetry::record::{Head, Record};
 use crate::time::{Clock, SystemClock, Timestamp, date};
@@ -113,14 +112,10 @@ pub fn finish(
         spans.ended(&record);
     }
     let has_spared = run.is_some_and(|run| run.exchange.pending.has_spared());
-    let is_special = record.has_failed() || has_spared;
-    if gateway.log.wants(is_special) || (gateway.logs.is_some() && gateway.log.means(is_special)) {
-        let line = record.line();
+    if watch::wants(gateway, context, record.has_failed() || has_spared, record.status) {
+        let mut line = record.line();
+        watch::show(&mut line, session, context);
         gateway.log.write(&line);
-        if let Some(logs) = &gateway.logs {
-            let within = journey.correlation.as_ref().map(log::within);
-            logs.put(("exchange", record.severity()), record.ended, within, &line);
-        }
     }
 }
 

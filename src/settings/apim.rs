@@ -35,7 +35,6 @@ const NO_PEERS: &str = "replicas of Weir do not find each other by UDP; limits h
 const NO_INGRESS: &str = "Weir does not watch Ingress resources";
 const NO_STATSD: &str = "Weir does not send metrics to StatsD";
 const NO_OTLP: &str = "Weir does not send OpenTelemetry data yet";
-const NO_LOCAL_LOGS: &str = "Weir logs to its standard output only";
 const NO_AZURE: &str = "Weir sends nothing to Azure";
 const NO_SUITES: &str =
     "cipher suites cannot be chosen yet; TLS 1.2 and 1.3 with OpenSSL's are used";
@@ -90,12 +89,21 @@ pub const TABLE: &[(&str, Treatment)] = &[
     ("telemetry.logs.std", Means("log.format")),
     ("telemetry.logs.std.level", Means("log.level")),
     ("telemetry.logs.std.color", Means("log.color")),
-    ("telemetry.logs.local", Only(&["none", "auto"], NO_LOCAL_LOGS)),
-    ("telemetry.logs.local.localsyslog.", Ignored(NO_LOCAL_LOGS)),
-    ("telemetry.logs.local.rfc5424.", Ignored(NO_LOCAL_LOGS)),
-    ("telemetry.logs.local.journal.", Ignored(NO_LOCAL_LOGS)),
-    ("telemetry.logs.local.json.endpoint", Ignored(NO_LOCAL_LOGS)),
-    ("telemetry.logs.localconfig.", Ignored(NO_LOCAL_LOGS)),
+    ("telemetry.logs.local", Means("log.local")),
+    ("telemetry.logs.local.localsyslog.endpoint", Means("log.localSyslog.endpoint")),
+    ("telemetry.logs.local.localsyslog.facility", Means("log.localSyslog.facility")),
+    ("telemetry.logs.local.rfc5424.endpoint", Means("log.rfc5424.endpoint")),
+    ("telemetry.logs.local.rfc5424.facility", Means("log.rfc5424.facility")),
+    ("telemetry.logs.local.journal.endpoint", Means("log.journal.endpoint")),
+    ("telemetry.logs.local.journal.facility", Means("log.journal.facility")),
+    ("telemetry.logs.local.json.endpoint", Means("log.json.endpoint")),
+    ("telemetry.logs.localconfig.localsyslog.endpoint", Means("log.localSyslog.endpoint")),
+    ("telemetry.logs.localconfig.localsyslog.facility", Means("log.localSyslog.facility")),
+    ("telemetry.logs.localconfig.rfc5424.endpoint", Means("log.rfc5424.endpoint")),
+    ("telemetry.logs.localconfig.rfc5424.facility", Means("log.rfc5424.facility")),
+    ("telemetry.logs.localconfig.journal.endpoint", Means("log.journal.endpoint")),
+    ("telemetry.logs.localconfig.journal.facility", Means("log.journal.facility")),
+    ("telemetry.logs.localconfig.json.endpoint", Means("log.json.endpoint")),
     ("logs.applicationinsights.endpoint", Ignored(NO_AZURE)),
     ("monitoring.", Ignored(NO_AZURE)),
     ("certificates.local.ca.enabled", Only(&["false"], "add authorities to the system's store")),

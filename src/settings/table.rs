@@ -3,6 +3,7 @@
 
 mod blank;
 mod control;
+mod log;
 mod shape;
 mod shared;
 mod telemetry;
@@ -49,7 +50,10 @@ const PLANES: &[Row] =
     &joined::<{ control::ROWS.len() + telemetry::ROWS.len() }>(control::ROWS, telemetry::ROWS);
 
 /// Those of the gateway itself.
-const OWN: &[Row] = &[
+const OWN: &[Row] = &joined::<{ GATEWAY.len() + log::ROWS.len() }>(GATEWAY, log::ROWS);
+
+/// Most of those.
+const GATEWAY: &[Row] = &[
     row!(
         "configuration.folder",
         "/etc/weir/configuration",

@@ -1,19 +1,22 @@
-//! One line for each exchange, and for what its policies tell: collected in memory, written by a thread of its own.
+//! One line for each exchange, and for what its policies tell: on standard output, and where the
+//! settings say.
 //!
-//! Waking another thread for every line costs more than all the rest of a request, so lines are
-//! appended to a buffer that a timer empties. A reader of standard output that stands still
-//! therefore never holds up a request: the buffer is bounded, and what does not fit is counted.
+//! A request only appends its line ([`Lines`]): nothing that reads lines ever holds one up.
 
-use std::io::{self, Write};
-use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::Duration;
+use std::io;
+use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::telemetry::events::Format;
+use crate::telemetry::excerpts::Excerpts;
+use crate::telemetry::lines::Lines;
+use crate::telemetry::lines::stream::Stream;
+use crate::telemetry::local::{DROPPED, Entry, Local, Urgency};
+use crate::telemetry::otlp::log::{Logs, Within};
+use crate::telemetry::text::{pair, plain, without_tokens};
+use crate::time::{Clock, SystemClock, Timestamp, date};
 
 /// Which exchanges have a line.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -31,6 +34,12 @@ pub enum Which {
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Line<'a> {
+    /// When it began.
+    #[serde(skip)]
+    pub at: Timestamp,
+    /// Where it belongs in its trace.
+    #[serde(skip)]
+    pub within: Option<Within>,
     /// When it began, RFC 3339.
     pub time_generated: String,
     /// Always `GatewayLogs`.
@@ -120,6 +129,27 @@ pub struct Line<'a> {
     pub transport_error: Option<&'a str>,
     /// The generation of the configuration.
     pub generation: u64,
+    /// What a diagnostic wants to be shown.
+    #[serde(flatten)]
+    pub excerpts: Excerpts,
+}
+
+/// What has a line.
+pub(super) trait Told: Serialize {
+    /// What kind of line it is.
+    const CATEGORY: &'static str;
+
+    /// How much it matters.
+    fn urgency(&self) -> Urgency;
+
+    /// When it happened, RFC 3339.
+    fn time(&self) -> &str;
+
+    /// The same as a number, and where it belongs in a trace.
+    fn moment(&self) -> (Timestamp, Option<Within>);
+
+    /// The rest of the line, for people.
+    fn text(&self) -> String;
 }
 
 /// Where lines go.
@@ -127,105 +157,157 @@ pub struct Line<'a> {
 pub struct AccessLog {
     which: Which,
     format: Format,
-    buffer: Mutex<Vec<u8>>,
-    dropped: AtomicU64,
-    stopped: AtomicBool,
+    out: Arc<Lines>,
+    local: Option<Arc<Local>>,
+    logs: Option<Logs>,
 }
 
-/// The most bytes that wait to be written.
-const BUFFER_BYTES_MAX: usize = 8 << 20;
-/// How often the buffer is written.
-const FLUSH_INTERVAL: Duration = Duration::from_millis(50);
-
 impl AccessLog {
-    /// A log of `which` exchanges.
-    pub const fn new(which: Which, format: Format) -> Self {
-        Self {
-            which,
-            format,
-            buffer: Mutex::new(Vec::new()),
-            dropped: AtomicU64::new(0),
-            stopped: AtomicBool::new(false),
-        }
+    /// A log of `which` exchanges, which goes to `local` and `logs` too.
+    pub fn new(
+        which: Which,
+        format: Format,
+        local: Option<Arc<Local>>,
+        logs: Option<Logs>,
+    ) -> Self {
+        Self { which, format, out: Arc::default(), local, logs }
     }
 
-    /// Whether an exchange has a line; `failed`: the gateway refused it or it ended with 5xx.
-    pub fn wants(&self, failed: bool) -> bool {
-        self.format != Format::None && self.means(failed)
+    /// Whether anybody reads lines.
+    pub const fn is_read(&self) -> bool {
+        !matches!(self.format, Format::None) || self.local.is_some() || self.logs.is_some()
     }
 
-    /// Whether it is one of those that have a line, wherever lines go.
-    pub const fn means(&self, failed: bool) -> bool {
-        match self.which {
-            Which::Off => false,
-            Which::Errors => failed,
-            Which::All => true,
-        }
+    /// Whether an exchange has a line that no diagnostic decides about; `failed`: the gateway refused
+    /// it or it ended with 5xx.
+    pub const fn wants(&self, failed: bool) -> bool {
+        self.is_read()
+            && match self.which {
+                Which::Off => false,
+                Which::Errors => failed,
+                Which::All => true,
+            }
     }
 
     /// Appends a line.
     pub fn write(&self, line: &Line<'_>) {
-        self.append(line, text);
+        self.append(line);
     }
 
-    /// Appends `line`: as JSON, or as `text` writes it for people.
-    pub(super) fn append<L: Serialize>(&self, line: &L, text: impl FnOnce(&L) -> String) {
-        let mut bytes = match self.format {
-            Format::Json => serde_json::to_vec(line).unwrap_or_default(),
-            Format::Text => text(line).into_bytes(),
-            Format::None => return,
+    /// Appends `line`, as JSON or for people.
+    pub(super) fn append<L: Told>(&self, line: &L) {
+        let text = match self.format {
+            Format::Json => serde_json::to_string(line).unwrap_or_default(),
+            Format::Text => format!("{} {}", line.time(), line.text()),
+            Format::None => String::new(),
         };
-        bytes.push(b'\n');
-        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
-        if buffer.len().saturating_add(bytes.len()) <= BUFFER_BYTES_MAX {
-            buffer.extend_from_slice(&bytes);
-        } else {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        if !text.is_empty() {
+            let mut text = without_tokens(&text).into_owned();
+            text.push('\n');
+            self.out.put(text.as_bytes());
+        }
+        if self.local.is_none() && self.logs.is_none() {
+            return;
+        }
+        let entry = entry(line);
+        if let Some(local) = &self.local {
+            local.put(&entry);
+        }
+        if let Some(logs) = &self.logs {
+            let (at, within) = line.moment();
+            logs.put(&entry, at, within);
         }
     }
 
-    /// How many lines found no room.
+    /// How many lines found no room, or could not be written.
     pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        let local = self.local.as_ref().map_or(0, |local| local.dropped());
+        self.out.dropped().saturating_add(local)
     }
 
     /// Starts the thread that writes to standard output until [`stop`](Self::stop).
-    pub fn run(self: &Arc<Self>) -> io::Result<thread::JoinHandle<()>> {
-        let log = Arc::clone(self);
-        thread::Builder::new().name("access-log".to_owned()).spawn(move || {
-            while !log.stopped.load(Ordering::Relaxed) {
-                thread::sleep(FLUSH_INTERVAL);
-                log.flush(&mut io::stdout().lock());
-            }
-            log.flush(&mut io::stdout().lock());
-        })
+    pub fn run(&self) -> io::Result<()> {
+        let (format, clock) = (self.format, SystemClock::start());
+        let confess = Box::new(move |count| confession(format, count, &date(clock.now())));
+        self.out.run("access-log", Box::new(Stream::stdout()?), confess)
     }
 
-    /// Makes the thread write what is left and end.
+    /// Writes what is left and ends; a reader that stands still is not waited for.
     pub fn stop(&self) {
-        self.stopped.store(true, Ordering::Relaxed);
+        self.out.stop();
+        self.out.wait();
+    }
+}
+
+/// The same for another output.
+fn entry<L: Told>(line: &L) -> Entry {
+    let mut fields = match serde_json::to_value(line) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) | Err(_) => Map::new(),
+    };
+    fields.values_mut().for_each(cover);
+    let text = without_tokens(&line.text()).into_owned();
+    Entry { urgency: line.urgency(), category: L::CATEGORY, text, fields }
+}
+
+/// Leaves no token in a value. As deep as lines are.
+fn cover(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = without_tokens(text).into_owned(),
+        Value::Array(items) => items.iter_mut().for_each(cover),
+        Value::Object(fields) => fields.values_mut().for_each(cover),
+        Value::Null | Value::Bool(_) | Value::Number(_) => (),
+    }
+}
+
+/// The line that says that so many were dropped.
+pub(super) fn confession(format: Format, count: u64, time: &str) -> Vec<u8> {
+    let line = match format {
+        Format::Json => serde_json::json!({
+            "timeGenerated": time,
+            "category": "GatewayEvents",
+            "level": "WARN",
+            "message": DROPPED,
+            "dropped": count,
+        })
+        .to_string(),
+        Format::Text => format!("{time} WARN {DROPPED} dropped={count}"),
+        Format::None => return Vec::new(),
+    };
+    (line + "\n").into_bytes()
+}
+
+impl Told for Line<'_> {
+    const CATEGORY: &'static str = "GatewayLogs";
+
+    fn urgency(&self) -> Urgency {
+        match self.response_code {
+            0 | 500.. => Urgency::Error,
+            400.. => Urgency::Warning,
+            _ => Urgency::Information,
+        }
     }
 
-    fn flush(&self, out: &mut impl Write) {
-        let full = {
-            let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
-            mem::take(&mut *buffer)
-        };
-        if !full.is_empty() {
-            // There is nowhere to say that standard output is gone.
-            let _ = out.write_all(&full).and_then(|()| out.flush());
-        }
+    fn time(&self) -> &str {
+        &self.time_generated
+    }
+
+    fn moment(&self) -> (Timestamp, Option<Within>) {
+        (self.at, self.within)
+    }
+
+    fn text(&self) -> String {
+        text(self)
     }
 }
 
 /// A line for people: what happened first, then the facts as `name=value`.
 fn text(line: &Line<'_>) -> String {
     let mut out = format!(
-        "{} {} {} {} {} {}ms",
-        line.time_generated,
+        "{} {} {} {} {}ms",
         line.response_code,
-        line.method,
-        line.url,
+        plain(line.method),
+        plain(&line.url),
         line.client_protocol,
         line.total_time,
     );
@@ -254,25 +336,14 @@ fn text(line: &Line<'_>) -> String {
         out.push_str(" shadow=");
         out.push_str(&plain(refusal));
     }
+    line.excerpts.tell(&mut out);
     out
-}
-
-/// Adds `name=value` to a line for people.
-pub(super) fn pair(out: &mut String, name: &str, value: &str) {
-    out.push(' ');
-    out.push_str(&plain(name));
-    out.push('=');
-    out.push_str(&plain(value));
-}
-
-/// `value` on one line: quoted where it has spaces, and without control characters.
-fn plain(value: &str) -> String {
-    let clean = |character: char| !character.is_control() && character != ' ' && character != '"';
-    if value.chars().all(clean) { value.to_owned() } else { format!("{value:?}") }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -283,23 +354,91 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_counted() {
-        let log = AccessLog::new(Which::All, Format::Text);
-        log.buffer.lock().unwrap().resize(BUFFER_BYTES_MAX, 0);
-        log.write(&Line::default());
-        assert_eq!(log.dropped(), 1);
+    fn json_lines_have_the_known_names() {
+        let line = Line { category: "GatewayLogs", api_id: Some("echo"), ..Line::default() };
+        let fields = entry(&line).fields;
+        assert_eq!(fields["category"], "GatewayLogs");
+        assert_eq!(fields["apiId"], "echo");
+        assert!(!fields.contains_key("userId"));
+    }
+
+    /// A line with everything that a line can have.
+    fn whole() -> Line<'static> {
+        let text = || Some(String::new());
+        let fields = || BTreeMap::from([(String::new(), String::new())]);
+        Line {
+            region: "north",
+            backend_time: Some(1),
+            caller_ip_address: text(),
+            backend_response_code: Some(200),
+            backend_url: text(),
+            api_id: Some(""),
+            api_revision: Some(""),
+            operation_id: Some(""),
+            product_id: Some(""),
+            apim_subscription_id: Some(""),
+            user_id: Some(""),
+            shadow_refusals: vec![String::new()],
+            reason: Some(""),
+            last_error_source: Some(""),
+            last_error_reason: Some(""),
+            last_error_message: Some(""),
+            last_error_section: Some(""),
+            last_error_place: text(),
+            transport_error: Some(""),
+            excerpts: Excerpts {
+                request_headers: fields(),
+                request_body: text(),
+                response_headers: fields(),
+                response_body: text(),
+                backend_request_headers: fields(),
+                backend_request_body: text(),
+                backend_response_headers: fields(),
+                backend_response_body: text(),
+            },
+            ..Line::default()
+        }
     }
 
     #[test]
-    fn json_lines_have_the_known_names() {
-        let log = AccessLog::new(Which::Errors, Format::Json);
-        assert!(log.wants(true) && !log.wants(false));
-        log.write(&Line { category: "GatewayLogs", api_id: Some("echo"), ..Line::default() });
-        let mut out = Vec::new();
-        log.flush(&mut out);
-        let line: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!(line["category"], "GatewayLogs");
-        assert_eq!(line["apiId"], "echo");
-        assert!(line.get("userId").is_none());
+    fn the_documentation_has_every_field_and_no_other() {
+        let page = include_str!("../../docs/logs.md");
+        let table = page.split("| field | in text | what |").nth(1).unwrap();
+        let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let cells = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
+        let documented: Vec<(String, String)> = cells
+            .map(|cells| (cells[1].trim_matches('`').to_owned(), cells[2].to_owned()))
+            .collect();
+        let mut names: Vec<&String> = documented.iter().map(|(name, _)| name).collect();
+        names.sort();
+        let fields = entry(&whole()).fields;
+        let mut known: Vec<&String> = fields.keys().collect();
+        known.sort();
+        assert_eq!(names, known);
+        let line = text(&whole());
+        for (_name, word) in documented.iter().filter(|(_, word)| word.starts_with('`')) {
+            let word = word.trim_matches('`').trim_end_matches("NAME");
+            assert!(line.contains(&format!(" {word}")), "{word}: {line}");
+        }
+    }
+
+    #[test]
+    fn who_reads_nothing_has_no_lines() {
+        let wants = |which, format, failed| AccessLog::new(which, format, None).wants(failed);
+        assert!(wants(Which::Errors, Format::Json, true));
+        assert!(!wants(Which::Errors, Format::Json, false));
+        assert!(wants(Which::All, Format::Text, false));
+        assert!(!wants(Which::All, Format::None, true));
+    }
+
+    #[test]
+    fn no_line_has_a_token() {
+        let error = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln is wrong";
+        let line = Line { last_error_message: Some(error), ..Line::default() };
+        let log = AccessLog::new(Which::All, Format::Text, None);
+        log.write(&line);
+        let entry = entry(&line);
+        assert_eq!(entry.fields["lastErrorMessage"], "(secret) is wrong");
+        assert!(entry.text.ends_with(r#"message="(secret) is wrong" id="#), "{}", entry.text);
     }
 }

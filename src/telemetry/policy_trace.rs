@@ -1,6 +1,6 @@
 //! What `trace` policies and `context.Trace` say, a line each among the records of exchanges.
 //!
-//! The level of the log decides which severities are written. The lines go the buffered way of the
+//! Diagnostics decide which severities are written, or the level of the log where there are none. The lines go the buffered way of the
 //! records and not that of events, so that a reader that stands still never holds up a request.
 
 use std::collections::BTreeMap;
@@ -9,8 +9,11 @@ use serde::Serialize;
 use tracing::Level;
 
 use crate::exchange::{Exchange, Severity, Trace, format_id};
-use crate::telemetry::access_log::{AccessLog, pair};
-use crate::time::date;
+use crate::telemetry::access_log::{AccessLog, Told};
+use crate::telemetry::local::Urgency;
+use crate::telemetry::otlp::log::{self, Within};
+use crate::telemetry::text::{cut, pair};
+use crate::time::{Timestamp, date};
 
 /// The most characters that are written of a message.
 const MESSAGE_CHARACTERS_MAX: usize = 8192;
@@ -23,6 +26,10 @@ const METADATA_MAX: usize = 64;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Line<'a> {
+    #[serde(skip)]
+    at: Timestamp,
+    #[serde(skip)]
+    within: Option<Within>,
     time_generated: String,
     category: &'static str,
     correlation_id: String,
@@ -37,15 +44,22 @@ struct Line<'a> {
     operation_id: Option<&'a str>,
 }
 
-/// Writes what the policies of `exchange` said and the level of the log lets through.
+/// Writes what the policies of `exchange` said, as far as its diagnostics or else the level of the log
+/// let it through.
 pub fn tell(log: &AccessLog, exchange: &Exchange) {
-    for trace in exchange.traces.iter().filter(|trace| is_wanted(trace.severity)) {
-        log.append(&line(trace, exchange), text);
+    if exchange.traces.is_empty() || !log.is_read() {
+        return;
+    }
+    for trace in exchange.traces.iter().filter(|trace| is_wanted(trace.severity, exchange)) {
+        log.append(&line(trace, exchange));
     }
 }
 
-/// Whether the level of the log lets `severity` through.
-fn is_wanted(severity: Severity) -> bool {
+/// Whether what has this severity is let through.
+fn is_wanted(severity: Severity, exchange: &Exchange) -> bool {
+    if let Some(diagnostics) = exchange.diagnostics() {
+        return diagnostics.verbosity <= severity;
+    }
     match severity {
         Severity::Verbose => tracing::enabled!(Level::DEBUG),
         Severity::Information => tracing::enabled!(Level::INFO),
@@ -56,6 +70,8 @@ fn is_wanted(severity: Severity) -> bool {
 fn line<'a>(trace: &Trace, exchange: &'a Exchange) -> Line<'a> {
     let pairs = trace.metadata.iter().take(METADATA_MAX);
     Line {
+        at: trace.at,
+        within: exchange.trail.correlation.as_ref().map(log::within),
         time_generated: date(trace.at),
         category: "GatewayTraces",
         correlation_id: format_id(exchange.id),
@@ -76,17 +92,33 @@ fn line<'a>(trace: &Trace, exchange: &'a Exchange) -> Line<'a> {
     }
 }
 
-/// At most `characters_max` of `text`.
-fn cut(text: &str, characters_max: usize) -> String {
-    match text.char_indices().nth(characters_max) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
+impl Told for Line<'_> {
+    const CATEGORY: &'static str = "GatewayTraces";
+
+    fn urgency(&self) -> Urgency {
+        match self.level {
+            "error" => Urgency::Error,
+            "information" => Urgency::Information,
+            _ => Urgency::Debug,
+        }
+    }
+
+    fn time(&self) -> &str {
+        &self.time_generated
+    }
+
+    fn moment(&self) -> (Timestamp, Option<Within>) {
+        (self.at, self.within)
+    }
+
+    fn text(&self) -> String {
+        text(self)
     }
 }
 
 /// A line for people: the message, then the facts as `name=value`.
 fn text(line: &Line<'_>) -> String {
-    let mut out = format!("{} trace {}", line.time_generated, line.level);
+    let mut out = format!("trace {}", line.level);
     pair(&mut out, "source", &line.source);
     pair(&mut out, "message", &line.message);
     for (name, value) in &line.metadata {
@@ -111,6 +143,8 @@ mod tests {
 
     fn told(message: &str) -> Line<'static> {
         Line {
+            at: Timestamp::default(),
+            within: None,
             time_generated: String::new(),
             category: "GatewayTraces",
             correlation_id: "1".to_owned(),
@@ -129,11 +163,5 @@ mod tests {
         assert_eq!(line.lines().count(), 1);
         assert!(!line.chars().any(char::is_control), "{line}");
         assert!(line.ends_with(r#""a b"="c\nd" api=echo id=1"#), "{line}");
-    }
-
-    #[test]
-    fn what_is_long_is_cut_between_characters() {
-        assert_eq!(cut("äöü", 2), "äö…");
-        assert_eq!(cut("äöü", 3), "äöü");
     }
 }

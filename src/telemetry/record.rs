@@ -13,7 +13,7 @@ use crate::exchange::secrets::HIDDEN;
 use crate::exchange::trail::Outing;
 use crate::exchange::{CacheOutcome, Exchange, format_id};
 use crate::telemetry::access_log::Line;
-use crate::telemetry::otlp::log::Severity;
+use crate::telemetry::otlp::log;
 use crate::time::{Timestamp, date};
 
 /// An exchange that is over.
@@ -77,15 +77,6 @@ impl<'a> Record<'a> {
         self.reason.is_some() || self.is_cut_by_backend || 500 <= self.status
     }
 
-    /// How much its line matters.
-    pub fn severity(&self) -> Severity {
-        match self.status {
-            500.. => Severity::ERROR,
-            _ if self.has_failed() => Severity::WARN,
-            _ => Severity::INFO,
-        }
-    }
-
     /// How long it took.
     pub const fn duration(&self) -> Duration {
         self.ended.since(self.started)
@@ -109,6 +100,8 @@ impl<'a> Record<'a> {
     pub fn line(&self) -> Line<'a> {
         let Head { method, host, path, version, .. } = self.request;
         let mut line = Line {
+            at: self.started,
+            within: self.correlation.as_ref().map(log::within),
             time_generated: date(self.started),
             category: "GatewayLogs",
             correlation_id: format_id(self.id),

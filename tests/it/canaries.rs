@@ -123,7 +123,7 @@ fn no_secret_is_in_any_signal() {
     }
     let all = soon(|| {
         let count =
-            collector.logs().iter().filter(|record| record.event_name == "exchange").count();
+            collector.logs().iter().filter(|record| record.event_name == "GatewayLogs").count();
         (statuses.len() <= count).then(|| format!("{collector:?}"))
     });
     let mut told = vec![("collector", all.expect("all lines arrive"))];

@@ -30,6 +30,7 @@ mod certificates;
 mod events;
 mod traces;
 mod canaries;
+mod logs;
 mod together;
 mod websocket;
 mod protocols;

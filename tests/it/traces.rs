@@ -259,11 +259,12 @@ fn lines_of_the_log_arrive_with_their_trace() {
     let spans = collector.await_spans(2);
     let server = only(&spans, SERVER);
     let found =
-        soon(|| collector.logs().into_iter().find(|record| record.event_name == "exchange"));
+        soon(|| collector.logs().into_iter().find(|record| record.event_name == "GatewayLogs"));
     let record = found.expect("a line");
     assert_eq!((&record.trace_id, &record.span_id), (&server.trace_id, &server.span_id));
     assert_eq!(attribute(&record.attributes, "responseCode").unwrap(), "200");
-    let events = soon(|| collector.logs().into_iter().find(|record| record.event_name == "event"));
+    let events =
+        soon(|| collector.logs().into_iter().find(|record| record.event_name == "GatewayEvents"));
     assert!(events.is_some(), "what the gateway says arrives, too");
 }
 

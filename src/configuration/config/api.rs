@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, Method};
 use super::{PolicyText, Spot, Written};
 use crate::backend::BaseUrl;
 use crate::exchange::contents::Contents;
+use crate::exchange::diagnostics::Diagnostics;
 use crate::route::Scheme;
 use crate::route::host::Pattern;
 use crate::route::table::build::Planted;
@@ -41,6 +42,8 @@ pub struct Api {
     pub version: Option<ApiVersion>,
     /// What kind of API.
     pub kind: ApiKind,
+    /// What is logged of its exchanges.
+    pub diagnostics: Option<Arc<Diagnostics>>,
     /// The policy document of the API.
     pub policy: Option<PolicyText>,
     /// Its operations; a WebSocket API has exactly one, `onHandshake`.

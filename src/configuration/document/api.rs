@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::Diagnostic;
 use super::content::{OperationRequest, Parameter};
 use crate::configuration::yaml::{Block, Placed};
 
@@ -45,6 +46,8 @@ pub struct Api {
     #[serde(rename = "type")]
     #[schemars(extend("enum" = ["http", "websocket"]))]
     pub kind: Option<Placed<String>>,
+    /// What is logged of its exchanges, instead of what is said of all.
+    pub diagnostics: Option<Diagnostic>,
     /// The policy document of the API: XML inline, or the path of its file.
     pub policy: Option<Block>,
     /// What can be called. Nothing else of the API can.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Api, Backend, ClientIdentity, Fragment, Group, HostName, LimitHolding, Logger,
+    Api, Backend, ClientIdentity, Diagnostic, Fragment, Group, HostName, LimitHolding, Logger,
     NamedCertificate, NamedValue, Product, ProviderAuthorization, SchemaDocument, Subscription,
     User, VersionSet,
 };
@@ -22,6 +22,8 @@ pub struct ConfigurationFile {
     pub gateways: Vec<NamedGateway>,
     /// How limits and quotas are held whose policies do not say it themselves; in one file only.
     pub limits: Option<Placed<LimitHolding>>,
+    /// What is logged of the exchanges of all APIs that do not say it themselves; in one file only.
+    pub diagnostics: Option<Placed<Diagnostic>>,
     /// The policy document of all APIs: XML inline, or the path of its file; in one file only.
     /// Without one, requests are just forwarded.
     pub policy: Option<Block>,

@@ -65,7 +65,10 @@ pub(super) fn later(holder: &str, key: &str) -> Option<&'static str> {
         ("ConfigurationFile", "certificateAuthorities") => {
             "write `certificates` with `authority: true`"
         }
-        ("ConfigurationFile", "diagnostics" | "caches") => "remove it; this is not supported yet",
+        ("Diagnostic", "alwaysLog") => "write `alwaysLogErrors: true`",
+        ("Diagnostic", "id" | "loggerId") => "remove it; settings say where lines go",
+        ("DiagnosedMessage", "body" | "bytes") => "write `bodyBytes`",
+        ("ConfigurationFile", "caches") => "remove it; this is not supported yet",
         _ => return None,
     };
     Some(remedy)

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Api, Backend, ClientIdentity, ConfigurationFile, Credentials, Fragment, Gateway, Group,
-    HostName, LimitHolding, Logger, NamedCertificate, NamedGateway, NamedValue, Product,
+    Api, Backend, ClientIdentity, ConfigurationFile, Credentials, Diagnostic, Fragment, Gateway,
+    Group, HostName, LimitHolding, Logger, NamedCertificate, NamedGateway, NamedValue, Product,
     ProviderAuthorization, Reference, SchemaDocument, SecretValue, Subscription, User, ValueSource,
     VersionSet, is_inline, leaves_folder,
 };
@@ -15,6 +15,7 @@ use crate::configuration::yaml::{Block, Placed};
 pub(super) struct Part {
     pub(super) gateway: Option<Arc<Placed<Gateway>>>,
     pub(super) limits: Option<Arc<Placed<LimitHolding>>>,
+    pub(super) diagnostics: Option<Arc<Placed<Diagnostic>>>,
     pub(super) policy: Option<Arc<Block>>,
     pub(super) gateways: Arc<[NamedGateway]>,
     pub(super) apis: Arc<[Api]>,
@@ -44,6 +45,7 @@ impl From<ConfigurationFile> for Part {
         Self {
             gateway: file.gateway.map(Arc::new),
             limits: file.limits.map(Arc::new),
+            diagnostics: file.diagnostics.map(Arc::new),
             policy: file.policy.map(Arc::new),
             gateways: file.gateways.into(),
             apis: file.apis.into(),

@@ -45,7 +45,7 @@ pub(super) mod lists {
         CERTIFICATES,
     ];
     /// What every gateway gets.
-    pub(in super::super) const FOR_ALL: [&str; 3] = ["policy", "limits", "schemas"];
+    pub(in super::super) const FOR_ALL: [&str; 4] = ["policy", "limits", "diagnostics", "schemas"];
 }
 
 /// The policies that say who the gateway is.

@@ -174,6 +174,7 @@ impl Validator<'_> {
             is_online: api.is_online.unwrap_or(true),
             version: self.version(index, api, sets, set_ids),
             kind,
+            diagnostics: self.diagnostics(api.diagnostics.as_ref()),
             policy: self.policy(api.policy.as_ref()),
             operations,
             route: Arc::default(),

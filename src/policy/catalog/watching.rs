@@ -24,10 +24,11 @@ pub const TRACE: Policy = Policy {
     ]),
     differs: &[
         "`source` may be an expression, which API Management does not document; documents in use have it.",
-        "It is a line among the access records (`GatewayTraces` in JSON) with the id of its request, \
-         if the log level takes its severity: `verbose` is `debug`, `information` is `info`.",
+        "It is a line among the access records (`GatewayTraces`, [logs](logs.md)) with the id of its \
+         request, if the `verbosity` of `diagnostics` takes its severity; where there are none, if the \
+         log level does: `verbose` is `debug`, `information` is `info`.",
         "What a secret named value is part of stands there as `(secret)`, and so does its text \
-         wherever a variable carried it to.",
+         wherever a variable carried it to; so do keys of the subscription, and JSON Web Tokens.",
     ],
     build: Build::Steps(logging::trace),
 };

@@ -22,7 +22,7 @@ use crate::exchange::secrets::HIDDEN;
 use crate::policy::Failure;
 use crate::policy::routing::Forward;
 use crate::problem::Problem;
-use crate::proxy::{Gateway, INFORMATIONAL_MAX, Run, drive, holds};
+use crate::proxy::{Gateway, INFORMATIONAL_MAX, Run, drive, holds, watch};
 use crate::time::Clock;
 
 /// The most redirects that are followed for one request.
@@ -51,11 +51,12 @@ pub async fn call(
     }
     loop {
         super::depart(gateway, run);
-        let call = attempt(gateway, session, run, terms).await?;
+        let mut call = attempt(gateway, session, run, terms).await?;
         let now = gateway.clock.now();
         run.backend_head = Some((now, call.head.status));
         run.exchange.trail.arrive(Ok(call.head.status), now);
         run.transport = None;
+        watch::hears(run, &mut call);
         if redirects == 0 || !follow_redirect(run, &call) {
             return Ok(call);
         }
@@ -79,6 +80,7 @@ async fn keep_request_body(
         problem,
     };
     let bytes = read.map_err(|problem| Stopped::Failed(Box::new(unreadable(problem))))?;
+    watch::request_piece(run, &bytes);
     run.exchange.request.body = if bytes.is_empty() { Body::None } else { Body::Bytes(bytes) };
     Ok(())
 }
@@ -115,6 +117,10 @@ async fn attempt(
     };
     let mut request =
         head::write(gateway, session, run, &framing).map_err(|fault| told(gateway, run, &fault))?;
+    if let Some(watch) = &mut run.watch {
+        watch.sends(Some(&body));
+        watch.sends_head(&run.exchange, &request);
+    }
     request.extend_from_slice(&body);
     let mut fresh = false;
     loop {
@@ -175,6 +181,10 @@ async fn stream_body(
     let request =
         head::write(gateway, session, run, &framing).map_err(|fault| told(gateway, run, &fault))?;
     let chunked = matches!(framing, Framing::Chunked);
+    if let Some(watch) = &mut run.watch {
+        watch.sends(None);
+        watch.sends_head(&run.exchange, &request);
+    }
     let now = run.exchange.now;
     let sent = async {
         let mut sending = gateway.caller.open(there.clone(), false, now).await?;
@@ -189,6 +199,9 @@ async fn stream_body(
             gateway.bounds.body(session).map_err(Cut::Client)?;
             if let Some(holds) = &mut run.holds {
                 holds.moved(holds::bytes(session));
+            }
+            if let Some(watch) = &mut run.watch {
+                watch.request_piece(&piece);
             }
             if chunked && !piece.is_empty() {
                 sending.send_chunk(&piece).await;

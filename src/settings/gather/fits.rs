@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::Gathered;
 use crate::configuration::config::Spot;
 use crate::fault::Place;
-use crate::settings::{ClientCertificates, ClientCredentials, Control, ForwardedProto, Settings};
+use crate::settings::{
+    ClientCertificates, ClientCredentials, Control, ForwardedProto, LocalLog, Settings,
+};
 
 impl Gathered {
     /// Checks the settings against each other.
@@ -57,6 +59,12 @@ impl Gathered {
         {
             let remedy = "list the proxies in forwarded.trusted";
             self.at("forwarded.clientCertificate", "no proxy is trusted", remedy);
+        }
+        if settings.log.local == LocalLog::Rfc5424
+            && settings.log.outputs.rfc5424.endpoint.is_none()
+        {
+            let remedy = "set log.rfc5424.endpoint to the collector, such as tcp://host:601";
+            self.at("log.local", "nobody knows where the collector of syslog is", remedy);
         }
         self.control_fits(&settings.control);
         if settings.forwarded.proto == ForwardedProto::Trusted

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::settings::{
     AccessLog, ClientCertificates, ClientCredentials, Cluster, Configuration, Control, Drain, Etcd,
-    Forwarded, ForwardedProto, Gateway, Identity, KillSwitch, LastGood, Limits, Listen, Log,
-    LogColor, LogFormat, LogLevel, Redis, Replica, Settings, Telemetry, Timeouts, WorkloadToken,
+    Forwarded, ForwardedProto, Gateway, Identity, KillSwitch, LastGood, Limits, Listen, LocalLog,
+    Log, LogColor, LogFormat, LogLevel, LogOutputs, Redis, Replica, Settings, Telemetry, Timeouts,
+    WorkloadToken,
 };
 
 /// Settings before the usual values are put in.
@@ -52,6 +53,8 @@ pub(super) fn blank() -> Settings {
             level: LogLevel::Info,
             color: LogColor::Auto,
             access: AccessLog::Errors,
+            local: LocalLog::None,
+            outputs: LogOutputs::default(),
         },
         cache_bytes_max: 0,
         redis: Redis::default(),

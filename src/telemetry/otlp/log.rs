@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::correlation::Correlation;
+use crate::telemetry::local::{Entry, Urgency};
 use crate::telemetry::otlp::outbox::Outbox;
 use crate::telemetry::otlp::wire::{Message, Value};
 use crate::time::Timestamp;
@@ -16,10 +16,6 @@ pub struct Logs {
     outbox: Arc<Outbox>,
 }
 
-/// How much a line matters: its number and its name.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Severity(u64, &'static str);
-
 /// Where a line belongs: trace and span, as they are sent.
 pub type Within = ([u8; 16], [u8; 8]);
 
@@ -29,56 +25,44 @@ const ATTRIBUTE: u32 = 6;
 /// How much room is made for a record: most need no more.
 const RECORD_BYTES: usize = 1024;
 
-impl Severity {
-    /// For those who look closely.
-    pub const DEBUG: Self = Self(5, "DEBUG");
-    /// Worth knowing.
-    pub const INFO: Self = Self(9, "INFO");
-    /// Somebody should look at it.
-    pub const WARN: Self = Self(13, "WARN");
-    /// Something went wrong.
-    pub const ERROR: Self = Self(17, "ERROR");
-}
-
 impl Logs {
     /// Lines go there.
     pub const fn new(outbox: Arc<Outbox>) -> Self {
         Self { outbox }
     }
 
-    /// A line whose fields are those of `facts`; `name` says what kind of line it is.
-    pub fn put(
-        &self,
-        (name, severity): (&str, Severity),
-        at: Timestamp,
-        within: Option<Within>,
-        facts: &impl Serialize,
-    ) {
-        let facts = serde_json::to_value(facts).unwrap_or_default();
+    /// Takes a line that was told at that time.
+    pub fn put(&self, entry: &Entry, at: Timestamp, within: Option<Within>) {
         let mut records = Message::with_room(RECORD_BYTES);
         records.nested(RECORDS, |record| {
-            let Severity(number, word) = severity;
+            let (number, word) = severity(entry.urgency);
             let nanos = at.micros().saturating_mul(1_000);
             record.fixed_64(1, nanos);
             record.number(2, number);
             record.text(3, word);
-            let fields = facts.as_object();
-            if let Some(message) = fields.and_then(|fields| fields.get("message")?.as_str()) {
-                record.nested(5, |body| body.value(Value::Text(message)));
-            }
-            for (name, value) in fields.into_iter().flatten() {
-                if name != "message" {
-                    attribute(record, name, value);
-                }
+            let message = entry.fields.get("message").and_then(Json::as_str);
+            record.nested(5, |body| body.value(Value::Text(message.unwrap_or(&entry.text))));
+            for (name, value) in entry.fields.iter().filter(|(name, _value)| *name != "message") {
+                attribute(record, name, value);
             }
             if let Some((trace, span)) = within {
                 record.raw(9, &trace);
                 record.raw(10, &span);
             }
             record.fixed_64(11, nanos);
-            record.text(12, name);
+            record.text(12, entry.category);
         });
         self.outbox.put(&records.into_bytes());
+    }
+}
+
+/// How much it matters: its number and its name.
+const fn severity(urgency: Urgency) -> (u64, &'static str) {
+    match urgency {
+        Urgency::Error => (17, "ERROR"),
+        Urgency::Warning => (13, "WARN"),
+        Urgency::Information => (9, "INFO"),
+        Urgency::Debug => (5, "DEBUG"),
     }
 }
 
@@ -118,11 +102,11 @@ mod tests {
             json!({"message": "hello", "status": 429, "ok": false, "list": ["a"], "no": null});
         let within = Some(([1; 16], [2; 8]));
         let at = Timestamp::from_micros(5);
-        Logs::new(Arc::clone(&outbox)).put(("exchange", Severity::WARN), at, within, &facts);
+        Logs::new(Arc::clone(&outbox)).put(&entry, at, within);
         let logs = ScopeLogs::decode(outbox.take().unwrap().bytes.as_slice()).unwrap();
         let [record] = logs.log_records.as_slice() else { panic!("one record") };
         assert_eq!((record.severity_number, record.severity_text.as_str()), (13, "WARN"));
-        assert_eq!((record.time_unix_nano, record.event_name.as_str()), (5_000, "exchange"));
+        assert_eq!((record.time_unix_nano, record.event_name.as_str()), (5_000, "GatewayEvents"));
         assert_eq!((record.trace_id.len(), record.span_id.len()), (16, 8));
         let body = record.body.clone().unwrap().value.unwrap();
         assert_eq!(body, any_value::Value::StringValue("hello".to_owned()));

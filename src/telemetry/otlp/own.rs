@@ -1,10 +1,9 @@
-//! What the gateway does by itself (loads, elections, publications, fetches) as spans, and what it says
-//! meanwhile as log records: out of `tracing`, by way of OpenTelemetry's own SDK.
+//! What the gateway does by itself (loads, elections, publications, fetches) as spans: out of `tracing`,
+//! by way of OpenTelemetry's own SDK.
 //!
 //! Such spans have [`OWN_SPANS`](crate::correlation::OWN_SPANS) as their target, which tells them from the rest. There are few of them,
 //! so all are recorded.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,33 +11,20 @@ use opentelemetry::trace::{SpanKind, Status, TraceContextExt, TracerProvider};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span, SpanData, SpanProcessor};
-use serde_json::{Map, Value as Json};
-use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::Subscriber;
 use tracing_subscriber::Layer;
-use tracing_subscriber::layer;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::telemetry::otlp::log::{Logs, Severity, Within};
+use crate::telemetry::otlp::log::Within;
 use crate::telemetry::otlp::outbox::Outbox;
 use crate::telemetry::otlp::resource::SCOPE;
 use crate::telemetry::otlp::wire::{Message, Value};
-use crate::time::{Clock, SystemClock};
 
 /// Writes spans of the SDK where those of exchanges are.
 #[derive(Debug)]
 struct Writer {
     outbox: Arc<Outbox>,
 }
-
-/// Sends events to a collector, too.
-struct Events {
-    logs: Logs,
-    clock: Arc<SystemClock>,
-}
-
-/// What an event says.
-struct Said(Map<String, Json>);
 
 /// The layer that makes spans of the gateway itself.
 pub fn spans<S>(outbox: Arc<Outbox>) -> impl Layer<S> + Send + Sync
@@ -54,14 +40,6 @@ where
         .with_tracked_inactivity(false)
         .with_target(false)
         .with_level(false)
-}
-
-/// The layer that sends events to a collector, each with the span that it was said in.
-pub fn events<S>(logs: Logs, clock: Arc<SystemClock>) -> impl Layer<S> + Send + Sync
-where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-{
-    Events { logs, clock }
 }
 
 impl SpanProcessor for Writer {
@@ -144,53 +122,10 @@ fn nanos(at: SystemTime) -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-impl<S> Layer<S> for Events
-where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-{
-    fn on_event(&self, event: &Event<'_>, _context: layer::Context<'_, S>) {
-        let mut said = Said(Map::new());
-        event.record(&mut said);
-        let severity = severity(*event.metadata().level());
-        self.logs.put(("event", severity), self.clock.now(), here(), &said.0);
-    }
-}
-
 /// The span of the gateway itself that is under way on this thread.
-fn here() -> Option<Within> {
+pub fn here() -> Option<Within> {
     let context = Context::current();
     let span = context.span();
     let context = span.span_context();
     context.is_valid().then(|| (context.trace_id().to_bytes(), context.span_id().to_bytes()))
-}
-
-const fn severity(level: Level) -> Severity {
-    match level {
-        Level::ERROR => Severity::ERROR,
-        Level::WARN => Severity::WARN,
-        Level::INFO => Severity::INFO,
-        _ => Severity::DEBUG,
-    }
-}
-
-impl Visit for Said {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.insert(field.name().to_owned(), Json::from(format!("{value:?}")));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), Json::from(value));
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.insert(field.name().to_owned(), Json::from(value));
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.insert(field.name().to_owned(), Json::from(value));
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.insert(field.name().to_owned(), Json::from(value));
-    }
 }
