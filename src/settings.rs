@@ -405,6 +405,7 @@ mod tests {
     use crate::fault::render;
     use crate::rpc::dial::Address;
     use crate::secret::Secret;
+    use crate::telemetry::local::{Endpoint, Facility, Form, Target};
 
     fn loaded(flags: &[(&str, &str)], variables: &[(&str, &str)], file: &str) -> Loaded {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -439,6 +440,9 @@ mod tests {
             ("telemetry.logs.std", "json"),
             ("TELEMETRY_LOGS_STD_LEVEL", "Warn"),
             ("telemetry.logs.std.color", "false"),
+            ("telemetry.logs.local", "rfc5424"),
+            ("telemetry.logs.localConfig.rfc5424.endpoint", "10.0.0.1:514"),
+            ("TELEMETRY_LOGS_LOCAL_RFC5424_FACILITY", "7"),
             ("neighborhood.host", "weir-peers"),
             ("runtime.deployment.mechanism", "Helm"),
             ("telemetry.metrics.cloud", "false"),
@@ -448,6 +452,9 @@ mod tests {
         assert_eq!(settings.forwarded.proto, ForwardedProto::Anyone);
         assert_eq!(settings.log.format, LogFormat::Json);
         assert_eq!((settings.log.level, settings.log.color), (LogLevel::Warn, LogColor::Never));
+        let target = settings.log.outputs.target(settings.log.local);
+        let (form, endpoint) = (Form::Rfc5424(Facility::new(7).unwrap()), "10.0.0.1:514");
+        assert_eq!(target, Some(Target { form, endpoint: Endpoint::Udp(endpoint.to_owned()) }));
         let ignored: Vec<&str> = loaded.ignored.iter().map(|it| it.name.as_str()).collect();
         assert_eq!(ignored, ["neighborhood.host", "runtime.deployment.mechanism"]);
     }
