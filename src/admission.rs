@@ -191,6 +191,7 @@ fn begin(snapshot: &Snapshot, nowhere: &Arc<BaseUrl>, called: &Called<'_>) -> Ex
         is_target_secret: false,
         trail: Trail::default(),
         traces: Vec::new(),
+        inspection: None,
         cache: CacheOutcome::None,
         refusal: None,
         random: seed(called.id),

@@ -9,6 +9,7 @@ pub mod contents;
 pub mod diagnostics;
 pub mod cached;
 pub mod flight;
+pub mod inspection;
 pub mod message;
 pub mod metering;
 pub mod final_fields;
@@ -30,6 +31,7 @@ use crate::certificate::Certificate;
 use crate::exchange::diagnostics::Diagnostics;
 use crate::exchange::facts::{Api, Deployment, Operation, Product, Subscription, User};
 use crate::exchange::final_fields::FinalFields;
+use crate::exchange::inspection::Inspection;
 use crate::exchange::message::{Body, Headers, Original, Request, Response};
 use crate::exchange::metering::Metering;
 use crate::exchange::pending::Pending;
@@ -106,6 +108,8 @@ pub struct Exchange {
     pub trail: Trail,
     /// What `trace` policies and expressions said, for whoever inspects the request.
     pub traces: Vec<Trace>,
+    /// What is kept for whoever inspects it, if somebody does.
+    pub inspection: Option<Box<Inspection>>,
     /// How this exchange met the cache.
     pub cache: CacheOutcome,
     /// Why the gateway answered by itself, if it did: a stable word for logs.

@@ -134,6 +134,8 @@ pub struct Subscription {
     pub start: Option<Timestamp>,
     /// Until when it holds.
     pub end: Option<Timestamp>,
+    /// Whether its keys may ask for traces.
+    pub allows_tracing: bool,
 }
 
 /// A user: `context.User`.

@@ -19,6 +19,11 @@ enum Wanted {
 }
 
 impl FinalFields {
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The final response has `name` with exactly this value.
     pub fn set(&mut self, name: &HeaderName, value: HeaderValue) {
         self.0.retain(|(known, _)| known != name);

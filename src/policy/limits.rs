@@ -28,7 +28,7 @@ mod frame;
 mod label;
 mod start;
 mod told;
-mod who;
+pub(in crate::policy) mod who;
 pub(in crate::policy) mod rate;
 pub(in crate::policy) mod quota;
 mod calendar;

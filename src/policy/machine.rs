@@ -10,6 +10,7 @@ mod retry;
 mod strands;
 mod judged;
 mod end;
+mod inspect;
 mod effect;
 
 use std::sync::Arc;
@@ -170,6 +171,13 @@ impl Machine {
 
     /// Goes on with `event` until something outside is needed.
     pub fn resume(&mut self, event: Event, exchange: &mut Exchange) -> Effect {
+        if exchange.inspection.is_some() {
+            return self.resume_inspected(event, exchange);
+        }
+        self.go_on(event, exchange)
+    }
+
+    fn go_on(&mut self, event: Event, exchange: &mut Exchange) -> Effect {
         match self.take(event, exchange) {
             Ok(Flow::Ask(effect)) => return effect,
             Ok(flow) => {
@@ -201,10 +209,14 @@ impl Machine {
             error.policy_id = None;
             error.scope = if exchange.api.is_some() { "api" } else { "global" };
         }
-        match ended {
+        let effect = match ended {
             Some(last) => last,
             None => self.run(exchange),
+        };
+        if exchange.inspection.is_some() {
+            self.tell_wanted(&effect, exchange);
         }
+        effect
     }
 
     fn run(&mut self, exchange: &mut Exchange) -> Effect {
@@ -224,7 +236,7 @@ impl Machine {
             if let Some(side) = missing_body(step, exchange) {
                 return Effect::Fetch(side);
             }
-            self.note_step();
+            self.note_step(exchange);
             let ready = if step.reads_response_text() { coding::decode(exchange) } else { Ok(()) };
             match ready.and_then(|()| self.execute(&step.action, exchange)) {
                 Ok(Flow::Ask(effect)) => return effect,

@@ -261,6 +261,7 @@ impl Run {
             is_target_secret: false,
             trail: Trail::default(),
             traces: Vec::new(),
+            inspection: None,
             cache: CacheOutcome::None,
             refusal: None,
             random: number,
@@ -317,6 +318,12 @@ impl Request<'_> {
     pub fn streamed(mut self, body: &str) -> Self {
         self.exchange.request.body = Body::Waiting;
         self.on_the_wire = Bytes::copy_from_slice(body.as_bytes());
+        self
+    }
+
+    /// Inspected: what was kept is in the exchange of the outcome.
+    pub fn inspected(mut self) -> Self {
+        self.exchange.inspection = Some(Box::default());
         self
     }
 

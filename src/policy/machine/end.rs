@@ -18,7 +18,7 @@ impl Machine {
         self.loops.clear();
         self.permits.clear();
         let in_on_error = self.section == Section::OnError;
-        self.note_failure(&failure);
+        self.note_failure(&failure, exchange);
         self.blame(&failure, exchange);
         if in_on_error {
             return Some(self.finish(exchange));
@@ -28,7 +28,10 @@ impl Machine {
     }
 
     /// Notes that the step runs at which the run stands, for whoever wants to know.
-    pub(super) fn note_step(&mut self) {
+    pub(super) fn note_step(&mut self, exchange: &mut Exchange) {
+        if exchange.inspection.is_some() {
+            self.tell_step(exchange, false);
+        }
         if self.recorder.is_none() {
             return;
         }
@@ -39,7 +42,10 @@ impl Machine {
     }
 
     /// Notes what came of the last step, for whoever wants to know.
-    pub(super) fn note_failure(&mut self, failure: &Failure) {
+    pub(super) fn note_failure(&mut self, failure: &Failure, exchange: &mut Exchange) {
+        if exchange.inspection.is_some() {
+            self.tell_failure(failure, exchange);
+        }
         if let Some(recorder) = &mut self.recorder
             && let Some(last) = recorder.last_mut()
         {

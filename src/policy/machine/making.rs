@@ -88,7 +88,7 @@ impl Machine {
                 continue;
             };
             if policy.without(frame.old.as_ref(), exchange) {
-                self.note_failure(&failure);
+                self.note_failure(&failure, exchange);
                 self.loops.truncate(frame.loops);
                 self.permits.truncate(frame.permits);
                 self.block = frame.block;

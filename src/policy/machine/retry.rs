@@ -88,7 +88,7 @@ impl Machine {
             return Some(failure);
         };
         let failure = Failure { message: exchange.covered(failure.message), ..failure };
-        self.note_failure(&failure);
+        self.note_failure(&failure, exchange);
         self.blame(&failure, exchange);
         let step = std::mem::replace(&mut self.step, end);
         if let Some(inner) = self.loops.last_mut() {

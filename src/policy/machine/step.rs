@@ -274,6 +274,13 @@ fn unless(
     exchange: &mut Exchange,
 ) -> Result<Flow, Failure> {
     let holds = condition.get(exchange)?;
+    if let Some(inspection) = &mut exchange.inspection {
+        inspection.decided(if holds {
+            "the condition holds"
+        } else {
+            "the condition does not hold"
+        });
+    }
     Ok(if holds { Flow::Next } else { Flow::Goto(otherwise) })
 }
 

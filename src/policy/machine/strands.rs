@@ -162,7 +162,7 @@ impl Machine {
                 let Some(step) = step.filter(|_step| self.step < end) else {
                     return Ok(Progress::Done);
                 };
-                self.note_step();
+                self.note_step(exchange);
                 let is_ready =
                     if step.reads_response_text() { coding::decode(exchange) } else { Ok(()) };
                 is_ready.and_then(|()| self.execute(&step.action, exchange))

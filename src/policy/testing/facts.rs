@@ -56,6 +56,7 @@ pub(super) fn subscription(id: &str) -> Subscription {
         created: None,
         start: Some(Timestamp::default()),
         end: None,
+        allows_tracing: false,
     }
 }
 
