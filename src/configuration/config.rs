@@ -136,6 +136,8 @@ pub struct Subscription {
     pub start: Option<Timestamp>,
     /// When it ends.
     pub expiration: Option<Timestamp>,
+    /// Whether its keys may ask for traces.
+    pub allow_tracing: bool,
     /// Where it was written.
     pub spot: Spot,
 }

@@ -28,6 +28,7 @@ pub mod name;
 pub mod script;
 pub mod command;
 pub mod answer;
+pub mod drawer;
 mod dial;
 mod find;
 mod confirm;

@@ -98,6 +98,7 @@ pub(super) fn subscription(known: &config::Subscription) -> Arc<Subscription> {
         created: known.created,
         start: known.start,
         end: known.expiration,
+        allows_tracing: known.allow_tracing,
     })
 }
 

@@ -68,6 +68,10 @@ pub struct Subscription {
     pub start_date: Option<Placed<String>>,
     /// For policies. It closes nothing: the state does.
     pub expiration_date: Option<Placed<String>>,
+    /// Whether its keys may ask for a trace with `Ocp-Apim-Trace`, where the setting
+    /// `inspector.legacy` is on.
+    #[serde(default)]
+    pub allow_tracing: bool,
 }
 
 /// State of a subscription.

@@ -85,6 +85,7 @@ impl Validator<'_> {
             created: self.date(it.created_date.as_ref()),
             start,
             expiration,
+            allow_tracing: it.allow_tracing,
             spot: self.spot(it.id.mark),
         }
     }

@@ -70,6 +70,11 @@ impl Names {
         format!("{}s:{}:{incarnation:x}:{desk:x}", self.start, Id(*replica))
     }
 
+    /// Something that is kept beside the counters.
+    pub fn kept(&self, what: &str) -> String {
+        format!("{}{what}", self.start)
+    }
+
     /// The slot of a cluster that all of these lie in: CRC-16 (XMODEM) of the hash tag.
     pub fn slot(&self) -> u16 {
         let crc = self.tag.bytes().fold(0_u16, |crc, byte| {
