@@ -3,6 +3,7 @@
 
 pub mod cluster;
 pub mod findings;
+pub mod inspector;
 pub mod limits;
 pub mod metrics;
 pub mod page;
@@ -34,8 +35,9 @@ use crate::configuration::remote::Link;
 use crate::counters::Home;
 use crate::events::Events;
 use crate::identity::Identities;
+use crate::inspector::Inspector;
 use crate::issuer::known::Issuers;
-use crate::proxy::operators::{Console, plain, who, wrong_method};
+use crate::proxy::operators::{Asked, Console, plain, who, wrong_method};
 use crate::proxy::state::State;
 use crate::snapshot::Live;
 use crate::telemetry;
@@ -66,6 +68,8 @@ pub struct Admin {
     pub identities: Arc<Identities>,
     /// What is recorded for a collector.
     pub outboxes: Outboxes,
+    /// Who may see what a request goes through.
+    pub inspector: Arc<Inspector>,
     /// What runs.
     pub live: Arc<Live>,
     /// What time it is.
@@ -141,15 +145,16 @@ struct Counters {
     shared: Option<Sharing>,
 }
 
-const THERE_ARE: &str =
-    "there are / (a page), /livez, /readyz, /status, /metrics, /reload, /limits and /rollout\n";
+const THERE_ARE: &str = "there are / (a page), /livez, /readyz, /status, /metrics, /reload, /limits, /inspector and \
+     /rollout\n";
 
 /// The most connections of operators at a time.
 pub const CONNECTIONS_MAX: usize = 256;
 
 #[async_trait]
 impl Console for Admin {
-    async fn answer(&self, head: &RequestHeader, peer: Option<SocketAddr>) -> Response<Vec<u8>> {
+    async fn answer(&self, asked: &Asked<'_>) -> Response<Vec<u8>> {
+        let Asked { head, peer, .. } = *asked;
         match (&head.method, head.uri.path()) {
             (&Method::GET | &Method::HEAD, "/") => self.page(),
             (&Method::GET | &Method::HEAD, "/livez") => plain(StatusCode::OK, "alive\n"),
@@ -167,6 +172,7 @@ impl Console for Admin {
             }
             (_, "/" | "/livez" | "/readyz" | "/status" | "/metrics") => wrong_method("GET, HEAD"),
             (_, "/reload") => wrong_method("POST"),
+            (_, path) if path.starts_with("/inspector/") => self.inspect(asked).await,
             (method, path) if path.starts_with("/rollout/") => {
                 if method != Method::POST {
                     return wrong_method("POST");
@@ -201,6 +207,26 @@ impl Admin {
             outboxes: &self.outboxes,
         };
         metrics::page(&self.counters, link.as_ref(), cluster, &parts, now)
+    }
+
+    /// What is below `/inspector`.
+    async fn inspect(&self, asked: &Asked<'_>) -> Response<Vec<u8>> {
+        let Asked { head, body, peer } = *asked;
+        let is_read = matches!(head.method, Method::GET | Method::HEAD);
+        let (who, now) = (who(head, peer), self.clock.now());
+        match head.uri.path().trim_start_matches("/inspector/") {
+            "credentials" if head.method == Method::POST => {
+                let of = (&*self.inspector, &*self.live.snapshot());
+                inspector::credential(of, body, &who, now)
+            }
+            "credentials" => wrong_method("POST"),
+            _ if !is_read => wrong_method("GET, HEAD"),
+            "traces" => inspector::latest(&self.inspector, now).await,
+            rest => match rest.strip_prefix("traces/") {
+                Some(id) => inspector::trace(&self.inspector, id, &who, now).await,
+                None => plain(StatusCode::NOT_FOUND, THERE_ARE),
+            },
+        }
     }
 
     /// `/limits` and what is below it; `rest` comes after the slash.

@@ -9,6 +9,7 @@ mod configuring;
 pub mod control;
 mod drain;
 mod fetching;
+mod inspecting;
 pub mod logs;
 mod operators;
 mod publishing;
@@ -30,7 +31,6 @@ use pingora::connectors::ConnectorOptions;
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 
-use crate::admin::Admin;
 use crate::app::drain::Drain;
 use crate::app::serve::{Beside, Posting, Serving, Watching};
 use crate::cache::memory::{Cache, ITEM_BYTES_MAX};
@@ -158,7 +158,8 @@ impl App {
         ));
         let caller =
             Arc::new(Caller::new(options, Arc::clone(&roots), IDLE_BACKEND_CONNECTIONS_MAX));
-        let joined = Joined { live, clock, counters, caller, roots, log, state };
+        let inspector = inspecting::of(settings)?;
+        let joined = Joined { live, clock, counters, caller, roots, log, state, inspector };
         let gateway = joined.gateway(settings, &recorded);
         let Joined { live, clock, counters, caller, log, state, .. } = joined;
         let keys = fetching::keys(&gateway, settings, &environment)?;
@@ -174,8 +175,7 @@ impl App {
         let control = remote::of(settings, token, &refresh, &state, &live)?;
         let link = control.as_ref().map(|remote| remote.link.subscribe());
         let (cluster, remote) = cluster::join(settings, environment, &refresh, control)?;
-        let shown = Admin { cluster: cluster.clone(), control: link, ..shown };
-        let admin = operators::listener(settings, shown, &mut listening)?;
+        let admin = operators::listener(settings, (shown, &cluster, link), &mut listening)?;
         let interval = settings.configuration.poll_interval;
         let beside = Beside {
             gateway: Arc::clone(clients.app()),
@@ -216,6 +216,7 @@ struct Joined {
     roots: Arc<Roots>,
     log: Arc<AccessLog>,
     state: Arc<State>,
+    inspector: Arc<Inspector>,
 }
 
 impl Joined {
@@ -237,6 +238,7 @@ impl Joined {
             issuers: Arc::default(),
             events: Arc::default(),
             identities: Arc::default(),
+            inspector: Arc::clone(&self.inspector),
             log: Arc::clone(&self.log),
             spans: recorded.spans.clone(),
             outboxes: recorded.outboxes.clone(),

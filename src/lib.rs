@@ -21,13 +21,14 @@ pub mod configuration;
 pub mod control;
 pub mod admin;
 
-// Floor 5: who calls, who vouches for callers, who the gateway is to others, and who hears of it; and
-// adapters, one outside thing each.
+// Floor 5: who calls, who vouches for callers, who the gateway is to others, who hears of it, and
+// what a request went through; and adapters, one outside thing each.
 pub mod admission;
 pub mod issuer;
 pub mod identity;
 pub mod events;
 pub mod exporter;
+pub mod inspector;
 pub mod counters;
 pub mod cache;
 pub mod etcd;

@@ -8,7 +8,7 @@
 //! | `fail_to_proxy` | on-error runs, or an answer takes the response's place | [`reply`] |
 //! | body filters | quotas of bandwidth see what flows | [`holds`] |
 //! | body filters | diagnostics copy what they show | [`watch`] |
-//! | `logging` | what is left to count is counted; the record is made | [`record`] |
+//! | `logging` | what is left to count is counted; the record is made | [`record`], [`inspect`] |
 
 pub mod listener;
 pub mod guard;
@@ -21,6 +21,7 @@ pub mod reply;
 pub mod send;
 pub mod record;
 pub mod watch;
+pub mod inspect;
 pub mod operators;
 pub mod state;
 
@@ -51,6 +52,7 @@ use crate::exchange::message::Response;
 use crate::exchange::trail::Trail;
 use crate::expression::value::Value;
 use crate::identity::Identities;
+use crate::inspector::Inspector;
 use crate::issuer::known::Issuers;
 use crate::policy::machine::{Event, Machine};
 use crate::policy::routing::Forward;
@@ -101,6 +103,8 @@ pub struct Gateway {
     pub events: Arc<Events>,
     /// Who the gateway is to others.
     pub identities: Arc<Identities>,
+    /// Records requests for those who may see them.
+    pub inspector: Arc<Inspector>,
     /// Where records go.
     pub log: Arc<AccessLog>,
     /// Makes spans of them, if there are traces.
@@ -186,6 +190,7 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> pingora::Result<bool> {
         context.journey.correlation = record::correlate(self, session, &context.journey);
+        let wish = inspect::wish(&self.inspector, session);
         match admit::admit(self, session, context) {
             Admission::Refuse(problem) => {
                 Box::pin(reply::refuse(session, context, &problem)).await?;
@@ -195,6 +200,9 @@ impl ProxyHttp for Gateway {
                 let run = context.run.insert(run);
                 run.exchange.trail = Trail::of(context.journey.correlation);
                 run.watch = Watch::begin(self, &run.exchange);
+                if let Some(wish) = &wish {
+                    inspect::begin(self, session, run, &first, wish);
+                }
                 match drive::begin(self, session, run, first).await {
                     Stop::Forward => return Ok(false),
                     Stop::Deliver => (),
@@ -280,12 +288,12 @@ impl ProxyHttp for Gateway {
         let now = self.clock.now();
         run.backend_head = Some((now, head.status));
         run.exchange.trail.arrive(Ok(head.status), now);
-        if run.machine.program().is_plain() {
+        if run.is_plain() {
             return Ok(());
         }
         let bodiless =
             forward::is_bodiless(head, session.req_header().method == http::Method::HEAD);
-        let is_looked_at = run.machine.program().looks_at_response();
+        let is_looked_at = run.looks_at_response();
         let response = Response::received(head.status, &head.headers, bodiless, is_looked_at);
         let stop = drive::resume(self, session, run, Event::Responded(response)).await;
         holds::begin(self, run);
@@ -352,6 +360,7 @@ impl ProxyHttp for Gateway {
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
         record::finish(self, session, error, context);
+        inspect::finish(self, session, error, context);
     }
 
     fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {

@@ -11,6 +11,7 @@ pub mod table;
 pub mod apim;
 mod control;
 mod gather;
+mod inspector;
 mod log;
 mod telemetry;
 
@@ -28,6 +29,7 @@ use crate::fault::{Fault, Sources};
 use gather::Gathered;
 
 pub use control::{ClientCredentials, Control, WorkloadToken};
+pub use inspector::Inspector;
 pub use log::{LocalLog, LogOutput, LogOutputs};
 pub use telemetry::{Otlp, Protocol, Sampler, Telemetry, Traces};
 
@@ -43,6 +45,8 @@ pub struct Settings {
     pub kill_switch: KillSwitch,
     /// Who this gateway is to others, by its machine.
     pub identity: Identity,
+    /// Who may see what a request goes through.
+    pub inspector: Inspector,
     /// Where to listen.
     pub listen: Listen,
     /// How many threads serve requests; as many as there are processors if nothing is set.

@@ -31,8 +31,8 @@ const FLOORS: &[&[&str]] = &[
     &["rpc"],
     &["cache", "caller", "counters", "etcd", "telemetry"],
     // Who calls, and what runs: `proxy` asks it, and so does `weir explain`. Who vouches for callers,
-    // who the gateway is to others, and who hears of it.
-    &["admission", "events", "exporter", "identity", "issuer"],
+    // who the gateway is to others, who hears of it, and what a request went through.
+    &["admission", "events", "exporter", "identity", "inspector", "issuer"],
     &["configuration", "proxy"],
     // Shows how the two paths are doing.
     &["admin"],
@@ -73,6 +73,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "control",
             "identity/grant",
             "identity/kept",
+            "inspector",
             "jwt/json",
             "telemetry/access_log",
             "telemetry/events",
@@ -100,6 +101,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "events",
             "exporter",
             "identity",
+            "inspector",
             "issuer",
             "proxy",
             "rpc",
@@ -123,6 +125,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "events",
             "exporter",
             "identity",
+            "inspector",
             "issuer",
             "proxy",
             "rpc",

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::Listening;
 use crate::admin::{self, Admin};
+use crate::configuration::cluster::Cluster;
 use crate::configuration::offer::Status;
+use crate::configuration::remote::Link;
 use crate::proxy::Gateway;
 use crate::proxy::guard::Rules;
 use crate::proxy::listener::{BindError, Bound, Listener};
@@ -28,19 +32,21 @@ pub(super) fn shown(gateway: &Gateway, configuration: &Arc<Status>, started: Tim
         started,
         live: Arc::clone(&gateway.live),
         clock: Arc::clone(&gateway.clock),
+        inspector: Arc::clone(&gateway.inspector),
         control: None,
     }
 }
 
-/// The listener for operators, if there is to be one.
+/// The listener for operators, if there is to be one: it shows `admin`, and what is shared.
 pub(super) fn listener(
     settings: &Settings,
-    admin: Admin,
+    (admin, cluster, control): (Admin, &Option<Arc<Cluster>>, Option<watch::Receiver<Link>>),
     listening: &mut Listening,
 ) -> Result<Option<Listener<Desk<Admin>>>, BindError> {
     let Some(address) = settings.listen.admin else { return Ok(None) };
     let bound = Bound::take(address)?;
     listening.admin = Some(bound.address());
+    let admin = Admin { cluster: cluster.clone(), control, ..admin };
     let rules = Rules {
         bounds: HeadBounds::default(),
         time_max: settings.timeouts.header,

@@ -33,6 +33,7 @@ use crate::events::{Events, Obtains, Sender};
 use crate::identity::Identities;
 use crate::identity::host::Host;
 use crate::identity::kept::Shelf;
+use crate::inspector::sharing::Keeper;
 use crate::issuer::known::Issuers;
 use crate::policy::identity::asked::{Answer, Asked};
 use crate::proxy::Gateway;
@@ -81,7 +82,7 @@ pub(super) struct Keys {
     pub(super) fetcher: Fetcher,
 }
 
-/// Has events sent that policies emit.
+/// Has events sent that policies emit, and traces put where other replicas find them.
 pub(super) struct Posting {
     /// What is queued.
     pub(super) events: Arc<Events>,
@@ -89,6 +90,8 @@ pub(super) struct Posting {
     live: Arc<Live>,
     /// How it is sent.
     sender: Sender,
+    /// Puts traces there, if replicas share a Redis.
+    keeper: Option<Keeper>,
 }
 
 /// What runs beside the clients.
@@ -132,7 +135,7 @@ const CLIENTS_FIRST: Duration = Duration::from_millis(5);
 const GOODBYE_TIME_MAX: Duration = Duration::from_millis(500);
 
 impl Posting {
-    /// Has the events sent that policies of `gateway` emit.
+    /// Has the events sent that policies of `gateway` emit, and its traces.
     pub(super) fn of(gateway: &Gateway) -> Self {
         Self {
             events: Arc::clone(&gateway.events),
@@ -142,6 +145,7 @@ impl Posting {
                 Arc::clone(&gateway.resolver),
                 Arc::new(Own(Arc::clone(&gateway.identities))),
             ),
+            keeper: Keeper::of(&gateway.inspector),
         }
     }
 }
@@ -184,8 +188,11 @@ impl Serving {
         runtime.spawn(async move { identities.keep((host, shelf), own, steady).await });
         let steady = Arc::clone(&clock);
         runtime.spawn(async move { issuers.keep(live, fetcher, steady).await });
-        let Posting { events, live, sender } = posting;
+        let Posting { events, live, sender, keeper } = posting;
         runtime.spawn(events.keep(live, sender, clock));
+        if let Some(keeper) = keeper {
+            runtime.spawn(keeper.run());
+        }
         if let Some(upkeep) = upkeep {
             runtime.spawn(upkeep.run());
         }

@@ -10,9 +10,8 @@ use crate::settings::{self, Replica};
 /// Where the system says what the host is called.
 const HOST_NAME_FILE: &str = "/proc/sys/kernel/hostname";
 
-/// The plan of counters that replicas share; `None` if no Redis is named.
-pub(super) fn plan(settings: &settings::Settings) -> Result<Option<Plan>, StartError> {
-    let named = &settings.redis;
+/// The Redis that replicas share; `None` if none is named.
+pub(super) fn redis(named: &settings::Redis) -> Result<Option<Settings>, StartError> {
     let Some((topology, over_tls)) = topology(named)? else {
         return Ok(None);
     };
@@ -39,6 +38,12 @@ pub(super) fn plan(settings: &settings::Settings) -> Result<Option<Plan>, StartE
     let prefix = if named.prefix.is_empty() { PREFIX.to_owned() } else { named.prefix.clone() };
     let redis = Settings { topology, login, tls, prefix };
     redis.check().map_err(|unusable| wrong(&unusable.to_string()))?;
+    Ok(Some(redis))
+}
+
+/// The plan of counters that replicas share; `None` if no Redis is named.
+pub(super) fn plan(settings: &settings::Settings) -> Result<Option<Plan>, StartError> {
+    let Some(redis) = redis(&settings.redis)? else { return Ok(None) };
     let expected = u32::try_from(settings.replica.expected).ok().and_then(NonZeroU32::new);
     Ok(Some(Plan {
         redis,

@@ -23,7 +23,7 @@ use super::{metrics, page};
 use crate::admin::cluster::Together;
 use crate::configuration::cluster::Cluster;
 use crate::issuer;
-use crate::proxy::operators::{self, Console, plain, who, wrong_method};
+use crate::proxy::operators::{self, Asked, Console, plain, who, wrong_method};
 use crate::telemetry;
 use crate::time::{Clock, SystemClock, Timestamp, date};
 
@@ -74,7 +74,8 @@ pub struct WentBack {
 
 #[async_trait]
 impl Console for Operators {
-    async fn answer(&self, head: &RequestHeader, peer: Option<SocketAddr>) -> Response<Vec<u8>> {
+    async fn answer(&self, asked: &Asked<'_>) -> Response<Vec<u8>> {
+        let Asked { head, peer, .. } = *asked;
         let is_changing = head.method == Method::POST;
         if is_changing && !peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback()) {
             // Whoever may look, from a probe or a dashboard, may not publish.

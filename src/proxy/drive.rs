@@ -130,12 +130,10 @@ async fn follow(
 
 /// What the policies are told of a response; nothing, if nobody looks at it and it goes on as it is.
 fn responded(run: &mut Run, call: Call) -> Option<Event> {
+    let (is_plain, is_looked_at) = (run.is_plain(), run.looks_at_response());
     let call = run.call.insert(call);
     holds::listen(&mut run.exchange, call);
-    let program = run.machine.program();
-    let is_looked_at = program.looks_at_response();
-    let tell = || Event::Responded(forward::call::response_of(call, is_looked_at));
-    (!program.is_plain()).then(tell)
+    (!is_plain).then(|| Event::Responded(forward::call::response_of(call, is_looked_at)))
 }
 
 async fn obtain(gateway: &Gateway, asked: &identity::Asked, now: Timestamp) -> Event {

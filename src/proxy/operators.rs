@@ -1,5 +1,5 @@
-//! How operators are answered, by whoever has something to tell them: one request, one whole answer,
-//! and no body of theirs.
+//! How operators are answered, by whoever has something to tell them: one request with a small body,
+//! one whole answer.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -30,14 +30,25 @@ pub const REASON_CHARACTERS_MAX: usize = 300;
 const IDLE_SECONDS_MAX: u64 = 60;
 /// How long it may be silent within a body.
 const BODY_SILENCE_MAX: Duration = Duration::from_secs(5);
-/// The longest body that is read to keep a connection; nothing here wants any.
+/// The longest body that is read.
 const BODY_BYTES_MAX: usize = 4 << 10;
 
 /// Whoever has something to tell operators.
 #[async_trait]
 pub trait Console: Debug + Send + Sync + 'static {
-    /// The answer to a request from `peer`.
-    async fn answer(&self, head: &RequestHeader, peer: Option<SocketAddr>) -> Response<Vec<u8>>;
+    /// The answer to a request.
+    async fn answer(&self, asked: &Asked<'_>) -> Response<Vec<u8>>;
+}
+
+/// What an operator asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The head of the request.
+    pub head: &'a RequestHeader,
+    /// Its body; none if that was not read to its end.
+    pub body: Option<&'a [u8]>,
+    /// Where it came from.
+    pub peer: Option<SocketAddr>,
 }
 
 /// Where a console is reached. No page in somebody's browser gets to it.
@@ -51,11 +62,11 @@ impl<C: Console> HttpServerApp for Desk<C> {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        let peer = hear(&mut session, shutdown).await?;
+        let (peer, body) = hear(&mut session, shutdown).await?;
         let head = session.req_header();
         let response = match turned_away(head) {
             Some(response) => response,
-            None => self.0.answer(head, peer).await,
+            None => self.0.answer(&Asked { head, body: body.as_deref(), peer }).await,
         };
         tell(session, response).await
     }
@@ -75,16 +86,20 @@ fn turned_away(head: &RequestHeader) -> Option<Response<Vec<u8>>> {
     })
 }
 
-/// Reads a request; says who asks, as far as that is known. None: there is none to answer.
-async fn hear(session: &mut ServerSession, shutdown: &ShutdownWatch) -> Option<Option<SocketAddr>> {
+/// Who asks, as far as that is known, and the body, if it was read to its end.
+type Heard = (Option<SocketAddr>, Option<Vec<u8>>);
+
+/// Reads a request. None: there is none to answer.
+async fn hear(session: &mut ServerSession, shutdown: &ShutdownWatch) -> Option<Heard> {
     guard::expect_head(session);
     if !matches!(session.read_request().await, Ok(true)) {
         return None;
     }
     session.set_read_timeout(Some(BODY_SILENCE_MAX));
-    let stays = !*shutdown.borrow() && is_read(session).await;
+    let body = read(session).await;
+    let stays = !*shutdown.borrow() && body.is_some();
     session.set_keepalive(stays.then_some(IDLE_SECONDS_MAX));
-    Some(session.client_addr().and_then(|peer| peer.as_inet().copied()))
+    Some((session.client_addr().and_then(|peer| peer.as_inet().copied()), body))
 }
 
 /// Answers the request that was heard.
@@ -103,18 +118,20 @@ async fn tell(mut session: ServerSession, response: Response<Vec<u8>>) -> Option
     Some(ReusedHttpStream::from_reusable_stream(stream, kept))
 }
 
-/// Whether the body of the request was read to its end, so that the next request can follow.
-async fn is_read(session: &mut ServerSession) -> bool {
+/// The body of the request; none if it was not read to its end: then no other request can follow.
+async fn read(session: &mut ServerSession) -> Option<Vec<u8>> {
     // Who waits to be invited to send one is not.
     if session.req_header().headers.contains_key(EXPECT) {
-        return false;
+        return None;
     }
-    let mut left = BODY_BYTES_MAX;
+    let mut body = Vec::new();
     loop {
         match session.read_request_body().await {
-            Ok(None) => return true,
-            Ok(Some(piece)) if piece.len() <= left => left = left.saturating_sub(piece.len()),
-            Ok(Some(_)) | Err(_) => return false,
+            Ok(None) => return Some(body),
+            Ok(Some(piece)) if body.len().saturating_add(piece.len()) <= BODY_BYTES_MAX => {
+                body.extend_from_slice(&piece);
+            }
+            Ok(Some(_)) | Err(_) => return None,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod blank;
 mod control;
+mod inspector;
 mod log;
 mod shape;
 mod shared;
@@ -40,7 +41,10 @@ macro_rules! row {
 use row;
 
 /// All settings, in the order in which they are explained.
-pub const ROWS: &[Row] = &joined::<{ OWN.len() + SHARED.len() }>(OWN, SHARED);
+pub const ROWS: &[Row] = &joined::<{ OWN.len() + BESIDE.len() }>(OWN, BESIDE);
+
+/// Those of what there is beside requests.
+const BESIDE: &[Row] = &joined::<{ inspector::ROWS.len() + SHARED.len() }>(inspector::ROWS, SHARED);
 
 /// Those of what it has to do with others.
 const SHARED: &[Row] = &joined::<{ shared::ROWS.len() + PLANES.len() }>(shared::ROWS, PLANES);

@@ -22,7 +22,7 @@ use crate::exchange::secrets::HIDDEN;
 use crate::policy::Failure;
 use crate::policy::routing::Forward;
 use crate::problem::Problem;
-use crate::proxy::{Gateway, INFORMATIONAL_MAX, Run, drive, holds, watch};
+use crate::proxy::{Gateway, INFORMATIONAL_MAX, Run, drive, holds, inspect, watch};
 use crate::time::Clock;
 
 /// The most redirects that are followed for one request.
@@ -51,7 +51,9 @@ pub async fn call(
     }
     loop {
         super::depart(gateway, run);
-        let mut call = attempt(gateway, session, run, terms).await?;
+        let attempt = attempt(gateway, session, run, terms).await;
+        inspect::tried(gateway, run, attempt.as_ref().map(|call| call.head.status.as_u16()));
+        let mut call = attempt?;
         let now = gateway.clock.now();
         run.backend_head = Some((now, call.head.status));
         run.exchange.trail.arrive(Ok(call.head.status), now);

@@ -66,6 +66,11 @@ impl Gathered {
             let remedy = "set log.rfc5424.endpoint to the collector, such as tcp://host:601";
             self.at("log.local", "nobody knows where the collector of syslog is", remedy);
         }
+        let inspector = &settings.inspector;
+        if inspector.is_legacy && inspector.url.is_empty() && listen.admin.is_none() {
+            let remedy = "set inspector.url, or listen.admin to an address";
+            self.at("inspector.legacy", "nobody could read the traces", remedy);
+        }
         self.control_fits(&settings.control);
         if settings.forwarded.proto == ForwardedProto::Trusted
             && settings.forwarded.trusted.is_empty()

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::settings::{
     AccessLog, ClientCertificates, ClientCredentials, Cluster, Configuration, Control, Drain, Etcd,
-    Forwarded, ForwardedProto, Gateway, Identity, KillSwitch, LastGood, Limits, Listen, LocalLog,
-    Log, LogColor, LogFormat, LogLevel, LogOutputs, Redis, Replica, Settings, Telemetry, Timeouts,
-    WorkloadToken,
+    Forwarded, ForwardedProto, Gateway, Identity, Inspector, KillSwitch, LastGood, Limits, Listen,
+    LocalLog, Log, LogColor, LogFormat, LogLevel, LogOutputs, Redis, Replica, Settings, Telemetry,
+    Timeouts, WorkloadToken,
 };
 
 /// Settings before the usual values are put in.
@@ -21,6 +21,7 @@ pub(super) fn blank() -> Settings {
         },
         kill_switch: KillSwitch::default(),
         identity: Identity::default(),
+        inspector: Inspector::default(),
         listen: Listen {
             http: None,
             https: None,
