@@ -14,6 +14,7 @@ pub mod limits;
 pub mod control;
 pub mod status;
 pub mod rollout;
+pub mod trace;
 pub mod token;
 pub mod schema;
 pub mod sample_backend;
@@ -43,6 +44,8 @@ enum Command {
     Control(control::Control),
     /// Shows the limits of a running gateway, and sets them back.
     Limits(limits::Limits),
+    /// Shows what one request went through in a running gateway.
+    Trace(trace::Trace),
     /// Shows how a running gateway and its cluster are doing, or waits until all serve a generation.
     Status(status::Status),
     /// Changes how a configuration reaches the replicas of a cluster: at once, in spite of a doubt, or
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.run(&mut out),
         Command::Explain(explain) => explain.run(&mut out),
         Command::Limits(limits) => limits.run(&mut out),
+        Command::Trace(trace) => trace.run(&mut out),
         Command::Status(status) => status.run(&mut out),
         Command::Rollout(rollout) => rollout.run(&mut out),
         Command::Token(token) => token.run(&mut out),

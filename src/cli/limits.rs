@@ -66,7 +66,7 @@ fn count(text: &str) -> Result<usize, String> {
 }
 
 /// Why a command ends before it is done.
-enum Stop {
+pub(super) enum Stop {
     /// What was asked for is not as it should be.
     Refused(Refusal),
     /// The command is wrong.
@@ -75,21 +75,27 @@ enum Stop {
     Unasked(Unasked),
 }
 
-impl Limits {
-    /// Asks, and says what was answered.
-    pub fn run(&self, out: &mut impl Write) -> Outcome {
-        match self.answer(out) {
-            Ok(outcome) => outcome,
-            Err(Stop::Misused(message)) => misused(&message),
-            Err(Stop::Unasked(unasked)) => {
+impl Stop {
+    /// Says why; how the command ended.
+    pub(super) fn tell(self) -> Outcome {
+        match self {
+            Self::Misused(message) => misused(&message),
+            Self::Unasked(unasked) => {
                 complain(&format!("{unasked}\n"));
                 Outcome::Failed
             }
-            Err(Stop::Refused(refusal)) => {
+            Self::Refused(refusal) => {
                 complain(&table::refusal(&refusal));
                 if refusal.status == 400 { Outcome::Misused } else { Outcome::Wrong }
             }
         }
+    }
+}
+
+impl Limits {
+    /// Asks, and says what was answered.
+    pub fn run(&self, out: &mut impl Write) -> Outcome {
+        self.answer(out).unwrap_or_else(Stop::tell)
     }
 
     fn answer(&self, out: &mut impl Write) -> Result<Outcome, Stop> {
@@ -159,7 +165,7 @@ fn digits(key: &str) -> Result<&str, Stop> {
 }
 
 /// What the gateway answered.
-fn read<T: DeserializeOwned>(asked: Result<Asked, Unasked>) -> Result<T, Stop> {
+pub(super) fn read<T: DeserializeOwned>(asked: Result<Asked, Unasked>) -> Result<T, Stop> {
     let Asked { status, body } = asked.map_err(Stop::Unasked)?;
     if status == 200 {
         return serde_json::from_slice(&body).map_err(|_other| Stop::Unasked(Unasked::Strange));

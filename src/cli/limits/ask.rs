@@ -85,16 +85,27 @@ impl Gateway {
     }
 
     pub(in crate::cli) fn get(&self, target: &str) -> Result<Asked, Unasked> {
-        self.ask("GET", target, TIME_MAX)
+        self.ask("GET", target, "", TIME_MAX)
     }
 
     pub(in crate::cli) fn post(&self, target: &str) -> Result<Asked, Unasked> {
-        self.ask("POST", target, DONE_TIME_MAX)
+        self.ask("POST", target, "", DONE_TIME_MAX)
     }
 
-    fn ask(&self, method: &str, target: &str, time_max: Duration) -> Result<Asked, Unasked> {
+    /// Asks with a body of JSON.
+    pub(in crate::cli) fn post_with(&self, target: &str, body: &str) -> Result<Asked, Unasked> {
+        self.ask("POST", target, body, DONE_TIME_MAX)
+    }
+
+    fn ask(
+        &self,
+        method: &str,
+        target: &str,
+        body: &str,
+        time_max: Duration,
+    ) -> Result<Asked, Unasked> {
         let silent = |source| Unasked::Silent { address: self.address.clone(), source };
-        let answer = match self.exchange(method, target, time_max) {
+        let answer = match self.exchange((method, target, body), time_max) {
             Err(error) if is_late(&error) && method != "GET" => {
                 return Err(Unasked::Late { address: self.address.clone(), time_max });
             }
@@ -103,11 +114,11 @@ impl Gateway {
         parsed(answer).ok_or(Unasked::Strange)
     }
 
-    fn exchange(&self, method: &str, target: &str, time_max: Duration) -> io::Result<Vec<u8>> {
+    fn exchange(&self, asked: (&str, &str, &str), time_max: Duration) -> io::Result<Vec<u8>> {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in self.address.to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, TIME_MAX) {
-                Ok(stream) => return carry(&stream, (method, target), time_max),
+                Ok(stream) => return carry(&stream, asked, time_max),
                 Err(error) => last = error,
             }
         }
@@ -122,7 +133,7 @@ fn is_late(error: &io::Error) -> bool {
 
 fn carry(
     mut stream: &TcpStream,
-    (method, target): (&str, &str),
+    (method, target, body): (&str, &str, &str),
     time_max: Duration,
 ) -> io::Result<Vec<u8>> {
     stream.set_read_timeout(Some(time_max))?;
@@ -132,7 +143,8 @@ fn carry(
     // It is never asked by a name: a name could be somebody's who leads browsers here.
     let head = format!(
         "{method} {target} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: weir/{version}\r\n\
-         {OPERATOR}: {operator}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+         {OPERATOR}: {operator}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
     );
     stream.write_all(head.as_bytes())?;
     let mut answer = Vec::new();
