@@ -49,6 +49,7 @@ mod tokens;
 mod jwt;
 mod identity;
 mod service_bus;
+mod inspector;
 mod limits_command;
 mod limits_named;
 mod scripts;
