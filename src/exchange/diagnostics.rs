@@ -117,6 +117,11 @@ impl Excerpt {
         self.bytes.extend_from_slice(piece.get(..room).unwrap_or(piece));
     }
 
+    /// The body begins anew.
+    pub fn restart(&mut self) {
+        self.bytes.clear();
+    }
+
     /// What is to be shown, at most so many bytes, after `cover` has covered secrets in it; none if
     /// nothing has passed.
     pub fn shown(&self, shown_max: usize, cover: impl FnOnce(String) -> String) -> Option<String> {

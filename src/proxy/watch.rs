@@ -140,6 +140,8 @@ pub fn streams(run: &mut Run, fields: &HeaderMap) {
     if let Some(watch) = &mut run.watch {
         watch.sends(None);
         watch.sends_fields(&run.exchange, fields);
+        // Of an attempt before, what had come comes again.
+        watch.request.restart();
     }
 }
 
