@@ -242,7 +242,7 @@ impl Lines {
             return true;
         }
         let woken = self.bell.wait_timeout(waiting, FLUSH_INTERVAL);
-        // Once more, for those who stop.
+        // Who is woken to stop tries once more.
         drop(woken);
         false
     }
