@@ -42,6 +42,7 @@ use crate::configuration::refresh::Refusal;
 use crate::configuration::source::Environment;
 use crate::counters::Home;
 use crate::counters::shared::{Shared, Upkeep};
+use crate::inspector::Inspector;
 use crate::proxy::admit::Bounds;
 use crate::proxy::guard::{Rules, Witness};
 use crate::proxy::listener::{BindError, Bound, Listener, Plan, Terms, TlsError};
@@ -150,12 +151,7 @@ impl App {
             instance: &instance,
         };
         let recorded = telemetry::of(settings, &outlets.outboxes, &means)?;
-        let log = Arc::new(AccessLog::new(
-            which(settings),
-            format(settings),
-            outlets.local.clone(),
-            recorded.logs.clone(),
-        ));
+        let log = log(settings, outlets, &recorded);
         let caller =
             Arc::new(Caller::new(options, Arc::clone(&roots), IDLE_BACKEND_CONNECTIONS_MAX));
         let inspector = inspecting::of(settings)?;
@@ -318,6 +314,16 @@ fn plan(
 fn cache_bytes(settings: &Settings) -> usize {
     // Responses and values share what is allowed.
     usize::try_from(settings.cache_bytes_max / 2).unwrap_or(usize::MAX)
+}
+
+/// The log of exchanges.
+fn log(
+    settings: &Settings,
+    outlets: &Outlets,
+    recorded: &telemetry::Telemetry,
+) -> Arc<AccessLog> {
+    let (local, logs) = (outlets.local.clone(), recorded.logs.clone());
+    Arc::new(AccessLog::new(which(settings), format(settings), local, logs))
 }
 
 const fn which(settings: &Settings) -> Which {

@@ -424,7 +424,7 @@ mod tests {
 
     #[test]
     fn who_reads_nothing_has_no_lines() {
-        let wants = |which, format, failed| AccessLog::new(which, format, None).wants(failed);
+        let wants = |which, format, failed| AccessLog::new(which, format, None, None).wants(failed);
         assert!(wants(Which::Errors, Format::Json, true));
         assert!(!wants(Which::Errors, Format::Json, false));
         assert!(wants(Which::All, Format::Text, false));
@@ -435,7 +435,7 @@ mod tests {
     fn no_line_has_a_token() {
         let error = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln is wrong";
         let line = Line { last_error_message: Some(error), ..Line::default() };
-        let log = AccessLog::new(Which::All, Format::Text, None);
+        let log = AccessLog::new(Which::All, Format::Text, None, None);
         log.write(&line);
         let entry = entry(&line);
         assert_eq!(entry.fields["lastErrorMessage"], "(secret) is wrong");

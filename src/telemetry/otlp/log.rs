@@ -100,9 +100,11 @@ mod tests {
         let outbox = Arc::new(Outbox::default());
         let facts =
             json!({"message": "hello", "status": 429, "ok": false, "list": ["a"], "no": null});
+        let Json::Object(fields) = facts else { panic!("an object") };
+        let (category, text) = ("GatewayEvents", "hello status=429".to_owned());
+        let entry = Entry { urgency: Urgency::Warning, category, text, fields };
         let within = Some(([1; 16], [2; 8]));
-        let at = Timestamp::from_micros(5);
-        Logs::new(Arc::clone(&outbox)).put(&entry, at, within);
+        Logs::new(Arc::clone(&outbox)).put(&entry, Timestamp::from_micros(5), within);
         let logs = ScopeLogs::decode(outbox.take().unwrap().bytes.as_slice()).unwrap();
         let [record] = logs.log_records.as_slice() else { panic!("one record") };
         assert_eq!((record.severity_number, record.severity_text.as_str()), (13, "WARN"));
