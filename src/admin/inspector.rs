@@ -172,13 +172,16 @@ pub(super) async fn trace(inspector: &Inspector, id: &str, who: &Who, now: Times
             None => Ok(None),
         },
     };
-    who.changes(Change {
-        what: "trace read",
-        subject: if is_id { id } else { "no id" },
-        before: "kept",
-        after: if matches!(found, Ok(Some(_))) { "shown" } else { "not found" },
-        is_done: matches!(found, Ok(Some(_))),
-    });
+    if matches!(found, Ok(Some(_))) {
+        // Who asks for one that is not there yet asks often, and has seen nothing.
+        who.changes(Change {
+            what: "trace read",
+            subject: id,
+            before: "kept",
+            after: "shown",
+            is_done: true,
+        });
+    }
     match found {
         Ok(Some(document)) => raw(document),
         Ok(None) => Refusal::new(
