@@ -26,6 +26,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::admin::cluster::Together;
+use crate::admin::metrics::Sources;
 use crate::admin::refusing::Refusing;
 use crate::admin::shape::Seen;
 use crate::admin::sharing::Sharing;
@@ -33,16 +34,13 @@ use crate::configuration::cluster::Cluster;
 use crate::configuration::offer::Status;
 use crate::configuration::remote::Link;
 use crate::counters::Home;
-use crate::events::Events;
-use crate::identity::Identities;
 use crate::inspector::Inspector;
-use crate::issuer::known::Issuers;
 use crate::proxy::operators::{Asked, Console, plain, who, wrong_method};
 use crate::proxy::state::State;
 use crate::snapshot::Live;
 use crate::telemetry;
 use crate::telemetry::access_log::AccessLog;
-use crate::telemetry::otlp::outbox::Outboxes;
+use crate::telemetry::metrics::Source as _;
 use crate::time::{Clock, SystemClock, Timestamp, date};
 
 /// What the admin listener shows.
@@ -60,14 +58,8 @@ pub struct Admin {
     pub log: Arc<AccessLog>,
     /// When the process started.
     pub started: Timestamp,
-    /// Whose tokens policies believe.
-    pub issuers: Arc<Issuers>,
-    /// What is on its way to event hubs.
-    pub events: Arc<Events>,
-    /// The tokens that say who the gateway is.
-    pub identities: Arc<Identities>,
-    /// What is recorded for a collector.
-    pub outboxes: Outboxes,
+    /// How everything is doing.
+    pub metrics: Arc<Sources>,
     /// Who may see what a request goes through.
     pub inspector: Arc<Inspector>,
     /// What runs.
@@ -161,7 +153,7 @@ impl Console for Admin {
             (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
             (&Method::GET | &Method::HEAD, "/status") => self.status(),
             (&Method::GET | &Method::HEAD, "/metrics") => {
-                let mut response = Response::new(self.metrics().into_bytes());
+                let mut response = Response::new(self.metrics.page().text().into_bytes());
                 let kind = HeaderValue::from_static(telemetry::metrics::CONTENT_TYPE);
                 response.headers_mut().insert(CONTENT_TYPE, kind);
                 response
@@ -192,23 +184,6 @@ impl Console for Admin {
 }
 
 impl Admin {
-    fn metrics(&self) -> String {
-        let link = self.control.as_ref().map(|link| link.borrow().clone());
-        let cluster = self.cluster.as_deref();
-        let (state, now) = (self.configuration.now(), self.clock.now());
-        let (issuers, events) = (self.issuers.standing(), self.events.standings());
-        let parts = metrics::Parts {
-            configuration: &state,
-            issuers: &issuers,
-            tokens: &self.identities.standing(),
-            calls: &self.state.calls,
-            samples: &self.state.samples,
-            events: &events,
-            outboxes: &self.outboxes,
-        };
-        metrics::page(&self.counters, link.as_ref(), cluster, &parts, now)
-    }
-
     /// What is below `/inspector`.
     async fn inspect(&self, asked: &Asked<'_>) -> Response<Vec<u8>> {
         let Asked { head, body, peer } = *asked;

@@ -11,6 +11,7 @@ mod drain;
 mod fetching;
 mod inspecting;
 pub mod logs;
+mod measuring;
 mod operators;
 mod publishing;
 mod remote;
@@ -32,6 +33,7 @@ use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 
 use crate::app::drain::Drain;
+use crate::app::measuring::Measuring;
 use crate::app::serve::{Beside, Posting, Serving, Watching};
 use crate::cache::memory::{Cache, ITEM_BYTES_MAX};
 use crate::caller::Caller;
@@ -44,11 +46,11 @@ use crate::counters::Home;
 use crate::counters::shared::{Shared, Upkeep};
 use crate::inspector::Inspector;
 use crate::proxy::admit::Bounds;
-use crate::proxy::guard::{Rules, Witness};
+use crate::proxy::guard::Rules;
 use crate::proxy::listener::{BindError, Bound, Listener, Plan, Terms, TlsError};
 use crate::proxy::state::State;
 use crate::proxy::strict::HeadBounds;
-use crate::proxy::{Gateway, record};
+use crate::proxy::{Gateway, counted, record};
 use crate::settings::{AccessLog as AccessSetting, LogFormat, Settings};
 use crate::snapshot::Live;
 use crate::telemetry::access_log::{AccessLog, Which};
@@ -137,11 +139,11 @@ impl App {
         let (first, seen) = refresh.first();
         let first = first.map_err(|refusal| StartError::Configuration(Box::new(refusal)))?;
         let (apis, live) = (first.apis.len(), Arc::new(Live::new(first)));
-        let state = Arc::new(State::new([random_number()?, random_number()?]));
+        let measuring = measuring(settings)?;
+        let state = Arc::clone(&measuring.state);
         let (counters, upkeep) = home(settings, &clock)?;
 
-        let threads = threads(settings);
-        let conf = Arc::new(server_conf(threads));
+        let conf = Arc::new(server_conf(threads(settings)));
         let options = ConnectorOptions::from_server_conf(&conf);
         let instance = Arc::clone(&live.take().deployment.instance_id);
         let means = telemetry::Means {
@@ -157,13 +159,12 @@ impl App {
         let inspector = inspecting::of(settings)?;
         let joined = Joined { live, clock, counters, caller, roots, log, state, inspector };
         let gateway = joined.gateway(settings, &recorded);
-        let Joined { live, clock, counters, caller, log, state, .. } = joined;
+        let Joined { live, clock, counters, caller, log, state, inspector, .. } = joined;
         let keys = fetching::keys(&gateway, settings, &environment)?;
         let posting = Posting::of(&gateway);
-        let shown = operators::shown(&gateway, &refresh.status, started);
-        let witness = record::witness(Arc::clone(&log), Arc::clone(&clock));
+        let sources = operators::sources(&gateway, &refresh.status, &measuring, started);
         let mut listening = Listening::default();
-        let plan = plan(settings, witness, &mut listening)?;
+        let plan = plan(settings, (&log, &clock, &state), &mut listening)?;
         let make = Box::new(move |gateway| http_proxy(&conf, gateway));
         let clients = Listener::new(plan, gateway, make, Arc::clone(&live))?;
         let status = Arc::clone(&refresh.status);
@@ -171,7 +172,10 @@ impl App {
         let control = remote::of(settings, token, &refresh, &state, &live)?;
         let link = control.as_ref().map(|remote| remote.link.subscribe());
         let (cluster, remote) = cluster::join(settings, environment, &refresh, control)?;
-        let admin = operators::listener(settings, (shown, &cluster, link), &mut listening)?;
+        let shared = (cluster.clone(), link);
+        let shown = operators::shown(sources, (clients.connections(), inspector), shared);
+        let lanes = recorded.into_lanes(&shown.metrics);
+        let admin = operators::listener(settings, shown, &mut listening)?;
         let interval = settings.configuration.poll_interval;
         let beside = Beside {
             gateway: Arc::clone(clients.app()),
@@ -179,11 +183,12 @@ impl App {
             watching: Watching { refresh, live, interval, seen },
             cluster,
             remote,
+            measuring,
             log,
-            lanes: recorded.into_lanes(),
+            lanes,
         };
         let serving = Serving {
-            threads,
+            threads: threads(settings),
             clients,
             caller,
             clock,
@@ -201,6 +206,11 @@ impl App {
     pub fn run(self) -> Result<(), StartError> {
         Ok(self.serving.run()?)
     }
+}
+
+/// What counts requests.
+fn measuring(settings: &Settings) -> io::Result<Measuring> {
+    Ok(Measuring::of(&settings.metrics, [random_number()?, random_number()?]))
 }
 
 /// What the gateway and others share.
@@ -287,9 +297,11 @@ fn bounds(settings: &Settings) -> Bounds {
 
 fn plan(
     settings: &Settings,
-    witness: Witness,
+    (log, clock, state): (&Arc<AccessLog>, &Arc<SystemClock>, &Arc<State>),
     listening: &mut Listening,
 ) -> Result<Plan, StartError> {
+    let witness = record::witness(Arc::clone(log), Arc::clone(clock));
+    let witness = counted::witness(state, witness);
     let listen = &settings.listen;
     let http = listen.http.map(Bound::take).transpose()?;
     let https = match listen.https.map(Bound::take).transpose()? {
@@ -317,11 +329,7 @@ fn cache_bytes(settings: &Settings) -> usize {
 }
 
 /// The log of exchanges.
-fn log(
-    settings: &Settings,
-    outlets: &Outlets,
-    recorded: &telemetry::Telemetry,
-) -> Arc<AccessLog> {
+fn log(settings: &Settings, outlets: &Outlets, recorded: &telemetry::Telemetry) -> Arc<AccessLog> {
     let (local, logs) = (outlets.local.clone(), recorded.logs.clone());
     Arc::new(AccessLog::new(which(settings), format(settings), local, logs))
 }

@@ -80,6 +80,11 @@ impl TraceId {
         if number == 0 { None } else { Some(Self(number)) }
     }
 
+    /// Its number.
+    pub const fn number(self) -> u128 {
+        self.0
+    }
+
     /// As it is sent: highest byte first.
     pub const fn bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
@@ -95,6 +100,11 @@ impl SpanId {
     /// A span whose number nobody else is likely to have.
     pub const fn of(random: u64) -> Self {
         if random == 0 { Self(1) } else { Self(random) }
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0
     }
 
     /// As it is sent: highest byte first.

@@ -22,6 +22,7 @@ pub mod send;
 pub mod record;
 pub mod watch;
 pub mod inspect;
+pub mod counted;
 pub mod operators;
 pub mod state;
 
@@ -58,6 +59,7 @@ use crate::policy::machine::{Event, Machine};
 use crate::policy::routing::Forward;
 use crate::problem::Problem;
 use crate::proxy::admit::{Admission, Bounds, Trust};
+use crate::proxy::counted::Tries;
 use crate::proxy::drive::Stop;
 use crate::proxy::holds::Holds;
 use crate::proxy::record::Journey;
@@ -141,6 +143,8 @@ pub struct Run {
     key_header: Option<http::HeaderName>,
     /// Informational responses that were passed on.
     informational: u32,
+    /// How often it was forwarded, and what time that took.
+    tries: Tries,
     /// When the head of the backend's response was here, and its status.
     backend_head: Option<(Timestamp, StatusCode)>,
     /// How a connection to the backend failed.
@@ -170,8 +174,9 @@ impl ProxyHttp for Gateway {
     async fn early_request_filter(
         &self,
         session: &mut Session,
-        _context: &mut Context,
+        context: &mut Context,
     ) -> pingora::Result<()> {
+        context.journey.active = Some(counted::begin(self, session));
         let silence = if strict::is_websocket(session.req_header()) {
             // The time-out of a body would cut a WebSocket that has nothing to say.
             UPGRADED_SILENCE_MAX
@@ -288,6 +293,7 @@ impl ProxyHttp for Gateway {
         let now = self.clock.now();
         run.backend_head = Some((now, head.status));
         run.exchange.trail.arrive(Ok(head.status), now);
+        counted::answered(self, run);
         if run.is_plain() {
             return Ok(());
         }
@@ -395,6 +401,7 @@ impl Run {
             tls,
             key_header,
             informational: 0,
+            tries: Tries::NONE,
             backend_head: None,
             transport: None,
             watch: None,

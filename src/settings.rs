@@ -13,6 +13,7 @@ mod control;
 mod gather;
 mod inspector;
 mod log;
+pub mod metrics;
 mod telemetry;
 
 use std::net::SocketAddr;
@@ -61,6 +62,8 @@ pub struct Settings {
     pub drain: Drain,
     /// What to log.
     pub log: Log,
+    /// What is measured, and who is told.
+    pub metrics: metrics::Metrics,
     /// How much the cache in memory may hold, in bytes.
     pub cache_bytes_max: u64,
     /// What a collector of telemetry is told.
@@ -410,6 +413,7 @@ mod tests {
     use crate::rpc::dial::Address;
     use crate::secret::Secret;
     use crate::telemetry::local::{Endpoint, Facility, Form, Target};
+    use crate::telemetry::statsd::line::Tags;
 
     fn loaded(flags: &[(&str, &str)], variables: &[(&str, &str)], file: &str) -> Loaded {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -464,13 +468,32 @@ mod tests {
     }
 
     #[test]
+    fn the_names_of_apim_for_metrics_work_those_of_old_pages_too() {
+        let variables = [
+            ("telemetry.metrics.local", "statsd"),
+            ("telemetry.metrics.localstatsd.endpoint", "udp://statsd:8125"),
+            ("telemetry.metrics.local.statsd.sampling", "0.5"),
+            ("telemetry.metrics.local.statsd.tag-format", "ibrato"),
+            ("observability.opentelemetry.histogram.buckets", "5,10,25"),
+        ];
+        let metrics = loaded(&[], &variables, "").settings.unwrap().metrics;
+        assert_eq!(metrics.duration_buckets[..], [5_000, 10_000, 25_000]);
+        let statsd = metrics.statsd;
+        assert_eq!((statsd.endpoint.as_str(), statsd.sampling), ("statsd:8125", 500_000));
+        assert_eq!(statsd.tags, Tags::Librato);
+        let nowhere = faults(&loaded(&[], &variables[..1], ""));
+        assert!(nowhere.contains("there is no StatsD server to send metrics to"), "{nowhere}");
+        assert!(nowhere.contains("set metrics.statsd.endpoint to host:port"), "{nowhere}");
+    }
+
+    #[test]
     fn what_is_wrong_is_told_with_its_place() {
         let file = "listen:\n  http: 8080\n  htps: off\nlog: {level: [a]}\nfoo: 1\n";
         let variables = [
             ("WEIR_SETTINGS", "weir.yaml"),
             ("WEIR_LISTEN_HTP", "secret"),
             ("config.service.auth.azureAd.clientSecret", "secret"),
-            ("telemetry.metrics.local", "statsd"),
+            ("telemetry.logs.local", "journal"),
             ("telemetry.log.std", "text"),
         ];
         let loaded = loaded(&[("thread", "2"), ("cache-bytes", "1MB")], &variables, file);

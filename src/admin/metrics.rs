@@ -2,28 +2,42 @@
 //! control plane, read when somebody scrapes them.
 
 pub mod cluster;
+mod held;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::admin::metrics::cluster::of_cluster;
+use crate::cache::memory::Cache;
 use crate::configuration::cluster::Cluster;
-use crate::configuration::offer::{Source, State};
+use crate::configuration::offer::{self, State, Status};
 use crate::configuration::remote::Link;
 use crate::counters::Home;
 use crate::counters::memory::Usage;
 use crate::counters::shared::spread::Spread;
 use crate::counters::shared::tolls::{KINDS, in_hand};
 use crate::counters::shared::{KEYS_MAX, LaneReport, Report, Touch};
-use crate::events;
+use crate::events::{self, Events};
+use crate::exchange::cached::CachedResponse;
 use crate::exchange::sample::Series;
-use crate::identity;
+use crate::expression::value::Value;
+use crate::identity::{self, Identities};
 use crate::issuer::Standing;
+use crate::issuer::known::Issuers;
+use crate::proxy;
+use crate::proxy::listener::Connections;
 use crate::proxy::send::Calls;
-use crate::telemetry::metrics::{Metric, Page, table};
+use crate::snapshot::Live;
+use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::metrics::{Metric, Page, Part, Source, float, number, table};
 use crate::telemetry::otlp::outbox::{self, Outboxes};
-use crate::telemetry::samples::{Row, Samples, Seen, labels};
-use crate::time::Timestamp;
+use crate::telemetry::samples::{Row, Seen, labels};
+use crate::telemetry::statsd;
+use crate::telemetry::traffic::histogram::Histogram;
+use crate::time::{Clock, SystemClock, Timestamp};
 
 /// Of how many issuers the metrics tell, those first whose address comes first.
 const ISSUERS_MAX: usize = 100;
@@ -32,62 +46,89 @@ const OWN_TOKENS_MAX: usize = 100;
 /// One millionth.
 pub const MILLIONTH: f64 = 1e-6;
 
-/// What the metrics of requests are read from.
-pub(super) struct Parts<'a> {
-    /// The configuration.
-    pub(super) configuration: &'a State,
+/// What metrics are read from, whoever wants them.
+#[derive(Debug)]
+pub struct Sources {
+    /// What is counted of requests.
+    pub state: Arc<proxy::state::State>,
+    /// How the configuration is doing.
+    pub configuration: Arc<Status>,
+    /// Who shares it with other replicas.
+    pub cluster: Option<Arc<Cluster>>,
+    /// How it goes with the control plane, if there is one.
+    pub control: Option<watch::Receiver<Link>>,
+    /// How the counters are doing.
+    pub counters: Arc<Home>,
     /// Who vouches for callers.
-    pub(super) issuers: &'a [Standing],
+    pub issuers: Arc<Issuers>,
     /// The tokens that say who the gateway is.
-    pub(super) tokens: &'a [identity::Standing],
-    /// What policies asked of others.
-    pub(super) calls: &'a Calls,
-    /// What they gave samples of.
-    pub(super) samples: &'a Samples,
-    /// What they told event hubs.
-    pub(super) events: &'a [events::Standing],
+    pub identities: Arc<Identities>,
+    /// What policies told event hubs.
+    pub events: Arc<Events>,
     /// What is recorded for a collector.
-    pub(super) outboxes: &'a Outboxes,
+    pub outboxes: Outboxes,
+    /// Responses that policies stored.
+    pub responses: Arc<Cache<Arc<CachedResponse>>>,
+    /// Values that they stored.
+    pub values: Arc<Cache<Value>>,
+    /// Who is connected.
+    pub connections: Arc<Connections>,
+    /// How many lines were lost.
+    pub log: Arc<AccessLog>,
+    /// What becomes of lines for `StatsD`, if there are any.
+    pub statsd: Option<Arc<statsd::Counts>>,
+    /// How late timers are.
+    pub lag: Arc<Histogram>,
+    /// When the process started.
+    pub started: Timestamp,
+    /// What runs.
+    pub live: Arc<Live>,
+    /// What time it is.
+    pub clock: Arc<SystemClock>,
 }
 
-/// What is scraped now; `link` is how it goes with the control plane, if there is one, and `cluster`
-/// how with others.
-pub(super) fn page(
-    home: &Home,
-    link: Option<&Link>,
-    cluster: Option<&Cluster>,
-    parts: &Parts<'_>,
-    now: Timestamp,
-) -> String {
-    let mut page = Page::default();
-    of_configuration(&mut page, parts.configuration, now);
-    of_calls(&mut page, parts.calls);
-    of_events(&mut page, parts.events);
-    of_samples(&mut page, &parts.samples.seen());
-    of_telemetry(&mut page, parts.outboxes);
-    if let Some(cluster) = cluster {
-        let current = cluster.standing.borrow().current.clone();
-        let is_withheld = current.is_some_and(|current| current.withheld.is_some());
-        page.level(&table::WITHHELD, &[], f64::from(u8::from(is_withheld)));
-    }
-    match home.shared() {
-        Some(report) => {
-            shared(&mut page, &report);
-            in_memory(&mut page, report.alone);
+impl Source for Sources {
+    fn page(&self) -> Page {
+        let (mut page, now) = (Page::default(), self.clock.now());
+        let deployment = Arc::clone(&self.live.snapshot().deployment);
+        self.state.traffic.show(&mut page, &deployment.gateway_id, &deployment.region);
+        of_configuration(&mut page, &self.configuration.now(), now);
+        of_calls(&mut page, &self.state.calls);
+        of_events(&mut page, &self.events.standings());
+        of_samples(&mut page, &self.state.samples.seen());
+        of_telemetry(&mut page, &self.outboxes);
+        match self.counters.shared() {
+            Some(report) => {
+                shared(&mut page, &report);
+                in_memory(&mut page, report.alone);
+            }
+            None => in_memory(&mut page, self.counters.usage()),
         }
-        None => in_memory(&mut page, home.usage()),
+        held::of_decisions(&mut page, &self.state.refusals);
+        held::of_quotas(&mut page, &self.counters, now);
+        of_issuers(&mut page, &self.issuers.standing(), now);
+        of_tokens(&mut page, &self.identities.standing(), now);
+        if let Some(link) = self.control.as_ref().map(|link| link.borrow().clone()) {
+            of_link(&mut page, &link);
+        }
+        if let Some(cluster) = &self.cluster {
+            let current = cluster.standing.borrow().current.clone();
+            let is_withheld = current.is_some_and(|current| current.withheld.is_some());
+            page.level(&table::WITHHELD, &[], f64::from(u8::from(is_withheld)));
+            of_cluster(&mut page, cluster);
+        }
+        held::of_cache(&mut page, "responses", &self.responses);
+        held::of_cache(&mut page, "values", &self.values);
+        held::of_connections(&mut page, &self.connections);
+        held::of_process(&mut page, self, now);
+        page
     }
-    of_issuers(&mut page, parts.issuers, now);
-    of_tokens(&mut page, parts.tokens, now);
-    if let Some(link) = link {
-        page.level(&table::CONTROL, &[], f64::from(u8::from(link.is_connected)));
-        let expires = link.token_expires.map_or(f64::NAN, |at| float(at.micros() / 1_000_000));
-        page.level(&table::TOKEN_EXPIRES, &[], expires);
-    }
-    if let Some(cluster) = cluster {
-        of_cluster(&mut page, cluster);
-    }
-    page.text()
+}
+
+fn of_link(page: &mut Page, link: &Link) {
+    page.level(&table::CONTROL, &[], f64::from(u8::from(link.is_connected)));
+    let expires = link.token_expires.map_or(f64::NAN, |at| float(at.micros() / 1_000_000));
+    page.level(&table::TOKEN_EXPIRES, &[], expires);
 }
 
 fn of_calls(page: &mut Page, calls: &Calls) {
@@ -134,7 +175,7 @@ fn of_samples(page: &mut Page, seen: &Seen) {
         let own = [("namespace", &**namespace), ("metric", name)];
         let mut labels: Vec<(&str, &str)> = own.to_vec();
         labels.extend(dimensions.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        let parts = vec![(f64::INFINITY, sum.count)];
+        let parts = vec![Part::new(f64::INFINITY, sum.count)];
         page.spread(&table::POLICY_METRIC, &labels, sum.sum, parts);
     }
     for (reason, count) in [("series", seen.folded), ("metrics", seen.dropped)] {
@@ -144,7 +185,7 @@ fn of_samples(page: &mut Page, seen: &Seen) {
 
 fn of_configuration(page: &mut Page, state: &State, now: Timestamp) {
     page.level(&table::GENERATION, &[], float(state.serving.number));
-    for word in Source::WORDS {
+    for word in offer::Source::WORDS {
         let is_so = f64::from(u8::from(state.source.as_str() == word));
         page.level(&table::SOURCE, &[("source", word)], is_so);
     }
@@ -281,25 +322,13 @@ pub fn spread(
     unit: f64,
 ) {
     let bound = |bound: Option<u64>| bound.map_or(f64::INFINITY, |bound| scaled(bound, unit));
-    let parts = spread.parts().map(|(most, count)| (bound(most), count)).collect();
+    let parts = spread.parts().map(|(most, count)| Part::new(bound(most), count)).collect();
     page.spread(metric, labels, float(spread.sum) * unit, parts);
 }
 
 /// `number` times `unit`; of microseconds as exactly as a `Duration` has it.
 fn scaled(number: u64, unit: f64) -> f64 {
     if unit < 1.0 { Duration::from_micros(number).as_secs_f64() } else { float(number) }
-}
-
-/// A whole number as metrics have them: exact up to 2^53, which is enough to look at.
-pub fn float(number: u64) -> f64 {
-    let high = u32::try_from(number >> 32).unwrap_or(u32::MAX);
-    let low = u32::try_from(number & u64::from(u32::MAX)).unwrap_or(u32::MAX);
-    f64::from(high).mul_add(4_294_967_296.0, f64::from(low))
-}
-
-/// A count as metrics have them.
-pub fn number(count: usize) -> f64 {
-    float(u64::try_from(count).unwrap_or(u64::MAX))
 }
 
 fn signed(tokens: i128) -> f64 {

@@ -18,6 +18,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::admin::Admin;
 use crate::app::drain::{Drain, Signals};
+use crate::app::measuring::{self, Measuring, Telling};
 use crate::app::remote;
 use crate::app::telemetry::Lanes;
 use crate::caller::Caller;
@@ -106,6 +107,8 @@ pub(super) struct Beside {
     pub(super) cluster: Option<Arc<Cluster>>,
     /// Brings configurations of a control plane.
     pub(super) remote: Option<Remote>,
+    /// Measures, and tells of requests.
+    pub(super) measuring: Measuring,
     /// Writes records.
     pub(super) log: Arc<AccessLog>,
     /// Sends them to a collector.
@@ -182,6 +185,8 @@ impl Serving {
         let (stop, stopped) = watch::channel(false);
         let clients = runtime.spawn(clients.serve(stopped.clone()));
         runtime.spawn(sweep(caller, Arc::clone(&clock)));
+        let lag = Arc::clone(&beside.measuring.lag);
+        runtime.spawn(measuring::watch(lag, Arc::clone(&clock)));
         let Keys { issuers, live, identities, host, shelf, fetcher } = keys;
         let fetcher = Arc::new(fetcher);
         let (own, steady) = (Arc::clone(&fetcher), Arc::clone(&clock));
@@ -238,6 +243,7 @@ async fn sweep(caller: Arc<Caller>, clock: Arc<SystemClock>) {
 struct Running {
     status: Arc<Status>,
     log: Arc<AccessLog>,
+    telling: Option<Telling>,
     threads: Vec<JoinHandle<()>>,
     /// Ends what sends records to a collector.
     over: watch::Sender<bool>,
@@ -250,7 +256,7 @@ impl Beside {
         stopped: &watch::Receiver<bool>,
         leaving: watch::Receiver<bool>,
     ) -> io::Result<Running> {
-        let Self { gateway, admin, watching, cluster, remote, log, lanes } = self;
+        let Self { gateway, admin, watching, cluster, remote, measuring, log, lanes } = self;
         // What clients and everybody else do is over before what is recorded of it is sent.
         let (over, is_over) = watch::channel(false);
         let status = Arc::clone(&watching.refresh.status);
@@ -261,6 +267,7 @@ impl Beside {
         if let Some(cluster) = cluster {
             threads.push(together(cluster, leaving)?);
         }
+        let telling = measuring.tell(Arc::clone(&watching.live))?;
         let Watching { mut refresh, live, interval, seen } = watching;
         let watch = move || {
             gateway.prepare();
@@ -272,13 +279,16 @@ impl Beside {
         }
         log.run()?;
         let sending = lanes.run(is_over)?;
-        Ok(Running { status, log, threads, over, sending })
+        Ok(Running { status, log, telling, threads, over, sending })
     }
 }
 
 impl Running {
     fn stop(self) {
         self.status.stop();
+        if let Some(telling) = self.telling {
+            telling.stop();
+        }
         for thread in self.threads {
             // Nobody is left to hear of a thread that panicked.
             let _ = thread.join();

@@ -5,26 +5,30 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use pingora::connectors::ConnectorOptions;
+use prost::Message as _;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::admin::metrics::Sources;
 use crate::app::StartError;
 use crate::caller::roots::Roots;
 use crate::correlation::sampling::Sampler;
 use crate::correlation::{Forms, Terms};
 use crate::exporter::way::{Collector, Signal, Way};
-use crate::exporter::{Around, Lane};
+use crate::exporter::{Around, Lane, Measure};
 use crate::secret::Secret;
 use crate::settings::{self, Protocol, Settings};
+use crate::telemetry::metrics::Source as _;
 use crate::telemetry::otlp::log::Logs;
-use crate::telemetry::otlp::outbox::Outboxes;
+use crate::telemetry::otlp::outbox::{Outbox, Outboxes};
 use crate::telemetry::otlp::resource::Resource;
 use crate::telemetry::otlp::span::Spans;
-use crate::time::SystemClock;
+use crate::time::{Clock, SystemClock, Timestamp};
 
 /// The largest file with fields for the collector, in bytes.
 const HEADERS_BYTES_MAX: u64 = 64 << 10;
@@ -37,7 +41,19 @@ pub(super) struct Telemetry {
     pub(super) outboxes: Outboxes,
     /// Takes lines of exchanges, if the collector gets them.
     pub(super) logs: Option<Logs>,
-    lanes: Vec<Lane>,
+    plan: Option<Plan>,
+}
+
+/// How it is sent.
+struct Plan {
+    collector: Arc<Collector>,
+    resource: Arc<Resource>,
+    wanted: settings::Telemetry,
+    options: ConnectorOptions,
+    roots: Arc<Roots>,
+    clock: Arc<SystemClock>,
+    /// Since when metrics count.
+    started: Timestamp,
 }
 
 /// What it takes to speak with a collector.
@@ -61,7 +77,7 @@ pub(super) fn of(
     let wanted = &settings.telemetry;
     let Some(url) = wanted.collector() else {
         let outboxes = outboxes.clone();
-        return Ok(Telemetry { spans: None, outboxes, logs: None, lanes: Vec::new() });
+        return Ok(Telemetry { spans: None, outboxes, logs: None, plan: None });
     };
     let headers = match &wanted.otlp.headers_file {
         Some(path) => headers(path)?,
@@ -76,31 +92,20 @@ pub(super) fn of(
     let mut said = wanted.resource.clone();
     said.push(("service.name".to_owned(), wanted.service_name.clone()));
     let resource = Arc::new(Resource::new(means.instance, &said));
-    let lane = |signal, outbox: &Arc<_>, around, interval| Lane {
-        signal,
-        outbox: Arc::clone(outbox),
-        around,
-        way: match wanted.otlp.protocol {
-            Protocol::Grpc => Way::grpc(Arc::clone(&collector)),
-            Protocol::Http => {
-                let (options, roots) = (means.options.clone(), Arc::clone(means.roots));
-                Way::web(Arc::clone(&collector), options, roots)
-            }
-        },
-        interval,
+    let plan = Plan {
+        collector,
+        resource,
+        wanted: wanted.clone(),
+        options: means.options.clone(),
+        roots: Arc::clone(means.roots),
         clock: Arc::clone(means.clock),
+        started: means.clock.now(),
     };
-    let around = || Around::Resource(Arc::clone(&resource));
-    let interval = wanted.otlp.interval;
-    let mut lanes = vec![lane(Signal::Traces, &outboxes.spans, around(), interval)];
-    if wanted.logs {
-        lanes.push(lane(Signal::Logs, &outboxes.logs, around(), interval));
-    }
     Ok(Telemetry {
         spans: spans(&wanted.traces, outboxes),
         outboxes: outboxes.clone(),
         logs: wanted.logs.then(|| Logs::new(Arc::clone(&outboxes.logs))),
-        lanes,
+        plan: Some(plan),
     })
 }
 
@@ -146,9 +151,44 @@ fn headers(path: &Path) -> Result<Vec<(String, Secret)>, StartError> {
 }
 
 impl Telemetry {
-    /// The lanes.
-    pub(super) fn into_lanes(self) -> Lanes {
-        Lanes(self.lanes)
+    /// The lanes; metrics are what `sources` have.
+    pub(super) fn into_lanes(self, sources: &Arc<Sources>) -> Lanes {
+        let Self { plan: Some(plan), outboxes, .. } = self else { return Lanes(Vec::new()) };
+        let around = || Around::Resource(Arc::clone(&plan.resource));
+        let interval = plan.wanted.otlp.interval;
+        let mut lanes = vec![plan.lane(Signal::Traces, &outboxes.spans, around(), interval)];
+        if plan.wanted.logs {
+            lanes.push(plan.lane(Signal::Logs, &outboxes.logs, around(), interval));
+        }
+        if let Some(interval) = plan.wanted.metrics_interval {
+            let measured = Around::Measured(plan.measure(Arc::clone(sources)));
+            lanes.push(plan.lane(Signal::Metrics, &outboxes.metrics, measured, interval));
+        }
+        Lanes(lanes)
+    }
+}
+
+impl Plan {
+    fn lane(
+        &self,
+        signal: Signal,
+        outbox: &Arc<Outbox>,
+        around: Around,
+        interval: Duration,
+    ) -> Lane {
+        let collector = Arc::clone(&self.collector);
+        let way = match self.wanted.otlp.protocol {
+            Protocol::Grpc => Way::grpc(collector),
+            Protocol::Http => Way::web(collector, self.options.clone(), Arc::clone(&self.roots)),
+        };
+        let (outbox, clock) = (Arc::clone(outbox), Arc::clone(&self.clock));
+        Lane { signal, outbox, around, way, interval, clock }
+    }
+
+    /// Makes requests with all metrics.
+    fn measure(&self, sources: Arc<Sources>) -> Measure {
+        let (resource, started) = (Arc::clone(&self.resource), self.started);
+        Box::new(move |now| sources.page().otlp(resource.message(), started, now).encode_to_vec())
     }
 }
 

@@ -3,10 +3,12 @@
 //! Items leave when they are not asked for and others need the room, or when they are asked for
 //! after their time; what is over its time and never asked for counts against the bound until then.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use quick_cache::sync::{Cache as Quick, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::sync::Cache as Quick;
+use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
 
 use crate::exchange::cached::CacheKey;
 use crate::time::Timestamp;
@@ -33,8 +35,23 @@ const LARGEST_PER_SHARD: usize = 4;
 /// A cache of `V`, which should be cheap to clone: each hit is a clone.
 #[derive(Debug)]
 pub struct Cache<V> {
-    items: Quick<CacheKey, Kept<V>, Weigh>,
+    items: Quick<CacheKey, Kept<V>, Weigh, DefaultHashBuilder, Leaving>,
     item_bytes_max: usize,
+    hits: AtomicU64,
+    misses: AtomicU64,
+    evicted: Arc<AtomicU64>,
+}
+
+/// Counts what leaves because others need the room.
+#[derive(Clone, Debug)]
+struct Leaving(Arc<AtomicU64>);
+
+impl<V> Lifecycle<CacheKey, Kept<V>> for Leaving {
+    type RequestState = ();
+
+    fn on_evict(&self, (): &mut (), _: CacheKey, _: Kept<V>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Something to be kept.
@@ -85,7 +102,8 @@ impl<V: Clone> Cache<V> {
         let bytes = u64::try_from(bytes_max / shards * shards).unwrap_or(u64::MAX);
         // Below 32 items a shard there would be fewer of them.
         let items = (bytes_max / ITEM_BYTES_TYPICAL).max(shards * 32);
-        let lifecycle = DefaultLifecycle::default();
+        let evicted = Arc::default();
+        let lifecycle = Leaving(Arc::clone(&evicted));
         let options = OptionsBuilder::new()
             .estimated_items_capacity(items)
             .weight_capacity(bytes)
@@ -93,16 +111,25 @@ impl<V: Clone> Cache<V> {
             .build();
         let items = match options {
             Ok(options) => {
-                Quick::with_options(options, Weigh, DefaultHashBuilder::default(), lifecycle)
+                let hasher = DefaultHashBuilder::default();
+                Quick::with_options(options, Weigh, hasher, lifecycle.clone())
             }
             // Both figures are given, so this is not reached; it holds the same bytes.
-            Err(_) => Quick::with_weighter(items, bytes, Weigh),
+            Err(_) => Quick::with(items, bytes, Weigh, DefaultHashBuilder::default(), lifecycle),
         };
-        Self { items, item_bytes_max }
+        let (hits, misses) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { items, item_bytes_max, hits, misses, evicted }
     }
 
     /// What was put under `key`, unless it is over or was forgotten.
     pub fn get(&self, key: &CacheKey, now: Timestamp) -> Option<V> {
+        let found = self.find(key, now);
+        let count = if found.is_some() { &self.hits } else { &self.misses };
+        count.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    fn find(&self, key: &CacheKey, now: Timestamp) -> Option<V> {
         let item = self.items.get(key)?;
         if now < item.ends {
             return Some(item.value);
@@ -135,6 +162,16 @@ impl<V: Clone> Cache<V> {
     /// Forgets what is under `key`.
     pub fn remove(&self, key: &CacheKey) {
         self.items.remove(key);
+    }
+
+    /// How often something was found, and how often it was not.
+    pub fn lookups(&self) -> (u64, u64) {
+        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
+    }
+
+    /// How many items left because others needed the room.
+    pub fn evicted(&self) -> u64 {
+        self.evicted.load(Ordering::Relaxed)
     }
 
     /// How many bytes it holds.

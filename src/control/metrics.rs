@@ -6,11 +6,10 @@ use super::fleet::{Name, Replica};
 use super::publisher::Standing;
 use super::tally::{Counts, FORMS, REFUSALS};
 use crate::admin::metrics::cluster::of_cluster;
-use crate::admin::metrics::{float, number};
 use crate::configuration::cluster::Cluster;
 use crate::configuration::generation::Generation;
 use crate::issuer;
-use crate::telemetry::metrics::{Page, table};
+use crate::telemetry::metrics::{Page, float, number, table};
 use crate::time::Timestamp;
 
 /// What replicas are counted by.

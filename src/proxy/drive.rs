@@ -52,9 +52,24 @@ pub async fn begin(gateway: &Gateway, session: &mut Session, run: &mut Run, firs
 
 /// Goes on with a run.
 pub async fn resume(gateway: &Gateway, session: &mut Session, run: &mut Run, event: Event) -> Stop {
-    run.exchange.now = gateway.clock.now();
+    // Pingora has forwarded the request meanwhile.
+    wait_ends(gateway, run, true);
     let effect = run.machine.resume(event, &mut run.exchange);
     follow(gateway, session, run, effect).await
+}
+
+/// Whatever the machine asked for is there; `is_backend`: that was for a backend to give.
+fn wait_ends(gateway: &Gateway, run: &mut Run, is_backend: bool) {
+    let now = gateway.clock.now();
+    if is_backend {
+        run.tries.waited = run.tries.waited.saturating_add(now.since(run.exchange.now));
+    }
+    run.exchange.now = now;
+}
+
+/// Whether a backend has to do what the machine asks for.
+const fn is_for_backend(effect: &Effect) -> bool {
+    matches!(effect, Effect::Forward(_) | Effect::Fetch(Side::Response) | Effect::Measure)
 }
 
 async fn follow(
@@ -65,16 +80,15 @@ async fn follow(
 ) -> Stop {
     loop {
         let now = run.exchange.now;
+        let is_backend = is_for_backend(&effect);
         let event = match effect {
             Effect::Deliver => return Stop::Deliver,
             Effect::Forward(terms) => {
                 holds::begin(gateway, run);
+                run.forwards_at(now);
                 if forward::needs_both_ways(run, session) {
                     run.forward = Some(terms);
                     return Stop::Forward;
-                }
-                if let Some(earlier) = run.call.take() {
-                    earlier.release();
                 }
                 match forward::call::call(gateway, session, run, &terms).await {
                     Ok(call) => match responded(run, call) {
@@ -123,7 +137,7 @@ async fn follow(
                 Event::Done
             }
         };
-        run.exchange.now = gateway.clock.now();
+        wait_ends(gateway, run, is_backend);
         effect = run.machine.resume(event, &mut run.exchange);
     }
 }

@@ -56,6 +56,7 @@ pub struct Plan {
 #[derive(Debug, Default)]
 pub struct Connections {
     open: AtomicUsize,
+    let_in: AtomicU64,
     turned_away: AtomicU64,
     handshakes_failed: AtomicU64,
 }
@@ -80,6 +81,11 @@ impl Connections {
         self.open.load(Ordering::Relaxed)
     }
 
+    /// How many were let in.
+    pub fn let_in(&self) -> u64 {
+        self.let_in.load(Ordering::Relaxed)
+    }
+
     /// How many were closed at once, because there were too many.
     pub fn turned_away(&self) -> u64 {
         self.turned_away.load(Ordering::Relaxed)
@@ -93,6 +99,7 @@ impl Connections {
     fn take(self: &Arc<Self>, max: usize) -> Option<Seat> {
         let seat = Seat(Arc::clone(self));
         if self.open.fetch_add(1, Ordering::Relaxed) < max {
+            self.let_in.fetch_add(1, Ordering::Relaxed);
             return Some(seat);
         }
         self.turned_away.fetch_add(1, Ordering::Relaxed);

@@ -13,10 +13,11 @@ use crate::exchange::Exchange;
 use crate::problem::{Problem, SWITCHED_OFF};
 use crate::proxy::guard::Witness;
 use crate::proxy::state::{InFlight, State};
-use crate::proxy::{Context, Gateway, holds, watch};
+use crate::proxy::{Context, Gateway, counted, holds, watch};
 use crate::telemetry::access_log::{AccessLog, Line};
 use crate::telemetry::policy_trace;
 use crate::telemetry::record::{Head, Record};
+use crate::telemetry::traffic::Active;
 use crate::time::{Clock, SystemClock, Timestamp, date};
 
 /// What happened on the way, for the record.
@@ -30,6 +31,8 @@ pub struct Journey {
     pub correlation: Option<Correlation>,
     reason: Option<&'static str>,
     transport: Option<String>,
+    /// Counts the request by its method.
+    pub(super) active: Option<Active>,
     /// Counts the request until its context is gone: after a panic nothing else happens.
     _in_flight: InFlight,
 }
@@ -44,6 +47,7 @@ impl Journey {
             correlation: None,
             reason: None,
             transport: None,
+            active: None,
             _in_flight: in_flight,
         }
     }
@@ -108,6 +112,7 @@ pub fn finish(
         outings: &outings,
     };
     tally(context, &record, error.is_some());
+    counted::ended(gateway, context, &record, error);
     if let Some(spans) = &gateway.spans {
         spans.ended(&record);
     }

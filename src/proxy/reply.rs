@@ -19,7 +19,7 @@ use crate::problem::Problem;
 use crate::proxy::drive::Stop;
 use crate::proxy::holds::Holds;
 use crate::proxy::reply::relay::{Unopened, opening, relay};
-use crate::proxy::{ANSWERED, Context, Gateway, Run, drive, forward, holds};
+use crate::proxy::{ANSWERED, Context, Gateway, Run, counted, drive, forward, holds};
 use crate::time::Clock;
 
 /// Fields that belong to one connection (RFC 9110 §7.6.1): never passed on.
@@ -232,6 +232,7 @@ pub async fn failed(
         context.journey.broken(error);
         run.exchange.trail.arrive(Err(forward::kind(error)), gateway.clock.now());
         let failure = forward::failure(error);
+        counted::failed(gateway, run, &failure);
         if let Stop::Gone(gone) = drive::resume(gateway, session, run, Event::Failed(failure)).await
         {
             context.journey.broken(&gone);

@@ -9,6 +9,7 @@ use crate::proxy::holds::sizes::Sizes;
 use crate::proxy::send::Calls;
 use crate::snapshot::Snapshot;
 use crate::telemetry::samples::Samples;
+use crate::telemetry::traffic::Traffic;
 
 /// Whether the gateway takes requests.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct State {
     pub calls: Calls,
     /// Samples that policies gave.
     pub samples: Samples,
+    /// What is counted of requests.
+    pub traffic: Traffic,
     /// Makes ids of requests: a sequence that begins at random.
     sequence: AtomicU64,
     /// Tells this process's ids from those of others.
@@ -42,7 +45,7 @@ pub struct InFlight {
 
 impl State {
     /// The state of a gateway that starts. `random` is fresh for each process.
-    pub fn new(random: [u64; 2]) -> Self {
+    pub fn new(random: [u64; 2], traffic: Traffic) -> Self {
         let [sequence, salt] = random;
         Self {
             in_flight: Arc::default(),
@@ -52,6 +55,7 @@ impl State {
             sizes: Sizes::default(),
             calls: Calls::default(),
             samples: Samples::default(),
+            traffic,
             sequence: AtomicU64::new(sequence),
             salt,
         }
@@ -112,10 +116,11 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
+    use crate::telemetry::traffic::Terms;
 
     #[test]
     fn a_request_that_panics_is_in_flight_no_more() {
-        let state = State::new([0, 0]);
+        let state = State::new([0, 0], Traffic::new(Terms::default()));
         let first = state.begin();
         let panicked = catch_unwind(AssertUnwindSafe(|| {
             let _second = state.begin();

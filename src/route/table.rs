@@ -239,6 +239,11 @@ impl Table {
         Err(Miss::Operation { api, methods })
     }
 
+    /// `host`, if it is one that an API answers at by just this name: of those there are only so many.
+    pub fn named_host(&self, host: &str) -> Option<&str> {
+        self.index.named(host)
+    }
+
     /// Steps 1 and 2: the APIs that share host and path.
     pub(super) fn locate<'t, 'r>(&'t self, request: &Request<'r>) -> Result<Hit<'t, 'r>, Miss> {
         let hosts = self.index.hosts(request.host);

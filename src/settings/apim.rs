@@ -33,7 +33,6 @@ const OWN_DEADLINES: &str = "calls to the control plane have a deadline of their
 const NO_PEERS: &str = "replicas of Weir do not find each other by UDP; limits hold for each \
                         replica by itself";
 const NO_INGRESS: &str = "Weir does not watch Ingress resources";
-const NO_STATSD: &str = "Weir does not send metrics to StatsD";
 const NO_OTLP: &str = "Weir does not send OpenTelemetry data yet";
 const NO_AZURE: &str = "Weir sends nothing to Azure";
 const NO_SUITES: &str =
@@ -68,13 +67,13 @@ pub const TABLE: &[(&str, Treatment)] = &[
     ("k8s.ingress.dns.suffix", Ignored(NO_INGRESS)),
     ("k8s.ingress.config.path", Ignored(NO_INGRESS)),
     ("telemetry.metrics.cloud", Only(&["false"], NO_AZURE)),
-    ("telemetry.metrics.local", Only(&["none"], NO_STATSD)),
-    ("telemetry.metrics.local.statsd.endpoint", Ignored(NO_STATSD)),
-    ("telemetry.metrics.local.statsd.sampling", Ignored(NO_STATSD)),
-    ("telemetry.metrics.local.statsd.tag-format", Ignored(NO_STATSD)),
-    ("telemetry.metrics.localstatsd.endpoint", Ignored(NO_STATSD)),
-    ("telemetry.metrics.localstatsd.sampling", Ignored(NO_STATSD)),
-    ("telemetry.metrics.localstatsd.tagformat", Ignored(NO_STATSD)),
+    ("telemetry.metrics.local", Means("metrics.local")),
+    ("telemetry.metrics.local.statsd.endpoint", Means("metrics.statsd.endpoint")),
+    ("telemetry.metrics.local.statsd.sampling", Means("metrics.statsd.sampling")),
+    ("telemetry.metrics.local.statsd.tag-format", Means("metrics.statsd.tagFormat")),
+    ("telemetry.metrics.localstatsd.endpoint", Means("metrics.statsd.endpoint")),
+    ("telemetry.metrics.localstatsd.sampling", Means("metrics.statsd.sampling")),
+    ("telemetry.metrics.localstatsd.tagformat", Means("metrics.statsd.tagFormat")),
     ("telemetry.metrics.opentelemetry.enabled", Means("telemetry.otlp.enabled")),
     ("telemetry.metrics.opentelemetry.collector.uri", Means("telemetry.otlp.endpoint")),
     ("observability.opentelemetry.enabled", Means("telemetry.otlp.enabled")),
@@ -85,7 +84,7 @@ pub const TABLE: &[(&str, Treatment)] = &[
     ("otel.resource.attributes", Means("telemetry.resource")),
     ("otel.service.name", Means("telemetry.serviceName")),
     ("observability.opentelemetry.system-metrics.enabled", Ignored(NO_OTLP)),
-    ("observability.opentelemetry.histogram.buckets", Ignored(NO_OTLP)),
+    ("observability.opentelemetry.histogram.buckets", Means("metrics.durationBuckets")),
     ("telemetry.logs.std", Means("log.format")),
     ("telemetry.logs.std.level", Means("log.level")),
     ("telemetry.logs.std.color", Means("log.color")),

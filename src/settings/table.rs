@@ -5,6 +5,7 @@ mod blank;
 mod control;
 mod inspector;
 mod log;
+mod metrics;
 mod shape;
 mod shared;
 mod telemetry;
@@ -41,7 +42,10 @@ macro_rules! row {
 use row;
 
 /// All settings, in the order in which they are explained.
-pub const ROWS: &[Row] = &joined::<{ OWN.len() + BESIDE.len() }>(OWN, BESIDE);
+pub const ROWS: &[Row] = &joined::<{ TOLD.len() + BESIDE.len() }>(TOLD, BESIDE);
+
+/// Those of the gateway itself, and of what it tells.
+const TOLD: &[Row] = &joined::<{ OWN.len() + metrics::ROWS.len() }>(OWN, metrics::ROWS);
 
 /// Those of what there is beside requests.
 const BESIDE: &[Row] = &joined::<{ inspector::ROWS.len() + SHARED.len() }>(inspector::ROWS, SHARED);

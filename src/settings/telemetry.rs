@@ -14,6 +14,8 @@ pub struct Telemetry {
     pub traces: Traces,
     /// Whether it gets the lines of the log, too.
     pub logs: bool,
+    /// How often it gets metrics; never if not set.
+    pub metrics_interval: Option<Duration>,
     /// What is said of whoever sends, besides what is known: names and values.
     pub resource: Vec<(String, String)>,
     /// What the gateway is called there.

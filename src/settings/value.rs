@@ -291,6 +291,18 @@ pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, Expected> {
     list(text).into_iter().map(|part| pair(part).ok_or_else(expected)).collect()
 }
 
+/// A span of time, or `off`.
+pub(super) fn span_or_off(
+    text: &str,
+    least: Duration,
+    most: Duration,
+) -> Result<Option<Duration>, Expected> {
+    if text == "off" {
+        return Ok(None);
+    }
+    span(text, least, most).map(Some).map_err(|expected| format!("`off`, or {expected}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,11 +1,14 @@
 //! Metrics as they are scraped: a table of all there are, and a page of their values in the text
 //! format of `OpenMetrics`, which is that of Prometheus made a standard.
 //!
-//! Nothing is counted here: whoever is scraped says what it has counted anyway.
+//! Nothing is counted here: whoever is scraped says what it has counted anyway. The same page goes
+//! to collectors of `OpenTelemetry` ([`otlp`]).
 
+pub mod otlp;
 pub mod table;
 
-use std::fmt;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
@@ -13,6 +16,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use crate::telemetry::metrics::table::TABLE;
+use crate::time::Timestamp;
 
 /// What a page is, for whoever reads it.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -20,8 +24,10 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 /// One metric.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Metric {
-    /// Its name; that of a counter without `_total`.
+    /// Its name where it is scraped; that of a counter without `_total`.
     pub name: &'static str,
+    /// Its name in `OpenTelemetry` where that does not follow from [`name`](Self::name).
+    pub semantic: Option<&'static str>,
     /// What it is.
     pub kind: Kind,
     /// In what it is measured.
@@ -37,8 +43,34 @@ pub enum Kind {
     Counter,
     /// It is as it is now.
     Gauge,
+    /// The same of something that may be added up over gateways.
+    Balance,
     /// How many there were of which size.
     Histogram,
+}
+
+/// How many there were of some sizes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Part {
+    /// The largest of these sizes; infinite in the last part.
+    pub most: f64,
+    /// How many there were, without those of smaller parts.
+    pub count: u64,
+    /// The newest of them that can be found among the traces.
+    pub exemplar: Option<Exemplar>,
+}
+
+/// One measurement that can be found among the traces.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Exemplar {
+    /// In which trace.
+    pub trace_id: u128,
+    /// In which of its spans.
+    pub span_id: u64,
+    /// What was measured.
+    pub value: f64,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A value.
@@ -47,7 +79,7 @@ enum Value {
     Count(u64),
     Sum(f64),
     Level(f64),
-    Spread { sum: f64, count: u64, parts: Vec<(f64, u64)> },
+    Spread { sum: f64, count: u64, parts: Vec<Part> },
 }
 
 /// A value of one metric under some labels.
@@ -56,6 +88,12 @@ struct Sample {
     metric: &'static str,
     labels: Vec<(String, String)>,
     value: Value,
+}
+
+/// Who can say how everything is doing.
+pub trait Source: Send + Sync {
+    /// All that is known now.
+    fn page(&self) -> Page;
 }
 
 /// What is scraped at once.
@@ -70,7 +108,7 @@ impl Metric {
     pub fn scraped(&self) -> String {
         match self.kind {
             Kind::Counter => format!("{}_total", self.name),
-            Kind::Gauge | Kind::Histogram => self.name.to_owned(),
+            Kind::Gauge | Kind::Balance | Kind::Histogram => self.name.to_owned(),
         }
     }
 }
@@ -91,26 +129,22 @@ impl Page {
         self.put(metric, labels, Value::Level(level));
     }
 
-    /// So many of each size; `parts` have their upper bound, and count only their own.
-    pub fn spread(
-        &mut self,
-        metric: &Metric,
-        labels: Labels<'_>,
-        sum: f64,
-        parts: Vec<(f64, u64)>,
-    ) {
-        let count = parts.iter().map(|(_, count)| *count).fold(0, u64::saturating_add);
+    /// So many of each size, which come to `sum`.
+    pub fn spread(&mut self, metric: &Metric, labels: Labels<'_>, sum: f64, parts: Vec<Part>) {
+        let count = parts.iter().map(|part| part.count).fold(0, u64::saturating_add);
         self.put(metric, labels, Value::Spread { sum, count, parts });
     }
 
     /// The page as text.
     pub fn text(self) -> String {
+        let parts = self.families().flat_map(|(_metric, samples)| samples).flat_map(Sample::parts);
+        let exemplars: Vec<_> = parts.map(|part| part.exemplar).collect();
         let mut registry = Registry::default();
         registry.register_collector(Box::new(self));
         let mut text = String::new();
         // A string takes everything.
         let _ = text::encode(&mut text, &registry);
-        text
+        if exemplars.iter().any(Option::is_some) { with_exemplars(&text, &exemplars) } else { text }
     }
 
     fn put(&mut self, metric: &Metric, labels: Labels<'_>, value: Value) {
@@ -119,19 +153,48 @@ impl Page {
             labels.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         self.0.push(Sample { metric: metric.name, labels, value });
     }
+
+    /// Each metric of the table that has samples, with them.
+    fn families(&self) -> impl Iterator<Item = (&'static Metric, Vec<&Sample>)> {
+        let mut families: BTreeMap<&str, Vec<&Sample>> = BTreeMap::new();
+        for sample in &self.0 {
+            families.entry(sample.metric).or_default().push(sample);
+        }
+        TABLE.iter().filter_map(move |metric| Some((metric, families.remove(metric.name)?)))
+    }
+}
+
+impl Sample {
+    fn parts(&self) -> &[Part] {
+        if let Value::Spread { parts, .. } = &self.value { parts } else { &[] }
+    }
+}
+
+impl Part {
+    /// So many of sizes up to `most`.
+    pub const fn new(most: f64, count: u64) -> Self {
+        Self { most, count, exemplar: None }
+    }
+}
+
+/// A whole number as metrics have them: exact up to 2^53, which is enough to look at.
+pub fn float(number: u64) -> f64 {
+    let high = u32::try_from(number >> 32).unwrap_or(u32::MAX);
+    let low = u32::try_from(number & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+    f64::from(high).mul_add(4_294_967_296.0, f64::from(low))
+}
+
+/// A count as metrics have them.
+pub fn number(count: usize) -> f64 {
+    float(u64::try_from(count).unwrap_or(u64::MAX))
 }
 
 impl Collector for Page {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for metric in TABLE {
-            let mut samples =
-                self.0.iter().filter(|sample| sample.metric == metric.name).peekable();
-            if samples.peek().is_none() {
-                continue;
-            }
+        for (metric, samples) in self.families() {
             let kind = match metric.kind {
                 Kind::Counter => MetricType::Counter,
-                Kind::Gauge => MetricType::Gauge,
+                Kind::Gauge | Kind::Balance => MetricType::Gauge,
                 Kind::Histogram => MetricType::Histogram,
             };
             let meaning = metric.meaning.trim_end_matches('.');
@@ -140,12 +203,18 @@ impl Collector for Page {
                 if labels.is_empty() {
                     write(value, &mut family)?;
                 } else {
-                    write(value, &mut family.encode_family(labels)?)?;
+                    let labels: Vec<(String, &str)> = labels.iter().map(scraped).collect();
+                    write(value, &mut family.encode_family(&labels)?)?;
                 }
             }
         }
         Ok(())
     }
+}
+
+/// A label as it is scraped: its name has no dots there.
+fn scraped((name, value): &(String, String)) -> (String, &str) {
+    (name.replace('.', "_"), value)
 }
 
 fn write(value: &Value, encoder: &mut MetricEncoder<'_>) -> fmt::Result {
@@ -154,14 +223,41 @@ fn write(value: &Value, encoder: &mut MetricEncoder<'_>) -> fmt::Result {
         Value::Sum(sum) => encoder.encode_counter::<NoLabelSet, _, u64>(sum, None),
         Value::Level(level) => encoder.encode_gauge(level),
         Value::Spread { sum, count, parts } => {
-            encoder.encode_histogram::<NoLabelSet>(*sum, *count, parts, None)
+            let parts: Vec<(f64, u64)> = parts.iter().map(|part| (part.most, part.count)).collect();
+            encoder.encode_histogram::<NoLabelSet>(*sum, *count, &parts, None)
         }
     }
 }
 
+/// `text` with the exemplars of its histograms, which come in the order of the lines that they
+/// belong to. The library makes exemplars only of what it has counted itself.
+fn with_exemplars(text: &str, exemplars: &[Option<Exemplar>]) -> String {
+    let mut exemplars = exemplars.iter();
+    let mut whole = String::with_capacity(text.len());
+    for line in text.lines() {
+        whole.push_str(line);
+        let is_part = line.split_once('{').is_some_and(|(name, _)| name.ends_with("_bucket"));
+        if is_part && let Some(Some(exemplar)) = exemplars.next() {
+            let Exemplar { trace_id, span_id, value, at } = exemplar;
+            let (seconds, micros) = (at.micros() / 1_000_000, at.micros() % 1_000_000);
+            // A string takes everything.
+            let _ = write!(
+                whole,
+                " # {{trace_id=\"{trace_id:032x}\",span_id=\"{span_id:016x}\"}} {value} {seconds}.{micros:06}"
+            );
+        }
+        whole.push('\n');
+    }
+    whole
+}
+
+#[cfg(test)]
+mod manual;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::traffic::apim;
 
     #[test]
     fn a_page_is_written_as_it_is_scraped() {
@@ -169,22 +265,34 @@ mod tests {
         let row = |name| TABLE.iter().find(|metric| metric.name == name).unwrap();
         page.level(row("weir_limit_lane_state"), &[("lane", "0"), ("state", "in-touch")], 1.0);
         page.count(row("weir_limit_claims"), &[], 7);
-        page.spread(row("weir_limit_wait_seconds"), &[], 0.5, vec![(0.1, 2), (f64::INFINITY, 1)]);
+        let exemplar = Exemplar {
+            trace_id: 10,
+            span_id: 11,
+            value: 0.05,
+            at: Timestamp::from_micros(1_500_000),
+        };
+        let parts = vec![
+            Part { exemplar: Some(exemplar), ..Part::new(0.1, 2) },
+            Part::new(f64::INFINITY, 1),
+        ];
+        page.spread(row("weir_limit_wait_seconds"), &[("a.b", "c")], 0.5, parts);
         let text = page.text();
         for line in [
             "# TYPE weir_limit_claims counter",
             "weir_limit_claims_total 7",
             "weir_limit_lane_state{lane=\"0\",state=\"in-touch\"} 1.0",
-            "weir_limit_wait_seconds_bucket{le=\"0.1\"} 2",
-            "weir_limit_wait_seconds_bucket{le=\"+Inf\"} 3",
-            "weir_limit_wait_seconds_count 3",
+            "weir_limit_wait_seconds_bucket{le=\"0.1\",a_b=\"c\"} 2 \
+             # {trace_id=\"0000000000000000000000000000000a\",span_id=\"000000000000000b\"} 0.05 1.500000",
+            "weir_limit_wait_seconds_bucket{le=\"+Inf\",a_b=\"c\"} 3",
+            "weir_limit_wait_seconds_count{a_b=\"c\"} 3",
         ] {
             assert!(text.lines().any(|other| other == line), "no `{line}` in:\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
     }
 
-    /// Where metrics are documented, by how their names begin.
+    /// Which metrics stand in a document of their subject too, by how their names begin; all are in
+    /// `docs/metrics.md`.
     const DOCUMENTS: [(&str, &str); 10] = [
         ("weir_limit_", "docs/limits.md"),
         ("weir_control_", "docs/control-plane.md"),
@@ -204,8 +312,10 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), TABLE.len());
-        for Metric { name, kind, unit, meaning } in TABLE {
-            assert!(DOCUMENTS.iter().any(|(prefix, _)| name.starts_with(prefix)), "{name}");
+        for Metric { name, kind, unit, meaning, .. } in TABLE {
+            let own = ["weir_", "http_server_", "http_client_"];
+            let is_apims = apim::NAMES.contains(name);
+            assert!(is_apims || own.iter().any(|prefix| name.starts_with(prefix)), "{name}");
             assert!(!name.ends_with("_total"), "{name}");
             assert!(meaning.ends_with('.') && !meaning.contains('|'), "{name}");
             assert!(*unit != "seconds" || name.ends_with("_seconds"), "{name}");

@@ -43,6 +43,7 @@ mod reload;
 mod last_good;
 mod kill_switch;
 mod admin;
+mod metrics;
 mod process;
 mod commands;
 mod tokens;

@@ -228,7 +228,7 @@ pub struct Bound {
 }
 
 /// The name of the policy that counts under keys of a kind, and what it counts.
-pub(super) const fn words(kind: Kind) -> (&'static str, &'static str) {
+pub(in crate::admin) const fn words(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Rate => ("rate-limit", "calls"),
         Kind::RateByKey => ("rate-limit-by-key", "calls"),

@@ -1,9 +1,9 @@
 //! The metrics of a cluster, as one of its replicas sees it: a gateway, or a control plane.
 
-use crate::admin::metrics::{MILLIONTH, float, number, spread};
+use crate::admin::metrics::{MILLIONTH, spread};
 use crate::configuration::cluster::Cluster;
 use crate::configuration::cluster::record::Current;
-use crate::telemetry::metrics::{Page, table};
+use crate::telemetry::metrics::{Page, float, number, table};
 
 /// Puts in what `cluster` has counted, and how it is doing.
 pub fn of_cluster(page: &mut Page, cluster: &Cluster) {

@@ -22,7 +22,7 @@ use crate::exchange::secrets::HIDDEN;
 use crate::policy::Failure;
 use crate::policy::routing::Forward;
 use crate::problem::Problem;
-use crate::proxy::{Gateway, INFORMATIONAL_MAX, Run, drive, holds, inspect, watch};
+use crate::proxy::{Gateway, INFORMATIONAL_MAX, Run, counted, drive, holds, inspect, watch};
 use crate::time::Clock;
 
 /// The most redirects that are followed for one request.
@@ -51,12 +51,15 @@ pub async fn call(
     }
     loop {
         super::depart(gateway, run);
-        let attempt = attempt(gateway, session, run, terms).await;
-        inspect::tried(gateway, run, attempt.as_ref().map(|call| call.head.status.as_u16()));
-        let mut call = attempt?;
-        let now = gateway.clock.now();
-        run.backend_head = Some((now, call.head.status));
-        run.exchange.trail.arrive(Ok(call.head.status), now);
+        let attempted = attempt(gateway, session, run, terms).await;
+        if let Ok(call) = &attempted {
+            let now = gateway.clock.now();
+            run.backend_head = Some((now, call.head.status));
+            run.exchange.trail.arrive(Ok(call.head.status), now);
+        }
+        counted::tried(gateway, run, attempted.as_ref());
+        inspect::tried(gateway, run, attempted.as_ref().map(|call| call.head.status.as_u16()));
+        let mut call = attempted?;
         run.transport = None;
         watch::hears(run, &mut call);
         if redirects == 0 || !follow_redirect(run, &call) {
@@ -64,6 +67,7 @@ pub async fn call(
         }
         redirects = redirects.saturating_sub(1);
         call.release();
+        run.tries.sent = gateway.clock.now();
     }
 }
 

@@ -107,6 +107,11 @@ impl Index {
         self.spots.entry(key(spot.host, hash)).or_default().push(spot);
     }
 
+    /// `name`, if it is one that an API answers at by just this name.
+    pub(super) fn named(&self, name: &str) -> Option<&str> {
+        self.exact.get_key_value(name).map(|(name, _id)| &**name)
+    }
+
     /// The patterns that take `name`.
     pub(super) fn hosts(&self, name: &str) -> Hosts {
         let exact = if self.exact.is_empty() { None } else { self.exact.get(name).copied() };

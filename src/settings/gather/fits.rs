@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Gathered;
 use crate::configuration::config::Spot;
 use crate::fault::Place;
+use crate::settings::metrics::Local;
 use crate::settings::{
     ClientCertificates, ClientCredentials, Control, ForwardedProto, LocalLog, Settings,
 };
@@ -70,6 +71,10 @@ impl Gathered {
         if inspector.is_legacy && inspector.url.is_empty() && listen.admin.is_none() {
             let remedy = "set inspector.url, or listen.admin to an address";
             self.at("inspector.legacy", "nobody could read the traces", remedy);
+        }
+        if settings.metrics.local == Local::Statsd && settings.metrics.statsd.endpoint.is_empty() {
+            let remedy = "set metrics.statsd.endpoint to host:port, or metrics.local to none";
+            self.at("metrics.local", "there is no StatsD server to send metrics to", remedy);
         }
         self.control_fits(&settings.control);
         if settings.forwarded.proto == ForwardedProto::Trusted

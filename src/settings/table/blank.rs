@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::settings::metrics::Metrics;
 use crate::settings::{
     AccessLog, ClientCertificates, ClientCredentials, Cluster, Configuration, Control, Drain, Etcd,
     Forwarded, ForwardedProto, Gateway, Identity, Inspector, KillSwitch, LastGood, Limits, Listen,
@@ -57,6 +58,7 @@ pub(super) fn blank() -> Settings {
             local: LocalLog::None,
             outputs: LogOutputs::default(),
         },
+        metrics: Metrics::default(),
         cache_bytes_max: 0,
         redis: Redis::default(),
         etcd: Etcd::default(),

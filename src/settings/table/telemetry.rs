@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{HOUR, Row, TENTH, row};
+use super::{HOUR, Row, SECOND, TENTH, row};
 use crate::settings::value::{
     Expected, OTLP_PROTOCOL, SAMPLER, collector, count, flag, forms, pairs, path_or_none,
-    per_million, span, word,
+    per_million, span, span_or_off, word,
 };
 
 /// The longest a collector may take for a request.
@@ -84,6 +84,12 @@ pub(super) const ROWS: &[Row] = &[
         "true",
         "Whether the collector gets the lines of the log, too.",
         telemetry.logs = |text| flag(text)
+    ),
+    row!(
+        "telemetry.metrics.interval",
+        "60s",
+        "How often it gets metrics, or off.",
+        telemetry.metrics_interval = |text| span_or_off(text, SECOND, HOUR)
     ),
     row!(
         "telemetry.serviceName",

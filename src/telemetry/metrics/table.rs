@@ -1,18 +1,49 @@
 //! Every metric there is: name, kind, unit, meaning. The documentation's table comes from here.
 
+pub mod process;
+pub mod requests;
+
 use crate::telemetry::metrics::{Kind, Metric};
 
+/// Makes a constant of each row, and a list of all.
 macro_rules! metrics {
-    ($($id:ident = $name:literal, $kind:ident, $unit:literal, $meaning:literal;)*) => {
+    ($($id:ident = $name:literal $(as $semantic:literal)?, $kind:ident, $unit:literal, $meaning:literal;)*) => {
         $(
             #[doc = $meaning]
-            pub const $id: Metric =
-                Metric { name: $name, kind: Kind::$kind, unit: $unit, meaning: $meaning };
+            pub const $id: Metric = Metric {
+                name: $name,
+                semantic: metrics!(@semantic $($semantic)?),
+                kind: Kind::$kind,
+                unit: $unit,
+                meaning: $meaning,
+            };
         )*
 
-        /// All metrics, in the order in which they are scraped.
-        pub const TABLE: &[Metric] = &[$($id),*];
+        /// All of these.
+        pub(super) const ROWS: &[Metric] = &[$($id),*];
     };
+    (@semantic) => { None };
+    (@semantic $semantic:literal) => { Some($semantic) };
+}
+use metrics;
+
+/// All metrics, in the order in which they are scraped.
+pub const TABLE: &[Metric] =
+    &joined::<{ requests::ROWS.len() + PARTS.len() }>(requests::ROWS, PARTS);
+
+/// Those of the gateway's parts, and of the process.
+const PARTS: &[Metric] = &joined::<{ ROWS.len() + process::ROWS.len() }>(ROWS, process::ROWS);
+
+/// Two lists one after the other, at compile time.
+#[expect(clippy::indexing_slicing, reason = "it would not compile")]
+const fn joined<const COUNT: usize>(first: &[Metric], second: &[Metric]) -> [Metric; COUNT] {
+    let mut all = [first[0]; COUNT];
+    let mut at = 0;
+    while at < COUNT {
+        all[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        at += 1;
+    }
+    all
 }
 
 metrics! {

@@ -1,5 +1,8 @@
 //! Who sends: the resource and the scope around what is sent.
 
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+
 use super::wire::{Message, Value};
 
 /// Which version of the semantic conventions the names of attributes follow.
@@ -26,6 +29,19 @@ impl Resource {
         let own = own.into_iter().filter(|(name, _)| !is_said(name));
         let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self { attributes: own.chain(said.iter().cloned()).collect() }
+    }
+
+    /// The same as a message of its own.
+    pub fn message(&self) -> opentelemetry_proto::tonic::resource::v1::Resource {
+        let attributes = self.attributes.iter().map(|(name, value)| KeyValue {
+            key: name.clone(),
+            value: Some(AnyValue { value: Some(Any::StringValue(value.clone())) }),
+            ..KeyValue::default()
+        });
+        opentelemetry_proto::tonic::resource::v1::Resource {
+            attributes: attributes.collect(),
+            ..Default::default()
+        }
     }
 
     /// A request to a collector with these records: spans or log records, whose requests have the
