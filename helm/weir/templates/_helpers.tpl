@@ -126,8 +126,65 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
+{{/* Who may call the admin port: operators, and Prometheus if it is to. */}}
+{{- define "weir.operators" -}}
+{{- $scrape := .Values.monitoring.scrape -}}
+{{- concat (default list .Values.networkPolicy.operators) (ternary (default list $scrape.from) list $scrape.enabled) | toYaml -}}
+{{- end -}}
+
+{{/* What monitoring is made of is no part of the gateway: no rule about its Pods looks at it. */}}
+{{- define "weir.monitoringLabels" -}}
+{{ include "weir.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: monitoring
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* What the gateway is called in series, and the control plane beside it. */}}
+{{- define "weir.monitored" -}}
+{{- default (include "weir.fullname" .) .Values.monitoring.gateway -}}
+{{- end -}}
+
+{{- define "weir.monitoredPlane" -}}
+{{- ternary (include "weir.controlPlane" .) (printf "%s-control" .Values.monitoring.gateway) (empty .Values.monitoring.gateway) -}}
+{{- end -}}
+
+{{/* A quantity of memory in bytes; 0 if there is none. */}}
+{{- define "weir.bytes" -}}
+{{- $units := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- $text := . | toString -}}
+{{- if regexMatch "^[0-9]+(\\.[0-9]+)?(k|M|G|T|Ki|Mi|Gi|Ti)?$" $text -}}
+{{- mulf (regexFind "^[0-9.]+" $text | float64) (get $units (regexFind "[kMGTi]+$" $text)) | int64 -}}
+{{- else if kindIs "float64" . -}}
+{{- int64 . -}}
+{{- else if $text -}}
+{{- fail (printf "resources.limits.memory is %s, which alerts cannot compare: write it like 512Mi or 2Gi, or set monitoring.rules.enabled to false" $text) -}}
+{{- else -}}
+0
+{{- end -}}
+{{- end -}}
+
+{{/* Rules of Prometheus with values put in; their own {{ }} stay as they are. */}}
+{{- define "weir.rules" -}}
+{{- $rules := .root.Values.monitoring.rules -}}
+{{- $memory := get (default dict .root.Values.resources.limits) "memory" | default "" -}}
+{{- .root.Files.Get .file
+      | replace "@gateway@" (printf "gateway=%q" (include "weir.monitored" .root))
+      | replace "@plane@" (printf "gateway=%q" (include "weir.monitoredPlane" .root))
+      | replace "@objective@" (toString $rules.objective)
+      | replace "@slow@" (toString $rules.slowSeconds)
+      | replace "@oldDays@" (toString $rules.oldAfterDays)
+      | replace "@memory@" (include "weir.bytes" $memory) -}}
+{{- end -}}
+
 {{/* Values that are right one by one and wrong together. */}}
 {{- define "weir.refuse" -}}
+{{- with .Values.monitoring.scrape -}}
+{{- if and .enabled $.Values.networkPolicy.enabled (not .from) (not $.Values.networkPolicy.operators) -}}
+{{- fail "monitoring.scrape.from is empty: the NetworkPolicy would keep Prometheus out; name its Pods there, or in networkPolicy.operators" -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.configuration.files .Values.configuration.existingConfigMap -}}
 {{- fail "configuration.files and configuration.existingConfigMap are both set: keep one of them" -}}
 {{- end -}}
