@@ -10,6 +10,8 @@ import sys
 import kubernetes_validate
 import yaml
 
+import custom
+import monitoring
 from rules import (
     CONTROL_FACTS,
     CONTROL_RULES,
@@ -90,6 +92,25 @@ WRONG = [
     ({"controlPlane": {**CONTROL, "replicas": 2}}, "etcd"),
     ({"controlPlane": {**CONTROL, "keys": {"existingSecret": ""}}}, "controlPlane.keys"),
     ({"controlPlane": {**CONTROL, "configuration": {}}}, "existingClaim"),
+    ({"monitoring": {"rule": {"enabled": True}}}, "rule"),
+    ({"monitoring": {"gateway": 'edge"'}}, "gateway"),
+    ({"monitoring": {"scrape": {"enabled": True}}}, "monitoring.scrape.from"),
+    ({"monitoring": {"scrape": {"interval": "15"}}}, "interval"),
+    ({"monitoring": {"scrape": {"from": [{}]}}}, "from"),
+    ({"monitoring": {"scrape": {"labels": {"app.kubernetes.io/name": "other"}}}}, "labels"),
+    ({"monitoring": {"rules": {"objective": 100}}}, "objective"),
+    ({"monitoring": {"rules": {"objective": "99.9"}}}, "objective"),
+    ({"monitoring": {"rules": {"objective": 90}}}, "objective"),
+    ({"monitoring": {"rules": {"slowSeconds": 0}}}, "slowSeconds"),
+    ({"monitoring": {"rules": {"oldAfterDays": -1}}}, "oldAfterDays"),
+    ({"monitoring": {"rules": {"alertLabels": {"severity": "none"}}}}, "alertLabels"),
+    ({"monitoring": {"rules": {"alertLabels": {"team-name": "edge"}}}}, "team-name"),
+    ({"monitoring": {"dashboards": {"enabled": "yes"}}}, "enabled"),
+    ({"monitoring": {"dashboards": {"label": "grafana"}}}, "label"),
+    (
+        {"monitoring": {"rules": {"enabled": True}}, "resources": {"limits": {"memory": "1e9"}}},
+        "resources.limits.memory",
+    ),
 ]
 
 
@@ -150,6 +171,8 @@ def minors():
 
 def is_valid(it, version):
     """Nothing if it is, else why not."""
+    if custom.is_custom(it):
+        return custom.fault(it)
     try:
         kubernetes_validate.validate(it, version, strict=True)
     except kubernetes_validate.ValidationError as wrong:
@@ -227,6 +250,7 @@ def agree(count):
 def main(helms):
     count = Count()
     agree(count)
+    monitoring.draw(count)
     first = None
     for helm in helms:
         fine, version = run(helm, "version", "--template", "{{.Version}}")
@@ -239,8 +263,11 @@ def main(helms):
             for name, objects in found.items():
                 validate(count, name, objects)
                 judge(count, name, objects)
+                monitoring.own(count, name, objects)
             if "control" in found:
                 notice(count, found["control"])
+            if "monitoring" in found:
+                monitoring.check(count, found["monitoring"])
         else:
             for name, objects in found.items():
                 same = sorted(map(str, objects)) == sorted(map(str, first.get(name, [])))

@@ -98,8 +98,11 @@ class ControlPlane(Rendering):
 
 
 def parts(objects):
-    """What the gateway is made of, and what the control plane, if there is one."""
-    kinds = {"gateway": [], "control-plane": []}
+    """What the gateway is made of, and what the control plane, if there is one.
+
+    What tells Prometheus and Grafana of them is neither; monitoring.py looks at that.
+    """
+    kinds = {"gateway": [], "control-plane": [], "monitoring": []}
     for it in objects:
         kinds[it["metadata"]["labels"]["app.kubernetes.io/component"]].append(it)
     found = kinds["control-plane"]
@@ -556,6 +559,12 @@ def service(it):
     return it.one("Service")["spec"]
 
 
+# Who scrapes in ci/monitoring-values.yaml.
+PROMETHEUS = {
+    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
+    "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+}
+
 # What is more to be seen in one rendering each.
 FACTS = [
     (
@@ -634,6 +643,11 @@ FACTS = [
             and "configuration-last-good-folder" in it.flags
         ),
     ),
+    (
+        "monitoring",
+        "operators and Prometheus may call the admin port",
+        lambda it: policy(it)["ingress"][1]["from"] == [{"ipBlock": {"cidr": "192.0.2.0/24"}}, PROMETHEUS],
+    ),
     ("autoscaling", "the autoscaler alone says how many", lambda it: "replicas" not in it.spec),
     (
         "platform",
@@ -677,6 +691,11 @@ FACTS = [
 ]
 # The same of the control plane.
 CONTROL_FACTS = [
+    (
+        "monitoring",
+        "operators and Prometheus may call its admin port",
+        lambda it: PROMETHEUS in policy(it)["ingress"][1]["from"],
+    ),
     (
         "control",
         "secrets are where the configuration looks for them",
