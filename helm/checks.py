@@ -224,11 +224,12 @@ def refuse(count, helm, version):
         count.that(what, not fine and word in text, "it was taken" if fine else text)
 
 
-def leaves(schema, above=""):
+def leaves(schema, definitions, above=""):
     """The names of all values that a schema describes, with dots between levels."""
     for name, it in schema["properties"].items():
+        it = definitions.get(it.get("$ref", "").removeprefix("#/definitions/"), it)
         if "properties" in it:
-            yield from leaves(it, f"{above}{name}.")
+            yield from leaves(it, definitions, f"{above}{name}.")
         else:
             yield f"{above}{name}"
 
@@ -236,7 +237,7 @@ def leaves(schema, above=""):
 def agree(count):
     """The chart, its schema and the program tell the same story."""
     schema = json.loads((CHART / "values.schema.json").read_text())
-    settings = set(leaves(schema["properties"]["settings"]))
+    settings = set(leaves(schema["properties"]["settings"], schema["definitions"]))
     wrong = sorted((SETTINGS - OWN) ^ settings)
     count.that("the schema has the settings of the program", bool(SETTINGS) and not wrong, wrong)
     values = yaml.safe_load((CHART / "values.yaml").read_text())
