@@ -7,7 +7,8 @@ use crate::admin::limits::shape::words;
 use crate::admin::metrics::Sources;
 use crate::cache::memory::Cache;
 use crate::counters::Home;
-use crate::counters::view::{Windows, digits};
+use crate::counters::view::digits;
+use crate::limit::key::Kind;
 use crate::limit::names::Names;
 use crate::proxy::listener::Connections;
 use crate::telemetry::metrics::{Page, float, number, table::process as table};
@@ -43,7 +44,7 @@ pub(super) fn of_decisions(page: &mut Page, names: &Names) {
 /// Puts in what is left of the quotas that are nearest to their end.
 pub(super) fn of_quotas(page: &mut Page, home: &Home, now: Timestamp) {
     let rows = home.top(COUNTERS_MAX, now).into_iter();
-    let quotas = rows.filter(|row| row.windows == Windows::Quota);
+    let quotas = rows.filter(|row| is_quota(row.key.kind()));
     for row in quotas.take(QUOTAS_MAX) {
         let (Some(limit), Some(left)) = (row.limit, row.remaining) else { continue };
         let ((policy, counts), key) = (words(row.key.kind()), digits(&row.key));
@@ -51,6 +52,18 @@ pub(super) fn of_quotas(page: &mut Page, home: &Home, now: Timestamp) {
         page.level(&table::QUOTA_LEFT, &labels, float(left));
         page.level(&table::QUOTA_LIMIT, &labels, float(limit));
     }
+}
+
+/// Whether it counts for a quota, wherever that is counted.
+const fn is_quota(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::QuotaCalls
+            | Kind::QuotaBandwidth
+            | Kind::QuotaByKeyCalls
+            | Kind::QuotaByKeyBandwidth
+            | Kind::QuotaTokens
+    )
 }
 
 /// Puts in what became of lookups, and how much is there.
