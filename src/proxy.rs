@@ -25,6 +25,7 @@ pub mod inspect;
 pub mod counted;
 pub mod operators;
 pub mod state;
+pub mod run;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,15 +39,13 @@ use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
-use crate::backend::{BaseUrl, Tls};
+use crate::backend::BaseUrl;
 use crate::cache::memory::Cache;
-use crate::caller::Call;
 use crate::caller::resolve::Resolver;
 use crate::caller::roots::Roots;
 use crate::caller::{self, Caller};
 use crate::counters::Home;
 use crate::events::Events;
-use crate::exchange::Exchange;
 use crate::exchange::cached::CachedResponse;
 use crate::exchange::flight::Flights;
 use crate::exchange::message::Response;
@@ -55,14 +54,13 @@ use crate::expression::value::Value;
 use crate::identity::Identities;
 use crate::inspector::Inspector;
 use crate::issuer::known::Issuers;
-use crate::policy::machine::{Event, Machine};
-use crate::policy::routing::Forward;
+use crate::policy::machine::Event;
 use crate::problem::Problem;
 use crate::proxy::admit::{Admission, Bounds, Trust};
-use crate::proxy::counted::Tries;
 use crate::proxy::drive::Stop;
 use crate::proxy::holds::Holds;
 use crate::proxy::record::Journey;
+use crate::proxy::run::Run;
 use crate::proxy::state::State;
 use crate::proxy::watch::Watch;
 use crate::snapshot::Live;
@@ -70,7 +68,7 @@ use crate::snapshot::tally::Taken;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::otlp::outbox::Outboxes;
 use crate::telemetry::otlp::span::Spans;
-use crate::time::{Clock, SystemClock, Timestamp};
+use crate::time::{Clock, SystemClock};
 
 /// The data plane: one value for all requests.
 #[derive(Clone, Debug)]
@@ -124,33 +122,6 @@ pub struct Context {
     /// The exchange and its policies; `None` until the head was judged.
     run: Option<Box<Run>>,
     journey: Journey,
-}
-
-/// One exchange and the run of its policies.
-#[derive(Debug)]
-pub struct Run {
-    machine: Machine,
-    exchange: Exchange,
-    /// The call whose response the policies look into.
-    call: Option<Call>,
-    /// What it holds of counters until it ends.
-    holds: Option<Box<Holds>>,
-    /// How the request that Pingora forwards is forwarded.
-    forward: Option<Forward>,
-    /// How the certificate of the API's own backend is judged.
-    tls: Tls,
-    /// The header that carried a key: it does not go on to the backend.
-    key_header: Option<http::HeaderName>,
-    /// Informational responses that were passed on.
-    informational: u32,
-    /// How often it was forwarded, and what time that took.
-    tries: Tries,
-    /// When the head of the backend's response was here, and its status.
-    backend_head: Option<(Timestamp, StatusCode)>,
-    /// How a connection to the backend failed.
-    transport: Option<String>,
-    /// What is copied of it for the log.
-    watch: Option<Box<Watch>>,
 }
 
 /// The error that makes Pingora stop forwarding because the policies have an answer of their own.
@@ -382,30 +353,6 @@ impl ProxyHttp for Gateway {
         _: ProxyWarnLogContext,
     ) -> bool {
         true
-    }
-}
-
-impl Run {
-    const fn new(
-        machine: Machine,
-        exchange: Exchange,
-        tls: Tls,
-        key_header: Option<http::HeaderName>,
-    ) -> Self {
-        Self {
-            machine,
-            exchange,
-            call: None,
-            holds: None,
-            forward: None,
-            tls,
-            key_header,
-            informational: 0,
-            tries: Tries::NONE,
-            backend_head: None,
-            transport: None,
-            watch: None,
-        }
     }
 }
 

@@ -31,7 +31,7 @@ use gather::Gathered;
 
 pub use control::{ClientCredentials, Control, WorkloadToken};
 pub use inspector::Inspector;
-pub use log::{LocalLog, LogOutput, LogOutputs};
+pub use log::{AccessLog, LocalLog, Log, LogColor, LogFormat, LogLevel, LogOutput, LogOutputs};
 pub use telemetry::{Otlp, Protocol, Sampler, Telemetry, Traces};
 
 /// The largest settings file, in bytes.
@@ -293,73 +293,6 @@ pub struct Drain {
     pub delay: Duration,
     /// How long requests may take after that.
     pub deadline: Duration,
-}
-
-/// What to log.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Log {
-    /// In which form.
-    pub format: LogFormat,
-    /// From which level on.
-    pub level: LogLevel,
-    /// Whether in colours.
-    pub color: LogColor,
-    /// Which requests.
-    pub access: AccessLog,
-    /// Where lines go beside standard output.
-    pub local: LocalLog,
-    /// How that is reached.
-    pub outputs: LogOutputs,
-}
-
-/// The form of the log.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-    /// None at all.
-    None,
-}
-
-/// What is worth logging; each level includes those after it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum LogLevel {
-    /// Everything.
-    All,
-    /// What helps to find a fault in the gateway.
-    Debug,
-    /// What it does.
-    Info,
-    /// What may need a person.
-    Warn,
-    /// What went wrong.
-    Error,
-    /// What ends the process.
-    Fatal,
-}
-
-/// Whether the log is in colours.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum LogColor {
-    /// If it goes to a terminal.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-/// Which requests are logged.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum AccessLog {
-    /// None.
-    Off,
-    /// Those answered with 400 or more, or not at all.
-    Errors,
-    /// All.
-    All,
 }
 
 /// What came of loading the settings.

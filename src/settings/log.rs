@@ -1,6 +1,73 @@
-//! Where lines go beside standard output, as it is set.
+//! What is logged, how, and where lines go beside standard output, as it is set.
 
 use crate::telemetry::local::{Endpoint, Facility, Form, Target};
+
+/// What to log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Log {
+    /// In which form.
+    pub format: LogFormat,
+    /// From which level on.
+    pub level: LogLevel,
+    /// Whether in colours.
+    pub color: LogColor,
+    /// Which requests.
+    pub access: AccessLog,
+    /// Where lines go beside standard output.
+    pub local: LocalLog,
+    /// How that is reached.
+    pub outputs: LogOutputs,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// None at all.
+    None,
+}
+
+/// What is worth logging; each level includes those after it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogLevel {
+    /// Everything.
+    All,
+    /// What helps to find a fault in the gateway.
+    Debug,
+    /// What it does.
+    Info,
+    /// What may need a person.
+    Warn,
+    /// What went wrong.
+    Error,
+    /// What ends the process.
+    Fatal,
+}
+
+/// Whether the log is in colours.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogColor {
+    /// If it goes to a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Which requests are logged.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AccessLog {
+    /// None.
+    Off,
+    /// Those answered with 400 or more, or not at all.
+    Errors,
+    /// All.
+    All,
+}
 
 /// The outputs that there are.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -14,6 +14,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
+use crate::telemetry::metrics::table::TABLE;
 use crate::telemetry::metrics::{Exemplar, Kind, Metric, Page, Part, Sample, Value};
 use crate::time::Timestamp;
 
@@ -67,8 +68,10 @@ impl Metric {
         if let Some(name) = self.semantic {
             return name.to_owned();
         }
-        let unit = IN_NAMES.iter().find_map(|unit| self.name.strip_suffix(unit));
-        let name = unit.unwrap_or(self.name);
+        let bare = IN_NAMES.iter().find_map(|unit| self.name.strip_suffix(unit));
+        // Where others are called so already, the unit tells them apart.
+        let is_taken = |name: &&str| TABLE.iter().any(|other| other.name == *name);
+        let name = bare.filter(|name| !is_taken(name)).unwrap_or(self.name);
         let subject =
             SUBJECTS.iter().find_map(|(ours, theirs)| Some((name.strip_prefix(ours)?, theirs)));
         match subject {

@@ -3,7 +3,7 @@
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 
 use super::*;
-use crate::telemetry::metrics::table::{TABLE, process, requests};
+use crate::telemetry::metrics::table::{process, requests};
 use crate::telemetry::metrics::{Part, table};
 
 const SECOND: u64 = 1_000_000_000;
@@ -130,4 +130,13 @@ fn prometheus_makes_of_each_name_the_one_that_is_scraped() {
     }
     let singulars = ["claims", "copies", "fetches", "replicas"].map(singular);
     assert_eq!(singulars, ["claim", "copy", "fetch", "replica"]);
+}
+
+#[test]
+fn no_two_metrics_have_the_same_name() {
+    let mut names: Vec<String> = TABLE.iter().map(Metric::semantic_name).collect();
+    names.sort();
+    let count = names.len();
+    names.dedup();
+    assert_eq!(names.len(), count, "{names:?}");
 }
