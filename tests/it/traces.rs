@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 
@@ -399,4 +400,47 @@ fn a_configuration_that_is_refused_has_a_trace_of_its_own() {
     let refused = load(true);
     assert_eq!(told(&refused, "weir.faults"), "1");
     assert!(refused.status.unwrap().message.contains("wrong.yaml:1:7"));
+}
+
+#[test]
+fn spans_lines_and_metrics_of_the_same_requests_agree() {
+    let (collector, backend) = (Collector::start(), Backend::plain());
+    let gateway = Gateway::start(|site| {
+        traced(site, &collector);
+        site.set("telemetry-metrics-interval", "1s");
+        site.open_api("echo", &backend.url(), Policies::default());
+    });
+    for _ in 0..20 {
+        assert_eq!(gateway.get("/echo/x").status, 200);
+    }
+    let spans = collector.await_spans(40);
+    let servers = of_kind(&spans, SERVER);
+    assert_eq!((servers.len(), spans.len()), (20, 40));
+    let counted = soon(|| {
+        let pushes = collector.metrics();
+        let groups =
+            pushes.last()?.resource_metrics.first()?.scope_metrics.first()?.metrics.clone();
+        let metric =
+            groups.into_iter().find(|metric| metric.name == "http.server.request.duration")?;
+        let Some(Data::Histogram(histogram)) = metric.data else { return None };
+        let points = histogram.data_points;
+        (points.iter().map(|point| point.count).sum::<u64>() == 20).then_some(points)
+    });
+    let points = counted.expect("all requests are counted");
+    assert_eq!(attribute(&points[0].attributes, "http.response.status_code").unwrap(), "200");
+    let route = attribute(&points[0].attributes, "http.route").unwrap();
+    assert_eq!(told(servers[0], "http.route"), route);
+    let exemplars: Vec<_> = points.iter().flat_map(|point| &point.exemplars).collect();
+    assert!(!exemplars.is_empty());
+    for exemplar in exemplars {
+        let is_it =
+            |span: &&Span| span.span_id == exemplar.span_id && span.trace_id == exemplar.trace_id;
+        assert!(servers.iter().any(|span| is_it(span)), "{exemplar:?}");
+    }
+    let lines = soon(|| {
+        let lines =
+            collector.logs().into_iter().filter(|record| record.event_name == "GatewayLogs");
+        Some(lines.count()).filter(|count| *count == 20)
+    });
+    assert_eq!(lines, Some(20));
 }

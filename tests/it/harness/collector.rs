@@ -106,6 +106,11 @@ impl Collector {
         self.got.with(|inner| inner.logs.clone())
     }
 
+    /// The pushes of metrics, each whole.
+    pub(crate) fn metrics(&self) -> Vec<ExportMetricsServiceRequest> {
+        self.got.with(|inner| inner.metrics.clone())
+    }
+
     /// What the last request said of its sender.
     pub(crate) fn resource(&self) -> HashMap<String, String> {
         self.got.with(|inner| inner.resource.clone())
