@@ -435,7 +435,7 @@ fn spans_lines_and_metrics_of_the_same_requests_agree() {
     for exemplar in exemplars {
         let is_it =
             |span: &&Span| span.span_id == exemplar.span_id && span.trace_id == exemplar.trace_id;
-        assert!(servers.iter().any(|span| is_it(span)), "{exemplar:?}");
+        assert!(servers.iter().any(is_it), "{exemplar:?}");
     }
     let lines = soon(|| {
         let lines =
