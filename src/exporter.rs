@@ -73,6 +73,7 @@ impl Lane {
             // Without its sender there is nobody to wait for either.
             _ = stopped.wait_for(|stop| *stop) => (),
         }
+        self.measure();
         let _ = timeout(LAST_WORDS_MAX, self.round(&mut sending, true)).await;
         let left = sending.map(|sending: Sending| sending.piece);
         for piece in left.into_iter().chain(std::iter::from_fn(|| self.outbox.take())) {
@@ -85,6 +86,9 @@ impl Lane {
         loop {
             let pause = if failures == 0 { self.interval } else { pause(failures) };
             sleep(pause).await;
+            if failures == 0 {
+                self.measure();
+            }
             match self.round(sending, false).await {
                 Ok(()) => failures = 0,
                 Err(wait) => {
@@ -95,16 +99,19 @@ impl Lane {
         }
     }
 
+    /// Takes stock of all metrics, if those are what is sent. What waits since an outage goes first.
+    fn measure(&mut self) {
+        if let Around::Measured(measure) = &mut self.around {
+            self.outbox.put(&measure(self.clock.now()));
+        }
+    }
+
     /// Sends all that waits; how long the collector wants to be left alone, if it did not take it.
     async fn round(
         &mut self,
         sending: &mut Option<Sending>,
         is_last: bool,
     ) -> Result<(), Option<Duration>> {
-        if let Around::Measured(measure) = &mut self.around {
-            // What waits since an outage is older, and goes first.
-            self.outbox.put(&measure(self.clock.now()));
-        }
         loop {
             if sending.is_none() {
                 let Some(piece) = self.outbox.take() else { return Ok(()) };

@@ -426,7 +426,7 @@ mod tests {
             ("WEIR_SETTINGS", "weir.yaml"),
             ("WEIR_LISTEN_HTP", "secret"),
             ("config.service.auth.azureAd.clientSecret", "secret"),
-            ("telemetry.logs.local", "journal"),
+            ("k8s.ingress.enabled", "true"),
             ("telemetry.log.std", "text"),
         ];
         let loaded = loaded(&[("thread", "2"), ("cache-bytes", "1MB")], &variables, file);

@@ -50,6 +50,17 @@ pub enum Mode {
     Local,
 }
 
+impl Mode {
+    /// In a word, as policies write it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Fast { .. } => "fast",
+            Self::Local => "local",
+        }
+    }
+}
+
 /// How much more than a limit may be admitted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Over {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::fault::Place;
 use crate::limit::key::CounterKey;
+use crate::limit::manner::Mode;
 use crate::time::Timestamp;
 
 /// How many counters are remembered by name; the one that was named first gives way.
@@ -56,6 +57,19 @@ pub struct Refusal {
     /// What stands behind the key: a subscription's id, or the beginning of the key's text, without
     /// secrets and control characters.
     pub who: Arc<str>,
+    /// How the counter stood, if that is known.
+    pub standing: Option<Standing>,
+}
+
+/// How a counter stood that had no room.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Standing {
+    /// How much it admits in its window.
+    pub limit: u64,
+    /// How much of that is left: less than was wanted.
+    pub remaining: u64,
+    /// How it is held where replicas share it.
+    pub mode: Mode,
 }
 
 /// What is known of a counter that refused.
@@ -210,7 +224,7 @@ mod tests {
 
     fn refusal(line: u32, who: &str, outcome: Outcome) -> Refusal {
         let key = Some(KeySpace::new(Kind::RateByKey, &[]).key(who));
-        Refusal { site: site(line), outcome, key, who: Arc::from(who) }
+        Refusal { site: site(line), outcome, key, who: Arc::from(who), standing: None }
     }
 
     fn at(seconds: u64) -> Timestamp {

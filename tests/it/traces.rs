@@ -193,6 +193,9 @@ fn what_goes_wrong_says_why() {
     assert_eq!(event.name, "limit.refused");
     assert_eq!(attribute(&event.attributes, "weir.policy").unwrap(), "rate-limit-by-key");
     assert!(attribute(&event.attributes, "weir.place").unwrap().contains(':'));
+    assert_eq!(attribute(&event.attributes, "weir.limit.limit").unwrap(), "1");
+    assert_eq!(attribute(&event.attributes, "weir.limit.remaining").unwrap(), "0");
+    assert_eq!(attribute(&event.attributes, "weir.limit.mode").unwrap(), "fast");
     assert_eq!(server.status.as_ref().map_or(0, |status| status.code), 0);
     let judged = spans_of("/judged/x", 401, 1);
     let event = &only(&judged, SERVER).events[0];

@@ -108,12 +108,12 @@ impl Frame {
             self.pay(asked.charges, exchange);
             return Ok(Verdict::Admitted);
         };
-        let key = asked.charges.get(index).map(|charge| charge.key);
+        let full = (asked.charges.get(index), tally);
         if shadow {
-            self.label.note(Outcome::Spared, key, exchange);
+            self.label.note_full(Outcome::Spared, full, exchange);
             return Ok(Verdict::Spared);
         }
-        self.label.note(Outcome::Refused, key, exchange);
+        self.label.note_full(Outcome::Refused, full, exchange);
         Ok(Verdict::Refused(index, tally))
     }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::exchange::{Exchange, Severity, Trace};
 use crate::limit::key::CounterKey;
-use crate::limit::names::{Outcome, Refusal, Site};
+use crate::limit::names::{Outcome, Refusal, Site, Standing};
+use crate::limit::{Charge, Tally};
 use crate::policy::limits::who;
 use crate::policy::markup::{Element, Text};
 
@@ -30,6 +31,21 @@ impl Label {
         Self { is_secret, ..self }
     }
 
+    /// The same where it is known which counter had no room, and how it stood.
+    pub(in crate::policy) fn note_full(
+        &self,
+        outcome: Outcome,
+        (charge, tally): (Option<&Charge>, Tally),
+        exchange: &mut Exchange,
+    ) {
+        self.note(outcome, charge.map(|charge| charge.key), exchange);
+        if let (Some(charge), Some(refusal)) = (charge, exchange.pending.refusals.last_mut()) {
+            let remaining = tally.limit.saturating_sub(tally.used);
+            let mode = charge.terms.manner.mode;
+            refusal.standing = Some(Standing { limit: tally.limit, remaining, mode });
+        }
+    }
+
     /// Leaves that the policy refused, or would have, for the record. Who was counted stands in
     /// what is pending, or is the subscription.
     pub(in crate::policy) fn note(
@@ -53,6 +69,6 @@ impl Label {
             });
         }
         let site = Arc::clone(&self.site);
-        exchange.pending.refusals.push(Refusal { site, outcome, key, who });
+        exchange.pending.refusals.push(Refusal { site, outcome, key, who, standing: None });
     }
 }

@@ -70,7 +70,7 @@ pub(super) const ROWS: &[Row] = &[
     row!(
         "telemetry.traces.failuresPerSecond",
         "10",
-        "How many exchanges a second are recorded in any case that were refused or ended with 5xx.",
+        "How many exchanges a second are recorded in any case that ended with 5xx, and how many that were refused.",
         telemetry.traces.failures_per_second = |text| count(text, 0, 10_000)
     ),
     row!(

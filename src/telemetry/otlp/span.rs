@@ -25,6 +25,8 @@ pub struct Spans {
     pub terms: Terms,
     /// How many exchanges are recorded that went wrong, though nobody had decided so.
     failures: Quota,
+    /// The same for those that were merely refused: who provokes refusals hides no failures.
+    refusals: Quota,
     outbox: Arc<Outbox>,
 }
 
@@ -68,9 +70,11 @@ const METHODS: [Method; 9] = [
 ];
 
 impl Spans {
-    /// Spans of traces that go on by `terms`; `failures_per_second` are recorded in any case.
-    pub const fn new(terms: Terms, failures_per_second: u32, outbox: Arc<Outbox>) -> Self {
-        Self { terms, failures: Quota::new(failures_per_second), outbox }
+    /// Spans of traces that go on by `terms`; of failures and of refusals, `per_second` each are
+    /// recorded in any case.
+    pub const fn new(terms: Terms, per_second: u32, outbox: Arc<Outbox>) -> Self {
+        let (failures, refusals) = (Quota::new(per_second), Quota::new(per_second));
+        Self { terms, failures, refusals, outbox }
     }
 
     /// Where the request with these fields stands in its trace.
@@ -86,7 +90,9 @@ impl Spans {
     /// An exchange is over: its spans are kept if it is recorded.
     pub fn ended(&self, record: &Record<'_>) {
         let Some(correlation) = record.correlation else { return };
-        let is_wanted = || record.has_failed() && self.failures.takes(record.ended);
+        let is_failure = 500 <= record.status || record.is_cut_by_backend;
+        let quota = if is_failure { &self.failures } else { &self.refusals };
+        let is_wanted = || record.has_failed() && quota.takes(record.ended);
         if !correlation.is_sampled && !is_wanted() {
             return;
         }
@@ -267,9 +273,10 @@ fn limit(event: &mut Message, exchange: &Exchange, refusal: &Refusal) {
     told.text("weir.place", &refusal.site.place.to_string());
     told.text("weir.limit.outcome", refusal.outcome.word());
     told.text("weir.limit.key", &exchange.covered(refusal.who.to_string()));
-    // The one that was asked last is the one that had no room.
-    if let Some(asked) = exchange.pending.told.last() {
-        told.count("weir.limit.remaining", asked.left.0);
+    if let Some(standing) = &refusal.standing {
+        told.count("weir.limit.limit", standing.limit);
+        told.count("weir.limit.remaining", standing.remaining);
+        told.text("weir.limit.mode", standing.mode.word());
     }
 }
 
