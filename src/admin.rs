@@ -183,11 +183,20 @@ impl Console for Admin {
     }
 }
 
+/// What somebody on another machine is told who asks the inspector.
+const ONLY_HERE: &str =
+    "the inspector answers this machine only: use a forwarded port, or set inspector.remote\n";
+
 impl Admin {
     /// What is below `/inspector`.
     async fn inspect(&self, asked: &Asked<'_>) -> Response<Vec<u8>> {
         let Asked { head, body, peer } = *asked;
         let is_read = matches!(head.method, Method::GET | Method::HEAD);
+        let is_here = peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+        if !is_here && !self.inspector.is_remote {
+            // Whoever may look, from a probe or a dashboard, may not see what clients send.
+            return plain(StatusCode::FORBIDDEN, ONLY_HERE);
+        }
         let (who, now) = (who(head, peer), self.clock.now());
         match head.uri.path().trim_start_matches("/inspector/") {
             "credentials" if head.method == Method::POST => {

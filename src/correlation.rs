@@ -145,7 +145,9 @@ impl Correlation {
             span: SpanId::of(mixed(random)),
             parent: parent.map(|parent| parent.span),
             is_sampled,
-            keeps_state: parent.is_some() && w3c::is_state(headers),
+            keeps_state: parent.is_some()
+                && headers.contains_key(w3c::TRACEPARENT)
+                && w3c::is_state(headers),
             keeps_baggage: is_trusted && w3c::is_baggage(headers),
             forms: terms.forms,
         }

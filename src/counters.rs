@@ -66,8 +66,17 @@ impl Home {
 
     /// The `count` counters that are nearest to their limits on this replica, the nearest first.
     pub fn top(&self, count: usize, now: Timestamp) -> Vec<Row> {
+        self.top_of(count, now, |_row| true)
+    }
+
+    /// The same of those that are `wanted`.
+    pub fn top_of(&self, count: usize, now: Timestamp, wanted: impl Fn(&Row) -> bool) -> Vec<Row> {
         let mut top = Top::new(count);
-        self.look(now, |row| top.show(row));
+        self.look(now, |row| {
+            if wanted(&row) {
+                top.show(row);
+            }
+        });
         top.rows()
     }
 

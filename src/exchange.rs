@@ -244,7 +244,7 @@ impl Exchange {
 
     /// `text` without what secret named values hold, without tokens of the gateway's own, and without
     /// the key that the client showed and the other one of its subscription.
-    fn cover<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    pub fn cover<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let covered = self.deployment.secrets.cover(text);
         let tokens = self.pending.tokens.iter().map(Secret::expose);
         let known = self.subscription.iter().flat_map(|it| [&*it.primary_key, &*it.secondary_key]);

@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::exporter::way::{Outcome, Signal, Way};
 use crate::rpc::jitter;
-use crate::telemetry::otlp::outbox::{Dropped, Outbox, Piece};
+use crate::telemetry::otlp::outbox::{Dropped, Outbox, PIECE_BYTES, Piece};
 use crate::telemetry::otlp::resource::Resource;
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -26,11 +26,15 @@ const TRIED_MAX: Duration = Duration::from_mins(5);
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// How long at most.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How often it is looked whether there is much to send.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// The most characters that are told of why a collector does not take something.
+const WHY_MAX: usize = 256;
 /// How long a collector has for what is left when the gateway stops.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(2);
 
 /// Makes a request with all metrics.
-pub type Measure = Box<dyn FnMut(Timestamp) -> Vec<u8> + Send>;
+pub type Measure = Box<dyn FnMut(Timestamp) -> Vec<u8> + Send + Sync>;
 
 /// Sends records of one kind.
 pub struct Lane {
@@ -46,6 +50,8 @@ pub struct Lane {
     pub interval: Duration,
     /// Knows what time it is.
     pub clock: Arc<SystemClock>,
+    /// What was told last of how it goes wrong, if it does.
+    pub trouble: Option<String>,
 }
 
 /// What is sent around records.
@@ -66,36 +72,60 @@ struct Sending {
 
 impl Lane {
     /// Sends until it is told to stop, and then what is left, within a bound.
-    pub async fn run(mut self, mut stopped: watch::Receiver<bool>) {
-        let mut sending = None;
-        tokio::select! {
-            () = self.keep(&mut sending) => (),
+    pub async fn run(mut self, stopped: watch::Receiver<bool>) {
+        let (mut sending, mut told) = (None, stopped.clone());
+        let too_late = async {
             // Without its sender there is nobody to wait for either.
-            _ = stopped.wait_for(|stop| *stop) => (),
+            let _ = told.wait_for(|stop| *stop).await;
+            sleep(LAST_WORDS_MAX).await;
+        };
+        tokio::select! {
+            () = self.keep(&mut sending, stopped) => (),
+            () = too_late => (),
         }
-        self.measure();
-        let _ = timeout(LAST_WORDS_MAX, self.round(&mut sending, true)).await;
         let left = sending.map(|sending: Sending| sending.piece);
         for piece in left.into_iter().chain(std::iter::from_fn(|| self.outbox.take())) {
             self.outbox.give_up(&piece, Dropped::Stopped);
         }
     }
 
-    async fn keep(&mut self, sending: &mut Option<Sending>) {
+    async fn keep(&mut self, sending: &mut Option<Sending>, mut stopped: watch::Receiver<bool>) {
         let mut failures = 0_u32;
         loop {
-            let pause = if failures == 0 { self.interval } else { pause(failures) };
-            sleep(pause).await;
-            if failures == 0 {
+            let wait = self.wait(failures);
+            let is_last = tokio::select! {
+                () = wait => false,
+                _ = stopped.wait_for(|stop| *stop) => true,
+            };
+            if failures == 0 || is_last {
                 self.measure();
             }
-            match self.round(sending, false).await {
+            let outcome = self.round(sending, is_last).await;
+            if is_last {
+                return;
+            }
+            match outcome {
                 Ok(()) => failures = 0,
                 Err(wait) => {
                     failures = failures.saturating_add(1);
                     sleep(wait.unwrap_or_default().min(PAUSE_MAX)).await;
                 }
             }
+        }
+    }
+
+    /// Waits until it is time to send: at each interval, and before that once a whole piece is there.
+    async fn wait(&self, failures: u32) {
+        if 0 < failures {
+            return sleep(pause(failures)).await;
+        }
+        let until = self.clock.now() + self.interval;
+        loop {
+            let left = until.since(self.clock.now());
+            if left.is_zero() || PIECE_BYTES <= self.outbox.counts().held_bytes {
+                return;
+            }
+            sleep(left.min(LOOK_INTERVAL)).await;
         }
     }
 
@@ -125,7 +155,10 @@ impl Lane {
             let outcome = self.way.send(self.signal, &under_way.body, self.clock.now()).await;
             let is_old = TRIED_MAX <= self.clock.now().since(under_way.since);
             match outcome {
-                Outcome::Taken { refused } => self.outbox.done(&under_way.piece, refused),
+                Outcome::Taken { refused } => {
+                    self.outbox.done(&under_way.piece, refused);
+                    self.trouble = None;
+                }
                 Outcome::Refused(why) => {
                     self.tell("refuses", &why);
                     self.outbox.give_up(&under_way.piece, Dropped::Refused);
@@ -143,10 +176,14 @@ impl Lane {
         }
     }
 
-    /// Says on the log how it goes; not to the collector, which would hear of it once for each time.
-    fn tell(&self, what: &str, why: &str) {
-        let signal = self.signal.word();
-        tracing::warn!(signal, reason = why, "the collector of telemetry {what} what is sent");
+    /// Says on the log how it goes, once for as long as it goes so.
+    fn tell(&mut self, what: &str, why: &str) {
+        let why = self.way.told(why.chars().take(WHY_MAX).collect());
+        if self.trouble.as_ref() != Some(&why) {
+            let (signal, reason) = (self.signal.word(), &why);
+            tracing::warn!(signal, reason, "the collector of telemetry {what} what is sent");
+            self.trouble = Some(why);
+        }
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Inspector {
     pub is_enabled: bool,
     /// Whether `Ocp-Apim-Trace` is heeded.
     pub is_legacy: bool,
+    /// Whether operators on other machines may make credentials and read traces.
+    pub is_remote: bool,
     /// What the addresses of traces begin with, without a slash at the end.
     pub base: String,
     keys: RwLock<Keys>,
@@ -86,6 +88,7 @@ impl Inspector {
         Self {
             is_enabled: true,
             is_legacy: false,
+            is_remote: false,
             base,
             keys: RwLock::new(Keys { own, shared: None }),
             ring: Ring::default(),

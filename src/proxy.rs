@@ -327,6 +327,7 @@ impl ProxyHttp for Gateway {
             Box::pin(reply::failed(self, session, context, error)).await;
         } else {
             context.journey.broken(error);
+            counted::broken_off(self, context, error);
             if !started {
                 Box::pin(reply::unreadable(session, context, error)).await;
             }

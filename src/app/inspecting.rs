@@ -19,5 +19,6 @@ pub(super) fn of(settings: &Settings) -> Result<Arc<Inspector>, StartError> {
     let mut inspector = Inspector::new(Key::of(random()?), base, redis.map(Reader::new));
     inspector.is_enabled = wanted.is_enabled;
     inspector.is_legacy = wanted.is_enabled && wanted.is_legacy;
+    inspector.is_remote = wanted.is_remote;
     Ok(Arc::new(inspector))
 }

@@ -182,7 +182,7 @@ impl Plan {
             Protocol::Http => Way::web(collector, self.options.clone(), Arc::clone(&self.roots)),
         };
         let (outbox, clock) = (Arc::clone(outbox), Arc::clone(&self.clock));
-        Lane { signal, outbox, around, way, interval, clock }
+        Lane { signal, outbox, around, way, interval, clock, trouble: None }
     }
 
     /// Makes requests with all metrics.
@@ -211,6 +211,8 @@ impl Lanes {
                 // Nobody is left to hear of one that panicked.
                 while lanes.join_next().await.is_some() {}
             });
+            // A name that is still looked up is not waited for.
+            runtime.shutdown_background();
         })?;
         Ok(Some(thread))
     }

@@ -141,7 +141,7 @@ impl Control {
             Some(Command::Enable { what }) => return what.ask("enable", [("", None), ("", None)]),
             None => (),
         }
-        with_settings(self.help_settings, &self.settings, serve)
+        with_settings((self.help_settings, false), &self.settings, serve)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::cli::{Outcome, complain, say};
 use crate::configuration::refresh::report;
 use crate::configuration::source::{Environment, read_text};
 use crate::fault::render;
-use crate::settings::{self, LogColor, LogLevel, Settings, table};
+use crate::settings::{self, LogColor, LogLevel, Sampler, Settings, table};
 use crate::telemetry::events::{Collected, Events, Look};
 use crate::telemetry::otlp::log::Logs;
 use crate::telemetry::outlets::Outlets;
@@ -34,14 +34,14 @@ pub struct Run {
 impl Run {
     /// Runs until the process is signalled.
     pub fn run(&self) -> Outcome {
-        with_settings(self.help_settings, &self.settings, serve)
+        with_settings((self.help_settings, true), &self.settings, serve)
     }
 }
 
 /// Tells of all settings, if that is `asked` for; else serves with those that `words` and
-/// everything else say.
+/// everything else say. Whether it sends what is recorded to a collector, `collects` says.
 pub(super) fn with_settings(
-    asked: bool,
+    (asked, collects): (bool, bool),
     words: &[String],
     serve: impl FnOnce(&Settings, Environment, &Outlets) -> Outcome,
 ) -> Outcome {
@@ -50,7 +50,7 @@ pub(super) fn with_settings(
         return Outcome::Fine;
     }
     let environment = Environment::of_process();
-    match begun(words, &environment) {
+    match begun(words, &environment, collects) {
         Ok((settings, outlets, events)) => {
             let outcome = serve(&settings, environment, &outlets);
             // Also what was said before an early end is written.
@@ -66,7 +66,7 @@ type Begun = (Settings, Outlets, Events);
 
 /// Settings from flags and from everywhere else, and the log as they want it; what is wrong with
 /// them is told.
-fn begun(words: &[String], environment: &Environment) -> Result<Begun, Outcome> {
+fn begun(words: &[String], environment: &Environment, collects: bool) -> Result<Begun, Outcome> {
     let flags = pairs(words).map_err(|message| {
         complain(&message);
         Outcome::Misused
@@ -81,11 +81,20 @@ fn begun(words: &[String], environment: &Environment) -> Result<Begun, Outcome> 
     let outputs = app::logs::start(&settings).and_then(|local| {
         let outlets = Outlets { local, ..Outlets::default() };
         Ok((
-            Events::start(look(&settings), collected(&settings, &outlets), outlets.local.clone())?,
+            Events::start(
+                look(&settings),
+                collected(&settings, &outlets).filter(|_it| collects),
+                outlets.local.clone(),
+            )?,
             outlets,
         ))
     });
     let (events, outlets) = outputs.map_err(|error| failed(&StartError::System(error)))?;
+    if !collects && settings.telemetry.collector().is_some() {
+        tracing::warn!(
+            "telemetry.otlp.endpoint is for gateways: a control plane sends nothing there"
+        );
+    }
     for ignored in &loaded.ignored {
         tracing::info!(setting = ignored.name, reason = ignored.reason, "setting ignored");
     }
@@ -100,7 +109,8 @@ fn look(settings: &Settings) -> Look {
 /// What a collector gets of them, if there is one.
 fn collected(settings: &Settings, Outlets { outboxes, .. }: &Outlets) -> Option<Collected> {
     settings.telemetry.collector().map(|_url| Collected {
-        spans: Arc::clone(&outboxes.spans),
+        spans: (settings.telemetry.traces.sampler != Sampler::Off)
+            .then(|| Arc::clone(&outboxes.spans)),
         logs: settings.telemetry.logs.then(|| Logs::new(Arc::clone(&outboxes.logs))),
     })
 }

@@ -24,7 +24,6 @@ use crate::configuration::loader::{Loaded, Loader};
 use crate::configuration::portion::Shared;
 use crate::configuration::refresh::{Refusal, report};
 use crate::configuration::source::{Environment, Fingerprint, Folder};
-use crate::correlation::OWN_SPANS;
 use crate::fault::{Fault, Place};
 use crate::telemetry::audit::{Change, Who};
 use crate::time::{Clock, SystemClock, Timestamp};
@@ -213,15 +212,7 @@ impl Publisher {
         });
         match self.ledger.add(&bundle, self.clock.now(), manner) {
             Ok(generation) => {
-                let span = tracing::info_span!(
-                    target: OWN_SPANS,
-                    "configuration.publish",
-                    weir.generation = %generation,
-                    weir.digest = digest,
-                );
-                span.in_scope(|| {
-                    tracing::info!(%generation, digest, "a configuration is published");
-                });
+                tracing::info!(%generation, digest, "a configuration is published");
                 self.inventory =
                     loaded.config.as_ref().ok().map(|config| (digest, Some(Inventory::of(config))));
                 self.show(generation, bundle);

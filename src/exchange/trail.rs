@@ -36,6 +36,8 @@ pub struct Outing {
     pub method: Method,
     /// Where it went.
     pub base: Arc<BaseUrl>,
+    /// Whether a secret is part of that.
+    pub is_secret: bool,
     /// When it was begun.
     pub started: Timestamp,
     /// When it was over, and with what status or for what reason without one.
@@ -75,15 +77,19 @@ impl Trail {
     }
 
     /// The client's request is about to be sent to `base`.
-    pub fn depart(&mut self, method: &Method, base: &Arc<BaseUrl>, now: Timestamp) {
+    pub fn depart(
+        &mut self,
+        method: &Method,
+        (base, is_secret): (&Arc<BaseUrl>, bool),
+        now: Timestamp,
+    ) {
         let Some(correlation) = self.correlation else { return };
         self.arrive(Err(GIVEN_UP), now);
         if self.outings.len() < OUTINGS_MAX {
             let span = self.next(&correlation);
             let (method, base) = (method.clone(), Arc::clone(base));
-            let outing =
-                Outing { span, kind: Kind::Backend, method, base, started: now, ended: None };
-            self.outings.push(outing);
+            let (kind, started, ended) = (Kind::Backend, now, None);
+            self.outings.push(Outing { span, kind, method, base, is_secret, started, ended });
         }
     }
 
@@ -99,12 +105,24 @@ impl Trail {
         Some((self.correlation?, self.outings.last()?.span))
     }
 
-    /// Notes the next call of a policy.
-    pub fn asker(&mut self) -> Option<Asker> {
+    /// Notes the next call of a policy, which is about to be made; of one that is given up nothing
+    /// else is known.
+    pub fn asker(&mut self, method: &Method, base: &BaseUrl, now: Timestamp) -> Option<Asker> {
         let correlation = self.correlation?;
         let span = self.next(&correlation);
         let called = Arc::clone(self.called.get_or_insert_default());
-        Some(Asker { correlation, span, called })
+        let asker = Asker { correlation, span, called };
+        let (method, base, kind) = (method.clone(), Arc::new(base.clone()), Kind::Call);
+        let (is_secret, started, ended) = (false, now, None);
+        asker.note(Outing { span, kind, method, base, is_secret, started, ended });
+        Some(asker)
+    }
+
+    /// Where a call stands that the exchange does not wait for: whoever makes it notes it.
+    pub fn teller(&mut self) -> Option<Asker> {
+        let correlation = self.correlation?;
+        let span = self.next(&correlation);
+        Some(Asker { correlation, span, called: Arc::default() })
     }
 
     /// All that was sent, in the order of their kinds.
@@ -135,8 +153,15 @@ impl Kind {
 }
 
 impl Asker {
-    /// The call that was begun at `started` is over.
-    pub fn arrived(&self, outing: Outing) {
+    /// The call is over.
+    pub fn arrived(&self, outcome: Result<StatusCode, &'static str>, now: Timestamp) {
+        let mut called = self.called.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(outing) = called.iter_mut().find(|outing| outing.span == self.span) {
+            outing.ended = Some((now, outcome));
+        }
+    }
+
+    fn note(&self, outing: Outing) {
         let mut called = self.called.lock().unwrap_or_else(PoisonError::into_inner);
         if called.len() < OUTINGS_MAX {
             called.push(outing);
@@ -161,9 +186,9 @@ mod tests {
     fn each_try_has_a_span_of_its_own_and_one_outcome() {
         let (mut trail, base) = (trail(), Arc::new(BaseUrl::parse("http://b.example").unwrap()));
         let at = Timestamp::from_micros;
-        trail.depart(&Method::GET, &base, at(1));
+        trail.depart(&Method::GET, (&base, false), at(1));
         let first = trail.here().unwrap().1;
-        trail.depart(&Method::GET, &base, at(2));
+        trail.depart(&Method::GET, (&base, false), at(2));
         assert_ne!(trail.here().unwrap().1, first);
         trail.arrive(Ok(StatusCode::OK), at(3));
         trail.arrive(Err("late"), at(4));
@@ -176,11 +201,13 @@ mod tests {
     fn what_is_noted_of_an_exchange_is_bounded() {
         let (mut trail, base) = (trail(), Arc::new(BaseUrl::parse("http://b.example").unwrap()));
         for _ in 0..2 * OUTINGS_MAX {
-            trail.depart(&Method::GET, &base, Timestamp::from_micros(1));
+            trail.depart(&Method::GET, (&base, false), Timestamp::from_micros(1));
         }
         assert_eq!(trail.outings().len(), OUTINGS_MAX);
         let mut nobody = Trail::default();
-        nobody.depart(&Method::GET, &base, Timestamp::from_micros(1));
-        assert!(nobody.here().is_none() && nobody.asker().is_none() && nobody.outings().is_empty());
+        nobody.depart(&Method::GET, (&base, false), Timestamp::from_micros(1));
+        assert!(
+            nobody.here().is_none() && nobody.teller().is_none() && nobody.outings().is_empty()
+        );
     }
 }

@@ -21,7 +21,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 
 /// Speaks gRPC with a collector.
 pub struct Grpc {
-    collector: Arc<Collector>,
+    pub(super) collector: Arc<Collector>,
     channel: Option<Channel>,
 }
 
@@ -69,6 +69,11 @@ impl Grpc {
         }
         match client.unary(request, method(signal), Written).await {
             Ok(response) => Outcome::of(response.get_ref()),
+            // What broke on the way is no word of the collector's.
+            Err(status) if std::error::Error::source(&status).is_some() => {
+                self.channel = None;
+                Outcome::Later(None, format!("the connection broke: {}", status.message()))
+            }
             Err(status) => judged(&status),
         }
     }

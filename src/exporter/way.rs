@@ -11,6 +11,7 @@ use prost::Message;
 use crate::caller::Caller;
 use crate::caller::resolve::Resolver;
 use crate::caller::roots::Roots;
+use crate::exchange::secrets::HIDDEN;
 use crate::exporter::grpc::Grpc;
 use crate::exporter::web::Web;
 use crate::secret::Secret;
@@ -87,6 +88,17 @@ impl Way {
         };
         let caller = Arc::new(Caller::new(options, roots, 1));
         Self::Web(Box::new(Web { collector, caller, resolver: Resolver::default() }))
+    }
+
+    /// What a collector said, without the fields that it wants: they may hold a key.
+    pub fn told(&self, why: String) -> String {
+        let collector = match self {
+            Self::Grpc(grpc) => &grpc.collector,
+            Self::Web(web) => &web.collector,
+        };
+        let values = collector.headers.iter().map(|(_name, value)| value.expose());
+        let values = values.filter(|value| !value.is_empty());
+        values.fold(why, |why, value| why.replace(value, HIDDEN))
     }
 
     /// Sends a request with records of that kind.

@@ -10,6 +10,7 @@ use pingora::{Error, ErrorSource};
 use crate::backend::Scheme;
 use crate::correlation::{Correlation, SpanId};
 use crate::exchange::CacheOutcome;
+use crate::exchange::secrets::HIDDEN;
 use crate::policy::Failure;
 use crate::proxy::forward::call::Stopped;
 use crate::proxy::guard::Witness;
@@ -149,6 +150,17 @@ pub fn failed(gateway: &Gateway, run: &Run, failure: &Failure) {
     try_ended(gateway, run, None, Some(what));
 }
 
+/// Counts a try that the client did not wait for, or could not go on with, if it is none that was
+/// answered.
+pub fn broken_off(gateway: &Gateway, context: &mut Context, error: &Error) {
+    let Some(run) = &mut context.run else { return };
+    let is_under_way = run.forward.is_some() && run.backend_head.is_none();
+    if is_under_way && error.esource() == &ErrorSource::Downstream {
+        run.exchange.trail.arrive(Err("client_gone"), gateway.clock.now());
+        try_ended(gateway, run, None, Some("client"));
+    }
+}
+
 fn try_ended(
     gateway: &Gateway,
     run: &Run,
@@ -159,7 +171,7 @@ fn try_ended(
     let at = head.map_or_else(|| gateway.clock.now(), |(at, _status)| at);
     gateway.state.traffic.tried(&Tried {
         method: &request.method,
-        host: &request.base.host,
+        host: if run.exchange.is_target_secret { HIDDEN } else { &request.base.host },
         port: request.base.port,
         status: head.map(|(_at, status)| status),
         error,

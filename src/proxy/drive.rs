@@ -129,9 +129,11 @@ async fn follow(
             Effect::Obtain(asked) => obtain(gateway, &asked, now).await,
             Effect::Emit(event) => emit(gateway, *event, now),
             Effect::Call(outgoing) => {
-                Box::pin(call(gateway, &outgoing, run.exchange.trail.asker(), now)).await
+                let (method, base) = (&outgoing.method, &outgoing.url.base);
+                let asker = run.exchange.trail.asker(method, base, now);
+                Box::pin(call(gateway, &outgoing, asker, now)).await
             }
-            Effect::Tell(outgoing) => tell(gateway, outgoing, run.exchange.trail.asker(), now),
+            Effect::Tell(outgoing) => tell(gateway, outgoing, run.exchange.trail.teller(), now),
             Effect::Sleep(span) => {
                 Box::pin(tokio::time::sleep(span)).await;
                 Event::Done

@@ -139,7 +139,7 @@ pub fn depart(gateway: &Gateway, run: &mut Run) {
     let exchange = &mut run.exchange;
     if exchange.trail.correlation.is_some() {
         let (method, base) = (&exchange.request.method, &exchange.request.base);
-        exchange.trail.depart(method, base, gateway.clock.now());
+        exchange.trail.depart(method, (base, exchange.is_target_secret), gateway.clock.now());
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -91,30 +91,16 @@ pub async fn call(
     let outcome = within(gateway, outgoing, asker.as_ref(), now).await;
     calls.requests.count(&outcome);
     if let Some(asker) = asker {
-        asker.arrived(outing(gateway, (&asker, Kind::Call), outgoing, &outcome, now));
+        asker.arrived(told_of(&outcome), gateway.clock.now());
     }
     outcome
 }
 
-/// What is known of a call that is over.
-fn outing(
-    gateway: &Gateway,
-    (asker, kind): (&Asker, Kind),
-    outgoing: &Outgoing,
-    outcome: &Result<Response, Failure>,
-    started: Timestamp,
-) -> Outing {
-    let outcome = match outcome {
+/// What is noted of a call that is over.
+fn told_of(outcome: &Result<Response, Failure>) -> Result<StatusCode, &'static str> {
+    match outcome {
         Ok(response) => Ok(response.status),
         Err(failure) => Err(failure.problem.reason),
-    };
-    Outing {
-        span: asker.span,
-        kind,
-        method: outgoing.method.clone(),
-        base: Arc::new(outgoing.url.base.clone()),
-        started,
-        ended: Some((gateway.clock.now(), outcome)),
     }
 }
 
@@ -130,7 +116,15 @@ pub fn tell(gateway: &Gateway, outgoing: Box<Outgoing>, asker: Option<Asker>, no
         let outcome = within(&gateway, &outgoing, asker.as_ref(), now).await;
         gateway.state.calls.one_way.count(&outcome);
         if let (Some(asker), Some(spans)) = (&asker, &gateway.spans) {
-            let outing = outing(&gateway, (asker, Kind::OneWay), &outgoing, &outcome, now);
+            let outing = Outing {
+                span: asker.span,
+                kind: Kind::OneWay,
+                method: outgoing.method.clone(),
+                base: Arc::new(outgoing.url.base.clone()),
+                is_secret: false,
+                started: now,
+                ended: Some((gateway.clock.now(), told_of(&outcome))),
+            };
             spans.told(&asker.correlation, &outing, now);
         }
         if let Err(failure) = outcome {

@@ -1,5 +1,7 @@
 //! Whether the gateway takes requests, and how many are in flight.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -32,6 +34,8 @@ pub struct State {
     pub traffic: Traffic,
     /// Makes ids of requests: a sequence that begins at random.
     sequence: AtomicU64,
+    /// What numbers of requests are made with that nobody may guess.
+    keys: RandomState,
     /// Tells this process's ids from those of others.
     salt: u64,
 }
@@ -57,6 +61,7 @@ impl State {
             samples: Samples::default(),
             traffic,
             sequence: AtomicU64::new(sequence),
+            keys: RandomState::new(),
             salt,
         }
     }
@@ -94,10 +99,8 @@ impl State {
     }
 
     /// A number that nobody can tell from the request's `id`.
-    pub const fn random(&self, id: u128) -> u64 {
-        #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "the low half")]
-        let low = id as u64;
-        low ^ self.salt.rotate_left(17)
+    pub fn random(&self, id: u128) -> u64 {
+        self.keys.hash_one(id)
     }
 
     /// The id of the next request.

@@ -7,6 +7,8 @@ pub struct Inspector {
     pub is_enabled: bool,
     /// Whether `Ocp-Apim-Trace` is heeded.
     pub is_legacy: bool,
+    /// Whether operators on other machines may do that, and read traces.
+    pub is_remote: bool,
     /// What addresses of traces begin with; empty for the admin address.
     pub url: String,
 }

@@ -3,6 +3,7 @@
 //!
 //! A request only appends its line ([`Lines`]): nothing that reads lines ever holds one up.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
@@ -117,7 +118,7 @@ pub struct Line<'a> {
     pub last_error_reason: Option<&'a str>,
     /// A sentence about it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_error_message: Option<&'a str>,
+    pub last_error_message: Option<Cow<'a, str>>,
     /// In which section.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error_section: Option<&'a str>,
@@ -126,7 +127,7 @@ pub struct Line<'a> {
     pub last_error_place: Option<String>,
     /// What broke on a connection.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub transport_error: Option<&'a str>,
+    pub transport_error: Option<Cow<'a, str>>,
     /// The generation of the configuration.
     pub generation: u64,
     /// What a diagnostic wants to be shown.
@@ -319,9 +320,9 @@ fn text(line: &Line<'_>) -> String {
         ("subscription", line.apim_subscription_id),
         ("source", line.last_error_source),
         ("error", line.last_error_reason),
-        ("message", line.last_error_message),
+        ("message", line.last_error_message.as_deref()),
         ("place", line.last_error_place.as_deref()),
-        ("transport", line.transport_error),
+        ("transport", line.transport_error.as_deref()),
         ("client", line.caller_ip_address.as_deref()),
         ("backend", line.backend_url.as_deref()),
         ("id", Some(line.correlation_id.as_str())),
@@ -382,10 +383,10 @@ mod tests {
             reason: Some(""),
             last_error_source: Some(""),
             last_error_reason: Some(""),
-            last_error_message: Some(""),
+            last_error_message: Some(Cow::Borrowed("")),
             last_error_section: Some(""),
             last_error_place: text(),
-            transport_error: Some(""),
+            transport_error: Some(Cow::Borrowed("")),
             excerpts: Excerpts {
                 request_headers: fields(),
                 request_body: text(),
@@ -434,7 +435,7 @@ mod tests {
     #[test]
     fn no_line_has_a_token() {
         let error = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln is wrong";
-        let line = Line { last_error_message: Some(error), ..Line::default() };
+        let line = Line { last_error_message: Some(Cow::Borrowed(error)), ..Line::default() };
         let log = AccessLog::new(Which::All, Format::Text, None, None);
         log.write(&line);
         let entry = entry(&line);

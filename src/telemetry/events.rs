@@ -60,11 +60,14 @@ pub struct Look {
     pub color: bool,
 }
 
+/// The target of what is said about sending.
+const EXPORTER: &str = "weir::exporter";
+
 /// What a collector gets.
 #[derive(Debug)]
 pub struct Collected {
-    /// Where spans of the gateway itself go.
-    pub spans: Arc<Outbox>,
+    /// Where spans of the gateway itself go, if there are traces.
+    pub spans: Option<Arc<Outbox>>,
     /// Takes events, if it gets those.
     pub logs: Option<Logs>,
 }
@@ -94,7 +97,7 @@ impl Events {
             Format::None => None,
         };
         let (spans, logs) =
-            collected.map_or((None, None), |Collected { spans, logs }| (Some(spans), logs));
+            collected.map_or((None, None), |Collected { spans, logs }| (spans, logs));
         let is_read = local.is_some() || logs.is_some();
         let elsewhere = Elsewhere { local: local.clone(), logs, clock: SystemClock::start() };
         let elsewhere = is_read.then(|| elsewhere.with_filter(filter(level)));
@@ -198,7 +201,9 @@ impl<S: Subscriber> Layer<S> for Elsewhere {
         };
         let text = format!("{level} {message}{text}");
         let entry = Entry { urgency, category: "GatewayEvents", text, fields: all };
-        if let Some(logs) = &self.logs {
+        // A collector that does not take its lines would be told so in the next one.
+        let is_of_sending = event.metadata().target().starts_with(EXPORTER);
+        if let Some(logs) = self.logs.as_ref().filter(|_logs| !is_of_sending) {
             logs.put(&entry, now, own::here());
         }
         if let Some(local) = &self.local {

@@ -86,14 +86,24 @@ impl<'a> Record<'a> {
     /// no error of a server.
     pub fn error_type(&self) -> Option<Cow<'static, str>> {
         if self.is_cut_by_backend {
-            return Some(Cow::Borrowed("backend_broke_off"));
+            return Some(Cow::Borrowed("backend"));
         }
         match (self.status, self.reason) {
-            (0, _) => Some(Cow::Borrowed("client_gone")),
+            (0, _) => Some(Cow::Borrowed("client")),
             (500.., Some(reason)) => Some(Cow::Borrowed(reason)),
             (status @ 500.., None) => Some(Cow::Owned(status.to_string())),
             _ => None,
         }
+    }
+
+    /// What broke on a connection, without what must not be told.
+    pub fn transport_told(&self) -> Option<Cow<'a, str>> {
+        let text = self.transport?;
+        Some(match self.exchange {
+            Some(exchange) if exchange.is_target_secret => Cow::Borrowed(HIDDEN),
+            Some(exchange) => exchange.cover(text),
+            None => Cow::Borrowed(text),
+        })
     }
 
     /// Its line in the log.
@@ -120,7 +130,7 @@ impl<'a> Record<'a> {
             response_size: self.response_bytes,
             cache: "none",
             reason: self.reason,
-            transport_error: self.transport,
+            transport_error: self.transport_told(),
             generation: self.generation,
             ..Line::default()
         };
@@ -133,6 +143,7 @@ impl<'a> Record<'a> {
 
 /// Adds what policies know.
 fn describe<'a>(line: &mut Line<'a>, exchange: &'a Exchange) {
+    line.url = exchange.covered(std::mem::take(&mut line.url));
     line.region = &exchange.deployment.region;
     line.caller_ip_address = exchange.client.map(|address| address.to_string());
     line.cache = cache(exchange.cache);
@@ -153,7 +164,7 @@ fn describe<'a>(line: &mut Line<'a>, exchange: &'a Exchange) {
     if let Some(error) = &exchange.last_error {
         line.last_error_source = Some(error.source);
         line.last_error_reason = Some(error.reason);
-        line.last_error_message = Some(&error.message);
+        line.last_error_message = Some(exchange.cover(&error.message));
         line.last_error_section = Some(error.section);
         line.last_error_place = error.place.as_ref().map(ToString::to_string);
     }

@@ -271,7 +271,8 @@ fn one_step_goes_back_and_holds_until_the_folder_changes() {
     await_word(&gateway, "/echo/a", "first");
     assert_eq!(gateway.generation(), 3);
     assert!(control.admin("/readyz").text().contains("it has the content of 1"));
-    let audit = control.events().into_iter().find(|it| it.contains("\"audit\":true")).unwrap();
+    let audited = soon(|| control.events().into_iter().find(|it| it.contains("\"audit\":true")));
+    let audit = audited.unwrap();
     assert!(audit.contains("go back to a former configuration"), "{audit}");
 
     // It holds over a restart, and whoever looks at the folder.

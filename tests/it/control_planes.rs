@@ -187,7 +187,8 @@ fn going_back_at_one_is_going_back_at_all() {
     await_word(&gateway, "one");
     let told = agreed(&controls, is_at(3));
     assert_eq!((&told["like"], told["generations"].as_array().map(Vec::len)), (&1.into(), Some(3)));
-    let audit = controls[1 - first].events().into_iter().find(|it| it.contains("\"audit\":true"));
+    let other = &controls[1 - first];
+    let audit = soon(|| other.events().into_iter().find(|it| it.contains("\"audit\":true")));
     assert!(audit.is_some_and(|it| it.contains("go back to a former configuration")));
 
     // It holds over the loss of the leader: the other's folder has the same.

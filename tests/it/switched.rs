@@ -66,7 +66,8 @@ fn what_is_switched_off_at_the_control_plane_is_off_at_gateways_and_outlives_eve
     assert!(told.ends_with(": the list is wrong)"), "{told}");
     assert_eq!((south.get("/echo/a").status, off(&south).len()), (403, 0));
     assert_eq!(control.status()["switchedOff"][0]["gateway"], "north");
-    let audit = control.events().into_iter().find(|it| it.contains("switch off")).unwrap();
+    let audited = soon(|| control.events().into_iter().find(|it| it.contains("switch off")));
+    let audit = audited.unwrap();
     assert!(audit.contains("policy ip-filter: skip, north"), "{audit}");
     // The configuration is the same.
     assert_eq!(north.generation(), 1);

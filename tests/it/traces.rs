@@ -114,6 +114,9 @@ fn each_try_has_a_span_of_its_own() {
     assert_eq!(sent, ids);
     assert!(tries.iter().all(|span| span.status.as_ref().is_some_and(|status| status.code == 2)));
     assert_eq!(told(only(&spans, SERVER), "weir.tries"), "3");
+    let events: Vec<&str> =
+        only(&spans, SERVER).events.iter().map(|event| event.name.as_str()).collect();
+    assert_eq!(events, ["retry", "retry"]);
 }
 
 #[test]
@@ -446,4 +449,25 @@ fn spans_lines_and_metrics_of_the_same_requests_agree() {
         Some(lines.count()).filter(|count| *count == 20)
     });
     assert_eq!(lines, Some(20));
+}
+
+#[test]
+fn what_a_broken_connection_had_is_sent_again() {
+    let (address, backend) = (unused(), Backend::plain());
+    let silent = Collector::at(address);
+    silent.behave(Manner::Silent);
+    let gateway = Gateway::start(|site| {
+        site.set("telemetry-otlp-endpoint", &format!("http://{address}"));
+        site.set("telemetry-otlp-interval", "100ms");
+        site.set("telemetry-traces-sampler", "always");
+        site.set("telemetry-logs", "false");
+        site.open_api("echo", &backend.url(), Policies::default());
+    });
+    assert_eq!(gateway.get("/echo/x").status, 200);
+    assert!(soon(|| (0 < silent.asked()).then_some(())).is_some(), "it is asked");
+    drop(silent);
+    let collector = Collector::at(address);
+    assert_eq!(collector.await_spans(2).len(), 2);
+    let sent = soon(|| Some(counts(&gateway, "traces")).filter(|counts| counts[3] == 0));
+    assert_eq!(sent.expect("all is sent")[2], 0);
 }

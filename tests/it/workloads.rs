@@ -184,7 +184,8 @@ fn whoever_is_not_let_in_hears_why_and_the_log_says_who_it_was() {
         }
     }
     let about =
-        control.events().into_iter().find(|line| line.contains("another audience")).unwrap();
+        soon(|| control.events().into_iter().find(|line| line.contains("another audience")))
+            .unwrap();
     assert!(about.contains(NORTH) && about.contains("ES256") && about.contains(&key), "{about}");
     // Nobody asked the other issuer for anything.
     assert_eq!(other.asked("/.well-known/openid-configuration"), 0);
@@ -199,7 +200,9 @@ fn keys_that_change_are_fetched_when_somebody_misses_them_and_an_outage_keeps_th
     issuer.rotate();
     let (gateway, _) = here.gateway("one", &issuer.token(NORTH));
     await_word(&gateway, "/echo/a", "here");
-    let refetched = control.events().into_iter().any(|line| line.contains("are fetched again"));
+    let refetched =
+        soon(|| control.events().into_iter().find(|line| line.contains("are fetched again")));
+    let refetched = refetched.is_some();
     assert!(refetched && issuer.asked("/keys") == 2, "{}", control.events().join("\n"));
     // Whoever names keys that nobody has makes nobody fetch them over and over.
     issuer.rotate();

@@ -18,8 +18,6 @@ use crate::time::Timestamp;
 
 /// Of how many limits the metrics tell how often they refused, those first that stand first.
 const LIMITS_MAX: usize = 100;
-/// How many counters are looked through for quotas, the nearest to their limits first.
-const COUNTERS_MAX: usize = 100;
 /// Of how many quotas the metrics tell what is left.
 const QUOTAS_MAX: usize = 20;
 /// Microseconds in a second.
@@ -43,9 +41,7 @@ pub(super) fn of_decisions(page: &mut Page, names: &Names) {
 
 /// Puts in what is left of the quotas that are nearest to their end.
 pub(super) fn of_quotas(page: &mut Page, home: &Home, now: Timestamp) {
-    let rows = home.top(COUNTERS_MAX, now).into_iter();
-    let quotas = rows.filter(|row| is_quota(row.key.kind()));
-    for row in quotas.take(QUOTAS_MAX) {
+    for row in home.top_of(QUOTAS_MAX, now, |row| is_quota(row.key.kind())) {
         let (Some(limit), Some(left)) = (row.limit, row.remaining) else { continue };
         let ((policy, counts), key) = (words(row.key.kind()), digits(&row.key));
         let labels = [("policy", policy), ("counts", counts), ("key", key.as_str())];

@@ -14,6 +14,7 @@ use crate::policy::caching::made::Found;
 use crate::policy::limits::holding::Sureness;
 use crate::policy::limits::who;
 use crate::policy::program::Action;
+use crate::policy::send::outgoing::Url;
 use crate::policy::{Failure, Side};
 
 /// What does the forwarding, as API Management calls it.
@@ -217,10 +218,12 @@ fn wanted(effect: &Effect, to: &mut Inspection) {
         }
         Effect::Call(outgoing) => {
             let most = outgoing.wait.as_secs_f64();
-            to.read(format!("calls {} {}, {most} s at most", outgoing.method, outgoing.url));
+            let (method, url) = (&outgoing.method, bare(&outgoing.url));
+            to.read(format!("calls {method} {url}, {most} s at most"));
         }
         Effect::Tell(outgoing) => {
-            to.decided(format!("sends {} {} and does not wait", outgoing.method, outgoing.url));
+            let (method, url) = (&outgoing.method, bare(&outgoing.url));
+            to.decided(format!("sends {method} {url} and does not wait"));
         }
         Effect::Together(begin) => {
             for (child, effect) in begin {
@@ -249,6 +252,15 @@ const fn side_word(side: Side) -> &'static str {
 
 fn cached(what: &str, hit: bool) -> String {
     format!("the cache: {} for this {what}", if hit { "hit" } else { "miss" })
+}
+
+/// An address without its query: keys stand in those.
+fn bare(url: &Url) -> String {
+    let text = url.to_string();
+    match text.split_once('?') {
+        Some((place, _query)) => format!("{place}?…"),
+        None => text,
+    }
 }
 
 fn kept(what: &str, span: Duration) -> String {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::exchange::trail::Asker;
+use crate::exchange::trail::{Asker, Trail};
 use crate::policy::machine::{Effect, Event};
 use crate::proxy::{Gateway, Run, drive};
 use crate::time::{Clock, Timestamp};
@@ -25,8 +25,7 @@ pub(super) async fn together(
     loop {
         let now = run.exchange.now;
         for (index, effect) in begin {
-            let asks = matches!(effect, Effect::Call(_) | Effect::Tell(_));
-            let caller = if asks { run.exchange.trail.asker() } else { None };
+            let caller = asker(&effect, &mut run.exchange.trail, now);
             under_way.push((index, Box::pin(one(gateway, effect, caller, now))));
         }
         if under_way.is_empty() {
@@ -40,6 +39,16 @@ pub(super) async fn together(
             Effect::Together(more) => begin = more,
             other => return other,
         }
+    }
+}
+
+/// Where a call stands in the trace.
+#[expect(clippy::wildcard_enum_match_arm, reason = "nothing else is a call")]
+fn asker(effect: &Effect, trail: &mut Trail, now: Timestamp) -> Option<Asker> {
+    match effect {
+        Effect::Call(outgoing) => trail.asker(&outgoing.method, &outgoing.url.base, now),
+        Effect::Tell(_) => trail.teller(),
+        _ => None,
     }
 }
 

@@ -18,6 +18,12 @@ pub(super) const ROWS: &[Row] = &[
         inspector.is_legacy = |text| flag(text)
     ),
     row!(
+        "inspector.remote",
+        "false",
+        "Whether operators on other machines may make debug credentials and read traces, and not only those on this one.",
+        inspector.is_remote = |text| flag(text)
+    ),
+    row!(
         "inspector.url",
         "",
         "What Ocp-Apim-Trace-Location begins with, such as https://weir-admin.example; the admin address if not set.",

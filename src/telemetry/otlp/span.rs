@@ -10,12 +10,14 @@ use http::{HeaderMap, Method, StatusCode, Version};
 
 use crate::correlation::sampling::Quota;
 use crate::correlation::{Correlation, SpanId, Terms};
+use crate::exchange::secrets::HIDDEN;
 use crate::exchange::trail::{Kind, Outing};
 use crate::exchange::{Exchange, LastError};
 use crate::limit::names::Refusal;
 use crate::telemetry::otlp::outbox::Outbox;
 use crate::telemetry::otlp::wire::{Message, Value};
 use crate::telemetry::record::{Record, cache};
+use crate::telemetry::text::without_tokens;
 use crate::time::Timestamp;
 
 /// Makes spans of exchanges.
@@ -137,9 +139,10 @@ fn server(record: &Record<'_>, correlation: &Correlation) -> Vec<u8> {
             facts(exchange, &mut told);
         }
         events(span, record);
-        if 500 <= record.status || record.is_cut_by_backend || record.status == 0 {
+        if 500 <= record.status || record.is_cut_by_backend {
             span.nested(SPAN_STATUS, |status| {
-                let why = record.transport.or(record.reason).unwrap_or_default();
+                let transport = record.transport_told();
+                let why = transport.as_deref().or(record.reason).unwrap_or_default();
                 status.text(2, &covered(record, why));
                 status.number(3, STATUS_ERROR);
             });
@@ -253,6 +256,13 @@ fn events(span: &mut Message, record: &Record<'_>) {
         let refused = |event: &mut Message| limit(event, exchange, refusal);
         event(span, ("limit.refused", exchange.now), refused);
     }
+    let tries = record.outings.iter().filter(|outing| outing.kind == Kind::Backend);
+    for (number, outing) in tries.enumerate().skip(1) {
+        event(span, ("retry", outing.started), |event| {
+            let mut told = Attributes { message: event, field: EVENT_ATTRIBUTE };
+            told.count("weir.try", u64::try_from(number).unwrap_or(u64::MAX).saturating_add(1));
+        });
+    }
     if let Some(error) = &exchange.last_error {
         event(span, ("policy.failed", exchange.now), |event| failure(event, exchange, error));
     }
@@ -285,7 +295,7 @@ fn failure(event: &mut Message, exchange: &Exchange, error: &LastError) {
     let mut told = Attributes { message: event, field: EVENT_ATTRIBUTE };
     told.text("weir.policy", error.source);
     told.text("weir.error.reason", error.reason);
-    told.text("weir.error.message", &exchange.covered(error.message.clone()));
+    told.text("weir.error.message", &without_tokens(&exchange.cover(&error.message)));
     told.text("weir.section", error.section);
     told.text("weir.scope", error.scope);
     if let Some(place) = &error.place {
@@ -304,7 +314,8 @@ fn client(outing: &Outing, correlation: &Correlation, (resent, now): (i64, Times
         span.text(SPAN_NAME, method(&outing.method));
         let mut told = Attributes { message: span, field: SPAN_ATTRIBUTE };
         told.text("http.request.method", method(&outing.method));
-        told.text("server.address", &outing.base.host);
+        let host = if outing.is_secret { HIDDEN } else { &outing.base.host };
+        told.text("server.address", host);
         told.number("server.port", i64::from(outing.base.port));
         told.text("url.scheme", outing.base.scheme.as_str());
         told.text("weir.call", outing.kind.word());
@@ -354,10 +365,11 @@ const fn version(version: Version) -> &'static str {
 
 /// `text` without what must not be told.
 fn covered(record: &Record<'_>, text: &str) -> String {
-    match record.exchange {
+    let covered = match record.exchange {
         Some(exchange) => exchange.covered(text.to_owned()),
         None => text.to_owned(),
-    }
+    };
+    without_tokens(&covered).into_owned()
 }
 
 impl Attributes<'_> {

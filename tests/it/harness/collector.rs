@@ -53,6 +53,7 @@ struct Inner {
     metrics: Vec<ExportMetricsServiceRequest>,
     resource: HashMap<String, String>,
     manner: Manner,
+    asked: usize,
 }
 
 /// How it treats what it gets.
@@ -106,6 +107,11 @@ impl Collector {
         self.got.with(|inner| inner.logs.clone())
     }
 
+    /// How often it was sent something.
+    pub(crate) fn asked(&self) -> usize {
+        self.got.with(|inner| inner.asked)
+    }
+
     /// The pushes of metrics, each whole.
     pub(crate) fn metrics(&self) -> Vec<ExportMetricsServiceRequest> {
         self.got.with(|inner| inner.metrics.clone())
@@ -143,7 +149,11 @@ impl Got {
 
     /// What is answered, once it is known how it behaves; how many it rejects.
     async fn judge(&self) -> Result<i64, Status> {
-        match self.with(|inner| inner.manner.clone()) {
+        let manner = self.with(|inner| {
+            inner.asked += 1;
+            inner.manner.clone()
+        });
+        match manner {
             Manner::Takes => Ok(0),
             Manner::Rejects(count) => Ok(count),
             Manner::Answers(code) => Err(Status::new(code, "as it was told")),
