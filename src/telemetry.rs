@@ -1,5 +1,6 @@
 //! What the gateway tells about itself while it runs.
 
+pub mod conventions;
 pub mod record;
 pub mod access_log;
 pub mod audit;

@@ -58,6 +58,21 @@ pub struct CounterKey {
 }
 
 impl Kind {
+    /// What is counted, as its policy is called.
+    pub const fn subject(self) -> &'static str {
+        match self {
+            Self::Rate => "rate-limit",
+            Self::RateByKey => "rate-limit-by-key",
+            Self::QuotaCalls => "quota calls",
+            Self::QuotaBandwidth => "quota bytes",
+            Self::QuotaByKeyCalls => "quota-by-key calls",
+            Self::QuotaByKeyBandwidth => "quota-by-key bytes",
+            Self::Concurrency => "limit-concurrency",
+            Self::Tokens => "tokens",
+            Self::QuotaTokens => "quota tokens",
+        }
+    }
+
     const ALL: [Self; 9] = [
         Self::Rate,
         Self::RateByKey,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{StatusCode, Version};
+use http::StatusCode;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource};
 
@@ -16,6 +16,7 @@ use crate::proxy::forward::call::Stopped;
 use crate::proxy::guard::Witness;
 use crate::proxy::state::State;
 use crate::proxy::{Context, Gateway, Run};
+use crate::telemetry::conventions;
 use crate::telemetry::record::Record;
 use crate::telemetry::traffic::histogram::Trace;
 use crate::telemetry::traffic::{Active, Served, Tried};
@@ -70,7 +71,7 @@ pub fn ended(gateway: &Gateway, context: &Context, record: &Record<'_>, error: O
     gateway.state.traffic.ended(&Served {
         method: record.request.method,
         is_secure: scheme == Scheme::Https,
-        version: version(record.request.version),
+        version: conventions::version(record.request.version),
         route: api.map(|api| (&*api.path, template)),
         api: api.map_or("", |api| &*api.id),
         operation: operation.map_or("", |operation| &*operation.id),
@@ -190,14 +191,6 @@ pub fn witness(state: &Arc<State>, witness: Witness) -> Witness {
     })
 }
 
-fn is_tls(session: &Session) -> bool {
+pub(super) fn is_tls(session: &Session) -> bool {
     session.digest().is_some_and(|digest| digest.ssl_digest.is_some())
-}
-
-const fn version(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_2 => "2",
-        _ => "1.1",
-    }
 }

@@ -172,13 +172,12 @@ fn sizes(session: &Session) -> (u64, u64) {
 fn head(session: &Session) -> Head<'_> {
     let head = session.req_header();
     let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let is_secure = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
     Head {
         method: &head.method,
         host: text(HOST).or_else(|| head.uri.host()).unwrap_or_default(),
         path: head.uri.path(),
         version: head.version,
-        scheme: if is_secure { Scheme::Https } else { Scheme::Http },
+        scheme: if counted::is_tls(session) { Scheme::Https } else { Scheme::Http },
         agent: text(USER_AGENT),
     }
 }

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 
+use crate::telemetry::conventions::{self, METHODS};
 use crate::telemetry::statsd::Feed;
 use crate::telemetry::traffic::apim::Apim;
 use crate::telemetry::traffic::family::Family;
@@ -30,9 +31,6 @@ use crate::time::Timestamp;
 pub const SERIES_MAX: usize = 10_000;
 /// The most series of calls to backends, whose addresses policies may make.
 pub const BACKENDS_MAX: usize = 1_000;
-/// The methods that are told apart; the last stands for all others.
-const METHODS: [&str; 10] =
-    ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT", "_OTHER"];
 /// How requests come.
 const SCHEMES: [&str; 2] = ["http", "https"];
 /// Bounds of sizes of bodies, in bytes.
@@ -217,7 +215,7 @@ impl Traffic {
 
     /// A request has begun, and lasts for as long as what is returned lives.
     pub fn begin(&self, method: &Method, is_secure: bool) -> Active {
-        let name = method_of(method);
+        let name = conventions::method(method);
         let place = METHODS.iter().position(|known| *known == name).unwrap_or_default();
         let active = Active {
             counts: Arc::clone(&self.active),
@@ -253,7 +251,7 @@ impl Traffic {
         // To a client each status from 400 on is a failure.
         let refused = tried.status.as_ref().filter(|status| 400 <= status.as_u16());
         let labels = [
-            method_of(tried.method),
+            conventions::method(tried.method),
             tried.host,
             decimal(tried.port, &mut digits),
             code(tried.status.as_ref()),
@@ -277,7 +275,7 @@ impl Traffic {
         let Served { api, operation, .. } = *served;
         let (path, template) = served.route.unwrap_or_default();
         let labels = [
-            method_of(served.method),
+            conventions::method(served.method),
             scheme(served.is_secure),
             served.version,
             path,
@@ -338,12 +336,6 @@ fn add(count: &AtomicU64, more: u64) {
 const fn scheme(is_secure: bool) -> &'static str {
     let [plain, secure] = SCHEMES;
     if is_secure { secure } else { plain }
-}
-
-/// The method, if it is one that is told apart.
-fn method_of(method: &Method) -> &'static str {
-    let known = METHODS.iter().find(|known| ***known == *method.as_str());
-    known.copied().unwrap_or("_OTHER")
 }
 
 /// A status as a label; none, if there was none, and one word for those that HTTP does not have.

@@ -8,7 +8,6 @@ use super::{Effect, Event, Machine};
 use crate::exchange::Exchange;
 use crate::exchange::inspection::{Counted, Fact, Inspection, Step, url};
 use crate::exchange::message::Response;
-use crate::limit::key::Kind;
 use crate::limit::{Charge, CountersUnavailable, Tallies};
 use crate::policy::caching::made::Found;
 use crate::policy::limits::holding::Sureness;
@@ -97,7 +96,7 @@ impl Machine {
         };
         for (charge, tally) in charges.iter().zip(tallies.iter()) {
             inspection.add(Fact::Counted(Counted {
-                kind: kind(charge.key.kind()),
+                kind: charge.key.kind().subject(),
                 mode,
                 who: who.clone(),
                 is_allowed: tally.admitted,
@@ -197,11 +196,15 @@ fn wanted(effect: &Effect, to: &mut Inspection) {
     match effect {
         Effect::Add(charges) => {
             for charge in charges {
-                to.decided(format!("counts {} more for {}", charge.cost, kind(charge.key.kind())));
+                to.decided(format!(
+                    "counts {} more for {}",
+                    charge.cost,
+                    charge.key.kind().subject()
+                ));
             }
         }
         Effect::Refund(charge, _) => {
-            to.decided(format!("gives {} back to {}", charge.cost, kind(charge.key.kind())));
+            to.decided(format!("gives {} back to {}", charge.cost, charge.key.kind().subject()));
         }
         Effect::Enter { max, .. } => to.read(format!("whether fewer than {max} are inside")),
         Effect::StoreResponse(_, span) => to.decided(kept("the response", *span)),
@@ -265,21 +268,6 @@ fn bare(url: &Url) -> String {
 
 fn kept(what: &str, span: Duration) -> String {
     format!("keeps {what} for {} s", span.as_secs_f64())
-}
-
-/// What is counted, as its policy is called.
-const fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Rate => "rate-limit",
-        Kind::RateByKey => "rate-limit-by-key",
-        Kind::QuotaCalls => "quota calls",
-        Kind::QuotaBandwidth => "quota bytes",
-        Kind::QuotaByKeyCalls => "quota-by-key calls",
-        Kind::QuotaByKeyBandwidth => "quota-by-key bytes",
-        Kind::Concurrency => "limit-concurrency",
-        Kind::Tokens => "tokens",
-        Kind::QuotaTokens => "quota tokens",
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use crate::exchange::Exchange;
 use crate::exchange::message::{Body, Request};
 use crate::exchange::sample::Sample;
 use crate::expression::value::Value;
-use crate::limit::key::Kind;
 use crate::limit::manner::Course;
 use crate::limit::{Charge, CountersUnavailable, NEVER, Tallies, Tally, Terms};
 use crate::policy::Side;
@@ -109,7 +108,7 @@ pub(super) fn charged(
 }
 
 fn claim(charge: &Charge) -> String {
-    let subject = subject(charge.key.kind());
+    let subject = charge.key.kind().subject();
     let terms = terms(&charge.terms);
     if charge.is_again {
         return format!("charge {subject} {} in another counter, {terms}", charge.cost);
@@ -141,7 +140,7 @@ fn terms(terms: &Terms) -> String {
 
 /// What is counted after the fact.
 pub(super) fn added(charge: &Charge) -> String {
-    format!("add {} {}", subject(charge.key.kind()), charge.cost)
+    format!("add {} {}", charge.key.kind().subject(), charge.cost)
 }
 
 /// A sample of a metric.
@@ -153,21 +152,7 @@ pub(super) fn sample(sample: &Sample) -> String {
 
 /// What is given back.
 pub(super) fn refunded(charge: &Charge) -> String {
-    format!("give back {} {}", subject(charge.key.kind()), charge.cost)
-}
-
-const fn subject(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Rate => "rate-limit",
-        Kind::RateByKey => "rate-limit-by-key",
-        Kind::QuotaCalls => "quota calls",
-        Kind::QuotaBandwidth => "quota bytes",
-        Kind::QuotaByKeyCalls => "quota-by-key calls",
-        Kind::QuotaByKeyBandwidth => "quota-by-key bytes",
-        Kind::Concurrency => "limit-concurrency",
-        Kind::Tokens => "tokens",
-        Kind::QuotaTokens => "quota tokens",
-    }
+    format!("give back {} {}", charge.key.kind().subject(), charge.cost)
 }
 
 /// The request as the backend gets it.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{HeaderMap, StatusCode};
 
 use crate::correlation::sampling::Quota;
 use crate::correlation::{Correlation, SpanId, Terms};
@@ -14,6 +14,7 @@ use crate::exchange::secrets::HIDDEN;
 use crate::exchange::trail::{Kind, Outing};
 use crate::exchange::{Exchange, LastError};
 use crate::limit::names::Refusal;
+use crate::telemetry::conventions::{self, method, version};
 use crate::telemetry::otlp::outbox::Outbox;
 use crate::telemetry::otlp::wire::{Message, Value};
 use crate::telemetry::record::{Record, cache};
@@ -58,19 +59,6 @@ const LOCAL_PARENT: u32 = 0x100;
 const SPAN_BYTES: usize = 1024;
 /// The most characters that are told of a `User-Agent`.
 const AGENT_MAX: usize = 256;
-/// Methods that have names of their own; what else a client writes does not become a name.
-const METHODS: [Method; 9] = [
-    Method::GET,
-    Method::POST,
-    Method::PUT,
-    Method::DELETE,
-    Method::HEAD,
-    Method::OPTIONS,
-    Method::PATCH,
-    Method::CONNECT,
-    Method::TRACE,
-];
-
 impl Spans {
     /// Spans of traces that go on by `terms`; of failures and of refusals, `per_second` each are
     /// recorded in any case.
@@ -176,7 +164,7 @@ fn identity(
 fn request(record: &Record<'_>, told: &mut Attributes<'_>) {
     let head = &record.request;
     told.text("http.request.method", method(head.method));
-    if !METHODS.contains(head.method) {
+    if method(head.method) != head.method.as_str() {
         told.text("http.request.method_original", head.method.as_str());
     }
     told.text(
@@ -343,24 +331,9 @@ fn is_wrong(status: StatusCode) -> bool {
 }
 
 /// The template of the URL that was called: the API's path and the operation's.
-pub fn route(exchange: &Exchange) -> Option<String> {
+fn route(exchange: &Exchange) -> Option<String> {
     let (api, operation) = (exchange.api.as_ref()?, exchange.operation.as_ref()?);
-    let path = if api.path.is_empty() { String::new() } else { format!("/{}", api.path) };
-    let template = operation.url_template.split('?').next().unwrap_or_default();
-    Some(format!("{path}{template}"))
-}
-
-/// The method, if it is known: strangers do not make names.
-pub fn method(method: &Method) -> &str {
-    if METHODS.contains(method) { method.as_str() } else { "_OTHER" }
-}
-
-const fn version(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_2 => "2",
-        _ => "1.1",
-    }
+    Some(conventions::route(&api.path, &operation.url_template))
 }
 
 /// `text` without what must not be told.

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::telemetry::conventions::{self, METHODS};
 use crate::telemetry::metrics::{Labels, Metric, Page, float, table::requests as table};
 use crate::telemetry::traffic::family::{Family, OTHER};
 use crate::telemetry::traffic::histogram::Histogram;
-use crate::telemetry::traffic::{METHODS, Names, SCHEMES, Traffic};
+use crate::telemetry::traffic::{Names, SCHEMES, Traffic};
 
 /// Microseconds in a second.
 const SECOND: f64 = 1e6;
@@ -146,10 +147,7 @@ impl Traffic {
 fn route(path: &str, template: &str) -> String {
     match (path, template) {
         (OTHER, _) => OTHER.to_owned(),
-        ("", "") => String::new(),
-        ("", template) => template.to_owned(),
-        (path, "/") => format!("/{path}"),
-        (path, template) => format!("/{path}{template}"),
+        (path, template) => conventions::route(path, template),
     }
 }
 
