@@ -16,6 +16,7 @@ use std::fmt;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::correlation::sampling::Sampler;
+use crate::short::Short;
 
 /// The number of a trace; never zero.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -89,6 +90,13 @@ impl TraceId {
     pub const fn bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
+
+    /// As it is written: 32 digits.
+    pub fn text(self) -> Short<32> {
+        let mut text = Short::default();
+        text.hex(self.0, 32);
+        text
+    }
 }
 
 impl SpanId {
@@ -111,17 +119,24 @@ impl SpanId {
     pub const fn bytes(self) -> [u8; 8] {
         self.0.to_be_bytes()
     }
+
+    /// As it is written: 16 digits.
+    pub fn text(self) -> Short<16> {
+        let mut text = Short::default();
+        text.hex(self.0.into(), 16);
+        text
+    }
 }
 
 impl fmt::Display for TraceId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:032x}", self.0)
+        formatter.write_str(&self.text())
     }
 }
 
 impl fmt::Display for SpanId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:016x}", self.0)
+        formatter.write_str(&self.text())
     }
 }
 

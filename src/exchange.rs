@@ -44,6 +44,7 @@ use crate::limit::Charge;
 use crate::problem::Problem;
 use crate::route::template::Parameters;
 use crate::secret::Secret;
+use crate::short::Short;
 use crate::time::Timestamp;
 
 /// One request and its response.
@@ -305,9 +306,19 @@ impl Variables {
 
 /// A request's id as GUIDs are written.
 pub fn format_id(id: u128) -> String {
-    let hex = format!("{id:032x}");
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+    short_id(id).to_string()
+}
+
+/// The same, for those who write many.
+pub fn short_id(id: u128) -> Short<36> {
+    let mut short = Short::default();
+    for (shift, digits) in [(96, 8), (80, 4), (64, 4), (48, 4)] {
+        short.hex(id >> shift, digits);
+        // There is room for all of it.
+        let _ = short.text("-");
+    }
+    short.hex(id, 12);
+    short
 }
 
 #[cfg(test)]

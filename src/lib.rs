@@ -62,10 +62,13 @@ pub mod correlation;
 // Between them: certificates, which several cores hold.
 pub mod certificate;
 
-// Floor 0: words.
+// Words.
 pub mod address;
 pub mod digest;
 pub mod secret;
 pub mod time;
 pub mod fault;
 pub mod problem;
+
+// Floor 0: what short words are written into.
+pub mod short;

@@ -2,6 +2,7 @@
 
 pub mod conventions;
 pub mod record;
+mod facts;
 pub mod access_log;
 pub mod audit;
 pub mod events;

@@ -4,6 +4,8 @@ use std::ops::Add;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::short::Short;
+
 /// Microseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Timestamp(u64);
@@ -87,14 +89,32 @@ fn micros(span: Duration) -> u64 {
 
 /// `at` as RFC 3339 writes it, in UTC with milliseconds.
 pub fn date(at: Timestamp) -> String {
+    stamp(at).to_string()
+}
+
+/// The same, for those who write many; seconds as a number beyond the year 9999.
+pub fn stamp(at: Timestamp) -> Short<24> {
     let seconds = i64::try_from(at.0 / 1_000_000).unwrap_or(i64::MAX);
     let Ok(moment) = time::UtcDateTime::from_unix_timestamp(seconds) else {
-        return seconds.to_string();
+        return Short::of(seconds);
     };
     let (hour, minute, second) = moment.as_hms();
-    let (year, month, day) = (moment.year(), u8::from(moment.month()), moment.day());
-    let milli = at.0 / 1_000 % 1_000;
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+    let parts = [
+        (u64::try_from(moment.year()).unwrap_or_default(), 4, "-"),
+        (u64::from(u8::from(moment.month())), 2, "-"),
+        (u64::from(moment.day()), 2, "T"),
+        (u64::from(hour), 2, ":"),
+        (u64::from(minute), 2, ":"),
+        (u64::from(second), 2, "."),
+        (at.0 / 1_000 % 1_000, 3, "Z"),
+    ];
+    let mut stamp = Short::default();
+    for (number, digits, end) in parts {
+        stamp.decimal(number, digits);
+        // There is room for all of it.
+        let _ = stamp.text(end);
+    }
+    stamp
 }
 
 /// `250ms`, `10s`, `2m`, `1h` or `30d`; none if it is none.

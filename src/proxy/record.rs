@@ -14,11 +14,12 @@ use crate::problem::{Problem, SWITCHED_OFF};
 use crate::proxy::guard::Witness;
 use crate::proxy::state::{InFlight, State};
 use crate::proxy::{Context, Gateway, counted, holds, watch};
+use crate::short::Short;
 use crate::telemetry::access_log::{AccessLog, Line};
 use crate::telemetry::policy_trace;
 use crate::telemetry::record::{Head, Record};
 use crate::telemetry::traffic::Active;
-use crate::time::{Clock, SystemClock, Timestamp, date};
+use crate::time::{Clock, SystemClock, Timestamp, stamp};
 
 /// What happened on the way, for the record.
 #[derive(Debug)]
@@ -151,9 +152,9 @@ pub fn witness(log: Arc<AccessLog>, clock: Arc<SystemClock>) -> Witness {
             return;
         }
         log.write(&Line {
-            time_generated: date(clock.now()),
+            time_generated: stamp(clock.now()),
             category: "GatewayLogs",
-            caller_ip_address: peer.map(|address| address.to_string()),
+            caller_ip_address: peer.map(Short::of),
             client_protocol: "HTTP/1.1",
             response_code: problem.status.as_u16(),
             cache: "none",

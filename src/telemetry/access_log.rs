@@ -4,20 +4,25 @@
 //! A request only appends its line ([`Lines`]): nothing that reads lines ever holds one up.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Map;
 
+use crate::short::Short;
 use crate::telemetry::events::Format;
 use crate::telemetry::excerpts::Excerpts;
+use crate::telemetry::facts::{Facts, Json};
 use crate::telemetry::lines::Lines;
 use crate::telemetry::lines::stream::Stream;
 use crate::telemetry::local::{DROPPED, Entry, Local, Urgency};
 use crate::telemetry::otlp::log::{Logs, Within};
 use crate::telemetry::text::{pair, plain, without_tokens};
 use crate::time::{Clock, SystemClock, Timestamp, date};
+
+/// How much room is made for the sentence of a line: most need no more.
+const MESSAGE_BYTES: usize = 128;
 
 /// Which exchanges have a line.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -32,39 +37,31 @@ pub enum Which {
 }
 
 /// One exchange. The names of the fields are those of API Management's gateway log.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default)]
 pub struct Line<'a> {
     /// When it began.
-    #[serde(skip)]
     pub at: Timestamp,
     /// Where it belongs in its trace.
-    #[serde(skip)]
     pub within: Option<Within>,
     /// When it began, RFC 3339.
-    pub time_generated: String,
+    pub time_generated: Short<24>,
     /// Always `GatewayLogs`.
     pub category: &'static str,
     /// The request's id.
-    pub correlation_id: String,
+    pub correlation_id: Short<36>,
     /// The trace that it belongs to, where traces are made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trace_id: Option<String>,
+    pub trace_id: Option<Short<32>>,
     /// Its span in that trace.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub span_id: Option<String>,
+    pub span_id: Option<Short<16>>,
     /// Whether the status is none of 4xx and 5xx, and the backend sent its response to the end.
     pub is_request_success: bool,
     /// Milliseconds from the head of the request to the last byte of the response.
     pub total_time: u64,
     /// Milliseconds until the head of the backend's response, if there was one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub backend_time: Option<u64>,
     /// The client's address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub caller_ip_address: Option<String>,
+    pub caller_ip_address: Option<Short<45>>,
     /// The gateway's region.
-    #[serde(skip_serializing_if = "str::is_empty")]
     pub region: &'a str,
     /// The method.
     pub method: &'a str,
@@ -75,10 +72,8 @@ pub struct Line<'a> {
     /// The status that the client got; 0 if it got none.
     pub response_code: u16,
     /// The status that the backend gave.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub backend_response_code: Option<u16>,
     /// Where the request went.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub backend_url: Option<String>,
     /// Bytes of the request's body.
     pub request_size: u64,
@@ -87,56 +82,41 @@ pub struct Line<'a> {
     /// `none`, `hit`, `miss`.
     pub cache: &'static str,
     /// The API.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub api_id: Option<&'a str>,
     /// Its revision.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub api_revision: Option<&'a str>,
     /// The operation.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub operation_id: Option<&'a str>,
     /// The product.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub product_id: Option<&'a str>,
     /// The subscription.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub apim_subscription_id: Option<&'a str>,
     /// The user.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<&'a str>,
     /// The limits in shadow that would have refused it: policy, place and whom they count.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shadow_refusals: Vec<String>,
     /// Why the gateway answered itself: a stable word.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
     /// The policy that failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error_source: Option<&'a str>,
     /// What failed, as policies see it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error_reason: Option<&'a str>,
     /// A sentence about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error_message: Option<Cow<'a, str>>,
     /// In which section.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error_section: Option<&'a str>,
     /// The line of configuration that made the answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error_place: Option<String>,
     /// What broke on a connection.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub transport_error: Option<Cow<'a, str>>,
     /// The generation of the configuration.
     pub generation: u64,
     /// What a diagnostic wants to be shown.
-    #[serde(flatten)]
     pub excerpts: Excerpts,
 }
 
 /// What has a line.
-pub(super) trait Told: Serialize {
+pub(super) trait Told {
     /// What kind of line it is.
     const CATEGORY: &'static str;
 
@@ -149,7 +129,13 @@ pub(super) trait Told: Serialize {
     /// The same as a number, and where it belongs in a trace.
     fn moment(&self) -> (Timestamp, Option<Within>);
 
-    /// The rest of the line, for people.
+    /// All of it, fact by fact.
+    fn tell(&self, to: &mut impl Facts);
+
+    /// What happened, in a sentence.
+    fn message(&self) -> Cow<'_, str>;
+
+    /// The line for people, without its time.
     fn text(&self) -> String;
 }
 
@@ -196,27 +182,20 @@ impl AccessLog {
     }
 
     /// Appends `line`, as JSON or for people.
-    pub(super) fn append<L: Told>(&self, line: &L) {
-        let text = match self.format {
-            Format::Json => serde_json::to_string(line).unwrap_or_default(),
-            Format::Text => format!("{} {}", line.time(), line.text()),
-            Format::None => String::new(),
-        };
-        if !text.is_empty() {
-            let mut text = without_tokens(&text).into_owned();
-            text.push('\n');
-            self.out.put(text.as_bytes());
+    pub(super) fn append(&self, line: &impl Told) {
+        match self.format {
+            Format::Json => self.out.put(&Json::line(|json| line.tell(json))),
+            Format::Text => {
+                let text = format!("{} {}\n", line.time(), line.text());
+                self.out.put(without_tokens(&text).as_bytes());
+            }
+            Format::None => (),
         }
-        if self.local.is_none() && self.logs.is_none() {
-            return;
-        }
-        let entry = entry(line);
         if let Some(local) = &self.local {
-            local.put(&entry);
+            local.put(&entry(line));
         }
         if let Some(logs) = &self.logs {
-            let (at, within) = line.moment();
-            logs.put(&entry, at, within);
+            logs.line(line);
         }
     }
 
@@ -242,23 +221,10 @@ impl AccessLog {
 
 /// The same for another output.
 fn entry<L: Told>(line: &L) -> Entry {
-    let mut fields = match serde_json::to_value(line) {
-        Ok(Value::Object(fields)) => fields,
-        Ok(_) | Err(_) => Map::new(),
-    };
-    fields.values_mut().for_each(cover);
+    let mut fields = Map::new();
+    line.tell(&mut fields);
     let text = without_tokens(&line.text()).into_owned();
     Entry { urgency: line.urgency(), category: L::CATEGORY, text, fields }
-}
-
-/// Leaves no token in a value. As deep as lines are.
-fn cover(value: &mut Value) {
-    match value {
-        Value::String(text) => *text = without_tokens(text).into_owned(),
-        Value::Array(items) => items.iter_mut().for_each(cover),
-        Value::Object(fields) => fields.values_mut().for_each(cover),
-        Value::Null | Value::Bool(_) | Value::Number(_) => (),
-    }
 }
 
 /// The line that says that so many were dropped.
@@ -297,21 +263,83 @@ impl Told for Line<'_> {
         (self.at, self.within)
     }
 
+    fn tell(&self, to: &mut impl Facts) {
+        tell(self, to);
+    }
+
+    fn message(&self) -> Cow<'_, str> {
+        Cow::Owned(message(self))
+    }
+
     fn text(&self) -> String {
         text(self)
     }
 }
 
+fn tell(line: &Line<'_>, to: &mut impl Facts) {
+    to.word("timeGenerated", &line.time_generated);
+    to.word("category", line.category);
+    to.word("correlationId", &line.correlation_id);
+    if let (Some(trace), Some(span)) = (&line.trace_id, &line.span_id) {
+        to.word("traceId", trace);
+        to.word("spanId", span);
+    }
+    to.flag("isRequestSuccess", line.is_request_success);
+    to.number("totalTime", line.total_time);
+    if let Some(time) = line.backend_time {
+        to.number("backendTime", time);
+    }
+    if let Some(address) = &line.caller_ip_address {
+        to.word("callerIpAddress", address);
+    }
+    if !line.region.is_empty() {
+        to.text("region", line.region);
+    }
+    to.text("method", line.method);
+    to.text("url", &line.url);
+    to.word("clientProtocol", line.client_protocol);
+    to.number("responseCode", line.response_code.into());
+    if let Some(code) = line.backend_response_code {
+        to.number("backendResponseCode", code.into());
+    }
+    to.optional("backendUrl", line.backend_url.as_deref());
+    to.number("requestSize", line.request_size);
+    to.number("responseSize", line.response_size);
+    to.word("cache", line.cache);
+    to.optional("apiId", line.api_id);
+    to.optional("apiRevision", line.api_revision);
+    to.optional("operationId", line.operation_id);
+    to.optional("productId", line.product_id);
+    to.optional("apimSubscriptionId", line.apim_subscription_id);
+    to.optional("userId", line.user_id);
+    if !line.shadow_refusals.is_empty() {
+        to.several("shadowRefusals", &line.shadow_refusals);
+    }
+    to.optional("reason", line.reason);
+    to.optional("lastErrorSource", line.last_error_source);
+    to.optional("lastErrorReason", line.last_error_reason);
+    to.optional("lastErrorMessage", line.last_error_message.as_deref());
+    to.optional("lastErrorSection", line.last_error_section);
+    to.optional("lastErrorPlace", line.last_error_place.as_deref());
+    to.optional("transportError", line.transport_error.as_deref());
+    to.number("generation", line.generation);
+    line.excerpts.tell(to);
+}
+
+/// What was asked, and what came of it.
+fn message(line: &Line<'_>) -> String {
+    let mut out = String::with_capacity(MESSAGE_BYTES);
+    // A string takes all.
+    let _ = write!(out, "{} {} ", line.response_code, plain(line.method));
+    out.push_str(&plain(&line.url));
+    out
+}
+
 /// A line for people: what happened first, then the facts as `name=value`.
 fn text(line: &Line<'_>) -> String {
-    let mut out = format!(
-        "{} {} {} {} {}ms",
-        line.response_code,
-        plain(line.method),
-        plain(&line.url),
-        line.client_protocol,
-        line.total_time,
-    );
+    let mut out = message(line);
+    // A string takes all.
+    let _ = write!(out, " {} {}ms", line.client_protocol, line.total_time);
     let optional = [
         ("reason", line.reason),
         ("api", line.api_id),
@@ -325,7 +353,7 @@ fn text(line: &Line<'_>) -> String {
         ("transport", line.transport_error.as_deref()),
         ("client", line.caller_ip_address.as_deref()),
         ("backend", line.backend_url.as_deref()),
-        ("id", Some(line.correlation_id.as_str())),
+        ("id", Some(&line.correlation_id)),
         ("trace", line.trace_id.as_deref()),
     ];
     for (name, value) in optional {
@@ -337,7 +365,7 @@ fn text(line: &Line<'_>) -> String {
         out.push_str(" shadow=");
         out.push_str(&plain(refusal));
     }
-    line.excerpts.tell(&mut out);
+    line.excerpts.show(&mut out);
     out
 }
 
@@ -370,7 +398,9 @@ mod tests {
         Line {
             region: "north",
             backend_time: Some(1),
-            caller_ip_address: text(),
+            trace_id: Some(Short::default()),
+            span_id: Some(Short::default()),
+            caller_ip_address: Some(Short::default()),
             backend_response_code: Some(200),
             backend_url: text(),
             api_id: Some(""),

@@ -204,7 +204,7 @@ impl<S: Subscriber> Layer<S> for Elsewhere {
         // A collector that does not take its lines would be told so in the next one.
         let is_of_sending = event.metadata().target().starts_with(EXPORTER);
         if let Some(logs) = self.logs.as_ref().filter(|_logs| !is_of_sending) {
-            logs.put(&entry, now, own::here());
+            logs.event(&entry, now, own::here());
         }
         if let Some(local) = &self.local {
             local.put(&entry);

@@ -3,64 +3,74 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use serde::Serialize;
 
 use crate::exchange::secrets::HIDDEN;
+use crate::telemetry::facts::Facts;
 use crate::telemetry::text::pair;
 
 /// Fields by name; several of one name are joined with commas.
 pub type Fields = BTreeMap<String, String>;
 
 /// Fields and beginnings of bodies. The names are those of API Management's gateway log.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Excerpts {
     /// Fields that the client sent.
-    #[serde(skip_serializing_if = "Fields::is_empty")]
     pub request_headers: Fields,
     /// The beginning of the body that it sent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub request_body: Option<String>,
     /// Fields that the client got.
-    #[serde(skip_serializing_if = "Fields::is_empty")]
     pub response_headers: Fields,
     /// The beginning of the body that it got.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub response_body: Option<String>,
     /// Fields that the backend got.
-    #[serde(skip_serializing_if = "Fields::is_empty")]
     pub backend_request_headers: Fields,
     /// The beginning of the body that it got.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub backend_request_body: Option<String>,
     /// Fields that the backend sent.
-    #[serde(skip_serializing_if = "Fields::is_empty")]
     pub backend_response_headers: Fields,
     /// The beginning of the body that it sent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub backend_response_body: Option<String>,
 }
 
 impl Excerpts {
-    /// Adds them to a line for people.
-    pub fn tell(&self, out: &mut String) {
-        let messages = [
-            ("requestHeaders", &self.request_headers, "requestBody", &self.request_body),
-            ("responseHeaders", &self.response_headers, "responseBody", &self.response_body),
+    /// Each with its names: of the fields, and of the beginning of the body.
+    fn messages(&self) -> [(&'static str, &Fields, &'static str, Option<&str>); 4] {
+        [
+            ("requestHeaders", &self.request_headers, "requestBody", self.request_body.as_deref()),
+            (
+                "responseHeaders",
+                &self.response_headers,
+                "responseBody",
+                self.response_body.as_deref(),
+            ),
             (
                 "backendRequestHeaders",
                 &self.backend_request_headers,
                 "backendRequestBody",
-                &self.backend_request_body,
+                self.backend_request_body.as_deref(),
             ),
             (
                 "backendResponseHeaders",
                 &self.backend_response_headers,
                 "backendResponseBody",
-                &self.backend_response_body,
+                self.backend_response_body.as_deref(),
             ),
-        ];
-        for (group, fields, name, body) in messages {
+        ]
+    }
+
+    /// Tells them.
+    pub(super) fn tell(&self, to: &mut impl Facts) {
+        for (group, fields, name, body) in self.messages() {
+            if !fields.is_empty() {
+                to.pairs(group, fields);
+            }
+            to.optional(name, body);
+        }
+    }
+
+    /// Adds them to a line for people.
+    pub(super) fn show(&self, out: &mut String) {
+        for (group, fields, name, body) in self.messages() {
             for (field, value) in fields {
                 pair(out, &format!("{group}.{field}"), value);
             }
@@ -153,7 +163,7 @@ mod tests {
         let wanted = names.map(HeaderName::from_static);
         let shown = chosen(&wanted, &fields, |name| name == "x-own-key");
         let mut text = String::new();
-        Excerpts { request_headers: shown, ..Excerpts::default() }.tell(&mut text);
+        Excerpts { request_headers: shown, ..Excerpts::default() }.show(&mut text);
         assert_eq!(text.matches("(secret)").count(), 5);
         assert!(text.starts_with(r#" requestHeaders.accept="canary, b" "#), "{text}");
     }

@@ -3,17 +3,19 @@
 //! Diagnostics decide which severities are written, or the level of the log where there are none. The lines go the buffered way of the
 //! records and not that of events, so that a reader that stands still never holds up a request.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use tracing::Level;
 
-use crate::exchange::{Exchange, Severity, Trace, format_id};
+use crate::exchange::{Exchange, Severity, Trace, short_id};
+use crate::short::Short;
 use crate::telemetry::access_log::{AccessLog, Told};
+use crate::telemetry::facts::Facts;
 use crate::telemetry::local::Urgency;
 use crate::telemetry::otlp::log::{self, Within};
 use crate::telemetry::text::{cut, pair};
-use crate::time::{Timestamp, date};
+use crate::time::{Timestamp, stamp};
 
 /// The most characters that are written of a message.
 const MESSAGE_CHARACTERS_MAX: usize = 8192;
@@ -23,24 +25,18 @@ const METADATA_CHARACTERS_MAX: usize = 1024;
 const METADATA_MAX: usize = 64;
 
 /// What one policy said.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 struct Line<'a> {
-    #[serde(skip)]
     at: Timestamp,
-    #[serde(skip)]
     within: Option<Within>,
-    time_generated: String,
+    time_generated: Short<24>,
     category: &'static str,
-    correlation_id: String,
+    correlation_id: Short<36>,
     level: &'static str,
     source: String,
     message: String,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     metadata: BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     api_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     operation_id: Option<&'a str>,
 }
 
@@ -72,9 +68,9 @@ fn line<'a>(trace: &Trace, exchange: &'a Exchange) -> Line<'a> {
     Line {
         at: trace.at,
         within: exchange.trail.correlation.as_ref().map(log::within),
-        time_generated: date(trace.at),
+        time_generated: stamp(trace.at),
         category: "GatewayTraces",
-        correlation_id: format_id(exchange.id),
+        correlation_id: short_id(exchange.id),
         level: match trace.severity {
             Severity::Verbose => "verbose",
             Severity::Information => "information",
@@ -111,6 +107,24 @@ impl Told for Line<'_> {
         (self.at, self.within)
     }
 
+    fn tell(&self, to: &mut impl Facts) {
+        to.word("timeGenerated", &self.time_generated);
+        to.word("category", self.category);
+        to.word("correlationId", &self.correlation_id);
+        to.word("level", self.level);
+        to.text("source", &self.source);
+        to.text("message", &self.message);
+        if !self.metadata.is_empty() {
+            to.pairs("metadata", &self.metadata);
+        }
+        to.optional("apiId", self.api_id);
+        to.optional("operationId", self.operation_id);
+    }
+
+    fn message(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.message)
+    }
+
     fn text(&self) -> String {
         text(self)
     }
@@ -127,7 +141,7 @@ fn text(line: &Line<'_>) -> String {
     let facts = [
         ("api", line.api_id),
         ("operation", line.operation_id),
-        ("id", Some(line.correlation_id.as_str())),
+        ("id", Some(&line.correlation_id)),
     ];
     for (name, value) in facts {
         if let Some(value) = value {
@@ -145,9 +159,9 @@ mod tests {
         Line {
             at: Timestamp::default(),
             within: None,
-            time_generated: String::new(),
+            time_generated: Short::default(),
             category: "GatewayTraces",
-            correlation_id: "1".to_owned(),
+            correlation_id: Short::of(1),
             level: "error",
             source: "app".to_owned(),
             message: message.to_owned(),

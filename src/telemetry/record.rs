@@ -9,12 +9,14 @@ use http::{Method, StatusCode, Version};
 
 use crate::backend::Scheme;
 use crate::correlation::Correlation;
+use crate::exchange::message::Request;
 use crate::exchange::secrets::HIDDEN;
 use crate::exchange::trail::Outing;
-use crate::exchange::{CacheOutcome, Exchange, format_id};
+use crate::exchange::{CacheOutcome, Exchange, short_id};
+use crate::short::Short;
 use crate::telemetry::access_log::Line;
 use crate::telemetry::otlp::log;
-use crate::time::{Timestamp, date};
+use crate::time::{Timestamp, stamp};
 
 /// An exchange that is over.
 #[derive(Clone, Copy, Debug)]
@@ -112,17 +114,17 @@ impl<'a> Record<'a> {
         let mut line = Line {
             at: self.started,
             within: self.correlation.as_ref().map(log::within),
-            time_generated: date(self.started),
+            time_generated: stamp(self.started),
             category: "GatewayLogs",
-            correlation_id: format_id(self.id),
-            trace_id: self.correlation.map(|correlation| correlation.trace.to_string()),
-            span_id: self.correlation.map(|correlation| correlation.span.to_string()),
+            correlation_id: short_id(self.id),
+            trace_id: self.correlation.map(|correlation| correlation.trace.text()),
+            span_id: self.correlation.map(|correlation| correlation.span.text()),
             is_request_success: (1..400).contains(&self.status) && !self.is_cut_by_backend,
             total_time: millis(self.duration()),
             backend_time: self.backend.map(|(at, _status)| millis(at.since(self.started))),
-            caller_ip_address: self.peer.map(|address| address.to_string()),
+            caller_ip_address: self.peer.map(Short::of),
             method: method.as_str(),
-            url: format!("{host}{path}"),
+            url: [host, path].concat(),
             client_protocol: protocol(version),
             response_code: self.status,
             backend_response_code: self.backend.map(|(_at, status)| status.as_u16()),
@@ -145,7 +147,7 @@ impl<'a> Record<'a> {
 fn describe<'a>(line: &mut Line<'a>, exchange: &'a Exchange) {
     line.url = exchange.covered(std::mem::take(&mut line.url));
     line.region = &exchange.deployment.region;
-    line.caller_ip_address = exchange.client.map(|address| address.to_string());
+    line.caller_ip_address = exchange.client.map(Short::of);
     line.cache = cache(exchange.cache);
     line.api_id = exchange.api.as_ref().map(|api| api.id.as_ref());
     line.api_revision = exchange.api.as_ref().map(|api| api.revision.as_ref());
@@ -158,7 +160,7 @@ fn describe<'a>(line: &mut Line<'a>, exchange: &'a Exchange) {
         line.backend_url = Some(if exchange.is_target_secret {
             HIDDEN.to_owned()
         } else {
-            exchange.covered(format!("{}{}", exchange.request.base, exchange.request.tail))
+            exchange.covered(joined(&exchange.request))
         });
     }
     if let Some(error) = &exchange.last_error {
@@ -168,6 +170,13 @@ fn describe<'a>(line: &mut Line<'a>, exchange: &'a Exchange) {
         line.last_error_section = Some(error.section);
         line.last_error_place = error.place.as_ref().map(ToString::to_string);
     }
+}
+
+/// Where the request went, without its query.
+fn joined(request: &Request) -> String {
+    let base = &request.base;
+    let authority = base.authority.to_str().unwrap_or_default();
+    [base.scheme.as_str(), "://", authority, &base.path, &request.tail].concat()
 }
 
 /// How an exchange met the cache, in a word.

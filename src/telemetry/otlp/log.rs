@@ -1,13 +1,17 @@
 //! Lines of the log as OTLP has them: those of exchanges, and events of the gateway itself.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
 use crate::correlation::Correlation;
+use crate::telemetry::access_log::Told;
+use crate::telemetry::facts::{Facts, named, shown};
 use crate::telemetry::local::{Entry, Urgency};
 use crate::telemetry::otlp::outbox::Outbox;
 use crate::telemetry::otlp::wire::{Message, Value};
+use crate::telemetry::text::without_tokens;
 use crate::time::Timestamp;
 
 /// Takes lines for a collector.
@@ -31,28 +35,101 @@ impl Logs {
         Self { outbox }
     }
 
-    /// Takes a line that was told at that time.
-    pub fn put(&self, entry: &Entry, at: Timestamp, within: Option<Within>) {
+    /// Takes a line.
+    pub(in crate::telemetry) fn line<L: Told>(&self, line: &L) {
+        let message = line.message();
+        let head = Head {
+            urgency: line.urgency(),
+            category: L::CATEGORY,
+            message: &without_tokens(&message),
+            moment: line.moment(),
+        };
+        self.put(&head, |record| line.tell(&mut Attributes { record }));
+    }
+
+    /// Takes an event that happened at that time.
+    pub fn event(&self, event: &Entry, at: Timestamp, within: Option<Within>) {
+        let message = event.fields.get("message").and_then(Json::as_str).unwrap_or(&event.text);
+        let Entry { urgency, category, .. } = *event;
+        let head = Head { urgency, category, message, moment: (at, within) };
+        self.put(&head, |record| {
+            for (name, value) in &event.fields {
+                if !SAID.contains(&name.as_str()) {
+                    attribute(record, name, value);
+                }
+            }
+        });
+    }
+
+    fn put(&self, head: &Head<'_>, attributes: impl FnOnce(&mut Message)) {
         let mut records = Message::with_room(RECORD_BYTES);
         records.nested(RECORDS, |record| {
-            let (number, word) = severity(entry.urgency);
+            let (number, word) = severity(head.urgency);
+            let (at, within) = head.moment;
             let nanos = at.micros().saturating_mul(1_000);
             record.fixed_64(1, nanos);
             record.number(2, number);
             record.text(3, word);
-            let message = entry.fields.get("message").and_then(Json::as_str);
-            record.nested(5, |body| body.value(Value::Text(message.unwrap_or(&entry.text))));
-            for (name, value) in entry.fields.iter().filter(|(name, _value)| *name != "message") {
-                attribute(record, name, value);
-            }
+            record.nested(5, |body| body.value(Value::Text(head.message)));
+            attributes(record);
             if let Some((trace, span)) = within {
                 record.raw(9, &trace);
                 record.raw(10, &span);
             }
             record.fixed_64(11, nanos);
-            record.text(12, entry.category);
+            record.text(12, head.category);
         });
         self.outbox.put(&records.into_bytes());
+    }
+}
+
+/// What every record says.
+struct Head<'a> {
+    urgency: Urgency,
+    category: &'static str,
+    message: &'a str,
+    moment: (Timestamp, Option<Within>),
+}
+
+/// Facts as attributes of a record, those left out that it says itself.
+struct Attributes<'a> {
+    record: &'a mut Message,
+}
+
+/// What a record has fields of its own for.
+const SAID: [&str; 5] = ["timeGenerated", "category", "traceId", "spanId", "message"];
+
+impl Attributes<'_> {
+    fn add(&mut self, name: &str, value: Value<'_>) {
+        if !SAID.contains(&name) {
+            self.record.attribute(ATTRIBUTE, name, value);
+        }
+    }
+}
+
+impl Facts for Attributes<'_> {
+    fn word(&mut self, name: &'static str, word: &str) {
+        self.add(name, Value::Text(word));
+    }
+
+    fn text(&mut self, name: &'static str, text: &str) {
+        self.add(name, Value::Text(&without_tokens(text)));
+    }
+
+    fn number(&mut self, name: &'static str, number: u64) {
+        self.add(name, Value::Number(i64::try_from(number).unwrap_or(i64::MAX)));
+    }
+
+    fn flag(&mut self, name: &'static str, flag: bool) {
+        self.add(name, Value::Flag(flag));
+    }
+
+    fn several(&mut self, name: &'static str, texts: &[String]) {
+        self.add(name, Value::Text(&shown(texts).to_string()));
+    }
+
+    fn pairs(&mut self, name: &'static str, pairs: &BTreeMap<String, String>) {
+        self.add(name, Value::Text(&named(pairs).to_string()));
     }
 }
 
@@ -104,7 +181,7 @@ mod tests {
         let (category, text) = ("GatewayEvents", "hello status=429".to_owned());
         let entry = Entry { urgency: Urgency::Warning, category, text, fields };
         let within = Some(([1; 16], [2; 8]));
-        Logs::new(Arc::clone(&outbox)).put(&entry, Timestamp::from_micros(5), within);
+        Logs::new(Arc::clone(&outbox)).event(&entry, Timestamp::from_micros(5), within);
         let logs = ScopeLogs::decode(outbox.take().unwrap().bytes.as_slice()).unwrap();
         let [record] = logs.log_records.as_slice() else { panic!("one record") };
         assert_eq!((record.severity_number, record.severity_text.as_str()), (13, "WARN"));

@@ -85,12 +85,17 @@ impl Message {
         }
     }
 
-    /// An attribute (`KeyValue`).
+    /// An attribute (`KeyValue`). Most of a message is these, so their lengths are known before they
+    /// are written, and nothing is moved.
     pub fn attribute(&mut self, field: u32, name: &str, value: Value<'_>) {
-        self.nested(field, |pair| {
-            pair.text(1, name);
-            pair.nested(2, |any| any.value(value));
-        });
+        let value = value.cut();
+        let (name, any) = (cut(name), value.bytes());
+        self.tag(field, LENGTH);
+        self.varint(length(delimited(name.len()).saturating_add(delimited(any))));
+        self.raw(1, name.as_bytes());
+        self.tag(2, LENGTH);
+        self.varint(length(any));
+        self.value(value);
     }
 
     /// A value (`AnyValue`).
@@ -114,6 +119,36 @@ impl Message {
         }
         self.bytes.push(low(number));
     }
+}
+
+impl Value<'_> {
+    /// The same, where it is not too long.
+    fn cut(self) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(cut(text)),
+            Self::Number(_) | Self::Flag(_) => self,
+        }
+    }
+
+    /// How many bytes it has as a message.
+    fn bytes(self) -> usize {
+        match self {
+            Self::Text(text) => delimited(text.len()),
+            Self::Flag(_) => 2,
+            Self::Number(number) => varint_bytes(number.cast_unsigned()).saturating_add(1),
+        }
+    }
+}
+
+/// How many bytes a field of so many bytes has, with its tag (of a small number) and its length.
+fn delimited(bytes: usize) -> usize {
+    bytes.saturating_add(varint_bytes(length(bytes))).saturating_add(1)
+}
+
+/// How many bytes a number has.
+fn varint_bytes(number: u64) -> usize {
+    let bits = u64::BITS.saturating_sub(number.leading_zeros()).max(1);
+    usize::try_from(bits.div_ceil(7)).unwrap_or(usize::MAX)
 }
 
 /// The lowest seven bits.
