@@ -35,6 +35,7 @@ use pingora::server::configuration::ServerConf;
 use crate::app::drain::Drain;
 use crate::app::measuring::Measuring;
 use crate::app::serve::{Beside, Posting, Serving, Watching};
+use crate::backend::budget::Budgets;
 use crate::cache::memory::{Cache, ITEM_BYTES_MAX};
 use crate::caller::Caller;
 use crate::caller::resolve::Resolver;
@@ -210,7 +211,8 @@ impl App {
 
 /// What counts requests.
 fn measuring(settings: &Settings) -> io::Result<Measuring> {
-    Ok(Measuring::of(&settings.metrics, [random_number()?, random_number()?]))
+    let budgets = Budgets::new(settings.limits.retry_percent_max);
+    Ok(Measuring::of(&settings.metrics, [random_number()?, random_number()?], budgets))
 }
 
 /// What the gateway and others share.

@@ -1,6 +1,7 @@
 //! Backends: where requests go, and how a URL of the configuration becomes an address.
 
 pub mod authorization;
+pub mod budget;
 pub mod document;
 pub mod event_hub;
 pub mod principal;

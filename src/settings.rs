@@ -259,7 +259,7 @@ pub enum ForwardedProto {
 }
 
 /// What is too much.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Limits {
     /// Connections of clients at one time.
     pub connections_max: usize,
@@ -273,6 +273,8 @@ pub struct Limits {
     pub request_body_bytes_max: Option<u64>,
     /// A body of either direction that a policy reads, in bytes.
     pub buffered_body_bytes_max: usize,
+    /// Of a hundred requests to a backend, how many may be forwarded once more; all if nothing is set.
+    pub retry_percent_max: Option<u32>,
 }
 
 /// What is too long.

@@ -92,6 +92,8 @@ impl Source for Sources {
         let (mut page, now) = (Page::default(), self.clock.now());
         let deployment = Arc::clone(&self.live.snapshot().deployment);
         self.state.traffic.show(&mut page, &deployment.gateway_id, &deployment.region);
+        let spared = self.state.spared.load(Ordering::Relaxed);
+        page.count(&table::requests::RETRIES_SPARED, &[], spared);
         of_configuration(&mut page, &self.configuration.now(), now);
         of_calls(&mut page, &self.state.calls);
         of_events(&mut page, &self.events.standings());

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::backend::budget::Budgets;
 use crate::proxy::state::State;
 use crate::settings::metrics::{Local, Metrics};
 use crate::snapshot::Live;
@@ -42,8 +43,9 @@ pub(super) struct Telling {
 }
 
 impl Measuring {
-    /// What counts requests, and what runs beside it; `random` is fresh for each process.
-    pub(super) fn of(settings: &Metrics, random: [u64; 2]) -> Self {
+    /// What counts requests, and what runs beside it; `random` is fresh for each process, `budgets`
+    /// bound how often requests are forwarded once more.
+    pub(super) fn of(settings: &Metrics, random: [u64; 2], budgets: Budgets) -> Self {
         let plan = Plan {
             endpoint: settings.statsd.endpoint.clone(),
             sampling: settings.statsd.sampling,
@@ -53,7 +55,7 @@ impl Measuring {
         let (feed, reporter) = is_told.then(|| statsd::joined(plan)).unzip();
         let times = Arc::clone(&settings.duration_buckets);
         let traffic = Traffic::new(Terms { names: settings.names, times, feed });
-        let state = Arc::new(State::new(random, traffic));
+        let state = Arc::new(State::new(random, traffic, budgets));
         Self { reporter, state, lag: Arc::new(Histogram::new(&Arc::from(LAG_MICROS))) }
     }
 

@@ -79,6 +79,8 @@ pub struct Run {
     services: RefCell<Vec<Result<Response, Failure>>>,
     exchanges: Cell<u64>,
     is_out_of_touch: Cell<bool>,
+    /// Whether a request may be forwarded once more.
+    is_tried_again: Cell<bool>,
     /// What issuers have published, by the address of their document.
     published: RefCell<BTreeMap<Arc<str>, Published>>,
 }
@@ -156,6 +158,7 @@ impl Run {
             services: RefCell::new(Vec::new()),
             exchanges: Cell::new(0),
             is_out_of_touch: Cell::new(false),
+            is_tried_again: Cell::new(true),
             published: RefCell::default(),
         }
     }
@@ -289,6 +292,11 @@ impl Run {
     fn token(&self) -> Obtained {
         let mut tokens = self.tokens.borrow_mut();
         if tokens.is_empty() { Ok(Token::plain("own-token")) } else { tokens.remove(0) }
+    }
+
+    /// From here on no request is forwarded once more.
+    pub fn has_tried_enough(&self) {
+        self.is_tried_again.set(false);
     }
 
     /// The next answer of the backend.

@@ -40,6 +40,11 @@ impl Tries {
 }
 
 impl Run {
+    /// Whether the request was forwarded once, and not more.
+    pub(super) const fn is_first_try(&self) -> bool {
+        self.tries.forwards == 1
+    }
+
     /// The request is forwarded now; what came of it before is let go.
     pub(super) fn forwards_at(&mut self, now: Timestamp) {
         self.tries.forwards = self.tries.forwards.saturating_add(1);

@@ -2,6 +2,7 @@
 
 mod together;
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -86,6 +87,10 @@ async fn follow(
             Effect::Forward(terms) => {
                 holds::begin(gateway, run);
                 run.forwards_at(now);
+                if run.is_first_try() {
+                    let base = &run.exchange.request.base;
+                    gateway.state.budgets.earn(&base.host, base.port);
+                }
                 if forward::needs_both_ways(run, session) {
                     run.forward = Some(terms);
                     return Stop::Forward;
@@ -134,6 +139,7 @@ async fn follow(
                 Box::pin(call(gateway, &outgoing, asker, now)).await
             }
             Effect::Tell(outgoing) => tell(gateway, outgoing, run.exchange.trail.teller(), now),
+            Effect::Again(pause) => again(gateway, run, pause).await,
             Effect::Sleep(span) => {
                 Box::pin(tokio::time::sleep(span)).await;
                 Event::Done
@@ -150,6 +156,18 @@ fn responded(run: &mut Run, call: Call) -> Option<Event> {
     let call = run.call.insert(call);
     holds::listen(&mut run.exchange, call);
     (!is_plain).then(|| Event::Responded(forward::call::response_of(call, is_looked_at)))
+}
+
+/// Whether the request may be forwarded once more, when it has waited for that.
+async fn again(gateway: &Gateway, run: &Run, pause: Duration) -> Event {
+    let base = &run.exchange.request.base;
+    let is_granted = gateway.state.budgets.spend(&base.host, base.port, run.exchange.now);
+    if !is_granted {
+        gateway.state.spared.fetch_add(1, Ordering::Relaxed);
+    } else if !pause.is_zero() {
+        Box::pin(tokio::time::sleep(pause)).await;
+    }
+    Event::Again(is_granted)
 }
 
 async fn obtain(gateway: &Gateway, asked: &identity::Asked, now: Timestamp) -> Event {

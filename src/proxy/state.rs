@@ -5,6 +5,7 @@ use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::backend::budget::Budgets;
 use crate::limit::names::Names;
 use crate::problem::Problem;
 use crate::proxy::holds::sizes::Sizes;
@@ -32,6 +33,10 @@ pub struct State {
     pub samples: Samples,
     /// What is counted of requests.
     pub traffic: Traffic,
+    /// How often requests may be forwarded once more.
+    pub budgets: Budgets,
+    /// How often one was not, because it would have been too often.
+    pub spared: AtomicU64,
     /// Makes ids of requests: a sequence that begins at random.
     sequence: AtomicU64,
     /// What numbers of requests are made with that nobody may guess.
@@ -49,7 +54,7 @@ pub struct InFlight {
 
 impl State {
     /// The state of a gateway that starts. `random` is fresh for each process.
-    pub fn new(random: [u64; 2], traffic: Traffic) -> Self {
+    pub fn new(random: [u64; 2], traffic: Traffic, budgets: Budgets) -> Self {
         let [sequence, salt] = random;
         Self {
             in_flight: Arc::default(),
@@ -60,6 +65,8 @@ impl State {
             calls: Calls::default(),
             samples: Samples::default(),
             traffic,
+            budgets,
+            spared: AtomicU64::new(0),
             sequence: AtomicU64::new(sequence),
             keys: RandomState::new(),
             salt,
@@ -123,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_request_that_panics_is_in_flight_no_more() {
-        let state = State::new([0, 0], Traffic::new(Terms::default()));
+        let state = State::new([0, 0], Traffic::new(Terms::default()), Budgets::new(None));
         let first = state.begin();
         let panicked = catch_unwind(AssertUnwindSafe(|| {
             let _second = state.begin();

@@ -20,7 +20,7 @@ use super::Settings;
 use super::value::{
     ACCESS_LOG, CLIENT_CERTIFICATES, Expected, FORWARDED_PROTO, LOG_COLOR, LOG_FORMAT, LOG_LEVEL,
     address, bytes, bytes_or_off, count, field_or_none, flag, memory, networks, path, path_or_none,
-    span, threads, word,
+    percent_or_off, span, threads, word,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -223,6 +223,12 @@ const GATEWAY: &[Row] = &[
         "4MiB",
         "A body that a policy reads.",
         limits.buffered_body_bytes_max = |text| memory(text, 1 << 10, 1 << 30)
+    ),
+    row!(
+        "limits.retryPercent",
+        "20",
+        "Of a hundred requests to a backend, how many `retry` may forward once more (and ten a second in any case), or off for no limit.",
+        limits.retry_percent_max = |text| percent_or_off(text)
     ),
     row!(
         "timeouts.header",

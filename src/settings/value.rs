@@ -119,6 +119,15 @@ fn number(text: &str, least: usize, most: usize, unit: &str) -> Result<usize, Ex
     number.filter(|number| (least..=most).contains(number)).ok_or_else(expected)
 }
 
+/// A share in percent, or `off`.
+pub(super) fn percent_or_off(text: &str) -> Result<Option<u32>, Expected> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let share = count(text, 0, 100).map_err(|expected| format!("`off`, or {expected}"))?;
+    Ok(u32::try_from(share).ok())
+}
+
 /// `64KiB`, `16MiB`, `1GiB`, or a number of bytes, from `least` to `most` bytes.
 pub(super) fn bytes(text: &str, least: u64, most: u64) -> Result<u64, Expected> {
     let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -143,6 +144,30 @@ fn a_failed_call_is_tried_again_as_often_as_the_policy_says() {
     assert_eq!((answer.status, answer.text()), (200, "call 2, body"));
     let answer = gateway.get("/echo/never");
     assert_eq!((answer.status, backend.count()), (503, 7));
+}
+
+#[test]
+fn retries_do_not_make_an_outage_worse() {
+    const REQUESTS: usize = 400;
+    let backend = Backend::replying(|_seen| reply(503, &[], "down"));
+    let retry = "<retry condition=\"@(context.Response.StatusCode == 503)\" count=\"3\" \
+                 interval=\"0\"><forward-request /></retry>";
+    let gateway = with(&backend, Policies { backend: retry, ..Policies::default() });
+    let mut client = gateway.client();
+    let begun = Instant::now();
+    for _ in 0..REQUESTS {
+        let answer = client.ask(&Request::get("/echo/a"));
+        assert_eq!((answer.status, answer.text()), (503, "down"));
+    }
+    let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap();
+    let more = backend.count() - REQUESTS;
+    let saved = 100 + REQUESTS / 5;
+    let most = saved + 10 * (seconds + 2);
+    assert!((100..=most).contains(&more), "{more} tries more in {seconds} s; {most} at most");
+    let page = gateway.admin("/metrics").text().to_owned();
+    let count = |line: &str| line.strip_prefix("weir_retries_spared_total ")?.parse::<usize>().ok();
+    let spared = page.lines().find_map(count).unwrap();
+    assert!((1..=REQUESTS).contains(&spared), "{spared}");
 }
 
 #[test]

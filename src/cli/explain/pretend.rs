@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -86,6 +87,13 @@ pub(super) fn run(admitted: &mut Admitted, body: &[u8]) -> Pretended {
 }
 
 impl Pretended {
+    fn again(&mut self, pause: Duration, by: &str) -> Event {
+        if !pause.is_zero() {
+            self.note(format!("would wait {pause:?}, for {by}"));
+        }
+        Event::Again(true)
+    }
+
     fn answer(&mut self, effect: Effect, machine: &Machine, whose: &Who<'_>, body: &[u8]) -> Event {
         let who = whose.who;
         let by = machine
@@ -145,6 +153,7 @@ impl Pretended {
             Effect::Obtain(asked) => self.obtain(&asked, &by),
             Effect::Call(outgoing) => self.call(&outgoing, &by),
             Effect::Tell(outgoing) => self.tell(&outgoing, &by),
+            Effect::Again(pause) => self.again(pause, &by),
             Effect::Sleep(span) => self.note(format!("would wait {span:?}, for {by}")),
             Effect::Forward(forward) => {
                 self.forwards.push(forward);
@@ -322,7 +331,7 @@ fn room(charges: &[Charge]) -> Tallies {
             admitted: true,
             limit: charge.terms.limit,
             used: charge.cost,
-            retry_after: std::time::Duration::ZERO,
+            retry_after: Duration::ZERO,
         });
     }
     tallies

@@ -56,6 +56,9 @@ pub const RETRY: Policy = Policy {
          500 has a POST done again. A body that was passed on while it arrived is not there a \
          second time, and nothing is sent in its place: then the request fails with the reason \
          `RequestBodyGone`, unless `buffer-request-body` keeps it.",
+        "Of a hundred requests to a backend, twenty at most are forwarded once more (ten a second in any \
+         case, and a hundred at once after a quiet time), so that retries do not make an outage worse. \
+         Beyond that the loop ends with what it has. `limits.retryPercent` sets it.",
     ],
     build: Build::Steps(flow::retry),
 };

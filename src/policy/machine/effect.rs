@@ -50,6 +50,8 @@ pub enum Event {
     Measured(Result<bool, Problem>),
     /// What came of one of several things that were asked for, by its number.
     Of(usize, Box<Event>),
+    /// Whether the policies of a `retry` may run again.
+    Again(bool),
     /// The head of the backend's response.
     Responded(Response),
     /// The backend did not respond.
@@ -94,6 +96,9 @@ pub enum Effect {
     Obtain(Box<identity::Asked>),
     /// Wait; report [`Event::Done`].
     Sleep(Duration),
+    /// Forward the request once more after this time, if that is not too often; report
+    /// [`Event::Again`].
+    Again(Duration),
     /// Send this to another service; report [`Event::Called`].
     Call(Box<Outgoing>),
     /// Send this to another service without waiting for it; report [`Event::Done`].

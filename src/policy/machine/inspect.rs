@@ -180,6 +180,10 @@ fn heard(event: &Event, to: &mut Inspection) {
             to.read(format!("child {child} of those that run at the same time:"));
             heard(event, to);
         }
+        Event::Again(true) => to.decided("tries again"),
+        Event::Again(false) => {
+            to.decided("does not: too much was tried again there (limits.retryPercent)");
+        }
         Event::Responded(response) => responded(response, to),
         Event::Failed(failure) => to.read(format!("the backend: {}", failure.message)),
         Event::Start | Event::Done | Event::Tallied(..) => (),
@@ -216,6 +220,9 @@ fn wanted(effect: &Effect, to: &mut Inspection) {
             to.read(format!("who signed the token: {own} own keys, {documents} issuers"));
         }
         Effect::Obtain(asked) => to.read(format!("asks for {asked}")),
+        Effect::Again(span) => {
+            to.decided(format!("wants to try again in {} s", span.as_secs_f64()));
+        }
         Effect::Sleep(span) => {
             to.decided(format!("waits {} s, and tries again", span.as_secs_f64()));
         }

@@ -1,5 +1,7 @@
 //! `retry` on the way: whether its policies run again, also where a request could not be forwarded.
 
+use std::time::Duration;
+
 use super::{Effect, Flow, Machine};
 use crate::exchange::Exchange;
 use crate::policy::Failure;
@@ -52,17 +54,30 @@ impl Machine {
                     // It stays until a request was forwarded.
                     inner.failed = Some(failed);
                 }
-                Ok(if pause.is_zero() { self.again() } else { Flow::Ask(Effect::Sleep(pause)) })
+                Ok(match pause {
+                    // What is sent to a backend again has a bound of its own.
+                    pause if exchange.is_forwarded => Flow::Ask(Effect::Again(pause)),
+                    Duration::ZERO => self.again(),
+                    pause => Flow::Ask(Effect::Sleep(pause)),
+                })
             }
-            (None, Some((failure, step))) => {
-                self.loops.pop();
+            (None, failed) => {
+                if let Some(inner) = self.loops.last_mut() {
+                    inner.failed = failed;
+                }
+                self.leave_retry()
+            }
+        }
+    }
+
+    /// The run goes on behind the innermost `retry`, with the failure that it leaves, if there is one.
+    pub(super) fn leave_retry(&mut self) -> Result<Flow, Failure> {
+        match self.loops.pop().and_then(|inner| inner.failed) {
+            Some((failure, step)) => {
                 self.step = step;
                 Err(failure)
             }
-            (None, None) => {
-                self.loops.pop();
-                Ok(Flow::Next)
-            }
+            None => Ok(Flow::Next),
         }
     }
 
@@ -128,5 +143,43 @@ impl Machine {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::testing::Run;
+
+    fn run() -> Run {
+        Run::of(
+            r#"<policies><inbound />
+                <backend><retry condition="@(context.Response.StatusCode &gt;= 500)" count="3" interval="1">
+                    <forward-request /></retry></backend>
+                <outbound><set-header name="x-out"><value>yes</value></set-header></outbound>
+                <on-error><set-header name="x-error"><value>@(context.LastError.Reason)</value>
+                </set-header></on-error></policies>"#,
+        )
+    }
+
+    #[test]
+    fn what_was_tried_too_often_ends_with_the_answer_that_it_has() {
+        let run = run();
+        run.answers(503, &[], "busy");
+        run.has_tried_enough();
+        let outcome = run.get("/x").go();
+        assert_eq!((outcome.forwarded.len(), outcome.status(), outcome.body()), (1, 503, "busy"));
+        assert_eq!(outcome.header("x-out"), Some("yes"));
+    }
+
+    #[test]
+    fn what_was_tried_too_often_ends_with_the_failure_that_it_has() {
+        let run = run();
+        run.fails(Failure::late("too late".to_owned()));
+        run.has_tried_enough();
+        let outcome = run.get("/x").go();
+        assert_eq!((outcome.forwarded.len(), outcome.status()), (1, 500));
+        assert_eq!(outcome.header("x-error"), Some(Failure::LATE));
+        assert_eq!(outcome.error().message, "too late");
     }
 }

@@ -32,6 +32,7 @@ impl Machine {
             Event::Failed(failure) => return Err(failure),
             Event::Of(index, event) => return self.of_strand(index, *event, exchange),
             Event::Done
+            | Event::Again(_)
             | Event::Tallied(..)
             | Event::Entered(_)
             | Event::CachedResponse(_)
@@ -58,7 +59,8 @@ impl Machine {
         exchange: &mut Exchange,
     ) -> Result<Flow, Failure> {
         match (action, event) {
-            (Action::RetryAgain(_), Event::Done) => Ok(self.again()),
+            (Action::RetryAgain(_), Event::Done | Event::Again(true)) => Ok(self.again()),
+            (Action::RetryAgain(_), Event::Again(false)) => self.leave_retry(),
             (Action::ConcurrencyEnter(_), Event::Entered(Some(permit))) => {
                 self.permits.push(permit);
                 Ok(Flow::Next)

@@ -118,6 +118,11 @@ impl Driver<'_> {
                 self.outcome.slept.push(span);
                 Event::Done
             }
+            Effect::Again(span) => {
+                run.pass(span);
+                self.outcome.slept.extend((!span.is_zero()).then_some(span));
+                Event::Again(run.is_tried_again.get())
+            }
             Effect::Forward(forward) => self.forward(&forward),
             Effect::Measure => Event::Measured(Ok(true)),
             Effect::Deliver => return None,

@@ -28,7 +28,8 @@ pub(super) fn of(effect: &Effect) -> Option<String> {
             Some(format!("store value {} for {span:?}", written(value)))
         }
         Effect::RemoveValue(_) => Some("remove value".to_owned()),
-        Effect::Sleep(span) => Some(format!("sleep {span:?}")),
+        Effect::Again(span) if span.is_zero() => None,
+        Effect::Sleep(span) | Effect::Again(span) => Some(format!("sleep {span:?}")),
         Effect::Measure => Some("hear the whole answer".to_owned()),
         Effect::KeepValue(made) => {
             let fresh = made.refresh.map(|span| format!(", fresh for {span:?}"));

@@ -91,6 +91,7 @@ async fn one(gateway: &Gateway, effect: Effect, caller: Option<Asker>, now: Time
         | Effect::Together(_)
         | Effect::Measure
         | Effect::Forward(_)
+        | Effect::Again(_)
         | Effect::Deliver => Event::Done,
     }
 }

@@ -40,14 +40,7 @@ pub(super) fn blank() -> Settings {
             proto: ForwardedProto::Off,
             client_certificate: None,
         },
-        limits: Limits {
-            connections_max: 0,
-            header_bytes_max: 0,
-            header_count_max: 0,
-            target_bytes_max: 0,
-            request_body_bytes_max: None,
-            buffered_body_bytes_max: 0,
-        },
+        limits: Limits::default(),
         timeouts: Timeouts { header: none, body: none, idle: none },
         drain: Drain { delay: none, deadline: none },
         log: Log {

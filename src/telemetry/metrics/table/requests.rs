@@ -26,6 +26,8 @@ metrics! {
         "Requests that the gateway refused or could not serve, by `reason` and `weir.api.id`.";
     RETRIES = "weir_retries" as "weir.retries", Counter, "requests",
         "Times that a request was forwarded once more, by `weir.api.id` and `weir.operation.id`.";
+    RETRIES_SPARED = "weir_retries_spared" as "weir.retries.spared", Counter, "requests",
+        "Times that a request was not forwarded once more although its policies wanted to, because that was too often (`limits.retryPercent`).";
     CACHE_LOOKUPS = "weir_cache_lookups" as "weir.cache.lookups", Counter, "lookups",
         "Requests whose response was looked for in the cache, by `outcome` (`hit`, `miss`), `weir.api.id` and `weir.operation.id`.";
     FOLDED = "weir_metrics_folded" as "weir.metrics.folded", Counter, "measurements",
