@@ -6,6 +6,7 @@ pub mod document;
 pub mod event_hub;
 pub mod principal;
 pub mod proxy;
+pub mod version;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use crate::backend::version::HttpVersion;
 use crate::certificate::Certificate;
 
 /// How a message travels.
@@ -52,6 +54,8 @@ pub struct Backend {
     pub query: Vec<(String, String)>,
     /// How its certificate is judged.
     pub tls: Tls,
+    /// Which HTTP it is spoken to in, if its configuration says so.
+    pub http: Option<HttpVersion>,
 }
 
 /// How the certificate of a backend is judged, and which one it is shown.

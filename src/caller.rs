@@ -13,7 +13,9 @@ mod wire;
 mod body;
 mod head;
 mod connection;
+mod call;
 mod error;
+pub mod http2;
 pub mod destination;
 mod pool;
 pub mod tunnel;
@@ -24,24 +26,24 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use http::{Method, StatusCode};
 use pingora::connectors::{ConnectorOptions, TransportConnector};
 use pingora::http::ResponseHeader;
+use pingora::protocols::ALPN;
 use tokio::net::TcpStream;
 
 use crate::backend::CONNECT_TIMEOUT;
 use crate::caller::body::Body;
+pub use crate::caller::call::Call;
+use crate::caller::call::Single;
 use crate::caller::connection::{Connection, ReadError};
 use crate::caller::destination::Destination;
 pub use crate::caller::error::CallError;
+use crate::caller::http2::Channels;
 use crate::caller::pool::Pool;
 use crate::caller::roots::Roots;
-use crate::caller::switched::Switched;
 use crate::caller::tunnel::{Dial, ProxyError};
 use crate::caller::wire::Wire;
-use crate::exchange::diagnostics::Excerpt;
-use crate::llm::meter::Meter;
 use crate::time::Timestamp;
 
 /// Makes calls; keeps their connections for the next ones.
@@ -51,6 +53,7 @@ pub struct Caller {
     tls: Mutex<Option<Arc<TransportConnector>>>,
     roots: Arc<Roots>,
     pool: Pool,
+    channels: Channels,
 }
 
 /// A request that is on its way.
@@ -73,31 +76,11 @@ pub struct Answered {
     head: head::Head,
 }
 
-/// A call whose head has come back.
-pub struct Call {
-    caller: Arc<Caller>,
-    destination: Destination,
-    connection: Connection,
-    body: Body,
-    begun: Timestamp,
-    /// Whether the connection may be used again.
-    keeps: bool,
-    /// The longest silence within the body.
-    silence: Duration,
-    /// What was read ahead of the body, and is to be read again.
-    ahead: Bytes,
-    /// Hears the body.
-    meter: Option<Arc<Mutex<Meter>>>,
-    /// What is shown of the body.
-    tap: Option<Arc<Mutex<Excerpt>>>,
-    /// The head.
-    pub head: ResponseHeader,
-}
-
 impl Caller {
     /// A caller that keeps at most `connections_max` connections for reuse. `options` are for TLS.
     pub fn new(options: ConnectorOptions, roots: Arc<Roots>, connections_max: usize) -> Self {
-        Self { options, tls: Mutex::default(), roots, pool: Pool::new(connections_max) }
+        let (tls, pool) = (Mutex::default(), Pool::new(connections_max));
+        Self { options, tls, roots, pool, channels: Channels::default() }
     }
 
     /// A connection to `destination`: one that is idle unless `fresh` is asked for.
@@ -111,7 +94,7 @@ impl Caller {
         let reused = idle.is_some();
         let connection = match idle {
             Some(connection) => connection,
-            None => Connection::new(Box::pin(self.connect(&destination)).await?),
+            None => Connection::new(Box::pin(self.connect(&destination, None)).await?),
         };
         let caller = Arc::clone(self);
         let (unheard, switches) = (false, false);
@@ -122,9 +105,15 @@ impl Caller {
     /// be called every few seconds.
     pub fn sweep(&self, now: Timestamp) {
         self.pool.sweep(now);
+        self.channels.sweep(now);
     }
 
-    async fn connect(&self, destination: &Destination) -> Result<Wire, CallError> {
+    /// A new connection; over TLS the backend is offered `alpn`.
+    async fn connect(
+        &self,
+        destination: &Destination,
+        alpn: Option<ALPN>,
+    ) -> Result<Wire, CallError> {
         if destination.secure.is_none() {
             if let Some(through) = &destination.through {
                 let dial = Dial::new(Arc::clone(through));
@@ -138,7 +127,10 @@ impl Caller {
             let _ = tcp.set_nodelay(true);
             return Ok(Wire::Plain(tcp));
         }
-        let peer = peer::peer(destination, &self.roots, CONNECT_TIMEOUT, true)?;
+        let mut peer = peer::peer(destination, &self.roots, CONNECT_TIMEOUT, true)?;
+        if let Some(alpn) = alpn {
+            peer.options.alpn = alpn;
+        }
         let unsecured = |error: Box<pingora::Error>| match ProxyError::within(&error) {
             Some(refused) => CallError::Proxy(refused.clone()),
             None => CallError::Unsecured(error),
@@ -228,21 +220,8 @@ impl Sending {
         };
         let keeps = !self.unheard && !is_switch(status) && head::keeps(&head);
         let Self { caller, destination, connection, begun, .. } = self;
-        let head = head.message;
-        let (ahead, meter, tap) = (Bytes::new(), None, None);
-        Ok(Call {
-            caller,
-            destination,
-            connection,
-            body,
-            begun,
-            keeps,
-            silence,
-            ahead,
-            meter,
-            tap,
-            head,
-        })
+        let single = Single { caller, destination, connection, body, begun, keeps };
+        Ok(Call::single(single, head.message, silence))
     }
 }
 
@@ -254,104 +233,6 @@ impl Answered {
             Ok(self.head.message)
         } else {
             Err(self)
-        }
-    }
-}
-
-impl Call {
-    /// The next piece of the body; `None` at its end.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
-        if !self.ahead.is_empty() {
-            return Ok(Some(std::mem::take(&mut self.ahead)));
-        }
-        let piece = self.connection.piece(&mut self.body);
-        let outcome = tokio::time::timeout(self.silence, piece).await;
-        let piece = outcome.map_err(|_elapsed| CallError::Late(self.silence))??;
-        if let (Some(meter), Some(piece)) = (&self.meter, &piece) {
-            meter.lock().unwrap_or_else(PoisonError::into_inner).feed(piece);
-        }
-        if let (Some(tap), Some(piece)) = (&self.tap, &piece) {
-            tap.lock().unwrap_or_else(PoisonError::into_inner).feed(piece);
-        }
-        Ok(piece)
-    }
-
-    /// Lets `meter` hear the body from here on.
-    pub fn listen(&mut self, meter: Arc<Mutex<Meter>>) {
-        self.meter = Some(meter);
-    }
-
-    /// Lets `excerpt` hear the body from here on.
-    pub fn tap(&mut self, excerpt: Arc<Mutex<Excerpt>>) {
-        self.tap = Some(excerpt);
-    }
-
-    /// Reads some of the body ahead of whoever reads it next: up to its end, or until that are more
-    /// than `bytes_max` bytes. Whether it is all.
-    pub async fn read_ahead(&mut self, bytes_max: usize) -> Result<bool, CallError> {
-        let Some(first) = self.next().await? else {
-            return Ok(true);
-        };
-        if self.body.is_done() {
-            self.ahead = first;
-            return Ok(true);
-        }
-        let mut ahead = BytesMut::from(&first[..]);
-        let mut is_all = false;
-        while !is_all && ahead.len() <= bytes_max {
-            match self.next().await? {
-                Some(piece) => ahead.extend_from_slice(&piece),
-                None => is_all = true,
-            }
-        }
-        self.ahead = ahead.freeze();
-        Ok(is_all)
-    }
-
-    /// The head, to be sent on; what is left has none.
-    pub fn take_head(&mut self) -> ResponseHeader {
-        std::mem::replace(
-            &mut self.head,
-            ResponseHeader::from(http::Response::new(()).into_parts().0),
-        )
-    }
-
-    /// Whether the connection speaks another protocol from here on.
-    pub fn is_switched(&self) -> bool {
-        is_switch(self.head.status)
-    }
-
-    /// The connection, as what it is once it has switched protocols.
-    pub fn switched(self) -> Switched {
-        self.connection.switched()
-    }
-
-    /// Whether the body is at its end.
-    pub const fn is_done(&self) -> bool {
-        self.body.is_done() && self.ahead.is_empty()
-    }
-
-    /// Whether some of the body is here already, so that nobody waits for the next piece.
-    pub fn has_piece(&self) -> bool {
-        !self.ahead.is_empty() || !self.connection.is_used_up()
-    }
-
-    /// How long the body is; `None` if that shows at its end only.
-    pub fn length(&self) -> Option<u64> {
-        let ahead = u64::try_from(self.ahead.len()).unwrap_or(u64::MAX);
-        match self.body {
-            Body::Done => Some(ahead),
-            Body::Length(length) => Some(length.saturating_add(ahead)),
-            Body::Chunks(_) | Body::UntilClose => None,
-        }
-    }
-
-    /// Keeps the connection for the next call if the response was read to its end.
-    pub fn release(self) {
-        let Self { caller, destination, mut connection, body, begun, keeps, .. } = self;
-        if keeps && body.is_done() && connection.is_used_up() {
-            connection.rest();
-            caller.pool.put(&destination, connection, begun);
         }
     }
 }
@@ -368,11 +249,5 @@ pub const fn may_repeat(method: &Method) -> bool {
 impl std::fmt::Debug for Caller {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Caller")
-    }
-}
-
-impl std::fmt::Debug for Call {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Call").field("status", &self.head.status).finish_non_exhaustive()
     }
 }

@@ -68,6 +68,7 @@ pub mod digest;
 pub mod secret;
 pub mod time;
 pub mod fault;
+pub mod grpc;
 pub mod problem;
 
 // Floor 0: what short words are written into.

@@ -16,6 +16,7 @@ pub mod strict;
 pub mod admit;
 pub mod drive;
 pub mod forward;
+pub mod grpc;
 pub mod holds;
 pub mod reply;
 pub mod send;
@@ -211,7 +212,7 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> pingora::Result<()> {
         let Some(run) = &mut context.run else { return Ok(()) };
-        forward::head::edit(self, session, run, request)?;
+        forward::head::edit(self, (session, false), run, request)?;
         watch::streams(run, &request.headers);
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// `src/lib.rs` shows the same floors from above.
 const FLOORS: &[&[&str]] = &[
     &["short"],
-    &["address", "digest", "fault", "problem", "secret", "time"],
+    &["address", "digest", "fault", "grpc", "problem", "secret", "time"],
     // Certificates and their keys: shown, asked for, and looked at by several cores.
     &["certificate"],
     &[
@@ -51,6 +51,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("etcd_client", &["etcd"]),
     ("flate2", &["configuration/bundle", "policy/coding"]),
+    ("h2", &["caller", "proxy/forward/http2"]),
     ("hyper_util", &["rpc"]),
     ("jsonschema", &["schema"]),
     ("opentelemetry", &["telemetry/otlp/own"]),
@@ -115,6 +116,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
         &[
             "app",
             "caller/fetch",
+            "caller/http2",
             "cli",
             "configuration/cluster",
             "configuration/credential/client",

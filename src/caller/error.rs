@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::caller::connection::ReadError;
+use crate::caller::http2::Http2Error;
 use crate::caller::peer::{self, PeerError};
 use crate::caller::tunnel::ProxyError;
 
@@ -34,16 +35,28 @@ pub enum CallError {
     /// The request cannot be written.
     #[error("the request cannot be sent: {0}")]
     Unsendable(&'static str),
+    /// The client's deadline for the whole call has passed.
+    #[error("the deadline of the call has passed")]
+    Overdue,
+    /// What HTTP/2 makes of it.
+    #[error(transparent)]
+    Http2(#[from] Http2Error),
     /// What came back cannot be passed on.
     #[error("the backend answered with an invalid response: {0}")]
     Invalid(&'static str),
 }
 
 impl CallError {
+    /// A connection that was not there in time.
+    pub(super) fn late_to_connect() -> Self {
+        Self::Unconnected(io::ErrorKind::TimedOut.into())
+    }
+
     /// What it is, in a word: for `error.type` and for whoever counts.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Late(_) => "timeout",
+            Self::Late(_) | Self::Overdue => "timeout",
+            Self::Http2(error) => error.kind(),
             Self::Unconnected(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 "connection_refused"
             }

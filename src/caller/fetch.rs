@@ -123,6 +123,8 @@ fn sentence(error: &CallError) -> String {
         CallError::Broken(error) => format!("the connection broke: {error}"),
         CallError::Invalid(what) => format!("the answer is no valid one: {what}"),
         CallError::Late(_)
+        | CallError::Overdue
+        | CallError::Http2(_)
         | CallError::Peer(_)
         | CallError::Proxy(_)
         | CallError::Stale

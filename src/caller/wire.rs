@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use pingora::protocols::Stream;
+use pingora::protocols::{ALPN, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -15,6 +15,16 @@ pub(super) enum Wire {
     Plain(TcpStream),
     /// TLS.
     Secure(Stream),
+}
+
+impl Wire {
+    /// Whether the backend agreed to HTTP/2.
+    pub(super) fn speaks_http2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Secure(stream) => stream.selected_alpn_proto() == Some(ALPN::H2),
+        }
+    }
 }
 
 impl AsyncRead for Wire {

@@ -304,6 +304,7 @@ fn backend_of(backend: &config::Backend) -> Arc<Backend> {
             verify_name: backend.validate_certificate_name,
             identity,
         },
+        http: backend.http,
     })
 }
 

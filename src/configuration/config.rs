@@ -16,6 +16,7 @@ use crate::backend::BaseUrl;
 use crate::backend::authorization::Authorizations;
 use crate::backend::event_hub::EventHub;
 use crate::backend::principal::Principals;
+use crate::backend::version::HttpVersion;
 use crate::certificate::Certificate;
 use crate::certificate::known::Certificates;
 use crate::exchange::diagnostics::Diagnostics;
@@ -250,6 +251,8 @@ pub struct Backend {
     pub validate_certificate_chain: bool,
     /// Whether its certificate must name its host.
     pub validate_certificate_name: bool,
+    /// Which HTTP it is spoken to in, if that is written.
+    pub http: Option<HttpVersion>,
     /// Where it was written.
     pub spot: Spot,
 }

@@ -58,6 +58,8 @@ pub struct Api {
     pub key_header: Arc<str>,
     /// The query parameter that carries a subscription key.
     pub key_query: Arc<str>,
+    /// Whether its operations are methods of gRPC.
+    pub is_grpc: bool,
     /// What is logged of its exchanges, if it says so itself.
     pub diagnostics: Option<Arc<Diagnostics>>,
     /// Where it is written.

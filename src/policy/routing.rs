@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::BaseUrl;
+use crate::backend::version::HttpVersion;
 use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::policy::Failure;
@@ -79,6 +80,8 @@ pub struct Forward {
     pub buffer_request_body: bool,
     /// Whether a status from 400 on is a failure.
     pub fail_on_error_status: bool,
+    /// Which HTTP the backend is spoken to in, whatever is said of the backend itself.
+    pub http: Option<HttpVersion>,
 }
 
 /// What is said when there is nowhere to forward to.
@@ -174,12 +177,14 @@ pub(super) fn forward(builder: &mut Builder<'_>, element: &Element) {
         let message = "`timeout` and `timeout-ms` exclude each other";
         builder.fault(element, message, "give one of them");
     }
-    if let Some(version) = builder.literal::<Arc<str>>(element, "http-version")
-        && version.as_ref() != "1"
-    {
-        let message = format!("`http-version` is `{version}`, which is not supported yet");
-        builder.fault(element, message, "use http-version=\"1\"");
-    }
+    let http = builder.literal::<Arc<str>>(element, "http-version").and_then(|word| {
+        let version = HttpVersion::of(&word);
+        if version.is_none() {
+            let message = format!("`http-version` is `{word}`, which is no version of HTTP here");
+            builder.fault(element, message, "write `1`, `2` or `2or1`");
+        }
+        version
+    });
     if element.attribute("continue-timeout").is_some() {
         let message = "`continue-timeout` is not supported yet";
         builder.fault(element, message, "take it out");
@@ -196,6 +201,7 @@ pub(super) fn forward(builder: &mut Builder<'_>, element: &Element) {
         fail_on_error_status: builder
             .literal(element, "fail-on-error-status-code")
             .unwrap_or(false),
+        http,
     };
     builder.push(element, Action::Forward(policy));
 }

@@ -91,7 +91,9 @@ async fn follow(
                     let base = &run.exchange.request.base;
                     gateway.state.budgets.earn(&base.host, base.port);
                 }
-                if forward::needs_both_ways(run, session) {
+                if forward::needs_both_ways(run, session)
+                    && !Box::pin(forward::http2::takes(gateway, run, &terms)).await
+                {
                     run.forward = Some(terms);
                     return Stop::Forward;
                 }

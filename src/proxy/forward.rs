@@ -1,10 +1,13 @@
 //! To the backend: where, by whom, how long; and what a failure on the way means.
 //!
 //! Requests without a body, or with a short one, are sent by the gateway itself ([`call`]), and so
-//! are those that switch protocols; others need both directions at once: Pingora forwards them.
+//! are those that switch protocols, and all that go over HTTP/2 ([`http2`]); others need both
+//! directions at once: Pingora forwards them.
 
 pub mod head;
 pub mod call;
+pub mod http2;
+pub mod passing;
 
 use std::time::Duration;
 

@@ -10,6 +10,7 @@ use pingora::{Error, ErrorSource};
 use crate::backend::Scheme;
 use crate::correlation::Correlation;
 use crate::exchange::Exchange;
+use crate::grpc::Code;
 use crate::problem::{Problem, SWITCHED_OFF};
 use crate::proxy::guard::Witness;
 use crate::proxy::state::{InFlight, State};
@@ -31,7 +32,10 @@ pub struct Journey {
     /// Where it stands in its trace, once its head is read.
     pub correlation: Option<Correlation>,
     reason: Option<&'static str>,
-    transport: Option<String>,
+    /// How a connection broke.
+    pub(super) transport: Option<String>,
+    /// What became of a call of gRPC.
+    pub(super) grpc: Option<Code>,
     /// Counts the request by its method.
     pub(super) active: Option<Active>,
     /// Counts the request until its context is gone: after a panic nothing else happens.
@@ -48,6 +52,7 @@ impl Journey {
             correlation: None,
             reason: None,
             transport: None,
+            grpc: None,
             active: None,
             _in_flight: in_flight,
         }
@@ -104,6 +109,7 @@ pub fn finish(
         status: session.response_written().map_or(0, |head| head.status.as_u16()),
         backend: run.and_then(|run| run.backend_head),
         is_cut_by_backend: error.is_some_and(|error| error.esource() == &ErrorSource::Upstream),
+        grpc: journey.grpc,
         reason: journey.reason,
         transport: journey.transport.as_deref().or(run.and_then(|run| run.transport.as_deref())),
         request_bytes,

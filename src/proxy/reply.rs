@@ -2,6 +2,7 @@
 
 pub mod keep;
 mod relay;
+mod duplex;
 mod switched;
 
 use bytes::Bytes;
@@ -14,10 +15,12 @@ use pingora::{Error, ErrorType};
 use crate::caller::Call;
 use crate::exchange::message::{Body, Response, titled};
 use crate::exchange::{Exchange, format_id};
+use crate::grpc::Code;
 use crate::policy::machine::Event;
 use crate::problem::Problem;
 use crate::proxy::drive::Stop;
-use crate::proxy::holds::Holds;
+use crate::proxy::forward::passing::Passing;
+use crate::proxy::grpc::{self, Told};
 use crate::proxy::reply::relay::{Unopened, opening, relay};
 use crate::proxy::{ANSWERED, Context, Gateway, Run, counted, drive, forward, holds};
 use crate::time::Clock;
@@ -40,6 +43,11 @@ pub async fn refuse(
     problem: &Problem,
 ) -> pingora::Result<()> {
     context.note_refusal(problem);
+    if grpc::is_call(session) {
+        let told = Told::refusal(problem);
+        context.journey.grpc = Some(told.code);
+        return Box::pin(told.send(session)).await;
+    }
     let body = Bytes::from(problem.body(&format_id(context.journey.id)));
     let mut head = ResponseHeader::build(problem.status, Some(problem.headers.len() + 3))?;
     if let Some(phrase) = problem.phrase {
@@ -91,8 +99,10 @@ pub async fn deliver(
     end_if_expecting(session);
     let mut call = run.call.take();
     let mut first = None;
-    let Run { exchange, holds, .. } = &mut **run;
-    let (exchange, holds) = (&*exchange, holds.as_deref_mut());
+    let Run { exchange, holds, watch, .. } = &mut **run;
+    let exchange = &*exchange;
+    let (holds, watch) = (holds.as_deref_mut(), watch.as_deref_mut());
+    let mut passing = Passing::of(gateway, session, (holds, watch));
     let response = exchange.response.as_ref();
     let untouched = match (&call, response) {
         (_, None) => true,
@@ -105,6 +115,7 @@ pub async fn deliver(
     };
     if let Some(open) = &mut call
         && open.length().is_some()
+        && !open.uploads()
         && !open.is_done()
         && !open.has_piece()
         && response.is_none_or(|response| response.body.is_waiting())
@@ -120,23 +131,37 @@ pub async fn deliver(
             }
         }
     }
-    match (call, response) {
-        (Some(call), _) if untouched => pass(session, exchange, (call, first, holds)).await,
+    if grpc::is_call(session) {
+        if let Some(told) = Told::of(exchange, call.as_ref(), !untouched) {
+            context.journey.grpc = Some(told.code);
+            return Box::pin(told.send(session)).await;
+        }
+        let fields = call.as_ref().map(|call| &call.head.headers);
+        passing.code = fields.and_then(Code::of);
+    }
+    let delivered = match (call, response) {
+        (Some(call), _) if untouched => pass(session, exchange, (call, first, &mut passing)).await,
         (call, Some(response)) => {
-            Box::pin(answer(session, exchange, response, (call, first, holds))).await
+            Box::pin(answer(session, exchange, response, (call, first, &mut passing))).await
         }
         (_, None) => Error::e_explain(ErrorType::InternalError, "there is no response"),
+    };
+    context.journey.grpc = passing.code;
+    if passing.broken.is_some() {
+        context.journey.transport = passing.broken;
     }
+    delivered
 }
 
 /// Sends the response of a call on as the backend made it, but for what policies changed.
 async fn pass(
     session: &mut Session,
     exchange: &Exchange,
-    (mut call, first, holds): (Call, Option<Bytes>, Option<&mut Holds>),
+    (mut call, first, passing): (Call, Option<Bytes>, &mut Passing<'_>),
 ) -> pingora::Result<()> {
     if call.is_switched() {
-        return Box::pin(switched::switch(session, exchange, (call, holds))).await;
+        return Box::pin(switched::switch(session, exchange, (call, passing.holds.as_deref_mut())))
+            .await;
     }
     let mut head = call.take_head();
     edit(&mut head, exchange)?;
@@ -153,13 +178,28 @@ async fn pass(
         call.release();
         return Ok(());
     }
-    relay(session, call, first, holds).await
+    go_on(session, call, first, passing).await
+}
+
+/// Passes the body of a call on.
+async fn go_on(
+    session: &mut Session,
+    call: Call,
+    first: Option<Bytes>,
+    passing: &mut Passing<'_>,
+) -> pingora::Result<()> {
+    if call.is_http2() || grpc::is_call(session) {
+        Box::pin(duplex::relay(session, call, first, passing)).await
+    } else {
+        relay(session, call, first, passing.holds.as_deref_mut()).await
+    }
 }
 
 /// Says how long the body is, as this client understands it.
 fn frame(session: &mut Session, head: &mut ResponseHeader, call: &Call) -> pingora::Result<()> {
     if let Some(length) = call.length() {
-        if !head.headers.contains_key(CONTENT_LENGTH) {
+        // A call of gRPC has trailers, and no length.
+        if !head.headers.contains_key(CONTENT_LENGTH) && !grpc::is_call(session) {
             head.insert_header(CONTENT_LENGTH, length)?;
         }
         return Ok(());
@@ -181,7 +221,7 @@ async fn answer(
     session: &mut Session,
     exchange: &Exchange,
     response: &Response,
-    (call, first, holds): (Option<Call>, Option<Bytes>, Option<&mut Holds>),
+    (call, first, passing): (Option<Call>, Option<Bytes>, &mut Passing<'_>),
 ) -> pingora::Result<()> {
     let silent = session.req_header().method == Method::HEAD || !may_have_body(response.status);
     let waiting = call.as_ref().filter(|_call| response.body.is_waiting());
@@ -206,7 +246,7 @@ async fn answer(
         session.write_response_body(Some(body), true).await?;
     }
     match call {
-        Some(call) if relays => relay(session, call, first, holds).await,
+        Some(call) if relays => go_on(session, call, first, passing).await,
         Some(call) => {
             call.release();
             Ok(())

@@ -53,7 +53,7 @@ pub struct Line<'a> {
     pub trace_id: Option<Short<32>>,
     /// Its span in that trace.
     pub span_id: Option<Short<16>>,
-    /// Whether the status is none of 4xx and 5xx, and the backend sent its response to the end.
+    /// Whether the status is none of 4xx and 5xx, nor an error of gRPC, and the backend sent its response to the end.
     pub is_request_success: bool,
     /// Milliseconds from the head of the request to the last byte of the response.
     pub total_time: u64,
@@ -71,6 +71,8 @@ pub struct Line<'a> {
     pub client_protocol: &'static str,
     /// The status that the client got; 0 if it got none.
     pub response_code: u16,
+    /// What became of a call of gRPC: `0` is well.
+    pub grpc_status: Option<u32>,
     /// The status that the backend gave.
     pub backend_response_code: Option<u16>,
     /// Where the request went.
@@ -299,6 +301,9 @@ fn tell(line: &Line<'_>, to: &mut impl Facts) {
     to.text("url", &line.url);
     to.word("clientProtocol", line.client_protocol);
     to.number("responseCode", line.response_code.into());
+    if let Some(status) = line.grpc_status {
+        to.number("grpcStatus", status.into());
+    }
     if let Some(code) = line.backend_response_code {
         to.number("backendResponseCode", code.into());
     }
@@ -340,7 +345,9 @@ fn text(line: &Line<'_>) -> String {
     let mut out = message(line);
     // A string takes all.
     let _ = write!(out, " {} {}ms", line.client_protocol, line.total_time);
+    let grpc = line.grpc_status.map(|status| status.to_string());
     let optional = [
+        ("grpc", grpc.as_deref()),
         ("reason", line.reason),
         ("api", line.api_id),
         ("operation", line.operation_id),

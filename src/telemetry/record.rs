@@ -13,6 +13,7 @@ use crate::exchange::message::Request;
 use crate::exchange::secrets::HIDDEN;
 use crate::exchange::trail::Outing;
 use crate::exchange::{CacheOutcome, Exchange, short_id};
+use crate::grpc::Code;
 use crate::short::Short;
 use crate::telemetry::access_log::Line;
 use crate::telemetry::otlp::log;
@@ -39,6 +40,8 @@ pub struct Record<'a> {
     pub backend: Option<(Timestamp, StatusCode)>,
     /// Whether the backend broke off what the client was getting already.
     pub is_cut_by_backend: bool,
+    /// What became of it, if it is a call of gRPC.
+    pub grpc: Option<Code>,
     /// Why the gateway answered itself: a stable word.
     pub reason: Option<&'static str>,
     /// What broke on a connection.
@@ -76,7 +79,13 @@ impl<'a> Record<'a> {
     /// Whether it is to be looked into: the gateway refused it, it ended with 5xx, or the backend
     /// broke off.
     pub fn has_failed(&self) -> bool {
-        self.reason.is_some() || self.is_cut_by_backend || 500 <= self.status
+        self.reason.is_some() || self.is_to_blame()
+    }
+
+    /// Whether the gateway or its backend is to blame for what the client got.
+    pub fn is_to_blame(&self) -> bool {
+        let is_grpc_error = self.grpc.is_some_and(Code::is_server_error);
+        self.is_cut_by_backend || 500 <= self.status || is_grpc_error
     }
 
     /// How long it took.
@@ -94,7 +103,11 @@ impl<'a> Record<'a> {
             (0, _) => Some(Cow::Borrowed("client")),
             (500.., Some(reason)) => Some(Cow::Borrowed(reason)),
             (status @ 500.., None) => Some(Cow::Owned(status.to_string())),
-            _ => None,
+            // The conventions for gRPC have the number.
+            _ => {
+                let code = self.grpc.filter(|code| code.is_server_error())?;
+                Some(Cow::Owned(code.0.to_string()))
+            }
         }
     }
 
@@ -119,7 +132,10 @@ impl<'a> Record<'a> {
             correlation_id: short_id(self.id),
             trace_id: self.correlation.map(|correlation| correlation.trace.text()),
             span_id: self.correlation.map(|correlation| correlation.span.text()),
-            is_request_success: (1..400).contains(&self.status) && !self.is_cut_by_backend,
+            is_request_success: (1..400).contains(&self.status)
+                && !self.is_cut_by_backend
+                && self.grpc.is_none_or(|code| code == Code::OK),
+            grpc_status: self.grpc.map(|code| code.0),
             total_time: millis(self.duration()),
             backend_time: self.backend.map(|(at, _status)| millis(at.since(self.started))),
             caller_ip_address: self.peer.map(Short::of),

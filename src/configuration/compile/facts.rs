@@ -25,6 +25,7 @@ pub(super) fn api(api: &config::Api) -> Arc<Api> {
         protocols: api.protocols.iter().map(|scheme| Arc::from(scheme.as_str())).collect(),
         key_header: Arc::clone(&api.key_names.header_text),
         key_query: Arc::clone(&api.key_names.query),
+        is_grpc: api.kind == config::ApiKind::Grpc,
         diagnostics: api.diagnostics.clone(),
         place: api.spot.place.clone(),
     })

@@ -61,6 +61,8 @@ pub enum ApiKind {
     Http,
     /// One handshake, then frames.
     WebSocket,
+    /// Calls of gRPC, one operation for each method.
+    Grpc,
 }
 
 /// Where a subscription key is looked for.

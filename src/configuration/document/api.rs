@@ -44,7 +44,7 @@ pub struct Api {
     pub version_set_id: Option<Placed<String>>,
     /// What kind of API; http if nothing is written.
     #[serde(rename = "type")]
-    #[schemars(extend("enum" = ["http", "websocket"]))]
+    #[schemars(extend("enum" = ["http", "websocket", "grpc"]))]
     pub kind: Option<Placed<String>>,
     /// What is logged of its exchanges, instead of what is said of all.
     pub diagnostics: Option<Diagnostic>,

@@ -21,6 +21,10 @@ pub struct Backend {
     pub credentials: Credentials,
     /// How its certificate is checked.
     pub tls: Option<Tls>,
+    /// Which HTTP it is spoken to in: `1`, `2`, or `2or1`, which is 2 where the backend agrees to it
+    /// over TLS; 1 if nothing is written.
+    #[schemars(extend("enum" = ["1", "2", "2or1"]))]
+    pub http_version: Option<Placed<String>>,
 }
 
 /// What each request to a backend carries.

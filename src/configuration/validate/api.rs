@@ -19,7 +19,7 @@ use crate::route::table::build::Planted;
 use crate::route::table::place::{ApiPath, Version, VersionScheme};
 
 /// Kinds of APIs that APIM has and Weir has not.
-const KINDS_LATER: [&str; 7] = ["soap", "graphql", "odata", "grpc", "mcp", "a2a", "a2aagent"];
+const KINDS_LATER: [&str; 6] = ["soap", "graphql", "odata", "mcp", "a2a", "a2aagent"];
 /// The header that carries a key where nothing else is written.
 const KEY_HEADER: &str = "Ocp-Apim-Subscription-Key";
 /// The query parameter that carries a key where nothing else is written.
@@ -160,6 +160,7 @@ impl Validator<'_> {
         let operations = match kind {
             ApiKind::Http => self.operations(&api.operations),
             ApiKind::WebSocket => self.handshake(api),
+            ApiKind::Grpc => self.calls(api),
         };
         Api {
             id: Arc::from(api.id.value.as_str()),
@@ -187,13 +188,15 @@ impl Validator<'_> {
         match kind.value.to_ascii_lowercase().as_str() {
             "http" => return ApiKind::Http,
             "websocket" => return ApiKind::WebSocket,
+            "grpc" => return ApiKind::Grpc,
             later if KINDS_LATER.contains(&later) => {
                 let message = format!("APIs of the type `{}` are not supported yet", kind.value);
-                self.fault(kind.mark, message, "write `http` or `websocket`, or remove the API");
+                let remedy = "write `http`, `websocket` or `grpc`, or remove the API";
+                self.fault(kind.mark, message, remedy);
             }
             _ => {
                 let message = format!("there is no type `{}` of APIs", kind.value);
-                self.fault(kind.mark, message, "write `http` or `websocket`");
+                self.fault(kind.mark, message, "write `http`, `websocket` or `grpc`");
             }
         }
         ApiKind::Http
@@ -223,7 +226,7 @@ impl Validator<'_> {
 
     fn protocols(&mut self, written: &[Placed<Protocol>], kind: ApiKind) -> Vec<Scheme> {
         let usual = match kind {
-            ApiKind::Http => [Scheme::Http, Scheme::Https],
+            ApiKind::Http | ApiKind::Grpc => [Scheme::Http, Scheme::Https],
             ApiKind::WebSocket => [Scheme::Ws, Scheme::Wss],
         };
         let mut schemes = Vec::new();
@@ -235,7 +238,8 @@ impl Validator<'_> {
                 Protocol::Wss => Scheme::Wss,
             };
             if !usual.contains(&scheme) {
-                let remedy = "an API of type http has http and https, a websocket one ws and wss";
+                let remedy =
+                    "an API of type http or grpc has http and https, a websocket one ws and wss";
                 self.fault(protocol.mark, "this protocol does not fit the type of the API", remedy);
             } else if schemes.contains(&scheme) {
                 self.fault(protocol.mark, "the protocol is listed twice", "remove one of the two");

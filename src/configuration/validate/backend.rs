@@ -8,6 +8,7 @@ use http::HeaderValue;
 use super::registry::Registry;
 use super::{ITEMS_MAX, Validator};
 use crate::backend::BaseUrl;
+use crate::backend::version::HttpVersion;
 use crate::configuration::config::{
     Authorization, Backend, Credentials, Fragment, HostName, NamedValue, Secret,
 };
@@ -97,8 +98,19 @@ impl Validator<'_> {
             credentials,
             validate_certificate_chain: switch(|tls| tls.validate_certificate_chain),
             validate_certificate_name: switch(|tls| tls.validate_certificate_name),
+            http: self.http_version(backend.http_version.as_ref()),
             spot: self.spot(backend.id.mark),
         })
+    }
+
+    fn http_version(&mut self, written: Option<&Placed<String>>) -> Option<HttpVersion> {
+        let written = written.filter(|written| !written.mark.is_made_up())?;
+        let version = HttpVersion::of(&written.value);
+        if version.is_none() {
+            let message = format!("`{}` is no version of HTTP for a backend", written.value);
+            self.fault(written.mark, message, "write `1`, `2` or `2or1`");
+        }
+        version
     }
 
     fn tls_is_used(&mut self, url: &BaseUrl, tls: &document::Tls, mark: Mark) {

@@ -34,6 +34,18 @@ impl Validator<'_> {
         operations
     }
 
+    /// The operations of an API of gRPC: its methods, which are all called by POST.
+    pub(super) fn calls(&mut self, api: &document::Api) -> Vec<Operation> {
+        for operation in &api.operations {
+            let method = &operation.method;
+            if !method.mark.is_made_up() && method.value != Method::POST.as_str() {
+                let message = "gRPC calls all its methods by POST";
+                self.fault(method.mark, message, "write `POST`");
+            }
+        }
+        self.operations(&api.operations)
+    }
+
     /// Nothing if the template is wrong: any template in its place could collide with another.
     fn operation(&mut self, operation: &document::Operation) -> Option<Operation> {
         let method = self.method(&operation.method);

@@ -90,7 +90,7 @@ pub const FORWARD_REQUEST: Policy = Policy {
         optional("timeout-ms", "The same in milliseconds; one of the two.").computed(),
         optional("continue-timeout", "Refused: waiting for `100 Continue` has no time of its own.")
             .computed(),
-        optional("http-version", "`1`. Others are refused until backends are spoken to in HTTP/2.")
+        optional("http-version", "Which HTTP the backend is spoken to in: `1`, `2`, or `2or1`, which is 2 where the backend agrees to it over TLS. Counts more than the `httpVersion` of the backend.")
             .usual("1"),
         optional("follow-redirects", "Whether redirects are followed instead of answered.")
             .computed()

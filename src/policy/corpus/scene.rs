@@ -152,6 +152,7 @@ impl Scene {
                     headers: Vec::new(),
                     query: Vec::new(),
                     tls: Tls::default(),
+                    http: None,
                 };
                 self.backends.insert(id.into(), Arc::new(backend));
             }

@@ -16,6 +16,7 @@ pub(super) fn api() -> Api {
         protocols: vec!["https".into()],
         key_header: "Ocp-Apim-Subscription-Key".into(),
         key_query: "subscription-key".into(),
+        is_grpc: false,
         diagnostics: None,
         place: crate::fault::Place::start_of(&std::sync::Arc::from("api.yaml")),
     }

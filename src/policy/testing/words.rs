@@ -3,6 +3,7 @@
 use http::HeaderMap;
 
 use crate::backend::proxy::ForwardProxy;
+use crate::backend::version::HttpVersion;
 use crate::certificate::Certificate;
 use crate::exchange::Exchange;
 use crate::exchange::message::{Body, Request};
@@ -168,6 +169,11 @@ pub(super) fn forwarded(
     let mut first = format!("forward {} {url}, {:?} at most", request.method, forward.wait);
     if forward.follow_redirects.is_some() {
         first.push_str(", following redirects");
+    }
+    match forward.http {
+        Some(HttpVersion::Two) => first.push_str(", over HTTP/2"),
+        Some(HttpVersion::TwoOrOne) => first.push_str(", over HTTP/2 or HTTP/1.1"),
+        Some(HttpVersion::One) | None => (),
     }
     let mut lines = vec![first];
     lines.extend(exchange.proxy.as_deref().map(through));

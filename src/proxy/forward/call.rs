@@ -13,8 +13,9 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use super::head::{self, Framing};
-use super::{BODY_SILENCE_MAX, failure, is_short, sought, switches};
+use super::{BODY_SILENCE_MAX, failure, http2, is_short, sought, switches};
 use crate::backend::BaseUrl;
+use crate::backend::version::HttpVersion;
 use crate::caller::destination::Destination;
 use crate::caller::{Call, CallError, Sending, may_repeat};
 use crate::exchange::message::{Body, Response};
@@ -98,13 +99,22 @@ async fn attempt(
     terms: &Forward,
 ) -> Result<Call, Stopped> {
     let switches = switches(run, session);
-    let there = match sought(run, switches).find(&gateway.resolver, run.exchange.now).await {
+    let version = if switches { HttpVersion::One } else { http2::version(run, terms) };
+    // No proxy on the way sends HTTP/2 on: it is tunnelled.
+    let sought = sought(run, switches || version == HttpVersion::Two);
+    let there = match sought.find(&gateway.resolver, run.exchange.now).await {
         Ok(there) => there,
         Err(unresolved) => {
             run.exchange.trail.arrive(Err("name_unresolved"), gateway.clock.now());
             return Err(failed(Failure::unreached(unresolved.to_string())));
         }
     };
+    if version != HttpVersion::One {
+        let spoken = gateway.caller.speaks_http2(&there, version, run.exchange.now).await;
+        if spoken.map_err(|fault| told(gateway, run, &fault))? {
+            return Box::pin(http2::attempt(gateway, session, run, (there, terms))).await;
+        }
+    }
     let body = match &run.exchange.request.body {
         Body::Waiting => {
             return Box::pin(stream_body(gateway, session, run, (there, terms))).await;
@@ -149,8 +159,10 @@ async fn attempt(
 }
 
 /// Why an attempt came to nothing.
-enum Cut {
+pub(super) enum Cut {
+    /// The backend did not answer.
     Call(CallError),
+    /// The client is gone, or its body cannot be read.
     Client(Box<Error>),
 }
 
@@ -228,7 +240,7 @@ async fn stream_body(
     }
 }
 
-fn client(error: Box<Error>) -> Cut {
+pub(super) fn client(error: Box<Error>) -> Cut {
     Cut::Client(error.into_down())
 }
 
@@ -331,7 +343,7 @@ pub fn response_of(call: &Call, is_looked_at: bool) -> Response {
 }
 
 /// The failure that policies are told of; the record has it with its cause.
-fn told(gateway: &Gateway, run: &mut Run, error: &CallError) -> Stopped {
+pub(super) fn told(gateway: &Gateway, run: &mut Run, error: &CallError) -> Stopped {
     run.exchange.trail.arrive(Err(error.kind()), gateway.clock.now());
     let mut told = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -347,7 +359,7 @@ fn told(gateway: &Gateway, run: &mut Run, error: &CallError) -> Stopped {
         run.exchange.covered(run.exchange.request.base.to_string())
     };
     run.transport = Some(format!("{base}{}: {told}", way.unwrap_or_default()));
-    failed(if matches!(error, CallError::Late(_)) {
+    failed(if matches!(error, CallError::Late(_) | CallError::Overdue) {
         Failure::late(error.to_string())
     } else {
         Failure::unreached(error.to_string())
@@ -355,7 +367,7 @@ fn told(gateway: &Gateway, run: &mut Run, error: &CallError) -> Stopped {
 }
 
 /// Why a request whose body went to a backend already is not sent again.
-fn body_gone() -> Failure {
+pub(super) fn body_gone() -> Failure {
     let message = "the request's body has been passed on while it arrived and is not there to be \
                    sent again; buffer-request-body=\"true\" of forward-request keeps it";
     Failure {
@@ -366,6 +378,6 @@ fn body_gone() -> Failure {
     }
 }
 
-fn failed(failure: Failure) -> Stopped {
+pub(super) fn failed(failure: Failure) -> Stopped {
     Stopped::Failed(Box::new(failure))
 }

@@ -1,9 +1,10 @@
 //! The head of a request as its backend gets it: where to, what for whom, and who called.
 //!
 //! [`write()`] makes the bytes that the gateway sends itself; [`edit`] turns the head that Pingora
-//! sends into the same.
+//! sends into the same; [`http2`] makes the one of a request over HTTP/2.
 
 mod caller;
+pub mod http2;
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION,
@@ -23,10 +24,11 @@ use crate::proxy::{Gateway, Run};
 /// How much room is made for a head: most need no more.
 const HEAD_BYTES: usize = 768;
 
-/// Turns the head that the client sent into the one that the backend gets.
+/// Turns the head that the client sent into the one that the backend gets; `is_tunnelled`: a proxy on
+/// the way never sees it.
 pub fn edit(
     gateway: &Gateway,
-    session: &Session,
+    (session, is_tunnelled): (&Session, bool),
     run: &Run,
     head: &mut RequestHeader,
 ) -> pingora::Result<()> {
@@ -47,18 +49,18 @@ pub fn edit(
     if session.req_header().version == Version::HTTP_2 {
         join_cookies(head)?;
     }
-    finish(gateway, session, run, head)
+    finish(gateway, (session, is_tunnelled), run, head)
 }
 
 fn finish(
     gateway: &Gateway,
-    session: &Session,
+    (session, is_tunnelled): (&Session, bool),
     run: &Run,
     head: &mut RequestHeader,
 ) -> pingora::Result<()> {
     let exchange = &run.exchange;
     let request = &exchange.request;
-    let relay = super::sought(run, false).relay();
+    let relay = super::sought(run, is_tunnelled).relay();
     let mut target = target(exchange).into_bytes();
     if relay.is_some() {
         make_absolute(&mut target, 0, &request.base);

@@ -39,7 +39,7 @@ pub(super) async fn opening(
 }
 
 /// Breaks off what was begun: the client must not take what it has for the whole.
-fn broken<T>(error: &CallError) -> pingora::Result<T> {
+pub(super) fn broken<T>(error: &CallError) -> pingora::Result<T> {
     Err(Error::explain(ErrorType::ConnectionClosed, error.to_string()).into_up())
 }
 

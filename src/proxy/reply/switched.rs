@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, UPGRADE};
 use pingora::proxy::Session;
+use pingora::{Error, ErrorType};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::timeout;
@@ -39,7 +40,10 @@ pub(super) async fn switch(
     head.insert_header(UPGRADE, "websocket")?;
     head.insert_header(CONNECTION, "Upgrade")?;
     session.write_response_header(Box::new(head), false).await?;
-    both_ways(session, call.switched(), holds).await
+    match call.switched() {
+        Some(backend) => both_ways(session, backend, holds).await,
+        None => Error::e_explain(ErrorType::InternalError, "this connection cannot switch"),
+    }
 }
 
 /// Passes on what each side says, until one of them ends.

@@ -80,7 +80,7 @@ impl Spans {
     /// An exchange is over: its spans are kept if it is recorded.
     pub fn ended(&self, record: &Record<'_>) {
         let Some(correlation) = record.correlation else { return };
-        let is_failure = 500 <= record.status || record.is_cut_by_backend;
+        let is_failure = record.is_to_blame();
         let quota = if is_failure { &self.failures } else { &self.refusals };
         let is_wanted = || record.has_failed() && quota.takes(record.ended);
         if !correlation.is_sampled && !is_wanted() {
@@ -127,7 +127,7 @@ fn server(record: &Record<'_>, correlation: &Correlation) -> Vec<u8> {
             facts(exchange, &mut told);
         }
         events(span, record);
-        if 500 <= record.status || record.is_cut_by_backend {
+        if record.is_to_blame() {
             span.nested(SPAN_STATUS, |status| {
                 let transport = record.transport_told();
                 let why = transport.as_deref().or(record.reason).unwrap_or_default();
@@ -200,6 +200,10 @@ fn request(record: &Record<'_>, told: &mut Attributes<'_>) {
 fn response(record: &Record<'_>, told: &mut Attributes<'_>) {
     if record.status != 0 {
         told.number("http.response.status_code", i64::from(record.status));
+    }
+    if let Some(code) = record.grpc {
+        told.text("rpc.system", "grpc");
+        told.number("rpc.grpc.status_code", i64::from(code.0));
     }
     told.count("http.response.body.size", record.response_bytes);
     if let Some(error) = record.error_type() {
