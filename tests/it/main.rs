@@ -36,6 +36,8 @@ mod websocket;
 mod protocols;
 mod authorizations;
 mod backends;
+mod http2_backends;
+mod grpc;
 mod proxies;
 mod strictness;
 mod bounds;

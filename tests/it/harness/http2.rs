@@ -31,12 +31,20 @@ pub(crate) struct Answer {
     pub(crate) fields: HeaderMap,
     /// The body.
     pub(crate) body: Vec<u8>,
+    /// What stood behind it.
+    pub(crate) trailers: HeaderMap,
 }
 
 impl Answer {
     /// The first field of that name.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// What became of a call of gRPC.
+    pub(crate) fn status_of_call(&self) -> Option<&str> {
+        let status = self.trailers.get("grpc-status");
+        status.or_else(|| self.fields.get("grpc-status"))?.to_str().ok()
     }
 }
 
@@ -95,7 +103,8 @@ impl Http2 {
                 stream.flow_control().release_capacity(piece.len())?;
                 body.extend_from_slice(&piece);
             }
-            Ok(Answer { status: head.status, fields: head.headers, body })
+            let trailers = stream.trailers().await?.unwrap_or_default();
+            Ok(Answer { status: head.status, fields: head.headers, body, trailers })
         };
         self.runtime.block_on(async { timeout(PATIENCE, asked).await.expect("in time") })
     }

@@ -88,7 +88,8 @@ impl Authority {
         self.server(host).build()
     }
 
-    fn server(&self, host: &str) -> SslAcceptorBuilder {
+    /// The same, to be changed.
+    pub(crate) fn server(&self, host: &str) -> SslAcceptorBuilder {
         let issued = self.issue(host);
         let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).expect("TLS");
         let certificate = X509::from_pem(&issued.certificate).expect("a certificate");
