@@ -85,12 +85,7 @@ async fn follow(
         let event = match effect {
             Effect::Deliver => return Stop::Deliver,
             Effect::Forward(terms) => {
-                holds::begin(gateway, run);
-                run.forwards_at(now);
-                if run.is_first_try() {
-                    let base = &run.exchange.request.base;
-                    gateway.state.budgets.earn(&base.host, base.port);
-                }
+                depart(gateway, run, now);
                 if forward::needs_both_ways(run, session)
                     && !Box::pin(forward::http2::takes(gateway, run, &terms)).await
                 {
@@ -158,6 +153,16 @@ fn responded(run: &mut Run, call: Call) -> Option<Event> {
     let call = run.call.insert(call);
     holds::listen(&mut run.exchange, call);
     (!is_plain).then(|| Event::Responded(forward::call::response_of(call, is_looked_at)))
+}
+
+/// The request is forwarded now.
+fn depart(gateway: &Gateway, run: &mut Run, now: Timestamp) {
+    holds::begin(gateway, run);
+    run.forwards_at(now);
+    if run.is_first_try() {
+        let base = &run.exchange.request.base;
+        gateway.state.budgets.earn(&base.host, base.port);
+    }
 }
 
 /// Whether the request may be forwarded once more, when it has waited for that.

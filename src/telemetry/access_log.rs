@@ -409,6 +409,7 @@ mod tests {
             span_id: Some(Short::default()),
             caller_ip_address: Some(Short::default()),
             backend_response_code: Some(200),
+            grpc_status: Some(0),
             backend_url: text(),
             api_id: Some(""),
             api_revision: Some(""),
