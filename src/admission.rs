@@ -179,6 +179,7 @@ fn begin(snapshot: &Snapshot, nowhere: &Arc<BaseUrl>, called: &Called<'_>) -> Ex
         parameters: Parameters::default(),
         variables: Variables::default(),
         backend: None,
+        choice: None,
         identity: None,
         last_error: None,
         final_fields: FinalFields::default(),

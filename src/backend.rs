@@ -2,10 +2,13 @@
 
 pub mod authorization;
 pub mod budget;
+pub mod circuit;
 pub mod document;
 pub mod event_hub;
+pub mod pool;
 pub mod principal;
 pub mod proxy;
+pub mod standing;
 pub mod version;
 
 use std::fmt;
@@ -14,8 +17,11 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use crate::backend::pool::Pool;
+use crate::backend::standing::{Standing, Unavailable};
 use crate::backend::version::HttpVersion;
 use crate::certificate::Certificate;
+use crate::time::Timestamp;
 
 /// How a message travels.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -56,6 +62,10 @@ pub struct Backend {
     pub tls: Tls,
     /// Which HTTP it is spoken to in, if its configuration says so.
     pub http: Option<HttpVersion>,
+    /// How it stands, where it has a circuit breaker or its health is checked.
+    pub standing: Option<Arc<Standing>>,
+    /// For whom it stands, if it is a pool; the rest says nothing then.
+    pub pool: Option<Arc<Pool>>,
 }
 
 /// How the certificate of a backend is judged, and which one it is shown.
@@ -112,12 +122,34 @@ impl Scheme {
         }
     }
 
+    /// Whether nobody else can read it.
+    pub const fn is_secure(self) -> bool {
+        matches!(self, Self::Https)
+    }
+
     /// The port that need not be written.
     pub const fn port(self) -> u16 {
         match self {
             Self::Http => 80,
             Self::Https => 443,
         }
+    }
+}
+
+impl Backend {
+    /// Why nothing is sent to it, if nothing is: its circuit is open. Of a pool its members say.
+    pub fn refusal(&self, now: Timestamp) -> Option<Unavailable> {
+        self.standing.as_ref()?.refusal(now)
+    }
+
+    /// Whether checks of its health found nothing wrong, or there are none.
+    pub fn is_healthy(&self) -> bool {
+        self.standing.as_ref().is_none_or(|standing| standing.is_healthy())
+    }
+
+    /// How often its health is checked, if it is.
+    pub const fn check_interval(&self) -> Option<Duration> {
+        None
     }
 }
 

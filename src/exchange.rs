@@ -8,6 +8,7 @@ pub mod facts;
 pub mod contents;
 pub mod diagnostics;
 pub mod cached;
+pub mod choice;
 pub mod flight;
 pub mod inspection;
 pub mod message;
@@ -28,6 +29,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use crate::backend::Backend;
 use crate::backend::proxy::ForwardProxy;
 use crate::certificate::Certificate;
+use crate::exchange::choice::Choice;
 use crate::exchange::diagnostics::Diagnostics;
 use crate::exchange::facts::{Api, Deployment, Operation, Product, Subscription, User};
 use crate::exchange::final_fields::FinalFields;
@@ -87,6 +89,8 @@ pub struct Exchange {
     pub variables: Variables,
     /// The backend that a policy chose by name; else the request goes to its base URL as it is.
     pub backend: Option<Arc<Backend>>,
+    /// The pool that it is a member of, if a policy chose a pool.
+    pub choice: Option<Box<Choice>>,
     /// The certificate that a policy wants to be shown to the backend.
     pub identity: Option<Arc<Certificate>>,
     /// What went wrong, while on-error runs.

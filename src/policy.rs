@@ -39,6 +39,9 @@ mod corpus;
 
 use std::fmt;
 
+use http::header::RETRY_AFTER;
+
+use crate::backend::standing::Unavailable;
 use crate::problem::Problem;
 
 /// A part of a policy document.
@@ -141,6 +144,10 @@ impl Failure {
     pub const UNREACHED: &'static str = "BackendConnectionFailure";
     /// The reason of what did not answer in time.
     pub const LATE: &'static str = "Timeout";
+    /// The reason of what may not be asked now.
+    pub const UNAVAILABLE: &'static str = "BackendUnavailable";
+    /// The same for logs.
+    const UNAVAILABLE_SLUG: &'static str = "backend_unavailable";
     /// The reason where a status of the backend counts as a failure. Its response stays: on-error
     /// sees it, and the client gets it if on-error makes no other.
     pub const STATUS: &'static str = "BackendErrorStatus";
@@ -162,6 +169,21 @@ impl Failure {
             reason: Self::LATE,
             message: message.into(),
             problem: Problem::failed("backend_timeout"),
+        }
+    }
+
+    /// `what` may not be asked now: its circuit is open, or nobody of a pool can serve.
+    pub fn unavailable(what: &str, why: Unavailable) -> Self {
+        let mut problem = Problem::unavailable(Self::UNAVAILABLE_SLUG);
+        let micros = why.retry_after.as_micros();
+        let seconds = micros.div_ceil(1_000_000).max(1);
+        problem.set(RETRY_AFTER, &seconds.to_string());
+        problem.status = why.status.unwrap_or(problem.status);
+        Self {
+            source: None,
+            reason: Self::UNAVAILABLE,
+            message: format!("{what} cannot be asked now; try again in {seconds} seconds"),
+            problem,
         }
     }
 

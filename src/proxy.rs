@@ -265,6 +265,7 @@ impl ProxyHttp for Gateway {
         let now = self.clock.now();
         run.backend_head = Some((now, head.status));
         run.exchange.trail.arrive(Ok(head.status), now);
+        forward::balance::answered(self, run, (head.status, &head.headers));
         counted::answered(self, run);
         if run.is_plain() {
             return Ok(());

@@ -10,6 +10,7 @@ use openssl::x509::X509;
 
 use crate::backend::{BaseUrl, Tls};
 use crate::exchange::facts::{Api, Deployment, Operation, Product, Subscription, User};
+use crate::policy::build::references::Backends;
 use crate::policy::logging::event_hub::Loggers;
 use crate::policy::program::Program;
 use crate::route::host::Pattern;
@@ -42,6 +43,8 @@ pub struct Snapshot {
     pub global: Arc<Program>,
     /// Where events go, by logger.
     pub loggers: Arc<Loggers>,
+    /// Where requests go, by the ids of backends.
+    pub backends: Arc<Backends>,
     /// What its operators should know of it, a sentence each.
     pub warnings: Vec<String>,
     /// The certificates of host names, by pattern.
@@ -238,6 +241,7 @@ mod tests {
             products: Vec::new(),
             global: Arc::default(),
             loggers: Arc::default(),
+            backends: Arc::default(),
             warnings: Vec::new(),
             certificates: Vec::new(),
             tally: Tally::default(),

@@ -132,6 +132,65 @@ pub fn span(text: &str) -> Option<Duration> {
     number.parse::<u64>().ok()?.checked_mul(millis).map(Duration::from_millis)
 }
 
+/// `PT1M`, `PT1H30M`, `P1D`, `PT0.5S`: a span as ISO 8601 writes it, in days and less; none if it is
+/// none.
+pub fn iso_span(text: &str) -> Option<Duration> {
+    let (days, rest) = match text.strip_prefix('P')?.split_once('T') {
+        Some((_days, "")) => return None,
+        Some((days, rest)) => (days, rest),
+        None => (text.strip_prefix('P')?, ""),
+    };
+    if days.is_empty() && rest.is_empty() {
+        return None;
+    }
+    let mut millis = 0_u64;
+    let mut parts = [(days, &[('D', 86_400_000)][..]), (rest, &[('H', 3_600_000), ('M', 60_000)])];
+    for (rest, units) in &mut parts {
+        for (unit, worth) in *units {
+            if let Some((number, after)) = rest.split_once(*unit) {
+                millis = whole(number)?.checked_mul(*worth)?.checked_add(millis)?;
+                *rest = after;
+            }
+        }
+    }
+    let [(no_days, _), (seconds, _)] = parts;
+    if !no_days.is_empty() {
+        return None;
+    }
+    if let Some(seconds) = seconds.strip_suffix('S') {
+        let (whole_ones, part) = seconds.split_once('.').unwrap_or((seconds, "0"));
+        let thousandths = part.len() <= 3 && whole(part).is_some();
+        let part = if thousandths { whole(&format!("{part:0<3}"))? } else { return None };
+        millis = whole(whole_ones)?.checked_mul(1_000)?.checked_add(part)?.checked_add(millis)?;
+    } else if !seconds.is_empty() {
+        return None;
+    }
+    Some(Duration::from_millis(millis))
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT`: a date as HTTP writes it (RFC 9110 §5.6.7); none if it is none.
+pub fn http_date(text: &str) -> Option<Timestamp> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (_weekday, rest) = text.split_once(", ")?;
+    let mut parts = rest.strip_suffix(" GMT")?.split([' ', ':']);
+    let mut next = || parts.next();
+    let (day, month, year) = (next()?.parse().ok()?, next()?, next()?.parse().ok()?);
+    let (hour, minute, second) =
+        (next()?.parse().ok()?, next()?.parse().ok()?, next()?.parse().ok()?);
+    let month = MONTHS.iter().zip(1_u8..).find(|(name, _number)| **name == month)?.1;
+    let month = time::Month::try_from(month).ok()?;
+    let date = time::Date::from_calendar_date(year, month, day).ok()?;
+    let moment = date.with_hms(hour, minute, second).ok()?.assume_utc();
+    let micros = u64::try_from(moment.unix_timestamp()).ok()?.checked_mul(1_000_000)?;
+    next().is_none().then_some(Timestamp(micros))
+}
+
+/// Digits, and nothing else.
+fn whole(digits: &str) -> Option<u64> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
 /// About how long `span` is, in words: `29 days`, `1 hour`.
 pub fn words(span: Duration) -> String {
     let seconds = span.as_secs();
@@ -169,6 +228,33 @@ mod tests {
         for text in ["", "1", "d", "1w", "-1d", "18446744073709551616s", "18446744073709551615d"] {
             assert_eq!(span(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_span_is_read_as_iso_8601_writes_it() {
+        for (text, millis) in [
+            ("PT1S", 1_000),
+            ("PT1M", 60_000),
+            ("PT1H30M", 5_400_000),
+            ("P1DT1S", 86_401_000),
+            ("P1D", 86_400_000),
+            ("PT0.5S", 500),
+            ("PT0.025S", 25),
+        ] {
+            assert_eq!(iso_span(text), Some(Duration::from_millis(millis)), "{text}");
+        }
+        let wrong = ["", "P", "PT", "1M", "P1M", "PT1", "PT1S1M", "PTS", "PT-1S", "PT1.5M", "P1DT"];
+        for text in wrong.into_iter().chain(["PT0.0001S", "PT18446744073709551615H", "PT1S "]) {
+            assert_eq!(iso_span(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_of_http_is_read() {
+        let at = http_date("Tue, 14 Nov 2023 22:13:20 GMT");
+        assert_eq!(at, Some(Timestamp::from_micros(1_700_000_000_000_000)));
+        assert_eq!(http_date("tomorrow"), None);
+        assert_eq!(http_date("Tue, 14 Nov 1923 22:13:20 GMT"), None);
     }
 
     #[test]

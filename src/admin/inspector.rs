@@ -14,7 +14,7 @@ use crate::inspector::kept::{Summary, TRACES_MAX};
 use crate::inspector::{Inspector, TRACE_LIFE};
 use crate::snapshot::Snapshot;
 use crate::telemetry::audit::{Change, Who};
-use crate::time::{Timestamp, date, span, words};
+use crate::time::{Timestamp, date, iso_span, span, words};
 
 /// How long a credential is good if nobody says how long.
 const LIFE_USUAL: Duration = Duration::from_mins(10);
@@ -145,19 +145,9 @@ fn wanted(
     Ok((api_id, life))
 }
 
-/// A span as ISO 8601 writes it, of hours, minutes and seconds, or as we do.
+/// A span as ISO 8601 writes it, or as we do.
 fn life(text: &str) -> Option<Duration> {
-    let Some(mut rest) = text.strip_prefix("PT").filter(|rest| !rest.is_empty()) else {
-        return span(text);
-    };
-    let mut seconds = 0_u64;
-    for (unit, worth) in [('H', 3600), ('M', 60), ('S', 1)] {
-        if let Some((number, after)) = rest.split_once(unit) {
-            seconds = number.parse::<u64>().ok()?.checked_mul(worth)?.checked_add(seconds)?;
-            rest = after;
-        }
-    }
-    rest.is_empty().then(|| Duration::from_secs(seconds))
+    iso_span(text).or_else(|| span(text))
 }
 
 /// `GET /inspector/traces/{id}`.
@@ -248,7 +238,7 @@ mod tests {
         {
             assert_eq!(life(text), Some(Duration::from_secs(seconds)), "{text}");
         }
-        for wrong in ["", "PT", "P1D", "PT5", "PTM", "PT1S1M", "10", "PT18446744073709551615H"] {
+        for wrong in ["", "PT", "P1M", "PT5", "PTM", "PT1S1M", "10", "PT18446744073709551615H"] {
             assert_eq!(life(wrong), None, "{wrong}");
         }
     }

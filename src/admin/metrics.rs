@@ -1,6 +1,7 @@
 //! The metrics of a gateway: of its configuration, of limits, of its cluster and of the way to the
 //! control plane, read when somebody scrapes them.
 
+mod backends;
 pub mod cluster;
 mod held;
 
@@ -90,7 +91,8 @@ pub struct Sources {
 impl Source for Sources {
     fn page(&self) -> Page {
         let (mut page, now) = (Page::default(), self.clock.now());
-        let deployment = Arc::clone(&self.live.snapshot().deployment);
+        let snapshot = self.live.snapshot();
+        let deployment = Arc::clone(&snapshot.deployment);
         self.state.traffic.show(&mut page, &deployment.gateway_id, &deployment.region);
         let spared = self.state.spared.load(Ordering::Relaxed);
         page.count(&table::requests::RETRIES_SPARED, &[], spared);
@@ -108,6 +110,7 @@ impl Source for Sources {
         }
         held::of_decisions(&mut page, &self.state.refusals);
         held::of_quotas(&mut page, &self.counters, now);
+        backends::of_backends(&mut page, &snapshot.backends, now);
         of_issuers(&mut page, &self.issuers.standing(), now);
         of_tokens(&mut page, &self.identities.standing(), now);
         if let Some(link) = self.control.as_ref().map(|link| link.borrow().clone()) {

@@ -1,5 +1,6 @@
 //! Config → Snapshot: policies are read and built, programs put in order, keys made ready.
 
+mod backends;
 mod facts;
 mod policies;
 mod keys;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::backend::{Backend, BaseUrl, Tls};
+use crate::backend::{BaseUrl, Tls};
 use crate::certificate::trust::{Authorities, Trust};
 use crate::configuration::config::{self, Api, Config};
 use crate::configuration::loader::Loaded;
@@ -19,7 +20,6 @@ use crate::configuration::switch::Switch;
 use crate::exchange::facts::Deployment;
 use crate::exchange::secrets::Secrets;
 use crate::fault::Fault;
-use crate::policy::build::references::Backends;
 use crate::policy::logging::event_hub::Loggers;
 use crate::policy::program::Program;
 use crate::snapshot::tally::Tally;
@@ -30,6 +30,7 @@ use crate::time::{Timestamp, date};
 
 pub use kept::Kept;
 
+use backends::Before;
 use keys::Keys;
 use policies::{ApiDocuments, Common, Documents, compose};
 
@@ -73,6 +74,7 @@ pub fn nothing(making: &Making) -> Snapshot {
         products: Vec::new(),
         global: Arc::default(),
         loggers: Arc::default(),
+        backends: Arc::default(),
         warnings: Vec::new(),
         certificates: Vec::new(),
         tally: Tally::default(),
@@ -105,18 +107,19 @@ impl Kept {
         if self.switch != making.switch {
             // What must not run is in nothing that was built.
             let switch = Arc::clone(&making.switch);
-            *self = Self { keys: self.keys.take(), switch, ..Self::default() };
+            self.begin_anew(switch);
         }
         let common = if let Some(kept) = self.common.take().filter(|kept| kept.is_of(config)) {
             kept
         } else {
             let switch = Arc::clone(&making.switch);
-            *self = Self { keys: self.keys.take(), switch, ..Self::default() };
-            Common::of(config, making.switch.policies(), &mut faults)
+            self.begin_anew(switch);
+            Common::of(config, making.switch.policies(), &self.before, &mut faults)
         };
         let is_sound = faults.is_empty();
         let documents = Documents::build(config, &common, self, &mut faults);
         let asks_revocation = common.asks_revocation();
+        let backends = Arc::clone(common.backends());
         self.common = Some(common).filter(|_common| is_sound);
         let scopes = scopes(config);
         let keys = Keys::of(config, making, &scopes, self.keys.as_ref(), &mut faults);
@@ -147,12 +150,14 @@ impl Kept {
             products: products.collect(),
             global: Arc::new(Program::compose(&[&documents.global])),
             loggers: Arc::new(loggers(config)),
+            backends: Arc::clone(&backends),
             warnings: warnings(config, making.now, asks_revocation),
             certificates,
             apis: entries,
             tally: Tally::default(),
         };
         self.keys = Some(keys);
+        self.before = Before::of(config, &backends);
         self.keep(&config.apis, documents, &snapshot.apis);
         Ok(snapshot)
     }
@@ -271,47 +276,6 @@ fn entry(
 fn loggers(config: &Config) -> Loggers {
     let of = |logger: &config::Logger| (Arc::clone(&logger.id), Arc::clone(&logger.hub));
     config.loggers.iter().map(of).collect()
-}
-
-/// The backends that policies may name.
-fn backends(config: &Config) -> Backends {
-    config.backends.iter().map(|backend| (Arc::clone(&backend.id), backend_of(backend))).collect()
-}
-
-fn backend_of(backend: &config::Backend) -> Arc<Backend> {
-    let credentials = &backend.credentials;
-    let mut headers = Vec::new();
-    for (name, values) in &credentials.headers {
-        for value in values {
-            headers.extend(sensitive(value.expose()).map(|value| (name.clone(), value)));
-        }
-    }
-    if let Some(authorization) = &credentials.authorization {
-        let text = format!("{} {}", authorization.scheme, authorization.parameter.expose());
-        headers.extend(sensitive(&text).map(|value| (http::header::AUTHORIZATION, value)));
-    }
-    let query = credentials.query.iter().flat_map(|(name, values)| {
-        values.iter().map(|value| (name.to_string(), value.expose().to_owned()))
-    });
-    let identity = credentials.certificate.clone();
-    Arc::new(Backend {
-        id: Arc::clone(&backend.id),
-        base: Arc::clone(&backend.url),
-        headers,
-        query: query.collect(),
-        tls: Tls {
-            verify_chain: backend.validate_certificate_chain,
-            verify_name: backend.validate_certificate_name,
-            identity,
-        },
-        http: backend.http,
-    })
-}
-
-fn sensitive(text: &str) -> Option<http::HeaderValue> {
-    let mut value = http::HeaderValue::from_str(text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 /// The certificates that host names are shown with.

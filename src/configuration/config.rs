@@ -14,7 +14,9 @@ use http::HeaderName;
 use super::items::Items;
 use crate::backend::BaseUrl;
 use crate::backend::authorization::Authorizations;
+use crate::backend::circuit::Rule;
 use crate::backend::event_hub::EventHub;
+use crate::backend::pool::Terms;
 use crate::backend::principal::Principals;
 use crate::backend::version::HttpVersion;
 use crate::certificate::Certificate;
@@ -253,8 +255,24 @@ pub struct Backend {
     pub validate_certificate_name: bool,
     /// Which HTTP it is spoken to in, if that is written.
     pub http: Option<HttpVersion>,
+    /// When it is left alone.
+    pub breaker: Option<Rule>,
+    /// For whom it stands, if it is a pool, and how one of them is chosen. The rest is that of
+    /// nobody then, and the URL that of the first.
+    pub pool: Option<(Vec<PoolMember>, Terms)>,
     /// Where it was written.
     pub spot: Spot,
+}
+
+/// A backend as a part of a pool.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PoolMember {
+    /// Its id.
+    pub id: Arc<str>,
+    /// The group it belongs to; smaller ones come first.
+    pub priority: u32,
+    /// Its share of its group.
+    pub weight: u32,
 }
 
 /// A logger: where events go.

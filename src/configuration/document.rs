@@ -18,6 +18,7 @@ mod value;
 mod later;
 mod limits;
 mod part;
+pub mod pool;
 pub mod schema;
 
 use std::collections::{BTreeSet, HashMap};
@@ -43,6 +44,7 @@ pub use limits::{Amount, LimitHolding};
 pub use logger::{EventHub, Logger};
 pub use part::policy_path;
 pub use party::{Group, Identity, Product, ProductState, Subscription, SubscriptionState, User};
+pub use pool::{CircuitBreaker, CircuitBreakerRule};
 pub use value::{Fragment, NamedValue, SecretValue, ValueSource};
 
 use part::Part;

@@ -15,6 +15,7 @@ mod collision;
 mod product;
 mod subscription;
 mod backend;
+mod pool;
 mod certificate;
 mod logger;
 mod identity;

@@ -262,7 +262,9 @@ impl Exchange {
         Some(match member {
             M::Backend => presence(backend.is_some()),
             M::BackendId => shared(backend.map(|backend| &backend.id)),
-            M::BackendType => backend.map_or(Value::Null, |_backend| Value::text("Single")),
+            M::BackendType => backend.map_or(Value::Null, |backend| {
+                Value::text(if backend.pool.is_some() { "Pool" } else { "Single" })
+            }),
             // As in API Management there is always one: before there is another, a bare 200, which
             // is also what goes out where nothing is ever forwarded. Its body may be empty.
             M::Response | M::ResponseBody => presence(true),

@@ -4,6 +4,7 @@
 //! ([`Trail::arrive`]); what is sent meanwhile names the span of that try. Calls of policies may
 //! overlap, and some outlive the exchange: they take an [`Asker`] along.
 
+use std::borrow::Cow;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,6 +20,8 @@ pub struct Trail {
     /// Where the exchange stands in its trace; `None` where nobody traces.
     pub correlation: Option<Correlation>,
     outings: Vec<Outing>,
+    /// Circuits that opened with a try of it; at most [`OUTINGS_MAX`].
+    pub tripped: Vec<Tripped>,
     /// Those of calls, once there is one.
     called: Option<Arc<Mutex<Vec<Outing>>>>,
     /// How many spans have a number by now.
@@ -42,6 +45,17 @@ pub struct Outing {
     pub started: Timestamp,
     /// When it was over, and with what status or for what reason without one.
     pub ended: Option<(Timestamp, Result<StatusCode, &'static str>)>,
+}
+
+/// The circuit of a backend that opened with a try.
+#[derive(Clone, Debug)]
+pub struct Tripped {
+    /// The id of the backend.
+    pub backend: Arc<str>,
+    /// What came of the try: a status, or a reason.
+    pub why: Cow<'static, str>,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Why a request is sent.
@@ -97,6 +111,13 @@ impl Trail {
     pub fn arrive(&mut self, outcome: Result<StatusCode, &'static str>, now: Timestamp) {
         if let Some(Outing { ended: ended @ None, .. }) = self.outings.last_mut() {
             *ended = Some((now, outcome));
+        }
+    }
+
+    /// A circuit opened with the last try.
+    pub fn tripped(&mut self, tripped: Tripped) {
+        if self.correlation.is_some() && self.tripped.len() < OUTINGS_MAX {
+            self.tripped.push(tripped);
         }
     }
 

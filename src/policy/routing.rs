@@ -223,12 +223,11 @@ impl SetBackend {
                 let backend = backends.get(&wanted).ok_or_else(|| {
                     Failure::value(format!("there is no backend {}", id.shown(&wanted)))
                 })?;
-                exchange.request.base = Arc::clone(&backend.base);
-                exchange.backend = Some(Arc::clone(backend));
+                exchange.set_backend(backend);
                 return Ok(Flow::Next);
             }
         }
-        exchange.backend = None;
+        exchange.unset_backend();
         Ok(Flow::Next)
     }
 }

@@ -286,7 +286,7 @@ impl Send {
         let identity = self.certificate.as_ref().map(|it| it.evaluate(exchange)).transpose()?;
         let (headers, tls) = (headers.map().clone(), Tls { identity, ..Tls::default() });
         let exact = Vec::new();
-        Ok(Outgoing { method, url, headers, exact, body, tls, proxy, wait })
+        Ok(Outgoing { method, url, headers, exact, body, tls, proxy, callee: None, wait })
     }
 }
 

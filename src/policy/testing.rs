@@ -252,6 +252,7 @@ impl Run {
             parameters: Parameters::default(),
             variables: Variables::default(),
             backend: None,
+            choice: None,
             identity: None,
             last_error: None,
             final_fields: FinalFields::default(),

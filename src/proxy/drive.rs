@@ -15,7 +15,6 @@ use crate::exchange::cached::CacheKey;
 use crate::exchange::trail::Asker;
 use crate::expression::value::Value;
 use crate::limit::{Charge, Counters};
-use crate::policy::Side;
 use crate::policy::caching::made::{Made, Wanted};
 use crate::policy::identity::asked as identity;
 use crate::policy::limits::tokens::MEASURED_BYTES_MAX;
@@ -23,6 +22,7 @@ use crate::policy::logging::event_hub::HubEvent;
 use crate::policy::machine::{Effect, Event};
 use crate::policy::send::outgoing::Outgoing;
 use crate::policy::tokens::asked::Asked;
+use crate::policy::{Failure, Side};
 use crate::problem::Problem;
 use crate::proxy::forward::call::Stopped;
 use crate::proxy::{Gateway, Run, forward, holds, reply, send, watch};
@@ -85,20 +85,23 @@ async fn follow(
         let event = match effect {
             Effect::Deliver => return Stop::Deliver,
             Effect::Forward(terms) => {
-                depart(gateway, run, now);
-                if forward::needs_both_ways(run, session)
-                    && !Box::pin(forward::http2::takes(gateway, run, &terms)).await
-                {
-                    run.forward = Some(terms);
-                    return Stop::Forward;
-                }
-                match forward::call::call(gateway, session, run, &terms).await {
-                    Ok(call) => match responded(run, call) {
-                        Some(event) => event,
-                        None => return Stop::Deliver,
-                    },
-                    Err(Stopped::Failed(failure)) => Event::Failed(*failure),
-                    Err(Stopped::Gone(error)) => return Stop::Gone(error),
+                if let Err(failure) = depart(gateway, run, now) {
+                    Event::Failed(failure)
+                } else {
+                    if forward::needs_both_ways(run, session)
+                        && !Box::pin(forward::http2::takes(gateway, run, &terms)).await
+                    {
+                        run.forward = Some(terms);
+                        return Stop::Forward;
+                    }
+                    match forward::call::call(gateway, session, run, &terms).await {
+                        Ok(call) => match responded(run, call) {
+                            Some(event) => event,
+                            None => return Stop::Deliver,
+                        },
+                        Err(Stopped::Failed(failure)) => Event::Failed(*failure),
+                        Err(Stopped::Gone(error)) => return Stop::Gone(error),
+                    }
                 }
             }
             // Boxed, as all that is rare here: what a future may hold is moved with every request.
@@ -155,14 +158,16 @@ fn responded(run: &mut Run, call: Call) -> Option<Event> {
     (!is_plain).then(|| Event::Responded(forward::call::response_of(call, is_looked_at)))
 }
 
-/// The request is forwarded now.
-fn depart(gateway: &Gateway, run: &mut Run, now: Timestamp) {
+/// The request is forwarded now, to the backend whose turn it is.
+fn depart(gateway: &Gateway, run: &mut Run, now: Timestamp) -> Result<(), Failure> {
     holds::begin(gateway, run);
+    forward::balance::choose(gateway, run)?;
     run.forwards_at(now);
     if run.is_first_try() {
         let base = &run.exchange.request.base;
         gateway.state.budgets.earn(&base.host, base.port);
     }
+    Ok(())
 }
 
 /// Whether the request may be forwarded once more, when it has waited for that.

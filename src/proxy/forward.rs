@@ -6,6 +6,7 @@
 
 pub mod head;
 pub mod call;
+pub mod balance;
 pub mod http2;
 pub mod passing;
 

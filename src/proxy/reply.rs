@@ -6,7 +6,7 @@ mod duplex;
 mod switched;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, SET_COOKIE, TRANSFER_ENCODING};
 use http::{HeaderName, Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -229,6 +229,7 @@ async fn answer(
     for (name, value) in exchange.final_fields.over(response.headers.map()) {
         head.insert_header(titled(&name), value)?;
     }
+    keep_session(&mut head, exchange)?;
     if let Some(call) = waiting {
         if !silent {
             frame(session, &mut head, call)?;
@@ -272,6 +273,7 @@ pub async fn failed(
         context.journey.broken(error);
         run.exchange.trail.arrive(Err(forward::kind(error)), gateway.clock.now());
         let failure = forward::failure(error);
+        forward::balance::failed(gateway, run, error);
         counted::failed(gateway, run, &failure);
         if let Stop::Gone(gone) = drive::resume(gateway, session, run, Event::Failed(failure)).await
         {
@@ -331,6 +333,7 @@ pub fn is_untouched(exchange: &Exchange, bodiless: bool) -> bool {
 
 /// Applies what policies changed to the head that streams through.
 pub fn edit(head: &mut ResponseHeader, exchange: &Exchange) -> pingora::Result<()> {
+    keep_session(head, exchange)?;
     let Some(response) = &exchange.response else {
         return Ok(());
     };
@@ -352,6 +355,16 @@ pub fn edit(head: &mut ResponseHeader, exchange: &Exchange) -> pingora::Result<(
     }
     for (name, value) in exchange.final_fields.over(response.headers.map()) {
         head.insert_header(titled(&name), value)?;
+    }
+    Ok(())
+}
+
+/// Gives the client the cookie that keeps its session with the member of a pool that it got.
+fn keep_session(head: &mut ResponseHeader, exchange: &Exchange) -> pingora::Result<()> {
+    if exchange.choice.is_some()
+        && let Some(cookie) = exchange.session_cookie()
+    {
+        head.append_header(titled(&SET_COOKIE), cookie)?;
     }
     Ok(())
 }

@@ -22,6 +22,7 @@ use crate::exchange::trail::{Asker, Kind, Outing};
 use crate::policy::Failure;
 use crate::policy::send::failed;
 use crate::policy::send::outgoing::Outgoing;
+use crate::proxy::forward::balance;
 use crate::proxy::forward::head::make_absolute;
 use crate::proxy::reply::is_hop_by_hop;
 use crate::proxy::{Gateway, INFORMATIONAL_MAX};
@@ -146,7 +147,11 @@ async fn within(
 ) -> Result<Response, Failure> {
     let answered = answer(gateway, outgoing, asker, now);
     let answered = tokio::time::timeout(outgoing.wait, answered).await;
-    answered.unwrap_or_else(|_elapsed| Err(late(outgoing.wait)))
+    let answered = answered.unwrap_or_else(|_elapsed| Err(late(outgoing.wait)));
+    if let Some(callee) = &outgoing.callee {
+        balance::called(callee, &answered, (now, gateway.clock.now()));
+    }
+    answered
 }
 
 async fn answer(
@@ -301,7 +306,8 @@ mod tests {
         let url = Url::parse("https://h.example:8443/p?q=1").unwrap();
         let wait = Duration::from_secs(1);
         let (body, tls) = (Bytes::from_static(body.as_bytes()), Tls::default());
-        Outgoing { method, url, headers, exact: Vec::new(), body, tls, proxy: None, wait }
+        let (exact, proxy, callee) = (Vec::new(), None, None);
+        Outgoing { method, url, headers, exact, body, tls, proxy, callee, wait }
     }
 
     #[test]

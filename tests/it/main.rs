@@ -38,6 +38,7 @@ mod authorizations;
 mod backends;
 mod http2_backends;
 mod grpc;
+mod pools;
 mod proxies;
 mod strictness;
 mod bounds;

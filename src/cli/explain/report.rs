@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use crate::admission::{Admitted, Called};
+use crate::backend::pool;
 use crate::cli::explain::pretend::Pretended;
 use crate::cli::{Outcome, say};
 use crate::exchange::message::Body;
@@ -121,6 +122,17 @@ pub(super) fn backend(admitted: &Admitted, pretended: &Pretended, out: &mut impl
     let target = request.target();
     let target = target.strip_prefix(base.path.as_str()).unwrap_or(&target);
     say(out, &format!("  {} {base}{target}{backend}\n", request.method));
+    if let Some(pool) = exchange.backend.as_ref().and_then(|backend| backend.pool.as_ref()) {
+        say(
+            out,
+            "  a pool: for each try one of these is chosen, of the first priority that can serve\n",
+        );
+        for member in &pool.members {
+            let pool::Member { backend, priority, weight, .. } = member;
+            let (id, base) = (&backend.id, &backend.base);
+            say(out, &format!("    {id}  {base}  priority {priority}, weight {weight}\n"));
+        }
+    }
     if let Some(proxy) = &exchange.proxy {
         let shown =
             proxy.authorization.as_ref().map_or("", |_shown| ", which is shown credentials");

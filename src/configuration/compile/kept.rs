@@ -5,8 +5,10 @@
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
+use std::mem;
 use std::sync::Arc;
 
+use super::backends::Before;
 use super::keys::Keys;
 use super::policies::{ApiDocuments, Common, Documents};
 use crate::configuration::config::Api;
@@ -20,6 +22,8 @@ pub struct Kept {
     pub(super) documents: Documents,
     pub(super) apis: HashMap<Itself, KeptApi>,
     pub(super) keys: Option<Keys>,
+    /// The backends: what is known of them outlives whatever else changes.
+    pub(super) before: Before,
     /// What must not run in any of it.
     pub(super) switch: Arc<Switch>,
 }
@@ -50,6 +54,12 @@ impl PartialEq for Itself {
 impl Eq for Itself {}
 
 impl Kept {
+    /// Forgets what is built of policies.
+    pub(super) fn begin_anew(&mut self, switch: Arc<Switch>) {
+        let (keys, before) = (self.keys.take(), mem::take(&mut self.before));
+        *self = Self { keys, before, switch, ..Self::default() };
+    }
+
     /// What is kept of `api`.
     pub(super) fn api(&self, api: &Arc<Api>) -> Option<&KeptApi> {
         self.apis.get(&Itself(Arc::clone(api)))

@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::backends::Before;
 use super::kept::Kept;
 use crate::backend::principal::Principals;
 use crate::configuration::config::{self, Api, Config, PolicyText, Spot};
 use crate::fault::{Fault, Layout, nearest};
 use crate::policy::build::document::{self, Owner};
-use crate::policy::build::references::References;
+use crate::policy::build::references::{Backends, References};
 use crate::policy::disabled::Disabled;
 use crate::policy::logging::event_hub::Loggers;
 use crate::policy::markup::{self, Element, NamedValue, NamedValues};
@@ -60,9 +61,14 @@ const DEFAULT_GLOBAL: &str = "<policies><inbound /><backend><forward-request /><
 
 impl Common {
     /// What `config` has, and what is wrong with its fragments.
-    pub(super) fn of(config: &Config, disabled: &Disabled, faults: &mut Vec<Fault>) -> Self {
+    pub(super) fn of(
+        config: &Config,
+        disabled: &Disabled,
+        before: &Before,
+        faults: &mut Vec<Fault>,
+    ) -> Self {
         let (holding, disabled) = (config.limits, disabled.clone());
-        let backends = Arc::new(super::backends(config));
+        let backends = Arc::new(super::backends::backends(config, before));
         let loggers = Arc::new(super::loggers(config));
         let mut references = References {
             backends,
@@ -81,6 +87,11 @@ impl Common {
         let fragments = fragments.collect();
         let (backends, principals) = (config.backends.clone(), Arc::clone(&config.principals));
         Self { names, backends, loggers, principals, fragments, references }
+    }
+
+    /// Every backend.
+    pub(super) const fn backends(&self) -> &Arc<Backends> {
+        &self.references.backends
     }
 
     /// Whether any policy that was built with it asks for certificates that were taken back.
@@ -105,9 +116,9 @@ impl Common {
 
 /// What a backend is, wherever it is written.
 fn meaning(backend: &config::Backend) -> impl PartialEq + '_ {
-    let config::Backend { id, url, credentials, .. } = backend;
+    let config::Backend { id, url, credentials, breaker, pool, .. } = backend;
     let verified = (backend.validate_certificate_chain, backend.validate_certificate_name);
-    (id, url, credentials, verified)
+    (id, url, credentials, verified, breaker, pool)
 }
 
 fn fragments(config: &Config) -> impl Iterator<Item = (&Arc<str>, &PolicyText)> {

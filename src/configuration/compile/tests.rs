@@ -13,6 +13,7 @@ use crate::configuration::source::{Environment, Folder, Reading};
 use crate::configuration::validate::validate;
 use crate::fault::damage::{damaged, damages, texts};
 use crate::fault::{Place, Sources, render};
+use crate::policy::build::references::Backends;
 use crate::policy::disabled::Disabled;
 
 fn making() -> Making {
@@ -278,4 +279,46 @@ fn a_response_without_an_example_is_what_its_schema_describes() {
     let bodies: Vec<&str> = operation.samples.iter().map(|sample| &*sample.body).collect();
     assert_eq!(bodies, [r#"{"id":0,"note":"string","lines":[{"sku":"A-1"}]}"#]);
     assert_eq!(operation.contents.path[0].schema.as_ref().unwrap().types(), ["string"]);
+}
+
+#[test]
+fn what_is_known_of_a_backend_outlives_what_else_changes() {
+    let entry = |id: &str, count: u32| {
+        format!(
+            "  - id: {id}\n    url: https://{id}.example\n    circuitBreaker:\n      rules:\n        \
+             - name: n\n          failureCondition: {{count: {count}, interval: PT1M}}\n          \
+             tripDuration: PT1M\n"
+        )
+    };
+    let pool = |weight: u32| {
+        format!(
+            "  - id: all\n    type: Pool\n    pool: {{services: [{{id: a}}, {{id: b, weight: \
+             {weight}}}]}}\n"
+        )
+    };
+    let mut kept = Kept::default();
+    let mut compiled = |yaml: String| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("weir.yaml"), yaml).unwrap();
+        let loaded = load(&Folder::at(folder.path()), &Environment::default());
+        let snapshot = kept.make(&loaded, &making());
+        snapshot.map(|snapshot| Arc::clone(&snapshot.backends))
+    };
+    let standing =
+        |backends: &Backends, id: &str| Arc::clone(backends[id].standing.as_ref().unwrap());
+    let counts = |backends: &Backends| backends["all"].pool.as_ref().unwrap().counts();
+    let first = format!("backends:\n{}{}{}", entry("a", 1), entry("b", 1), pool(1));
+    let before = compiled(first.clone()).unwrap();
+    assert!(compiled("backends:\n  - id: a\n".to_owned()).is_err());
+    let other = first.replace("backends:", "namedValues: [{name: n, value: v}]\nbackends:");
+    let after = compiled(other).unwrap();
+    for id in ["a", "b"] {
+        assert!(Arc::ptr_eq(&standing(&before, id), &standing(&after, id)), "{id}");
+    }
+    assert!(Arc::ptr_eq(&counts(&before), &counts(&after)));
+    let changed = format!("backends:\n{}{}{}", entry("a", 1), entry("b", 2), pool(2));
+    let changed = compiled(changed).unwrap();
+    assert!(Arc::ptr_eq(&standing(&before, "a"), &standing(&changed, "a")));
+    assert!(!Arc::ptr_eq(&standing(&before, "b"), &standing(&changed, "b")));
+    assert!(!Arc::ptr_eq(&counts(&before), &counts(&changed)));
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::SecretValue;
+use super::pool::{CircuitBreaker, Pool};
 use crate::configuration::yaml::{Entries, OneOrMore, Placed};
 
 /// A place where requests go.
@@ -14,8 +15,12 @@ pub struct Backend {
     pub id: Placed<String>,
     /// For people.
     pub title: Option<String>,
-    /// `http://` or `https://`, host, port and what the path begins with.
-    pub url: Placed<String>,
+    /// `Single`, if nothing is written; `Pool`: it stands for several others.
+    #[serde(rename = "type")]
+    #[schemars(extend("enum" = ["Single", "Pool"]))]
+    pub kind: Option<Placed<String>>,
+    /// `http://` or `https://`, host, port and what the path begins with. Only a pool has none.
+    pub url: Option<Placed<String>>,
     /// What each request carries for the backend.
     #[serde(default)]
     pub credentials: Credentials,
@@ -25,6 +30,10 @@ pub struct Backend {
     /// over TLS; 1 if nothing is written.
     #[schemars(extend("enum" = ["1", "2", "2or1"]))]
     pub http_version: Option<Placed<String>>,
+    /// When it is left alone.
+    pub circuit_breaker: Option<CircuitBreaker>,
+    /// For whom it stands, with `type: Pool`, and nothing else then.
+    pub pool: Option<Pool>,
 }
 
 /// What each request to a backend carries.

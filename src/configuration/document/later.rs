@@ -21,12 +21,6 @@ pub(super) fn later(holder: &str, key: &str) -> Option<&'static str> {
         ("Parameter", "type" | "values" | "defaultValue") => "write it as a `schema`",
         ("SchemaDocument", "schema" | "value") => "write `document`",
         ("Subscription", "ownerId") => "write `user`",
-        ("Backend", "pool" | "type") => "remove it; pools of backends are not supported yet",
-        ("Backend", "circuitBreaker") => "remove it; circuit breakers are not supported yet",
-        ("Backend", "proxy") => {
-            "remove it, and write the policy `proxy` in the APIs of this backend"
-        }
-        ("Backend", "protocol") => "remove it; a backend speaks HTTP",
         ("Logger", "loggerType" | "credentials" | "resourceId") => {
             "write `eventHub` with `name` and `connectionString`, or `endpointAddress` and \
              `identityClientId`"
@@ -69,6 +63,25 @@ pub(super) fn later(holder: &str, key: &str) -> Option<&'static str> {
         ("Diagnostic", "id" | "loggerId") => "remove it; settings say where lines go",
         ("DiagnosedMessage", "body" | "bytes") => "write `bodyBytes`",
         ("ConfigurationFile", "caches") => "remove it; this is not supported yet",
+        _ => return of_backends(holder, key),
+    };
+    Some(remedy)
+}
+
+/// The same for backends.
+fn of_backends(holder: &str, key: &str) -> Option<&'static str> {
+    let remedy = match (holder, key) {
+        ("Backend" | "Pool", "healthCheck" | "healthChecks" | "health" | "panicThreshold") => {
+            "remove it; nothing is sent to backends to check their health, circuit breakers judge them \
+             by what requests meet"
+        }
+        ("Backend", "services" | "sessionAffinity") => "write it under `pool`",
+        ("CircuitBreaker", "failureCondition" | "tripDuration") => "write it in one of `rules`",
+        ("Service", "name" | "backendId") => "write `id`",
+        ("Backend", "proxy") => {
+            "remove it, and write the policy `proxy` in the APIs of this backend"
+        }
+        ("Backend", "protocol") => "remove it; a backend speaks HTTP",
         _ => return None,
     };
     Some(remedy)

@@ -179,7 +179,12 @@ impl Selection {
         }
         for backend in of(lists::BACKENDS) {
             let id = field(backend, "id").filter(|id| mentioned.has_word(id));
-            self.add(lists::BACKENDS, id.into_iter());
+            if self.add(lists::BACKENDS, id.into_iter()) {
+                let pool = value(backend, "pool");
+                let services = pool.map(|pool| field_items(pool, "services")).unwrap_or_default();
+                let services = services.into_iter().filter_map(|service| field(service, "id"));
+                self.add(lists::BACKENDS, services);
+            }
         }
         let is_asked = is_sent_as || ASKING.iter().any(|policy| mentioned.has_word(policy));
         for identity in of(lists::IDENTITIES).filter(|_identity| is_asked) {

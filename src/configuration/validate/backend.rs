@@ -70,6 +70,7 @@ impl Validator<'_> {
         self.few("backends", written.iter().map(|it| it.id.mark), ITEMS_MAX);
         let mut registry = Registry::new("backend");
         let mut backends = Vec::with_capacity(written.len());
+        let mut pools = Vec::new();
         for (index, backend) in written.iter().enumerate() {
             let first = |index: usize| Some(written.get(index)?.id.mark);
             self.register(&mut registry, first, &backend.id, index);
@@ -77,13 +78,28 @@ impl Validator<'_> {
                 let message = format!("the id `{}` is reserved", backend.id.value);
                 self.fault(backend.id.mark, message, "choose another one");
             }
-            backends.extend(self.backend(backend));
+            if self.is_pool(backend) {
+                pools.push((index, backend));
+                backends.push(None);
+            } else {
+                backends.push(self.backend(backend));
+            }
         }
-        backends
+        // They may stand before those whom they stand for.
+        for (index, written) in pools {
+            let pool = self.pool(written, (&registry, &backends));
+            if let Some(place) = backends.get_mut(index) {
+                *place = pool;
+            }
+        }
+        backends.into_iter().flatten().collect()
     }
 
     fn backend(&mut self, backend: &document::Backend) -> Option<Backend> {
-        let url = self.target(&backend.url);
+        if backend.url.is_none() && !backend.id.mark.is_made_up() {
+            self.fault(backend.id.mark, "this backend has no `url`", "add `url: …`");
+        }
+        let url = backend.url.as_ref().and_then(|url| self.target(url));
         let credentials = self.credentials(&backend.credentials);
         if let (Some(url), Some(tls)) = (&url, &backend.tls) {
             self.tls_is_used(url, tls, backend.id.mark);
@@ -91,6 +107,8 @@ impl Validator<'_> {
         let switch = |of: fn(&document::Tls) -> Option<bool>| {
             backend.tls.as_ref().and_then(of).unwrap_or(true)
         };
+        let written = backend.circuit_breaker.as_ref();
+        let breaker = written.and_then(|written| self.breaker(written, backend.id.mark));
         Some(Backend {
             id: Arc::from(backend.id.value.as_str()),
             title: backend.title.as_deref().map(Arc::from),
@@ -99,6 +117,8 @@ impl Validator<'_> {
             validate_certificate_chain: switch(|tls| tls.validate_certificate_chain),
             validate_certificate_name: switch(|tls| tls.validate_certificate_name),
             http: self.http_version(backend.http_version.as_ref()),
+            breaker,
+            pool: None,
             spot: self.spot(backend.id.mark),
         })
     }

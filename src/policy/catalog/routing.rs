@@ -15,7 +15,11 @@ pub const SET_BACKEND_SERVICE: Policy = Policy {
     scopes: EVERY_SCOPE,
     attributes: &[
         optional("base-url", "Scheme, host, port and the beginning of the path.").computed(),
-        optional("backend-id", "The id of a backend of the configuration.").computed(),
+        optional(
+            "backend-id",
+            "The id of a backend of the configuration, which may be a pool (`docs/backends.md`).",
+        )
+        .computed(),
     ],
     content: Content::Nothing,
     differs: &[

@@ -153,6 +153,8 @@ impl Scene {
                     query: Vec::new(),
                     tls: Tls::default(),
                     http: None,
+                    standing: None,
+                    pool: None,
                 };
                 self.backends.insert(id.into(), Arc::new(backend));
             }

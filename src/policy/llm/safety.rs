@@ -240,25 +240,29 @@ impl Rules {
         text: &str,
         exchange: &Exchange,
     ) -> Result<Outgoing, Failure> {
-        let base = &self.backend.base;
+        let callee = exchange.callee(&self.backend).map_err(|why| {
+            Failure::unavailable(&format!("the backend `{}`", self.backend.id), why)
+        })?;
+        let backend = &callee.backend;
+        let base = &backend.base;
         let (path, body) = match question {
             Question::Shield => ("shieldPrompt", shield(text)),
             Question::Analyze => ("analyze", self.analyze(text)),
         };
         let mut target = format!("{}/contentsafety/text:{path}?{VERSION}", base.path);
-        for (name, value) in &self.backend.query {
+        for (name, value) in &backend.query {
             // A string takes everything.
             let _ = write!(target, "&{name}={value}");
         }
         let mut headers = HeaderMap::new();
-        for (name, value) in &self.backend.headers {
+        for (name, value) in &backend.headers {
             headers.append(name, value.clone());
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let (name, depth) = nested_field(exchange)?;
         headers.insert(name, depth);
         let (url, body) = (Url::of(base, &target), Bytes::from(body));
-        let tls = self.backend.tls.clone();
+        let tls = backend.tls.clone();
         Ok(Outgoing {
             method: Method::POST,
             url,
@@ -267,6 +271,7 @@ impl Rules {
             body,
             tls,
             proxy: None,
+            callee: Some(callee),
             wait: WAIT,
         })
     }

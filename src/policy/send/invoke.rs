@@ -17,6 +17,7 @@ use super::outgoing::{Outgoing, Url};
 use super::{NESTED, TIMEOUT_USUAL, held, nested, refused_url};
 use crate::backend::{Backend, Tls};
 use crate::exchange::Exchange;
+use crate::exchange::choice::Callee;
 use crate::exchange::message::{Headers, Response};
 use crate::expression::value::Value;
 use crate::fault::Fault;
@@ -112,7 +113,7 @@ impl InvokeRequest {
     /// Makes the request.
     pub(in crate::policy) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
         let mut headers = Headers::own(HeaderMap::new());
-        let (url, tls) = self.target(&mut headers, exchange)?;
+        let (url, tls, callee) = self.target(&mut headers, exchange)?;
         for (name, value) in &self.headers {
             let name = name.get(exchange)?;
             let value = match value {
@@ -132,7 +133,7 @@ impl InvokeRequest {
         };
         let headers = headers.map().clone();
         let (exact, proxy, wait) = (Vec::new(), None, TIMEOUT_USUAL);
-        let outgoing = Outgoing { method, url, headers, exact, body, tls, proxy, wait };
+        let outgoing = Outgoing { method, url, headers, exact, body, tls, proxy, callee, wait };
         Ok(Flow::Ask(Effect::Call(Box::new(outgoing))))
     }
 
@@ -140,7 +141,7 @@ impl InvokeRequest {
         &self,
         headers: &mut Headers,
         exchange: &mut Exchange,
-    ) -> Result<(Url, Tls), Failure> {
+    ) -> Result<(Url, Tls, Option<Callee>), Failure> {
         let url = match &self.url {
             Some(url) => Some((url, url.get(exchange)?)),
             None => None,
@@ -151,7 +152,7 @@ impl InvokeRequest {
             };
             let parsed = Url::parse(&text);
             let parsed = parsed.map_err(|refused| refused_url(&url.shown(&text), refused))?;
-            return Ok((parsed, Tls::default()));
+            return Ok((parsed, Tls::default(), None));
         };
         let wanted = id.get(exchange)?;
         let backend = backends
@@ -162,10 +163,14 @@ impl InvokeRequest {
             let message = "with `backend-id`, `url` is a path that begins with `/`";
             return Err(Failure::value(message.to_owned()));
         }
+        let what = || format!("the backend {}", id.shown(&wanted));
+        let callee = exchange.callee(backend);
+        let callee = callee.map_err(|why| Failure::unavailable(&what(), why))?;
+        let backend = &callee.backend;
         for (name, value) in &backend.headers {
             headers.append(name, value.clone());
         }
-        Ok((at(backend, &path), backend.tls.clone()))
+        Ok((at(backend, &path), backend.tls.clone(), Some(callee)))
     }
 
     /// Goes on with what was answered.

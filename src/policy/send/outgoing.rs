@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use crate::backend::proxy::ForwardProxy;
 use crate::backend::{BaseUrl, Tls, UrlRefused};
 use crate::exchange::Exchange;
+use crate::exchange::choice::Callee;
 use crate::exchange::message::{SPOOFABLE, nominated};
 
 /// A request to another service.
@@ -33,6 +34,8 @@ pub struct Outgoing {
     pub tls: Tls,
     /// By way of whom it goes.
     pub proxy: Option<Arc<ForwardProxy>>,
+    /// The backend that gets it, if it goes to one.
+    pub callee: Option<Callee>,
     /// How long all may take, until the last byte of the response.
     pub wait: Duration,
 }

@@ -216,6 +216,7 @@ impl ServiceBusMessage {
             body: payload,
             tls: Tls::default(),
             proxy: None,
+            callee: None,
             wait: TIMEOUT_USUAL,
         };
         Ok(Flow::Ask(Effect::Call(Box::new(outgoing))))

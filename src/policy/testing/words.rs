@@ -192,7 +192,7 @@ pub(super) fn forwarded(
 
 /// A request to another service.
 pub(super) fn called(verb: &str, outgoing: &Outgoing) -> Vec<String> {
-    let Outgoing { method, url, headers, exact, body: bytes, proxy, wait, tls } = outgoing;
+    let Outgoing { method, url, headers, exact, body: bytes, proxy, wait, tls, .. } = outgoing;
     let mut lines = vec![format!("{verb} {method} {url}, {wait:?} at most")];
     lines.extend(proxy.as_deref().map(through));
     lines.extend(tls.identity.as_deref().map(shown));

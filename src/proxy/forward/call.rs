@@ -13,8 +13,9 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use super::head::{self, Framing};
-use super::{BODY_SILENCE_MAX, failure, http2, is_short, sought, switches};
+use super::{BODY_SILENCE_MAX, balance, failure, http2, is_short, sought, switches};
 use crate::backend::BaseUrl;
+use crate::backend::circuit::Outcome;
 use crate::backend::version::HttpVersion;
 use crate::caller::destination::Destination;
 use crate::caller::{Call, CallError, Sending, may_repeat};
@@ -57,6 +58,7 @@ pub async fn call(
             let now = gateway.clock.now();
             run.backend_head = Some((now, call.head.status));
             run.exchange.trail.arrive(Ok(call.head.status), now);
+            balance::answered(gateway, run, (call.head.status, &call.head.headers));
         }
         counted::tried(gateway, run, attempted.as_ref());
         inspect::tried(gateway, run, attempted.as_ref().map(|call| call.head.status.as_u16()));
@@ -106,6 +108,7 @@ async fn attempt(
         Ok(there) => there,
         Err(unresolved) => {
             run.exchange.trail.arrive(Err("name_unresolved"), gateway.clock.now());
+            balance::came_to_nothing(gateway, run, Outcome::Unreached);
             return Err(failed(Failure::unreached(unresolved.to_string())));
         }
     };
@@ -345,6 +348,7 @@ pub fn response_of(call: &Call, is_looked_at: bool) -> Response {
 /// The failure that policies are told of; the record has it with its cause.
 pub(super) fn told(gateway: &Gateway, run: &mut Run, error: &CallError) -> Stopped {
     run.exchange.trail.arrive(Err(error.kind()), gateway.clock.now());
+    balance::broke(gateway, run, error);
     let mut told = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(why) = cause {

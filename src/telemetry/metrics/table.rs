@@ -85,6 +85,16 @@ metrics! {
         "How often one was got.";
     IDENTITY_FAILURES = "weir_identity_token_failures", Counter, "tokens",
         "How often none could be got.";
+    CIRCUIT_OPEN = "weir_backend_circuit_state", Gauge, "",
+        "1 while the circuit of a `backend` is open, else 0; of those that have a circuit breaker.";
+    CIRCUIT_TRIPS = "weir_backend_circuit_trips", Counter, "trips",
+        "How often it opened by what this replica saw, since the start or the last change of its URL or rule.";
+    POOL_MEMBERS = "weir_backend_pool_members", Gauge, "backends",
+        "Members of a `pool`.";
+    POOL_AVAILABLE = "weir_backend_pool_members_available", Gauge, "backends",
+        "Of these, how many can be asked.";
+    POOL_REQUESTS = "weir_backend_pool_requests", Counter, "requests",
+        "Tries that a member (`backend`) of a `pool` was chosen for, since the start or the last change of the pool's members.";
     CLAIMS = "weir_limit_claims", Counter, "claims",
         "Claims on counters: one for each limit that a request met.";
     FROM_TILLS = "weir_limit_claims_from_tills", Counter, "claims",

@@ -255,6 +255,14 @@ fn events(span: &mut Message, record: &Record<'_>) {
             told.count("weir.try", u64::try_from(number).unwrap_or(u64::MAX).saturating_add(1));
         });
     }
+    for tripped in &exchange.trail.tripped {
+        event(span, ("circuit", tripped.at), |event| {
+            let mut told = Attributes { message: event, field: EVENT_ATTRIBUTE };
+            told.text("weir.backend.id", &tripped.backend);
+            told.text("weir.circuit.state", "open");
+            told.text("weir.circuit.reason", &tripped.why);
+        });
+    }
     if let Some(error) = &exchange.last_error {
         event(span, ("policy.failed", exchange.now), |event| failure(event, exchange, error));
     }
