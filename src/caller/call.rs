@@ -36,6 +36,10 @@ pub struct Call {
 }
 
 /// Where the body comes from.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every call has a connection of its own, and a box for each would cost more"
+)]
 enum Source {
     /// A connection of its own.
     Single(Single),

@@ -135,22 +135,22 @@ fn said(response: &Response) -> String {
 /// with one of ours. Also the status.
 pub fn ended(trailers: Option<HeaderMap>) -> (HeaderMap, Code) {
     let mut trailers = trailers.unwrap_or_default();
-    match Code::of(&trailers) {
-        Some(code) => (trailers, code),
-        None => {
-            trailers.insert(STATUS, Code::INTERNAL.value());
-            trailers.insert(MESSAGE, HeaderValue::from_static(UNENDED));
-            (trailers, Code::INTERNAL)
-        }
+    if let Some(code) = Code::of(&trailers) {
+        return (trailers, code);
     }
+    trailers.insert(STATUS, Code::INTERNAL.value());
+    trailers.insert(MESSAGE, HeaderValue::from_static(UNENDED));
+    (trailers, Code::INTERNAL)
 }
 
 /// How a call ends that broke.
 pub fn broken(error: &CallError) -> (HeaderMap, Code) {
-    let code = match error {
-        CallError::Late(_) | CallError::Overdue => Code::DEADLINE_EXCEEDED,
-        CallError::Invalid(_) => Code::INTERNAL,
-        _ => Code::UNAVAILABLE,
+    let code = if matches!(error, CallError::Late(_) | CallError::Overdue) {
+        Code::DEADLINE_EXCEEDED
+    } else if matches!(error, CallError::Invalid(_)) {
+        Code::INTERNAL
+    } else {
+        Code::UNAVAILABLE
     };
     let fields = [(STATUS, code.value()), (MESSAGE, grpc::message(&error.to_string()))];
     (HeaderMap::from_iter(fields), code)

@@ -1,6 +1,7 @@
 //! gRPC through the gateway: all four kinds of calls, statuses, deadlines, and the gateway's own
 //! refusals as a client of gRPC understands them.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,10 +29,8 @@ fn api(site: &mut Site, service: &str, inbound: &str) {
     );
     for method in ["Unary", "Gather", "Spell", "Chat"] {
         let path = format!("/tests.Echo/{method}");
-        text.push_str(&format!(
-            "      - {{id: {}, method: POST, urlTemplate: {path}}}\n",
-            method.to_lowercase()
-        ));
+        let id = method.to_lowercase();
+        writeln!(text, "      - {{id: {id}, method: POST, urlTemplate: {path}}}").expect("fits");
     }
     site.yaml(text);
 }

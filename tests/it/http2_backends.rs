@@ -314,7 +314,7 @@ fn a_backend_that_takes_no_body_is_late() {
     let backend = Shared::built(builder, |request, respond, number| {
         Box::pin(async move {
             if number == 0 {
-                tokio::time::sleep(Duration::from_secs(60)).await;
+                tokio::time::sleep(Duration::from_mins(1)).await;
             }
             whole(request, respond).await
         })

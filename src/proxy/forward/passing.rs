@@ -58,9 +58,10 @@ pub async fn client(
         }
         Some(upload) if upload.is_hungry() => {
             let silence = passing.silence;
-            let piece = timeout(silence, session.read_request_body()).await;
-            let piece =
-                piece.map_err(|_elapsed| late(silence))?.map_err(|error| error.into_down())?;
+            let piece = match timeout(silence, session.read_request_body()).await {
+                Ok(piece) => piece.map_err(Error::into_down)?,
+                Err(_elapsed) => return late(silence),
+            };
             if let Some(piece) = &piece {
                 passing.bounds.body(session)?;
                 if let Some(holds) = &mut passing.holds {
@@ -80,7 +81,7 @@ pub async fn client(
     }
 }
 
-fn late(silence: Duration) -> Box<Error> {
+fn late<T>(silence: Duration) -> pingora::Result<T> {
     let told = format!("nothing of the request's body came for {silence:?}");
-    Error::explain(ErrorType::ReadTimedout, told).into_down()
+    Err(Error::explain(ErrorType::ReadTimedout, told).into_down())
 }

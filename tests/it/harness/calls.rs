@@ -113,7 +113,7 @@ impl UnaryService<String> for Echo {
                     Err(Status::with_metadata(tonic::Code::DataLoss, "50% l\u{f6}st", metadata))
                 }
                 "sleep" => {
-                    tokio::time::sleep(Duration::from_secs(60)).await;
+                    tokio::time::sleep(Duration::from_mins(1)).await;
                     Err(Status::internal("slept"))
                 }
                 "timeout" => Ok(Response::new(timeout)),
@@ -164,7 +164,8 @@ impl StreamingService<String> for Echo {
 
     fn call(&mut self, request: Request<Streaming<String>>) -> Self::Future {
         let texts = request.into_inner().map(|text| Ok(format!("re {}", text?)));
-        Box::pin(async move { Ok(Response::new(Box::pin(texts) as Texts)) })
+        let texts: Texts = Box::pin(texts);
+        Box::pin(async move { Ok(Response::new(texts)) })
     }
 }
 

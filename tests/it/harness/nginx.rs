@@ -1,5 +1,6 @@
 //! nginx as a backend that speaks HTTP/2 in the clear.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -31,7 +32,7 @@ impl Nginx {
         let root = folder.path().display();
         let mut places = String::new();
         for place in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
-            places.push_str(&format!("{place}_temp_path {root}/{place};\n"));
+            writeln!(places, "{place}_temp_path {root}/{place};").expect("fits");
         }
         let text = format!(
             "daemon off;\nmaster_process off;\npid {root}/nginx.pid;\nerror_log stderr;\n\
