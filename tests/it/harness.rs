@@ -30,6 +30,7 @@ pub(crate) mod forward_proxy;
 pub(crate) mod relay;
 pub(crate) mod browser;
 pub(crate) mod collector;
+pub(crate) mod sidecar;
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -53,6 +53,8 @@ mod tokens;
 mod jwt;
 mod identity;
 mod service_bus;
+mod dapr;
+mod dapr_sdks;
 mod inspector;
 mod limits_command;
 mod limits_named;

@@ -92,6 +92,15 @@ impl Backend {
         })
     }
 
+    /// The same on a port of this machine; any that is free if it is 0.
+    pub(crate) fn on(port: u16, answer: impl Fn(&Seen) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port");
+        Self::scripted_on(listener, move |seen, stream| {
+            stream.write_all(&answer(seen))?;
+            Ok(Then::Keep)
+        })
+    }
+
     /// The same, for whoever can reach this machine by any of its addresses.
     pub(crate) fn reached_from_anywhere(
         answer: impl Fn(&Seen) -> Vec<u8> + Send + Sync + 'static,
