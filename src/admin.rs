@@ -241,6 +241,8 @@ impl Admin {
             (StatusCode::OK, format!("ready, generation {}\n", state.serving))
         } else if self.state.is_draining() {
             (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned())
+        } else if self.state.awaits_sidecar() {
+            (StatusCode::SERVICE_UNAVAILABLE, "the Dapr sidecar is not ready\n".to_owned())
         } else {
             (StatusCode::SERVICE_UNAVAILABLE, "there is no configuration\n".to_owned())
         };

@@ -211,6 +211,7 @@ fn matched(
     };
     exchange.api = Some(Arc::clone(&entry.facts));
     exchange.request.base = Arc::clone(&entry.base);
+    exchange.backend.clone_from(&entry.backend);
     if is_disabled(entry, &found.target) {
         return disabled(entry, exchange, called);
     }

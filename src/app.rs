@@ -18,6 +18,7 @@ mod remote;
 mod serve;
 mod shared;
 mod shelf;
+pub mod sidecar;
 mod telemetry;
 mod trust;
 
@@ -162,6 +163,7 @@ impl App {
         let gateway = joined.gateway(settings, &recorded);
         let Joined { live, clock, counters, caller, log, state, inspector, .. } = joined;
         let keys = fetching::keys(&gateway, settings, &environment)?;
+        let waiting = sidecar::Waiting::of(settings, &state, &live);
         let posting = Posting::of(&gateway);
         let sources = operators::sources(&gateway, &refresh.status, &measuring, started);
         let mut listening = Listening::default();
@@ -177,11 +179,15 @@ impl App {
         let shown = operators::shown(sources, (clients.connections(), inspector), shared);
         let lanes = recorded.into_lanes(&shown.metrics);
         let admin = operators::listener(settings, shown, &mut listening)?;
-        let interval = settings.configuration.poll_interval;
         let beside = Beside {
             gateway: Arc::clone(clients.app()),
             admin,
-            watching: Watching { refresh, live, interval, seen },
+            watching: Watching {
+                refresh,
+                live,
+                interval: settings.configuration.poll_interval,
+                seen,
+            },
             cluster,
             remote,
             measuring,
@@ -196,6 +202,7 @@ impl App {
             counters,
             upkeep,
             keys,
+            waiting,
             drain: Drain::new(settings.drain.clone(), state, status, &posting.events),
             posting,
             beside,

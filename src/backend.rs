@@ -8,6 +8,7 @@ pub mod event_hub;
 pub mod pool;
 pub mod principal;
 pub mod proxy;
+pub mod sidecar;
 pub mod standing;
 pub mod version;
 
@@ -66,6 +67,8 @@ pub struct Backend {
     pub standing: Option<Arc<Standing>>,
     /// For whom it stands, if it is a pool; the rest says nothing then.
     pub pool: Option<Arc<Pool>>,
+    /// Whether it is an app behind Dapr's sidecar, which gets nothing that speaks to itself.
+    pub is_sidecar: bool,
 }
 
 /// How the certificate of a backend is judged, and which one it is shown.
@@ -77,6 +80,23 @@ pub struct Tls {
     pub verify_name: bool,
     /// The certificate shown to the backend, with its key.
     pub identity: Option<Arc<Certificate>>,
+}
+
+impl Backend {
+    /// A backend that has no more than a name and a place.
+    pub fn at(id: Arc<str>, base: Arc<BaseUrl>) -> Self {
+        Self {
+            id,
+            base,
+            headers: Vec::new(),
+            query: Vec::new(),
+            tls: Tls::default(),
+            http: None,
+            standing: None,
+            pool: None,
+            is_sidecar: false,
+        }
+    }
 }
 
 impl Default for Tls {

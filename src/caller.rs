@@ -21,6 +21,7 @@ mod pool;
 pub mod tunnel;
 pub mod switched;
 pub mod fetch;
+pub mod sidecar;
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

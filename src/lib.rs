@@ -59,8 +59,9 @@ pub mod token;
 pub mod jwt;
 pub mod correlation;
 
-// Between them: certificates, which several cores hold.
+// Between them: certificates, which several cores hold, and what a Dapr sidecar understands.
 pub mod certificate;
+pub mod dapr;
 
 // Words.
 pub mod address;

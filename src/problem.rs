@@ -186,6 +186,13 @@ impl Problem {
         Self::new(status, reason, "Internal server error", Form::ApimWithActivity)
     }
 
+    /// A service that the request needs refused it, or could not be used: `status` is 403, 502 or
+    /// 504.
+    pub fn of_service(status: StatusCode, reason: &'static str) -> Self {
+        let message = status.canonical_reason().unwrap_or("Bad Gateway");
+        Self::new(status, reason, message, Form::ApimWithActivity)
+    }
+
     /// The gateway cannot serve now: 503.
     pub fn unavailable(reason: &'static str) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;

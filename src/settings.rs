@@ -10,6 +10,7 @@ pub mod value;
 pub mod table;
 pub mod apim;
 mod control;
+mod dapr;
 mod gather;
 mod inspector;
 mod log;
@@ -30,6 +31,7 @@ use crate::fault::{Fault, Sources};
 use gather::Gathered;
 
 pub use control::{ClientCredentials, Control, WorkloadToken};
+pub use dapr::{Dapr, Protocol as DaprProtocol};
 pub use inspector::Inspector;
 pub use log::{AccessLog, LocalLog, Log, LogColor, LogFormat, LogLevel, LogOutput, LogOutputs};
 pub use telemetry::{Otlp, Protocol, Sampler, Telemetry, Traces};
@@ -68,6 +70,8 @@ pub struct Settings {
     pub cache_bytes_max: u64,
     /// What a collector of telemetry is told.
     pub telemetry: Telemetry,
+    /// Dapr's sidecar.
+    pub dapr: Dapr,
     /// The Redis over which replicas share their limits.
     pub redis: Redis,
     /// The etcd that replicas share.
@@ -419,6 +423,35 @@ mod tests {
         let nowhere = faults(&loaded(&[], &variables[..1], ""));
         assert!(nowhere.contains("there is no StatsD server to send metrics to"), "{nowhere}");
         assert!(nowhere.contains("set metrics.statsd.endpoint to host:port"), "{nowhere}");
+    }
+
+    #[test]
+    fn a_sidecar_is_found_as_dapr_says_and_as_we_say() {
+        let port = ("DAPR_HTTP_PORT", "3600");
+        let endpoint = ("DAPR_HTTP_ENDPOINT", "https://dapr.example:3601");
+        let own = ("WEIR_DAPR_ENDPOINT", "http://10.0.0.1:3602");
+        let token = ("DAPR_API_TOKEN", "t0ken");
+        for (variables, base) in [
+            (&[][..], "http://127.0.0.1:3500"),
+            (&[port], "http://127.0.0.1:3600"),
+            (&[port, endpoint], "https://dapr.example:3601"),
+            (&[port, endpoint, own], "http://10.0.0.1:3602"),
+        ] {
+            let dapr = loaded(&[], variables, "").settings.unwrap().dapr;
+            assert_eq!(dapr.sidecar().backend().base.to_string(), base);
+        }
+        let dapr = loaded(&[], &[token], "").settings.unwrap().dapr;
+        assert_eq!(dapr.token.as_ref().map(Secret::expose), Some("t0ken"));
+        for (name, value, part) in [
+            ("DAPR_HTTP_PORT", "tcp", "the port is not a number"),
+            ("WEIR_DAPR_ENDPOINT", "unix:///run/dapr.sock", "a Unix socket is not spoken to yet"),
+            ("WEIR_DAPR_ENDPOINT", "http://a/v1.0", "a sidecar has no path"),
+            ("WEIR_DAPR_PROTOCOL", "grpc", "write one of `http`"),
+            ("DAPR_API_TOKEN", "t\u{e9}ken", "the token has a character that no field can have"),
+        ] {
+            let told = faults(&loaded(&[], &[(name, value)], ""));
+            assert!(told.contains(part) && !told.contains("ken`"), "{told}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 
-use crate::backend::{BaseUrl, Tls};
+use crate::backend::{Backend, BaseUrl, Tls};
 use crate::exchange::facts::{Api, Deployment, Operation, Product, Subscription, User};
 use crate::policy::build::references::Backends;
 use crate::policy::logging::event_hub::Loggers;
@@ -60,6 +60,8 @@ pub struct ApiEntry {
     pub facts: Arc<Api>,
     /// Where its requests go unless a policy says otherwise.
     pub base: Arc<BaseUrl>,
+    /// What goes along with them and what does not, where that is not plain.
+    pub backend: Option<Arc<Backend>>,
     /// How the certificate there is judged.
     pub tls: Tls,
     /// Where a subscription key is looked for.
@@ -170,6 +172,13 @@ impl Snapshot {
             std::iter::once(&api.program).chain(operations)
         });
         std::iter::once(&self.global).chain(apis).map(|program| &**program)
+    }
+
+    /// Whether anything of it asks Dapr's sidecar.
+    pub fn asks_sidecar(&self) -> bool {
+        let is_behind =
+            |api: &Arc<ApiEntry>| api.backend.as_ref().is_some_and(|backend| backend.is_sidecar);
+        self.apis.iter().any(is_behind) || self.programs().any(Program::asks_sidecar)
     }
 
     /// The certificate to show to who asks for `host`: its own, else that of its domain's `*`.

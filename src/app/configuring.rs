@@ -49,6 +49,7 @@ pub(super) fn refresh(
             secret,
             switch,
             authorities: certificate::vouching(&settings.listen, Arc::clone(roots))?,
+            sidecar: Arc::new(settings.dapr.sidecar()),
         },
         status: Arc::default(),
         ready: None,

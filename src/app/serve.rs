@@ -20,6 +20,7 @@ use crate::admin::Admin;
 use crate::app::drain::{Drain, Signals};
 use crate::app::measuring::{self, Measuring, Telling};
 use crate::app::remote;
+use crate::app::sidecar::Waiting;
 use crate::app::telemetry::Lanes;
 use crate::caller::Caller;
 use crate::caller::fetch::Fetcher;
@@ -60,6 +61,8 @@ pub(super) struct Serving {
     pub(super) upkeep: Option<Upkeep>,
     /// Has the keys of issuers fetched.
     pub(super) keys: Keys,
+    /// Waits for Dapr's sidecar, if it is to.
+    pub(super) waiting: Option<Waiting>,
     /// Has events sent.
     pub(super) posting: Posting,
     /// Knows when to stop.
@@ -177,6 +180,7 @@ impl Serving {
             counters,
             upkeep,
             keys,
+            waiting,
             posting,
             drain,
             beside,
@@ -189,6 +193,9 @@ impl Serving {
         runtime.spawn(measuring::watch(lag, Arc::clone(&clock)));
         let Keys { issuers, live, identities, host, shelf, fetcher } = keys;
         let fetcher = Arc::new(fetcher);
+        if let Some(waiting) = waiting {
+            runtime.spawn(waiting.run(Arc::clone(&fetcher), Arc::clone(&clock)));
+        }
         let (own, steady) = (Arc::clone(&fetcher), Arc::clone(&clock));
         runtime.spawn(async move { identities.keep((host, shelf), own, steady).await });
         let steady = Arc::clone(&clock);

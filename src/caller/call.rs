@@ -112,6 +112,11 @@ impl Call {
         self.tap = Some(excerpt);
     }
 
+    /// What was read ahead of the body.
+    pub const fn ahead(&self) -> &Bytes {
+        &self.ahead
+    }
+
     /// Reads some of the body ahead of whoever reads it next: up to its end, or until that are more
     /// than `bytes_max` bytes. Whether it is all.
     pub async fn read_ahead(&mut self, bytes_max: usize) -> Result<bool, CallError> {

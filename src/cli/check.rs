@@ -2,6 +2,7 @@
 //! themselves, each with its place and how to mend it.
 
 pub mod documents;
+mod live;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -10,12 +11,14 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::cli::{Outcome, say};
+use crate::cli::{Outcome, complain, say};
 use crate::configuration::compile::{Making, make};
 use crate::configuration::loader::{Loaded, load};
 use crate::configuration::source::{Environment, Folder};
 use crate::fault::{Fault, Sources, render};
 use crate::time::Timestamp;
+
+use live::Lively;
 
 /// Says everything that is wrong with a configuration, or with policy documents.
 #[derive(Debug, Args)]
@@ -27,6 +30,10 @@ pub struct Check {
     /// What they refer to and cannot be seen is assumed to exist, and listed.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     policies: Vec<PathBuf>,
+    /// Also asks Dapr's sidecar, where policies need one, whether it has what they name. It is the
+    /// one of the settings and variables here.
+    #[arg(long, conflicts_with = "policies")]
+    live: bool,
     /// How to say it.
     #[arg(long, value_enum, default_value_t = Form::Text)]
     format: Form,
@@ -69,8 +76,23 @@ impl Check {
             return documents::check(&self.policies, self.format, out);
         }
         let folder = Folder::at(&self.config);
-        let loaded = load(&folder, &Environment::of_process());
-        let compiled = make(&loaded, &rehearsal()).map(|_snapshot| self.summary(&loaded));
+        let environment = Environment::of_process();
+        let loaded = load(&folder, &environment);
+        let compiled = make(&loaded, &rehearsal());
+        let asked = match compiled.as_ref().ok().filter(|_snapshot| self.live) {
+            Some(snapshot) => live::ask(snapshot, &environment),
+            None => Ok(Lively::default()),
+        };
+        let asked = match asked {
+            Ok(asked) => asked,
+            Err(why) => {
+                complain(&format!("{why}\n"));
+                return Outcome::Failed;
+            }
+        };
+        let compiled = compiled.map(|_snapshot| self.summary(&loaded) + &asked.told);
+        let compiled = compiled
+            .and_then(|told| if asked.faults.is_empty() { Ok(told) } else { Err(asked.faults) });
         match (compiled, self.format) {
             (Ok(summary), Form::Text) => {
                 say(out, &summary);
@@ -118,6 +140,7 @@ pub(super) fn rehearsal() -> Making {
         secret: [0; 32],
         switch: Arc::default(),
         authorities: Arc::new(crate::certificate::trust::Nobody),
+        sidecar: Arc::default(),
     }
 }
 

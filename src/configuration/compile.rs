@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+use crate::backend::sidecar::Sidecar;
 use crate::backend::{BaseUrl, Tls};
 use crate::certificate::trust::{Authorities, Trust};
 use crate::configuration::config::{self, Api, Config};
@@ -22,6 +23,7 @@ use crate::exchange::secrets::Secrets;
 use crate::fault::Fault;
 use crate::policy::logging::event_hub::Loggers;
 use crate::policy::program::Program;
+use crate::secret::Secret;
 use crate::snapshot::tally::Tally;
 use crate::snapshot::{ApiEntry, HostCertificate, OperationEntry, OwnDemand, Snapshot};
 use crate::subscription::Subscriptions;
@@ -49,6 +51,8 @@ pub struct Making {
     pub switch: Arc<Switch>,
     /// Who vouches for certificates, beside the authorities of the configuration.
     pub authorities: Arc<dyn Authorities>,
+    /// Dapr's sidecar.
+    pub sidecar: Arc<Sidecar>,
 }
 
 /// Makes a snapshot of what came of a folder, or says everything that is wrong with it, sorted by
@@ -114,7 +118,7 @@ impl Kept {
         } else {
             let switch = Arc::clone(&making.switch);
             self.begin_anew(switch);
-            Common::of(config, making.switch.policies(), &self.before, &mut faults)
+            Common::of(config, making, &self.before, &mut faults)
         };
         let is_sound = faults.is_empty();
         let documents = Documents::build(config, &common, self, &mut faults);
@@ -129,7 +133,8 @@ impl Kept {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let entries = entries(config, &documents, &scopes, self, &mut faults);
+        let sidecar = &making.sidecar;
+        let entries = entries(config, (&documents, sidecar), &scopes, self, &mut faults);
         if faults.is_empty() && making.switch.policies().is_empty() {
             // With a policy switched off, requests may go nowhere by order.
             // Looked for last: a policy with a fault is not in its program, and might name the
@@ -175,8 +180,9 @@ fn scopes(config: &Config) -> HashMap<&str, usize> {
 fn deployment(config: &Config, making: &Making) -> Deployment {
     let gateway = &config.gateway;
     let secrets = config.named_values.iter().filter(|known| known.is_secret);
+    let secrets = secrets.map(|known| &known.value).chain(making.sidecar.token());
     Deployment {
-        secrets: Secrets::new(secrets.map(|known| known.value.expose())),
+        secrets: Secrets::new(secrets.map(Secret::expose)),
         gateway_id: Arc::clone(&gateway.id),
         instance_id: Arc::clone(&making.instance),
         region: Arc::clone(&gateway.location),
@@ -202,7 +208,7 @@ pub fn nowhere() -> BaseUrl {
 /// All APIs, as they run; those that are kept are the same as before.
 fn entries(
     config: &Config,
-    documents: &Documents,
+    (documents, sidecar): (&Documents, &Sidecar),
     scopes: &HashMap<&str, usize>,
     kept: &Kept,
     faults: &mut Vec<Fault>,
@@ -227,8 +233,10 @@ fn entries(
             products,
         };
         let known = kept.entry(api, &demand, documents);
-        known
-            .unwrap_or_else(|| Arc::new(entry(api, own, demand, (documents, &kept.switch), faults)))
+        known.unwrap_or_else(|| {
+            let made = entry(api, own, demand, (documents, &kept.switch), faults);
+            Arc::new(if api.is_app { behind(sidecar, made) } else { made })
+        })
     };
     all.map(entry).collect()
 }
@@ -260,6 +268,7 @@ fn entry(
     ApiEntry {
         facts: facts::api(api),
         base: api.service_url.clone().unwrap_or_else(|| Arc::new(nowhere())),
+        backend: None,
         tls: Tls::default(),
         key_names: KeyNames {
             header: api.key_names.header.clone(),
@@ -270,6 +279,12 @@ fn entry(
         operations: operations.into(),
         is_disabled: switch.has_api(&api.id),
     }
+}
+
+/// The API of an app behind the sidecar.
+fn behind(sidecar: &Sidecar, entry: ApiEntry) -> ApiEntry {
+    let base = Arc::new(sidecar.at(entry.base.path.clone()));
+    ApiEntry { base, backend: Some(Arc::clone(sidecar.backend())), ..entry }
 }
 
 /// The loggers that policies may name.

@@ -247,6 +247,8 @@ pub struct Backend {
     pub title: Option<Arc<str>>,
     /// Where requests go.
     pub url: Arc<BaseUrl>,
+    /// Whether that is an app behind Dapr's sidecar: only the path counts then.
+    pub is_app: bool,
     /// What each request carries for the backend.
     pub credentials: Credentials,
     /// Whether the chain of its certificate is checked.

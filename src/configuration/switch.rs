@@ -315,6 +315,7 @@ mod tests {
             secret: [0; 32],
             switch: Arc::new(switch),
             authorities: Arc::new(crate::certificate::trust::Nobody),
+            sidecar: Arc::default(),
         };
         make(&loaded, &making).unwrap_or_else(|faults| panic!("{faults:?}"))
     }

@@ -9,6 +9,7 @@ mod date;
 mod target;
 mod secrets;
 mod api;
+mod app;
 mod operation;
 mod content;
 mod collision;

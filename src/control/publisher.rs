@@ -308,6 +308,7 @@ impl Publisher {
 
 /// What a control plane compiles configurations with, to see that they can be.
 pub fn making(now: Timestamp, secret: [u8; 32]) -> Making {
-    let (switch, authorities) = (Arc::default(), Arc::new(Nobody));
-    Making { generation: 0, now, instance: Arc::from("control"), secret, switch, authorities }
+    let (switch, authorities, sidecar) = (Arc::default(), Arc::new(Nobody), Arc::default());
+    let instance = Arc::from("control");
+    Making { generation: 0, now, instance, secret, switch, authorities, sidecar }
 }

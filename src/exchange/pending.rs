@@ -32,6 +32,8 @@ pub struct Pending {
     pub told: Vec<Told>,
     /// The tokens that policies got to say who the gateway is: nothing that is told may have them.
     pub tokens: Vec<Secret>,
+    /// The path that the operation adds, while an app of Dapr is the backend.
+    pub tail: Option<String>,
     /// Limits that refused this exchange, or would have, for the record.
     pub refusals: Vec<Refusal>,
 }

@@ -9,6 +9,7 @@ pub mod access;
 pub mod caching;
 pub mod calls;
 pub mod cross_domain;
+pub mod dapr;
 pub mod flow;
 pub mod limits;
 pub mod llm;
@@ -230,6 +231,8 @@ pub const POLICIES: &[Policy] = &[
     calls::SEND_ONE_WAY_REQUEST,
     calls::INVOKE_REQUEST,
     calls::SEND_SERVICE_BUS_MESSAGE,
+    dapr::PUBLISH_TO_DAPR,
+    dapr::INVOKE_DAPR_BINDING,
     access::CHECK_HEADER,
     access::IP_FILTER,
     access::VALIDATE_CLIENT_CERTIFICATE,
@@ -268,11 +271,9 @@ pub const POLICIES: &[Policy] = &[
     Policy::never("azure-openai-semantic-cache-store", SEMANTIC),
     Policy::never("cosmosdb-data-source", RESOLVERS),
     Policy::never("http-data-source", RESOLVERS),
-    Policy::not_yet("invoke-dapr-binding"),
     Policy::never("llm-semantic-cache-lookup", SEMANTIC),
     Policy::never("llm-semantic-cache-store", SEMANTIC),
     Policy::never("publish-event", RESOLVERS),
-    Policy::not_yet("publish-to-dapr"),
     Policy::never("sql-data-source", RESOLVERS),
     Policy::never(
         "validate-graphql-request",

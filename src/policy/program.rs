@@ -219,6 +219,31 @@ impl Program {
         self.collected.as_ref()
     }
 
+    /// Whether a step asks Dapr's sidecar.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other step does")]
+    pub fn asks_sidecar(&self) -> bool {
+        let mut steps = self.steps().map(|(step, _note)| &step.action);
+        steps.any(|action| match action {
+            Action::Dapr(_) => true,
+            Action::SetBackend(policy) => policy.asks_sidecar(),
+            _ => false,
+        })
+    }
+
+    /// The components of Dapr that its policies name, and where.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other step does")]
+    pub fn components(&self) -> impl Iterator<Item = (Arc<str>, &Place)> {
+        self.steps().filter_map(|(step, note)| match &step.action {
+            Action::Dapr(call) => Some((call.component()?, &note.place)),
+            _ => None,
+        })
+    }
+
+    fn steps(&self) -> impl Iterator<Item = (&Step, &Note)> {
+        let blocks = self.sections.iter().flat_map(|blocks| blocks.iter());
+        blocks.flat_map(|block| block.steps.iter().zip(&block.notes))
+    }
+
     /// The first step that reads or replaces the body of the request before it is forwarded.
     pub fn reads_request_body(&self) -> Option<Because> {
         let before = [Section::Inbound, Section::Backend];

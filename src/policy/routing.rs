@@ -1,13 +1,14 @@
 //! Policies that say where a request goes: `set-backend-service`, `rewrite-uri`,
 //! `set-query-parameter`, `forward-request`, `proxy`.
 
+pub mod dapr;
 pub mod proxy;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::backend::BaseUrl;
 use crate::backend::version::HttpVersion;
+use crate::backend::{BaseUrl, sidecar};
 use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::policy::Failure;
@@ -39,6 +40,8 @@ enum Choice {
     FixedUrl(Arc<BaseUrl>),
     /// A backend of the configuration.
     Backend(Operand<Arc<str>>, Arc<Backends>),
+    /// A method of an app behind Dapr's sidecar.
+    Dapr(Box<dapr::Invocation>),
 }
 
 /// `rewrite-uri`.
@@ -93,7 +96,20 @@ const FORWARD_TIMEOUT: Duration = Duration::from_mins(5);
 pub(super) fn set_backend(builder: &mut Builder<'_>, element: &Element) {
     let url = element.attribute("base-url");
     let id = element.attribute("backend-id");
+    let is_dapr = id.is_some_and(|id| id.value.as_str() == sidecar::ID);
+    if let Some(name) = dapr::ATTRIBUTES.into_iter().find(|name| element.attribute(name).is_some())
+        && !is_dapr
+    {
+        let message = format!("`{name}` goes with `backend-id=\"dapr\"`");
+        builder.fault(element, message, "write that, or take it out");
+    }
     match (url, id) {
+        (None, Some(_)) if is_dapr => {
+            if let Some(invocation) = dapr::read(builder, element) {
+                let to = Choice::Dapr(Box::new(invocation));
+                builder.push(element, Action::SetBackend(SetBackend { to, is_secret: false }));
+            }
+        }
         (Some(url), None) => {
             let Some(operand) = builder.attribute::<Arc<str>>(element, "base-url") else {
                 return;
@@ -207,9 +223,28 @@ pub(super) fn forward(builder: &mut Builder<'_>, element: &Element) {
 }
 
 impl SetBackend {
+    /// Whether it is known to lead to an app behind Dapr's sidecar.
+    pub fn asks_sidecar(&self) -> bool {
+        match &self.to {
+            Choice::Dapr(_) => true,
+            Choice::Backend(id, backends) => {
+                let named = id.constant().and_then(|id| backends.get(id));
+                named.is_some_and(|backend| backend.is_sidecar)
+            }
+            Choice::Url(_) | Choice::FixedUrl(_) => false,
+        }
+    }
+
     pub(super) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
         exchange.is_target_secret |= self.is_secret;
+        if !matches!(self.to, Choice::Dapr(_)) {
+            dapr::leave(exchange);
+        }
         match &self.to {
+            Choice::Dapr(invocation) => {
+                invocation.choose(exchange)?;
+                return Ok(Flow::Next);
+            }
             Choice::FixedUrl(base) => exchange.request.base = Arc::clone(base),
             Choice::Url(url) => {
                 let text = url.get(exchange)?;
@@ -303,6 +338,7 @@ impl Forward {
                 problem: Problem::failed("no_backend"),
             });
         }
+        let is_dapr = dapr::settle(exchange)?;
         exchange.is_forwarded = true;
         let mut evaluated = self.clone();
         if let Some(timeout) = &self.timeout {
@@ -311,6 +347,8 @@ impl Forward {
         }
         if let Some(follow) = &self.follow_redirects {
             let follow = follow.get(exchange)?;
+            // An app must not send the gateway to something else at the sidecar.
+            let follow = follow && !is_dapr;
             evaluated.follow_redirects = follow.then_some(Operand::Constant(true));
         }
         Ok(Flow::Ask(Effect::Forward(evaluated)))

@@ -1,5 +1,5 @@
 //! Policies that call other services: `send-request`, `send-one-way-request`, `invoke-request`,
-//! `send-service-bus-message`.
+//! `send-service-bus-message`, `publish-to-dapr`, `invoke-dapr-binding`.
 //!
 //! With `mode="new"`, the default, the request is what the children say: `GET` without fields or a
 //! body unless they say more. With `mode="copy"` it is the client's as it stands, with its body in
@@ -15,6 +15,7 @@
 //! A request that was itself sent by such a policy says so in a field; [`NESTED_MAX`] in each other
 //! are taken for a loop.
 
+pub mod dapr;
 pub mod invoke;
 pub mod outgoing;
 pub mod service_bus;

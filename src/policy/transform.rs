@@ -109,6 +109,25 @@ pub(super) fn read_body(
     Some(SetBody { side, given })
 }
 
+/// Reads the text that stands in `element`, in the language that `says` has as its `template`. A
+/// template sees the message of its section, as expressions do.
+pub(super) fn read_text(
+    builder: &mut Builder<'_>,
+    says: &Element,
+    element: &Element,
+) -> Option<SetBody> {
+    let side = builder.section.side();
+    let language = match says.attribute("template") {
+        Some(_) => builder.literal::<Language>(says, "template")?,
+        None => Language::None,
+    };
+    let given = match language {
+        Language::Liquid => read_template(builder, element, Some(side))?,
+        Language::None => Given::Value(builder.body_operand(element)?),
+    };
+    Some(SetBody { side, given })
+}
+
 /// Reads a body that is a template.
 fn read_template(
     builder: &mut Builder<'_>,

@@ -9,6 +9,7 @@ pub mod call;
 pub mod balance;
 pub mod http2;
 pub mod passing;
+mod sidecar;
 
 use std::time::Duration;
 
@@ -51,6 +52,8 @@ pub fn is_short(fields: &HeaderMap) -> bool {
 pub fn needs_both_ways(run: &Run, session: &Session) -> bool {
     let collected = run.machine.program().collected().is_some();
     !collected
+        // What the sidecar says by itself has to be read before anybody is answered.
+        && !sidecar::is_asked(run)
         && matches!(run.exchange.request.body, Body::Waiting)
         && !is_short(&session.req_header().headers)
 }

@@ -23,6 +23,8 @@ pub struct State {
     pub requests: AtomicU64,
     /// Set once the gateway is on its way down.
     pub draining: AtomicBool,
+    /// Set while Dapr's sidecar is awaited.
+    sidecar_awaited: AtomicBool,
     /// Which limits refused, and whom.
     pub refusals: Names,
     /// How many bytes the exchanges of each operation move.
@@ -60,6 +62,7 @@ impl State {
             in_flight: Arc::default(),
             requests: AtomicU64::new(0),
             draining: AtomicBool::new(false),
+            sidecar_awaited: AtomicBool::new(false),
             refusals: Names::default(),
             sizes: Sizes::default(),
             calls: Calls::default(),
@@ -97,7 +100,17 @@ impl State {
 
     /// Whether the gateway takes requests, if `snapshot` is what runs.
     pub fn is_ready(&self, snapshot: &Snapshot) -> bool {
-        snapshot.is_configured() && !self.is_draining()
+        snapshot.is_configured() && !self.is_draining() && !self.awaits_sidecar()
+    }
+
+    /// Whether Dapr's sidecar is awaited.
+    pub fn awaits_sidecar(&self) -> bool {
+        self.sidecar_awaited.load(Ordering::Relaxed)
+    }
+
+    /// Says whether Dapr's sidecar is awaited; returns whether it was.
+    pub fn await_sidecar(&self, is_awaited: bool) -> bool {
+        self.sidecar_awaited.swap(is_awaited, Ordering::Relaxed)
     }
 
     /// What load balancers are told on the data port.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::apim::{self, TABLE, Treatment};
 use super::table::{ROWS, Row};
-use super::{FILE_FLAG, FILE_VARIABLE, Ignored, Settings};
+use super::{FILE_FLAG, FILE_VARIABLE, Ignored, Settings, dapr};
 use crate::configuration::config::{Secret, Spot};
 use crate::configuration::source::{Environment, Unreadable};
 use crate::configuration::yaml::{self, Entry, Files, Kind, Mark, Node};
@@ -24,14 +24,14 @@ const SHORT_FLAG: (&str, &str) = ("config", "configuration-folder");
 /// How all our variables begin.
 const PREFIX: &str = "WEIR_";
 
-/// The setting whose value is never shown.
-const SECRET: &str = "control.token";
+/// The settings whose values are never shown.
+const SECRETS: [&str; 2] = ["control.token", "dapr.token"];
 /// What is shown in its place.
 const HIDDEN: &str = "…";
 
 /// What of a value may be shown.
 fn shown<'v>(row: &Row, value: &'v str) -> &'v str {
-    if row.name == SECRET { HIDDEN } else { value }
+    if SECRETS.contains(&row.name) { HIDDEN } else { value }
 }
 
 /// Where a value came from; a later source wins.
@@ -101,9 +101,12 @@ impl Gathered {
     /// Takes what is ours in the environment.
     pub(super) fn environment(&mut self, environment: &Environment) {
         let mut lines = Lines::of(ENVIRONMENT);
+        let has_endpoint = environment.get("DAPR_HTTP_ENDPOINT").is_some();
         for name in environment.names() {
             let value = environment.get(name).map_or("", Secret::expose);
-            if let Some(treatment) = apim::treatment(name) {
+            if let Some((wanted, text)) = dapr::meant(name, value, has_endpoint) {
+                self.meant(&mut lines, name, wanted, &text);
+            } else if let Some(treatment) = apim::treatment(name) {
                 self.apim(&mut lines, name, value, treatment);
             } else if apim::is_meant(name) {
                 let (at, _) = lines.add(name, "…");
@@ -132,6 +135,13 @@ impl Gathered {
         let known: Vec<String> = ROWS.iter().map(Row::variable).collect();
         let near = nearest(name, known.iter().map(String::as_str));
         self.unknown(&at, &format!("there is no setting `{name}`"), near);
+    }
+
+    /// Takes what a variable of Dapr's own says.
+    fn meant(&mut self, lines: &mut Lines, name: &str, wanted: &str, text: &str) {
+        let Some(row) = ROWS.iter().find(|row| row.name == wanted) else { return };
+        let (_, spot) = lines.add(name, shown(row, text));
+        self.candidate(Source::Apim, row, text, spot);
     }
 
     fn apim(&mut self, lines: &mut Lines, name: &str, value: &str, treatment: Treatment) {

@@ -3,6 +3,7 @@
 
 mod blank;
 mod control;
+mod dapr;
 mod inspector;
 mod log;
 mod metrics;
@@ -54,8 +55,11 @@ const BESIDE: &[Row] = &joined::<{ inspector::ROWS.len() + SHARED.len() }>(inspe
 const SHARED: &[Row] = &joined::<{ shared::ROWS.len() + PLANES.len() }>(shared::ROWS, PLANES);
 
 /// Those of whom it hears and tells.
-const PLANES: &[Row] =
-    &joined::<{ control::ROWS.len() + telemetry::ROWS.len() }>(control::ROWS, telemetry::ROWS);
+const PLANES: &[Row] = &joined::<{ control::ROWS.len() + OTHERS.len() }>(control::ROWS, OTHERS);
+
+/// Those of whom it asks and tells.
+const OTHERS: &[Row] =
+    &joined::<{ dapr::ROWS.len() + telemetry::ROWS.len() }>(dapr::ROWS, telemetry::ROWS);
 
 /// Those of the gateway itself.
 const OWN: &[Row] = &joined::<{ GATEWAY.len() + log::ROWS.len() }>(GATEWAY, log::ROWS);

@@ -16,7 +16,8 @@ use crate::jwt::algorithm::{Algorithm, Family, Hash};
 use crate::rpc::dial::{Address, NoAddress};
 use crate::secret::Secret;
 use crate::settings::{
-    AccessLog, ClientCertificates, ForwardedProto, LogColor, LogFormat, LogLevel, Protocol, Sampler,
+    AccessLog, ClientCertificates, DaprProtocol, ForwardedProto, LogColor, LogFormat, LogLevel,
+    Protocol, Sampler,
 };
 use crate::time;
 
@@ -228,6 +229,9 @@ pub(super) const LOG_COLOR: [(&str, LogColor); 3] =
 pub(super) const OTLP_PROTOCOL: [(&str, Protocol); 3] =
     [("grpc", Protocol::Grpc), ("http", Protocol::Http), ("http/protobuf", Protocol::Http)];
 
+/// How Dapr's sidecar is spoken to.
+pub(super) const DAPR_PROTOCOL: [(&str, DaprProtocol); 1] = [("http", DaprProtocol::Http)];
+
 /// Who decides which traces are recorded.
 pub(super) const SAMPLER: [(&str, Sampler); 4] = [
     ("ratio", Sampler::Ratio),
@@ -264,6 +268,22 @@ pub(super) fn collector(text: &str) -> Result<Option<BaseUrl>, Expected> {
         return Ok(None);
     }
     BaseUrl::parse(text).map(Some).map_err(|why| format!("http://host:4317: {why}"))
+}
+
+/// `http://host:3500`, or nothing.
+pub(super) fn sidecar(text: &str) -> Result<Option<BaseUrl>, Expected> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let expected = |why: &str| format!("http://host:3500 or https://host: {why}");
+    if text.starts_with("unix:") || text.starts_with('/') {
+        return Err(expected("a sidecar behind a Unix socket is not spoken to yet"));
+    }
+    match BaseUrl::parse(text) {
+        Ok(base) if base.path.is_empty() => Ok(Some(base)),
+        Ok(_) => Err(expected("a sidecar has no path")),
+        Err(why) => Err(expected(&why.to_string())),
+    }
 }
 
 /// A share from 0 to 1, in millionths.

@@ -10,7 +10,7 @@ use super::turn::Set;
 use super::{Asked, Balancing, HashSource, Pool, Seat, Terms};
 use crate::backend::circuit::{Condition, Outcome, Reasons, Rule, Try};
 use crate::backend::standing::Standing;
-use crate::backend::{Backend, BaseUrl, Tls};
+use crate::backend::{Backend, BaseUrl};
 use crate::time::Timestamp;
 
 const SECOND: u64 = 1_000_000;
@@ -31,14 +31,10 @@ fn rule() -> Rule {
 
 fn pool(members: &[(u32, u32)], terms: Terms) -> Pool {
     let member = |(at, (priority, weight)): (usize, &(u32, u32))| {
+        let base = BaseUrl::parse(&format!("http://member-{at}.example")).unwrap();
         let backend = Backend {
-            id: Arc::from(format!("member-{at}")),
-            base: Arc::new(BaseUrl::parse(&format!("http://member-{at}.example")).unwrap()),
-            headers: Vec::new(),
-            query: Vec::new(),
-            tls: Tls::default(),
             standing: Some(Arc::new(Standing::new(Some(rule())))),
-            pool: None,
+            ..Backend::at(Arc::from(format!("member-{at}")), Arc::new(base))
         };
         (Arc::new(backend), *priority, *weight)
     };

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::backend::pool::{Pool, Terms};
+use crate::backend::sidecar::Sidecar;
 use crate::backend::standing::Standing;
 use crate::backend::{Backend, Tls};
 use crate::configuration::config::{self, Config, PoolMember};
@@ -43,10 +44,10 @@ impl Before {
 }
 
 /// All of them.
-pub(super) fn backends(config: &Config, before: &Before) -> Backends {
+pub(super) fn backends(config: &Config, before: &Before, sidecar: &Sidecar) -> Backends {
     let singles = config.backends.iter().filter(|backend| backend.pool.is_none());
     let singles: HashMap<&str, Arc<Backend>> =
-        singles.map(|single| (&*single.id, single_of(single, before))).collect();
+        singles.map(|single| (&*single.id, single_of(single, before, sidecar))).collect();
     let all = config.backends.iter().filter_map(|backend| {
         let built = match &backend.pool {
             None => Arc::clone(singles.get(&*backend.id)?),
@@ -73,20 +74,19 @@ fn pool_of(
     let counts = same.and_then(|(_written, ran)| ran.pool.as_ref()).map(|pool| pool.counts());
     let pool = Pool::new(members.iter().filter_map(member).collect(), terms.clone(), counts);
     Arc::new(Backend {
-        id: Arc::clone(&backend.id),
-        base: Arc::clone(&backend.url),
-        headers: Vec::new(),
-        query: Vec::new(),
-        tls: Tls::default(),
-        http: None,
-        standing: None,
         pool: Some(Arc::new(pool)),
+        ..Backend::at(Arc::clone(&backend.id), Arc::clone(&backend.url))
     })
 }
 
-fn single_of(backend: &config::Backend, before: &Before) -> Arc<Backend> {
+fn single_of(backend: &config::Backend, before: &Before, sidecar: &Sidecar) -> Arc<Backend> {
     let credentials = &backend.credentials;
-    let mut headers = Vec::new();
+    let (base, mut headers) = if backend.is_app {
+        let base = Arc::new(sidecar.at(backend.url.path.clone()));
+        (base, sidecar.backend().headers.clone())
+    } else {
+        (Arc::clone(&backend.url), Vec::new())
+    };
     for (name, values) in &credentials.headers {
         for value in values {
             headers.extend(sensitive(value.expose()).map(|value| (name.clone(), value)));
@@ -102,7 +102,7 @@ fn single_of(backend: &config::Backend, before: &Before) -> Arc<Backend> {
     let identity = credentials.certificate.clone();
     Arc::new(Backend {
         id: Arc::clone(&backend.id),
-        base: Arc::clone(&backend.url),
+        base,
         headers,
         query: query.collect(),
         tls: Tls {
@@ -111,6 +111,7 @@ fn single_of(backend: &config::Backend, before: &Before) -> Arc<Backend> {
             identity,
         },
         http: backend.http,
+        is_sidecar: backend.is_app,
         standing: before.standing(backend),
         pool: None,
     })

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::Making;
 use super::backends::Before;
 use super::kept::Kept;
 use crate::backend::principal::Principals;
@@ -63,12 +64,13 @@ impl Common {
     /// What `config` has, and what is wrong with its fragments.
     pub(super) fn of(
         config: &Config,
-        disabled: &Disabled,
+        making: &Making,
         before: &Before,
         faults: &mut Vec<Fault>,
     ) -> Self {
-        let (holding, disabled) = (config.limits, disabled.clone());
-        let backends = Arc::new(super::backends::backends(config, before));
+        let (holding, disabled) = (config.limits, making.switch.policies().clone());
+        let backends = super::backends::backends(config, before, &making.sidecar);
+        let backends = Arc::new(backends);
         let loggers = Arc::new(super::loggers(config));
         let mut references = References {
             backends,
@@ -76,6 +78,7 @@ impl Common {
             principals: Arc::clone(&config.principals),
             authorizations: Arc::clone(&config.authorizations),
             certificates: Arc::clone(&config.certificates),
+            sidecar: Arc::clone(&making.sidecar),
             holding,
             disabled,
             schemas: Arc::clone(&config.schemas),
@@ -116,9 +119,9 @@ impl Common {
 
 /// What a backend is, wherever it is written.
 fn meaning(backend: &config::Backend) -> impl PartialEq + '_ {
-    let config::Backend { id, url, credentials, breaker, pool, .. } = backend;
+    let config::Backend { id, url, is_app, credentials, http, breaker, pool, .. } = backend;
     let verified = (backend.validate_certificate_chain, backend.validate_certificate_name);
-    (id, url, credentials, verified, breaker, pool)
+    (id, url, is_app, credentials, verified, http, breaker, pool)
 }
 
 fn fragments(config: &Config) -> impl Iterator<Item = (&Arc<str>, &PolicyText)> {

@@ -24,6 +24,7 @@ fn making() -> Making {
         secret: [0; 32],
         switch: Arc::default(),
         authorities: Arc::new(crate::certificate::trust::Nobody),
+        sidecar: Arc::default(),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::route::template::Template;
 
 /// One revision of one version of an API.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
 pub struct Api {
     /// The id, shared by all revisions.
     pub id: Arc<str>,
@@ -28,6 +29,8 @@ pub struct Api {
     pub protocols: Vec<Scheme>,
     /// Where requests go if no policy says otherwise.
     pub service_url: Option<Arc<BaseUrl>>,
+    /// Whether that is an app behind Dapr's sidecar: only the path counts then.
+    pub is_app: bool,
     /// Whether a key is asked for.
     pub subscription_required: bool,
     /// Where a key is looked for.

@@ -24,7 +24,7 @@ pub struct Api {
     /// WebSocket API.
     #[serde(default)]
     pub protocols: Vec<Placed<Protocol>>,
-    /// Where requests go unless a policy says otherwise. An API without it is refused if no policy
+    /// Where requests go unless a policy says otherwise; `dapr://APP` is an app behind Dapr's sidecar. An API without it is refused if no policy
     /// of an operation can answer its requests or say where they go.
     pub service_url: Option<Placed<String>>,
     /// Whether callers need a key; true if nothing is written.

@@ -19,7 +19,9 @@ pub struct Backend {
     #[serde(rename = "type")]
     #[schemars(extend("enum" = ["Single", "Pool"]))]
     pub kind: Option<Placed<String>>,
-    /// `http://` or `https://`, host, port and what the path begins with. Only a pool has none.
+    /// `http://` or `https://`, host, port and what the path begins with; or `dapr://`, an app behind
+    /// Dapr's sidecar, its namespace behind a dot, and what its methods begin with. Only a pool has
+    /// none.
     pub url: Option<Placed<String>>,
     /// What each request carries for the backend.
     #[serde(default)]

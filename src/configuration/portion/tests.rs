@@ -26,6 +26,7 @@ fn runs(bundle: &Bundle) -> Result<usize, String> {
         secret: [7; 32],
         switch: Arc::default(),
         authorities: Arc::new(crate::certificate::trust::Nobody),
+        sidecar: Arc::default(),
     };
     let mut kept = Loader::default();
     let loaded = kept.load_bundle(bundle);

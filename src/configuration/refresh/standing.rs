@@ -238,6 +238,7 @@ mod tests {
                 secret: [0; 32],
                 switch: Arc::default(),
                 authorities: Arc::new(crate::certificate::trust::Nobody),
+                sidecar: Arc::default(),
             },
             clock,
             status: Arc::new(Status::default()),

@@ -157,6 +157,11 @@ impl Validator<'_> {
         set_ids: &Registry,
     ) -> Api {
         let kind = self.kind(api.kind.as_ref());
+        let service = api.service_url.as_ref().and_then(|url| self.service(url));
+        if kind == ApiKind::WebSocket && service.as_ref().is_some_and(|service| service.is_app) {
+            let message = "Dapr's sidecar does not pass WebSockets on";
+            self.fault(api.id.mark, message, "name the app's own address in `serviceUrl`");
+        }
         let operations = match kind {
             ApiKind::Http => self.operations(&api.operations),
             ApiKind::WebSocket => self.handshake(api),
@@ -167,7 +172,8 @@ impl Validator<'_> {
             name: name_or_id(api.name.as_ref(), &api.id),
             path: self.api_path(&api.path),
             protocols: self.protocols(&api.protocols, kind),
-            service_url: api.service_url.as_ref().and_then(|url| self.target(url)),
+            is_app: service.as_ref().is_some_and(|service| service.is_app),
+            service_url: service.map(|service| service.url),
             subscription_required: api.subscription_required.unwrap_or(true),
             key_names: self.key_names(api.subscription_key_parameter_names.as_ref()),
             revision: self.revision(api.revision.as_ref()),

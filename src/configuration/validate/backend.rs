@@ -14,6 +14,7 @@ use crate::configuration::config::{
 };
 use crate::configuration::document::{self, SecretValue};
 use crate::configuration::yaml::{Entries, Mark, OneOrMore, Placed};
+use crate::dapr;
 use crate::route::host::Pattern;
 
 /// Ids that policies use for something else.
@@ -99,8 +100,13 @@ impl Validator<'_> {
         if backend.url.is_none() && !backend.id.mark.is_made_up() {
             self.fault(backend.id.mark, "this backend has no `url`", "add `url: …`");
         }
-        let url = backend.url.as_ref().and_then(|url| self.target(url));
+        let service = backend.url.as_ref().and_then(|url| self.service(url));
+        let is_app = service.as_ref().is_some_and(|service| service.is_app);
+        let url = service.map(|service| service.url);
         let credentials = self.credentials(&backend.credentials);
+        if is_app {
+            self.leaves_sidecar_alone(&credentials, backend.id.mark);
+        }
         if let (Some(url), Some(tls)) = (&url, &backend.tls) {
             self.tls_is_used(url, tls, backend.id.mark);
         }
@@ -113,6 +119,7 @@ impl Validator<'_> {
             id: Arc::from(backend.id.value.as_str()),
             title: backend.title.as_deref().map(Arc::from),
             url: url?,
+            is_app,
             credentials,
             validate_certificate_chain: switch(|tls| tls.validate_certificate_chain),
             validate_certificate_name: switch(|tls| tls.validate_certificate_name),
@@ -139,6 +146,14 @@ impl Validator<'_> {
         if url.scheme == crate::backend::Scheme::Http && is_set {
             let message = "`tls` is written for a backend that is spoken to in the clear";
             self.fault(mark, message, "write an https URL, or remove `tls`");
+        }
+    }
+
+    fn leaves_sidecar_alone(&mut self, credentials: &Credentials, mark: Mark) {
+        let mut headers = credentials.headers.iter();
+        if let Some((name, _values)) = headers.find(|(name, _values)| dapr::is_kept_name(name)) {
+            let message = format!("`{name}` speaks to Dapr's sidecar, not to the app");
+            self.fault(mark, message, "remove it; the sidecar's token is the setting `dapr.token`");
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, StatusCode};
 
 use super::Validator;
+use super::app::SCHEME;
 use super::registry::Registry;
 use crate::backend::circuit::{Condition, FAILURES_MAX, Reasons, Rule};
 use crate::backend::pool::turn::MEMBERS_MAX;
@@ -69,6 +70,7 @@ impl Validator<'_> {
             id: Arc::from(backend.id.value.as_str()),
             title: backend.title.as_deref().map(Arc::from),
             url: Arc::clone(&first.url),
+            is_app: false,
             credentials: super::super::config::Credentials::default(),
             validate_certificate_chain: true,
             validate_certificate_name: true,
@@ -127,6 +129,11 @@ impl Validator<'_> {
             if known.pool.is_some() || known.kind.as_ref().is_some_and(|it| is_word(it, "pool")) {
                 let message = format!("{of} has the pool `{id}` among its services");
                 self.fault(mark, message, "name the services of that one instead");
+                continue;
+            }
+            if known.url.as_ref().is_some_and(|url| url.value.starts_with(SCHEME)) {
+                let message = format!("{of} has the app `{id}` behind Dapr among its services");
+                self.fault(mark, message, "leave it to the sidecar, which balances by itself");
                 continue;
             }
             if members.iter().any(|member| member.id.eq_ignore_ascii_case(id)) {

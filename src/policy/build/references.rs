@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::backend::Backend;
 use crate::backend::authorization::{Authorization, Authorizations};
 use crate::backend::principal::Principals;
+use crate::backend::sidecar::Sidecar;
 use crate::certificate::known::{Certificates, Named};
 use crate::fault::{Fault, Place, nearest};
 use crate::policy::disabled::Disabled;
@@ -23,6 +24,8 @@ pub type Backends = BTreeMap<Arc<str>, Arc<Backend>>;
 pub struct References {
     /// Every backend.
     pub backends: Arc<Backends>,
+    /// Dapr's sidecar.
+    pub sidecar: Arc<Sidecar>,
     /// Every logger.
     pub loggers: Arc<Loggers>,
     /// As whom the gateway gets tokens.

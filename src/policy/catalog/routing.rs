@@ -10,20 +10,31 @@ use crate::policy::{respond, routing};
 /// `set-backend-service`.
 pub const SET_BACKEND_SERVICE: Policy = Policy {
     name: "set-backend-service",
-    says: "Sends the request to another backend than the API's. One of the two attributes is given.",
+    says: "Sends the request to another backend than the API's: `base-url` or `backend-id` says to \
+           which.",
     sections: REQUEST,
     scopes: EVERY_SCOPE,
     attributes: &[
         optional("base-url", "Scheme, host, port and the beginning of the path.").computed(),
         optional(
             "backend-id",
-            "The id of a backend of the configuration, which may be a pool (`docs/backends.md`).",
+            "The id of a backend of the configuration, which may be a pool (`docs/backends.md`); or `dapr`, \
+             for a method of an app behind Dapr's sidecar.",
         )
         .computed(),
+        optional("dapr-app-id", "With `dapr`: the app.").computed(),
+        optional("dapr-method", "With `dapr`: its method, the whole path.").computed(),
+        optional("dapr-namespace", "With `dapr`: the namespace of the app.")
+            .computed()
+            .usual("the gateway's own"),
     ],
     content: Content::Nothing,
     differs: &[
-        "Attributes for Service Fabric and for Dapr are refused.",
+        "Attributes for Service Fabric are refused.",
+        "`dapr` is written as it is, never computed. The method takes the place of the operation's \
+         path; the query goes along. It is decoded, and steps that are empty or `.` are taken out, as \
+         the sidecar would; `..` and URLs are refused, at load or as `DaprTargetRefused`: see \
+         [Dapr](dapr.md).",
         "A `backend-id` may be followed by a `base-url` of a narrower scope.",
     ],
     build: Build::Steps(routing::set_backend),

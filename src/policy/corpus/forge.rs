@@ -3,6 +3,8 @@
 //! signed. `{sealed HEADER SECRET TOKEN}` is a token encrypted with that secret (`dir` and
 //! `A256CBC-HS512`, whatever the header says).
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openssl::hash::MessageDigest;
@@ -10,7 +12,10 @@ use openssl::pkey::PKey;
 use openssl::sign::Signer;
 use openssl::symm::{self, Cipher};
 
+use crate::backend::sidecar::Sidecar;
+use crate::backend::{Backend, BaseUrl};
 use crate::jwt::key::Key;
+use crate::secret::Secret;
 
 /// How many bytes a secret has: enough for every hash.
 const SECRET_BYTES: usize = 64;
@@ -26,6 +31,17 @@ fn secret(name: &str) -> Vec<u8> {
 pub(super) fn key(id: &str, name: &str) -> Key {
     let key = Key::secret(&secret(name)).expect("it is long enough");
     if id == "-" { key } else { key.named(id) }
+}
+
+/// The backend `id`.
+pub(super) fn backend(id: &str, url: &str) -> Result<Arc<Backend>, String> {
+    let base = BaseUrl::parse(url).map_err(|refused| refused.to_string())?;
+    Ok(Arc::new(Backend::at(id.into(), Arc::new(base))))
+}
+
+/// Dapr's sidecar, which wants this token.
+pub(super) fn sidecar(token: &str) -> Arc<Sidecar> {
+    Arc::new(Sidecar::new(Sidecar::usual_base(), Some(Secret::new(token))))
 }
 
 /// `text` with tokens in it.

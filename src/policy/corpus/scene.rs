@@ -10,7 +10,7 @@ use crate::backend::authorization::{Authorization, Authorizations};
 use crate::backend::document::Url;
 use crate::backend::event_hub::EventHub;
 use crate::backend::principal::{Principal, Principals, Proof};
-use crate::backend::{Backend, BaseUrl, Tls};
+use crate::backend::sidecar::Sidecar;
 use crate::certificate::Certificate;
 use crate::certificate::known::{Certificates, Named};
 use crate::certificate::revocation::Revoked;
@@ -39,6 +39,7 @@ const SCOPES: [Scope; 4] = [Scope::Operation, Scope::Api, Scope::Product, Scope:
 pub(super) struct Scene {
     names: NamedValues,
     backends: Backends,
+    sidecar: Arc<Sidecar>,
     loggers: Loggers,
     fragments: Vec<(String, String)>,
     /// By scope, the blocks of its document.
@@ -143,20 +144,12 @@ impl Scene {
                 self.names.insert(name, new(value));
             }
             "no" if rest == "backend" => self.is_lost = true,
+            // The token that Dapr's is shown.
+            "sidecar" => self.sidecar = forge::sidecar(&equation(rest)?.1),
             "backend" => {
                 let (id, url) = equation(rest)?;
-                let base = BaseUrl::parse(&url).map_err(|refused| refused.to_string())?;
-                let backend = Backend {
-                    id: id.as_str().into(),
-                    base: Arc::new(base),
-                    headers: Vec::new(),
-                    query: Vec::new(),
-                    tls: Tls::default(),
-                    http: None,
-                    standing: None,
-                    pool: None,
-                };
-                self.backends.insert(id.into(), Arc::new(backend));
+                let backend = forge::backend(&id, &url)?;
+                self.backends.insert(Arc::clone(&backend.id), backend);
             }
             // Its connection string, with the name of the event hub in it.
             "logger" => {
@@ -261,7 +254,8 @@ impl Scene {
     pub(super) fn build(&mut self) -> Result<Program, Vec<String>> {
         let mut faults = Vec::new();
         let (backends, loggers) = (Arc::new(self.backends.clone()), Arc::new(self.loggers.clone()));
-        let mut references = References { backends, loggers, ..References::default() };
+        let sidecar = Arc::clone(&self.sidecar);
+        let mut references = References { backends, sidecar, loggers, ..References::default() };
         references.authorizations = Arc::new(Authorizations::new(self.authorizations.clone()));
         references.principals = Arc::new(Principals::new(self.principals.clone()));
         references.certificates = Arc::new(Certificates::new(self.certificates.clone()));

@@ -100,6 +100,7 @@ impl Machine {
             (Action::ServiceBusMessage(message), Event::Called(answered)) => {
                 message.called(answered, exchange)
             }
+            (Action::Dapr(call), Event::Called(answered)) => call.called(answered, exchange),
             (Action::InvokeRequest(invoke), Event::Called(answered)) => {
                 invoke.called(answered, exchange)
             }
@@ -239,6 +240,7 @@ impl Machine {
             Action::MockResponse(policy) => Ok(policy.run(exchange)),
             Action::Send(policy) => policy.run(exchange),
             Action::ServiceBusMessage(policy) => policy.run(exchange),
+            Action::Dapr(policy) => policy.run(exchange),
             Action::InvokeRequest(policy) => policy.run(exchange),
             Action::ContentSafety(policy) => self.judge(policy, exchange),
             Action::CheckHeader(policy) => policy.run(exchange),

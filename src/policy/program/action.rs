@@ -25,6 +25,7 @@ use crate::policy::respond::{MockResponse, ReturnResponse};
 use crate::policy::routing::proxy::UseProxy;
 use crate::policy::routing::{Forward, RewriteUri, SetBackend, SetQuery};
 use crate::policy::send::Send;
+use crate::policy::send::dapr::DaprCall;
 use crate::policy::send::invoke::InvokeRequest;
 use crate::policy::send::service_bus::ServiceBusMessage;
 use crate::policy::tokens::ValidateToken;
@@ -98,6 +99,8 @@ pub enum Action {
     Send(Box<Send>),
     /// `send-service-bus-message`.
     ServiceBusMessage(Box<ServiceBusMessage>),
+    /// `publish-to-dapr`, `invoke-dapr-binding`.
+    Dapr(Box<DaprCall>),
     /// `invoke-request`.
     InvokeRequest(Box<InvokeRequest>),
     /// `llm-content-safety`.

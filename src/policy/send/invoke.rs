@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use super::outgoing::{Outgoing, Url};
 use super::{NESTED, TIMEOUT_USUAL, held, nested, refused_url};
 use crate::backend::{Backend, Tls};
+use crate::dapr::is_kept;
 use crate::exchange::Exchange;
 use crate::exchange::choice::Callee;
 use crate::exchange::message::{Headers, Response};
@@ -28,6 +29,7 @@ use crate::policy::machine::{Effect, Flow};
 use crate::policy::markup::Element;
 use crate::policy::operand::{Operand, body_of};
 use crate::policy::program::Action;
+use crate::policy::routing::dapr;
 use crate::route::url::Query;
 
 /// `invoke-request`.
@@ -114,13 +116,16 @@ impl InvokeRequest {
     pub(in crate::policy) fn run(&self, exchange: &mut Exchange) -> Result<Flow, Failure> {
         let mut headers = Headers::own(HeaderMap::new());
         let (url, tls, callee) = self.target(&mut headers, exchange)?;
+        let is_sidecar = callee.as_ref().is_some_and(|callee| callee.backend.is_sidecar);
         for (name, value) in &self.headers {
             let name = name.get(exchange)?;
             let value = match value {
                 Some(value) => value.get(exchange)?,
                 None => HeaderValue::from_static(""),
             };
-            headers.append(&name, value);
+            if !(is_sidecar && is_kept(&name, &value)) {
+                headers.append(&name, value);
+            }
         }
         headers.set(&NESTED, HeaderValue::from(nested(exchange)?));
         let method = match &self.method {
@@ -137,6 +142,7 @@ impl InvokeRequest {
         Ok(Flow::Ask(Effect::Call(Box::new(outgoing))))
     }
 
+    /// Where it goes.
     fn target(
         &self,
         headers: &mut Headers,
@@ -170,6 +176,7 @@ impl InvokeRequest {
         for (name, value) in &backend.headers {
             headers.append(name, value.clone());
         }
+        let path = if backend.is_sidecar { dapr::fit(&backend.base.path, &path)? } else { path };
         Ok((at(backend, &path), backend.tls.clone(), Some(callee)))
     }
 

@@ -13,7 +13,7 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use super::head::{self, Framing};
-use super::{BODY_SILENCE_MAX, balance, failure, http2, is_short, sought, switches};
+use super::{BODY_SILENCE_MAX, balance, failure, http2, is_short, sidecar, sought, switches};
 use crate::backend::BaseUrl;
 use crate::backend::circuit::Outcome;
 use crate::backend::version::HttpVersion;
@@ -62,9 +62,13 @@ pub async fn call(
         }
         counted::tried(gateway, run, attempted.as_ref());
         inspect::tried(gateway, run, attempted.as_ref().map(|call| call.head.status.as_u16()));
-        let mut call = attempted?;
+        let mut call = attempted.map_err(|stopped| sidecar::told(run, stopped))?;
         run.transport = None;
         watch::hears(run, &mut call);
+        if let Some(refused) = sidecar::refused(run, &mut call).await {
+            call.release();
+            return Err(failed(refused));
+        }
         if redirects == 0 || !follow_redirect(run, &call) {
             return Ok(call);
         }

@@ -16,6 +16,7 @@ use pingora::proxy::Session;
 
 use crate::backend::BaseUrl;
 use crate::caller::CallError;
+use crate::dapr;
 use crate::exchange::Exchange;
 use crate::exchange::message::{SPOOFABLE, capitalized, nominated};
 use crate::proxy::reply::is_hop_by_hop;
@@ -190,7 +191,9 @@ pub(super) fn write(
     for name in request.headers.touched() {
         if !is_framing(name) && !is_hop_by_hop(name) && !is_withheld(name) {
             for value in request.headers.map().get_all(name) {
-                put_titled(&mut head, name, value.as_bytes());
+                if !speaks_to_sidecar(run, name, value) {
+                    put_titled(&mut head, name, value.as_bytes());
+                }
             }
         }
     }
@@ -232,7 +235,7 @@ fn put_received(head: &mut Vec<u8>, session: &Session, run: &Run) {
     } else {
         Vec::new()
     };
-    let goes_on = |name: &HeaderName| {
+    let goes_on = |name: &HeaderName, value: &HeaderValue| {
         let stays = name == HOST
             // It is for proxies on the client's side.
             || name == PROXY_AUTHORIZATION
@@ -241,19 +244,20 @@ fn put_received(head: &mut Vec<u8>, session: &Session, run: &Run) {
             || (joins && name == COOKIE)
             || (looks_spoofed(name) && SPOOFABLE.contains(name))
             || nominated.contains(name)
-            || is_replaced(run, name);
+            || is_replaced(run, name)
+            || speaks_to_sidecar(run, name, value);
         !stays
     };
     if received.has_case() {
         let written = received.case_header_iter();
         for ((name, value), (written, _value)) in received.headers.iter().zip(written) {
-            if goes_on(name) {
+            if goes_on(name, value) {
                 put(head, written.as_slice(), value.as_bytes());
             }
         }
     } else {
         for (name, value) in &received.headers {
-            if goes_on(name) {
+            if goes_on(name, value) {
                 put_titled(head, name, value.as_bytes());
             }
         }
@@ -272,6 +276,11 @@ fn is_replaced(run: &Run, name: &HeaderName) -> bool {
         || run.key_header.as_ref() == Some(name)
         || run.exchange.trail.correlation.is_some_and(|known| known.replaces(name))
         || backend.is_some_and(|backend| backend.headers.iter().any(|(own, _value)| own == name))
+}
+
+/// Whether the request goes to Dapr's sidecar, and the field would say something to it.
+fn speaks_to_sidecar(run: &Run, name: &HeaderName, value: &HeaderValue) -> bool {
+    super::sidecar::is_asked(run) && dapr::is_kept(name, value)
 }
 
 /// Whether the field says how the body is framed, which is said anew for each connection.

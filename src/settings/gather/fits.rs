@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
+
 use super::Gathered;
 use crate::configuration::config::Spot;
 use crate::fault::Place;
@@ -11,6 +13,14 @@ use crate::settings::{
 };
 
 impl Gathered {
+    fn dapr(&mut self, settings: &Settings) {
+        let token = settings.dapr.token.as_ref();
+        if token.is_some_and(|token| HeaderValue::from_str(token.expose()).is_err()) {
+            let message = "the token has a character that no field can have";
+            self.at("dapr.token", message, "use visible ASCII characters, as the sidecar has it");
+        }
+    }
+
     /// Checks the settings against each other.
     pub(super) fn fits(&mut self, settings: &Settings) {
         let listen = &settings.listen;
@@ -47,6 +57,7 @@ impl Gathered {
                 self.at(name, &message, "give each a port of its own");
             }
         }
+        self.dapr(settings);
         let copies = &settings.configuration.last_good;
         let control = &settings.control;
         let has_token = control.token.is_some() || control.token_file.is_some();

@@ -5,21 +5,18 @@ use std::time::Duration;
 
 use crate::settings::metrics::Metrics;
 use crate::settings::{
-    AccessLog, ClientCertificates, ClientCredentials, Cluster, Configuration, Control, Drain, Etcd,
-    Forwarded, ForwardedProto, Gateway, Identity, Inspector, KillSwitch, LastGood, Limits, Listen,
-    LocalLog, Log, LogColor, LogFormat, LogLevel, LogOutputs, Redis, Replica, Settings, Telemetry,
-    Timeouts, WorkloadToken,
+    AccessLog, ClientCertificates, ClientCredentials, Cluster, Configuration, Control, Dapr, Drain,
+    Etcd, Forwarded, ForwardedProto, Gateway, Identity, Inspector, KillSwitch, LastGood, Limits,
+    Listen, LocalLog, Log, LogColor, LogFormat, LogLevel, LogOutputs, Redis, Replica, Settings,
+    Telemetry, Timeouts, WorkloadToken,
 };
 
 /// Settings before the usual values are put in.
 pub(super) fn blank() -> Settings {
     let none = Duration::ZERO;
+    let (folder, last_good) = (std::path::PathBuf::new(), LastGood::default());
     Settings {
-        configuration: Configuration {
-            folder: std::path::PathBuf::new(),
-            poll_interval: none,
-            last_good: LastGood::default(),
-        },
+        configuration: Configuration { folder, poll_interval: none, last_good },
         kill_switch: KillSwitch::default(),
         identity: Identity::default(),
         inspector: Inspector::default(),
@@ -56,6 +53,7 @@ pub(super) fn blank() -> Settings {
         redis: Redis::default(),
         etcd: Etcd::default(),
         telemetry: Telemetry::default(),
+        dapr: Dapr::default(),
         replica: Replica::default(),
         gateway: Gateway::default(),
         control: Control {
