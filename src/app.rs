@@ -163,7 +163,6 @@ impl App {
         let gateway = joined.gateway(settings, &recorded);
         let Joined { live, clock, counters, caller, log, state, inspector, .. } = joined;
         let keys = fetching::keys(&gateway, settings, &environment)?;
-        let waiting = sidecar::Waiting::of(settings, &state, &live);
         let posting = Posting::of(&gateway);
         let sources = operators::sources(&gateway, &refresh.status, &measuring, started);
         let mut listening = Listening::default();
@@ -179,15 +178,11 @@ impl App {
         let shown = operators::shown(sources, (clients.connections(), inspector), shared);
         let lanes = recorded.into_lanes(&shown.metrics);
         let admin = operators::listener(settings, shown, &mut listening)?;
+        let interval = settings.configuration.poll_interval;
         let beside = Beside {
             gateway: Arc::clone(clients.app()),
             admin,
-            watching: Watching {
-                refresh,
-                live,
-                interval: settings.configuration.poll_interval,
-                seen,
-            },
+            watching: Watching { refresh, live, interval, seen },
             cluster,
             remote,
             measuring,
@@ -202,7 +197,6 @@ impl App {
             counters,
             upkeep,
             keys,
-            waiting,
             drain: Drain::new(settings.drain.clone(), state, status, &posting.events),
             posting,
             beside,

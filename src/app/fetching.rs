@@ -7,6 +7,7 @@ use std::sync::Arc;
 use pingora::connectors::ConnectorOptions;
 
 use crate::app::serve::Keys;
+use crate::app::sidecar::Waiting;
 use crate::app::{StartError, server_conf, shelf};
 use crate::caller::fetch::Fetcher;
 use crate::caller::roots::{self, Roots};
@@ -58,5 +59,6 @@ pub(super) fn keys(
         host: host(settings, environment),
         shelf: shelf(settings)?,
         fetcher: fetcher(Arc::clone(&gateway.roots)),
+        waiting: Waiting::of(settings, &gateway.state, &gateway.live),
     })
 }

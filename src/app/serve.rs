@@ -61,8 +61,6 @@ pub(super) struct Serving {
     pub(super) upkeep: Option<Upkeep>,
     /// Has the keys of issuers fetched.
     pub(super) keys: Keys,
-    /// Waits for Dapr's sidecar, if it is to.
-    pub(super) waiting: Option<Waiting>,
     /// Has events sent.
     pub(super) posting: Posting,
     /// Knows when to stop.
@@ -84,6 +82,8 @@ pub(super) struct Keys {
     pub(super) host: Host,
     /// How it is fetched.
     pub(super) fetcher: Fetcher,
+    /// Waits for Dapr's sidecar, if it is to.
+    pub(super) waiting: Option<Waiting>,
 }
 
 /// Has events sent that policies emit, and traces put where other replicas find them.
@@ -180,7 +180,6 @@ impl Serving {
             counters,
             upkeep,
             keys,
-            waiting,
             posting,
             drain,
             beside,
@@ -191,7 +190,7 @@ impl Serving {
         runtime.spawn(sweep(caller, Arc::clone(&clock)));
         let lag = Arc::clone(&beside.measuring.lag);
         runtime.spawn(measuring::watch(lag, Arc::clone(&clock)));
-        let Keys { issuers, live, identities, host, shelf, fetcher } = keys;
+        let Keys { issuers, live, identities, host, shelf, fetcher, waiting } = keys;
         let fetcher = Arc::new(fetcher);
         if let Some(waiting) = waiting {
             runtime.spawn(waiting.run(Arc::clone(&fetcher), Arc::clone(&clock)));

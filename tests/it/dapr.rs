@@ -400,11 +400,12 @@ fn the_token_is_in_no_signal() {
 fn a_gateway_that_needs_a_sidecar_is_ready_when_that_is() {
     let is_up = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&is_up);
-    let sidecar = Backend::replying(move |seen| match told.load(Ordering::SeqCst) {
-        true if seen.target == "/v1.0/healthz/outbound" => {
+    let sidecar = Backend::replying(move |seen| {
+        if told.load(Ordering::SeqCst) && seen.target == "/v1.0/healthz/outbound" {
             b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()
+        } else {
+            reply(500, &[], "{\"errorCode\":\"ERR_OUTBOUND_HEALTH_NOT_READY\"}")
         }
-        _ => reply(500, &[], "{\"errorCode\":\"ERR_OUTBOUND_HEALTH_NOT_READY\"}"),
     });
     let start = |apis: &[(&str, Policies<'_>)]| {
         let mut site = Site::new();

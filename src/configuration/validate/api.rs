@@ -158,8 +158,9 @@ impl Validator<'_> {
     ) -> Api {
         let kind = self.kind(api.kind.as_ref());
         let service = api.service_url.as_ref().and_then(|url| self.service(url));
-        if kind == ApiKind::WebSocket && service.as_ref().is_some_and(|service| service.is_app) {
-            let message = "Dapr's sidecar does not pass WebSockets on";
+        let is_app = service.as_ref().is_some_and(|service| service.is_app);
+        if is_app && kind != ApiKind::Http {
+            let message = "only APIs of the type `http` go by way of Dapr's sidecar";
             self.fault(api.id.mark, message, "name the app's own address in `serviceUrl`");
         }
         let operations = match kind {
@@ -172,7 +173,7 @@ impl Validator<'_> {
             name: name_or_id(api.name.as_ref(), &api.id),
             path: self.api_path(&api.path),
             protocols: self.protocols(&api.protocols, kind),
-            is_app: service.as_ref().is_some_and(|service| service.is_app),
+            is_app,
             service_url: service.map(|service| service.url),
             subscription_required: api.subscription_required.unwrap_or(true),
             key_names: self.key_names(api.subscription_key_parameter_names.as_ref()),

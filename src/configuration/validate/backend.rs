@@ -106,6 +106,10 @@ impl Validator<'_> {
         let credentials = self.credentials(&backend.credentials);
         if is_app {
             self.leaves_sidecar_alone(&credentials, backend.id.mark);
+            if let Some(version) = &backend.http_version {
+                let message = "Dapr's sidecar is spoken to in HTTP/1.1";
+                self.fault(version.mark, message, "remove `httpVersion`");
+            }
         }
         if let (Some(url), Some(tls)) = (&url, &backend.tls) {
             self.tls_is_used(url, tls, backend.id.mark);

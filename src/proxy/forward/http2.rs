@@ -12,7 +12,7 @@ use tokio::time::{Sleep, sleep, timeout};
 use super::call::{Cut, Stopped, body_gone, failed, told};
 use super::head;
 use super::passing::{Passing, client};
-use super::{BODY_SILENCE_MAX, failure, sought};
+use super::{BODY_SILENCE_MAX, failure, sidecar, sought};
 use crate::backend::version::HttpVersion;
 use crate::caller::destination::Destination;
 use crate::caller::http2::{Awaited, Heard, Kept, Upload};
@@ -28,6 +28,10 @@ const REPEATS_MAX: usize = 3;
 
 /// Which HTTP is wanted: what the policy says counts most, then what the backend says.
 pub fn version(run: &Run, terms: &Forward) -> HttpVersion {
+    // What a client may not say to the sidecar is left out where HTTP/1.1 is written.
+    if sidecar::is_asked(run) {
+        return HttpVersion::One;
+    }
     let of_backend = || run.exchange.backend.as_ref().and_then(|backend| backend.http);
     let by_kind = || match &run.exchange.api {
         // Nothing else carries calls of gRPC.

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use http::HeaderValue;
-
 use super::Gathered;
 use crate::configuration::config::Spot;
 use crate::fault::Place;
@@ -15,7 +13,7 @@ use crate::settings::{
 impl Gathered {
     fn dapr(&mut self, settings: &Settings) {
         let token = settings.dapr.token.as_ref();
-        if token.is_some_and(|token| HeaderValue::from_str(token.expose()).is_err()) {
+        if token.is_some_and(|token| !token.expose().bytes().all(|it| it.is_ascii_graphic())) {
             let message = "the token has a character that no field can have";
             self.at("dapr.token", message, "use visible ASCII characters, as the sidecar has it");
         }

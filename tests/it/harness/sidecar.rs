@@ -2,7 +2,7 @@
 //! SDKs ask over gRPC ([`grpc`]).
 //!
 //! It follows daprd 1.18: an app is looked for in `dapr-app-id`, in `Basic` credentials, and in the
-//! path, which is decoded and cleaned first; what is published becomes an event (CloudEvents 1.0) and
+//! path, which is decoded and cleaned first; what is published becomes an event (`CloudEvents` 1.0) and
 //! goes to the app where `/dapr/subscribe` says; refusals are `errorCode` and `message`.
 //!
 //! Tests that name the ports of a real daprd (`WEIR_TEST_DAPR_HTTP_PORT`) run against that one: see
@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, CONTROLS};
 use serde_json::{Value, json};
 
 use super::backend::{Seen, reply};
@@ -31,6 +32,9 @@ pub(crate) const BINDING: &str = "mails";
 pub(crate) const APP: &str = "orders";
 /// A secret store, and what is in it.
 pub(crate) const STORE: &str = "vault";
+
+/// What a path cannot have as it is.
+const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%').add(b'?').add(b'#');
 
 /// A sidecar: the stand-in, or a real one.
 pub(crate) struct Sidecar {
@@ -199,6 +203,7 @@ impl Known {
         let Some(address) = self.apps.get(app) else {
             return failed(500, "couldn't find service");
         };
+        let method = percent_encoding::utf8_percent_encode(method, PATH);
         let query = if query.is_empty() { String::new() } else { format!("?{query}") };
         let own = ["host", "connection", "dapr-api-token", "dapr-app-id"];
         let passed = seen.fields.iter().filter(|(name, _)| {
@@ -211,8 +216,9 @@ impl Known {
         for (name, value) in passed {
             text.extend([name.as_str(), ": ", value.as_str(), "\r\n"]);
         }
-        text.push_str(&format!("dapr-caller-app-id: weir\r\ndapr-callee-app-id: {app}\r\n"));
-        text.push_str(&format!("Content-Length: {}\r\n\r\n", seen.body.len()));
+        let length = seen.body.len().to_string();
+        text.extend(["dapr-caller-app-id: weir\r\ndapr-callee-app-id: ", app, "\r\n"]);
+        text.extend(["Content-Length: ", &length, "\r\n\r\n"]);
         let Some(mut client) = Client::try_connect(*address) else {
             return failed(500, "connection refused");
         };
