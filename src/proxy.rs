@@ -127,6 +127,8 @@ pub struct Context {
 
 /// The error that makes Pingora stop forwarding because the policies have an answer of their own.
 const ANSWERED: ErrorType = ErrorType::Custom("the policies answer themselves");
+/// How long a client may take nothing of its response.
+const CLIENT_SILENCE_MAX: Duration = Duration::from_mins(5);
 /// The most informational responses (1xx) that are passed on for one request.
 const INFORMATIONAL_MAX: u32 = 8;
 
@@ -158,6 +160,7 @@ impl ProxyHttp for Gateway {
         let idle = if self.state.is_draining() { None } else { Some(self.bounds.idle_seconds) };
         session.set_keepalive(idle);
         session.set_read_timeout(Some(silence));
+        session.set_write_timeout(Some(CLIENT_SILENCE_MAX));
         Ok(())
     }
 

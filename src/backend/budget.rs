@@ -50,13 +50,13 @@ impl Budgets {
         }
     }
 
-    /// A request is sent to the backend `host:port`, for the first time.
-    pub fn earn(&self, host: &str, port: u16) {
+    /// A request is sent to the backend of this name, or place, for the first time.
+    pub fn earn(&self, name: &str, port: u16) {
         let Some(earned) = self.earned else { return };
         if self.lacking.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let Some(place) = self.place(host, port) else { return };
+        let Some(place) = self.place(name, port) else { return };
         let add = |saved: u32| Some(saved.saturating_add(earned).min(SAVED_MAX * TRY));
         let saved = place.saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
         let before = saved.unwrap_or_else(|unchanged| unchanged);
@@ -64,12 +64,12 @@ impl Budgets {
         self.lacking.fetch_sub(added.into(), Ordering::Relaxed);
     }
 
-    /// Whether a request may be sent once more to the backend `host:port`; if so, that is noted.
-    pub fn spend(&self, host: &str, port: u16, now: Timestamp) -> bool {
+    /// Whether a request may be sent once more to that backend; if so, that is noted.
+    pub fn spend(&self, name: &str, port: u16, now: Timestamp) -> bool {
         if self.earned.is_none() {
             return true;
         }
-        let Some(place) = self.place(host, port) else { return true };
+        let Some(place) = self.place(name, port) else { return true };
         if place.takes_free(now) {
             return true;
         }
@@ -81,9 +81,9 @@ impl Budgets {
         taken
     }
 
-    fn place(&self, host: &str, port: u16) -> Option<&Place> {
+    fn place(&self, name: &str, port: u16) -> Option<&Place> {
         // FNV-1a: nobody gains by making backends meet.
-        let bytes = host.bytes().chain(port.to_le_bytes());
+        let bytes = name.bytes().chain(port.to_le_bytes());
         let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });

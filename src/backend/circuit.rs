@@ -161,7 +161,8 @@ impl Circuit {
         if !self.is_too_many(rule, is_failure, now) {
             return None;
         }
-        let asked = ended.retry_after.filter(|_span| rule.accepts_retry_after);
+        let asked = ended.retry_after;
+        let asked = asked.filter(|span| rule.accepts_retry_after && !span.is_zero());
         let span = asked.map_or(rule.trip, |span| span.min(RETRY_AFTER_MAX));
         let until = now + span;
         self.tripped = Some(Trip { at: now, until });

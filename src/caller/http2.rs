@@ -155,6 +155,7 @@ impl Caller {
                         self.pool.put(destination, connection, now);
                         false
                     }
+                    Reached::Known => false,
                 })
             }
         }
@@ -188,6 +189,8 @@ enum Reached {
     Shared(Channel),
     /// HTTP/1.1, for one request at a time.
     Single(Single),
+    /// The same, as somebody found out meanwhile.
+    Known,
 }
 
 impl Channels {
@@ -207,6 +210,9 @@ impl Channels {
         let _entered = entered.map_err(|_elapsed| CallError::late_to_connect())?;
         if let Ok(channel) = self.choose(destination)? {
             return Ok(Reached::Shared(channel));
+        }
+        if alpn == ALPN::H2H1 && self.is_single(destination, now) {
+            return Ok(Reached::Known);
         }
         // Boxed: it is rare, and what a future may hold is moved with every request.
         let wire = Box::pin(caller.connect(destination, Some(alpn.clone()))).await?;

@@ -52,7 +52,8 @@ fn steps(text: &str) -> Result<String, NoMethod> {
         return Err(NoMethod::TooLong);
     }
     let decoded = decoded(text)?;
-    if decoded.contains(['\\', '?', '#']) || decoded.contains(char::is_control) {
+    // Who decodes once more than the sidecar would find another path behind a `%`.
+    if decoded.contains(['\\', '?', '#', '%']) || decoded.contains(char::is_control) {
         return Err(NoMethod::Character);
     }
     let mut path = String::with_capacity(text.len());
@@ -115,8 +116,6 @@ mod tests {
             ("/api//v1/./orders/", "api/v1/orders/"),
             ("a%2Fb%2e", "a/b."),
             ("a%20b/c d/\u{e9}", "a%20b/c%20d/%C3%A9"),
-            // Decoded once, and only once.
-            ("a%252e%252e", "a%252e%252e"),
             ("a/...", "a/..."),
         ] {
             assert_eq!(method(written).unwrap(), made, "{written}");
@@ -145,6 +144,8 @@ mod tests {
             ("a%", NoMethod::Character),
             ("a%zz", NoMethod::Character),
             ("a%00", NoMethod::Character),
+            // Whoever decodes it once more goes up.
+            ("x%252f..%252fadmin", NoMethod::Character),
             ("a%ff", NoMethod::Character),
             ("a\r\nb", NoMethod::Character),
             ("http://169.254.169.254/x", NoMethod::Url),

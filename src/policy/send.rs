@@ -311,6 +311,11 @@ fn copied_url(exchange: &Exchange) -> Result<Url, Failure> {
         let message = "there is no URL to copy: the API has no backend";
         return Err(Failure::value(message.to_owned()));
     }
+    if exchange.backend.as_ref().is_some_and(|backend| backend.is_sidecar) {
+        // A client's fields would choose the app there.
+        let message = "a request to Dapr's sidecar is not copied: give `set-url`, or forward it";
+        return Err(Failure::value(message.to_owned()));
+    }
     Ok(Url::of(&request.base, &request.target()))
 }
 

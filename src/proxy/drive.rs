@@ -164,22 +164,39 @@ fn depart(gateway: &Gateway, run: &mut Run, now: Timestamp) -> Result<(), Failur
     forward::balance::choose(gateway, run)?;
     run.forwards_at(now);
     if run.is_first_try() {
-        let base = &run.exchange.request.base;
-        gateway.state.budgets.earn(&base.host, base.port);
+        let (name, port) = purse(run);
+        gateway.state.budgets.earn(name, port);
     }
     Ok(())
 }
 
 /// Whether the request may be forwarded once more, when it has waited for that.
 async fn again(gateway: &Gateway, run: &Run, pause: Duration) -> Event {
-    let base = &run.exchange.request.base;
-    let is_granted = gateway.state.budgets.spend(&base.host, base.port, run.exchange.now);
-    if !is_granted {
-        gateway.state.spared.fetch_add(1, Ordering::Relaxed);
-    } else if !pause.is_zero() {
+    let is_granted = spends(gateway, run);
+    if is_granted && !pause.is_zero() {
         Box::pin(tokio::time::sleep(pause)).await;
     }
     Event::Again(is_granted)
+}
+
+/// Whether the request may go to its backend once more; that is counted either way.
+pub fn spends(gateway: &Gateway, run: &Run) -> bool {
+    let (name, port) = purse(run);
+    let is_granted = gateway.state.budgets.spend(name, port, run.exchange.now);
+    if !is_granted {
+        gateway.state.spared.fetch_add(1, Ordering::Relaxed);
+    }
+    is_granted
+}
+
+/// Whose budget it is: the backend's by its name, that of each app behind a sidecar, else that of a place.
+fn purse(run: &Run) -> (&str, u16) {
+    let base = &run.exchange.request.base;
+    match &run.exchange.backend {
+        Some(backend) if backend.is_sidecar => (&base.path, 0),
+        Some(backend) => (&backend.id, 0),
+        None => (&base.host, base.port),
+    }
 }
 
 async fn obtain(gateway: &Gateway, asked: &identity::Asked, now: Timestamp) -> Event {

@@ -10,7 +10,8 @@ use crate::policy::program::Action;
 
 /// Reasons of failures that are the backend's. All others would come again (an expression that
 /// fails), or must not be hidden by another try (a body of the client that breaks off).
-const RETRIED: [&str; 3] = [Failure::UNREACHED, Failure::LATE, Failure::STATUS];
+const RETRIED: [&str; 4] =
+    [Failure::UNREACHED, Failure::LATE, Failure::STATUS, Failure::UNAVAILABLE];
 
 /// One `retry` that the run is inside of.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(super) struct Loop {
     retries: u32,
     /// How many permits are around it.
     permits: usize,
+    /// Whether it was the request that went out in it.
+    forwards: bool,
     /// Why the request was not forwarded the last time, and at which step.
     failed: Option<(Failure, usize)>,
 }
@@ -32,6 +35,7 @@ impl Machine {
             start: self.step.saturating_add(1),
             retries: 0,
             permits: self.permits.len(),
+            forwards: false,
             failed: None,
         });
         Flow::Next
@@ -45,6 +49,7 @@ impl Machine {
         exchange: &mut Exchange,
     ) -> Result<Flow, Failure> {
         let done = self.loops.last().map_or(u32::MAX, |inner| inner.retries);
+        let forwards = self.loops.last().is_some_and(|inner| inner.forwards);
         let failed = self.loops.last_mut().and_then(|inner| inner.failed.take());
         match (retry.pause(done, exchange)?, failed) {
             (Some(pause), failed) => {
@@ -56,7 +61,7 @@ impl Machine {
                 }
                 Ok(match pause {
                     // What is sent to a backend again has a bound of its own.
-                    pause if exchange.is_forwarded => Flow::Ask(Effect::Again(pause)),
+                    pause if forwards => Flow::Ask(Effect::Again(pause)),
                     Duration::ZERO => self.again(),
                     pause => Flow::Ask(Effect::Sleep(pause)),
                 })
@@ -106,6 +111,9 @@ impl Machine {
         self.note_failure(&failure, exchange);
         self.blame(&failure, exchange);
         let step = std::mem::replace(&mut self.step, end);
+        if failure.reason != Failure::UNAVAILABLE {
+            self.forwarded_in_loops();
+        }
         if let Some(inner) = self.loops.last_mut() {
             inner.failed = Some((failure, step));
             self.permits.truncate(inner.permits);
@@ -115,8 +123,15 @@ impl Machine {
 
     /// A request was forwarded: what failed before is mended.
     pub(super) fn mended(&mut self) {
+        self.forwarded_in_loops();
         if let Some(inner) = self.loops.last_mut() {
             inner.failed = None;
+        }
+    }
+
+    fn forwarded_in_loops(&mut self) {
+        for each in &mut self.loops {
+            each.forwards = true;
         }
     }
 
@@ -170,6 +185,18 @@ mod tests {
         let outcome = run.get("/x").go();
         assert_eq!((outcome.forwarded.len(), outcome.status(), outcome.body()), (1, 503, "busy"));
         assert_eq!(outcome.header("x-out"), Some("yes"));
+    }
+
+    #[test]
+    fn where_nobody_could_be_asked_it_is_tried_again_and_that_costs_nothing() {
+        let run = run();
+        let soon = crate::backend::standing::Unavailable::SOON;
+        run.fails(Failure::unavailable("the backend", soon));
+        run.answers(200, &[], "here");
+        run.has_tried_enough();
+        let outcome = run.get("/x").go();
+        assert_eq!((outcome.status(), outcome.body()), (200, "here"));
+        assert_eq!(outcome.slept, [Duration::from_secs(1)]);
     }
 
     #[test]

@@ -114,6 +114,8 @@ impl Invocation {
             None => Arc::new(self.found(exchange)?),
         };
         exchange.is_target_secret |= self.is_secret;
+        // Whoever was chosen before has no turn any more.
+        exchange.unset_backend();
         exchange.request.base = base;
         exchange.backend = Some(Arc::clone(self.sidecar.backend()));
         let tail = std::mem::take(&mut exchange.request.tail);

@@ -80,6 +80,10 @@ async fn one(gateway: &Gateway, effect: Effect, caller: Option<Asker>, now: Time
         Effect::Obtain(asked) => drive::obtain(gateway, &asked, now).await,
         Effect::Emit(event) => drive::emit(gateway, *event, now),
         Effect::Sleep(span) => pause(span).await,
+        Effect::Again(span) => {
+            pause(span).await;
+            Event::Again(true)
+        }
         // Nothing else may stand in a `wait`.
         Effect::Fetch(_)
         | Effect::Charge(_)
@@ -91,7 +95,6 @@ async fn one(gateway: &Gateway, effect: Effect, caller: Option<Asker>, now: Time
         | Effect::Together(_)
         | Effect::Measure
         | Effect::Forward(_)
-        | Effect::Again(_)
         | Effect::Deliver => Event::Done,
     }
 }

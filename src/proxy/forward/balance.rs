@@ -67,12 +67,16 @@ pub fn broke(gateway: &Gateway, run: &mut Run, error: &CallError) {
     came_to_nothing(gateway, run, outcome);
 }
 
-/// The try that Pingora made came to nothing.
-pub fn failed(gateway: &Gateway, run: &mut Run, error: &Error) {
+/// The try that Pingora made came to nothing; `is_body_done`: all of the request's body was here, so
+/// that a silence was the backend's.
+pub fn failed(gateway: &Gateway, run: &mut Run, error: &Error, is_body_done: bool) {
     let is_theirs =
         error.esource() == &ErrorSource::Upstream || error.etype() == &ErrorType::ConnectError;
     if is_theirs {
         let is_late = error.etype() == &ErrorType::ReadTimedout;
+        if is_late && !is_body_done {
+            return;
+        }
         came_to_nothing(gateway, run, if is_late { Outcome::Late } else { Outcome::Unreached });
     }
 }

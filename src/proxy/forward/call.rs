@@ -11,6 +11,7 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, LOCATION};
 use http::{Method, StatusCode};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
+use tokio::time::timeout;
 
 use super::head::{self, Framing};
 use super::{BODY_SILENCE_MAX, balance, failure, http2, is_short, sidecar, sought, switches};
@@ -228,10 +229,11 @@ async fn stream_body(
             if let Some(watch) = &mut run.watch {
                 watch.request_piece(&piece);
             }
+            let late = |_elapsed| CallError::Late(terms.wait);
             if chunked && !piece.is_empty() {
-                sending.send_chunk(&piece).await;
+                timeout(terms.wait, sending.send_chunk(&piece)).await.map_err(late)?;
             } else {
-                sending.send_piece(&piece).await;
+                timeout(terms.wait, sending.send_piece(&piece)).await.map_err(late)?;
             }
         }
         if chunked {

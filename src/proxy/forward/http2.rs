@@ -7,6 +7,7 @@ use bytes::Bytes;
 use h2::RecvStream;
 use http::{Method, Request, Response, StatusCode};
 use pingora::proxy::Session;
+use pingora::{Error, ErrorType};
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::call::{Cut, Stopped, body_gone, failed, told};
@@ -98,12 +99,20 @@ pub(super) async fn attempt(
         Ok(call) => Ok(call),
         Err(Cut::Call(error)) => Err(told(gateway, run, &error)),
         // What a client is told depends on what is wrong with its body.
-        Err(Cut::Client(error)) if matches!(body, Sent::Passing) => Err(failed(failure(&error))),
+        Err(Cut::Client(error)) if matches!(body, Sent::Passing) && !is_gone(session, &error) => {
+            Err(failed(failure(&error)))
+        }
         Err(Cut::Client(error)) => {
             run.exchange.trail.arrive(Err("client_gone"), gateway.clock.now());
             Err(Stopped::Gone(error))
         }
     }
+}
+
+/// Whether the client has left, which is nothing that is wrong with its body.
+fn is_gone(session: &mut Session, error: &Error) -> bool {
+    matches!(error.etype(), ErrorType::ConnectionClosed | ErrorType::H2Error)
+        || session.as_mut().is_body_done()
 }
 
 /// Sends the request, and once more where no backend has taken it up.
@@ -148,7 +157,13 @@ async fn send(
                 if let Some(upload) = &mut upload {
                     upload.forget();
                     while collects && !upload.is_over() {
+                        // How long a client takes is bounded where it is read from.
+                        let is_clients_turn = upload.is_hungry();
                         let sent = client(session, Some(upload), &mut passing);
+                        if is_clients_turn {
+                            sent.await.map_err(Cut::Client)?;
+                            continue;
+                        }
                         let sent = timeout(terms.wait, sent).await;
                         let sent = sent.map_err(|_elapsed| CallError::Late(terms.wait))?;
                         sent.map_err(Cut::Client)?;
@@ -162,7 +177,9 @@ async fn send(
                 return Ok(call);
             }
             Err(Cut::Call(error))
-                if repeats < REPEATS_MAX && may_send_again(&error, &awaited, method) =>
+                if repeats < REPEATS_MAX
+                    && may_send_again(&error, (&awaited, repeats), method)
+                    && drive::spends(gateway, run) =>
             {
                 if let (Some(upload), Sent::Passing) = (upload, body) {
                     kept = Some(upload.into_kept().ok_or(error)?);
@@ -204,9 +221,13 @@ fn deadline(
 
 /// Whether the request may go out once more: the backend surely did nothing for it, or it is as good
 /// twice as once and the connection was closed while it lay idle.
-fn may_send_again(error: &CallError, awaited: &Awaited, method: &Method) -> bool {
+fn may_send_again(
+    error: &CallError,
+    (awaited, repeats): (&Awaited, usize),
+    method: &Method,
+) -> bool {
     let CallError::Http2(error) = error else { return false };
-    let is_stale = error.is_broken() && awaited.is_reused() && may_repeat(method);
+    let is_stale = repeats == 0 && error.is_broken() && awaited.is_reused() && may_repeat(method);
     error.is_unprocessed() || is_stale
 }
 

@@ -22,13 +22,14 @@ pub fn write(
 ) -> Result<Request<()>, CallError> {
     let received = session.req_header();
     let mut head = received.clone();
+    let touched = run.exchange.request.headers.touched();
+    // Of what the client sent: the gateway's own is put in after that.
+    for name in nominated(&received.headers).filter(|name| !touched.contains(name)) {
+        head.remove_header(&name);
+    }
     edit(gateway, (session, true), run, &mut head)
         .map_err(|_refused| CallError::Unsendable("one of its fields cannot be written"))?;
     let mut fields = Parts::from(head).headers;
-    let touched = run.exchange.request.headers.touched();
-    for name in nominated(&received.headers).filter(|name| !touched.contains(name)) {
-        fields.remove(name);
-    }
     let takes_trailers = takes_trailers(&received.headers);
     for name in HOP_BY_HOP {
         fields.remove(name);
