@@ -48,8 +48,8 @@ const POISONS: [Poison; 26] = [
     poison(
         "an empty pool",
         "more.yaml",
-        || backend("id: pool, pool: {services: []}"),
-        ["more.yaml:2:", "add `url: "],
+        || backend("id: pool, type: Pool, pool: {services: []}"),
+        ["more.yaml:2:", "add one to `services`"],
     ),
     poison(
         "a pattern that is none",
