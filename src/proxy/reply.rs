@@ -273,8 +273,7 @@ pub async fn failed(
         context.journey.broken(error);
         run.exchange.trail.arrive(Err(forward::kind(error)), gateway.clock.now());
         let failure = forward::failure(error);
-        let is_body_done = session.as_mut().is_body_done();
-        forward::balance::failed(gateway, run, error, is_body_done);
+        forward::balance::failed(gateway, run, error, session.as_mut().is_body_done());
         counted::failed(gateway, run, &failure);
         if let Stop::Gone(gone) = drive::resume(gateway, session, run, Event::Failed(failure)).await
         {
