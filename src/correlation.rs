@@ -16,6 +16,7 @@ use std::fmt;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::correlation::sampling::Sampler;
+use crate::digest::mixed;
 use crate::short::Short;
 
 /// The number of a trace; never zero.
@@ -237,14 +238,6 @@ fn trace(text: &str) -> Option<TraceId> {
 
 fn span(text: &str) -> Option<SpanId> {
     SpanId::new(u64::try_from(hexadecimal(text)?).ok()?)
-}
-
-/// A number that shows nothing of `number`, each from another one (`SplitMix64`).
-const fn mixed(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]

@@ -35,6 +35,18 @@ pub fn beginning<const BYTES: usize>(whole: &[u8; blake3::OUT_LEN]) -> [u8; BYTE
     kept
 }
 
+/// By how much the states of `SplitMix64` differ from one number to the next.
+pub const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The number that `SplitMix64` makes in this state: it shows nothing of `state`, and each bit of that
+/// changes half of it. No secret is safe behind it.
+pub const fn mixed(state: u64) -> u64 {
+    let mut mixed = state.wrapping_add(STEP);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -29,6 +29,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use crate::backend::Backend;
 use crate::backend::proxy::ForwardProxy;
 use crate::certificate::Certificate;
+use crate::digest;
 use crate::exchange::choice::Choice;
 use crate::exchange::diagnostics::Diagnostics;
 use crate::exchange::facts::{Api, Deployment, Operation, Product, Subscription, User};
@@ -275,11 +276,9 @@ impl Exchange {
 
     /// The next number of the exchange's own random sequence (`SplitMix64`).
     pub fn next_random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        let number = digest::mixed(self.random);
+        self.random = self.random.wrapping_add(digest::STEP);
+        number
     }
 }
 

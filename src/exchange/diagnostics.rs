@@ -3,6 +3,7 @@
 
 use http::HeaderName;
 
+use crate::digest::mixed;
 use crate::exchange::Severity;
 
 /// What is logged of the exchanges of an API, or of all.
@@ -74,10 +75,7 @@ impl Sampling {
     /// Whether the exchange with this id is one of them. The same id gets the same answer.
     pub fn has(self, id: u128) -> bool {
         // Ids count up in a way that is not random; mixed, each bit of them counts.
-        let mut mixed = u64::try_from(id & u128::from(u64::MAX)).unwrap_or_default();
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
+        let mixed = mixed(u64::try_from(id & u128::from(u64::MAX)).unwrap_or_default());
         let place = (u128::from(mixed) * u128::from(Self::WHOLE)) >> 64;
         place < u128::from(self.0)
     }

@@ -4,6 +4,8 @@
 //! weight that is exact: while the same members can serve, each of them gets its share in every
 //! cycle (as many turns as all weights together), and the turns of one are spread over it.
 
+use crate::digest::mixed;
+
 /// Members of a pool, by their places.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Set(u32);
@@ -195,14 +197,6 @@ pub fn owner(places: &[Place], set: Set, key: u64) -> Option<usize> {
     });
     let best = scored.reduce(|best, next| if best.1 < next.1 { next } else { best });
     best.map(|(at, _score)| at)
-}
-
-/// The finish of `SplitMix64`: each bit of the input changes half of the output.
-const fn mixed(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]

@@ -1,21 +1,15 @@
 //! Bodies that come over HTTP/2: passed on piece by piece, with what stands behind them, while what is
 //! left of the request's body flows the other way.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{HeaderMap, Version};
 use pingora::proxy::Session;
-use tokio::time::timeout;
 
 use super::is_hop_by_hop;
-use super::relay::broken;
+use super::relay::broken_off;
 use crate::caller::Call;
 use crate::proxy::forward::passing::{Passing, client};
 use crate::proxy::{grpc, holds};
-
-/// How long a client may take what is left for it once its response has broken off.
-const LAST_WORDS_MAX: Duration = Duration::from_secs(5);
 
 /// Passes the body of a call on, after the piece that is here already.
 pub(super) async fn relay(
@@ -67,15 +61,7 @@ pub(super) async fn relay(
                 end(session, call.take_trailers()).await?;
                 break;
             }
-            Err(error) => {
-                session.set_keepalive(None);
-                if counted || session.req_header().version == Version::HTTP_11 {
-                    // What did come is on its way before the connection ends: this client sees
-                    // that it is not all.
-                    let _ = timeout(LAST_WORDS_MAX, session.as_mut().shutdown()).await;
-                }
-                return broken(&error);
-            }
+            Err(error) => return broken_off(session, counted, &error).await,
         }
     }
     if !session.as_mut().is_body_done() {

@@ -43,6 +43,21 @@ pub(super) fn broken<T>(error: &CallError) -> pingora::Result<T> {
     Err(Error::explain(ErrorType::ConnectionClosed, error.to_string()).into_up())
 }
 
+/// The same, behind a head that was sent; `counted`: the client knows how much was to come.
+pub(super) async fn broken_off(
+    session: &mut Session,
+    counted: bool,
+    error: &CallError,
+) -> pingora::Result<()> {
+    session.set_keepalive(None);
+    if counted || session.req_header().version == Version::HTTP_11 {
+        // What did come is on its way before the connection ends: this client sees that it is not
+        // all.
+        let _ = timeout(LAST_WORDS_MAX, session.as_mut().shutdown()).await;
+    }
+    broken(error)
+}
+
 /// Passes the body of a call on, piece by piece, after the piece that is here already.
 pub(super) async fn relay(
     session: &mut Session,
@@ -78,15 +93,7 @@ pub(super) async fn relay(
                 session.write_response_body(None, true).await?;
                 return Ok(());
             }
-            Err(error) => {
-                session.set_keepalive(None);
-                if counted || session.req_header().version == Version::HTTP_11 {
-                    // What did come is on its way before the connection ends: this client sees
-                    // that it is not all.
-                    let _ = timeout(LAST_WORDS_MAX, session.as_mut().shutdown()).await;
-                }
-                return broken(&error);
-            }
+            Err(error) => return broken_off(session, counted, &error).await,
         }
     }
 }
