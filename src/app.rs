@@ -163,7 +163,7 @@ impl App {
         let gateway = joined.gateway(settings, &recorded);
         let Joined { live, clock, counters, caller, log, state, inspector, .. } = joined;
         let keys = fetching::keys(&gateway, settings, &environment)?;
-        let posting = Posting::of(&gateway);
+        let posting = Posting::of(&gateway, shared::redis(&settings.redis)?)?;
         let sources = operators::sources(&gateway, &refresh.status, &measuring, started);
         let mut listening = Listening::default();
         let plan = plan(settings, (&log, &clock, &state), &mut listening)?;

@@ -2,6 +2,7 @@
 
 pub mod authorization;
 pub mod budget;
+pub mod check;
 pub mod circuit;
 pub mod document;
 pub mod event_hub;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use crate::backend::check::Check;
 use crate::backend::pool::Pool;
 use crate::backend::standing::{Standing, Unavailable};
 use crate::backend::version::HttpVersion;
@@ -157,19 +159,30 @@ impl Scheme {
 }
 
 impl Backend {
-    /// Why nothing is sent to it, if nothing is: its circuit is open. Of a pool its members say.
+    /// Why nothing is sent to it, if nothing is: its circuit is open, or checks of its health found
+    /// that it cannot serve. Of a pool its members say.
     pub fn refusal(&self, now: Timestamp) -> Option<Unavailable> {
-        self.standing.as_ref()?.refusal(now)
+        let standing = self.standing.as_ref()?;
+        let ailing = || {
+            let check = standing.check().filter(|_check| !standing.is_healthy(now))?;
+            Some(Unavailable { retry_after: check.interval, status: None })
+        };
+        standing.refusal(now).or_else(ailing)
+    }
+
+    /// Whether its circuit is closed, or it has none.
+    pub fn is_closed(&self, now: Timestamp) -> bool {
+        self.standing.as_ref().is_none_or(|standing| standing.open_until(now).is_none())
     }
 
     /// Whether checks of its health found nothing wrong, or there are none.
-    pub fn is_healthy(&self) -> bool {
-        self.standing.as_ref().is_none_or(|standing| standing.is_healthy())
+    pub fn is_healthy(&self, now: Timestamp) -> bool {
+        self.standing.as_ref().is_none_or(|standing| standing.is_healthy(now))
     }
 
-    /// How often its health is checked, if it is.
-    pub const fn check_interval(&self) -> Option<Duration> {
-        None
+    /// How its health is checked, if it is.
+    pub fn check(&self) -> Option<&Check> {
+        self.standing.as_ref()?.check()
     }
 }
 

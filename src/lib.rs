@@ -27,6 +27,7 @@ pub mod admission;
 pub mod issuer;
 pub mod identity;
 pub mod events;
+pub mod health;
 pub mod exporter;
 pub mod inspector;
 pub mod counters;

@@ -34,7 +34,7 @@ const FLOORS: &[&[&str]] = &[
     &["cache", "caller", "counters", "etcd", "telemetry"],
     // Who calls, and what runs: `proxy` asks it, and so does `weir explain`. Who vouches for callers,
     // who the gateway is to others, who hears of it, and what a request went through.
-    &["admission", "events", "exporter", "identity", "inspector", "issuer"],
+    &["admission", "events", "exporter", "health", "identity", "inspector", "issuer"],
     &["configuration", "proxy"],
     // Shows how the two paths are doing.
     &["admin"],
@@ -103,6 +103,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "etcd",
             "events",
             "exporter",
+            "health",
             "identity",
             "inspector",
             "issuer",
@@ -128,6 +129,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "counters",
             "events",
             "exporter",
+            "health",
             "identity",
             "inspector",
             "issuer",

@@ -19,9 +19,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use crate::admin::Admin;
 use crate::app::drain::{Drain, Signals};
 use crate::app::measuring::{self, Measuring, Telling};
-use crate::app::remote;
 use crate::app::sidecar::Waiting;
 use crate::app::telemetry::Lanes;
+use crate::app::{random_number, remote};
 use crate::caller::Caller;
 use crate::caller::fetch::Fetcher;
 use crate::configuration::cluster::Cluster;
@@ -30,8 +30,12 @@ use crate::configuration::offer::Status;
 use crate::configuration::refresh::Refresh;
 use crate::configuration::remote::Remote;
 use crate::counters::Home;
+use crate::counters::redis::settings::Settings;
 use crate::counters::shared::Upkeep;
 use crate::events::{Events, Obtains, Sender};
+use crate::health::Health;
+use crate::health::probe::Prober;
+use crate::health::sharing::Sharing;
 use crate::identity::Identities;
 use crate::identity::host::Host;
 use crate::identity::kept::Shelf;
@@ -86,7 +90,7 @@ pub(super) struct Keys {
     pub(super) waiting: Option<Waiting>,
 }
 
-/// Has events sent that policies emit, and traces put where other replicas find them.
+/// Has events sent that policies emit, traces put where other replicas find them, and backends checked.
 pub(super) struct Posting {
     /// What is queued.
     pub(super) events: Arc<Events>,
@@ -96,6 +100,10 @@ pub(super) struct Posting {
     sender: Sender,
     /// Puts traces there, if replicas share a Redis.
     keeper: Option<Keeper>,
+    /// Has backends checked.
+    health: Health,
+    /// Tells other replicas of backends, if they share a Redis.
+    sharing: Option<Sharing>,
 }
 
 /// What runs beside the clients.
@@ -142,8 +150,13 @@ const GOODBYE_TIME_MAX: Duration = Duration::from_millis(500);
 
 impl Posting {
     /// Has the events sent that policies of `gateway` emit, and its traces.
-    pub(super) fn of(gateway: &Gateway) -> Self {
-        Self {
+    pub(super) fn of(gateway: &Gateway, redis: Option<Settings>) -> io::Result<Self> {
+        let (live, clock) = (&gateway.live, &gateway.clock);
+        let sharing = |redis| -> io::Result<Sharing> {
+            let replica = random_number()?;
+            Ok(Sharing::of(redis, Arc::clone(live), Arc::clone(clock), replica))
+        };
+        Ok(Self {
             events: Arc::clone(&gateway.events),
             live: Arc::clone(&gateway.live),
             sender: Sender::new(
@@ -152,7 +165,16 @@ impl Posting {
                 Arc::new(Own(Arc::clone(&gateway.identities))),
             ),
             keeper: Keeper::of(&gateway.inspector),
-        }
+            health: Health {
+                live: Arc::clone(&gateway.live),
+                prober: Prober {
+                    caller: Arc::clone(&gateway.caller),
+                    resolver: Arc::clone(&gateway.resolver),
+                },
+                clock: Arc::clone(&gateway.clock),
+            },
+            sharing: redis.map(sharing).transpose()?,
+        })
     }
 }
 
@@ -199,7 +221,11 @@ impl Serving {
         runtime.spawn(async move { identities.keep((host, shelf), own, steady).await });
         let steady = Arc::clone(&clock);
         runtime.spawn(async move { issuers.keep(live, fetcher, steady).await });
-        let Posting { events, live, sender, keeper } = posting;
+        let Posting { events, live, sender, keeper, health, sharing } = posting;
+        runtime.spawn(health.keep());
+        if let Some(sharing) = sharing {
+            runtime.spawn(sharing.keep());
+        }
         runtime.spawn(events.keep(live, sender, clock));
         if let Some(keeper) = keeper {
             runtime.spawn(keeper.run());

@@ -32,6 +32,8 @@ pub struct Rule {
     pub accepts_retry_after: bool,
     /// The status of our answer while it is open; 503 if none.
     pub failure_response: Option<StatusCode>,
+    /// Whether other replicas are told that it opened, and this one is told of theirs.
+    pub is_shared: bool,
 }
 
 /// How many failures are too many.
@@ -226,6 +228,7 @@ mod tests {
             trip: Duration::from_secs(10),
             accepts_retry_after: false,
             failure_response: None,
+            is_shared: true,
         }
     }
 

@@ -196,8 +196,8 @@ impl Pool {
             self.members.get(at).is_some_and(|member| does(&member.backend, now))
         };
         let fitness = Fitness {
-            closed: Set::of(count, |at| stands(at, |it, now| it.refusal(now).is_none())),
-            healthy: Set::of(count, |at| stands(at, |it, _now| it.is_healthy())),
+            closed: Set::of(count, |at| stands(at, Backend::is_closed)),
+            healthy: Set::of(count, |at| stands(at, Backend::is_healthy)),
         };
         fitness.usable(count, self.terms.panic_percent)
     }
@@ -234,15 +234,9 @@ impl Pool {
         self.members.iter().position(|member| session_of(member) == session)
     }
 
-    /// What is to be said where nobody can serve: the first circuit that closes decides.
+    /// What is to be said where nobody can serve: whoever may be the first to serve again decides.
     fn unavailable(&self, now: Timestamp) -> Unavailable {
-        let refusals = self.members.iter().filter_map(|member| {
-            let unwell = || {
-                let interval = member.backend.check_interval()?;
-                Some(Unavailable { retry_after: interval, status: None })
-            };
-            member.backend.refusal(now).or_else(unwell)
-        });
+        let refusals = self.members.iter().filter_map(|member| member.backend.refusal(now));
         let first = refusals.min_by_key(|refusal| refusal.retry_after);
         let Unavailable { retry_after, status } = first.unwrap_or(Unavailable::SOON);
         Unavailable { retry_after, status: self.terms.failure_response.or(status) }

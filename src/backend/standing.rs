@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use super::check::{Check, Series};
 use super::circuit::{Circuit, Condition, Outcome, Rule, Try};
 use crate::time::Timestamp;
 
@@ -17,13 +18,16 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub struct Standing {
     breaker: Option<Breaker>,
+    health: Option<Health>,
     /// Until when its circuit is open, in microseconds since the epoch; 0 if it never was.
     open_until: AtomicU64,
+    /// The same, by what was counted here.
+    own_until: AtomicU64,
     /// How often it opened.
     trips: AtomicU64,
     /// Whether checks found that it cannot serve.
     is_ailing: AtomicBool,
-    /// When checks found that it can serve again, in microseconds since the epoch.
+    /// When it could serve again after a time in which it could not, in microseconds since the epoch.
     recovered: AtomicU64,
 }
 
@@ -31,6 +35,17 @@ pub struct Standing {
 struct Breaker {
     rule: Rule,
     circuit: Mutex<Circuit>,
+}
+
+#[derive(Debug)]
+struct Health {
+    check: Check,
+    series: Mutex<Series>,
+    /// How many checks were well, and how many were not.
+    counts: [AtomicU64; 2],
+    /// Until when the word of another replica counts that it cannot serve, in microseconds since the
+    /// epoch: before the first check of this one is over.
+    hearsay: AtomicU64,
 }
 
 /// Why a backend is not asked.
@@ -60,11 +75,19 @@ impl Unavailable {
 
 impl Standing {
     /// One that is fit to serve.
-    pub fn new(rule: Option<Rule>) -> Self {
+    pub fn new(rule: Option<Rule>, check: Option<Check>) -> Self {
         let breaker = rule.map(|rule| Breaker { circuit: Mutex::new(Circuit::of(&rule)), rule });
+        let health = check.map(|check| Health {
+            check,
+            series: Mutex::default(),
+            counts: Default::default(),
+            hearsay: AtomicU64::new(0),
+        });
         Self {
             breaker,
+            health,
             open_until: AtomicU64::new(0),
+            own_until: AtomicU64::new(0),
             trips: AtomicU64::new(0),
             is_ailing: AtomicBool::new(false),
             recovered: AtomicU64::new(0),
@@ -103,14 +126,22 @@ impl Standing {
             let mut circuit = circuit.lock().unwrap_or_else(PoisonError::into_inner);
             circuit.count(rule, ended)?
         };
+        self.own_until.store(until.micros(), Ordering::Relaxed);
         self.open_until.fetch_max(until.micros(), Ordering::Relaxed);
         self.trips.fetch_add(1, Ordering::Relaxed);
         Some(Opened { span: until.since(ended.ended), until, outcome: ended.outcome })
     }
 
-    /// Opens its circuit until then because somebody else's has opened.
-    pub fn open(&self, until: Timestamp) {
-        self.open_until.fetch_max(until.micros(), Ordering::Relaxed);
+    /// Until when its circuit is open by what was counted here, if it is.
+    pub fn own_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let until = Timestamp::from_micros(self.own_until.load(Ordering::Relaxed));
+        (now < until).then_some(until)
+    }
+
+    /// Opens its circuit until then because somebody else's has opened. Whether it was closed.
+    pub fn open(&self, until: Timestamp, now: Timestamp) -> bool {
+        let before = self.open_until.fetch_max(until.micros(), Ordering::Relaxed);
+        now < until && before <= now.micros()
     }
 
     /// How often its circuit opened.
@@ -118,18 +149,56 @@ impl Standing {
         self.trips.load(Ordering::Relaxed)
     }
 
-    /// Whether checks found that it can serve, or nothing yet.
-    pub fn is_healthy(&self) -> bool {
-        !self.is_ailing.load(Ordering::Relaxed)
+    /// How its health is checked, if it is.
+    pub fn check(&self) -> Option<&Check> {
+        self.health.as_ref().map(|health| &health.check)
     }
 
-    /// What checks found. Whether that is news.
-    pub fn found(&self, is_healthy: bool, now: Timestamp) -> bool {
-        let was_ailing = self.is_ailing.swap(!is_healthy, Ordering::Relaxed);
-        if was_ailing && is_healthy {
-            self.recovered.store(now.micros(), Ordering::Relaxed);
+    /// Whether checks of this replica found that it cannot serve.
+    pub fn is_ailing(&self) -> bool {
+        self.is_ailing.load(Ordering::Relaxed)
+    }
+
+    /// Whether checks found that it can serve, or nothing yet.
+    pub fn is_healthy(&self, now: Timestamp) -> bool {
+        let Some(health) = &self.health else { return true };
+        let heard = Timestamp::from_micros(health.hearsay.load(Ordering::Relaxed));
+        !self.is_ailing() && heard <= now
+    }
+
+    /// What a check found. Whether that changes anything.
+    pub fn checked(&self, is_well: bool, now: Timestamp) -> bool {
+        let Some(health) = &self.health else { return false };
+        let [well, unwell] = &health.counts;
+        (if is_well { well } else { unwell }).fetch_add(1, Ordering::Relaxed);
+        health.hearsay.store(0, Ordering::Relaxed);
+        let mut series = health.series.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = series.found(is_well, &health.check);
+        if is_news {
+            self.is_ailing.store(series.is_ailing(), Ordering::Relaxed);
+            if is_well {
+                self.recovered.fetch_max(now.micros(), Ordering::Relaxed);
+            }
         }
-        was_ailing == is_healthy
+        is_news
+    }
+
+    /// Another replica found that it cannot serve. That counts until then, unless a check of this one
+    /// has been made: two replicas may reach different things.
+    pub fn rumoured(&self, until: Timestamp) {
+        let Some(health) = &self.health else { return };
+        let series = health.series.lock().unwrap_or_else(PoisonError::into_inner);
+        if !series.is_begun() {
+            health.hearsay.fetch_max(until.micros(), Ordering::Relaxed);
+        }
+    }
+
+    /// How many checks were well, and how many were not.
+    pub fn checks(&self) -> [u64; 2] {
+        let counts = self.health.as_ref().map(|health| &health.counts);
+        counts.map_or([0; 2], |[well, unwell]| {
+            [well.load(Ordering::Relaxed), unwell.load(Ordering::Relaxed)]
+        })
     }
 
     /// When it was last fit to serve again after a time in which it was not; `None` if it never was
@@ -144,12 +213,13 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::check::Ask;
     use crate::backend::circuit::Reasons;
 
     const SECOND: u64 = 1_000_000;
 
     fn standing() -> Standing {
-        Standing::new(Some(Rule {
+        let rule = Rule {
             name: "rule".to_owned(),
             condition: Condition::Count(2),
             interval: Duration::from_mins(1),
@@ -158,7 +228,12 @@ mod tests {
             trip: Duration::from_secs(10),
             accepts_retry_after: false,
             failure_response: Some(StatusCode::TOO_MANY_REQUESTS),
-        }))
+            is_shared: true,
+        };
+        let ask = Ask::Tcp;
+        let (interval, timeout) = (Duration::from_secs(10), Duration::from_secs(2));
+        let check = Check { ask, interval, timeout, unhealthy_after: 2, healthy_after: 1 };
+        Standing::new(Some(rule), Some(check))
     }
 
     fn unreached(now: u64) -> Try {
@@ -185,10 +260,20 @@ mod tests {
     #[test]
     fn what_checks_find_is_news_once() {
         let (standing, now) = (standing(), Timestamp::from_micros(7));
-        assert!(!standing.found(true, now) && standing.back_since().is_none());
-        assert!(standing.found(false, now) && !standing.found(false, now));
-        assert!(!standing.is_healthy());
-        assert!(standing.found(true, now) && standing.is_healthy());
-        assert_eq!(standing.back_since(), Some(now));
+        assert!(!standing.checked(true, now) && standing.back_since().is_none());
+        assert!(!standing.checked(false, now) && standing.checked(false, now));
+        assert!(!standing.is_healthy(now));
+        assert!(standing.checked(true, now) && standing.is_healthy(now));
+        assert_eq!((standing.back_since(), standing.checks()), (Some(now), [2, 2]));
+    }
+
+    #[test]
+    fn the_word_of_others_counts_until_the_first_check() {
+        let (standing, now) = (standing(), Timestamp::from_micros(7));
+        standing.rumoured(Timestamp::from_micros(9));
+        assert!(!standing.is_healthy(now) && standing.is_healthy(Timestamp::from_micros(9)));
+        assert!(!standing.checked(true, now) && standing.is_healthy(now));
+        standing.rumoured(Timestamp::from_micros(9));
+        assert!(standing.is_healthy(now));
     }
 }

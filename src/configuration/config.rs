@@ -14,6 +14,7 @@ use http::HeaderName;
 use super::items::Items;
 use crate::backend::BaseUrl;
 use crate::backend::authorization::Authorizations;
+use crate::backend::check::Check;
 use crate::backend::circuit::Rule;
 use crate::backend::event_hub::EventHub;
 use crate::backend::pool::Terms;
@@ -259,6 +260,8 @@ pub struct Backend {
     pub http: Option<HttpVersion>,
     /// When it is left alone.
     pub breaker: Option<Rule>,
+    /// How its health is checked, if it is.
+    pub check: Option<Check>,
     /// For whom it stands, if it is a pool, and how one of them is chosen. The rest is that of
     /// nobody then, and the URL that of the first.
     pub pool: Option<(Vec<PoolMember>, Terms)>,

@@ -18,6 +18,7 @@ mod value;
 mod later;
 mod limits;
 mod part;
+mod health;
 pub mod pool;
 pub mod schema;
 
@@ -39,6 +40,7 @@ pub use certificate::NamedCertificate;
 pub use content::{OperationRequest, Parameter, SchemaDocument};
 pub use diagnostics::{DiagnosedMessage, DiagnosedSide, Diagnostic, Percentage};
 pub use file::{ConfigurationFile, Gateway, NamedGateway};
+pub use health::HealthCheck;
 pub use identity::Identity as ClientIdentity;
 pub use limits::{Amount, LimitHolding};
 pub use logger::{EventHub, Logger};

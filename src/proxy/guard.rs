@@ -10,6 +10,7 @@
 
 mod scan;
 mod answer;
+mod linger;
 mod outbox;
 mod stream;
 
@@ -30,6 +31,7 @@ use tokio::time::Sleep;
 use crate::problem::Problem;
 use crate::proxy::strict::{HeadBounds, Refusal};
 use answer::Answer;
+use linger::Linger;
 use outbox::Outbox;
 use scan::{Progress, Scan};
 
@@ -66,6 +68,8 @@ pub struct Guarded {
     /// When a head is late; made when one is waited for.
     late: Option<Pin<Box<Sleep>>>,
     outbox: Outbox,
+    /// Once all is said.
+    linger: Option<Linger>,
 }
 
 /// What the next bytes are.
@@ -105,6 +109,7 @@ impl Guarded {
             held: Vec::new(),
             late,
             outbox: Outbox::default(),
+            linger: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the gateway answers by itself, to the letter.
 
-use crate::harness::{Backend, Gateway, Policies, Request, Site};
+use crate::harness::{Backend, Client, Gateway, Policies, Request, Site};
 
 /// An API that wants a key of the product `shop`, whose policies are `inbound`.
 fn shop(site: &mut Site, service: &str, inbound: &str) {
@@ -156,6 +156,10 @@ fn a_connection_outlives_every_refusal_that_is_no_fault_of_its_framing() {
     let unread = client.ask(&Request::post("/echo/x", "unread"));
     assert_eq!((unread.status, unread.field("Connection")), (401, Some("close")));
     assert!(client.is_closed());
+    // So is one who sends more than the system keeps, and reads only after that.
+    let large = Request::post("/echo/x", "x".repeat(6 << 20));
+    let unread = Client::connect(gateway.http).ask(&large);
+    assert_eq!((unread.status, unread.field("Connection")), (401, Some("close")));
 }
 
 #[test]
@@ -173,10 +177,10 @@ fn load_balancers_ask_on_the_data_port_and_operators_on_the_admin_port() {
 #[test]
 fn the_admin_listener_knows_only_its_own_names() {
     let gateway = Gateway::start(|site| site.yaml("apis: []\n"));
-    let mut client = crate::harness::Client::connect(gateway.admin);
+    let mut client = Client::connect(gateway.admin);
     let foreign = Request::get("/status").host("rebound.example");
     assert_eq!(client.ask(&foreign).status, 421);
     let browser = Request::post("/reload", "").host("localhost").field("Origin", "http://x");
-    let mut client = crate::harness::Client::connect(gateway.admin);
+    let mut client = Client::connect(gateway.admin);
     assert_eq!(client.ask(&browser).status, 403);
 }

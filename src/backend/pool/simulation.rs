@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::turn::Set;
 use super::{Asked, Balancing, HashSource, Pool, Seat, Terms};
+use crate::backend::check::{Ask, Check};
 use crate::backend::circuit::{Condition, Outcome, Reasons, Rule, Try};
 use crate::backend::standing::Standing;
 use crate::backend::{Backend, BaseUrl};
@@ -26,6 +27,17 @@ fn rule() -> Rule {
         trip: TRIP,
         accepts_retry_after: false,
         failure_response: None,
+        is_shared: true,
+    }
+}
+
+fn health() -> Check {
+    Check {
+        ask: Ask::Tcp,
+        interval: Duration::from_secs(1),
+        timeout: Duration::from_secs(1),
+        unhealthy_after: 1,
+        healthy_after: 1,
     }
 }
 
@@ -33,7 +45,7 @@ fn pool(members: &[(u32, u32)], terms: Terms) -> Pool {
     let member = |(at, (priority, weight)): (usize, &(u32, u32))| {
         let base = BaseUrl::parse(&format!("http://member-{at}.example")).unwrap();
         let backend = Backend {
-            standing: Some(Arc::new(Standing::new(Some(rule())))),
+            standing: Some(Arc::new(Standing::new(Some(rule()), Some(health())))),
             ..Backend::at(Arc::from(format!("member-{at}")), Arc::new(base))
         };
         (Arc::new(backend), *priority, *weight)
@@ -177,8 +189,8 @@ fn terms() -> impl Strategy<Value = Terms> {
 
 /// What every choice must hold to.
 fn check(pool: &Pool, now: Timestamp, chosen: Option<usize>) -> Result<(), TestCaseError> {
-    let closed = |at: usize| pool.members[at].backend.refusal(now).is_none();
-    let well = |at: usize| pool.members[at].backend.is_healthy();
+    let closed = |at: usize| pool.members[at].backend.is_closed(now);
+    let well = |at: usize| pool.members[at].backend.is_healthy(now);
     let all = 0..pool.members.len();
     let healthy = all.clone().filter(|at| well(*at)).count();
     let panics =
@@ -212,7 +224,7 @@ proptest! {
                 Happening::Failure(at) => drop(fail(&pool, at % members.len(), now)),
                 Happening::Health(at, well) => {
                     let standing = pool.members[at % members.len()].backend.standing.as_ref();
-                    standing.unwrap().found(well, now);
+                    standing.unwrap().checked(well, now);
                 }
                 Happening::Request(key) => {
                     let key = key.to_le_bytes();

@@ -34,12 +34,17 @@ impl Before {
 
     /// How `backend` stands: as it did, if it is still the same.
     fn standing(&self, backend: &config::Backend) -> Option<Arc<Standing>> {
-        let rule = backend.breaker.as_ref()?;
+        if backend.breaker.is_none() && backend.check.is_none() {
+            return None;
+        }
         let same = self.get(&backend.id).filter(|(written, _ran)| {
-            written.url == backend.url && written.breaker == backend.breaker
+            written.url == backend.url
+                && written.breaker == backend.breaker
+                && written.check == backend.check
         });
         let kept = same.and_then(|(_written, ran)| ran.standing.as_ref());
-        Some(kept.map_or_else(|| Arc::new(Standing::new(Some(rule.clone()))), Arc::clone))
+        let new = || Arc::new(Standing::new(backend.breaker.clone(), backend.check.clone()));
+        Some(kept.map_or_else(new, Arc::clone))
     }
 }
 

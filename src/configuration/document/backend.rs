@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::SecretValue;
+use super::health::HealthCheck;
 use super::pool::{CircuitBreaker, Pool};
 use crate::configuration::yaml::{Entries, OneOrMore, Placed};
 
@@ -34,6 +35,8 @@ pub struct Backend {
     pub http_version: Option<Placed<String>>,
     /// When it is left alone.
     pub circuit_breaker: Option<CircuitBreaker>,
+    /// How it is asked whether it can serve; not at all if nothing is written.
+    pub health_check: Option<Placed<HealthCheck>>,
     /// For whom it stands, with `type: Pool`, and nothing else then.
     pub pool: Option<Pool>,
 }

@@ -71,9 +71,9 @@ pub(super) fn later(holder: &str, key: &str) -> Option<&'static str> {
 /// The same for backends.
 fn of_backends(holder: &str, key: &str) -> Option<&'static str> {
     let remedy = match (holder, key) {
-        ("Backend" | "Pool", "healthCheck" | "healthChecks" | "health" | "panicThreshold") => {
-            "remove it; nothing is sent to backends to check their health, circuit breakers judge them \
-             by what requests meet"
+        ("Backend", "healthChecks" | "health") => "write `healthCheck`",
+        ("Pool", "healthCheck" | "healthChecks" | "health") => {
+            "write `healthCheck` for each of its services instead"
         }
         ("Backend", "services" | "sessionAffinity") => "write it under `pool`",
         ("CircuitBreaker", "failureCondition" | "tripDuration") => "write it in one of `rules`",

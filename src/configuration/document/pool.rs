@@ -25,6 +25,10 @@ pub struct Pool {
     pub balancing: Option<Placed<String>>,
     /// What of a request decides, with `balancing: consistent-hash`.
     pub hash: Option<Placed<Hash>>,
+    /// Where fewer of the services than this are healthy, in percent, checks of health are not
+    /// believed, and all whose circuits are closed are asked; 0, which is never, if nothing is written.
+    #[schemars(range(min = 0, max = 100))]
+    pub panic_threshold: Option<Placed<u64>>,
     /// In which time a service that came back gets its whole share again, such as `PT30S` or `30s`;
     /// it begins with a tenth. At once if nothing is written.
     pub slow_start: Option<Placed<String>>,
@@ -82,6 +86,8 @@ pub struct Hash {
 pub struct CircuitBreaker {
     /// One rule.
     pub rules: Vec<CircuitBreakerRule>,
+    /// Whether replicas that share a Redis tell each other when it opens; true if nothing is written.
+    pub shared: Option<bool>,
 }
 
 /// A rule of a circuit breaker.

@@ -110,6 +110,10 @@ impl Validator<'_> {
                 let message = "Dapr's sidecar is spoken to in HTTP/1.1";
                 self.fault(version.mark, message, "remove `httpVersion`");
             }
+            if let Some(check) = &backend.health_check {
+                let message = "an app behind Dapr's sidecar is asked by nobody but the sidecar";
+                self.fault(check.mark, message, "remove `healthCheck`");
+            }
         }
         if let (Some(url), Some(tls)) = (&url, &backend.tls) {
             self.tls_is_used(url, tls, backend.id.mark);
@@ -119,6 +123,8 @@ impl Validator<'_> {
         };
         let written = backend.circuit_breaker.as_ref();
         let breaker = written.and_then(|written| self.breaker(written, backend.id.mark));
+        let check = backend.health_check.as_ref();
+        let check = check.and_then(|written| self.health_check(written));
         Some(Backend {
             id: Arc::from(backend.id.value.as_str()),
             title: backend.title.as_deref().map(Arc::from),
@@ -129,6 +135,7 @@ impl Validator<'_> {
             validate_certificate_name: switch(|tls| tls.validate_certificate_name),
             http: self.http_version(backend.http_version.as_ref()),
             breaker,
+            check,
             pool: None,
             spot: self.spot(backend.id.mark),
         })

@@ -1,31 +1,20 @@
-//! Pools of backends, and circuit breakers.
+//! Pools of backends.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::{HeaderName, StatusCode};
+use http::HeaderName;
 
 use super::Validator;
 use super::app::SCHEME;
 use super::registry::Registry;
-use crate::backend::circuit::{Condition, FAILURES_MAX, Reasons, Rule};
 use crate::backend::pool::turn::MEMBERS_MAX;
 use crate::backend::pool::{Balancing, HashSource, Terms};
 use crate::configuration::config::{Backend, PoolMember};
 use crate::configuration::document::{self, pool};
-use crate::configuration::yaml::{Mark, Placed};
-use crate::time;
+use crate::configuration::yaml::Placed;
 
 /// The largest priority and the largest weight.
 const PART_MAX: u64 = 100;
-/// The shortest and the longest time that anything may take here.
-const SPANS: [Duration; 2] = [Duration::from_millis(1), Duration::from_hours(24)];
-/// How few requests decide nothing where nothing is written.
-const REQUESTS_MIN: u32 = 5;
-/// The most that may be written instead.
-const REQUESTS_MIN_MAX: u64 = 1_000_000;
-/// What counts as a failure where nothing is written.
-const USUAL: Reasons = Reasons { timeout: true, unreached: true, server_errors: true };
 
 impl Validator<'_> {
     /// Whether `backend` is to be a pool.
@@ -76,6 +65,7 @@ impl Validator<'_> {
             validate_certificate_name: true,
             http: None,
             breaker: None,
+            check: None,
             pool: Some((members, terms)),
             spot: self.spot(backend.id.mark),
         })
@@ -94,6 +84,7 @@ impl Validator<'_> {
             ("tls", backend.tls.is_some()),
             ("httpVersion", backend.http_version.is_some()),
             ("circuitBreaker", backend.circuit_breaker.is_some()),
+            ("healthCheck", backend.health_check.is_some()),
         ];
         for (key, _is_written) in written.iter().filter(|(_key, is_written)| *is_written) {
             let message = format!("the pool `{}` has `{key}`", backend.id.value);
@@ -189,7 +180,7 @@ impl Validator<'_> {
         Terms {
             balancing,
             slow_start: written.slow_start.as_ref().and_then(|span| self.span(span, "slowStart")),
-            panic_percent: 0,
+            panic_percent: self.number(written.panic_threshold.as_ref(), (0, 100), 0),
             session_cookie: written.session_affinity.as_ref().and_then(|it| self.session(it)),
             failure_response: self.status(written.failure_response.as_ref()),
         }
@@ -248,142 +239,9 @@ impl Validator<'_> {
         }
         Some(Arc::from(name.value.as_str()))
     }
-
-    /// The rule of a circuit breaker.
-    pub(super) fn breaker(
-        &mut self,
-        written: &document::CircuitBreaker,
-        backend: Mark,
-    ) -> Option<Rule> {
-        let mut rules = written.rules.iter();
-        let Some(rule) = rules.next() else {
-            let message = "this circuit breaker has no rule";
-            self.fault(backend, message, "add one to `rules`, or remove `circuitBreaker`");
-            return None;
-        };
-        if let Some(second) = rules.next() {
-            let remedy = "keep one; it may name several ranges and reasons";
-            self.fault(second.name.mark, "a circuit breaker has one rule", remedy);
-        }
-        let condition = self.condition(rule);
-        let failure = &rule.failure_condition;
-        let interval = self.span(&failure.interval, "interval");
-        let trip = self.span(&rule.trip_duration, "tripDuration");
-        let says_nothing =
-            failure.status_code_ranges.is_empty() && failure.error_reasons.is_empty();
-        let statuses = failure.status_code_ranges.iter().filter_map(|it| self.range(it)).collect();
-        let reasons = if says_nothing { USUAL } else { self.reasons(&failure.error_reasons) };
-        Some(Rule {
-            name: rule.name.value.clone(),
-            condition: condition?,
-            interval: interval?,
-            statuses,
-            reasons,
-            trip: trip?,
-            accepts_retry_after: rule.accept_retry_after.unwrap_or(false),
-            failure_response: self.status(rule.failure_response.as_ref()),
-        })
-    }
-
-    fn condition(&mut self, rule: &document::CircuitBreakerRule) -> Option<Condition> {
-        let failure = &rule.failure_condition;
-        if let (Some(least), Some(_)) = (&failure.minimum_requests, &failure.count) {
-            let message = "`minimumRequests` has no meaning with `count`";
-            self.fault(least.mark, message, "remove it");
-        }
-        match (&failure.count, &failure.percentage) {
-            (Some(count), None) => {
-                let most = u64::from(FAILURES_MAX);
-                Some(Condition::Count(self.number(Some(count), (1, most), 1)))
-            }
-            (None, Some(percentage)) => {
-                let least = failure.minimum_requests.as_ref();
-                let percent = self.number(Some(percentage), (1, 100), 100);
-                let requests_min = self.number(least, (1, REQUESTS_MIN_MAX), REQUESTS_MIN);
-                Some(Condition::Percentage { percent, requests_min })
-            }
-            (count, _) => {
-                let has = if count.is_some() { "both" } else { "neither" };
-                let mark = count.as_ref().map_or(failure.interval.mark, |count| count.mark);
-                let message = format!("this condition has {has} of `count` and `percentage`");
-                self.fault(mark, message, "write one of the two");
-                None
-            }
-        }
-    }
-
-    fn range(&mut self, written: &pool::StatusCodeRange) -> Option<std::ops::RangeInclusive<u16>> {
-        let min = self.status(Some(&written.min))?.as_u16();
-        let max = self.status(Some(&written.max))?.as_u16();
-        if max < min {
-            let message = format!("no status is from {min} to {max}");
-            self.fault(written.min.mark, message, "write the smaller one as `min`");
-        }
-        Some(min..=max)
-    }
-
-    fn reasons(&mut self, written: &[Placed<String>]) -> Reasons {
-        let mut reasons = Reasons::default();
-        for reason in written.iter().filter(|reason| !reason.mark.is_made_up()) {
-            if is_word(reason, "timeout") {
-                reasons.timeout = true;
-            } else if is_word(reason, "backendconnectionfailure") {
-                reasons.unreached = true;
-            } else if is_word(reason, "server errors") {
-                reasons.server_errors = true;
-            } else {
-                let message = format!("no try fails for the reason `{}`", reason.value);
-                let remedy = "write `Timeout`, `BackendConnectionFailure` or `Server errors`";
-                self.fault(reason.mark, message, remedy);
-            }
-        }
-        reasons
-    }
-
-    fn status(&mut self, written: Option<&Placed<u64>>) -> Option<StatusCode> {
-        let written = written.filter(|it| !it.mark.is_made_up())?;
-        let number = self.number(Some(written), (200, 599), 503);
-        u16::try_from(number).ok().and_then(|code| StatusCode::from_u16(code).ok())
-    }
-
-    /// The number that is written, within these bounds; `usual` if none is.
-    pub(super) fn number(
-        &mut self,
-        written: Option<&Placed<u64>>,
-        (least, most): (u64, u64),
-        usual: u32,
-    ) -> u32 {
-        let Some(written) = written.filter(|it| !it.mark.is_made_up()) else { return usual };
-        if !(least..=most).contains(&written.value) {
-            let message = format!("{} is not from {least} to {most}", written.value);
-            self.fault(written.mark, message, "write a number within these bounds");
-        }
-        u32::try_from(written.value).unwrap_or(usual)
-    }
-
-    /// A time, as ISO 8601 writes it or as we do.
-    pub(super) fn span(&mut self, written: &Placed<String>, key: &str) -> Option<Duration> {
-        if written.mark.is_made_up() {
-            return None;
-        }
-        let text = written.value.trim();
-        let [least, most] = SPANS;
-        match time::iso_span(text).or_else(|| time::span(text)) {
-            Some(span) if (least..=most).contains(&span) => Some(span),
-            Some(_) => {
-                let message = format!("`{key}` is `{text}`, which is not from 1ms to 24h");
-                self.fault(written.mark, message, "write a time within these bounds");
-                None
-            }
-            None => {
-                let message = format!("`{key}` is `{text}`, which is no time");
-                self.fault(written.mark, message, "write it as PT1M, PT30S, 1m or 30s");
-                None
-            }
-        }
-    }
 }
 
-fn is_word(written: &Placed<String>, word: &str) -> bool {
+/// Whether that word is written, in small letters or large ones.
+pub(super) fn is_word(written: &Placed<String>, word: &str) -> bool {
     written.value.trim().eq_ignore_ascii_case(word)
 }

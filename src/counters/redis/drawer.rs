@@ -22,6 +22,15 @@ pub struct Drawer {
     names: Names,
 }
 
+/// What a table holds under one name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entry {
+    /// The name.
+    pub name: String,
+    /// What is there.
+    pub value: String,
+}
+
 impl Drawer {
     /// Connects to the Redis of `settings`.
     pub async fn open(settings: &Settings) -> Result<Self, Trouble> {
@@ -84,6 +93,53 @@ impl Drawer {
         // Names and values in turn.
         let values = all.into_iter().skip(1).step_by(2);
         Ok(values.filter_map(|value| bytes(Some(value)).ok().flatten()).collect())
+    }
+
+    /// The time there, in microseconds since the epoch, and all that the table `key` holds, by name.
+    pub async fn table(&mut self, key: &str) -> Result<(u64, Vec<Entry>), Trouble> {
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("TIME");
+        pipeline.cmd("HGETALL").arg(self.names.kept(key));
+        let answers: [Value; 2] =
+            self.ask(&pipeline, 2).await?.try_into().map_err(|_other| Trouble::Garbled)?;
+        let [Value::Array(time), Value::Array(all)] = answers else {
+            return Err(Trouble::Garbled);
+        };
+        let text = |value: Value| Some(String::from_utf8(bytes(Some(value)).ok()??).ok());
+        let mut time = time.into_iter().map(|part| text(part)??.parse::<u64>().ok());
+        let (Some(Some(seconds)), Some(Some(micros))) = (time.next(), time.next()) else {
+            return Err(Trouble::Garbled);
+        };
+        let mut words = all.into_iter().map(text);
+        let mut entries = Vec::new();
+        while let (Some(Some(name)), Some(Some(value))) = (words.next(), words.next()) {
+            // What is no text is not of ours.
+            entries.extend(name.zip(value).map(|(name, value)| Entry { name, value }));
+        }
+        Ok((seconds.saturating_mul(1_000_000).saturating_add(micros), entries))
+    }
+
+    /// Puts entries into the table `key`, and takes others away; all of it ends `life` after the last.
+    pub async fn write(
+        &mut self,
+        key: &str,
+        (put, taken): (&[Entry], &[String]),
+        life: Duration,
+    ) -> Result<(), Trouble> {
+        let (name, mut pipeline, mut answers) = (self.names.kept(key), Pipeline::new(), 0_usize);
+        if !put.is_empty() {
+            let command = pipeline.cmd("HSET").arg(&name);
+            for Entry { name, value } in put {
+                command.arg(name).arg(value);
+            }
+            pipeline.cmd("PEXPIRE").arg(&name).arg(millis(life));
+            answers = answers.saturating_add(2);
+        }
+        if !taken.is_empty() {
+            pipeline.cmd("HDEL").arg(&name).arg(taken);
+            answers = answers.saturating_add(1);
+        }
+        if answers == 0 { Ok(()) } else { self.ask(&pipeline, answers).await.map(drop) }
     }
 
     async fn ask(&mut self, pipeline: &Pipeline, answers: usize) -> Result<Vec<Value>, Trouble> {

@@ -3,21 +3,12 @@
 use std::fmt::Write as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use pingora::protocols::Stream;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::io::AsyncWrite;
 
+use super::linger::{Linger, STRANGERS};
 use crate::problem::Problem;
-
-/// How long the client has to read the answer and to stop sending. A connection that is closed
-/// while bytes lie unread is reset, and the answer may be lost with it (RFC 9112 §9.6).
-const LINGER: Duration = Duration::from_millis(500);
-/// How much is read and thrown away at once, in bytes.
-const DISCARD_BYTES: usize = 4096;
-/// The most that is thrown away, in bytes.
-const DISCARD_BYTES_MAX: usize = 1024 * 1024;
 
 /// An answer that is being written.
 #[derive(Debug)]
@@ -25,8 +16,7 @@ pub(super) struct Answer {
     bytes: Vec<u8>,
     written: usize,
     stage: Stage,
-    discarded: usize,
-    over: Pin<Box<Sleep>>,
+    linger: Linger,
 }
 
 #[derive(Debug)]
@@ -45,14 +35,13 @@ impl Answer {
             bytes: render(problem),
             written: 0,
             stage: Stage::Write,
-            discarded: 0,
-            over: Box::pin(tokio::time::sleep(LINGER)),
+            linger: Linger::with(STRANGERS),
         }
     }
 
     /// Ready once the connection can be closed.
     pub(super) fn poll_end(&mut self, io: &mut Stream, cx: &mut Context<'_>) -> Poll<()> {
-        if self.over.as_mut().poll(cx).is_ready() {
+        if self.linger.is_over(cx) {
             self.stage = Stage::End;
         }
         loop {
@@ -77,12 +66,8 @@ impl Answer {
                     shut.is_err()
                 }
                 Stage::Discard => {
-                    let mut bytes = [0; DISCARD_BYTES];
-                    let mut bytes = ReadBuf::new(&mut bytes);
-                    let read = ready!(Pin::new(&mut *io).poll_read(cx, &mut bytes));
-                    let count = bytes.filled().len();
-                    self.discarded = self.discarded.saturating_add(count);
-                    read.is_err() || count == 0 || DISCARD_BYTES_MAX < self.discarded
+                    ready!(self.linger.poll_end(io, cx));
+                    true
                 }
                 Stage::End => return Poll::Ready(()),
             };

@@ -16,6 +16,7 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use super::linger::{CLIENTS, Linger};
 use super::{Guarded, PREFACE};
 
 impl AsyncRead for Guarded {
@@ -52,9 +53,13 @@ impl AsyncWrite for Guarded {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { inner, outbox, .. } = self.get_mut();
-        ready!(outbox.poll_empty(inner, cx))?;
-        Pin::new(inner).poll_shutdown(cx)
+        let Self { inner, outbox, linger, .. } = self.get_mut();
+        if linger.is_none() {
+            ready!(outbox.poll_empty(inner, cx))?;
+            ready!(Pin::new(&mut *inner).poll_shutdown(cx))?;
+        }
+        let linger = linger.get_or_insert_with(|| Linger::with(CLIENTS));
+        linger.poll_end(inner, cx).map(Ok)
     }
 }
 

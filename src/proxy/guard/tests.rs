@@ -176,3 +176,25 @@ async fn a_short_request_is_told_from_http2_at_its_first_different_byte() {
     server.read_exact(&mut got).await.unwrap();
     assert_eq!(got, *[PREFACE, b"frames"].concat());
 }
+
+#[tokio::test]
+async fn who_is_told_all_while_it_sends_is_heard_to_its_end() {
+    let (mut client, mut server, _told) = guarded(HEAD_TIME_MAX, false);
+    client.write_all(HEAD).await.unwrap();
+    assert_eq!(read(&mut server).await, HEAD);
+    let talks = async {
+        // More than lies in between, so that somebody must read it.
+        client.write_all(&vec![0; 600 * 1024]).await.unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        drop(client);
+        answer
+    };
+    let answers = async {
+        server.write_all(b"no").await.unwrap();
+        AsyncWriteExt::shutdown(&mut server).await.unwrap();
+        drop(server);
+    };
+    let (answer, ()) = tokio::join!(talks, answers);
+    assert_eq!(answer, b"no");
+}

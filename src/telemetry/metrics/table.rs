@@ -89,6 +89,10 @@ metrics! {
         "1 while the circuit of a `backend` is open, else 0; of those that have a circuit breaker.";
     CIRCUIT_TRIPS = "weir_backend_circuit_trips", Counter, "trips",
         "How often it opened by what this replica saw, since the start or the last change of its URL or rule.";
+    HEALTHY = "weir_backend_healthy", Gauge, "",
+        "1 while checks of its health find that a `backend` can serve, and before the first one is over, else 0; of those that have a `healthCheck`.";
+    HEALTH_CHECKS = "weir_backend_health_checks", Counter, "checks",
+        "Checks of a `backend`, by `outcome`: `well` or `unwell`, since the start or the last change of its URL or check.";
     POOL_MEMBERS = "weir_backend_pool_members", Gauge, "backends",
         "Members of a `pool`.";
     POOL_AVAILABLE = "weir_backend_pool_members_available", Gauge, "backends",
