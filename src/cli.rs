@@ -17,6 +17,7 @@ pub mod rollout;
 pub mod trace;
 pub mod token;
 pub mod schema;
+pub mod migrate;
 pub mod sample_backend;
 
 use std::io::{self, Write};
@@ -55,6 +56,8 @@ enum Command {
     Token(token::Token),
     /// Prints the JSON Schema of the configuration's YAML.
     Schema(schema::Schema),
+    /// Rewrites deployment files of API Management's self-hosted gateway for Weir.
+    Migrate(migrate::Migrate),
     /// Serves the backend that the sample configuration talks to.
     SampleBackend(sample_backend::SampleBackend),
 }
@@ -98,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Rollout(rollout) => rollout.run(&mut out),
         Command::Token(token) => token.run(&mut out),
         Command::Schema(schema) => schema.run(&mut out),
+        Command::Migrate(migrate) => migrate.run(&mut out),
     };
     ExitCode::from(outcome.code())
 }

@@ -12,6 +12,9 @@ pub mod cli;
 // Floor 8: the root.
 pub mod app;
 
+// Between them: from API Management's gateway to Weir, its configuration and its deployment.
+pub mod migration;
+
 // Floor 7: what the process must know first.
 pub mod settings;
 

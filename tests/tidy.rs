@@ -41,6 +41,8 @@ const FLOORS: &[&[&str]] = &[
     // Feeds gateways, and shows in the same way how that goes.
     &["control"],
     &["settings"],
+    // What becomes of a deployment of another gateway: it knows the settings, and runs nothing.
+    &["migration"],
     &["app"],
     &["cli"],
 ];
@@ -78,6 +80,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "identity/kept",
             "inspector",
             "jwt/json",
+            "migration",
             "telemetry/access_log",
             "telemetry/events",
             "telemetry/excerpts",

@@ -17,6 +17,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// Reads `value` into `settings`, or says what was expected.
+    pub fn accepts(&self, settings: &mut Settings, value: &str) -> Result<(), Expected> {
+        (self.set)(settings, value)
+    }
+
     /// Its variable in the environment: `WEIR_LISTEN_HTTP`.
     pub fn variable(&self) -> String {
         format!("WEIR_{}", self.flag().replace('-', "_").to_ascii_uppercase())

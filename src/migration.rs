@@ -1,0 +1,133 @@
+//! From API Management's self-hosted gateway to Weir: deployment files in, the same files for Weir
+//! and a line about everything in them out. Text to text: who reads and writes files is `cli`.
+//!
+//! Files are changed at places, so that comments, order and quotes stay. What Weir has, too, gets
+//! Weir's name; what has no effect any more goes; what cannot be had stays where it is, and Weir does
+//! not start over it until somebody has decided. A second run changes nothing.
+
+pub mod finding;
+pub mod report;
+pub mod diff;
+pub mod edit;
+pub mod setting;
+pub mod work;
+pub mod page;
+pub mod words;
+pub mod env;
+pub mod untold;
+pub mod container;
+pub mod kubernetes;
+pub mod compose;
+pub mod helm;
+pub mod command;
+
+use std::sync::Arc;
+
+use finding::{Finding, Level};
+use setting::Around;
+use work::Work;
+
+/// What a file says that is about API Management's gateway, whatever else it is.
+const ABOUT: [&str; 3] =
+    ["azure-api-management/gateway", "config.service.", "configuration.azure-api"];
+
+/// A file as it is.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// As the person named it.
+    pub name: Arc<str>,
+    /// What it says.
+    pub text: String,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The image of Weir.
+    pub image: String,
+    /// What is known of the deployment.
+    pub around: Around,
+}
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// `NAME=value` lines.
+    Env,
+    /// A script with commands of docker, podman, helm or az.
+    Commands,
+    /// YAML, whatever for.
+    Yaml,
+    /// Nothing that is known here.
+    Other,
+}
+
+/// A file as it will be.
+#[derive(Clone, Debug)]
+pub struct Migrated {
+    /// What it says then.
+    pub text: String,
+    /// What became of everything.
+    pub findings: Vec<Finding>,
+}
+
+/// What `input` is, by its name and by what it says.
+pub fn kind(input: &Input) -> Kind {
+    let name = input.name.to_ascii_lowercase();
+    let is_yaml = |name: &str| [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end));
+    if is_yaml(&name) {
+        Kind::Yaml
+    } else if env::is_env(&input.text) {
+        Kind::Env
+    } else if command::is_commands(&input.text) {
+        Kind::Commands
+    } else {
+        Kind::Other
+    }
+}
+
+/// Rewrites a file.
+pub fn migrate(input: &Input, options: &Options) -> Migrated {
+    let mut work = Work::on(input, options);
+    match kind(input) {
+        Kind::Env => env::migrate(&mut work),
+        Kind::Commands => command::migrate(&mut work),
+        Kind::Yaml => yaml(&mut work),
+        Kind::Other => unknown(&mut work, 0),
+    }
+    let Work { edits, findings, text, .. } = work;
+    Migrated { text: edits.apply(text), findings: report::sorted(findings) }
+}
+
+fn yaml(work: &mut Work<'_>) {
+    for page in page::pages(work) {
+        if kubernetes::is_manifest(&page) {
+            kubernetes::migrate(work, &page);
+        } else if compose::is_compose(&page) {
+            compose::migrate(work, &page);
+        } else if kubernetes::is_app(&page) {
+            kubernetes::migrate_app(work, &page);
+        } else if helm::is_values(&page) {
+            helm::migrate(work, &page);
+        } else {
+            let at = work.offset(page.root.mark);
+            unknown(work, at);
+        }
+    }
+}
+
+fn unknown(work: &mut Work<'_>, at: usize) {
+    if !ABOUT.iter().any(|word| work.text.contains(word)) {
+        work.say(Level::Note, at, "file", "nothing in it is about a gateway; it is left as it is");
+        return;
+    }
+    let said = (
+        "this is nothing that a gateway is deployed with, as far as anybody can see here",
+        "give files of variables, scripts with docker, helm or az, compose files, manifests, values of \
+         the Helm chart, or apps of Container Apps; what is a template, render first",
+    );
+    work.advise(Level::Refused, at, "file", said);
+}
+
+#[cfg(test)]
+mod tests;

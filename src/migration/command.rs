@@ -1,0 +1,279 @@
+//! Scripts that deploy a gateway: `docker run`, `helm`, `az containerapp`, and `az k8s-extension`
+//! with the settings of Arc.
+
+mod release;
+
+use std::ops::Range;
+
+use super::container::{BACKUP, COPIES, FOLDER, NEEDS_TLS, NO_PEERS, PEERS, is_gateway};
+use super::env::pair;
+use super::finding::Level;
+use super::words::{Word, commands, quoted};
+use super::work::{Spot, Work};
+
+/// Whether a script deploys anything.
+pub fn is_commands(text: &str) -> bool {
+    commands(text).iter().any(|words| tool(words).is_some())
+}
+
+#[derive(Clone, Copy)]
+enum Tool {
+    Run,
+    Helm,
+    App,
+    Arc,
+}
+
+fn tool(words: &[Word]) -> Option<Tool> {
+    let mut words = words.iter().map(|word| word.text.as_str()).filter(|word| *word != "sudo");
+    match (words.next()?, words.next()?, words.next()) {
+        ("docker" | "podman" | "nerdctl", "run" | "create", _)
+        | ("docker" | "podman", "container", Some("run" | "create")) => Some(Tool::Run),
+        ("helm", "install" | "upgrade" | "template", _) => Some(Tool::Helm),
+        ("az", "containerapp", Some("create" | "update" | "up")) => Some(Tool::App),
+        ("az", "k8s-extension", Some("create" | "update")) => Some(Tool::Arc),
+        _ => None,
+    }
+}
+
+/// Rewrites the commands of a script.
+pub fn migrate(work: &mut Work<'_>) {
+    for words in commands(work.text) {
+        let mut command = Command { work, words: &words, told: vec![false; words.len()] };
+        match tool(&words) {
+            Some(Tool::Run) => command.run(),
+            Some(Tool::Helm) => command.helm(),
+            Some(Tool::App) => command.app(),
+            Some(Tool::Arc) => command.arc(),
+            None => command.other(),
+        }
+        command.rest();
+    }
+}
+
+struct Command<'w, 'i> {
+    work: &'w mut Work<'i>,
+    words: &'w [Word],
+    /// Which words something was said about.
+    told: Vec<bool>,
+}
+
+impl Command<'_, '_> {
+    fn text(&self, nth: usize) -> &str {
+        self.words.get(nth).map_or("", |word| &word.text)
+    }
+
+    fn range(&self, nth: usize) -> Range<usize> {
+        self.words.get(nth).map_or(0..0, |word| word.range.clone())
+    }
+
+    fn tell(&mut self, words: Range<usize>) {
+        for told in self.told.iter_mut().take(words.end).skip(words.start) {
+            *told = true;
+        }
+    }
+
+    /// Words with all that stands between them and the word before.
+    fn whole(&self, words: &Range<usize>) -> Range<usize> {
+        let begin = words.start.checked_sub(1).map_or(0, |before| self.range(before).end);
+        begin..self.range(words.end.saturating_sub(1)).end
+    }
+
+    /// Says of every word that nothing was said about that it goes on as it is.
+    fn rest(&mut self) {
+        for nth in 0..self.words.len() {
+            if self.told.get(nth) == Some(&false) {
+                let (at, text) = (self.range(nth).start, self.text(nth).to_owned());
+                self.work.say(Level::Carried, at, &text, "it goes on as it is");
+            }
+        }
+    }
+
+    /// The value of an option of one of these names at word `nth`, and the words it takes; with where
+    /// in the file the value begins, if it is written without quotes.
+    fn option(&self, nth: usize, names: &[&str]) -> Option<(String, Range<usize>)> {
+        let word = self.text(nth);
+        if names.contains(&word) {
+            return Some((self.words.get(nth + 1)?.text.clone(), nth..nth + 2));
+        }
+        names.iter().find_map(|name| {
+            let value = word.strip_prefix(name)?.strip_prefix('=')?;
+            Some((value.to_owned(), nth..nth + 1))
+        })
+    }
+
+    /// A command that deploys nothing, but may name the image.
+    fn other(&mut self) {
+        for nth in 0..self.words.len() {
+            let name = self.text(nth).to_owned();
+            if is_gateway(&name) {
+                let (range, new) = (self.range(nth), self.work.options.image.clone());
+                let at = range.start;
+                self.work.edits.replace(range, quoted(&new));
+                self.work.say(Level::Changed, at, &name, format!("now {new}"));
+            }
+        }
+        let at = self.range(0).start;
+        let name = self.text(0).to_owned();
+        self.tell(0..self.words.len());
+        self.work.say(Level::Carried, at, &name, "it deploys no gateway");
+    }
+
+    fn run(&mut self) {
+        let image = self.words.iter().position(|word| is_gateway(&word.text));
+        let Some(image) = image else { return };
+        let mut nth = 0;
+        while nth < image {
+            nth = self.run_option(nth).max(nth + 1);
+        }
+        let range = self.range(image);
+        let new = self.work.options.image.clone();
+        let mut text = format!("-v \"$PWD/configuration:{FOLDER}:ro\" {}", quoted(&new));
+        if image + 1 == self.words.len() {
+            text += " run";
+        } else {
+            let at = self.range(image + 1).start;
+            let said = ("what follows the image is for another program", "write `run` instead");
+            self.work.advise(Level::Refused, at, "arguments", said);
+        }
+        let at = range.start;
+        self.work.edits.replace(range, text);
+        let name = self.text(image).to_owned();
+        let said = format!("now {new}, with its configuration from ./configuration");
+        let make = "make it: weir import apiops … --out configuration";
+        self.work.advise(Level::Changed, at, &name, (&said, make));
+        self.tell(image..self.words.len());
+    }
+
+    /// One option of `docker run`; the word behind it.
+    fn run_option(&mut self, nth: usize) -> usize {
+        if let Some((value, words)) = self.option(nth, &["-e", "--env"]) {
+            self.variable(&value, words.clone(), true);
+            return words.end;
+        }
+        if let Some((value, words)) = self.option(nth, &["-p", "--publish", "--expose"]) {
+            self.port(&value, words.clone());
+            return words.end;
+        }
+        if let Some((value, words)) = self.option(nth, &["-v", "--volume", "--mount"]) {
+            if let Some(found) = value.contains(BACKUP).then(|| self.find(&words, BACKUP)).flatten()
+            {
+                self.work.edits.replace(found.clone(), COPIES);
+                let said = (
+                    "now the folder of Weir's sealed copies; API Management's are not read",
+                    "set WEIR_CONFIGURATION_LAST_GOOD_FOLDER to it, and WEIR_CONFIGURATION_LAST_GOOD_KEY_FILE to a file of `openssl rand 32`",
+                );
+                self.work.advise(Level::Changed, found.start, &value, said);
+                self.tell(words.clone());
+            }
+            return words.end;
+        }
+        if let Some((value, words)) = self.option(nth, &["--env-file"]) {
+            let at = self.range(words.start).start;
+            let said = ("the file has variables, too", "give it to `weir migrate` as well");
+            self.work.advise(Level::Note, at, &value, said);
+            self.tell(words.clone());
+            return words.end;
+        }
+        nth + 1
+    }
+
+    /// Where `text` stands in these words, if nothing in it is escaped.
+    fn find(&self, words: &Range<usize>, text: &str) -> Option<Range<usize>> {
+        let range = self.range(words.end.saturating_sub(1));
+        let found = self.work.text.get(range.clone())?.find(text)?;
+        Some(range.start + found..range.start + found + text.len())
+    }
+
+    fn port(&mut self, value: &str, words: Range<usize>) {
+        let at = self.range(words.start).start;
+        let inside = value.split('/').next().unwrap_or_default();
+        let inside = inside.rsplit(':').next().unwrap_or_default();
+        if PEERS.contains(&inside) {
+            self.work.edits.remove(self.whole(&words));
+            self.work.say(Level::Dropped, at, value, NO_PEERS);
+        } else if inside == "8081" {
+            self.work.advise(Level::Note, at, value, NEEDS_TLS);
+        } else {
+            return;
+        }
+        self.tell(words);
+    }
+
+    /// A word `NAME=value`; `has_flag` where a flag of its own stands before it.
+    fn variable(&mut self, text: &str, words: Range<usize>, has_flag: bool) {
+        self.tell(words.clone());
+        let (name, value) = pair(text).map_or((text, None), |(name, value)| (name, Some(value)));
+        // What the shell puts in is not known here.
+        let value = value.filter(|value| !value.contains('$'));
+        let last = words.end.saturating_sub(1)..words.end;
+        let Some(name_at) = self.find(&last, name) else {
+            let at = self.range(words.start).start;
+            let said = ("its name is put together by the shell", "write it out");
+            self.work.advise(Level::Refused, at, name, said);
+            return;
+        };
+        let whole = self.whole(if has_flag { &words } else { &last });
+        let value_at = value.and_then(|value| {
+            let begin = name_at.end + 1;
+            let range = begin..begin + value.len();
+            (self.work.text.get(range.clone()) == Some(value)).then_some(range)
+        });
+        // A value that shall be another one and cannot be found is left to a person.
+        let known = if value.is_some() && value_at.is_none() { None } else { value };
+        let spot = Spot { name: name_at, value: value_at, whole };
+        self.work.setting(name, (name, known), &spot);
+    }
+
+    fn app(&mut self) {
+        let mut nth = 0;
+        while nth < self.words.len() {
+            if let Some((value, words)) = self.option(nth, &["--image", "-i"]) {
+                self.app_image(&value, &words);
+                nth = words.end;
+                continue;
+            }
+            let flags = ["--env-vars", "--set-env-vars", "--replace-env-vars"];
+            if !flags.contains(&self.text(nth)) {
+                nth += 1;
+                continue;
+            }
+            let end = self.behind(nth + 1);
+            let goes = |text: &str| pair(text).is_some_and(|(name, value)| self.goes(name, value));
+            let all_go = (nth + 1..end).all(|word| goes(self.text(word)));
+            for word in nth + 1..end {
+                let text = self.text(word).to_owned();
+                self.variable(&text, word..word + 1, false);
+            }
+            if all_go {
+                self.work.edits.remove(self.whole(&(nth..nth + 1)));
+            }
+            self.tell(nth..nth + 1);
+            nth = end;
+        }
+    }
+
+    fn app_image(&mut self, value: &str, words: &Range<usize>) {
+        let Some(found) = self.find(words, value).filter(|_| is_gateway(value)) else { return };
+        let new = self.work.options.image.clone();
+        let at = found.start;
+        self.work.edits.replace(found, new.as_str());
+        let said = (
+            "Weir reads its configuration from a folder",
+            "mount it at /etc/weir/configuration, and give the argument `run`",
+        );
+        self.work.say(Level::Changed, at, value, format!("now {new}"));
+        self.work.advise(Level::Note, at, "configuration", said);
+        self.tell(words.clone());
+    }
+
+    fn goes(&self, name: &str, value: &str) -> bool {
+        self.work.goes(name, Some(value))
+    }
+
+    /// The first word from `nth` on that is a flag, or the end.
+    fn behind(&self, nth: usize) -> usize {
+        let rest = self.words.iter().skip(nth);
+        nth + rest.take_while(|word| !word.text.starts_with("--")).count()
+    }
+}

@@ -1,0 +1,206 @@
+//! Releases of Helm charts on command lines, and extensions of Arc, which become such.
+
+use std::ops::Range;
+
+use super::Command;
+use crate::migration::finding::{Finding, Level};
+use crate::migration::helm::{self, Outcome};
+use crate::migration::setting::{Verdict, judge};
+use crate::migration::words::quoted;
+
+/// The chart of API Management's gateway.
+const CHART: &str = "azure-api-management-gateway";
+
+impl Command<'_, '_> {
+    /// `helm install` and its like.
+    pub(super) fn helm(&mut self) {
+        let Some(chart) = self.words.iter().position(|word| word.text.contains(CHART)) else {
+            return;
+        };
+        let at = self.range(chart);
+        let name = self.text(chart).to_owned();
+        self.work.say(Level::Changed, at.start, &name, "now the chart of Weir");
+        self.work.edits.replace(at, "helm/weir");
+        self.tell(chart..chart + 1);
+        let mut nth = 0;
+        while nth < self.words.len() {
+            if let Some((value, words)) = self.option(nth, &["--version"]) {
+                let at = self.range(words.start).start;
+                self.work.edits.remove(self.whole(&words));
+                self.work.say(Level::Dropped, at, &value, "the version of the other chart");
+                self.tell(words.clone());
+                nth = words.end;
+            } else if let Some((value, words)) = self.option(nth, &["--set", "--set-string"]) {
+                self.set(&value, words.clone());
+                nth = words.end;
+            } else {
+                if let Some((value, words)) = self.option(nth, &["-f", "--values"]) {
+                    let at = self.range(words.start).start;
+                    let said = ("the file has values, too", "give it to `weir migrate` as well");
+                    self.work.advise(Level::Note, at, &value, said);
+                    self.tell(words);
+                }
+                nth += 1;
+            }
+        }
+    }
+
+    /// `--set a=b,c=d`.
+    fn set(&mut self, text: &str, words: Range<usize>) {
+        self.tell(words.clone());
+        let at = self.range(words.start).start;
+        let mut new: Vec<String> = Vec::new();
+        for one in text.split(',') {
+            let (path, value) = one.split_once('=').unwrap_or((one, ""));
+            let path = path.replace("\\.", ".");
+            let found = helm::outcome(&path, value, value, self.work.options.around);
+            new.extend(self.settled(at, &path, one, found));
+        }
+        if new == [text] {
+            return;
+        }
+        if new.is_empty() {
+            self.work.edits.remove(self.whole(&words));
+        } else {
+            let flag = self.text(words.start).split('=').next().unwrap_or("--set").to_owned();
+            let range = self.range(words.start).start..self.range(words.end.saturating_sub(1)).end;
+            self.work.edits.replace(range, flags(&flag, &new).join(" "));
+        }
+    }
+
+    /// What becomes of one value of a chart, as `--set` has it.
+    fn settled(&mut self, at: usize, path: &str, one: &str, found: Option<Outcome>) -> Vec<String> {
+        let place = self.work.place(at);
+        match found {
+            None | Some(Outcome::Same(_)) => {
+                self.work.say(Level::Carried, at, path, "it goes on as it is");
+                vec![one.to_owned()]
+            }
+            Some(Outcome::Turns(value, why)) => {
+                self.work.say(Level::Changed, at, path, why);
+                vec![format!("{path}={value}")]
+            }
+            Some(Outcome::Grows(all, why)) => {
+                self.work.say(Level::Changed, at, path, why);
+                all.iter().map(|(path, value)| set_of(path, value)).collect()
+            }
+            Some(Outcome::Goes(why, remedy)) => {
+                let finding = Finding::of(Level::Dropped, place, path, why);
+                self.work.findings.push(match remedy {
+                    Some(remedy) => finding.mend(remedy),
+                    None => finding,
+                });
+                Vec::new()
+            }
+            Some(Outcome::Stays(why, remedy)) => {
+                self.work.advise(Level::Refused, at, path, (&why, &remedy));
+                vec![one.to_owned()]
+            }
+        }
+    }
+
+    /// An extension of Arc becomes a release of Weir's chart.
+    pub(super) fn arc(&mut self) {
+        let at = self.range(0).start;
+        let said = "now a release of Weir's chart: there is no extension of Arc for Weir";
+        self.work.say(Level::Changed, at, "az k8s-extension", said);
+        let mut release = "weir".to_owned();
+        let mut parts = Vec::new();
+        let mut nth = 3;
+        while nth < self.words.len() {
+            let end = self.behind(nth + 1).max(nth + 1);
+            let flag = self.text(nth).to_owned();
+            let value = self.words.get(nth + 1).filter(|_| nth + 1 < end);
+            let value = value.map(|word| word.text.clone()).unwrap_or_default();
+            let at = self.range(nth).start;
+            match flag.as_str() {
+                "--name" | "-n" => release = value,
+                "--release-namespace" => parts.push(format!("--namespace {}", quoted(&value))),
+                "--configuration-settings"
+                | "--config-settings"
+                | "--config"
+                | "--configuration-protected-settings"
+                | "--config-protected-settings" => {
+                    for word in nth + 1..end {
+                        let text = self.text(word).to_owned();
+                        parts.extend(self.arc_setting(word, &text));
+                    }
+                }
+                _ => {
+                    let what = format!("{flag} {value}");
+                    self.work.say(Level::Dropped, at, what.trim(), "it is about the extension");
+                }
+            }
+            nth = end;
+        }
+        let all = self.range(0).start..self.range(self.words.len().saturating_sub(1)).end;
+        let mut new = format!("helm upgrade --install {} helm/weir", quoted(&release));
+        for part in parts {
+            new.push_str(" \\\n  ");
+            new.push_str(&part);
+        }
+        self.work.edits.replace(all, new);
+        self.tell(0..self.words.len());
+    }
+
+    fn arc_setting(&mut self, word: usize, text: &str) -> Vec<String> {
+        let at = self.range(word).start;
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        let chart = |path: &str| {
+            Some(Outcome::Grows(vec![(path.to_owned(), value.to_owned())], format!("now {path}")))
+        };
+        let found = match name {
+            "gateway.configuration.uri" | "gateway.endpoint" => {
+                helm::outcome("gateway.configuration.uri", value, value, self.work.options.around)
+            }
+            "service.type" => chart("service.type"),
+            "service.http.port" => chart("service.ports.http"),
+            "service.https.port" => chart("service.ports.https"),
+            _ => match judge(name, Some(value), self.work.options.around) {
+                // Other names are those of the chart.
+                Verdict::Carried(_) => helm::outcome(name, value, value, self.work.options.around)
+                    .or(Some(Outcome::Goes("no chart that is known here has it".to_owned(), None))),
+                Verdict::Becomes(..) | Verdict::Goes(..) | Verdict::Stays(..) => helm::outcome(
+                    &format!("gateway.configuration.additional.{name}"),
+                    value,
+                    value,
+                    self.work.options.around,
+                ),
+            },
+        };
+        let found = match found {
+            Some(Outcome::Same(_)) => Some(Outcome::Grows(
+                vec![(name.to_owned(), value.to_owned())],
+                format!("now {name}"),
+            )),
+            other => other,
+        };
+        let sets = self.settled(at, name, text, found);
+        flags("--set", &sets)
+    }
+}
+
+/// A value as `--set` has it.
+fn set_of(path: &str, value: &str) -> String {
+    match path.split_once('|') {
+        // Annotations are texts, and written so.
+        Some((before, name)) => {
+            format!("{before}.{}={}", name.replace('.', "\\."), value.trim_matches('"'))
+        }
+        None => format!("{path}={value}"),
+    }
+}
+
+/// Values with their flags: annotations must not be taken for anything but texts.
+fn flags(flag: &str, sets: &[String]) -> Vec<String> {
+    let (texts, others): (Vec<&str>, Vec<&str>) =
+        sets.iter().map(String::as_str).partition(|set| set.starts_with("podAnnotations."));
+    let mut all = Vec::new();
+    if !others.is_empty() {
+        all.push(format!("{flag} {}", quoted(&others.join(","))));
+    }
+    if !texts.is_empty() {
+        all.push(format!("--set-string {}", quoted(&texts.join(","))));
+    }
+    all
+}

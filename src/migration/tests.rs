@@ -1,0 +1,227 @@
+//! What becomes of deployment files: every file of `tests/corpus/migration`, and what has to hold
+//! for all of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::page::{entries, items, pages};
+use super::*;
+use crate::configuration::yaml::Node;
+
+/// The corpus.
+const CORPUS: &str = "tests/corpus/migration";
+/// What stands behind the name of a file that has what came of another one.
+const EXPECTED: &str = "expected";
+
+fn options() -> Options {
+    Options { image: "weir:1.2.3".to_owned(), around: Around::default() }
+}
+
+fn inputs() -> Vec<(PathBuf, Input)> {
+    let mut found = Vec::new();
+    for folder in fs::read_dir(CORPUS).unwrap() {
+        for file in fs::read_dir(folder.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            if path.extension().is_some_and(|ending| ending != EXPECTED) {
+                let name = path.file_name().unwrap().to_str().unwrap();
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path.clone(), Input { name: Arc::from(name), text }));
+            }
+        }
+    }
+    found.sort_by(|one, other| one.0.cmp(&other.0));
+    assert!(20 < found.len());
+    found
+}
+
+/// What a file of the corpus says of another one: the new text, and the report.
+fn told(input: &Input) -> String {
+    let migrated = migrate(input, &options());
+    format!("{}\n==== report\n{}", migrated.text, report::text(&migrated.findings))
+}
+
+#[test]
+fn every_file_becomes_what_is_expected() {
+    let write = std::env::vars().any(|(name, _)| name == "WEIR_WRITE_EXPECTED");
+    for (path, input) in inputs() {
+        let name = format!("{}.{EXPECTED}", path.display());
+        let told = told(&input);
+        if write {
+            fs::write(&name, &told).unwrap();
+        }
+        let expected = fs::read_to_string(&name).unwrap();
+        assert!(told == expected, "{name}\n{}", diff::unified(&name, &expected, &told));
+    }
+}
+
+#[test]
+fn a_second_run_changes_nothing_and_says_so() {
+    for (path, input) in inputs() {
+        let once = migrate(&input, &options());
+        let again = migrate(&Input { text: once.text.clone(), ..input }, &options());
+        assert_eq!(again.text, once.text, "{}", path.display());
+        let changed: Vec<&Finding> = again
+            .findings
+            .iter()
+            .filter(|it| matches!(it.level, Level::Changed | Level::Dropped))
+            .collect();
+        assert!(changed.is_empty(), "{}: {changed:?}", path.display());
+    }
+}
+
+#[test]
+fn comments_stay_in_their_order() {
+    for (path, input) in inputs() {
+        let comments = |text: &str| -> Vec<String> {
+            let lines = text.lines().map(str::trim).filter(|line| line.starts_with('#'));
+            lines.map(str::to_owned).collect()
+        };
+        let (mut before, mut after) =
+            (comments(&input.text), comments(&migrate(&input, &options()).text));
+        // In values files some move with what they are about; in lists they go with an item.
+        before.retain(|line| !line.contains("Container port used"));
+        after.retain(|line| !line.contains("Container port used"));
+        if path.to_str().unwrap().contains("/helm/") {
+            before.sort();
+            after.sort();
+        }
+        assert_eq!(before, after, "{}", path.display());
+    }
+}
+
+#[test]
+fn every_key_of_yaml_has_its_line() {
+    for (path, input) in inputs() {
+        if kind(&input) != Kind::Yaml {
+            continue;
+        }
+        let options = options();
+        let findings = migrate(&input, &options).findings;
+        let mut work = Work::on(&input, &options);
+        for page in pages(&mut work) {
+            let mut leaves = Vec::new();
+            below(&page.root, String::new(), &mut leaves);
+            for leaf in leaves {
+                let is_told = findings.iter().any(|finding| {
+                    let what = finding.what.split(' ').next().unwrap();
+                    leaf.strip_prefix(what)
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+                });
+                assert!(is_told, "{}: {leaf}", path.display());
+            }
+        }
+    }
+}
+
+fn below(node: &Node, path: String, leaves: &mut Vec<String>) {
+    for entry in entries(node) {
+        let path = format!("{path}.{}", entry.name());
+        below(&entry.value, path.trim_start_matches('.').to_owned(), leaves);
+    }
+    for (nth, item) in items(node).iter().enumerate() {
+        below(item, format!("{path}[{nth}]"), leaves);
+    }
+    if entries(node).is_empty() && items(node).is_empty() {
+        leaves.push(path);
+    }
+}
+
+#[test]
+fn every_variable_of_a_file_has_its_line() {
+    for (path, input) in inputs() {
+        if kind(&input) != Kind::Env {
+            continue;
+        }
+        let findings = migrate(&input, &options()).findings;
+        let lines = input.text.lines().map(str::trim);
+        for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let (name, _) = env::pair(line).unwrap();
+            let told = findings.iter().filter(|it| it.what == name).count();
+            assert_eq!(told, 1, "{}: {name}", path.display());
+        }
+    }
+}
+
+#[test]
+fn values_pass_the_schema_of_the_chart() {
+    let schema = fs::read_to_string("helm/weir/values.schema.json").unwrap();
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let name = "helm/weir/values.yaml";
+    let usual = Input { name: Arc::from(name), text: fs::read_to_string(name).unwrap() };
+    let usual = value(&pages(&mut Work::on(&usual, &options()))[0].root);
+    for file in fs::read_dir(Path::new(CORPUS).join("helm")).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "yaml") {
+            continue;
+        }
+        let input =
+            Input { name: Arc::from("values.yaml"), text: fs::read_to_string(&path).unwrap() };
+        let migrated = migrate(&input, &options());
+        if migrated.findings.iter().any(|finding| finding.level == Level::Refused) {
+            continue;
+        }
+        let input = Input { text: migrated.text, ..input };
+        let options = options();
+        let mut work = Work::on(&input, &options);
+        for page in pages(&mut work) {
+            let mut all = usual.clone();
+            merge(&mut all, value(&page.root));
+            let wrong: Vec<String> =
+                validator.iter_errors(&all).map(|error| error.to_string()).collect();
+            assert!(wrong.is_empty(), "{}: {wrong:?}\n{}", path.display(), input.text);
+        }
+    }
+}
+
+/// Values over others, as Helm puts them.
+fn merge(under: &mut serde_json::Value, over: serde_json::Value) {
+    match (under, over) {
+        (serde_json::Value::Object(under), serde_json::Value::Object(over)) => {
+            for (name, value) in over {
+                merge(under.entry(name).or_insert(serde_json::Value::Null), value);
+            }
+        }
+        (under, over) => *under = over,
+    }
+}
+
+/// A node as Helm reads it.
+fn value(node: &Node) -> serde_json::Value {
+    use crate::configuration::yaml::{Kind, Style};
+    match &node.kind {
+        Kind::Map(all) => {
+            all.iter().map(|entry| (entry.name().to_owned(), value(&entry.value))).collect()
+        }
+        Kind::List(all) => all.iter().map(value).collect(),
+        Kind::Scalar(scalar) if scalar.is_null() => serde_json::Value::Null,
+        Kind::Scalar(scalar) if scalar.style == Style::Plain => {
+            serde_json::from_str(&scalar.text).unwrap_or_else(|_| (*scalar.text).into())
+        }
+        Kind::Scalar(scalar) => (*scalar.text).into(),
+    }
+}
+
+#[test]
+fn an_endpoint_of_weir_stays_where_it_is_meant() {
+    let around = Around { has_control_plane: true };
+    let options = Options { around, ..options() };
+    let text = "config.service.endpoint=https://weir.internal:8443\nconfig.service.auth=key\n";
+    let input = Input { name: Arc::from("a.env"), text: text.to_owned() };
+    let migrated = migrate(&input, &options);
+    assert_eq!(migrated.text, "WEIR_CONTROL_ENDPOINT=https://weir.internal:8443\n");
+}
+
+#[test]
+fn what_is_unknown_is_refused() {
+    for (name, text) in [
+        ("main.tf", "env { name = \"config.service.endpoint\" }\n"),
+        ("a.yaml", "some: config.service.endpoint\nentirely: else\n"),
+        ("b.yaml", "a: &x 1\nb: *x\n"),
+    ] {
+        let input = Input { name: Arc::from(name), text: text.to_owned() };
+        let migrated = migrate(&input, &options());
+        assert_eq!(migrated.text, text);
+        assert!(migrated.findings.iter().any(|it| it.level == Level::Refused), "{name}");
+    }
+}
