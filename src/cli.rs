@@ -17,6 +17,7 @@ pub mod rollout;
 pub mod trace;
 pub mod token;
 pub mod schema;
+pub mod import;
 pub mod migrate;
 pub mod sample_backend;
 
@@ -56,6 +57,8 @@ enum Command {
     Token(token::Token),
     /// Prints the JSON Schema of the configuration's YAML.
     Schema(schema::Schema),
+    /// Makes a configuration folder of what API Management had, and checks it.
+    Import(import::Import),
     /// Rewrites deployment files of API Management's self-hosted gateway for Weir.
     Migrate(migrate::Migrate),
     /// Serves the backend that the sample configuration talks to.
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Rollout(rollout) => rollout.run(&mut out),
         Command::Token(token) => token.run(&mut out),
         Command::Schema(schema) => schema.run(&mut out),
+        Command::Import(import) => import.run(&mut out),
         Command::Migrate(migrate) => migrate.run(&mut out),
     };
     ExitCode::from(outcome.code())

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod app;
 
 // Between them: from API Management's gateway to Weir, its configuration and its deployment.
+pub mod import;
 pub mod migration;
 
 // Floor 7: what the process must know first.

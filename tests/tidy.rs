@@ -43,6 +43,8 @@ const FLOORS: &[&[&str]] = &[
     &["settings"],
     // What becomes of a deployment of another gateway: it knows the settings, and runs nothing.
     &["migration"],
+    // And of its configuration.
+    &["import"],
     &["app"],
     &["cli"],
 ];
@@ -80,6 +82,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "identity/kept",
             "inspector",
             "jwt/json",
+            "import",
             "migration",
             "telemetry/access_log",
             "telemetry/events",

@@ -1,0 +1,151 @@
+//! From artifacts of API Management to a configuration folder: what `APIOps` extracted, an `OpenAPI`
+//! document, or a policy document in; files and a line about everything out. Text to text: who reads
+//! and writes files is `cli`.
+//!
+//! All files of the folder lie side by side, so that `kubectl create configmap --from-file` takes
+//! them as they are.
+
+mod apiops;
+mod api;
+mod openapi;
+mod properties;
+mod write;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::fault::Place;
+use crate::migration::finding::{Finding, Level};
+use crate::policy::markup::{NamedValues, read};
+
+pub use apiops::apiops;
+
+/// Files by path, with `/` between folders.
+pub type Artifacts = BTreeMap<String, String>;
+
+/// A configuration folder, and what became of everything.
+#[derive(Clone, Debug, Default)]
+pub struct Imported {
+    /// Files by name.
+    pub files: BTreeMap<String, String>,
+    /// What became of everything.
+    pub findings: Vec<Finding>,
+}
+
+impl Imported {
+    /// Says what became of `what`, which stands in `file`.
+    fn say(&mut self, level: Level, file: &str, what: &str, message: impl Into<String>) {
+        let place = Place::start_of(&Arc::from(file));
+        self.findings.push(Finding::of(level, place, what, message));
+    }
+
+    /// The same, with what to do.
+    fn advise(&mut self, level: Level, file: &str, what: &str, said: (&str, &str)) {
+        let (message, remedy) = said;
+        let place = Place::start_of(&Arc::from(file));
+        self.findings.push(Finding::of(level, place, what, message).mend(remedy));
+    }
+
+    /// Keeps lists as the YAML file `name`; what is empty is left out.
+    fn keep(&mut self, name: &str, document: Map<String, Value>) {
+        let is_there = |value: &Value| value.as_array().is_none_or(|list| !list.is_empty());
+        let document: Map<String, Value> =
+            document.into_iter().filter(|(_, value)| is_there(value)).collect();
+        if !document.is_empty() {
+            self.files.insert(name.to_owned(), write::yaml(&document));
+        }
+    }
+
+    /// Keeps a policy document; returns the name of its file.
+    fn policy(&mut self, from: &str, text: &str, of: &str) -> Value {
+        let name = format!("policy-{}.xml", file_name(of));
+        self.say(Level::Carried, from, &format!("policy of {of}"), format!("as it is, in {name}"));
+        self.files.insert(name.clone(), text.to_owned());
+        Value::from(name)
+    }
+
+    /// A value that is not known: a variable of the environment that somebody has to set.
+    fn variable(&mut self, from: &str, what: &str, parts: &[&str]) -> Value {
+        let name = variable_name(parts);
+        let message = format!("its value is nowhere: it is taken from the variable {name}");
+        let place = Place::start_of(&Arc::from(from));
+        let finding = Finding::of(Level::Changed, place, what, message);
+        self.findings.push(finding.mend(format!("set {name} for `weir check` and `weir run`")));
+        json!({ "env": name })
+    }
+}
+
+/// What a document of `OpenAPI` says, as an API at `path`.
+pub fn document(file: &str, text: &str, path: Option<&str>) -> Imported {
+    let mut imported = Imported::default();
+    let Some(document) = openapi::parse(file, text, &mut imported) else { return imported };
+    let title = document.pointer("/info/title").and_then(Value::as_str).unwrap_or("api");
+    let id = slug(title);
+    let mut api = Map::new();
+    api.insert("id".to_owned(), id.as_str().into());
+    api.insert("name".to_owned(), title.into());
+    api.insert("path".to_owned(), path.unwrap_or(&id).into());
+    match document.pointer("/servers/0/url").and_then(Value::as_str) {
+        Some(url) if url.starts_with("http") && !url.contains('{') => {
+            api.insert("serviceUrl".to_owned(), url.into());
+            imported.say(Level::Carried, file, "servers[0].url", "the serviceUrl of the API");
+        }
+        _ => {
+            let said = ("nobody knows where requests go", "write serviceUrl into the API");
+            imported.advise(Level::Refused, file, "servers", said);
+        }
+    }
+    let operations = openapi::operations(file, &document, &mut imported);
+    api.insert("operations".to_owned(), operations.into_iter().map(Value::Object).collect());
+    let message = format!("the API {id}; callers need a key of a subscription");
+    imported.say(Level::Changed, file, "info.title", message);
+    let name = format!("api-{}.yaml", file_name(&id));
+    let all = Map::from_iter([("apis".to_owned(), json!([api]))]);
+    imported.keep(&name, all);
+    imported
+}
+
+/// A policy document by itself, as that of all APIs.
+pub fn policy(file: &str, text: &str) -> Imported {
+    let mut imported = Imported::default();
+    let named = file.rsplit(['/', '\\']).next().unwrap_or(file);
+    let policy = imported.policy(file, text, named.trim_end_matches(".xml"));
+    let reading = read(&Arc::from(file), text, &NamedValues::assumed());
+    let mut values = Vec::new();
+    for (name, _) in &reading.assumed {
+        let value = imported.variable(file, &format!("named value {name}"), &["VALUE", name]);
+        values.push(json!({ "name": name, "value": value, "secret": true }));
+    }
+    let all = [("policy".to_owned(), policy), ("namedValues".to_owned(), Value::from(values))];
+    imported.keep("gateway.yaml", Map::from_iter(all));
+    imported
+}
+
+/// A name as part of a file's name.
+fn file_name(name: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
+    name.chars().map(|letter| if is_plain(letter) { letter } else { '-' }).collect()
+}
+
+/// A name as an id.
+fn slug(name: &str) -> String {
+    let lower = file_name(&name.to_ascii_lowercase()).replace(['.', '_'], "-");
+    let parts: Vec<&str> = lower.split('-').filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { "api".to_owned() } else { parts.join("-") }
+}
+
+/// The name of a variable made of parts.
+fn variable_name(parts: &[&str]) -> String {
+    let letter = |it: char| if it.is_ascii_alphanumeric() { it.to_ascii_uppercase() } else { '_' };
+    parts.join("_").chars().map(letter).collect()
+}
+
+/// The last part of an id of Azure's.
+fn last_part(id: &str) -> &str {
+    id.trim_end_matches('/').rsplit('/').next().unwrap_or(id)
+}
+
+#[cfg(test)]
+mod tests;
