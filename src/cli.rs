@@ -19,6 +19,7 @@ pub mod token;
 pub mod schema;
 pub mod import;
 pub mod migrate;
+pub mod advise;
 pub mod sample_backend;
 
 use std::io::{self, Write};
@@ -61,6 +62,8 @@ enum Command {
     Import(import::Import),
     /// Rewrites deployment files of API Management's self-hosted gateway for Weir.
     Migrate(migrate::Migrate),
+    /// Says what is dangerous in a deployment of API Management's gateway, or of Weir.
+    Advise(advise::Advise),
     /// Serves the backend that the sample configuration talks to.
     SampleBackend(sample_backend::SampleBackend),
 }
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Schema(schema) => schema.run(&mut out),
         Command::Import(import) => import.run(&mut out),
         Command::Migrate(migrate) => migrate.run(&mut out),
+        Command::Advise(advise) => advise.run(&mut out),
     };
     ExitCode::from(outcome.code())
 }

@@ -20,6 +20,7 @@ pub mod kubernetes;
 pub mod compose;
 pub mod helm;
 pub mod command;
+pub mod advice;
 
 use std::sync::Arc;
 
