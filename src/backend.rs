@@ -48,6 +48,8 @@ pub struct BaseUrl {
     pub path: String,
     /// What the `Host` field says: the host, and the port where it is not the scheme's own.
     pub authority: HeaderValue,
+    /// The Unix socket of this machine that is connected to in the place of host and port.
+    pub socket: Option<Arc<str>>,
 }
 
 /// A backend of the configuration.
@@ -71,6 +73,8 @@ pub struct Backend {
     pub pool: Option<Arc<Pool>>,
     /// Whether it is an app behind Dapr's sidecar, which gets nothing that speaks to itself.
     pub is_sidecar: bool,
+    /// Where calls of gRPC go, where that is elsewhere: a sidecar has a port of its own for them.
+    pub calls: Option<Arc<BaseUrl>>,
 }
 
 /// How the certificate of a backend is judged, and which one it is shown.
@@ -97,6 +101,7 @@ impl Backend {
             standing: None,
             pool: None,
             is_sidecar: false,
+            calls: None,
         }
     }
 }
@@ -204,7 +209,19 @@ impl BaseUrl {
         let (host, port) = split_port(authority, scheme)?;
         let authority = authority_of(&host, port, scheme)?;
         let path = tail.trim_end_matches('/').to_owned();
-        Ok(Self { scheme, host, port, path, authority })
+        Ok(Self { scheme, host, port, path, authority, socket: None })
+    }
+
+    /// What listens on the Unix socket at `path`, in the clear.
+    pub fn behind(path: &str) -> Self {
+        Self {
+            scheme: Scheme::Http,
+            host: "localhost".to_owned(),
+            port: Scheme::Http.port(),
+            path: String::new(),
+            authority: HeaderValue::from_static("localhost"),
+            socket: Some(Arc::from(path)),
+        }
     }
 
     /// Whether this stands for no backend at all: port 0, which no URL has.
@@ -215,6 +232,9 @@ impl BaseUrl {
 
 impl fmt::Display for BaseUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(socket) = &self.socket {
+            return write!(formatter, "unix://{socket}{}", self.path);
+        }
         let authority = self.authority.to_str().unwrap_or_default();
         write!(formatter, "{}://{authority}{}", self.scheme.as_str(), self.path)
     }

@@ -31,7 +31,7 @@ use http::{Method, StatusCode};
 use pingora::connectors::{ConnectorOptions, TransportConnector};
 use pingora::http::ResponseHeader;
 use pingora::protocols::ALPN;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::backend::CONNECT_TIMEOUT;
 use crate::caller::body::Body;
@@ -120,9 +120,15 @@ impl Caller {
                 let dial = Dial::new(Arc::clone(through));
                 return Ok(Wire::Plain(dial.dial(destination.address, CONNECT_TIMEOUT).await?));
             }
+            let late = |_elapsed| io::Error::from(io::ErrorKind::TimedOut);
+            if let Some(socket) = &destination.socket {
+                let connecting = UnixStream::connect(&**socket);
+                let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
+                let unix = connected.map_err(late).flatten().map_err(CallError::Unconnected)?;
+                return Ok(Wire::Local(unix));
+            }
             let connecting = TcpStream::connect(destination.address);
             let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
-            let late = |_elapsed| io::Error::from(io::ErrorKind::TimedOut);
             let tcp = connected.map_err(late).flatten().map_err(CallError::Unconnected)?;
             // Only slower without it.
             let _ = tcp.set_nodelay(true);

@@ -18,6 +18,11 @@ use http::{HeaderName, HeaderValue};
 
 /// The field that shows the gateway's token to the sidecar.
 pub const TOKEN: &str = "dapr-api-token";
+/// The one that says which app a call of gRPC is for.
+pub const APP: HeaderName = HeaderName::from_static("dapr-app-id");
+/// The one that says that such a call may be a stream: its messages are not kept by the sidecar, and
+/// its timeouts are not those of the whole.
+pub const STREAM: HeaderName = HeaderName::from_static("dapr-stream");
 
 /// What the path of an invocation begins with.
 pub const INVOKE: &str = "/v1.0/invoke/";
@@ -72,6 +77,14 @@ pub fn invocation(app: &name::App, method: &str) -> String {
     format!("{INVOKE}{app}/method/{method}")
 }
 
+/// The app in the path of an invocation, with its namespace, and the method with a slash in front; the
+/// method may be empty.
+pub fn invoked(path: &str) -> Option<(&str, &str)> {
+    let (app, rest) = path.strip_prefix(INVOKE)?.split_once('/')?;
+    Some((app, rest.strip_prefix("method")?))
+        .filter(|(_app, rest)| matches!(rest.as_bytes(), [] | [b'/', ..]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +121,18 @@ mod tests {
             ("authorization", "Basic !"),
         ] {
             assert!(!is_kept(name, value), "{name}: {value}");
+        }
+        for (path, parts) in [
+            ("/v1.0/invoke/orders/method", Some(("orders", ""))),
+            (
+                "/v1.0/invoke/orders.prod/method/shop.Orders/Get",
+                Some(("orders.prod", "/shop.Orders/Get")),
+            ),
+            ("/v1.0/invoke/orders/methods", None),
+            ("/shop.Orders", None),
+            ("", None),
+        ] {
+            assert_eq!(invoked(path), parts, "{path}");
         }
         assert!(is_kept_parameter("metadata.ttlInSeconds") && is_kept_parameter("Metadata.a"));
         assert!(!is_kept_parameter("metadata") && !is_kept_parameter("a.metadata.b"));

@@ -440,11 +440,24 @@ mod tests {
             let dapr = loaded(&[], variables, "").settings.unwrap().dapr;
             assert_eq!(dapr.sidecar().backend().base.to_string(), base);
         }
+        let port = ("DAPR_GRPC_PORT", "50002");
+        for (variables, calls) in [
+            (&[][..], "http://127.0.0.1:50001"),
+            (&[port], "http://127.0.0.1:50002"),
+            (&[port, ("DAPR_GRPC_ENDPOINT", "dapr.example:1?tls=true")], "https://dapr.example:1"),
+            (&[("WEIR_DAPR_GRPC_ENDPOINT", "unix:///run/g.socket"), port], "unix:///run/g.socket"),
+        ] {
+            let dapr = loaded(&[], variables, "").settings.unwrap().dapr;
+            let calls_at = dapr.sidecar().backend().calls.as_ref().map(ToString::to_string);
+            assert_eq!(calls_at.as_deref(), Some(calls));
+        }
         let dapr = loaded(&[], &[token], "").settings.unwrap().dapr;
         assert_eq!(dapr.token.as_ref().map(Secret::expose), Some("t0ken"));
         for (name, value, part) in [
             ("DAPR_HTTP_PORT", "tcp", "the port is not a number"),
-            ("WEIR_DAPR_ENDPOINT", "unix:///run/dapr.sock", "a Unix socket is not spoken to yet"),
+            ("WEIR_DAPR_ENDPOINT", "unix://run/dapr.sock", "the path of a socket is absolute"),
+            ("DAPR_GRPC_PORT", "none", "the port is not a number"),
+            ("DAPR_GRPC_ENDPOINT", "dapr.example:1/v1", "a sidecar has no path"),
             ("WEIR_DAPR_ENDPOINT", "http://a/v1.0", "a sidecar has no path"),
             ("WEIR_DAPR_PROTOCOL", "grpc", "write one of `http`"),
             ("DAPR_API_TOKEN", "t\u{e9}ken", "the token has a character that no field can have"),

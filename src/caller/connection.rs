@@ -118,7 +118,7 @@ impl Connection {
     pub(super) fn untouched(self) -> Option<TcpStream> {
         match self.wire {
             Wire::Plain(tcp) if self.rest.is_empty() => Some(tcp),
-            Wire::Plain(_) | Wire::Secure(_) => None,
+            Wire::Plain(_) | Wire::Local(_) | Wire::Secure(_) => None,
         }
     }
 

@@ -19,6 +19,8 @@ use crate::time::Timestamp;
 pub struct Destination {
     /// The address to connect to: the backend's, or that of the proxy on the way.
     pub address: SocketAddr,
+    /// The Unix socket that is connected to in its place.
+    pub socket: Option<Arc<str>>,
     /// Over TLS: with whom.
     pub secure: Option<Secure>,
     /// By way of whom; `None`: straight.
@@ -102,6 +104,11 @@ impl<'a> Sought<'a> {
             let identity = identity.map(Arc::clone).or_else(|| tls.identity.clone());
             Secure { identity, ..secure }
         });
+        if let (Some(socket), None) = (&base.socket, proxy) {
+            let (address, socket) =
+                (SocketAddr::from(([127, 0, 0, 1], base.port)), Some(Arc::clone(socket)));
+            return Ok(Destination { address, socket, secure, through: None });
+        }
         let (host, port) = match proxy {
             Some(proxy) => (&*proxy.host, proxy.port),
             None => (base.host.as_str(), base.port),
@@ -114,7 +121,7 @@ impl<'a> Sought<'a> {
             let place = place_of(&base.host, base.port);
             Arc::new(Through { proxy: Arc::clone(proxy), place, way: self.way() })
         });
-        Ok(Destination { address, secure, through })
+        Ok(Destination { address, socket: None, secure, through })
     }
 
     /// What a proxy does on the way there. What switches protocols goes through a tunnel, as RFC

@@ -102,6 +102,7 @@ mod tests {
         use pingora::upstreams::peer::Peer as _;
         let destination = |identity: Option<Certificate>| Destination {
             address: "127.0.0.1:443".parse().unwrap(),
+            socket: None,
             secure: Some(Secure {
                 host: "h.example".to_owned(),
                 verify_chain: false,

@@ -308,7 +308,8 @@ mod tests {
     fn what_may_not_be_shared_is_of_different_groups() {
         let group = |dial: &Dial| {
             let address = SocketAddr::from(([127, 0, 0, 1], 3128));
-            Destination { address, secure: None, through: Some(Arc::clone(&dial.0)) }.group()
+            let through = Some(Arc::clone(&dial.0));
+            Destination { address, socket: None, secure: None, through }.group()
         };
         let groups: Vec<u64> = [
             through(Way::Tunnel, None, "a:443"),

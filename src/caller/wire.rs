@@ -6,13 +6,15 @@ use std::task::{Context, Poll};
 
 use pingora::protocols::{ALPN, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 /// A connection to a backend. A plain one is the socket itself: bytes are gathered above it, and a
 /// buffer in between would only copy them once more.
 pub(super) enum Wire {
     /// Plain text.
     Plain(TcpStream),
+    /// The same, over a socket of this machine.
+    Local(UnixStream),
     /// TLS.
     Secure(Stream),
 }
@@ -21,7 +23,7 @@ impl Wire {
     /// Whether the backend agreed to HTTP/2.
     pub(super) fn speaks_http2(&self) -> bool {
         match self {
-            Self::Plain(_) => false,
+            Self::Plain(_) | Self::Local(_) => false,
             Self::Secure(stream) => stream.selected_alpn_proto() == Some(ALPN::H2),
         }
     }
@@ -35,6 +37,7 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, out),
+            Self::Local(unix) => Pin::new(unix).poll_read(cx, out),
             Self::Secure(stream) => Pin::new(stream).poll_read(cx, out),
         }
     }
@@ -48,6 +51,7 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Self::Local(unix) => Pin::new(unix).poll_write(cx, bytes),
             Self::Secure(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
@@ -55,6 +59,7 @@ impl AsyncWrite for Wire {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Self::Local(unix) => Pin::new(unix).poll_flush(cx),
             Self::Secure(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -62,6 +67,7 @@ impl AsyncWrite for Wire {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Local(unix) => Pin::new(unix).poll_shutdown(cx),
             Self::Secure(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

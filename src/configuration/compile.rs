@@ -202,6 +202,7 @@ pub fn nowhere() -> BaseUrl {
         port: 0,
         path: String::new(),
         authority: http::HeaderValue::from_static(""),
+        socket: None,
     }
 }
 

@@ -3,8 +3,13 @@
 //! A sidecar passes on whatever an app answers, 500 included: only this form tells that it speaks for
 //! itself.
 
-use http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use http::{HeaderMap, HeaderName, StatusCode};
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
+
+use crate::grpc::{Code, MESSAGE};
 
 /// The longest body in which a sidecar speaks for itself, in bytes.
 pub const BODY_BYTES_MAX: usize = 16 << 10;
@@ -15,6 +20,8 @@ pub const MESSAGE_CHARACTERS_MAX: usize = 512;
 const NO_TOKEN: &str = "invalid api token";
 /// What is said of a code that is none of these.
 const OTHER: &str = "DaprError";
+/// How the code of a call begins.
+const CALL: &str = "grpc-status";
 /// What is said of a token that the sidecar does not take.
 const TOKEN: &str = "DaprTokenRefused";
 
@@ -42,6 +49,21 @@ const CODES: [&str; 21] = [
     "ERR_SECRET_GET",
     "ERR_PERMISSION_DENIED",
 ];
+
+/// What a call of gRPC is refused with that the sidecar could not hand on: HTTP has that code for it.
+const UNCALLED: &str = "ERR_DIRECT_INVOKE";
+/// How messages begin with which a sidecar refuses a call. It has no other form for that.
+const OF_CALLS: [&str; 5] = [
+    "failed to proxy request: ",
+    "couldn't find service: ",
+    "invalid app id ",
+    "access control policy has denied access",
+    "cannot use resiliency policies with retries on streaming RPCs",
+];
+/// Where the details of a status stand: that the token is wrong is only said there.
+const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+/// Who says so, and of what.
+const OF_TOKEN: [&[u8]; 2] = [b"dapr.io", b"api token"];
 
 /// The statuses with which a sidecar refuses an invocation.
 const OF_INVOCATIONS: [StatusCode; 4] = [
@@ -84,6 +106,24 @@ impl Refusal {
         (read.reason == TOKEN || read.code == "ERR_DIRECT_INVOKE").then_some(read)
     }
 
+    /// What the sidecar itself answered to a call of gRPC with `code`, in fields behind which nothing
+    /// comes; `None` where it was the app, or might have been.
+    pub fn of_call(code: Code, fields: &HeaderMap) -> Option<Self> {
+        let said = fields.get(MESSAGE).map_or(&b""[..], |said| said.as_bytes());
+        let said = percent_decode_str(std::str::from_utf8(said).ok()?).decode_utf8_lossy();
+        let is_of_token =
+            || said.contains("api token") || details(fields).is_some_and(|it| is_of_token(&it));
+        let (status, reason) = match code {
+            Code::OK => return None,
+            Code::UNAUTHENTICATED if is_of_token() => (StatusCode::UNAUTHORIZED, TOKEN),
+            _ if !OF_CALLS.iter().any(|start| said.starts_with(start)) => return None,
+            Code::PERMISSION_DENIED => (StatusCode::FORBIDDEN, UNCALLED),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, UNCALLED),
+        };
+        let code = format!("{CALL} {}", code.0);
+        Some(Self { status, reason, code, message: brief(&said) })
+    }
+
     fn read(status: StatusCode, body: &[u8]) -> Option<Self> {
         if BODY_BYTES_MAX < body.len() {
             return None;
@@ -107,10 +147,26 @@ impl Refusal {
                     DAPR_API_TOKEN to the sidecar's"
                 .to_owned();
         }
-        let code = if code.is_empty() { String::new() } else { format!(", {code}") };
+        let said = match &**code {
+            "" => status.as_u16().to_string(),
+            code if code.starts_with(CALL) => code.to_owned(),
+            code => format!("{}, {code}", status.as_u16()),
+        };
         let colon = if message.is_empty() { "" } else { ": " };
-        format!("the Dapr sidecar answered {}{code}{colon}{message}", status.as_u16())
+        format!("the Dapr sidecar answered {said}{colon}{message}")
     }
+}
+
+/// The details of a status, if they are no longer than what a sidecar says.
+fn details(fields: &HeaderMap) -> Option<Vec<u8>> {
+    let text = fields.get(DETAILS)?.as_bytes();
+    let end = text.iter().rposition(|byte| *byte != b'=')?.saturating_add(1);
+    STANDARD_NO_PAD.decode(text.get(..end.min(BODY_BYTES_MAX))?).ok()
+}
+
+/// Whether details say that it is the token which is wrong.
+fn is_of_token(details: &[u8]) -> bool {
+    OF_TOKEN.iter().all(|part| details.windows(part.len()).any(|window| window == *part))
 }
 
 /// `text` on one line, cut where it is long.
@@ -144,6 +200,35 @@ mod tests {
             (200, own),
         ] {
             assert_eq!(refused(status, body), None, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_the_sidecar_could_not_hand_on_is_told_from_one_that_failed() {
+        let refused = |code: u32, message: &str, details: Option<&[u8]>| {
+            let mut fields = HeaderMap::new();
+            fields.insert(MESSAGE, crate::grpc::message(message));
+            if let Some(details) = details {
+                fields.insert(DETAILS, STANDARD_NO_PAD.encode(details).parse().unwrap());
+            }
+            Refusal::of_call(Code(code), &fields)
+        };
+        let absent = refused(2, "couldn't find service: 50% off", None).unwrap();
+        assert_eq!(absent.reason, "ERR_DIRECT_INVOKE");
+        let told = "the Dapr sidecar answered grpc-status 2: couldn't find service: 50% off";
+        assert_eq!(absent.told(), told);
+        let denied = "access control policy has denied access to appid: weir";
+        assert_eq!(refused(7, denied, None).unwrap().status, StatusCode::FORBIDDEN);
+        let details = b"\x08\x10 Unauthorized dapr.io http.error_message api token mismatch";
+        assert_eq!(refused(16, "Unauthorized", Some(details)).unwrap().reason, "DaprTokenRefused");
+        for (code, message, details) in [
+            (0, "couldn't find service: x", None),
+            (2, "out of stock", None),
+            (16, "Unauthorized", None),
+            (16, "who are you?", Some(&b"shop.example api token"[..])),
+            (7, "denied", Some(details)),
+        ] {
+            assert_eq!(refused(code, message, details), None, "{code} {message}");
         }
     }
 

@@ -85,7 +85,7 @@ async fn follow(
         let event = match effect {
             Effect::Deliver => return Stop::Deliver,
             Effect::Forward(terms) => {
-                if let Err(failure) = depart(gateway, run, now) {
+                if let Err(failure) = depart(gateway, session, run, now) {
                     Event::Failed(failure)
                 } else {
                     if forward::needs_both_ways(run, session)
@@ -159,9 +159,15 @@ fn responded(run: &mut Run, call: Call) -> Option<Event> {
 }
 
 /// The request is forwarded now, to the backend whose turn it is.
-fn depart(gateway: &Gateway, run: &mut Run, now: Timestamp) -> Result<(), Failure> {
+fn depart(
+    gateway: &Gateway,
+    session: &Session,
+    run: &mut Run,
+    now: Timestamp,
+) -> Result<(), Failure> {
     holds::begin(gateway, run);
     forward::balance::choose(gateway, run)?;
+    forward::sidecar::aim(session, run);
     run.forwards_at(now);
     if run.is_first_try() {
         let (name, port) = purse(run);
@@ -193,7 +199,7 @@ pub fn spends(gateway: &Gateway, run: &Run) -> bool {
 fn purse(run: &Run) -> (&str, u16) {
     let base = &run.exchange.request.base;
     match &run.exchange.backend {
-        Some(backend) if backend.is_sidecar => (&base.path, 0),
+        Some(backend) if backend.is_sidecar => (run.app.as_deref().unwrap_or(&base.path), 0),
         Some(backend) => (&backend.id, 0),
         None => (&base.host, base.port),
     }

@@ -9,7 +9,7 @@ pub mod call;
 pub mod balance;
 pub mod http2;
 pub mod passing;
-mod sidecar;
+pub mod sidecar;
 
 use std::time::Duration;
 

@@ -33,6 +33,8 @@ pub struct Run {
     pub(super) tries: Tries,
     /// When the head of the backend's response was here, and its status.
     pub(super) backend_head: Option<(Timestamp, StatusCode)>,
+    /// The app that the call of gRPC is for, while it goes by way of Dapr's sidecar.
+    pub(super) app: Option<String>,
     /// How a connection to the backend failed.
     pub(super) transport: Option<String>,
     /// What is copied of it for the log.
@@ -58,6 +60,7 @@ impl Run {
             informational: 0,
             tries: Tries::NONE,
             backend_head: None,
+            app: None,
             transport: None,
             watch: None,
         }

@@ -101,10 +101,10 @@ impl Gathered {
     /// Takes what is ours in the environment.
     pub(super) fn environment(&mut self, environment: &Environment) {
         let mut lines = Lines::of(ENVIRONMENT);
-        let has_endpoint = environment.get("DAPR_HTTP_ENDPOINT").is_some();
+        let is_set = |name: &str| environment.get(name).is_some();
         for name in environment.names() {
             let value = environment.get(name).map_or("", Secret::expose);
-            if let Some((wanted, text)) = dapr::meant(name, value, has_endpoint) {
+            if let Some((wanted, text)) = dapr::meant(name, value, is_set) {
                 self.meant(&mut lines, name, wanted, &text);
             } else if let Some(treatment) = apim::treatment(name) {
                 self.apim(&mut lines, name, value, treatment);

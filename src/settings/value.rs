@@ -229,6 +229,8 @@ pub(super) const LOG_COLOR: [(&str, LogColor); 3] =
 pub(super) const OTLP_PROTOCOL: [(&str, Protocol); 3] =
     [("grpc", Protocol::Grpc), ("http", Protocol::Http), ("http/protobuf", Protocol::Http)];
 
+/// The longest path of a Unix socket, in bytes, as Linux has it.
+const SOCKET_BYTES_MAX: usize = 107;
 /// How Dapr's sidecar is spoken to.
 pub(super) const DAPR_PROTOCOL: [(&str, DaprProtocol); 1] = [("http", DaprProtocol::Http)];
 
@@ -270,19 +272,37 @@ pub(super) fn collector(text: &str) -> Result<Option<BaseUrl>, Expected> {
     BaseUrl::parse(text).map(Some).map_err(|why| format!("http://host:4317: {why}"))
 }
 
-/// `http://host:3500`, or nothing.
+/// `http://host:3500` or `unix:///path`, or nothing.
 pub(super) fn sidecar(text: &str) -> Result<Option<BaseUrl>, Expected> {
     if text.is_empty() {
         return Ok(None);
     }
-    let expected = |why: &str| format!("http://host:3500 or https://host: {why}");
-    if text.starts_with("unix:") || text.starts_with('/') {
-        return Err(expected("a sidecar behind a Unix socket is not spoken to yet"));
+    let expected = |why: &str| format!("http://host:port, https://host or unix:///path: {why}");
+    if let Some(rest) = text.strip_prefix("unix:") {
+        let path = rest.strip_prefix("//").unwrap_or(rest);
+        return match path {
+            _ if !path.starts_with('/') => Err(expected("the path of a socket is absolute")),
+            _ if SOCKET_BYTES_MAX < path.len() || path.contains(char::is_control) => {
+                Err(expected(&format!("a socket's path has at most {SOCKET_BYTES_MAX} bytes")))
+            }
+            path => Ok(Some(BaseUrl::behind(path))),
+        };
     }
     match BaseUrl::parse(text) {
         Ok(base) if base.path.is_empty() => Ok(Some(base)),
         Ok(_) => Err(expected("a sidecar has no path")),
         Err(why) => Err(expected(&why.to_string())),
+    }
+}
+
+/// The same for gRPC, also as Dapr's SDKs write it: `host:port`, with `?tls=true` behind it.
+pub(super) fn calls(text: &str) -> Result<Option<BaseUrl>, Expected> {
+    if text.is_empty() || text.starts_with("unix:") || text.contains("://") {
+        return sidecar(text);
+    }
+    match text.strip_suffix("?tls=true") {
+        Some(place) => sidecar(&format!("https://{place}")),
+        None => sidecar(&format!("http://{}", text.strip_suffix("?tls=false").unwrap_or(text))),
     }
 }
 

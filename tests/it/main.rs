@@ -57,6 +57,7 @@ mod jwt;
 mod identity;
 mod service_bus;
 mod dapr;
+mod dapr_calls;
 mod dapr_sdks;
 mod inspector;
 mod limits_command;

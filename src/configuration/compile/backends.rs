@@ -86,11 +86,11 @@ fn pool_of(
 
 fn single_of(backend: &config::Backend, before: &Before, sidecar: &Sidecar) -> Arc<Backend> {
     let credentials = &backend.credentials;
-    let (base, mut headers) = if backend.is_app {
+    let (base, calls, mut headers) = if backend.is_app {
         let base = Arc::new(sidecar.at(backend.url.path.clone()));
-        (base, sidecar.backend().headers.clone())
+        (base, sidecar.backend().calls.clone(), sidecar.backend().headers.clone())
     } else {
-        (Arc::clone(&backend.url), Vec::new())
+        (Arc::clone(&backend.url), None, Vec::new())
     };
     for (name, values) in &credentials.headers {
         for value in values {
@@ -117,6 +117,7 @@ fn single_of(backend: &config::Backend, before: &Before, sidecar: &Sidecar) -> A
         },
         http: backend.http,
         is_sidecar: backend.is_app,
+        calls,
         standing: before.standing(backend),
         pool: None,
     })

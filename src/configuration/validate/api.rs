@@ -159,8 +159,8 @@ impl Validator<'_> {
         let kind = self.kind(api.kind.as_ref());
         let service = api.service_url.as_ref().and_then(|url| self.service(url));
         let is_app = service.as_ref().is_some_and(|service| service.is_app);
-        if is_app && kind != ApiKind::Http {
-            let message = "only APIs of the type `http` go by way of Dapr's sidecar";
+        if is_app && kind == ApiKind::WebSocket {
+            let message = "Dapr's sidecar does not pass WebSockets on";
             self.fault(api.id.mark, message, "name the app's own address in `serviceUrl`");
         }
         let operations = match kind {

@@ -107,8 +107,11 @@ impl Validator<'_> {
         if is_app {
             self.leaves_sidecar_alone(&credentials, backend.id.mark);
             if let Some(version) = &backend.http_version {
-                let message = "Dapr's sidecar is spoken to in HTTP/1.1";
-                self.fault(version.mark, message, "remove `httpVersion`");
+                let message =
+                    "which HTTP Dapr's sidecar is spoken to in is not for a backend to say";
+                let remedy =
+                    "remove `httpVersion`: calls of gRPC go over HTTP/2, all else over HTTP/1.1";
+                self.fault(version.mark, message, remedy);
             }
             if let Some(check) = &backend.health_check {
                 let message = "an app behind Dapr's sidecar is asked by nobody but the sidecar";

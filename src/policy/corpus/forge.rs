@@ -41,7 +41,8 @@ pub(super) fn backend(id: &str, url: &str) -> Result<Arc<Backend>, String> {
 
 /// Dapr's sidecar, which wants this token.
 pub(super) fn sidecar(token: &str) -> Arc<Sidecar> {
-    Arc::new(Sidecar::new(Sidecar::usual_base(), Some(Secret::new(token))))
+    let token = Some(Secret::new(token));
+    Arc::new(Sidecar::new(Sidecar::usual_base(), Sidecar::usual_calls(), token))
 }
 
 /// `text` with tokens in it.

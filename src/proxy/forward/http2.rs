@@ -29,9 +29,8 @@ const REPEATS_MAX: usize = 3;
 
 /// Which HTTP is wanted: what the policy says counts most, then what the backend says.
 pub fn version(run: &Run, terms: &Forward) -> HttpVersion {
-    // What a client may not say to the sidecar is left out where HTTP/1.1 is written.
     if sidecar::is_asked(run) {
-        return HttpVersion::One;
+        return if sidecar::is_called(run) { HttpVersion::Two } else { HttpVersion::One };
     }
     let of_backend = || run.exchange.backend.as_ref().and_then(|backend| backend.http);
     let by_kind = || match &run.exchange.api {

@@ -1,15 +1,21 @@
 //! The settings of Dapr's sidecar.
 
 use super::{Row, row};
-use crate::settings::value::{DAPR_PROTOCOL, Expected, flag, secret, sidecar, word};
+use crate::settings::value::{DAPR_PROTOCOL, Expected, calls, flag, secret, sidecar, word};
 
 /// The settings of Dapr's sidecar.
 pub(super) const ROWS: &[Row] = &[
     row!(
         "dapr.endpoint",
         "",
-        "Dapr's sidecar, http://host:port; if not set, DAPR_HTTP_ENDPOINT, else port DAPR_HTTP_PORT of this machine, else 3500.",
+        "Dapr's sidecar, http://host:port or unix:///path; if not set, DAPR_HTTP_ENDPOINT, else port DAPR_HTTP_PORT of this machine, else 3500.",
         dapr.endpoint = |text| sidecar(text)
+    ),
+    row!(
+        "dapr.grpcEndpoint",
+        "",
+        "Where the sidecar takes calls of gRPC, http://host:port or unix:///path; if not set, DAPR_GRPC_ENDPOINT, else port DAPR_GRPC_PORT of this machine, else 50001.",
+        dapr.grpc_endpoint = |text| calls(text)
     ),
     row!(
         "dapr.token",

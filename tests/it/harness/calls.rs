@@ -44,13 +44,23 @@ pub(crate) struct Caller {
 
 impl Calls {
     pub(crate) fn start() -> Self {
+        Self::on(0)
+    }
+
+    /// One that listens on `port`; on any, if that is none.
+    pub(crate) fn on(port: u16) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+        let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", port))).expect("a port");
         let address = listener.local_addr().expect("its address");
         let incoming = TcpIncoming::from(listener);
         runtime.spawn(Server::builder().add_service(Echo).serve_with_incoming(incoming));
         Self { runtime: Some(runtime), address }
+    }
+
+    /// Where it listens.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Its URL.

@@ -1,5 +1,5 @@
 //! A stand-in of Dapr's sidecar: its HTTP interface, as far as gateways and SDKs ask for it, and what
-//! SDKs ask over gRPC ([`grpc`]).
+//! SDKs ask over gRPC ([`grpc`]), and calls of gRPC to apps ([`proxy`]).
 //!
 //! It follows daprd 1.18: an app is looked for in `dapr-app-id`, in `Basic` credentials, and in the
 //! path, which is decoded and cleaned first; what is published becomes an event (`CloudEvents` 1.0) and
@@ -9,6 +9,8 @@
 //! [`Sidecar::start`].
 
 mod grpc;
+mod proxy;
+pub(crate) mod socket;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -30,6 +32,8 @@ pub(crate) const PUBSUB: &str = "pubsub";
 pub(crate) const BINDING: &str = "mails";
 /// The app behind the sidecar.
 pub(crate) const APP: &str = "orders";
+/// The app behind it that is called by gRPC.
+pub(crate) const CALLED: &str = "calls";
 /// A secret store, and what is in it.
 pub(crate) const STORE: &str = "vault";
 
@@ -40,6 +44,7 @@ const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%').add(b'?').add(b'
 pub(crate) struct Sidecar {
     address: SocketAddr,
     stand_in: Option<Backend>,
+    known: Option<Arc<Known>>,
     grpc: Option<grpc::Interface>,
     /// The token that it wants.
     pub(crate) token: String,
@@ -47,10 +52,14 @@ pub(crate) struct Sidecar {
 
 /// What the stand-in knows.
 struct Known {
+    /// Where [`CALLED`] listens.
+    called: Option<SocketAddr>,
     apps: BTreeMap<String, SocketAddr>,
     token: String,
     events: AtomicUsize,
     labels: Mutex<BTreeMap<String, String>>,
+    /// What is in [`STORE`].
+    secrets: Mutex<BTreeMap<String, Value>>,
 }
 
 /// What a path is made of, decoded and cleaned as Go does it.
@@ -88,7 +97,7 @@ impl Sidecar {
             Some(port) => {
                 let port = port.parse().expect("a port");
                 let token = variable("WEIR_TEST_DAPR_API_TOKEN").unwrap_or_default();
-                Self { address: local(port), stand_in: None, grpc: None, token }
+                Self { address: local(port), stand_in: None, known: None, grpc: None, token }
             }
             None => Self::stand_in(app, token),
         }
@@ -96,20 +105,53 @@ impl Sidecar {
 
     /// The stand-in.
     pub(crate) fn stand_in(app: u16, token: &str) -> Self {
+        Self::standing_in(app, None, token)
+    }
+
+    /// A sidecar of the app [`CALLED`] at `address`. A real one is taken where
+    /// `WEIR_TEST_DAPR_GRPC_PORT` is set; the app then has to listen as [`called_port`] says.
+    pub(crate) fn of_calls(address: SocketAddr, token: &str) -> Self {
+        match variable("WEIR_TEST_DAPR_GRPC_PORT") {
+            Some(_port) => {
+                let token = variable("WEIR_TEST_DAPR_API_TOKEN").unwrap_or_default();
+                let port =
+                    variable("WEIR_TEST_DAPR_HTTP_PORT").map(|port| port.parse().expect("a port"));
+                let address = local(port.unwrap_or(3500));
+                Self { address, stand_in: None, known: None, grpc: None, token }
+            }
+            None => Self::calls_stand_in(address, token),
+        }
+    }
+
+    /// The stand-in as a sidecar of the app [`CALLED`] at `address`.
+    pub(crate) fn calls_stand_in(address: SocketAddr, token: &str) -> Self {
+        Self::standing_in(1, Some(address), token)
+    }
+
+    fn standing_in(app: u16, called: Option<SocketAddr>, token: &str) -> Self {
         let known = Known {
+            called,
             apps: [(APP.to_owned(), local(app)), (format!("{APP}.prod"), local(app))].into(),
             token: token.to_owned(),
             events: AtomicUsize::new(0),
             labels: Mutex::default(),
+            secrets: Mutex::new(
+                [
+                    ("key".to_owned(), json!({"key": "s3cret"})),
+                    ("pair".to_owned(), json!({"one": "1", "two": "2"})),
+                ]
+                .into(),
+            ),
         };
         let known = Arc::new(known);
         let grpc = Some(grpc::Interface::of(&known));
+        let shared = Some(Arc::clone(&known));
         let backend = Backend::scripted(move |seen, stream| {
             std::io::Write::write_all(stream, &known.answer(seen))?;
             Ok(Then::Keep)
         });
         let (address, token) = (local(backend.port()), token.to_owned());
-        Self { address, stand_in: Some(backend), grpc, token }
+        Self { address, stand_in: Some(backend), known: shared, grpc, token }
     }
 
     /// Its port.
@@ -124,6 +166,22 @@ impl Sidecar {
         own.or_else(real).expect("WEIR_TEST_DAPR_GRPC_PORT")
     }
 
+    /// Puts the items of a secret into [`STORE`] of the stand-in; nothing takes it out.
+    pub(crate) fn keep(&self, name: &str, items: Option<Value>) {
+        let known = self.known.as_ref().expect("the stand-in");
+        let mut secrets = known.secrets.lock().expect("the secrets");
+        match items {
+            Some(items) => drop(secrets.insert(name.to_owned(), items)),
+            None => drop(secrets.remove(name)),
+        }
+    }
+
+    /// What calls for apps said, if it is the stand-in.
+    pub(crate) fn called_with(&self) -> Option<Vec<http::HeaderMap>> {
+        let grpc = self.grpc.as_ref()?;
+        Some(grpc.said.lock().expect("what was said").clone())
+    }
+
     /// What it was asked, if it is the stand-in.
     pub(crate) fn seen(&self) -> Option<Vec<Seen>> {
         self.stand_in.as_ref().map(Backend::seen)
@@ -133,6 +191,11 @@ impl Sidecar {
 /// The port that the app of a real daprd is expected on; any other with the stand-in.
 pub(crate) fn app_port() -> u16 {
     variable("WEIR_TEST_DAPR_APP_PORT").map_or(0, |port| port.parse().expect("a port"))
+}
+
+/// The port that the app [`CALLED`] of a real daprd is expected on; any other with the stand-in.
+pub(crate) fn called_port() -> u16 {
+    variable("WEIR_TEST_DAPR_CALLED_PORT").map_or(0, |port| port.parse().expect("a port"))
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -170,8 +233,7 @@ impl Known {
                 self.publish((component, &topic.join("/")), query, seen)
             }
             ["v1.0", "bindings", name] => Self::bind(name, seen),
-            ["v1.0", "secrets", STORE, "key"] => answered(200, &json!({"key": "s3cret"})),
-            ["v1.0", "secrets", STORE, _] => reply(204, &[], ""),
+            ["v1.0", "secrets", STORE, name] => self.secret(name),
             ["v1.0", "secrets", store, _] => {
                 let told = format!("failed finding secret store with key {store}");
                 refusal(401, "ERR_SECRET_STORE_NOT_FOUND", &told)
@@ -183,6 +245,19 @@ impl Known {
                 no_content()
             }
             _ => reply(404, &[("Content-Type", "text/plain")], "404 page not found\n"),
+        }
+    }
+
+    fn secret(&self, name: &str) -> Vec<u8> {
+        match self.secrets.lock().expect("the secrets").get(name) {
+            Some(items) => answered(200, items),
+            None => {
+                let told = format!(
+                    "failed getting secret with key {name} from secret store {STORE}: secret {name} \
+                     not found"
+                );
+                refusal(500, "ERR_SECRET_GET", &told)
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use crate::backend::BaseUrl;
 use crate::caller::CallError;
 use crate::caller::http2::request as request_to;
 use crate::exchange::message::nominated;
+use crate::proxy::forward::sidecar;
 use crate::proxy::reply::HOP_BY_HOP;
 use crate::proxy::{Gateway, Run};
 
@@ -38,6 +39,7 @@ pub fn write(
         fields.insert(TE, HeaderValue::from_static("trailers"));
     }
     fields.remove(EXPECT);
+    sidecar::address(run, &mut fields);
     frame(&mut fields, framing);
     let base: &BaseUrl = &run.exchange.request.base;
     let authority = fields.remove(HOST).unwrap_or_else(|| base.authority.clone());

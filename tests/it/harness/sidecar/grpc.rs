@@ -21,6 +21,7 @@ use tonic::{Code, Request, Response, Status};
 use tonic_prost::ProstCodec;
 
 use super::Known;
+use super::proxy::{Proxy, Said};
 use crate::harness::backend::Seen;
 use crate::harness::message::End;
 
@@ -28,6 +29,8 @@ use crate::harness::message::End;
 pub(super) struct Interface {
     /// Where it listens.
     pub(super) address: SocketAddr,
+    /// What calls said that were for apps.
+    pub(super) said: Said,
     _runtime: Runtime,
 }
 
@@ -98,11 +101,13 @@ impl Interface {
         let runtime = runtime.expect("a runtime");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("its address");
+        let said = Said::default();
         let serving = Server::builder()
             .add_service(Served(Arc::clone(known)))
+            .add_service(Proxy { known: Arc::clone(known), said: Arc::clone(&said) })
             .serve_with_incoming(TcpIncoming::from(listener));
         runtime.spawn(serving);
-        Self { address, _runtime: runtime }
+        Self { address, said, _runtime: runtime }
     }
 }
 
