@@ -28,7 +28,7 @@ use tokio::sync::watch;
 use crate::admin::cluster::Together;
 use crate::admin::metrics::Sources;
 use crate::admin::refusing::Refusing;
-use crate::admin::shape::Seen;
+use crate::admin::shape::{Dapr, Seen};
 use crate::admin::sharing::Sharing;
 use crate::configuration::cluster::Cluster;
 use crate::configuration::offer::Status;
@@ -87,6 +87,9 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     control: Option<Control>,
     counters: Counters,
+    /// What is known of Dapr's sidecar, if what runs asks it for anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dapr: Option<Dapr>,
     /// Limits that refused, or would have.
     limits: Vec<Refusing>,
     log_lines_dropped: u64,
@@ -291,6 +294,7 @@ impl Admin {
                 crowded: usage.crowded,
                 shared: self.counters.shared().as_ref().map(Sharing::of),
             },
+            dapr: self.state.sidecar().map(|look| Dapr::of(&look)),
             limits: self
                 .state
                 .refusals

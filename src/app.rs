@@ -21,6 +21,7 @@ mod shelf;
 pub mod sidecar;
 mod telemetry;
 mod trust;
+pub mod vault;
 
 use std::fs::File;
 use std::io::{self, Read};

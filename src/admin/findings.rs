@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::admin::shape::{HeldBack, InForce, Lane, Seen, Sharing, Together, Wish};
+use crate::admin::shape::{HeldBack, InForce, Lane, Missing, Seen, Sharing, Together, Wish};
 use crate::configuration::cluster::record::{Member, Token};
 
 /// A replica, as one row shows it.
@@ -60,6 +60,12 @@ pub fn wrong(seen: &Seen) -> Vec<String> {
     }
     if let Some(shared) = &seen.counters.shared {
         of_sharing(shared, &mut found);
+    }
+    if let Some(dapr) = &seen.dapr {
+        found.extend(dapr.trouble.clone());
+        found.extend(dapr.missing.iter().map(|Missing { component, place }| {
+            format!("the Dapr sidecar has no component `{component}`, which {place} names")
+        }));
     }
     found
 }

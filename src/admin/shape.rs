@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::caller::sidecar::Look;
 use crate::configuration::cluster::record::Member;
 
 /// How a gateway is doing.
@@ -38,6 +39,9 @@ pub struct Seen {
     /// How its counters are doing.
     #[serde(default)]
     pub counters: Counters,
+    /// What is known of Dapr's sidecar, if what it serves needs that.
+    #[serde(default)]
+    pub dapr: Option<Dapr>,
     /// Limits that refused, or would have.
     #[serde(default)]
     pub limits: Vec<Refusing>,
@@ -67,6 +71,42 @@ pub struct Configuration {
     /// What must not run.
     #[serde(default)]
     pub kill_switch: Option<KillSwitch>,
+}
+
+/// What is known of Dapr's sidecar.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Dapr {
+    /// Its version.
+    pub version: String,
+    /// Why it is not known what it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// What policies name and it does not have.
+    pub missing: Vec<Missing>,
+}
+
+/// A component that the sidecar does not have.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Missing {
+    /// The component.
+    pub component: String,
+    /// Where a policy names it.
+    pub place: String,
+}
+
+impl Dapr {
+    /// As it is told.
+    pub fn of(look: &Look) -> Self {
+        let missing = |(component, place): &(String, String)| Missing {
+            component: component.clone(),
+            place: place.clone(),
+        };
+        let Look { version, trouble, missing: all } = look;
+        let (version, trouble) = (version.clone(), trouble.clone());
+        Self { version, trouble, missing: all.iter().map(missing).collect() }
+    }
 }
 
 /// Copies of good configurations.

@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::app::configuring::named;
+use crate::app::fetching::roots;
+use crate::app::vault::folder;
 use crate::app::{StartError, random_number, shared, shelf};
 use crate::configuration::cluster::calls::Calls;
 use crate::configuration::cluster::pace::Pace;
@@ -19,7 +21,7 @@ use crate::configuration::cluster::{Cluster, Dice, Standing, Terms};
 use crate::configuration::offer::Status;
 use crate::configuration::refresh::Refresh;
 use crate::configuration::remote::Remote;
-use crate::configuration::source::{Environment, Folder};
+use crate::configuration::source::Environment;
 use crate::etcd::cluster::{Do, Kept, When};
 use crate::etcd::{Etcd, Failed};
 use crate::settings::Settings;
@@ -120,7 +122,7 @@ pub(super) fn join(
             Arc::new(Streamed { remote, making, clock, status, loader })
         }
         None => Arc::new(Watched {
-            folder: Folder::at(&settings.configuration.folder),
+            folder: folder(settings, &clock, Arc::new(roots(&environment))),
             environment,
             name: named(settings),
             making,

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::vault::folder;
 use super::{StartError, certificate, cluster, random, random_number, remote};
 use crate::caller::roots::Roots;
 use crate::configuration::compile::Making;
@@ -9,7 +10,7 @@ use crate::configuration::credential::Holder;
 use crate::configuration::keeping::{Keeping, KeySource};
 use crate::configuration::last_good::{KeyFile, soak};
 use crate::configuration::refresh::{Origin, Refresh};
-use crate::configuration::source::{Environment, Folder};
+use crate::configuration::source::Environment;
 use crate::configuration::switch::SwitchFile;
 use crate::settings::{LastGood, Settings};
 use crate::time::{Clock, SystemClock};
@@ -25,7 +26,7 @@ pub(super) fn refresh(
     let instance = Arc::from(format!("{:016x}", random_number()?));
     let (secret, switch) = (random()?, Arc::default());
     let is_shared = cluster::is_wanted(settings);
-    let folder = Folder::at(&settings.configuration.folder);
+    let folder = folder(settings, clock, Arc::clone(roots));
     let owner = if is_shared {
         format!("cluster {}", settings.etcd.prefix)
     } else if settings.control.endpoint.is_some() {

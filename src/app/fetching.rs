@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pingora::connectors::ConnectorOptions;
 
 use crate::app::serve::Keys;
-use crate::app::sidecar::Waiting;
+use crate::app::sidecar::{Looking, Waiting};
 use crate::app::{StartError, server_conf, shelf};
 use crate::caller::fetch::Fetcher;
 use crate::caller::roots::{self, Roots};
@@ -60,5 +60,6 @@ pub(super) fn keys(
         shelf: shelf(settings)?,
         fetcher: fetcher(Arc::clone(&gateway.roots)),
         waiting: Waiting::of(settings, &gateway.state, &gateway.live),
+        looking: Looking::of(settings, &gateway.state, &gateway.live),
     })
 }

@@ -9,11 +9,13 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
+use crate::app::fetching::roots;
+use crate::app::vault::folder;
 use crate::app::{StartError, cluster, random, random_number, shared};
 use crate::configuration::cluster::Cluster;
 use crate::configuration::cluster::source::Watched;
 use crate::configuration::offer::Status;
-use crate::configuration::source::{Environment, Folder};
+use crate::configuration::source::Environment;
 use crate::control::board::Board;
 use crate::control::ledger::Ledger;
 use crate::control::publisher::{self, Handle, Parts, Publisher};
@@ -40,7 +42,7 @@ pub(super) fn publishing(
     board: &Arc<Board>,
     clock: &Arc<SystemClock>,
 ) -> Result<(Publishing, Handle), StartError> {
-    let folder = Folder::at(&settings.configuration.folder);
+    let folder = folder(settings, clock, Arc::new(roots(&environment)));
     let making = publisher::making(clock.now(), random()?);
     let interval = settings.configuration.poll_interval;
     let board = Arc::clone(board);

@@ -19,7 +19,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use crate::admin::Admin;
 use crate::app::drain::{Drain, Signals};
 use crate::app::measuring::{self, Measuring, Telling};
-use crate::app::sidecar::Waiting;
+use crate::app::sidecar::{Looking, Waiting};
 use crate::app::telemetry::Lanes;
 use crate::app::{random_number, remote};
 use crate::caller::Caller;
@@ -88,6 +88,8 @@ pub(super) struct Keys {
     pub(super) fetcher: Fetcher,
     /// Waits for Dapr's sidecar, if it is to.
     pub(super) waiting: Option<Waiting>,
+    /// Looks what the sidecar has, where that is needed.
+    pub(super) looking: Looking,
 }
 
 /// Has events sent that policies emit, traces put where other replicas find them, and backends checked.
@@ -212,11 +214,12 @@ impl Serving {
         runtime.spawn(sweep(caller, Arc::clone(&clock)));
         let lag = Arc::clone(&beside.measuring.lag);
         runtime.spawn(measuring::watch(lag, Arc::clone(&clock)));
-        let Keys { issuers, live, identities, host, shelf, fetcher, waiting } = keys;
+        let Keys { issuers, live, identities, host, shelf, fetcher, waiting, looking } = keys;
         let fetcher = Arc::new(fetcher);
         if let Some(waiting) = waiting {
             runtime.spawn(waiting.run(Arc::clone(&fetcher), Arc::clone(&clock)));
         }
+        runtime.spawn(looking.run(Arc::clone(&fetcher), Arc::clone(&clock)));
         let (own, steady) = (Arc::clone(&fetcher), Arc::clone(&clock));
         runtime.spawn(async move { identities.keep((host, shelf), own, steady).await });
         let steady = Arc::clone(&clock);

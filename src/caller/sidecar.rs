@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::StatusCode;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::backend::sidecar::Sidecar;
@@ -17,6 +18,8 @@ use crate::time::Timestamp;
 const READY: &str = "/v1.0/healthz/outbound";
 /// What it has.
 const METADATA: &str = "/v1.0/metadata";
+/// What the path of a secret begins with.
+const SECRETS: &str = "/v1.0/secrets/";
 /// The longest answer to any of them, in bytes.
 const BYTES_MAX: usize = 1 << 20;
 
@@ -29,6 +32,17 @@ pub struct Found {
     pub components: BTreeMap<String, String>,
 }
 
+/// What was found out about a sidecar that a configuration needs.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Look {
+    /// Its version; empty if it did not say.
+    pub version: String,
+    /// Why it is not known what it has.
+    pub trouble: Option<String>,
+    /// Components that policies name and it does not have, and a place where each is named.
+    pub missing: Vec<(String, String)>,
+}
+
 /// Why that is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum Unknown {
@@ -38,8 +52,11 @@ pub enum Unknown {
     /// It refused.
     #[error("{}", .0.told())]
     Refused(Box<Refusal>),
+    /// There is no such secret.
+    #[error("there is no such secret")]
+    Absent,
     /// What it said is something else.
-    #[error("the answer is no description of a sidecar")]
+    #[error("the answer is nothing that a sidecar says")]
     Nonsense,
 }
 
@@ -58,6 +75,24 @@ pub async fn found(fetcher: &Fetcher, sidecar: &Sidecar, now: Timestamp) -> Resu
     let components = said.get("components").and_then(Value::as_array).into_iter().flatten();
     let components = components.map(|it| (text(it, "name"), text(it, "type"))).collect();
     Ok(Found { version: text(&said, "runtimeVersion"), components })
+}
+
+/// All items of the secret `name` in `store`.
+pub async fn secret(
+    fetcher: &Fetcher,
+    sidecar: &Sidecar,
+    (store, name): (&str, &str),
+    now: Timestamp,
+) -> Result<BTreeMap<String, Secret>, Unknown> {
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let target = format!("{SECRETS}{}/{}", encoded(store), encoded(name));
+    let body = ask(fetcher, sidecar, &target, now).await?;
+    if body.is_empty() {
+        return Err(Unknown::Absent);
+    }
+    let said: BTreeMap<String, String> =
+        serde_json::from_slice(&body).map_err(|_other| Unknown::Nonsense)?;
+    Ok(said.into_iter().map(|(key, text)| (key, Secret::new(text))).collect())
 }
 
 async fn ask(

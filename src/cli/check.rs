@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::cli::{Outcome, complain, say};
 use crate::configuration::compile::{Making, make};
 use crate::configuration::loader::{Loaded, load};
-use crate::configuration::source::{Environment, Folder};
+use crate::configuration::source::Environment;
 use crate::fault::{Fault, Sources, render};
 use crate::time::Timestamp;
 
@@ -75,8 +75,14 @@ impl Check {
         if !self.policies.is_empty() {
             return documents::check(&self.policies, self.format, out);
         }
-        let folder = Folder::at(&self.config);
         let environment = Environment::of_process();
+        let folder = match live::folder(&self.config, self.live, &environment) {
+            Ok(folder) => folder,
+            Err(why) => {
+                complain(&format!("{why}\n"));
+                return Outcome::Failed;
+            }
+        };
         let loaded = load(&folder, &environment);
         let compiled = make(&loaded, &rehearsal());
         let asked = match compiled.as_ref().ok().filter(|_snapshot| self.live) {

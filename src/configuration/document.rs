@@ -47,7 +47,7 @@ pub use logger::{EventHub, Logger};
 pub use part::policy_path;
 pub use party::{Group, Identity, Product, ProductState, Subscription, SubscriptionState, User};
 pub use pool::{CircuitBreaker, CircuitBreakerRule};
-pub use value::{Fragment, NamedValue, SecretValue, ValueSource};
+pub use value::{Fragment, Held, NamedValue, SecretValue, StoreSecret, ValueSource};
 
 use part::Part;
 

@@ -11,6 +11,7 @@ mod file;
 mod fingerprint;
 mod kept;
 mod listing;
+mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::config::Secret;
-use super::document::Reference;
+use super::document::{Held, Reference};
 use super::yaml::FILE_BYTES_MAX;
 use crate::fault::{Fault, Place, Sources};
 
@@ -27,8 +28,10 @@ pub use file::{Unreadable, read_secret, read_text};
 pub use fingerprint::Fingerprint;
 pub use kept::{Kept, Wrong};
 pub use listing::Stamp;
+pub use vault::{Items, Vault, Withheld};
 
 use listing::{Listed, list};
+use vault::Keeper;
 
 /// How deep folders may lie in the configuration folder.
 const FOLDER_DEPTH_MAX: usize = 16;
@@ -53,6 +56,8 @@ pub type Texts = Vec<(Arc<str>, Arc<str>)>;
 #[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,
+    /// Who is asked for secrets that lie in stores.
+    keeper: Option<Arc<Keeper>>,
 }
 
 /// All that was read of a folder, at one moment.
@@ -108,7 +113,13 @@ pub enum FolderError {
 impl Folder {
     /// The folder at `path`; it need not exist yet.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), keeper: None }
+    }
+
+    /// The same, with `vault` to be asked for secrets that lie in stores.
+    #[must_use]
+    pub fn asking(self, vault: Arc<dyn Vault>) -> Self {
+        Self { keeper: Some(Arc::new(Keeper::of(vault))), ..self }
     }
 
     /// Where it is.
@@ -131,7 +142,11 @@ impl Folder {
         for _ in 0..TRIES_MAX {
             let before = Fingerprint::of(list(&self.path)?);
             let read = self.documents(before.files(), kept.as_ref()).and_then(|documents| {
-                let fingerprint = before.clone().with(&self.path, wanted(&documents));
+                let mut fingerprint = before.clone().with(&self.path, wanted(&documents));
+                if let Some(keeper) = &self.keeper {
+                    keeper.keep(&fingerprint.stored().map(|it| (it.store, it.name)).collect());
+                    fingerprint.hold(|held| keeper.number(held));
+                }
                 self.named(documents, fingerprint, kept.as_ref())
             });
             // What went wrong while the folder changed may be right in a moment.
@@ -148,7 +163,9 @@ impl Folder {
 
     /// Whether the folder, or any file its documents name, looks different now.
     pub fn has_changed(&self, since: &Fingerprint) -> bool {
-        !since.holds(&self.path)
+        let keeper = self.keeper.as_ref();
+        let is_same = |held: &Held<'_>, number| keeper.is_none_or(|it| it.number(held) == number);
+        !since.holds(&self.path) || !since.held().all(|(held, number)| is_same(&held, number))
     }
 
     fn name(&self) -> String {
@@ -201,9 +218,13 @@ impl Folder {
             let file = self.path.join(path);
             if *is_secret {
                 // These are few and small, and nobody should find one kept that is gone.
-                let text = read_secret(&file, SECRET_BYTES_MAX);
-                left = self.taken(left, text.as_deref().map_or(0, str::len))?;
-                secrets.insert(path.clone(), text.map(Secret::new));
+                let text = match (Held::of(path), &self.keeper) {
+                    (Some(held), Some(keeper)) => keeper.read(&held).map_err(Unreadable::from),
+                    (Some(_held), None) => Err(Withheld::Unasked.into()),
+                    (None, _) => read_secret(&file, SECRET_BYTES_MAX).map(Secret::new),
+                };
+                left = self.taken(left, text.as_ref().map_or(0, |text| text.expose().len()))?;
+                secrets.insert(path.clone(), text);
                 continue;
             }
             let known = kept.and_then(|kept| kept.policy(path));

@@ -2,10 +2,11 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::backend::budget::Budgets;
+use crate::caller::sidecar::Look;
 use crate::limit::names::Names;
 use crate::problem::Problem;
 use crate::proxy::holds::sizes::Sizes;
@@ -25,6 +26,8 @@ pub struct State {
     pub draining: AtomicBool,
     /// Set while Dapr's sidecar is awaited.
     sidecar_awaited: AtomicBool,
+    /// What is known of it, where what runs asks it for anything.
+    sidecar: Mutex<Option<Arc<Look>>>,
     /// Which limits refused, and whom.
     pub refusals: Names,
     /// How many bytes the exchanges of each operation move.
@@ -63,6 +66,7 @@ impl State {
             requests: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             sidecar_awaited: AtomicBool::new(false),
+            sidecar: Mutex::default(),
             refusals: Names::default(),
             sizes: Sizes::default(),
             calls: Calls::default(),
@@ -111,6 +115,16 @@ impl State {
     /// Says whether Dapr's sidecar is awaited; returns whether it was.
     pub fn await_sidecar(&self, is_awaited: bool) -> bool {
         self.sidecar_awaited.swap(is_awaited, Ordering::Relaxed)
+    }
+
+    /// What is known of Dapr's sidecar, where what runs asks it for anything.
+    pub fn sidecar(&self) -> Option<Arc<Look>> {
+        self.sidecar.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says what is known of it.
+    pub fn looked_at_sidecar(&self, look: Option<Look>) {
+        *self.sidecar.lock().unwrap_or_else(PoisonError::into_inner) = look.map(Arc::new);
     }
 
     /// What load balancers are told on the data port.

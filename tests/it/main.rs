@@ -58,6 +58,7 @@ mod identity;
 mod service_bus;
 mod dapr;
 mod dapr_calls;
+mod dapr_secrets;
 mod dapr_sdks;
 mod inspector;
 mod limits_command;

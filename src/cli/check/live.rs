@@ -1,9 +1,12 @@
 //! `weir check --live`: whether what the policies of a configuration ask Dapr's sidecar for is there.
 
+use std::path::Path;
+
 use crate::app::sidecar::look;
-use crate::configuration::source::{Environment, read_text};
+use crate::app::vault::at_once;
+use crate::configuration::source::{Environment, Folder, read_text};
 use crate::fault::{Fault, nearest, render};
-use crate::settings;
+use crate::settings::{self, Settings};
 use crate::snapshot::Snapshot;
 
 /// What was found out.
@@ -15,18 +18,35 @@ pub(super) struct Lively {
     pub(super) faults: Vec<Fault>,
 }
 
+/// The folder at `path`; if it is looked at where a sidecar `is_live`, that is asked for what lies in
+/// its secret stores.
+pub(super) fn folder(
+    path: &Path,
+    is_live: bool,
+    environment: &Environment,
+) -> Result<Folder, String> {
+    let folder = Folder::at(path);
+    if !is_live {
+        return Ok(folder);
+    }
+    Ok(folder.asking(at_once(&settings(environment)?, environment)))
+}
+
+fn settings(environment: &Environment) -> Result<Settings, String> {
+    let loaded = settings::load(&[], environment, read_text);
+    loaded.settings.map_err(|faults| {
+        let faults = faults.iter().map(|fault| render(fault, &loaded.sources));
+        faults.collect::<String>()
+    })
+}
+
 /// Asks the sidecar, if `snapshot` needs one; where that cannot be done, says why.
 pub(super) fn ask(snapshot: &Snapshot, environment: &Environment) -> Result<Lively, String> {
     if !snapshot.asks_sidecar() {
         let told = "nothing of it needs a Dapr sidecar\n".to_owned();
         return Ok(Lively { told, faults: Vec::new() });
     }
-    let loaded = settings::load(&[], environment, read_text);
-    let settings = loaded.settings.map_err(|faults| {
-        let faults = faults.iter().map(|fault| render(fault, &loaded.sources));
-        faults.collect::<String>()
-    })?;
-    let found = look(&settings, environment)?;
+    let found = look(&settings(environment)?, environment)?;
     let mut faults = Vec::new();
     for program in snapshot.programs() {
         for (name, place) in program.components() {

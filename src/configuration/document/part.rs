@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{
     Api, Backend, ClientIdentity, ConfigurationFile, Credentials, Diagnostic, Fragment, Gateway,
-    Group, HostName, LimitHolding, Logger, NamedCertificate, NamedGateway, NamedValue, Product,
-    ProviderAuthorization, Reference, SchemaDocument, SecretValue, Subscription, User, ValueSource,
-    VersionSet, is_inline, leaves_folder,
+    Group, Held, HostName, LimitHolding, Logger, NamedCertificate, NamedGateway, NamedValue,
+    Product, ProviderAuthorization, Reference, SchemaDocument, SecretValue, Subscription, User,
+    ValueSource, VersionSet, is_inline, leaves_folder,
 };
 use crate::configuration::yaml::{Block, Placed};
 
@@ -135,8 +135,13 @@ impl ConfigurationFile {
 
     fn secret_files(&self, found: &mut impl FnMut(&str)) {
         for value in self.secret_values() {
-            if let SecretValue::Other(ValueSource { file: Some(file), .. }) = value {
+            let SecretValue::Other(ValueSource { file, dapr, .. }) = value else { continue };
+            // What refers to a store is no path.
+            if let Some(file) = file.as_ref().filter(|file| Held::of(&file.value).is_none()) {
                 found(&file.value);
+            }
+            if let Some(dapr) = dapr {
+                found(&dapr.reference());
             }
         }
         let of_hosts = self.host_names.iter().filter_map(|host| host.certificate.as_ref());

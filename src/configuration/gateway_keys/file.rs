@@ -160,7 +160,8 @@ impl KeysFile {
             | Unreadable::NotAFile
             | Unreadable::TooLarge(_)
             | Unreadable::NotText(_)
-            | Unreadable::Other(_) => reason.remedy(),
+            | Unreadable::Other(_)
+            | Unreadable::Withheld(_) => reason.remedy(),
         };
         self.wrong(vec![fault.mend(remedy)])
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::configuration::bundle::Kind;
-use crate::configuration::document::is_inline;
+use crate::configuration::document::{Held, is_inline};
 use crate::configuration::yaml::{self, Node};
 
 /// The keys of a configuration file, and of what stands there, that matter here.
@@ -319,10 +319,15 @@ fn value_of<'a>(named: &'a Node, secrets: &Secrets<'a>) -> Option<&'a str> {
     if let Some(text) = text(node) {
         return Some(text);
     }
-    match (field(node, "env"), field(node, "file")) {
-        (Some(name), _) => secrets(Kind::Variable, name),
-        (None, Some(path)) => secrets(Kind::Secret, path),
-        (None, None) => None,
+    match (field(node, "env"), field(node, "file"), value(node, "dapr")) {
+        (Some(name), _, _) => secrets(Kind::Variable, name),
+        (None, Some(path), _) => secrets(Kind::Secret, path),
+        (None, None, Some(dapr)) => {
+            let (store, name) = (field(dapr, "store")?, field(dapr, "name")?);
+            let held = Held { store, name, key: field(dapr, "key") };
+            secrets(Kind::Secret, &held.to_string())
+        }
+        (None, None, None) => None,
     }
 }
 

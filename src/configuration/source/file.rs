@@ -8,6 +8,8 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::vault::Withheld;
+
 /// `O_NONBLOCK`: opening a named pipe returns at once instead of waiting for someone to write.
 const O_NONBLOCK: i32 = if cfg!(target_os = "linux") { 0o4000 } else { 0x4 };
 
@@ -35,6 +37,9 @@ pub enum Unreadable {
     /// Anything else.
     #[error("the file cannot be read: {0}")]
     Other(ErrorKind),
+    /// It lies in a store, which does not give it.
+    #[error(transparent)]
+    Withheld(#[from] Withheld),
 }
 
 impl Unreadable {
@@ -47,6 +52,7 @@ impl Unreadable {
             Self::TooLarge(_) => "make it smaller, or correct the path",
             Self::NotText(_) => "save it as UTF-8",
             Self::Other(_) => "look at the file and its disk",
+            Self::Withheld(why) => why.remedy(),
         }
     }
 }

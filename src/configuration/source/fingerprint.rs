@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::Reference;
 use super::listing::{Listed, Stamp, list};
+use super::{Held, Reference};
 
 /// How much older than the newest file of a reading a file must be for its look alone to be
 /// believed later: some file systems note times no more exactly than this, so that two states of
@@ -19,12 +19,14 @@ pub struct Fingerprint {
     files: Vec<Listed>,
     /// What these name.
     references: BTreeMap<Reference, Option<Stamp>>,
+    /// Of those that lie in stores: which answer it was.
+    held: BTreeMap<String, u64>,
 }
 
 impl Fingerprint {
     /// What the YAML files that were listed look like.
     pub(super) const fn of(files: Vec<Listed>) -> Self {
-        Self { files, references: BTreeMap::new() }
+        Self { files, references: BTreeMap::new(), held: BTreeMap::new() }
     }
 
     /// The same, also of what `references` name.
@@ -33,7 +35,23 @@ impl Fingerprint {
             let stamp = Stamp::at(&folder.join(&reference.path));
             (reference, stamp)
         };
-        Self { files: self.files, references: references.into_iter().map(stamped).collect() }
+        Self { references: references.into_iter().map(stamped).collect(), ..self }
+    }
+
+    /// Notes which answers of stores it is made with, as `number` tells.
+    pub(super) fn hold(&mut self, number: impl Fn(&Held<'_>) -> u64) {
+        self.held = self.stored().map(|held| (held.to_string(), number(&held))).collect();
+    }
+
+    /// What lies in stores of all that is named.
+    pub(super) fn stored(&self) -> impl Iterator<Item = Held<'_>> {
+        let secrets = self.references.keys().filter(|it| it.is_secret);
+        secrets.filter_map(|it| Held::of(&it.path))
+    }
+
+    /// Those that lie in stores, and which answer it was.
+    pub(super) fn held(&self) -> impl Iterator<Item = (Held<'_>, u64)> {
+        self.held.iter().filter_map(|(path, number)| Some((Held::of(path)?, *number)))
     }
 
     /// Whether everything still looks like this.

@@ -8,30 +8,42 @@ use std::sync::Arc;
 use super::Validator;
 use crate::certificate::{self, Certificate, Wrong};
 use crate::configuration::config::{NamedValue, Secret};
-use crate::configuration::document::{self, SecretValue, ValueSource};
-use crate::configuration::source::Unreadable;
+use crate::configuration::document::{self, SecretValue, StoreSecret, ValueSource};
+use crate::configuration::source::{Unreadable, Withheld};
 use crate::configuration::yaml::{Mark, Placed};
+use crate::dapr::name::Component;
 use crate::fault::nearest;
+
+/// The longest name of a secret in a store, and of an item of it, in bytes.
+const SECRET_NAME_BYTES_MAX: usize = 512;
+/// How a store is named.
+const STORE_REMEDY: &str = "name the component as the sidecar knows it";
 
 impl Validator<'_> {
     /// The text that `value` is or names; `what` it is of the item at `mark`.
     pub(super) fn secret(&mut self, value: &SecretValue, what: &str, mark: Mark) -> Option<Secret> {
-        let ValueSource { env, file } = match value {
+        let ValueSource { env, file, dapr } = match value {
             SecretValue::Text(text) => return Some(text.clone()),
             SecretValue::Other(source) => source,
         };
-        match (env, file) {
-            (Some(env), None) => self.of_environment(env),
-            (None, Some(file)) => {
+        match (env, file, dapr) {
+            (Some(env), None, None) => self.of_environment(env),
+            (None, None, Some(dapr)) => self.of_store(dapr),
+            (None, Some(file), None) => {
                 let text = self.of_file(file)?;
                 let line = text.expose().strip_suffix('\n').unwrap_or(text.expose());
                 Some(Secret::new(line.strip_suffix('\r').unwrap_or(line)))
             }
-            (Some(_), Some(file)) => {
+            (Some(_), Some(file), _) => {
                 self.fault(file.mark, format!("{what} has two sources"), "keep `env` or `file`");
                 None
             }
-            (None, None) => {
+            (_, _, Some(dapr)) => {
+                let remedy = "keep `dapr` or the other one";
+                self.fault(dapr.store.mark, format!("{what} has two sources"), remedy);
+                None
+            }
+            (None, None, None) => {
                 let remedy = "write `{env: NAME}` or `{file: PATH}`";
                 self.fault(mark, format!("{what} has no source"), remedy);
                 None
@@ -87,6 +99,41 @@ impl Validator<'_> {
             self.fault(name.mark, format!("the environment has no `{}`", name.value), remedy);
         }
         found.cloned()
+    }
+
+    /// The secret of a store that Dapr's sidecar knows.
+    fn of_store(&mut self, written: &StoreSecret) -> Option<Secret> {
+        let StoreSecret { store, name, key } = written;
+        let parts = [Some(store), Some(name), key.as_ref()];
+        if parts.into_iter().flatten().any(|part| part.mark.is_made_up()) {
+            return None;
+        }
+        if let Err(why) = Component::new(&store.value) {
+            self.fault(store.mark, format!("`{}`: {why}", store.value), STORE_REMEDY);
+            return None;
+        }
+        let is_odd = |part: &&Placed<String>| {
+            let text = part.value.as_str();
+            text.is_empty()
+                || SECRET_NAME_BYTES_MAX < text.len()
+                || text.contains(|c: char| c == '#' || c.is_control())
+        };
+        if let Some(odd) = [Some(name), key.as_ref()].into_iter().flatten().find(is_odd) {
+            let message = format!("`{}` is no name of a secret or of an item of it", odd.value);
+            let remedy =
+                format!("a name is a text of at most {SECRET_NAME_BYTES_MAX} bytes without `#`");
+            self.fault(odd.mark, message, remedy);
+            return None;
+        }
+        let unasked = Err(Unreadable::from(Withheld::Unasked));
+        match self.reading.secrets.get(&written.reference()).unwrap_or(&unasked) {
+            Ok(text) => Some(text.clone()),
+            Err(reason) => {
+                let message = format!("`{}` of the store `{}`: {reason}", name.value, store.value);
+                self.fault(name.mark, message, reason.remedy());
+                None
+            }
+        }
     }
 
     fn of_file(&mut self, path: &Placed<String>) -> Option<Secret> {

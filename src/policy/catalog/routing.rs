@@ -23,7 +23,11 @@ pub const SET_BACKEND_SERVICE: Policy = Policy {
         )
         .computed(),
         optional("dapr-app-id", "With `dapr`: the app.").computed(),
-        optional("dapr-method", "With `dapr`: its method, the whole path.").computed(),
+        optional(
+            "dapr-method",
+            "With `dapr`: its method, the whole path; of gRPC, `SERVICE/METHOD`.",
+        )
+        .computed(),
         optional("dapr-namespace", "With `dapr`: the namespace of the app.")
             .computed()
             .usual("the gateway's own"),
