@@ -3,6 +3,7 @@
 //! Read [`App::start`] from top to bottom: settings → parts → the first configuration →
 //! listeners. [`App::run`] serves until it is told to stop, and drains.
 
+mod backends;
 mod certificate;
 mod cluster;
 mod configuring;
@@ -30,7 +31,6 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
-use pingora::connectors::ConnectorOptions;
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 
@@ -41,6 +41,7 @@ use crate::backend::budget::Budgets;
 use crate::cache::memory::{Cache, ITEM_BYTES_MAX};
 use crate::caller::Caller;
 use crate::caller::resolve::Resolver;
+use crate::caller::revocation;
 use crate::caller::roots::{self, Roots};
 use crate::configuration::compile::nowhere;
 use crate::configuration::refresh::Refusal;
@@ -103,6 +104,9 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+    /// A list of revoked certificates cannot be read.
+    #[error("a list of backends.tls.revocationFiles cannot be used: {0}")]
+    Revocation(#[from] revocation::Unreadable),
     /// The Redis that limits are to be shared over cannot be used as it is named.
     #[error("limits cannot be shared: {0}")]
     Redis(String),
@@ -147,18 +151,14 @@ impl App {
         let (counters, upkeep) = home(settings, &clock)?;
 
         let conf = Arc::new(server_conf(threads(settings)));
-        let options = ConnectorOptions::from_server_conf(&conf);
         let instance = Arc::clone(&live.take().deployment.instance_id);
-        let means = telemetry::Means {
-            options: &options,
-            roots: &roots,
-            clock: &clock,
-            instance: &instance,
-        };
+        let means = telemetry::Means { roots: &roots, clock: &clock, instance: &instance };
         let recorded = telemetry::of(settings, &outlets.outboxes, &means)?;
         let log = log(settings, outlets, &recorded);
-        let caller =
-            Arc::new(Caller::new(options, Arc::clone(&roots), IDLE_BACKEND_CONNECTIONS_MAX));
+        let caller = Arc::new(Caller::new(
+            backends::securing(settings, &roots)?,
+            IDLE_BACKEND_CONNECTIONS_MAX,
+        ));
         let inspector = inspecting::of(settings)?;
         let joined = Joined { live, clock, counters, caller, roots, log, state, inspector };
         let gateway = joined.gateway(settings, &recorded);

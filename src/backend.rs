@@ -11,6 +11,7 @@ pub mod principal;
 pub mod proxy;
 pub mod sidecar;
 pub mod standing;
+pub mod tls;
 pub mod version;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use http::{HeaderName, HeaderValue};
 use crate::backend::check::Check;
 use crate::backend::pool::Pool;
 use crate::backend::standing::{Standing, Unavailable};
+use crate::backend::tls::Terms;
 use crate::backend::version::HttpVersion;
 use crate::certificate::Certificate;
 use crate::time::Timestamp;
@@ -86,6 +88,8 @@ pub struct Tls {
     pub verify_name: bool,
     /// The certificate shown to the backend, with its key.
     pub identity: Option<Arc<Certificate>>,
+    /// What else is asked of it, beyond what is usual.
+    pub terms: Option<Arc<Terms>>,
 }
 
 impl Backend {
@@ -106,9 +110,16 @@ impl Backend {
     }
 }
 
+impl Tls {
+    /// The host that is asked for in the place of that of the URL, if another one is.
+    pub fn server_name(&self) -> Option<&str> {
+        self.terms.as_ref()?.server_name.as_deref()
+    }
+}
+
 impl Default for Tls {
     fn default() -> Self {
-        Self { verify_chain: true, verify_name: true, identity: None }
+        Self { verify_chain: true, verify_name: true, identity: None, terms: None }
     }
 }
 

@@ -4,10 +4,14 @@
 //! is read piece by piece ([`Call`]), so that nothing is buffered here. This is the way of nearly
 //! every request to its backend, so it is written out down to the socket: Pingora's own forwarding
 //! joins two connections with two channels and a task for each idle connection, which costs more
-//! than all that a gateway does besides. TLS is still Pingora's.
+//! than all that a gateway does besides.
 
 pub mod resolve;
 pub mod roots;
+mod refusal;
+pub mod revocation;
+pub mod secure;
+mod secured;
 pub mod peer;
 mod wire;
 mod body;
@@ -19,18 +23,17 @@ pub mod http2;
 pub mod destination;
 mod pool;
 pub mod tunnel;
+pub mod handed;
 pub mod switched;
 pub mod fetch;
 pub mod sidecar;
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use pingora::connectors::{ConnectorOptions, TransportConnector};
 use pingora::http::ResponseHeader;
-use pingora::protocols::ALPN;
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::backend::CONNECT_TIMEOUT;
@@ -42,17 +45,16 @@ use crate::caller::destination::Destination;
 pub use crate::caller::error::CallError;
 use crate::caller::http2::Channels;
 use crate::caller::pool::Pool;
-use crate::caller::roots::Roots;
+pub use crate::caller::refusal::TlsRefused;
+use crate::caller::secure::{Offer, Securing};
 use crate::caller::tunnel::{Dial, ProxyError};
 use crate::caller::wire::Wire;
 use crate::time::Timestamp;
 
 /// Makes calls; keeps their connections for the next ones.
 pub struct Caller {
-    options: ConnectorOptions,
-    /// Makes TLS connections; made with the first.
-    tls: Mutex<Option<Arc<TransportConnector>>>,
-    roots: Arc<Roots>,
+    /// Makes TLS connections.
+    securing: Securing,
     pool: Pool,
     channels: Channels,
 }
@@ -78,10 +80,33 @@ pub struct Answered {
 }
 
 impl Caller {
-    /// A caller that keeps at most `connections_max` connections for reuse. `options` are for TLS.
-    pub fn new(options: ConnectorOptions, roots: Arc<Roots>, connections_max: usize) -> Self {
-        let (tls, pool) = (Mutex::default(), Pool::new(connections_max));
-        Self { options, tls, roots, pool, channels: Channels::default() }
+    /// A caller that keeps at most `connections_max` connections for reuse.
+    pub fn new(securing: Securing, connections_max: usize) -> Self {
+        Self { securing, pool: Pool::new(connections_max), channels: Channels::default() }
+    }
+
+    /// What makes its TLS connections.
+    pub const fn securing(&self) -> &Securing {
+        &self.securing
+    }
+
+    /// Lets go of all connections over TLS, so that nobody uses one whose certificate was revoked
+    /// meanwhile. What is on its way goes on.
+    pub fn forget_secure(&self) {
+        self.pool.forget_secure();
+        self.channels.forget_secure();
+    }
+
+    /// Keeps `connection` for the next request, unless it was judged by lists that count no more.
+    fn keep(&self, destination: &Destination, connection: Connection, now: Timestamp) {
+        if self.is_current(connection.turn()) {
+            self.pool.put(destination, connection, now);
+        }
+    }
+
+    /// Whether what was judged by the lists of `turn` still counts.
+    fn is_current(&self, turn: Option<u64>) -> bool {
+        turn.is_none_or(|turn| turn == self.securing.revocation().turn())
     }
 
     /// A connection to `destination`: one that is idle unless `fresh` is asked for.
@@ -95,7 +120,7 @@ impl Caller {
         let reused = idle.is_some();
         let connection = match idle {
             Some(connection) => connection,
-            None => Connection::new(Box::pin(self.connect(&destination, None)).await?),
+            None => Connection::new(Box::pin(self.connect(&destination, Offer::One)).await?),
         };
         let caller = Arc::clone(self);
         let (unheard, switches) = (false, false);
@@ -109,46 +134,36 @@ impl Caller {
         self.channels.sweep(now);
     }
 
-    /// A new connection; over TLS the backend is offered `alpn`.
-    async fn connect(
-        &self,
-        destination: &Destination,
-        alpn: Option<ALPN>,
-    ) -> Result<Wire, CallError> {
-        if destination.secure.is_none() {
-            if let Some(through) = &destination.through {
-                let dial = Dial::new(Arc::clone(through));
-                return Ok(Wire::Plain(dial.dial(destination.address, CONNECT_TIMEOUT).await?));
-            }
-            let late = |_elapsed| io::Error::from(io::ErrorKind::TimedOut);
-            if let Some(socket) = &destination.socket {
-                let connecting = UnixStream::connect(&**socket);
-                let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
-                let unix = connected.map_err(late).flatten().map_err(CallError::Unconnected)?;
-                return Ok(Wire::Local(unix));
-            }
-            let connecting = TcpStream::connect(destination.address);
-            let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
-            let tcp = connected.map_err(late).flatten().map_err(CallError::Unconnected)?;
-            // Only slower without it.
-            let _ = tcp.set_nodelay(true);
-            return Ok(Wire::Plain(tcp));
+    /// A new connection; over TLS the backend is made the `offer`.
+    async fn connect(&self, destination: &Destination, offer: Offer) -> Result<Wire, CallError> {
+        if let Some(socket) = &destination.socket {
+            let connecting = UnixStream::connect(&**socket);
+            return Ok(Wire::Local(Self::connected(connecting).await?));
         }
-        let mut peer = peer::peer(destination, &self.roots, CONNECT_TIMEOUT, true)?;
-        if let Some(alpn) = alpn {
-            peer.options.alpn = alpn;
+        let tcp = Self::dial(destination).await?;
+        match &destination.secure {
+            None => Ok(Wire::Plain(tcp)),
+            Some(secure) => Ok(Wire::Secure(self.securing.secured(tcp, secure, offer).await?)),
         }
-        let unsecured = |error: Box<pingora::Error>| match ProxyError::within(&error) {
-            Some(refused) => CallError::Proxy(refused.clone()),
-            None => CallError::Unsecured(error),
-        };
-        Ok(Wire::Secure(self.tls().new_stream(&peer).await.map_err(unsecured)?))
     }
 
-    fn tls(&self) -> Arc<TransportConnector> {
-        let mut made = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = || Arc::new(TransportConnector::new(Some(self.options.clone())));
-        Arc::clone(made.get_or_insert_with(first))
+    /// A new connection in the clear, through a proxy where one is on the way.
+    async fn dial(destination: &Destination) -> Result<TcpStream, CallError> {
+        if let Some(through) = &destination.through {
+            let dial = Dial::new(Arc::clone(through));
+            return Ok(dial.dial(destination.address, CONNECT_TIMEOUT).await?);
+        }
+        let tcp = Self::connected(TcpStream::connect(destination.address)).await?;
+        // Only slower without it.
+        let _ = tcp.set_nodelay(true);
+        Ok(tcp)
+    }
+
+    /// What comes of `connecting`, in time.
+    async fn connected<T>(connecting: impl Future<Output = io::Result<T>>) -> Result<T, CallError> {
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
+        let late = |_elapsed| io::Error::from(io::ErrorKind::TimedOut);
+        connected.map_err(late).flatten().map_err(CallError::Unconnected)
     }
 }
 
@@ -166,7 +181,7 @@ impl Sending {
     /// Sends bytes: the head, or some of a body as its framing wants it.
     pub async fn send(&mut self, bytes: &[u8]) -> Result<(), CallError> {
         let sent = self.connection.write(bytes).await;
-        sent.map_err(|error| if self.reused { CallError::Stale } else { CallError::Broken(error) })
+        sent.map_err(|error| if self.reused { CallError::Stale } else { CallError::broken(error) })
     }
 
     /// Sends a piece of a chunked body; the last one is empty. A backend that stopped listening may

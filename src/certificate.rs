@@ -354,7 +354,7 @@ fn has(bytes: &[u8], wanted: &[u8]) -> bool {
 }
 
 /// The time, to the second; what was before 1970 is 1970.
-fn moment(at: &Asn1TimeRef) -> Timestamp {
+pub fn moment(at: &Asn1TimeRef) -> Timestamp {
     let span = Asn1Time::from_unix(0).and_then(|epoch| epoch.diff(at)).ok();
     let seconds = span.map_or(0, |span| {
         i64::from(span.days).saturating_mul(86_400).saturating_add(i64::from(span.secs))

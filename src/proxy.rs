@@ -292,9 +292,12 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         piece: &mut Option<Bytes>,
-        _end: bool,
+        end: bool,
         context: &mut Context,
     ) -> pingora::Result<Option<Duration>> {
+        if end {
+            forward::ended(session, context);
+        }
         watch::response_piece(context, piece.as_ref());
         if let Some(holds) = context.holds() {
             let piece = piece.as_deref().map_or(0, holds::length);
@@ -308,11 +311,12 @@ impl ProxyHttp for Gateway {
         peer: &HttpPeer,
         session: &mut Session,
         error: Box<Error>,
-        _context: &mut Context,
+        context: &mut Context,
         client_reused: bool,
     ) -> Box<Error> {
         let mut error = error.more_context(format!("peer: {peer}"));
         // A kept connection that was closed meanwhile may be replaced, if nothing was promised.
+        let client_reused = client_reused || forward::is_reused(context);
         error.retry.decide_reuse(client_reused && !session.as_ref().retry_buffer_truncated());
         if session.response_written().is_some() || !caller::may_repeat(&session.req_header().method)
         {

@@ -10,6 +10,7 @@ pub mod value;
 pub mod table;
 pub mod apim;
 mod control;
+mod backends;
 mod dapr;
 mod gather;
 mod inspector;
@@ -30,6 +31,7 @@ use crate::fault::{Fault, Sources};
 
 use gather::Gathered;
 
+pub use backends::{BackendTls, Backends, Protocols};
 pub use control::{ClientCredentials, Control, WorkloadToken};
 pub use dapr::{Dapr, Protocol as DaprProtocol};
 pub use inspector::Inspector;
@@ -70,6 +72,8 @@ pub struct Settings {
     pub cache_bytes_max: u64,
     /// What a collector of telemetry is told.
     pub telemetry: Telemetry,
+    /// What holds for all backends.
+    pub backends: Backends,
     /// Dapr's sidecar.
     pub dapr: Dapr,
     /// The Redis over which replicas share their limits.
@@ -540,6 +544,22 @@ mod tests {
             (vec![("control-token-file", "a")], "no control plane"),
             (vec![("control-certificate-file", "a")], "go together"),
             (vec![("control-endpoint", "http://a")], "in the clear"),
+            (
+                vec![
+                    ("backends-tls-protocols-tls12", "false"),
+                    ("backends-tls-protocols-tls11", "true"),
+                ],
+                "no span",
+            ),
+            (
+                vec![
+                    ("backends-tls-ciphers", "AES128-SHA"),
+                    ("backends-tls-protocols-tls12", "false"),
+                ],
+                "speaks them",
+            ),
+            (vec![("backends-tls-revocation", "required")], "no list"),
+            (vec![("backends-tls-revocation-files", "a.crl")], "nobody asks"),
         ] {
             let told = faults(&loaded(&flags, &[], ""));
             assert!(told.contains(part), "{told}");

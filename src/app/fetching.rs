@@ -1,14 +1,11 @@
 //! What is fetched to know who somebody is, and whose word counts about servers.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pingora::connectors::ConnectorOptions;
-
 use crate::app::serve::Keys;
 use crate::app::sidecar::{Looking, Waiting};
-use crate::app::{StartError, server_conf, shelf};
+use crate::app::{StartError, shelf};
 use crate::caller::fetch::Fetcher;
 use crate::caller::roots::{self, Roots};
 use crate::configuration::source::Environment;
@@ -26,8 +23,7 @@ pub(super) fn roots(environment: &Environment) -> Roots {
 
 /// Fetches key sets and tokens.
 pub(super) fn fetcher(roots: Arc<Roots>) -> Fetcher {
-    let conf = server_conf(NonZeroUsize::MIN);
-    Fetcher::new(ConnectorOptions::from_server_conf(&conf), roots)
+    Fetcher::new(roots)
 }
 
 /// Whom the machine says that the gateway is.

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::admin::Admin;
+use crate::app::backends;
 use crate::app::drain::{Drain, Signals};
 use crate::app::measuring::{self, Measuring, Telling};
 use crate::app::sidecar::{Looking, Waiting};
@@ -211,6 +212,7 @@ impl Serving {
         let runtime = runtime(threads)?;
         let (stop, stopped) = watch::channel(false);
         let clients = runtime.spawn(clients.serve(stopped.clone()));
+        runtime.spawn(backends::keep(Arc::clone(&caller), Arc::clone(&clock)));
         runtime.spawn(sweep(caller, Arc::clone(&clock)));
         let lag = Arc::clone(&beside.measuring.lag);
         runtime.spawn(measuring::watch(lag, Arc::clone(&clock)));

@@ -8,7 +8,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
-use pingora::connectors::ConnectorOptions;
 use prost::Message as _;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
@@ -49,7 +48,6 @@ struct Plan {
     collector: Arc<Collector>,
     resource: Arc<Resource>,
     wanted: settings::Telemetry,
-    options: ConnectorOptions,
     roots: Arc<Roots>,
     clock: Arc<SystemClock>,
     /// Since when metrics count.
@@ -58,8 +56,6 @@ struct Plan {
 
 /// What it takes to speak with a collector.
 pub(super) struct Means<'a> {
-    /// For TLS.
-    pub(super) options: &'a ConnectorOptions,
     /// The authorities of the machine.
     pub(super) roots: &'a Arc<Roots>,
     /// Knows what time it is.
@@ -96,7 +92,6 @@ pub(super) fn of(
         collector,
         resource,
         wanted: wanted.clone(),
-        options: means.options.clone(),
         roots: Arc::clone(means.roots),
         clock: Arc::clone(means.clock),
         started: means.clock.now(),
@@ -179,7 +174,7 @@ impl Plan {
         let collector = Arc::clone(&self.collector);
         let way = match self.wanted.otlp.protocol {
             Protocol::Grpc => Way::grpc(collector),
-            Protocol::Http => Way::web(collector, self.options.clone(), Arc::clone(&self.roots)),
+            Protocol::Http => Way::web(collector, Arc::clone(&self.roots)),
         };
         let (outbox, clock) = (Arc::clone(outbox), Arc::clone(&self.clock));
         Lane { signal, outbox, around, way, interval, clock, trouble: None }

@@ -231,7 +231,7 @@ impl Call {
         let Single { caller, destination, mut connection, body, begun, keeps } = single;
         if keeps && body.is_done() && connection.is_used_up() {
             connection.rest();
-            caller.pool.put(&destination, connection, begun);
+            caller.keep(&destination, connection, begun);
         }
     }
 }

@@ -122,6 +122,16 @@ impl Connection {
         }
     }
 
+    /// By which lists of revoked certificates the backend was judged; `None` in the clear.
+    pub(super) const fn turn(&self) -> Option<u64> {
+        self.wire.turn()
+    }
+
+    /// The bytes themselves, if nothing was read that is not used.
+    pub(super) fn into_wire(self) -> Option<Wire> {
+        self.is_used_up().then_some(self.wire)
+    }
+
     /// What is behind the head that switches protocols is of another one.
     pub(super) fn switched(self) -> Switched {
         Switched::new(self.wire, self.rest)

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::backend::proxy::{ForwardProxy, place_of};
+use crate::backend::tls::Terms;
 use crate::backend::{BaseUrl, Scheme, Tls};
 use crate::caller::resolve::Resolver;
 use crate::certificate::Certificate;
@@ -58,6 +59,8 @@ pub struct Secure {
     pub verify_name: bool,
     /// The certificate shown to the backend, with its key.
     pub identity: Option<Arc<Certificate>>,
+    /// What else is asked of it, beyond what is usual.
+    pub terms: Option<Arc<Terms>>,
 }
 
 /// A backend that is to be reached.
@@ -147,17 +150,15 @@ impl Through {
 }
 
 impl Destination {
-    /// A number that differs, as far as numbers do, wherever connections may not be shared and neither
-    /// address nor name tells: by way of another proxy, or as somebody else. Pingora tells certificates
-    /// apart by their serial numbers alone, and two authorities may have given the same.
+    /// A number that differs, as far as numbers do, wherever connections may not be shared and the
+    /// address does not tell: by way of another proxy, by other terms, or as somebody else.
     pub(super) fn group(&self) -> u64 {
-        let identity = self.secure.as_ref().and_then(|secure| secure.identity.as_ref());
-        if self.through.is_none() && identity.is_none() {
+        if self.through.is_none() && self.secure.is_none() {
             return 0;
         }
-        let identity = identity.map_or(&b""[..], |identity| identity.digest());
         let through = self.through.as_ref().map_or_else(Vec::new, |through| through.parts());
-        number(through.iter().map(String::as_bytes).chain([identity]))
+        let secure = self.secure.as_ref().map_or_else(Vec::new, Secure::bytes);
+        number(through.into_iter().map(String::into_bytes).chain([secure]))
     }
 
     /// The proxy that sends requests on to the backend.
@@ -171,18 +172,31 @@ impl Secure {
     /// With the server at `base`, by the terms of `tls`.
     pub fn of(base: &BaseUrl, tls: &Tls) -> Self {
         Self {
-            host: base.host.clone(),
+            host: tls.server_name().unwrap_or(&base.host).to_owned(),
             verify_chain: tls.verify_chain,
             verify_name: tls.verify_name,
             identity: tls.identity.clone(),
+            terms: tls.terms.clone(),
         }
     }
 
     // Two identities are the same if all bytes of their certificates are: the key belongs to the
     // public one in there, so nobody has to compare keys.
-    fn parts(&self) -> (&str, bool, bool, Option<&[u8; 32]>) {
+    fn parts(&self) -> (&str, [bool; 2], [Option<&[u8; 32]>; 2]) {
         let identity = self.identity.as_ref().map(|identity| identity.digest());
-        (&self.host, self.verify_chain, self.verify_name, identity)
+        let terms = self.terms.as_ref().map(|terms| terms.digest());
+        (&self.host, [self.verify_chain, self.verify_name], [identity, terms])
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let (host, judged, shown) = self.parts();
+        let mut bytes: Vec<u8> = judged.map(u8::from).to_vec();
+        for part in shown {
+            bytes.push(u8::from(part.is_some()));
+            bytes.extend_from_slice(part.map_or(&[][..], |digest| digest));
+        }
+        bytes.extend_from_slice(host.as_bytes());
+        bytes
     }
 }
 

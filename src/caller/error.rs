@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::caller::connection::ReadError;
 use crate::caller::http2::Http2Error;
-use crate::caller::peer::{self, PeerError};
+use crate::caller::peer::PeerError;
+use crate::caller::refusal::TlsRefused;
 use crate::caller::tunnel::ProxyError;
 
 /// Why a call failed.
@@ -18,8 +19,8 @@ pub enum CallError {
     #[error("{}", refusal(.0))]
     Unconnected(#[source] io::Error),
     /// There is no TLS connection.
-    #[error("{}", peer::sentence(.0.etype()))]
-    Unsecured(#[source] Box<pingora::Error>),
+    #[error(transparent)]
+    Tls(Box<TlsRefused>),
     /// The proxy on the way is no way.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
@@ -52,6 +53,14 @@ impl CallError {
         Self::Unconnected(io::ErrorKind::TimedOut.into())
     }
 
+    /// A connection that broke; over TLS the backend may have said why.
+    pub(super) fn broken(error: io::Error) -> Self {
+        match TlsRefused::within_io(&error) {
+            Some(refused) => refused.clone().into(),
+            None => Self::Broken(error),
+        }
+    }
+
     /// What it is, in a word: for `error.type` and for whoever counts.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -61,13 +70,19 @@ impl CallError {
                 "connection_refused"
             }
             Self::Unconnected(_) => "connection_failed",
-            Self::Unsecured(_) => "tls",
+            Self::Tls(refused) => refused.kind(),
             Self::Proxy(_) => "proxy",
             Self::Peer(_) => "authorities",
             Self::Stale | Self::Broken(_) => "connection_reset",
             Self::Unsendable(_) => "unsendable",
             Self::Invalid(_) => "invalid_response",
         }
+    }
+}
+
+impl From<TlsRefused> for CallError {
+    fn from(refused: TlsRefused) -> Self {
+        Self::Tls(Box::new(refused))
     }
 }
 
@@ -86,7 +101,7 @@ impl From<ReadError> for CallError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Closed => Self::Broken(io::ErrorKind::UnexpectedEof.into()),
-            ReadError::Broken(error) => Self::Broken(error),
+            ReadError::Broken(error) => Self::broken(error),
             ReadError::Invalid(what) => Self::Invalid(what),
         }
     }

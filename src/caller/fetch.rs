@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use http::header::{CONTENT_ENCODING, HeaderValue};
 use http::{Method, StatusCode};
-use pingora::connectors::ConnectorOptions;
 use tracing::Instrument as _;
 use tracing::field::Empty;
 
@@ -21,6 +20,7 @@ use crate::backend::{BaseUrl, Tls};
 use crate::caller::destination::{Sought, Unresolved};
 use crate::caller::resolve::Resolver;
 use crate::caller::roots::Roots;
+use crate::caller::secure::Securing;
 use crate::caller::{Call, CallError, Caller};
 use crate::correlation::OWN_SPANS;
 use crate::secret::Secret;
@@ -33,7 +33,6 @@ const INFORMATIONAL_MAX: usize = 8;
 
 /// Fetches documents.
 pub struct Fetcher {
-    options: ConnectorOptions,
     /// The authorities of the machine.
     roots: Arc<Roots>,
     resolver: Resolver,
@@ -119,7 +118,7 @@ pub enum Unfetched {
 fn sentence(error: &CallError) -> String {
     match error {
         CallError::Unconnected(error) => format!("there is no connection: {error}"),
-        CallError::Unsecured(error) => format!("there is no TLS connection: {error}"),
+        CallError::Tls(refused) => refused.to_string().replacen("the backend", "it", 1),
         CallError::Broken(error) => format!("the connection broke: {error}"),
         CallError::Invalid(what) => format!("the answer is no valid one: {what}"),
         CallError::Late(_)
@@ -159,9 +158,9 @@ impl fmt::Debug for Fetcher {
 }
 
 impl Fetcher {
-    /// A fetcher that judges servers by `roots` unless it is told otherwise. `options` are for TLS.
-    pub fn new(options: ConnectorOptions, roots: Arc<Roots>) -> Self {
-        Self { options, roots, resolver: Resolver::default() }
+    /// A fetcher that judges servers by `roots` unless it is told otherwise.
+    pub fn new(roots: Arc<Roots>) -> Self {
+        Self { roots, resolver: Resolver::default() }
     }
 
     /// Asks for what is wanted.
@@ -181,7 +180,7 @@ impl Fetcher {
                 None => Unfetched::NoAuthorities,
             });
         }
-        let caller = Arc::new(Caller::new(self.options.clone(), roots, 0));
+        let caller = Arc::new(Caller::new(Securing::new(roots), 0));
         let (base, sent) = (wanted.url.base(), written(wanted.url, ask)?);
         let span = tracing::info_span!(
             target: OWN_SPANS,
@@ -216,7 +215,7 @@ impl Fetcher {
         let mut text = head(&Method::GET, base, target);
         put(&mut text, name, value.expose())?;
         text.push_str("\r\n");
-        let caller = Arc::new(Caller::new(self.options.clone(), Arc::clone(&self.roots), 0));
+        let caller = Arc::new(Caller::new(Securing::new(Arc::clone(&self.roots)), 0));
         let wire = Secret::new(text);
         let asking = Box::pin(self.ask(&caller, base, (Method::GET, wire), (bytes_max, now)));
         tokio::time::timeout(TIME_MAX, asking).await.map_err(|_late| Unfetched::Late)?

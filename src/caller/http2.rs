@@ -18,7 +18,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{Request, Version};
-use pingora::protocols::ALPN;
 use tokio::task::JoinSet;
 
 use self::connection::{Channel, Connection, drive};
@@ -29,7 +28,8 @@ use crate::backend::version::HttpVersion;
 use crate::backend::{CONNECT_TIMEOUT, IDLE_TIMEOUT, Scheme};
 use crate::caller::connection::Connection as Single;
 use crate::caller::destination::Destination;
-use crate::caller::{CallError, Caller};
+use crate::caller::secure::Offer;
+use crate::caller::{CallError, Caller, TlsRefused};
 use crate::time::Timestamp;
 
 /// The most streams of one connection that are open at once; fewer where the backend allows fewer.
@@ -148,11 +148,11 @@ impl Caller {
                 if self.channels.is_single(destination, now) {
                     return Ok(false);
                 }
-                let reached = self.channels.reach(self, destination, ALPN::H2H1, now).await?;
+                let reached = self.channels.reach(self, destination, Offer::TwoOrOne, now).await?;
                 Ok(match reached {
                     Reached::Shared(_) => true,
                     Reached::Single(connection) => {
-                        self.pool.put(destination, connection, now);
+                        self.keep(destination, connection, now);
                         false
                     }
                     Reached::Known => false,
@@ -170,7 +170,7 @@ impl Caller {
         now: Timestamp,
     ) -> Result<(Awaited, Option<Upload>), CallError> {
         for _ in 0..=CONNECTIONS_MAX {
-            let reached = self.channels.reach(self, destination, ALPN::H2, now).await?;
+            let reached = self.channels.reach(self, destination, Offer::Two, now).await?;
             let Reached::Shared(channel) = reached else {
                 return Err(Http2Error::NotSpoken.into());
             };
@@ -199,7 +199,7 @@ impl Channels {
         &self,
         caller: &Arc<Caller>,
         destination: &Destination,
-        alpn: ALPN,
+        offer: Offer,
         now: Timestamp,
     ) -> Result<Reached, CallError> {
         let gate = match self.choose(destination)? {
@@ -211,34 +211,48 @@ impl Channels {
         if let Ok(channel) = self.choose(destination)? {
             return Ok(Reached::Shared(channel));
         }
-        if alpn == ALPN::H2H1 && self.is_single(destination, now) {
+        if offer == Offer::TwoOrOne && self.is_single(destination, now) {
             return Ok(Reached::Known);
         }
         // Boxed: it is rare, and what a future may hold is moved with every request.
-        let wire = Box::pin(caller.connect(destination, Some(alpn.clone()))).await?;
+        let wire = Box::pin(caller.connect(destination, offer)).await?;
         if destination.secure.is_some() && !wire.speaks_http2() {
-            if alpn == ALPN::H2 {
+            if offer == Offer::Two {
                 return Err(Http2Error::NotSpoken.into());
             }
             self.lock().entry(destination.clone()).or_default().single_since = Some(now);
             return Ok(Reached::Single(Single::new(wire)));
         }
+        let (turn, heard) = (wire.turn(), wire.heard());
         let begun = tokio::time::timeout(CONNECT_TIMEOUT, Connection::begin(wire)).await;
         let begun = begun.map_err(|_elapsed| CallError::late_to_connect())?;
         let (mut connection, driven, greeted) = begun.map_err(Http2Error::from)?;
         self.drivers.lock().unwrap_or_else(PoisonError::into_inner).spawn(drive(driven));
         let greeted = tokio::time::timeout(CONNECT_TIMEOUT, greeted).await;
+        // Why TLS ended is more than that HTTP/2 did not begin.
+        let ungreeted = |error| match heard.as_ref().and_then(|heard| heard.get()) {
+            Some(refused) => TlsRefused::clone(refused).into(),
+            None => CallError::from(Http2Error::Ungreeted(error)),
+        };
         match greeted.map_err(|_elapsed| CallError::late_to_connect())? {
             Ok(Ok(())) => (),
-            Ok(Err(error)) => return Err(Http2Error::Ungreeted(Some(error)).into()),
-            Err(_ended) => return Err(Http2Error::Ungreeted(None).into()),
+            Ok(Err(error)) => return Err(ungreeted(Some(error))),
+            Err(_ended) => return Err(ungreeted(None)),
         }
         let channel = connection.channel();
+        if !caller.is_current(turn) {
+            return Ok(Reached::Shared(channel));
+        }
         let mut places = self.lock();
         let place = places.entry(destination.clone()).or_default();
         place.single_since = None;
         place.connections.push(connection);
         Ok(Reached::Shared(channel))
+    }
+
+    /// Lets go of all connections over TLS; streams that are open go on.
+    pub(super) fn forget_secure(&self) {
+        self.lock().retain(|destination, _place| destination.secure.is_none());
     }
 
     /// A stream of a connection that has room for one; else, where another connection may be made, the

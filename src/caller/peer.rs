@@ -1,17 +1,17 @@
-//! From a destination to the peer that Pingora connects to: address, TLS, time-outs.
+//! From a destination to the peer that Pingora connects to: address, connection, time-outs.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use pingora::ErrorType;
 use pingora::upstreams::peer::HttpPeer;
-use pingora::utils::tls::CertKey;
 
 use crate::backend::{CONNECT_TIMEOUT, IDLE_TIMEOUT};
+use crate::caller::Caller;
 use crate::caller::destination::Destination;
-use crate::caller::roots::Roots;
+use crate::caller::handed::{Lease, Lender};
 use crate::caller::tunnel::Dial;
-use crate::certificate::Certificate;
+use crate::time::Timestamp;
 
 /// The most a backend may be silent while it takes the body of a request.
 const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -27,17 +27,18 @@ pub enum PeerError {
     Roots,
 }
 
-/// The peer at `destination`. `read_timeout` is the longest silence while a response is awaited or
-/// read; `sends_body`: whether a body follows the head.
+/// The peer at `destination`, over TLS with a lease that says whether its connection is lent.
+/// `read_timeout` is the longest silence while a response is awaited or read; `sends_body`: whether a
+/// body follows the head.
 pub fn peer(
-    destination: &Destination,
-    roots: &Roots,
-    read_timeout: Duration,
-    sends_body: bool,
-) -> Result<HttpPeer, PeerError> {
-    let secure = destination.secure.as_ref();
-    let name = secure.map_or_else(String::new, |secure| secure.host.clone());
-    let mut peer = HttpPeer::new(destination.address, secure.is_some(), name);
+    caller: &Arc<Caller>,
+    destination: Destination,
+    (read_timeout, sends_body): (Duration, bool),
+    (fresh, now): (bool, Timestamp),
+) -> (HttpPeer, Option<Lease>) {
+    // Whatever is to be done about TLS is done by whoever lends the connection.
+    let mut peer = HttpPeer::new(destination.address, false, String::new());
+    peer.group_key = destination.group();
     let options = &mut peer.options;
     options.connection_timeout = Some(CONNECT_TIMEOUT);
     options.total_connection_timeout = Some(CONNECT_TIMEOUT);
@@ -45,24 +46,22 @@ pub fn peer(
     // A head alone fits into the buffers of the system: nobody has to be waited for.
     options.write_timeout = sends_body.then_some(WRITE_TIMEOUT);
     options.idle_timeout = Some(IDLE_TIMEOUT);
-    if let Some(through) = &destination.through {
-        let dial = Dial::new(Arc::clone(through));
-        options.custom_l4 = Some(Arc::new(dial));
-        // The proxy has as long as a backend, and the backend behind it has that time too.
-        options.total_connection_timeout = Some(CONNECT_TIMEOUT.saturating_mul(2));
+    // The proxy has as long as a backend, and the backend behind it has that time too.
+    let ways = if destination.through.is_some() { 2 } else { 1 };
+    let mut lease = None;
+    if destination.secure.is_some() {
+        options.total_connection_timeout = Some(CONNECT_TIMEOUT.saturating_mul(ways + 1));
+        // Pingora keeps none of them.
+        options.idle_timeout = Some(Duration::ZERO);
+        let (caller, lent) = (Arc::clone(caller), Lease::default());
+        lease = Some(lent.clone());
+        let lender = Lender { caller, destination, now, fresh, lease: lent };
+        options.custom_l4 = Some(Arc::new(lender));
+    } else if let Some(through) = &destination.through {
+        options.total_connection_timeout = Some(CONNECT_TIMEOUT.saturating_mul(ways));
+        options.custom_l4 = Some(Arc::new(Dial::new(Arc::clone(through))));
     }
-    if let Some(secure) = secure {
-        options.verify_cert = secure.verify_chain;
-        options.verify_hostname = secure.verify_name;
-        if secure.verify_chain {
-            options.ca = Some(roots.get().ok_or(PeerError::Roots)?);
-        }
-        if let Some(identity) = &secure.identity {
-            peer.client_cert_key = Some(Arc::new(cert_key(identity)?));
-        }
-    }
-    peer.group_key = destination.group();
-    Ok(peer)
+    (peer, lease)
 }
 
 /// What policies and clients may know of a connection that was not made or broke; the log has the
@@ -86,52 +85,77 @@ pub const fn sentence(kind: &ErrorType) -> &'static str {
     }
 }
 
-fn cert_key(identity: &Certificate) -> Result<CertKey, PeerError> {
-    let key = identity.key().ok_or(PeerError::Identity)?;
-    Ok(CertKey::new(identity.chain(), key.clone()))
-}
-
 #[cfg(test)]
 mod tests {
+    use pingora::upstreams::peer::Peer as _;
+
     use super::*;
+    use crate::backend::tls::{Terms, Versions};
     use crate::caller::destination::Secure;
+    use crate::caller::roots::Roots;
+    use crate::caller::secure::Securing;
+    use crate::certificate::Certificate;
     use crate::certificate::testing::Authority;
 
-    #[test]
-    fn identities_with_the_same_serial_number_share_no_connection() {
-        use pingora::upstreams::peer::Peer as _;
-        let destination = |identity: Option<Certificate>| Destination {
+    fn destination(
+        identity: Option<Certificate>,
+        name: &str,
+        authority: Option<&Authority>,
+    ) -> Destination {
+        let authorities = authority.map(|authority| vec![authority.0.x509.clone()]);
+        let terms = Terms::new(None, authorities, Versions::default(), None);
+        Destination {
             address: "127.0.0.1:443".parse().unwrap(),
             socket: None,
             secure: Some(Secure {
-                host: "h.example".to_owned(),
-                verify_chain: false,
-                verify_name: false,
+                host: name.to_owned(),
+                verify_chain: true,
+                verify_name: true,
                 identity: identity.map(Arc::new),
+                terms: authority.map(|_authority| Arc::new(terms)),
             }),
             through: None,
-        };
-        let made = Authority::new("ca").issue("c");
-        let same = [Some(made.certificate()), Some(made.certificate())].map(destination);
-        assert_eq!(same[0], same[1]);
-        let other = Authority::new("ca").issue("c");
-        assert_eq!(made.certificate().serial(), other.certificate().serial());
-        let others = [Some(other.certificate()), None].map(destination);
-        let hash = |there: &Destination| {
-            let peer = peer(there, &Roots::default(), Duration::from_secs(1), false).unwrap();
-            peer.reuse_hash()
-        };
-        assert_eq!(hash(&same[0]), hash(&same[1]));
-        for other in &others {
-            assert_ne!(&same[0], other);
-            assert_ne!(hash(&same[0]), hash(other));
         }
     }
 
+    fn hash(there: &Destination) -> u64 {
+        let caller = Arc::new(Caller::new(Securing::new(Arc::new(Roots::default())), 0));
+        let terms = (Duration::from_secs(1), false);
+        let (peer, lease) = peer(&caller, there.clone(), terms, (false, Timestamp::default()));
+        assert_eq!(lease.is_some(), there.secure.is_some());
+        peer.reuse_hash()
+    }
+
     #[test]
-    fn without_its_key_a_certificate_is_not_shown() {
+    fn connections_are_shared_under_the_very_same_terms_only() {
         let made = Authority::new("ca").issue("c");
-        let bare = Certificate::read(&made.pem()).unwrap();
-        assert!(matches!(cert_key(&bare), Err(PeerError::Identity)));
+        let same = [Some(made.certificate()), Some(made.certificate())];
+        let same = same.map(|identity| destination(identity, "h.example", None));
+        assert_eq!(same[0], same[1]);
+        assert_eq!(hash(&same[0]), hash(&same[1]));
+        // Two authorities may have given the same serial number.
+        let other = Authority::new("ca").issue("c");
+        assert_eq!(made.certificate().serial(), other.certificate().serial());
+        let (one, two) = (Authority::new("ca"), Authority::new("ca"));
+        let mut all = vec![
+            same[0].clone(),
+            destination(Some(other.certificate()), "h.example", None),
+            destination(None, "h.example", None),
+            destination(None, "other.example", None),
+            destination(None, "h.example", Some(&one)),
+            destination(None, "h.example", Some(&two)),
+            Destination { secure: None, ..same[0].clone() },
+        ];
+        let lax = |verify_chain, verify_name| {
+            let mut there = destination(None, "h.example", None);
+            let secure = there.secure.as_mut().unwrap();
+            (secure.verify_chain, secure.verify_name) = (verify_chain, verify_name);
+            there
+        };
+        all.extend([lax(true, false), lax(false, true), lax(false, false)]);
+        for (index, one) in all.iter().enumerate() {
+            assert_eq!(all.iter().position(|other| other == one), Some(index));
+            assert_eq!(all.iter().position(|other| hash(other) == hash(one)), Some(index));
+        }
     }
 }

@@ -73,6 +73,13 @@ impl Pool {
         self.lock().sweep(now);
     }
 
+    /// Closes all connections over TLS.
+    pub(super) fn forget_secure(&self) {
+        let mut shelves = self.lock();
+        shelves.idle.retain(|destination, _stack| destination.secure.is_none());
+        shelves.count = shelves.idle.values().map(Vec::len).sum();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Shelves> {
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -149,6 +149,12 @@ fn connect(through: &Through) -> Vec<u8> {
     wire.into_bytes()
 }
 
+/// The same for Pingora, with its cause for whoever tells of it.
+pub(super) fn told(error: ProxyError) -> Box<Error> {
+    let told = error.to_string();
+    Error::because(ErrorType::ConnectProxyFailure, told, error)
+}
+
 impl ProxyError {
     /// What the proxy that sends requests on has against one of them: only proxies answer 407.
     pub fn of_relay(proxy: &ForwardProxy, status: StatusCode) -> Option<Self> {
@@ -170,10 +176,7 @@ impl L4Connect for Dial {
         };
         match self.dial(*address, CONNECT_TIMEOUT).await {
             Ok(tcp) => Ok(Stream::from(tcp)),
-            Err(error) => {
-                let told = error.to_string();
-                Error::e_because(ErrorType::ConnectProxyFailure, told, error)
-            }
+            Err(error) => Err(told(error)),
         }
     }
 }

@@ -2,11 +2,14 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use pingora::protocols::{ALPN, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+
+use crate::caller::refusal::TlsRefused;
+use crate::caller::secured::Secured;
 
 /// A connection to a backend. A plain one is the socket itself: bytes are gathered above it, and a
 /// buffer in between would only copy them once more.
@@ -16,15 +19,31 @@ pub(super) enum Wire {
     /// The same, over a socket of this machine.
     Local(UnixStream),
     /// TLS.
-    Secure(Stream),
+    Secure(Secured),
 }
 
 impl Wire {
+    /// Where it will stand why TLS ended, if the backend says so; `None` in the clear.
+    pub(super) fn heard(&self) -> Option<Arc<OnceLock<TlsRefused>>> {
+        match self {
+            Self::Plain(_) | Self::Local(_) => None,
+            Self::Secure(stream) => Some(Arc::clone(&stream.heard)),
+        }
+    }
+
+    /// By which lists of revoked certificates the backend was judged; `None` in the clear.
+    pub(super) const fn turn(&self) -> Option<u64> {
+        match self {
+            Self::Plain(_) | Self::Local(_) => None,
+            Self::Secure(stream) => Some(stream.turn),
+        }
+    }
+
     /// Whether the backend agreed to HTTP/2.
     pub(super) fn speaks_http2(&self) -> bool {
         match self {
             Self::Plain(_) | Self::Local(_) => false,
-            Self::Secure(stream) => stream.selected_alpn_proto() == Some(ALPN::H2),
+            Self::Secure(stream) => stream.speaks_http2(),
         }
     }
 }

@@ -6,10 +6,14 @@ use std::sync::Arc;
 
 use openssl::x509::{CrlStatus, X509, X509Crl, X509Ref};
 
-use super::{Wrong, has};
+use super::{Wrong, has, moment};
+use crate::time::Timestamp;
 
 /// The longest list, in bytes.
 pub const BYTES_MAX: usize = 8 << 20;
+
+/// What a list in PEM begins with.
+const BEGINS: &[u8] = b"-----BEGIN X509 CRL-----";
 
 /// A list of certificates that were taken back.
 #[derive(Clone)]
@@ -39,6 +43,29 @@ impl Revoked {
         let list = Arc::new(read(bytes)?);
         let issuer = list.issuer_name().to_der()?;
         Ok(Self { list, issuer })
+    }
+
+    /// Reads all lists in PEM, or the one in DER.
+    pub fn read_all(bytes: &[u8]) -> Result<Vec<Self>, Wrong> {
+        if BYTES_MAX < bytes.len() {
+            return Err(Wrong::TooLarge);
+        }
+        let starts: Vec<usize> = bytes
+            .windows(BEGINS.len())
+            .enumerate()
+            .filter_map(|(at, window)| (window == BEGINS).then_some(at))
+            .collect();
+        if starts.is_empty() {
+            return Ok(vec![Self::read(bytes)?]);
+        }
+        let ends = starts.iter().skip(1).copied().chain([bytes.len()]);
+        let lists = starts.iter().zip(ends).filter_map(|(from, to)| bytes.get(*from..to));
+        lists.map(Self::read).collect()
+    }
+
+    /// When the next one was to come, if it says so.
+    pub fn ends(&self) -> Option<Timestamp> {
+        self.list.next_update().map(moment)
     }
 
     /// Whether `issuer` signed it.

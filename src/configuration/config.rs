@@ -19,6 +19,7 @@ use crate::backend::circuit::Rule;
 use crate::backend::event_hub::EventHub;
 use crate::backend::pool::Terms;
 use crate::backend::principal::Principals;
+use crate::backend::tls;
 use crate::backend::version::HttpVersion;
 use crate::certificate::Certificate;
 use crate::certificate::known::Certificates;
@@ -256,6 +257,8 @@ pub struct Backend {
     pub validate_certificate_chain: bool,
     /// Whether its certificate must name its host.
     pub validate_certificate_name: bool,
+    /// What else is asked of TLS with it, if anything is.
+    pub tls: Option<Arc<tls::Terms>>,
     /// Which HTTP it is spoken to in, if that is written.
     pub http: Option<HttpVersion>,
     /// When it is left alone.

@@ -21,6 +21,7 @@ mod breaker;
 mod health;
 mod measure;
 mod certificate;
+mod tls;
 mod logger;
 mod identity;
 mod authorization;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use pingora::connectors::ConnectorOptions;
 use prost::Message;
 
 use crate::caller::Caller;
 use crate::caller::resolve::Resolver;
 use crate::caller::roots::Roots;
+use crate::caller::secure::Securing;
 use crate::exchange::secrets::HIDDEN;
 use crate::exporter::grpc::Grpc;
 use crate::exporter::web::Web;
@@ -80,13 +80,13 @@ impl Way {
         Self::Grpc(Box::new(Grpc::new(collector)))
     }
 
-    /// Over HTTP; `options` are for TLS, `roots` for collectors without authorities of their own.
-    pub fn web(collector: Arc<Collector>, options: ConnectorOptions, roots: Arc<Roots>) -> Self {
+    /// Over HTTP; `roots` are for collectors without authorities of their own.
+    pub fn web(collector: Arc<Collector>, roots: Arc<Roots>) -> Self {
         let roots = match &collector.ca {
             Some(ca) => Arc::new(Roots::of(Some(ca.clone()))),
             None => roots,
         };
-        let caller = Arc::new(Caller::new(options, roots, 1));
+        let caller = Arc::new(Caller::new(Securing::new(roots), 1));
         Self::Web(Box::new(Web { collector, caller, resolver: Resolver::default() }))
     }
 

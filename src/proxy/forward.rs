@@ -21,13 +21,15 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use crate::backend::Tls;
+use crate::caller::TlsRefused;
 use crate::caller::destination::{Sought, Unresolved};
-use crate::caller::peer::{PeerError, peer as peer_at, sentence};
+use crate::caller::handed::Lease;
+use crate::caller::peer::{peer as peer_at, sentence};
 use crate::caller::tunnel::ProxyError;
 use crate::exchange::message::{Body, nominated};
 use crate::policy::Failure;
 use crate::proxy::reply::{self, is_hop_by_hop, may_have_body};
-use crate::proxy::{Gateway, Run, strict};
+use crate::proxy::{Context, Gateway, Run, strict};
 use crate::time::Clock;
 
 /// The longest body, in bytes, that is read before the request goes on. It fits into the buffers
@@ -76,24 +78,17 @@ pub fn has_body(session: &mut Session) -> bool {
 }
 
 /// The peer that Pingora connects to.
-pub async fn peer(gateway: &Gateway, run: &Run) -> pingora::Result<HttpPeer> {
+pub async fn peer(gateway: &Gateway, run: &mut Run) -> pingora::Result<HttpPeer> {
     let wait = run.forward.as_ref().map_or(BODY_SILENCE_MAX, |forward| forward.wait);
     let sends_body = !matches!(run.exchange.request.body, Body::None);
     let found = sought(run, false).find(&gateway.resolver, run.exchange.now).await;
-    let found = found.map_err(Unreachable::from);
-    let peer = found.and_then(|there| Ok(peer_at(&there, &gateway.roots, wait, sends_body)?));
-    peer.map_err(|refused| Error::explain(ErrorType::ConnectError, refused.to_string()))
-}
-
-/// Why there is nothing to connect to.
-#[derive(Debug, thiserror::Error)]
-pub enum Unreachable {
-    /// The name of the backend, or that of the proxy on the way, leads nowhere.
-    #[error(transparent)]
-    Name(#[from] Unresolved),
-    /// What it takes to connect is not there.
-    #[error(transparent)]
-    Peer(#[from] PeerError),
+    let nowhere = |why: Unresolved| Error::explain(ErrorType::ConnectError, why.to_string());
+    let there = found.map_err(nowhere)?;
+    // What failed over a connection that was kept is tried over a new one.
+    let (fresh, now) = (run.lease.is_some(), run.exchange.now);
+    let (peer, lease) = peer_at(&gateway.caller, there, (wait, sends_body), (fresh, now));
+    run.lease = lease;
+    Ok(peer)
 }
 
 /// Where the request goes; `switches`: whether it asks to switch protocols.
@@ -115,6 +110,23 @@ pub fn refused_by_proxy(run: &Run, status: StatusCode) -> Option<Box<Error>> {
     let refused = ProxyError::of_relay(proxy, status)?;
     let told = refused.to_string();
     Some(Error::because(ErrorType::ConnectProxyFailure, told, refused))
+}
+
+/// The backend's response was read to its end: the connection that Pingora was lent may be used again
+/// if the request was, too.
+pub fn ended(session: &mut Session, context: &Context) {
+    let lease = context.run.as_ref().and_then(|run| run.lease.as_ref());
+    if let Some(lease) = lease
+        && session.as_mut().is_body_done()
+    {
+        lease.end();
+    }
+}
+
+/// Whether the connection that Pingora was lent had been used before.
+pub fn is_reused(context: &Context) -> bool {
+    let lease = context.run.as_ref().and_then(|run| run.lease.as_ref());
+    lease.is_some_and(Lease::is_reused)
 }
 
 /// Takes off what belongs to the connection to the backend. The framing stays: Pingora translates
@@ -152,6 +164,9 @@ pub fn depart(gateway: &Gateway, run: &mut Run) {
 
 /// What an error of Pingora's is, in a word.
 pub fn kind(error: &Error) -> &'static str {
+    if let Some(refused) = TlsRefused::within(error) {
+        return refused.kind();
+    }
     match (error.esource(), error.etype()) {
         (ErrorSource::Downstream, _) => "client_gone",
         (_, ErrorType::ReadTimedout | ErrorType::ConnectTimedout) => "timeout",
@@ -172,8 +187,9 @@ pub fn failure(error: &Error) -> Failure {
     if matches!(error.etype(), ErrorType::ReadTimedout) {
         return Failure::late("the backend did not answer in time");
     }
-    match ProxyError::within(error) {
-        Some(refused) => Failure::unreached(refused.to_string()),
-        None => Failure::unreached(sentence(error.etype())),
+    match (TlsRefused::within(error), ProxyError::within(error)) {
+        (Some(refused), _) => Failure::unreached(refused.to_string()),
+        (None, Some(refused)) => Failure::unreached(refused.to_string()),
+        (None, None) => Failure::unreached(sentence(error.etype())),
     }
 }

@@ -4,6 +4,7 @@ use http::StatusCode;
 
 use crate::backend::Tls;
 use crate::caller::Call;
+use crate::caller::handed::Lease;
 use crate::exchange::Exchange;
 use crate::policy::machine::Machine;
 use crate::policy::routing::Forward;
@@ -23,6 +24,8 @@ pub struct Run {
     pub(super) holds: Option<Box<Holds>>,
     /// How the request that Pingora forwards is forwarded.
     pub(super) forward: Option<Forward>,
+    /// The connection to the backend that Pingora was lent.
+    pub(super) lease: Option<Lease>,
     /// How the certificate of the API's own backend is judged.
     pub(super) tls: Tls,
     /// The header that carried a key: it does not go on to the backend.
@@ -55,6 +58,7 @@ impl Run {
             call: None,
             holds: None,
             forward: None,
+            lease: None,
             tls,
             key_header,
             informational: 0,

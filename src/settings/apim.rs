@@ -36,8 +36,8 @@ const NO_INGRESS: &str = "Weir does not watch Ingress resources";
 const ALWAYS_TOLD: &str = "memory, processor time and connections are always told";
 const NO_AZURE: &str = "Weir sends nothing to Azure";
 const NO_SUITES: &str =
-    "cipher suites cannot be chosen yet; TLS 1.2 and 1.3 with OpenSSL's are used";
-const NO_PROTOCOLS: &str = "TLS 1.2 and 1.3 are used with backends, and nothing older";
+    "cipher suites for clients cannot be chosen yet; TLS 1.2 and 1.3 with OpenSSL's are used";
+const NO_SSL: &str = "OpenSSL does not speak SSL 3.0 any more";
 const INFORMATION: &str = "it only informs about how the gateway was deployed";
 const NO_PROXY: &str = "Weir calls backends directly, not through a proxy";
 
@@ -107,30 +107,30 @@ pub const TABLE: &[(&str, Treatment)] = &[
     ("monitoring.", Ignored(NO_AZURE)),
     ("certificates.local.ca.enabled", Only(&["false"], "add authorities to the system's store")),
     ("net.server.tls.ciphers.allowed-suites", Refused(NO_SUITES)),
-    ("net.client.tls.ciphers.allowed-suites", Refused(NO_SUITES)),
+    ("net.client.tls.ciphers.allowed-suites", Means("backends.tls.ciphers")),
     (
         "security.certificate-revocation.validation.enabled",
-        Only(&["false"], "revocation lists are not read yet"),
+        Switches("backends.tls.revocation", "required"),
     ),
     (
         "microsoft.windowsazure.apimanagement.gateway.security.backend.protocols.tls13",
-        Only(&["true"], NO_PROTOCOLS),
+        Means("backends.tls.protocols.tls13"),
     ),
     (
         "microsoft.windowsazure.apimanagement.gateway.security.backend.protocols.tls12",
-        Only(&["true"], NO_PROTOCOLS),
+        Means("backends.tls.protocols.tls12"),
     ),
     (
         "microsoft.windowsazure.apimanagement.gateway.security.backend.protocols.tls11",
-        Only(&["false"], NO_PROTOCOLS),
+        Means("backends.tls.protocols.tls11"),
     ),
     (
         "microsoft.windowsazure.apimanagement.gateway.security.backend.protocols.tls10",
-        Only(&["false"], NO_PROTOCOLS),
+        Means("backends.tls.protocols.tls10"),
     ),
     (
         "microsoft.windowsazure.apimanagement.gateway.security.backend.protocols.ssl30",
-        Only(&["false"], NO_PROTOCOLS),
+        Only(&["false"], NO_SSL),
     ),
     ("runtime.deployment.", Ignored(INFORMATION)),
     ("service.http.", Ignored(INFORMATION)),

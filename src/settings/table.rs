@@ -1,6 +1,7 @@
 //! Every setting there is: name, usual value, meaning, reader. Help texts and documentation come
 //! from here.
 
+mod backends;
 mod blank;
 mod control;
 mod dapr;
@@ -58,8 +59,11 @@ const SHARED: &[Row] = &joined::<{ shared::ROWS.len() + PLANES.len() }>(shared::
 const PLANES: &[Row] = &joined::<{ control::ROWS.len() + OTHERS.len() }>(control::ROWS, OTHERS);
 
 /// Those of whom it asks and tells.
-const OTHERS: &[Row] =
-    &joined::<{ dapr::ROWS.len() + telemetry::ROWS.len() }>(dapr::ROWS, telemetry::ROWS);
+const OTHERS: &[Row] = &joined::<{ dapr::ROWS.len() + WATCHED.len() }>(dapr::ROWS, WATCHED);
+
+/// Those of backends, and of who is told of them.
+const WATCHED: &[Row] =
+    &joined::<{ backends::ROWS.len() + telemetry::ROWS.len() }>(backends::ROWS, telemetry::ROWS);
 
 /// Those of the gateway itself.
 const OWN: &[Row] = &joined::<{ GATEWAY.len() + log::ROWS.len() }>(GATEWAY, log::ROWS);

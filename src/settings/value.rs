@@ -12,6 +12,8 @@ use http::HeaderName;
 use crate::address::Network;
 use crate::backend::BaseUrl;
 use crate::backend::document::Url;
+use crate::backend::tls::Ciphers;
+use crate::caller::revocation::Asked;
 use crate::jwt::algorithm::{Algorithm, Family, Hash};
 use crate::rpc::dial::{Address, NoAddress};
 use crate::secret::Secret;
@@ -90,6 +92,15 @@ pub(super) fn path_or_none(text: &str) -> Option<PathBuf> {
 /// Parts with commas between.
 pub(super) fn list(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+/// Names of ciphers, or nothing.
+pub(super) fn ciphers(text: &str) -> Result<Option<Ciphers>, Expected> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let told = |why| format!("names such as TLS_AES_256_GCM_SHA384, with commas between: {why}");
+    Ciphers::parse(text).map(Some).map_err(told)
 }
 
 /// `10.0.0.0/8, ::1`, or nothing.
@@ -228,6 +239,10 @@ pub(super) const LOG_COLOR: [(&str, LogColor); 3] =
 /// How a collector is spoken to; the last is OpenTelemetry's own word.
 pub(super) const OTLP_PROTOCOL: [(&str, Protocol); 3] =
     [("grpc", Protocol::Grpc), ("http", Protocol::Http), ("http/protobuf", Protocol::Http)];
+
+/// Which certificates of backends count as revoked.
+pub(super) const REVOCATION: [(&str, Asked); 3] =
+    [("off", Asked::Not), ("listed", Asked::Listed), ("required", Asked::All)];
 
 /// The longest path of a Unix socket, in bytes, as Linux has it.
 const SOCKET_BYTES_MAX: usize = 107;

@@ -37,6 +37,7 @@ mod protocols;
 mod authorizations;
 mod backends;
 mod http2_backends;
+mod backend_tls;
 mod grpc;
 mod pools;
 mod health;

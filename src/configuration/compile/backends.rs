@@ -114,6 +114,7 @@ fn single_of(backend: &config::Backend, before: &Before, sidecar: &Sidecar) -> A
             verify_chain: backend.validate_certificate_chain,
             verify_name: backend.validate_certificate_name,
             identity,
+            terms: backend.tls.clone(),
         },
         http: backend.http,
         is_sidecar: backend.is_app,

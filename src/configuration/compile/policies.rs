@@ -119,9 +119,10 @@ impl Common {
 
 /// What a backend is, wherever it is written.
 fn meaning(backend: &config::Backend) -> impl PartialEq + '_ {
-    let config::Backend { id, url, is_app, credentials, http, breaker, check, pool, .. } = backend;
+    let config::Backend { id, url, is_app, credentials, tls, http, breaker, check, pool, .. } =
+        backend;
     let verified = (backend.validate_certificate_chain, backend.validate_certificate_name);
-    (id, url, is_app, credentials, (verified, http), (breaker, check), pool)
+    (id, url, is_app, credentials, (verified, tls), http, (breaker, check), pool)
 }
 
 fn fragments(config: &Config) -> impl Iterator<Item = (&Arc<str>, &PolicyText)> {

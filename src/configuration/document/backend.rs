@@ -83,6 +83,34 @@ pub struct Tls {
     pub validate_certificate_chain: Option<bool>,
     /// Whether it must name the host; true if nothing is written.
     pub validate_certificate_name: Option<bool>,
+    /// Who vouches for it, in the place of the machine's authorities: certificates in PEM, one behind
+    /// another. One that somebody else issued counts as well.
+    pub certificate_authorities: Option<SecretValue>,
+    /// The host that is asked for (SNI) and that the certificate must name, in the place of that of
+    /// the URL; or an address, which is only looked for in the certificate.
+    pub server_name: Option<Placed<String>>,
+    /// The oldest version of TLS; that of the setting `backends.tls.protocols` if nothing is written.
+    #[schemars(extend("enum" = ["1.0", "1.1", "1.2", "1.3"]))]
+    pub min_version: Option<Placed<String>>,
+    /// The newest version of TLS; that of the setting if nothing is written.
+    #[schemars(extend("enum" = ["1.0", "1.1", "1.2", "1.3"]))]
+    pub max_version: Option<Placed<String>>,
+    /// Names of ciphers as IANA or OpenSSL writes them; those of the setting `backends.tls.ciphers` if
+    /// nothing is written.
+    pub ciphers: Option<OneOrMore<Placed<String>>>,
+}
+
+impl Tls {
+    /// Whether anything is written.
+    pub const fn is_set(&self) -> bool {
+        self.validate_certificate_chain.is_some()
+            || self.validate_certificate_name.is_some()
+            || self.certificate_authorities.is_some()
+            || self.server_name.is_some()
+            || self.min_version.is_some()
+            || self.max_version.is_some()
+            || self.ciphers.is_some()
+    }
 }
 
 /// A host name with a certificate.

@@ -118,7 +118,10 @@ impl ConfigurationFile {
         let of_backends = self.backends.iter().flat_map(|backend| {
             let Credentials { header, query, authorization, .. } = &backend.credentials;
             let entries = header.0.iter().chain(&query.0).flat_map(|(_, values)| &values.0);
-            entries.chain(authorization.iter().map(|authorization| &authorization.parameter))
+            let authorities =
+                backend.tls.iter().filter_map(|tls| tls.certificate_authorities.as_ref());
+            let parameters = authorization.iter().map(|authorization| &authorization.parameter);
+            entries.chain(parameters).chain(authorities)
         });
         let of_loggers = self
             .loggers

@@ -7,7 +7,6 @@ use http::HeaderValue;
 
 use super::registry::Registry;
 use super::{ITEMS_MAX, Validator};
-use crate::backend::BaseUrl;
 use crate::backend::version::HttpVersion;
 use crate::configuration::config::{
     Authorization, Backend, Credentials, Fragment, HostName, NamedValue, Secret,
@@ -118,9 +117,8 @@ impl Validator<'_> {
                 self.fault(check.mark, message, "remove `healthCheck`");
             }
         }
-        if let (Some(url), Some(tls)) = (&url, &backend.tls) {
-            self.tls_is_used(url, tls, backend.id.mark);
-        }
+        let tls =
+            backend.tls.as_ref().and_then(|tls| self.tls(tls, url.as_deref(), backend.id.mark));
         let switch = |of: fn(&document::Tls) -> Option<bool>| {
             backend.tls.as_ref().and_then(of).unwrap_or(true)
         };
@@ -136,6 +134,7 @@ impl Validator<'_> {
             credentials,
             validate_certificate_chain: switch(|tls| tls.validate_certificate_chain),
             validate_certificate_name: switch(|tls| tls.validate_certificate_name),
+            tls,
             http: self.http_version(backend.http_version.as_ref()),
             breaker,
             check,
@@ -152,15 +151,6 @@ impl Validator<'_> {
             self.fault(written.mark, message, "write `1`, `2` or `2or1`");
         }
         version
-    }
-
-    fn tls_is_used(&mut self, url: &BaseUrl, tls: &document::Tls, mark: Mark) {
-        let is_set =
-            tls.validate_certificate_chain.is_some() || tls.validate_certificate_name.is_some();
-        if url.scheme == crate::backend::Scheme::Http && is_set {
-            let message = "`tls` is written for a backend that is spoken to in the clear";
-            self.fault(mark, message, "write an https URL, or remove `tls`");
-        }
     }
 
     fn leaves_sidecar_alone(&mut self, credentials: &Credentials, mark: Mark) {

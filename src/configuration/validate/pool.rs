@@ -63,6 +63,7 @@ impl Validator<'_> {
             credentials: super::super::config::Credentials::default(),
             validate_certificate_chain: true,
             validate_certificate_name: true,
+            tls: None,
             http: None,
             breaker: None,
             check: None,

@@ -57,7 +57,7 @@ pub fn broke(gateway: &Gateway, run: &mut Run, error: &CallError) {
         | CallError::Overdue
         | CallError::Http2(Http2Error::Crowded) => return,
         CallError::Unconnected(_)
-        | CallError::Unsecured(_)
+        | CallError::Tls(_)
         | CallError::Proxy(_)
         | CallError::Stale
         | CallError::Broken(_)

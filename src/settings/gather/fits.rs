@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::Gathered;
+use crate::backend::tls::Ciphers;
+use crate::caller::revocation::Asked;
 use crate::configuration::config::Spot;
 use crate::fault::Place;
 use crate::settings::metrics::Local;
 use crate::settings::{
-    ClientCertificates, ClientCredentials, Control, ForwardedProto, LocalLog, Settings,
+    BackendTls, ClientCertificates, ClientCredentials, Control, ForwardedProto, LocalLog, Settings,
 };
 
 impl Gathered {
@@ -56,6 +58,7 @@ impl Gathered {
             }
         }
         self.dapr(settings);
+        self.backends_fit(&settings.backends.tls);
         let copies = &settings.configuration.last_good;
         let control = &settings.control;
         let has_token = control.token.is_some() || control.token_file.is_some();
@@ -91,6 +94,41 @@ impl Gathered {
         {
             let remedy = "list the proxies in forwarded.trusted";
             self.at("forwarded.proto", "no proxy is trusted", remedy);
+        }
+    }
+
+    /// Checks what is said of TLS with backends.
+    fn backends_fit(&mut self, tls: &BackendTls) {
+        let Some((min, max)) = tls.protocols.span() else {
+            let message = "the versions of TLS that backends are offered are no span";
+            let remedy = "switch on at least one, and none without those between it and the next";
+            self.at("backends.tls.protocols.tls12", message, remedy);
+            return;
+        };
+        if let Some((oldest, newest)) = tls.ciphers.as_ref().map(Ciphers::versions)
+            && (newest < min || max < oldest)
+        {
+            let message = "no version of TLS that is switched on speaks them";
+            let remedy = "name ciphers of TLS 1.3 (TLS_AES_256_GCM_SHA384 and such) for TLS 1.3, others \
+                          for older versions";
+            self.at("backends.tls.ciphers", message, remedy);
+        }
+        if tls.revocation != Asked::Not && tls.revocation_files.is_empty() {
+            let message =
+                "there is no list of revoked certificates to ask; the gateway fetches none";
+            self.at(
+                "backends.tls.revocation",
+                message,
+                "name files in backends.tls.revocationFiles",
+            );
+        }
+        if tls.revocation == Asked::Not && !tls.revocation_files.is_empty() {
+            let message = "there are lists of revoked certificates, and nobody asks them";
+            self.at(
+                "backends.tls.revocationFiles",
+                message,
+                "set backends.tls.revocation to `listed`",
+            );
         }
     }
 

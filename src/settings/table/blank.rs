@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::settings::metrics::Metrics;
 use crate::settings::{
-    AccessLog, ClientCertificates, ClientCredentials, Cluster, Configuration, Control, Dapr, Drain,
-    Etcd, Forwarded, ForwardedProto, Gateway, Identity, Inspector, KillSwitch, LastGood, Limits,
-    Listen, LocalLog, Log, LogColor, LogFormat, LogLevel, LogOutputs, Redis, Replica, Settings,
-    Telemetry, Timeouts, WorkloadToken,
+    AccessLog, Backends, ClientCertificates, ClientCredentials, Cluster, Configuration, Control,
+    Dapr, Drain, Etcd, Forwarded, ForwardedProto, Gateway, Identity, Inspector, KillSwitch,
+    LastGood, Limits, Listen, LocalLog, Log, LogColor, LogFormat, LogLevel, LogOutputs, Redis,
+    Replica, Settings, Telemetry, Timeouts, WorkloadToken,
 };
 
 /// Settings before the usual values are put in.
@@ -53,6 +53,7 @@ pub(super) fn blank() -> Settings {
         redis: Redis::default(),
         etcd: Etcd::default(),
         telemetry: Telemetry::default(),
+        backends: Backends::default(),
         dapr: Dapr::default(),
         replica: Replica::default(),
         gateway: Gateway::default(),

@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use openssl::asn1::Asn1Time;
+use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::bn::BigNum;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
@@ -12,8 +12,12 @@ use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
     SslAcceptor, SslAcceptorBuilder, SslConnector, SslMethod, SslStream, SslVerifyMode,
 };
-use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
-use openssl::x509::{X509, X509Builder, X509NameBuilder};
+use openssl::x509::extension::{
+    AuthorityKeyIdentifier, BasicConstraints, SubjectAlternativeName, SubjectKeyIdentifier,
+};
+use openssl::x509::{
+    X509, X509Builder, X509CrlBuilder, X509Extension, X509NameBuilder, X509RevokedBuilder,
+};
 
 /// An authority.
 #[derive(Clone)]
@@ -44,6 +48,9 @@ impl Authority {
         builder.set_issuer_name(name.as_ref()).expect("a name");
         let constraint = BasicConstraints::new().critical().ca().build().expect("a constraint");
         builder.append_extension(constraint).expect("an extension");
+        let context = builder.x509v3_context(None, None);
+        let identifier = SubjectKeyIdentifier::new().build(&context).expect("a key");
+        builder.append_extension(identifier).expect("an extension");
         builder.sign(&key, MessageDigest::sha256()).expect("a signature");
         Self { certificate: builder.build(), key, shown: None }
     }
@@ -70,8 +77,16 @@ impl Authority {
 
     /// A certificate for `host`.
     pub(crate) fn issue(&self, host: &str) -> Issued {
+        self.issue_until(host, 2)
+    }
+
+    /// A certificate for `host` that is valid for so many days from now, or ended so many before.
+    pub(crate) fn issue_until(&self, host: &str, days: i64) -> Issued {
         let key = key();
         let mut builder = begin(host, &key);
+        let (since, until) = (yesterday() - 30 * DAY, yesterday() + (days + 1) * DAY);
+        builder.set_not_before(&Asn1Time::from_unix(since).expect("a time")).expect("a time");
+        builder.set_not_after(&Asn1Time::from_unix(until).expect("a time")).expect("a time");
         builder.set_issuer_name(self.certificate.subject_name()).expect("a name");
         let context = builder.x509v3_context(Some(&self.certificate), None);
         let names = SubjectAlternativeName::new().dns(host).build(&context).expect("names");
@@ -83,6 +98,33 @@ impl Authority {
         }
     }
 
+    /// A list of those of its certificates that are revoked, as PEM.
+    pub(crate) fn revoke(&self, revoked: &[&Issued]) -> Vec<u8> {
+        let mut builder = X509CrlBuilder::new().expect("a list");
+        builder.set_issuer_name(self.certificate.subject_name()).expect("a name");
+        let since = Asn1Time::from_unix(yesterday()).expect("a time");
+        builder.set_last_update(&since).expect("a time");
+        let until = Asn1Time::days_from_now(2).expect("a time");
+        builder.set_next_update(&until).expect("a time");
+        for issued in revoked {
+            let certificate = X509::from_pem(&issued.certificate).expect("a certificate");
+            let mut entry = X509RevokedBuilder::new().expect("an entry");
+            entry.set_serial_number(certificate.serial_number()).expect("a number");
+            entry.set_revocation_date(&since).expect("a time");
+            builder.add_revoked(entry.build()).expect("an entry");
+        }
+        let context = X509::builder().expect("a builder");
+        let context = context.x509v3_context(Some(&self.certificate), None);
+        let identifier = AuthorityKeyIdentifier::new().keyid(true).build(&context).expect("a key");
+        builder.append_extension(identifier).expect("an extension");
+        let number = Asn1Object::from_str("2.5.29.20").expect("the number of a list");
+        let one = Asn1OctetString::new_from_bytes(&[2, 1, 1]).expect("a number");
+        let number = X509Extension::new_from_der(&number, false, &one).expect("an extension");
+        builder.append_extension(number).expect("an extension");
+        builder.sign(&self.key, MessageDigest::sha256()).expect("a signature");
+        builder.build().expect("a list").to_pem().expect("text")
+    }
+
     /// What a server needs that is `host`.
     pub(crate) fn acceptor(&self, host: &str) -> SslAcceptor {
         self.server(host).build()
@@ -90,7 +132,12 @@ impl Authority {
 
     /// The same, to be changed.
     pub(crate) fn server(&self, host: &str) -> SslAcceptorBuilder {
-        let issued = self.issue(host);
+        self.serving(&self.issue(host))
+    }
+
+    /// What a server needs that shows `issued`, to be changed.
+    #[expect(clippy::unused_self, reason = "it is a server of this authority")]
+    pub(crate) fn serving(&self, issued: &Issued) -> SslAcceptorBuilder {
         let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).expect("TLS");
         let certificate = X509::from_pem(&issued.certificate).expect("a certificate");
         builder.set_certificate(&certificate).expect("a certificate");
@@ -133,6 +180,9 @@ fn key() -> PKey<Private> {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).expect("a curve");
     PKey::from_ec_key(EcKey::generate(&group).expect("a key")).expect("a key")
 }
+
+/// A day, in seconds.
+const DAY: i64 = 86_400;
 
 /// This time a day ago, in seconds since the epoch.
 fn yesterday() -> i64 {

@@ -1,0 +1,92 @@
+//! The bytes of a TLS connection with a backend, and what TLS has to say when they end.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_openssl::SslStream;
+
+use crate::caller::refusal::TlsRefused;
+
+/// A TLS connection with a backend.
+pub(super) struct Secured {
+    stream: SslStream<TcpStream>,
+    /// Whether the backend was to be shown a certificate.
+    has_identity: bool,
+    /// Which lists of revoked certificates it was judged by.
+    pub(super) turn: u64,
+    /// Why the backend ended it, if it said so: what speaks HTTP/2 over it does not pass that on.
+    pub(super) heard: Arc<OnceLock<TlsRefused>>,
+}
+
+impl Secured {
+    /// The connection over `stream`, whose handshake is over.
+    pub(super) fn new(stream: SslStream<TcpStream>, has_identity: bool, turn: u64) -> Self {
+        Self { stream, has_identity, turn, heard: Arc::default() }
+    }
+
+    /// Whether the backend agreed to HTTP/2.
+    pub(super) fn speaks_http2(&self) -> bool {
+        self.stream.ssl().selected_alpn_protocol() == Some(b"h2")
+    }
+
+    fn told<T>(&self, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        done.map_err(|error| {
+            let error = TlsRefused::of_connection(error, self.has_identity);
+            if let Some(refused) = TlsRefused::within_io(&error) {
+                let _ = self.heard.set(refused.clone());
+            }
+            error
+        })
+    }
+}
+
+impl AsyncRead for Secured {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let done = Pin::new(&mut self.stream).poll_read(cx, out);
+        self.told(done)
+    }
+}
+
+impl AsyncWrite for Secured {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let done = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if matches!(done, Poll::Ready(Err(_))) {
+            // Who went away may have said why before.
+            let mut last = [0; 1];
+            let mut last = ReadBuf::new(&mut last);
+            if let Poll::Ready(Err(error)) = self.as_mut().poll_read(cx, &mut last)
+                && TlsRefused::within_io(&error).is_some()
+            {
+                return Poll::Ready(Err(error));
+            }
+        }
+        self.told(done)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl fmt::Debug for Secured {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secured")
+    }
+}
