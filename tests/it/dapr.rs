@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::harness::backend::Seen;
-use crate::harness::collector::{Collector, attribute};
+use crate::harness::collector::{Collector, attribute, hex};
 use crate::harness::gateway::{command, weir};
 use crate::harness::sidecar::{BINDING, PUBSUB, Sidecar, app_port};
 use crate::harness::{Backend, Gateway, Policies, Request, Site, reply, soon};
@@ -244,7 +244,6 @@ fn a_message_arrives_as_an_event_with_the_trace_of_its_request() {
     assert_eq!(here.gateway.ask(&request).status, 200);
     // The gateway's own, and that of the call, which belong to the client's trace.
     let spans = here.collector.await_spans(2);
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert!(spans.iter().all(|span| trace.contains(&hex(&span.trace_id))), "{spans:?}");
     let call = spans.iter().find(|span| span.kind == CLIENT).expect("the span of the call");
     let port = attribute(&call.attributes, "server.port");

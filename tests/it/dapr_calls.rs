@@ -11,7 +11,7 @@ use tonic::{Code, Request};
 
 use crate::harness::backend::Backend;
 use crate::harness::calls::{Caller, Calls};
-use crate::harness::collector::{Collector, attribute};
+use crate::harness::collector::{Collector, attribute, hex};
 use crate::harness::sidecar::socket::Socket;
 use crate::harness::sidecar::{CALLED, Sidecar, called_port};
 use crate::harness::{Gateway, Policies, Site, reply};
@@ -140,10 +140,7 @@ fn all_four_kinds_of_calls_reach_an_app_and_nothing_of_a_client_speaks_to_the_si
     }
     assert_eq!(said[4].get("x-customer").unwrap(), "7");
     let trace = said[4].get("traceparent").unwrap().to_str().unwrap();
-    let span: String = call.span_id.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("fits");
-        text
-    });
+    let span = hex(&call.span_id);
     assert_eq!(trace, format!("00-{TRACE}-{span}-01"));
 }
 

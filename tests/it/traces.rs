@@ -9,7 +9,7 @@ use prost::Message as _;
 
 use crate::harness::backend::NOBODY;
 use crate::harness::client::Request;
-use crate::harness::collector::{Collector, Manner, attribute, unused};
+use crate::harness::collector::{Collector, Manner, attribute, hex, unused};
 use crate::harness::site::Site;
 use crate::harness::{Backend, Gateway, Policies, reply, soon};
 
@@ -22,10 +22,6 @@ fn traced(site: &mut Site, collector: &Collector) {
     site.set("telemetry-otlp-endpoint", &collector.url());
     site.set("telemetry-otlp-interval", "100ms");
     site.set("telemetry-traces-sampler", "always");
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn of_kind(spans: &[Span], kind: i32) -> Vec<&Span> {

@@ -2,6 +2,7 @@
 //! as it is told.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -160,6 +161,14 @@ impl Got {
             Manner::Silent => std::future::pending().await,
         }
     }
+}
+
+/// A number of a trace or of a span, as fields have it.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes all");
+        text
+    })
 }
 
 /// The text of an attribute.

@@ -249,16 +249,13 @@ impl Known {
     }
 
     fn secret(&self, name: &str) -> Vec<u8> {
-        match self.secrets.lock().expect("the secrets").get(name) {
-            Some(items) => answered(200, items),
-            None => {
-                let told = format!(
-                    "failed getting secret with key {name} from secret store {STORE}: secret {name} \
-                     not found"
-                );
-                refusal(500, "ERR_SECRET_GET", &told)
-            }
+        if let Some(items) = self.secrets.lock().expect("the secrets").get(name) {
+            return answered(200, items);
         }
+        let told = format!(
+            "failed getting secret with key {name} from secret store {STORE}: secret {name} not found"
+        );
+        refusal(500, "ERR_SECRET_GET", &told)
     }
 
     fn invoke(&self, app: &str, method: &str, query: &str, seen: &Seen) -> Vec<u8> {
