@@ -33,7 +33,7 @@ pub struct Import {
 
 #[derive(Debug, Subcommand)]
 enum Source {
-    /// Of the folder that the extractor of APIOps wrote.
+    /// Of the folder that the extractor of `APIOps` wrote.
     Apiops(Common),
     /// Of an `OpenAPI` document: one API.
     Openapi {

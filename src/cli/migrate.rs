@@ -70,11 +70,12 @@ impl Migrate {
         for input in &inputs {
             let migrated = migrate(input, &options);
             let changes = diff::unified(&input.name, &input.text, &migrated.text);
-            if self.write && !changes.is_empty() {
-                if let Err(error) = fs::write(&*input.name, &migrated.text) {
-                    complain(&format!("{}: {error}\n", input.name));
-                    return Outcome::Misused;
-                }
+            if self.write
+                && !changes.is_empty()
+                && let Err(error) = fs::write(&*input.name, &migrated.text)
+            {
+                complain(&format!("{}: {error}\n", input.name));
+                return Outcome::Misused;
             }
             if self.format == Form::Text {
                 say(out, &changes);

@@ -225,3 +225,18 @@ fn what_is_unknown_is_refused() {
         assert!(migrated.findings.iter().any(|it| it.level == Level::Refused), "{name}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_file_makes_it_panic(
+        text in "((image|env|name|value|data|kind|apiVersion|services|gateway|service|port|ports|ingress|telemetry.logs.std|containers|spec|template|mountPath): ?(json|\\{|\\}|\\[|azure-api-management/gateway:v1|[a-z\"'|>,# ]{0,6})\n {0,4}(- )?){0,25}",
+        words in "(docker run|az k8s-extension create|helm upgrade|-e|-p 4290|--set|[a-z=\"'\\\\ \n#]{0,6}|azure-api-management/gateway| ){0,20}",
+    ) {
+        for (name, text) in [("a.yaml", &text), ("a.sh", &words), ("a.env", &words)] {
+            let input = Input { name: Arc::from(name), text: text.clone() };
+            let migrated = migrate(&input, &options());
+            let _ = diff::unified(name, text, &migrated.text);
+            let _ = advice::advise(&[input], crate::time::Timestamp::default());
+        }
+    }
+}
