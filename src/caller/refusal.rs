@@ -172,8 +172,11 @@ impl TlsRefused {
     }
 }
 
+/// What the library says: an alert of the backend before all else, which may stand behind what came of it.
 fn reason(error: &ssl::Error) -> Option<i32> {
-    error.ssl_error()?.errors().first().map(openssl::error::Error::reason_code)
+    let mut reasons = error.ssl_error()?.errors().iter().map(openssl::error::Error::reason_code);
+    let first = reasons.clone().next();
+    reasons.find(|reason| ALERT <= *reason).or(first)
 }
 
 /// What the library says, without what names its files.

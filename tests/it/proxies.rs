@@ -160,14 +160,11 @@ fn connections_are_shared_by_nobody_with_other_credentials_or_another_way() {
             .collect();
         let nothing = Vec::new();
         // What Pingora forwards over TLS goes through the same tunnels.
-        let tunnel = |number: usize| match body {
-            false => vec![(number, "CONNECT".to_owned())],
-            true => Vec::new(),
+        let tunnel = |number: usize| {
+            if body { Vec::new() } else { vec![(number, "CONNECT".to_owned())] }
         };
-        let sent = match body {
-            false => vec![(3, "GET".to_owned())],
-            true => vec![(4, "POST".to_owned())],
-        };
+        let sent = if body { (4, "POST".to_owned()) } else { (3, "GET".to_owned()) };
+        let sent = vec![sent];
         let wanted =
             [tunnel(1), tunnel(2), nothing.clone(), nothing.clone(), sent.clone(), sent, nothing];
         assert_eq!(ways, wanted);

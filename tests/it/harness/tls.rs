@@ -132,12 +132,11 @@ impl Authority {
 
     /// The same, to be changed.
     pub(crate) fn server(&self, host: &str) -> SslAcceptorBuilder {
-        self.serving(&self.issue(host))
+        Self::serving(&self.issue(host))
     }
 
     /// What a server needs that shows `issued`, to be changed.
-    #[expect(clippy::unused_self, reason = "it is a server of this authority")]
-    pub(crate) fn serving(&self, issued: &Issued) -> SslAcceptorBuilder {
+    pub(crate) fn serving(issued: &Issued) -> SslAcceptorBuilder {
         let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).expect("TLS");
         let certificate = X509::from_pem(&issued.certificate).expect("a certificate");
         builder.set_certificate(&certificate).expect("a certificate");
