@@ -100,26 +100,36 @@ impl L4Connect for Lender {
     async fn connect(&self, _address: &SocketAddr) -> pingora::Result<Stream> {
         match self.lend().await {
             Ok(lent) => Ok(Stream::from(VirtualSocketStream::new(Box::new(lent)))),
-            Err(error) => Err(told(error)),
+            Err(error) => told(error),
         }
     }
 }
 
 /// The same for Pingora, with its cause for whoever tells of it.
-fn told(error: CallError) -> Box<Error> {
+fn told<T>(error: CallError) -> pingora::Result<T> {
     let text = error.to_string();
     match error {
-        CallError::Tls(refused) => Error::because(ErrorType::TLSHandshakeFailure, text, *refused),
+        CallError::Tls(refused) => Error::e_because(ErrorType::TLSHandshakeFailure, text, *refused),
         CallError::Proxy(refused) => tunnel::told(refused),
         CallError::Unconnected(error) => {
-            let kind = match error.kind() {
-                io::ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
-                io::ErrorKind::TimedOut => ErrorType::ConnectTimedout,
-                _ => ErrorType::ConnectError,
+            let kind = error.kind();
+            let kind = if kind == io::ErrorKind::ConnectionRefused {
+                ErrorType::ConnectRefused
+            } else if kind == io::ErrorKind::TimedOut {
+                ErrorType::ConnectTimedout
+            } else {
+                ErrorType::ConnectError
             };
-            Error::because(kind, text, error)
+            Error::e_because(kind, text, error)
         }
-        _ => Error::explain(ErrorType::ConnectError, text),
+        CallError::Late(_)
+        | CallError::Peer(_)
+        | CallError::Stale
+        | CallError::Broken(_)
+        | CallError::Unsendable(_)
+        | CallError::Overdue
+        | CallError::Http2(_)
+        | CallError::Invalid(_) => Error::e_explain(ErrorType::ConnectError, text),
     }
 }
 

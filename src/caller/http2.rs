@@ -29,7 +29,7 @@ use crate::backend::{CONNECT_TIMEOUT, IDLE_TIMEOUT, Scheme};
 use crate::caller::connection::Connection as Single;
 use crate::caller::destination::Destination;
 use crate::caller::secure::Offer;
-use crate::caller::{CallError, Caller, TlsRefused};
+use crate::caller::{CallError, Caller};
 use crate::time::Timestamp;
 
 /// The most streams of one connection that are open at once; fewer where the backend allows fewer.
@@ -230,9 +230,12 @@ impl Channels {
         self.drivers.lock().unwrap_or_else(PoisonError::into_inner).spawn(drive(driven));
         let greeted = tokio::time::timeout(CONNECT_TIMEOUT, greeted).await;
         // Why TLS ended is more than that HTTP/2 did not begin.
-        let ungreeted = |error| match heard.as_ref().and_then(|heard| heard.get()) {
-            Some(refused) => TlsRefused::clone(refused).into(),
-            None => CallError::from(Http2Error::Ungreeted(error)),
+        let ungreeted = |error| {
+            let heard = heard.as_ref().map(|it| it.lock().unwrap_or_else(PoisonError::into_inner));
+            match heard.and_then(|mut it| it.take()) {
+                Some(refused) => CallError::from(refused),
+                None => CallError::from(Http2Error::Ungreeted(error)),
+            }
         };
         match greeted.map_err(|_elapsed| CallError::late_to_connect())? {
             Ok(Ok(())) => (),

@@ -182,7 +182,7 @@ fn reason(error: &ssl::Error) -> Option<i32> {
 /// What the library says, without what names its files.
 fn other(error: &ssl::Error) -> Why {
     let stack = error.ssl_error().and_then(|stack| stack.errors().first());
-    Why::Other(stack.and_then(|first| first.reason()).unwrap_or("it broke off").to_owned())
+    Why::Other(stack.and_then(openssl::error::Error::reason).unwrap_or("it broke off").to_owned())
 }
 
 fn of_reason(reason: i32, known: &Known<'_>) -> Option<Why> {

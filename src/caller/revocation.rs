@@ -164,10 +164,8 @@ fn read(file: &Path) -> Result<Vec<Revoked>, Unread> {
     let most = u64::try_from(BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     std::fs::File::open(file)?.take(most).read_to_end(&mut bytes)?;
-    Revoked::read_all(&bytes).map_err(|wrong| match wrong {
-        Wrong::TooLarge => Unread::TooLarge,
-        _ => Unread::NoList,
-    })
+    Revoked::read_all(&bytes)
+        .map_err(|wrong| if wrong == Wrong::TooLarge { Unread::TooLarge } else { Unread::NoList })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -11,6 +11,9 @@ use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
 use crate::caller::refusal::TlsRefused;
+
+/// Where it stands why a backend ended its connection, if it said so.
+pub(super) type Heard = Arc<Mutex<Option<TlsRefused>>>;
 
 /// A TLS connection with a backend.
 pub(super) struct Secured {
@@ -20,7 +23,7 @@ pub(super) struct Secured {
     /// Which lists of revoked certificates it was judged by.
     pub(super) turn: u64,
     /// Why the backend ended it, if it said so: what speaks HTTP/2 over it does not pass that on.
-    pub(super) heard: Arc<OnceLock<TlsRefused>>,
+    pub(super) heard: Heard,
 }
 
 impl Secured {
@@ -38,7 +41,8 @@ impl Secured {
         done.map_err(|error| {
             let error = TlsRefused::of_connection(error, self.has_identity);
             if let Some(refused) = TlsRefused::within_io(&error) {
-                let _ = self.heard.set(refused.clone());
+                let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+                *heard = Some(refused.clone());
             }
             error
         })

@@ -150,9 +150,9 @@ fn connect(through: &Through) -> Vec<u8> {
 }
 
 /// The same for Pingora, with its cause for whoever tells of it.
-pub(super) fn told(error: ProxyError) -> Box<Error> {
+pub(super) fn told<T>(error: ProxyError) -> pingora::Result<T> {
     let told = error.to_string();
-    Error::because(ErrorType::ConnectProxyFailure, told, error)
+    Error::e_because(ErrorType::ConnectProxyFailure, told, error)
 }
 
 impl ProxyError {
@@ -176,7 +176,7 @@ impl L4Connect for Dial {
         };
         match self.dial(*address, CONNECT_TIMEOUT).await {
             Ok(tcp) => Ok(Stream::from(tcp)),
-            Err(error) => Err(told(error)),
+            Err(error) => told(error),
         }
     }
 }

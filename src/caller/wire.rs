@@ -2,14 +2,13 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::caller::refusal::TlsRefused;
-use crate::caller::secured::Secured;
+use crate::caller::secured::{Heard, Secured};
 
 /// A connection to a backend. A plain one is the socket itself: bytes are gathered above it, and a
 /// buffer in between would only copy them once more.
@@ -24,7 +23,7 @@ pub(super) enum Wire {
 
 impl Wire {
     /// Where it will stand why TLS ended, if the backend says so; `None` in the clear.
-    pub(super) fn heard(&self) -> Option<Arc<OnceLock<TlsRefused>>> {
+    pub(super) fn heard(&self) -> Option<Heard> {
         match self {
             Self::Plain(_) | Self::Local(_) => None,
             Self::Secure(stream) => Some(Arc::clone(&stream.heard)),

@@ -53,12 +53,11 @@ impl Validator<'_> {
             Ok(all) => all,
             Err(wrong) => {
                 let message = format!("{what} cannot be used: {wrong}");
-                let remedy = match wrong {
-                    Wrong::NoCertificate | Wrong::NoBase64 => {
-                        "write certificates in PEM (-----BEGIN CERTIFICATE-----), one behind another"
-                    }
-                    Wrong::TooLarge | Wrong::TooMany => "keep those that issue for this backend",
-                    _ => wrong.remedy(),
+                let is_large = matches!(wrong, Wrong::TooLarge | Wrong::TooMany);
+                let remedy = if is_large {
+                    "keep those that issue for this backend"
+                } else {
+                    "write certificates in PEM (-----BEGIN CERTIFICATE-----), one behind another"
                 };
                 self.fault(mark, message, remedy);
                 return None;
