@@ -1,6 +1,7 @@
 //! A folder that an extractor wrote becomes a configuration that runs, and everything has its line.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -84,10 +85,11 @@ fn every_artifact_has_a_line() {
 fn the_folder_and_the_report_are_what_is_expected() {
     let imported = apiops(&corpus());
     let mut told = String::new();
-    for (name, text) in imported.files.iter().filter(|(name, _)| name.ends_with(".yaml")) {
-        told += &format!("==== {name}\n{text}");
+    let is_yaml = |name: &str| Path::new(name).extension().is_some_and(|it| it == "yaml");
+    for (name, text) in imported.files.iter().filter(|(name, _)| is_yaml(name)) {
+        write!(told, "==== {name}\n{text}").unwrap();
     }
-    told += &format!("==== report\n{}", report::text(&report::sorted(imported.findings)));
+    write!(told, "==== report\n{}", report::text(&report::sorted(imported.findings))).unwrap();
     if std::env::vars().any(|(name, _)| name == "WEIR_WRITE_EXPECTED") {
         fs::write(EXPECTED, &told).unwrap();
     }

@@ -124,12 +124,12 @@ fn events_by_python(gateway: &Gateway, _peers: &Peers) {
     client.send(Request::get("/events/all").bytes());
     let head = client.head().expect("a head");
     assert!(head.line.starts_with("HTTP/1.1 200"), "{head:?}");
-    let mut heard = Vec::new();
-    while !String::from_utf8_lossy(&heard).contains("id: 5\n") {
-        heard.extend(client.raw(1));
+    let mut events = Vec::new();
+    while !String::from_utf8_lossy(&events).contains("id: 5\n") {
+        events.extend(client.raw(1));
     }
     // They end after a minute only: what is here was not collected.
-    assert!(!String::from_utf8_lossy(&heard).contains("id: 100\n"));
+    assert!(!String::from_utf8_lossy(&events).contains("id: 100\n"));
     drop(client);
     let left = gateway.get("/events/left");
     assert_eq!((left.status, left.text()), (200, "True"));
