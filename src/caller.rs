@@ -37,6 +37,7 @@ use pingora::http::ResponseHeader;
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::backend::CONNECT_TIMEOUT;
+use crate::backend::version::HttpVersion;
 use crate::caller::body::Body;
 pub use crate::caller::call::Call;
 use crate::caller::call::Single;
@@ -125,6 +126,20 @@ impl Caller {
         let caller = Arc::clone(self);
         let (unheard, switches) = (false, false);
         Ok(Sending { caller, destination, connection, begun: now, reused, unheard, switches })
+    }
+
+    /// Whether a connection to `destination` can be made, where `version` is to be spoken.
+    pub async fn try_connecting(
+        &self,
+        destination: &Destination,
+        version: HttpVersion,
+    ) -> Result<(), CallError> {
+        let offer = match version {
+            HttpVersion::One => Offer::One,
+            HttpVersion::Two => Offer::Two,
+            HttpVersion::TwoOrOne => Offer::TwoOrOne,
+        };
+        Box::pin(self.connect(destination, offer)).await.map(drop)
     }
 
     /// Closes idle connections that were not used for long, or that the other side has closed. To

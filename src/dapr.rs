@@ -85,6 +85,17 @@ pub fn invoked(path: &str) -> Option<(&str, &str)> {
         .filter(|(_app, rest)| matches!(rest.as_bytes(), [] | [b'/', ..]))
 }
 
+/// Whether a path is that of a method of gRPC which a sidecar has itself: it answers those whichever
+/// app a call is for, and with all that its token allows.
+pub fn is_own_method(path: &str) -> bool {
+    const PACKAGES: [&str; 3] = ["dapr.proto.", "grpc.reflection.", "grpc.health."];
+    path.split('/').any(|part| {
+        let part = part.to_ascii_lowercase();
+        PACKAGES.iter().any(|package| part.starts_with(package))
+            || part.contains("taskhubsidecarservice")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +145,17 @@ mod tests {
         ] {
             assert_eq!(invoked(path), parts, "{path}");
         }
+        for own in [
+            "/dapr.proto.runtime.v1.Dapr/GetSecret",
+            "/Dapr.Proto.runtime.v1.Dapr/Shutdown",
+            "//dapr.proto.runtime.v1.Dapr/Shutdown",
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+            "/grpc.health.v1.Health/Check",
+            "/TaskHubSidecarService/StartInstance",
+        ] {
+            assert!(is_own_method(own), "{own}");
+        }
+        assert!(!is_own_method("/shop.Orders/dapr") && !is_own_method("/shop.dapr.proto/Get"));
         assert!(is_kept_parameter("metadata.ttlInSeconds") && is_kept_parameter("Metadata.a"));
         assert!(!is_kept_parameter("metadata") && !is_kept_parameter("a.metadata.b"));
     }

@@ -65,6 +65,12 @@ impl Health {
         let mut generation = None;
         loop {
             let snapshot = health.live.snapshot();
+            // None ends by itself, but by a fault of ours: it is begun again.
+            let before = watched.len();
+            watched.retain(|it| !it.task.is_finished());
+            if watched.len() < before {
+                generation = None;
+            }
             if generation.replace(snapshot.generation) != Some(snapshot.generation) {
                 let wanted = snapshot.backends.values().filter_map(|it| Some((it, checked(it)?)));
                 let wanted: Vec<_> = wanted.collect();

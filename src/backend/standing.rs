@@ -171,8 +171,8 @@ impl Standing {
         let Some(health) = &self.health else { return false };
         let [well, unwell] = &health.counts;
         (if is_well { well } else { unwell }).fetch_add(1, Ordering::Relaxed);
-        health.hearsay.store(0, Ordering::Relaxed);
         let mut series = health.series.lock().unwrap_or_else(PoisonError::into_inner);
+        health.hearsay.store(0, Ordering::Relaxed);
         let is_news = series.found(is_well, &health.check);
         if is_news {
             self.is_ailing.store(series.is_ailing(), Ordering::Relaxed);

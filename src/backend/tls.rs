@@ -177,7 +177,10 @@ impl<'a> Cipher<'a> {
         let told = cipher_name(name);
         let known = if told == UNNAMED { name } else { told };
         let open = |part: &str| part.eq_ignore_ascii_case("NULL") || part == "anon";
-        let is_open = name.split(['_', '-']).chain(known.split(['_', '-'])).any(open);
+        // Two suites of TLS 1.3 (RFC 9150) show what is sent to everybody.
+        let open_suites = ["TLS_SHA256_SHA256", "TLS_SHA384_SHA384"];
+        let is_open = open_suites.contains(&name)
+            || name.split(['_', '-']).chain(known.split(['_', '-'])).any(open);
         if is_open || known.starts_with("ADH-") || known.starts_with("AECDH-") {
             return Err(CiphersRefused::Open(name.to_owned()));
         }
@@ -298,6 +301,7 @@ mod tests {
                 "`TLS_RSA_WITH_NULL_SHA256` does not protect what is sent",
             ),
             ("NULL-SHA256", "`NULL-SHA256` does not protect what is sent"),
+            ("TLS_SHA256_SHA256", "`TLS_SHA256_SHA256` does not protect what is sent"),
             ("ADH-AES128-SHA256", "`ADH-AES128-SHA256` does not protect what is sent"),
             (
                 "TLS_DH_anon_WITH_AES_128_CBC_SHA256",

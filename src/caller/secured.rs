@@ -37,6 +37,11 @@ impl Secured {
         self.stream.ssl().selected_alpn_protocol() == Some(b"h2")
     }
 
+    /// Whether the backend said why it ended the connection.
+    fn has_heard(&self) -> bool {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     fn told<T>(&self, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         done.map_err(|error| {
             let error = TlsRefused::of_connection(error, self.has_identity);
@@ -68,13 +73,15 @@ impl AsyncWrite for Secured {
     ) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.stream).poll_write(cx, bytes);
         if matches!(done, Poll::Ready(Err(_))) {
-            // Who went away may have said why before.
+            // Who went away may have said why before. What else it said is left to be read.
             let mut last = [0; 1];
-            let mut last = ReadBuf::new(&mut last);
-            if let Poll::Ready(Err(error)) = self.as_mut().poll_read(cx, &mut last)
-                && TlsRefused::within_io(&error).is_some()
-            {
-                return Poll::Ready(Err(error));
+            if let Poll::Ready(Err(error)) = Pin::new(&mut self.stream).poll_peek(cx, &mut last) {
+                let error = error.into_io_error().unwrap_or_else(io::Error::other);
+                if let told @ Poll::Ready(Err(_)) = self.told::<usize>(Poll::Ready(Err(error)))
+                    && self.has_heard()
+                {
+                    return told;
+                }
             }
         }
         self.told(done)

@@ -108,8 +108,8 @@ impl Prober {
         match &check.ask {
             Ask::Tcp => {
                 // It is closed at once: nobody has a use for it.
-                drop(self.caller.open(there, true, now).await?);
-                Ok(())
+                let version = backend.http.unwrap_or(HttpVersion::One);
+                Ok(self.caller.try_connecting(&there, version).await?)
             }
             Ask::Http { target, statuses } => {
                 let version = backend.http.unwrap_or(HttpVersion::One);

@@ -191,6 +191,8 @@ impl Table {
 fn named(backends: &Backends) -> Named {
     let named = backends.values().filter_map(|backend| {
         let standing = backend.standing.as_ref()?;
+        let is_told = is_shared(standing) || standing.check().is_some();
+        is_told.then_some(())?;
         Some((name_of(backend), (Arc::clone(&backend.id), Arc::clone(standing))))
     });
     named.collect()

@@ -167,7 +167,7 @@ fn depart(
 ) -> Result<(), Failure> {
     holds::begin(gateway, run);
     forward::balance::choose(gateway, run)?;
-    forward::sidecar::aim(session, run);
+    forward::sidecar::aim(session, run)?;
     run.forwards_at(now);
     if run.is_first_try() {
         let (name, port) = purse(run);

@@ -267,7 +267,7 @@ fn the_name_of_a_server_is_asked_for_and_checked() {
 }
 
 #[test]
-fn a_revoked_certificate_is_refused_also_where_a_connection_stands() {
+fn a_revoked_certificate_is_refused_as_the_settings_say() {
     let one = Authority::new();
     let issued = one.issue("localhost");
     let server = Server::of(Authority::serving(&issued).build());

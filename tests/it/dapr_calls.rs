@@ -7,11 +7,14 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::Request as Asked;
 use tonic::{Code, Request};
 
 use crate::harness::backend::Backend;
 use crate::harness::calls::{Caller, Calls};
 use crate::harness::collector::{Collector, attribute, hex};
+use crate::harness::http2::Http2;
 use crate::harness::sidecar::socket::Socket;
 use crate::harness::sidecar::{CALLED, Sidecar, called_port};
 use crate::harness::{Gateway, Policies, Site, reply};
@@ -40,6 +43,7 @@ fn api(site: &mut Site, service: &str, (inbound, on_error): (&str, &str)) {
         let id = method.to_lowercase();
         writeln!(text, "      - {{id: {id}, method: POST, urlTemplate: {path}}}").expect("fits");
     }
+    text.push_str("      - {id: rest, method: POST, urlTemplate: /*}\n");
     site.yaml(text);
 }
 
@@ -248,4 +252,22 @@ fn a_sidecar_is_asked_over_unix_sockets() {
     }
     let seen = sidecar.seen().unwrap_or_default();
     assert!(seen.iter().any(|seen| seen.target.starts_with("/v1.0/publish/")));
+}
+
+#[test]
+fn methods_of_the_sidecar_itself_are_nobodys_to_call() {
+    let here = Here::start(&format!("dapr://{CALLED}"), "");
+    let mut raw = Http2::clear(here.gateway.http);
+    for method in ["dapr.proto.runtime.v1.Dapr/GetMetadata", "grpc.health.v1.Health/Check"] {
+        let head = Asked::post(format!("http://gateway/{method}"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(())
+            .unwrap();
+        let answer = raw.ask(head, Some(Bytes::from_static(b"\0\0\0\0\0"))).unwrap();
+        assert_eq!(answer.status_of_call(), Some("3"), "{answer:?}");
+        let record = here.gateway.record(method);
+        assert_eq!(record["lastErrorReason"], "DaprTargetRefused", "{record}");
+    }
+    passes(&mut Caller::of(here.gateway.http));
 }

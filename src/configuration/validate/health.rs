@@ -14,6 +14,8 @@ const INTERVAL: Duration = Duration::from_secs(10);
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// How long a check may take where nothing is written.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// How long it may take at most: only so many checks are made at once, and others wait.
+const TIMEOUT_MAX: Duration = Duration::from_secs(30);
 /// How many in a row change what is known where nothing is written.
 const UNHEALTHY_AFTER: u32 = 3;
 const HEALTHY_AFTER: u32 = 2;
@@ -54,6 +56,9 @@ impl Validator<'_> {
         if interval < timeout {
             let message = "`timeout` is longer than `interval`";
             self.fault(said.mark, message, "write the larger one as `interval`");
+        } else if TIMEOUT_MAX < timeout {
+            let message = "`timeout` is longer than 30s";
+            self.fault(said.mark, message, "write 30s or less");
         }
         timeout
     }

@@ -291,6 +291,14 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// A call of gRPC names a method of the sidecar itself.
+pub fn own_method() -> Failure {
+    let told = "The path cannot be sent on.".to_owned();
+    let problem = Problem::refused(StatusCode::BAD_REQUEST, "dapr_path_refused", told);
+    let message = "the call is for a method of the sidecar itself, not of an app".to_owned();
+    Failure { source: Some("forward-request"), reason: REFUSED, message, problem }
+}
+
 /// What it is where the sidecar refused.
 pub fn refused(refusal: &Refusal) -> Failure {
     let problem = if refusal.status == StatusCode::FORBIDDEN {

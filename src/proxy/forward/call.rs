@@ -317,6 +317,10 @@ fn follow_redirect(run: &mut Run, call: &Call) -> bool {
     let (true, Some(location)) = (redirect, location) else {
         return false;
     };
+    if run.app.is_some() {
+        // A sidecar would take the path for its own.
+        return false;
+    }
     let request = &mut run.exchange.request;
     let (place, query) = location.split_once('?').unwrap_or((location, ""));
     let query = query.split('#').next().unwrap_or_default();

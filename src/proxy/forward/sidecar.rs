@@ -33,20 +33,25 @@ pub(super) fn is_called(run: &Run) -> bool {
 }
 
 /// Turns a call of gRPC to an app towards the port that the sidecar has for calls: what names the app
-/// for HTTP is taken out of the path, and goes along as metadata ([`address`]).
-pub fn aim(session: &Session, run: &mut Run) {
+/// for HTTP is taken out of the path, and goes along as metadata ([`address`]). On that port a sidecar
+/// answers methods of its own, too, and those are no app's.
+pub fn aim(session: &Session, run: &mut Run) -> Result<(), Failure> {
     let calls = run.exchange.backend.as_ref().and_then(|backend| backend.calls.as_ref());
-    let Some(calls) = calls.filter(|_calls| is_asked(run)) else { return };
+    let Some(calls) = calls.filter(|_calls| is_asked(run)) else { return Ok(()) };
     // Without an app in its path it is turned already, by an earlier try.
-    let Some((app, path)) = dapr::invoked(&run.exchange.request.base.path) else { return };
+    let Some((app, path)) = dapr::invoked(&run.exchange.request.base.path) else { return Ok(()) };
     let is_grpc = run.exchange.api.as_ref().is_some_and(|api| api.is_grpc);
     if is_grpc || call_of::is_call(session) {
+        if dapr::is_own_method(&format!("{path}{}", run.exchange.request.tail)) {
+            return Err(told_by::own_method());
+        }
         let base = BaseUrl { path: path.to_owned(), ..BaseUrl::clone(calls) };
         run.app = Some(app.to_owned());
         run.exchange.request.base = Arc::new(base);
     } else {
         run.app = None;
     }
+    Ok(())
 }
 
 /// Leaves out of a call what would speak to the sidecar, and says which app it is for.
