@@ -32,6 +32,8 @@ pub struct Imported {
     pub files: BTreeMap<String, String>,
     /// What became of everything.
     pub findings: Vec<Finding>,
+    /// The variables that values are taken from, and what for.
+    variables: BTreeMap<String, String>,
 }
 
 impl Imported {
@@ -66,9 +68,21 @@ impl Imported {
         Value::from(name)
     }
 
+    /// `name`, or one with a number behind it if something else has that.
+    fn unused(&mut self, name: String, of: &str) -> String {
+        let mut tried = name.clone();
+        let mut number = 2_usize;
+        while self.variables.get(&tried).is_some_and(|known| known != of) {
+            tried = format!("{name}_{number}");
+            number += 1;
+        }
+        self.variables.insert(tried.clone(), of.to_owned());
+        tried
+    }
+
     /// A value that is not known: a variable of the environment that somebody has to set.
     fn variable(&mut self, from: &str, what: &str, parts: &[&str]) -> Value {
-        let name = variable_name(parts);
+        let name = self.unused(variable_name(parts), &parts.join("\n"));
         let message = format!("its value is nowhere: it is taken from the variable {name}");
         let place = Place::start_of(&Arc::from(from));
         let finding = Finding::of(Level::Changed, place, what, message);

@@ -87,8 +87,30 @@ pub fn kind(input: &Input) -> Kind {
     }
 }
 
-/// Rewrites a file.
+/// Rewrites a file. What would not be the same after a second time, or could not be read any more, is
+/// left as it is, and that is said.
 pub fn migrate(input: &Input, options: &Options) -> Migrated {
+    let migrated = once(input, options);
+    if migrated.text == input.text {
+        return migrated;
+    }
+    let new = Input { name: Arc::clone(&input.name), text: migrated.text.clone() };
+    let again = once(&new, options);
+    let unreadable = |it: &Migrated| it.findings.iter().filter(|it| it.what == "yaml").count();
+    if again.text == migrated.text && unreadable(&again) <= unreadable(&migrated) {
+        return migrated;
+    }
+    let mut work = Work::on(input, options);
+    let said = (
+        "it is left as it is: some of it is written in a way that cannot be changed safely, such as a list \
+         or a map in one line",
+        "write each key and each item on a line of its own, and migrate it again",
+    );
+    work.advise(Level::Refused, 0, "file", said);
+    Migrated { text: input.text.clone(), findings: work.findings }
+}
+
+fn once(input: &Input, options: &Options) -> Migrated {
     let mut work = Work::on(input, options);
     match kind(input) {
         Kind::Env => env::migrate(&mut work),

@@ -19,7 +19,7 @@ const FILES_MAX: usize = 10_000;
 /// The deepest folder that is looked into.
 const DEPTH_MAX: usize = 16;
 /// How files end that a gateway is deployed with. What else there is in a folder is passed over.
-pub(super) const ENDINGS: [&str; 5] = ["yaml", "yml", "env", "conf", "sh"];
+pub(super) const ENDINGS: [&str; 6] = ["yaml", "yml", "json", "env", "conf", "sh"];
 
 /// Rewrites deployment files of API Management's self-hosted gateway for Weir.
 #[derive(Debug, Args)]
@@ -155,7 +155,9 @@ fn list(
     paths.sort();
     for path in paths {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        // `.env` is a name without an ending.
+        let ending = ending.unwrap_or_else(|| name.strip_prefix('.').unwrap_or_default());
         if path.is_dir() && !name.starts_with('.') {
             list(&path, endings, files, depth - 1)?;
         } else if path.is_file() && endings.contains(&ending) {

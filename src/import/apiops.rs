@@ -80,10 +80,19 @@ impl<'a> Reader<'a> {
         let mut names: BTreeSet<String> = BTreeSet::new();
         let list = format!("{folder}/{kind}.json");
         if let Some(text) = self.all.get(&list) {
-            let read: Value = serde_json::from_str(text).unwrap_or_default();
-            let all = read.as_array().into_iter().flatten();
-            names.extend(all.filter_map(|one| one.get("name")?.as_str().map(str::to_owned)));
-            self.imported.say(Level::Carried, &list, kind, format!("{} names", names.len()));
+            match serde_json::from_str::<Vec<Value>>(text.trim_start_matches('\u{feff}')) {
+                Ok(all) => {
+                    let name = |one: &Value| one.get("name")?.as_str().map(str::to_owned);
+                    names.extend(all.iter().filter_map(name));
+                    let message = format!("{} names", names.len());
+                    self.imported.say(Level::Carried, &list, kind, message);
+                }
+                Err(error) => {
+                    let message = format!("it is no list of names: {error}");
+                    let said = (message.as_str(), "mend it, and import again");
+                    self.imported.advise(Level::Refused, &list, kind, said);
+                }
+            }
             self.seen.insert(list);
         }
         for one in self.folders(&format!("{folder}/{kind}")) {
@@ -121,13 +130,22 @@ impl<'a> Reader<'a> {
         for folder in self.folders("policy fragments") {
             let id = last_part(&folder).to_owned();
             let what = format!("fragment {id}");
+            let mut inside = None;
             if let Some(mut properties) =
                 self.properties(&folder, &["policyFragmentInformation.json"], &what)
             {
-                properties.take("value");
+                let value = properties.take("value");
+                inside = value.and_then(|value| Some(value.as_str()?.to_owned()));
                 properties.rest(self.imported);
             }
-            if let Some(policy) = self.policy(&folder, &format!("fragment-{id}")) {
+            let of = format!("fragment-{id}");
+            let own = self.policy(&folder, &of);
+            let policy = own.or_else(|| Some(self.imported.policy(&folder, &inside?, &of)));
+            if policy.is_none() {
+                let said = ("its text is nowhere", "add policy.xml, and import again");
+                self.imported.advise(Level::Refused, &folder, &what, said);
+            }
+            if let Some(policy) = policy {
                 fragments.push(json!({ "id": id, "policy": policy }));
             }
         }

@@ -159,8 +159,19 @@ fn value(node: &crate::configuration::yaml::Node) -> Value {
         Kind::Scalar(scalar) if scalar.style == Style::Plain => match &*scalar.text {
             "true" => true.into(),
             "false" => false.into(),
-            text => text.parse::<i64>().map_or_else(|_| text.into(), Value::from),
+            text => number(text).unwrap_or_else(|| text.into()),
         },
         Kind::Scalar(scalar) => (*scalar.text).into(),
     }
+}
+
+/// The number that is written.
+fn number(text: &str) -> Option<Value> {
+    if let Ok(whole) = text.parse::<i64>() {
+        return Some(whole.into());
+    }
+    // Words are numbers, too, for whoever asks carelessly: `inf`, `nan`.
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    let parts = text.parse::<f64>().ok().filter(|_parts| is_number)?;
+    serde_json::Number::from_f64(parts).map(Value::Number)
 }

@@ -122,3 +122,34 @@ fn a_policy_names_what_it_needs() {
         "policy: policy-global.xml\nnamedValues:\n  - name: some-key\n    value:\n      env: VALUE_SOME_KEY\n    secret: true\n"
     );
 }
+
+#[test]
+fn values_that_are_nowhere_have_variables_of_their_own() {
+    let imported = policy(
+        "all.xml",
+        "<policies><inbound><set-variable name=\"a\" value=\"{{x.y}}{{x-y}}\" /></inbound></policies>",
+    );
+    let text = &imported.files["gateway.yaml"];
+    assert!(text.contains("VALUE_X_Y") && text.contains("VALUE_X_Y_2"), "{text}");
+}
+
+#[test]
+fn a_fragment_may_be_in_its_information_and_a_broken_list_is_refused() {
+    let artifacts = |all: &[(&str, &str)]| -> Artifacts {
+        all.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    };
+    let imported = apiops(&artifacts(&[
+        (
+            "policy fragments/one/policyFragmentInformation.json",
+            "{\"properties\": {\"value\": \"<fragment />\"}}",
+        ),
+        ("policy fragments/two/policyFragmentInformation.json", "{\"properties\": {}}"),
+        ("products/p/productInformation.json", "{\"properties\": {\"displayName\": \"P\"}}"),
+        ("products/p/apis.json", "[{\"name\":\"orders\"}"),
+    ]));
+    assert_eq!(imported.files["policy-fragment-one.xml"], "<fragment />");
+    let refused = |what: &str| {
+        imported.findings.iter().any(|it| it.level == Level::Refused && it.what.contains(what))
+    };
+    assert!(refused("fragment two") && refused("apis"), "{:?}", imported.findings);
+}

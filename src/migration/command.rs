@@ -107,7 +107,12 @@ impl Command<'_, '_> {
         for nth in 0..self.words.len() {
             let name = self.text(nth).to_owned();
             if is_gateway(&name) {
-                let (range, new) = (self.range(nth), self.work.options.image.clone());
+                let (mut range, new) = (self.range(nth), self.work.options.image.clone());
+                let raw = self.work.text.get(range.clone()).unwrap_or_default();
+                // `IMAGE=…` stays what it is.
+                if let Some((name, _image)) = raw.split_once('=') {
+                    range.start += name.len() + 1;
+                }
                 let at = range.start;
                 self.work.edits.replace(range, quoted(&new));
                 self.work.say(Level::Changed, at, &name, format!("now {new}"));
@@ -121,7 +126,10 @@ impl Command<'_, '_> {
 
     fn run(&mut self) {
         let image = self.words.iter().position(|word| is_gateway(&word.text));
-        let Some(image) = image else { return };
+        let Some(image) = image else {
+            self.unnamed();
+            return;
+        };
         let mut nth = 0;
         while nth < image {
             nth = self.run_option(nth).max(nth + 1);
@@ -143,6 +151,24 @@ impl Command<'_, '_> {
         let make = "make it: weir import apiops … --out configuration";
         self.work.advise(Level::Changed, at, &name, (&said, make));
         self.tell(image..self.words.len());
+    }
+
+    /// Nobody can see which image it is.
+    fn unnamed(&mut self) {
+        let is_ours = |word: &Word| {
+            let name = word.text.split('=').next().unwrap_or_default();
+            ["telemetry.", "config.service.", "net.server."].iter().any(|it| name.starts_with(it))
+        };
+        let is_made = |word: &Word| word.text.starts_with('$');
+        if self.words.iter().any(is_made) && self.words.iter().any(is_ours) {
+            let at = self.range(0).start;
+            let said = (
+                "the image is put together by the shell, and may be that of the gateway",
+                "write the image out, and migrate it again",
+            );
+            self.work.advise(Level::Refused, at, "image", said);
+            self.tell(0..self.words.len());
+        }
     }
 
     /// One option of `docker run`; the word behind it.

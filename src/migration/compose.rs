@@ -63,6 +63,8 @@ fn variables(work: &mut Work<'_>, page: &Page, service: &Entry, path: &str) {
         let value = text(&variable.value).unwrap_or_default();
         let (Some(name_at), Some(whole)) = (work.scalar(&variable.key), work.entry(page, variable))
         else {
+            let at = work.offset(variable.key.mark);
+            work.stays(&what, (name, known(value)), at);
             continue;
         };
         let known = known(value);

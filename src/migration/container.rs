@@ -236,12 +236,7 @@ impl Container<'_, '_> {
         let spots = (self.work.scalar(named), self.work.item(self.page, item));
         let (Some(name_at), Some(whole)) = spots else {
             let at = self.work.offset(named.mark);
-            if self.work.goes(name, known) {
-                let said = ("it has no effect any more", "remove it: it is part of a line");
-                self.work.advise(Level::Refused, at, &what, said);
-            } else {
-                self.work.say(Level::Carried, at, &what, "it goes on as it is");
-            }
+            self.work.stays(&what, (name, known), at);
             return false;
         };
         let value_at = value.and_then(|value| self.work.scalar(value));

@@ -64,6 +64,10 @@ impl Work<'_> {
         let start = self.offset(node.mark);
         let width = usize::try_from(node.mark.width).unwrap_or(0);
         let rest = self.text.get(start..)?.lines().next()?;
+        // The width that is known reaches over a comment behind it.
+        if let Some(quote) = rest.chars().next().filter(|first| ['"', '\''].contains(first)) {
+            return Some(start..start + closed(rest, quote)?);
+        }
         let end = rest.char_indices().nth(width).map_or(rest.len(), |(at, _)| at);
         Some(start..start + rest.get(..end)?.trim_end().len())
     }
@@ -112,6 +116,20 @@ impl Work<'_> {
         // What a document begins with is about all of it.
         if first == page.lines.start { line } else { first }
     }
+}
+
+/// Where a text in quotes ends that `rest` begins with, if it does so in this line.
+fn closed(rest: &str, quote: char) -> Option<usize> {
+    let mut letters = rest.char_indices().skip(1).peekable();
+    while let Some((at, letter)) = letters.next() {
+        let is_doubled = quote == '\'' && letters.peek().is_some_and(|(_, next)| *next == quote);
+        if (letter == '\\' && quote == '"') || (letter == quote && is_doubled) {
+            letters.next();
+        } else if letter == quote {
+            return Some(at + quote.len_utf8());
+        }
+    }
+    None
 }
 
 /// Line and column of a mark, from 0.

@@ -240,3 +240,53 @@ proptest::proptest! {
         }
     }
 }
+
+/// What becomes of a text in a file of this name, and whether somebody has to look at it.
+fn becomes(name: &str, text: &str) -> (String, bool) {
+    let input = Input { name: Arc::from(name), text: text.to_owned() };
+    let migrated = migrate(&input, &options());
+    let is_refused = migrated.findings.iter().any(|it| it.level == Level::Refused);
+    (migrated.text, is_refused)
+}
+
+const IMAGE: &str = "mcr.microsoft.com/azure-api-management/gateway:2.9.1";
+
+#[test]
+fn what_cannot_be_changed_safely_is_left_as_it_is() {
+    for text in [
+        format!("services:\n  gw:\n    image: {IMAGE}\n    volumes: [\"backup:/apim/config\"]\n"),
+        format!(
+            "kind: Deployment\napiVersion: apps/v1\nspec:\n  template:\n    spec:\n      containers:\n        \
+             - name: gw\n          image: {IMAGE}\n          volumeMounts: [{{name: b, mountPath: /b}}]\n"
+        ),
+    ] {
+        assert_eq!(becomes("a.yaml", &text), (text.clone(), true));
+    }
+    let text = format!(
+        "services:\n  gw:\n    image: {IMAGE}\n    environment: {{telemetry.logs.std: json}}\n"
+    );
+    let (new, is_refused) = becomes("a.yaml", &text);
+    assert!(is_refused && new.contains("environment: {telemetry.logs.std: json}"), "{new}");
+}
+
+#[test]
+fn comments_behind_texts_in_quotes_stay() {
+    for quote in ["\"", "'"] {
+        let text = format!("services:\n  gw:\n    image: {quote}{IMAGE}{quote}  # pinned\n");
+        let (new, _) = becomes("a.yaml", &text);
+        assert!(new.contains("# pinned") && !new.contains(IMAGE), "{new}");
+    }
+}
+
+#[test]
+fn words_of_commands_are_changed_where_they_stand() {
+    let (new, _) =
+        becomes("a.sh", &format!("IMAGE={IMAGE}\ndocker run -e telemetry.logs.std=json {IMAGE}\n"));
+    assert!(new.starts_with("IMAGE=weir:"), "{new}");
+    let text = "docker run -e telemetry.logs.std=json $IMAGE\n";
+    assert_eq!(becomes("a.sh", text), (text.to_owned(), true));
+    let chart = "azure-api-management-gateway";
+    let text = format!("helm install {chart} --set replicaCount=3 azure-apim-gateway/{chart}\n");
+    let (new, _) = becomes("a.sh", &text);
+    assert_eq!(new, format!("helm install {chart} --set replicas=3 helm/weir\n"));
+}

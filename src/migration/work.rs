@@ -111,6 +111,17 @@ impl<'i> Work<'i> {
         }
     }
 
+    /// Says of a setting that stands in one line with others that it stays, and what to do about that
+    /// if it should not.
+    pub fn stays(&mut self, what: &str, (name, value): (&str, Option<&str>), at: usize) {
+        if let Verdict::Carried(why) = judge(name, value, self.options.around) {
+            self.say(Level::Carried, at, what, why);
+        } else {
+            let said = ("it stands in one line with others", "write each on lines of its own");
+            self.advise(Level::Refused, at, what, said);
+        }
+    }
+
     /// Whether a setting goes.
     pub fn goes(&self, name: &str, value: Option<&str>) -> bool {
         matches!(judge(name, value, self.options.around), Verdict::Goes(..))

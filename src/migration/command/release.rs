@@ -10,17 +10,17 @@ use crate::migration::words::quoted;
 
 /// The chart of API Management's gateway.
 const CHART: &str = "azure-api-management-gateway";
+/// Weir's own.
+const OURS: &str = "helm/weir";
 
 impl Command<'_, '_> {
     /// `helm install` and its like.
     pub(super) fn helm(&mut self) {
-        let Some(chart) = self.words.iter().position(|word| word.text.contains(CHART)) else {
-            return;
-        };
+        let Some(chart) = self.chart() else { return };
         let at = self.range(chart);
         let name = self.text(chart).to_owned();
         self.work.say(Level::Changed, at.start, &name, "now the chart of Weir");
-        self.work.edits.replace(at, "helm/weir");
+        self.work.edits.replace(at, OURS);
         self.tell(chart..chart + 1);
         let mut nth = 0;
         while nth < self.words.len() {
@@ -43,6 +43,18 @@ impl Command<'_, '_> {
                 nth += 1;
             }
         }
+    }
+
+    /// The word that names the chart. A release may have the same name, but no slash in it.
+    fn chart(&self) -> Option<usize> {
+        let is_chart = |text: &str| text.contains(CHART) && !text.starts_with('-');
+        let is_file = |text: &str| text.ends_with(".yaml") || text.ends_with(".yml");
+        let far = |text: &str| is_chart(text) && text.contains('/') && !is_file(text);
+        if self.words.iter().any(|word| word.text == OURS) {
+            return None;
+        }
+        let last = |is: &dyn Fn(&str) -> bool| self.words.iter().rposition(|word| is(&word.text));
+        last(&far).or_else(|| last(&|text| is_chart(text) && !is_file(text)))
     }
 
     /// `--set a=b,c=d`.
