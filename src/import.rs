@@ -69,8 +69,8 @@ impl Imported {
     }
 
     /// `name`, or one with a number behind it if something else has that.
-    fn unused(&mut self, name: String, of: &str) -> String {
-        let mut tried = name.clone();
+    fn unused(&mut self, name: &str, of: &str) -> String {
+        let mut tried = name.to_owned();
         let mut number = 2_usize;
         while self.variables.get(&tried).is_some_and(|known| known != of) {
             tried = format!("{name}_{number}");
@@ -82,7 +82,7 @@ impl Imported {
 
     /// A value that is not known: a variable of the environment that somebody has to set.
     fn variable(&mut self, from: &str, what: &str, parts: &[&str]) -> Value {
-        let name = self.unused(variable_name(parts), &parts.join("\n"));
+        let name = self.unused(&variable_name(parts), &parts.join("\n"));
         let message = format!("its value is nowhere: it is taken from the variable {name}");
         let place = Place::start_of(&Arc::from(from));
         let finding = Finding::of(Level::Changed, place, what, message);

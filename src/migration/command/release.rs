@@ -48,7 +48,7 @@ impl Command<'_, '_> {
     /// The word that names the chart. A release may have the same name, but no slash in it.
     fn chart(&self) -> Option<usize> {
         let is_chart = |text: &str| text.contains(CHART) && !text.starts_with('-');
-        let is_file = |text: &str| text.ends_with(".yaml") || text.ends_with(".yml");
+        let is_file = |text: &str| [".yaml", ".yml"].iter().any(|end| text.ends_with(end));
         let far = |text: &str| is_chart(text) && text.contains('/') && !is_file(text);
         if self.words.iter().any(|word| word.text == OURS) {
             return None;
