@@ -43,7 +43,7 @@ pub use crate::caller::call::Call;
 use crate::caller::call::Single;
 use crate::caller::connection::{Connection, ReadError};
 use crate::caller::destination::Destination;
-pub use crate::caller::error::CallError;
+pub use crate::caller::error::{CallError, with_causes};
 use crate::caller::http2::Channels;
 use crate::caller::pool::Pool;
 pub use crate::caller::refusal::TlsRefused;
@@ -51,6 +51,9 @@ use crate::caller::secure::{Offer, Securing};
 use crate::caller::tunnel::{Dial, ProxyError};
 use crate::caller::wire::Wire;
 use crate::time::Timestamp;
+
+/// The most informational heads (1xx) before that of a response.
+pub const INFORMATIONAL_MAX: usize = 8;
 
 /// Makes calls; keeps their connections for the next ones.
 pub struct Caller {
@@ -233,6 +236,16 @@ impl Sending {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The response, behind at most [`INFORMATIONAL_MAX`] heads that are only informational, to a request
+    /// with `method`. Its body may be silent for as long as `silence`.
+    pub async fn response(mut self, method: &Method, silence: Duration) -> Result<Call, CallError> {
+        for _ in 0..=INFORMATIONAL_MAX {
+            let Err(answered) = self.head().await?.informational() else { continue };
+            return self.answered(answered, method, silence);
+        }
+        Err(CallError::CROWDED)
     }
 
     /// The response that begins with `answered`, to a request with `method`. Its body may be silent

@@ -47,7 +47,21 @@ pub enum CallError {
     Invalid(&'static str),
 }
 
+/// An error with all its causes, in a line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(why) = cause {
+        told = format!("{told}: {why}");
+        cause = why.source();
+    }
+    told
+}
+
 impl CallError {
+    /// More informational heads than anybody needs.
+    pub(crate) const CROWDED: Self = Self::Invalid("it has too many informational responses");
+
     /// A connection that was not there in time.
     pub(super) fn late_to_connect() -> Self {
         Self::Unconnected(io::ErrorKind::TimedOut.into())

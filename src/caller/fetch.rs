@@ -28,8 +28,6 @@ use crate::time::Timestamp;
 
 /// How long all of it may take.
 const TIME_MAX: Duration = Duration::from_secs(10);
-/// How many heads may come before that of the response.
-const INFORMATIONAL_MAX: usize = 8;
 
 /// Fetches documents.
 pub struct Fetcher {
@@ -231,12 +229,7 @@ impl Fetcher {
         let destination = Sought::straight(base, &Tls::default()).find(&self.resolver, now).await?;
         let mut sending = caller.open(destination, true, now).await?;
         sending.send(wire.expose().as_bytes()).await?;
-        for _ in 0..INFORMATIONAL_MAX {
-            let Err(answered) = sending.head().await?.informational() else { continue };
-            let call = sending.answered(answered, &method, TIME_MAX)?;
-            return whole(call, bytes_max).await;
-        }
-        Err(CallError::Invalid("there are too many heads before it").into())
+        whole(sending.response(&method, TIME_MAX).await?, bytes_max).await
     }
 }
 

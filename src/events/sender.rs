@@ -28,8 +28,6 @@ const TOKEN_LIFE: Duration = Duration::from_hours(1);
 const TOKEN_MARGIN: Duration = Duration::from_mins(15);
 /// How many tokens are kept.
 const TOKENS_MAX: usize = 256;
-/// How many heads may come before that of the answer.
-const INFORMATIONAL_MAX: usize = 8;
 /// How long the rest of an answer is read, so that its connection may be used again.
 const FINISH_MAX: Duration = Duration::from_secs(1);
 /// How many bytes of an answer are read, so that its connection can be used again.
@@ -132,11 +130,7 @@ impl Sender {
     ) -> Result<Call, CallError> {
         let mut sending = self.caller.open(there.clone(), is_fresh, now).await?;
         sending.send(wire).await?;
-        for _ in 0..INFORMATIONAL_MAX {
-            let Err(answered) = sending.head().await?.informational() else { continue };
-            return sending.answered(answered, &Method::POST, TIME_MAX);
-        }
-        Err(CallError::Invalid("it has too many informational responses"))
+        sending.response(&Method::POST, TIME_MAX).await
     }
 
     /// What `Authorization` says to `hub`.

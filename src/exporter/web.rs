@@ -14,8 +14,6 @@ use crate::caller::{Call, CallError, Caller};
 use crate::exporter::way::{Collector, Outcome, Signal};
 use crate::time::Timestamp;
 
-/// How many heads may come before that of the answer.
-const INFORMATIONAL_MAX: usize = 8;
 /// The longest answer that is read.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
@@ -55,11 +53,7 @@ impl Web {
         let there = there.map_err(|_nowhere| CallError::Unsendable("its name leads nowhere"))?;
         let mut sending = self.caller.open(there, is_fresh, now).await?;
         sending.send(wire).await?;
-        for _ in 0..INFORMATIONAL_MAX {
-            let Err(answered) = sending.head().await?.informational() else { continue };
-            return sending.answered(answered, &Method::POST, self.collector.time_max);
-        }
-        Err(CallError::Invalid("it has too many informational responses"))
+        sending.response(&Method::POST, self.collector.time_max).await
     }
 
     fn head(&self, signal: Signal, length: usize) -> Vec<u8> {

@@ -1,8 +1,6 @@
 //! One check of a backend's health: asked as requests are, by the same names, certificates and
 //! versions of HTTP, so that what it finds is what they would find.
 
-use std::error::Error;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,12 +14,10 @@ use crate::backend::{Backend, BaseUrl};
 use crate::caller::destination::{Destination, Sought, Unresolved};
 use crate::caller::http2::{Heard, Http2Error, request as request_to};
 use crate::caller::resolve::Resolver;
-use crate::caller::{Call, CallError, Caller};
+use crate::caller::{Call, CallError, Caller, INFORMATIONAL_MAX, with_causes};
 use crate::grpc;
 use crate::time::Timestamp;
 
-/// How many informational heads may come before that of the response.
-const INFORMATIONAL_MAX: usize = 8;
 /// The largest answer of gRPC's health service, in bytes: it holds one number.
 const MESSAGE_BYTES_MAX: usize = 256;
 /// What is called to ask for the health of a service.
@@ -42,10 +38,10 @@ pub struct Prober {
 #[derive(Debug, thiserror::Error)]
 pub enum Unwell {
     /// The name leads nowhere.
-    #[error("{}", chain(.0))]
+    #[error("{}", with_causes(.0))]
     Name(#[from] Unresolved),
     /// No connection, or no answer.
-    #[error("{}", chain(.0))]
+    #[error("{}", with_causes(.0))]
     Call(#[from] CallError),
     /// It took too long.
     #[error("the check was not over within {0:?}")]
@@ -76,18 +72,6 @@ struct Request {
 struct Response {
     #[prost(int32, tag = "1")]
     status: i32,
-}
-
-/// What is wrong, with its causes.
-fn chain(error: &dyn Error) -> String {
-    let mut told = error.to_string();
-    let mut cause = error.source();
-    while let Some(why) = cause {
-        // What cannot fail to be written.
-        let _ = write!(told, ": {why}");
-        cause = why.source();
-    }
-    told
 }
 
 impl Prober {
@@ -138,11 +122,7 @@ impl Prober {
     ) -> Result<Call, CallError> {
         let mut sending = self.caller.open(there, true, now).await?;
         sending.send(&written(backend, target)).await?;
-        for _ in 0..=INFORMATIONAL_MAX {
-            let Err(answered) = sending.head().await?.informational() else { continue };
-            return sending.answered(answered, &Method::GET, timeout);
-        }
-        Err(CallError::Invalid("it has too many informational responses"))
+        sending.response(&Method::GET, timeout).await
     }
 
     async fn over_http2(
@@ -215,7 +195,7 @@ impl Prober {
                 Err(error) => return Err(Http2Error::into(error)),
             }
         }
-        Err(CallError::Invalid("it has too many informational responses"))
+        Err(CallError::CROWDED)
     }
 }
 

@@ -22,10 +22,10 @@ use crate::exchange::trail::{Asker, Kind, Outing};
 use crate::policy::Failure;
 use crate::policy::send::failed;
 use crate::policy::send::outgoing::Outgoing;
+use crate::proxy::Gateway;
 use crate::proxy::forward::balance;
 use crate::proxy::forward::head::make_absolute;
 use crate::proxy::reply::is_hop_by_hop;
-use crate::proxy::{Gateway, INFORMATIONAL_MAX};
 use crate::time::{Clock, Timestamp};
 
 /// The most calls at once whose answers are waited for.
@@ -201,13 +201,7 @@ async fn sent(
 ) -> Result<Call, CallError> {
     let mut sending = gateway.caller.open(there.clone(), fresh, now).await?;
     sending.send(wire).await?;
-    for _ in 0..=INFORMATIONAL_MAX {
-        let Err(answered) = sending.head().await?.informational() else {
-            continue;
-        };
-        return sending.answered(answered, &outgoing.method, outgoing.wait);
-    }
-    Err(CallError::Invalid("it has too many informational responses"))
+    sending.response(&outgoing.method, outgoing.wait).await
 }
 
 /// Where the request goes.

@@ -19,7 +19,7 @@ use crate::backend::BaseUrl;
 use crate::backend::circuit::Outcome;
 use crate::backend::version::HttpVersion;
 use crate::caller::destination::Destination;
-use crate::caller::{Call, CallError, Sending, may_repeat};
+use crate::caller::{Call, CallError, Sending, may_repeat, with_causes};
 use crate::exchange::message::{Body, Response};
 use crate::exchange::secrets::HIDDEN;
 use crate::policy::Failure;
@@ -359,12 +359,7 @@ pub fn response_of(call: &Call, is_looked_at: bool) -> Response {
 pub(super) fn told(gateway: &Gateway, run: &mut Run, error: &CallError) -> Stopped {
     run.exchange.trail.arrive(Err(error.kind()), gateway.clock.now());
     balance::broke(gateway, run, error);
-    let mut told = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(why) = cause {
-        told = format!("{told}: {why}");
-        cause = why.source();
-    }
+    let told = with_causes(error);
     let way = run.exchange.proxy.as_ref().map(|proxy| format!(" through {proxy}"));
     // A secret may be part of where it went.
     let base = if run.exchange.is_target_secret {
