@@ -13,6 +13,7 @@ pub mod explain;
 pub mod limits;
 pub mod control;
 pub mod status;
+pub mod health;
 pub mod rollout;
 pub mod trace;
 pub mod token;
@@ -51,6 +52,8 @@ enum Command {
     Trace(trace::Trace),
     /// Shows how a running gateway and its cluster are doing, or waits until all serve a generation.
     Status(status::Status),
+    /// Says whether a gateway or control plane here is ready, or alive: a probe for containers.
+    Health(health::Health),
     /// Changes how a configuration reaches the replicas of a cluster: at once, in spite of a doubt, or
     /// back.
     Rollout(rollout::Rollout),
@@ -104,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Limits(limits) => limits.run(&mut out),
         Command::Trace(trace) => trace.run(&mut out),
         Command::Status(status) => status.run(&mut out),
+        Command::Health(health) => health.run(&mut out),
         Command::Rollout(rollout) => rollout.run(&mut out),
         Command::Token(token) => token.run(&mut out),
         Command::Schema(schema) => schema.run(&mut out),

@@ -178,3 +178,39 @@ fn every_record_is_written_before_the_end() {
     assert_eq!(gateway.record("/echo/49")["responseCode"], 200);
     assert_eq!(gateway.records().len(), 50);
 }
+
+#[test]
+fn a_container_asks_the_program_itself_how_it_is() {
+    let health = |arguments: &[&str]| {
+        let output = weir(&[&["health"], arguments].concat());
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).expect("text"))
+    };
+    let backend = slow(Duration::from_millis(1500));
+    let mut gateway = Gateway::start(|site| {
+        site.set("drain-delay", "500ms");
+        site.open_api("echo", &backend.url(), Policies::default());
+    });
+    let admin = gateway.admin.to_string();
+    let (code, text) = health(&["--admin", &admin]);
+    assert_eq!((code, text.starts_with("ready, generation 1\n")), (Some(0), true), "{text}");
+    let mut waiting = gateway.client();
+    waiting.send(Request::get("/echo/slow").bytes());
+    backend.wait();
+    gateway.signal("TERM");
+    let draining =
+        || Some(health(&["ready", "--admin", &admin])).filter(|(code, _)| code != &Some(0));
+    assert_eq!(crate::harness::soon(draining), Some((Some(1), "draining\n".to_owned())));
+    assert_eq!(health(&["live", "--admin", &admin]), (Some(0), "alive\n".to_owned()));
+    assert_eq!(waiting.answer().status, 200);
+    assert_eq!(gateway.end().code(), Some(0));
+    let (code, text) = health(&["--admin", &admin]);
+    assert_eq!((code, text.contains("no gateway answers at")), (Some(3), true), "{text}");
+
+    // Who takes the connection and says nothing is not waited for longer than was said.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let admin = silent.local_addr().expect("an address").to_string();
+    let (code, text) = health(&["live", "--admin", &admin, "--timeout", "100ms"]);
+    assert_eq!((code, text.contains("no gateway answers at")), (Some(3), true), "{text}");
+    assert_eq!(health(&["--timeout", "5m"]).0, Some(2));
+}

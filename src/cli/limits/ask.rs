@@ -85,7 +85,16 @@ impl Gateway {
     }
 
     pub(in crate::cli) fn get(&self, target: &str) -> Result<Asked, Unasked> {
-        self.ask("GET", target, "", TIME_MAX)
+        self.get_within(target, TIME_MAX)
+    }
+
+    /// The same, but the connection may not take longer than `time_max`, nor a silence after it.
+    pub(in crate::cli) fn get_within(
+        &self,
+        target: &str,
+        time_max: Duration,
+    ) -> Result<Asked, Unasked> {
+        self.ask("GET", target, "", time_max)
     }
 
     pub(in crate::cli) fn post(&self, target: &str) -> Result<Asked, Unasked> {
@@ -117,7 +126,7 @@ impl Gateway {
     fn exchange(&self, asked: (&str, &str, &str), time_max: Duration) -> io::Result<Vec<u8>> {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in self.address.to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, TIME_MAX) {
+            match TcpStream::connect_timeout(&address, time_max.min(TIME_MAX)) {
                 Ok(stream) => return carry(&stream, asked, time_max),
                 Err(error) => last = error,
             }
