@@ -6,28 +6,34 @@ import pathlib
 import re
 import subprocess
 import sys
+import tarfile
+import tempfile
 
 import kubernetes_validate
 import yaml
 
 import custom
+import development
 import monitoring
+import scaling
 from rules import (
+    BOOLEANS,
     CONTROL_FACTS,
     CONTROL_RULES,
     FACTS,
     OWN,
     RULES,
     SETTINGS,
-    Rendering,
     apart,
+    flag,
     holds,
     parts,
 )
 
 HERE = pathlib.Path(__file__).resolve().parent
 CHART = HERE / "weir"
-CARGO = HERE.parent / "Cargo.toml"
+ROOT = HERE.parent
+CARGO = ROOT / "Cargo.toml"
 
 # A control plane as it may be.
 CONTROL = {
@@ -36,6 +42,9 @@ CONTROL = {
     "keys": {"existingSecret": "keys"},
     "configuration": {"existingConfigMap": "apis"},
 }
+
+# KEDA as it may be.
+KEDA = {"enabled": True, "prometheus": {"serverAddress": "http://prometheus:9090"}}
 
 # Values that are wrong, and a word of what is said about them.
 WRONG = [
@@ -92,6 +101,52 @@ WRONG = [
     ({"controlPlane": {**CONTROL, "replicas": 2}}, "etcd"),
     ({"controlPlane": {**CONTROL, "keys": {"existingSecret": ""}}}, "controlPlane.keys"),
     ({"controlPlane": {**CONTROL, "configuration": {}}}, "existingClaim"),
+    ({"autoscaling": {"enabled": True, "cpuUtilization": 0}}, "nothing to look at"),
+    ({"autoscaling": {"enabled": True, "minReplicas": 0}}, "minReplicas"),
+    ({"autoscaling": {"enabled": True, "requestsInFlight": 1}}, "requestsInFlight"),
+    ({"autoscaling": {"enabled": True}, "keda": KEDA}, "keep one of them"),
+    ({"keda": {"enabled": True}}, "keda.prometheus.serverAddress"),
+    ({"keda": {**KEDA, "minReplicas": 20}}, "keda.maxReplicas"),
+    ({"keda": {**KEDA, "minReplicas": 0}}, "keda.triggers is empty"),
+    ({"keda": {"enabled": True, "requestsInFlight": 0, "cpuUtilization": 0}}, "nothing to look at"),
+    ({"keda": KEDA, "settings": {"metrics": {"names": "apim"}}}, "settings.metrics.names"),
+    ({"keda": {**KEDA, "triggers": [{"type": "cron"}]}}, "metadata"),
+    ({"drain": {"graceSeconds": 44}}, "drain.graceSeconds"),
+    ({"drain": {"graceSeconds": 45}, "dapr": {"enabled": True}}, "drain.graceSeconds"),
+    ({"ingress": {"enabled": True}}, "ingress.hosts"),
+    ({"ingress": {"enabled": True, "hosts": ["api.example.com"]}}, "hosts"),
+    ({"ingress": {"hosts": [{"host": "https://api.example.com"}]}}, "host"),
+    ({"ingress": {"hosts": [{"host": "a.example", "paths": [{"path": "orders"}]}]}}, "path"),
+    ({"dapr": {"enabled": True}, "podAnnotations": {"dapr.io/app-id": "a"}}, "dapr.io/app-id"),
+    (
+        {
+            "dapr": {"enabled": True, "callable": True},
+            "listen": {"http": False},
+            "tls": {"existingSecret": "tls"},
+        },
+        "dapr.callable",
+    ),
+    ({"dapr": {"appPort": 8080}}, "appPort"),
+    ({"development": {"redis": {"enabled": True}}}, "development.redis.image"),
+    ({"development": {"redis": {"enabled": True, "image": "redis"}}}, "image"),
+    ({"development": {"etcd": {"enabled": True, "image": "etcd:latest"}}}, "image"),
+    ({"development": {"postgres": {"enabled": True}}}, "postgres"),
+    (
+        {
+            "development": {"redis": {"enabled": True, "image": "redis:7.2"}},
+            "settings": {"redis": {"sentinels": "a:26379"}},
+        },
+        "keep one of them",
+    ),
+    (
+        {
+            "development": {"etcd": {"enabled": True, "image": "etcd:3.5"}},
+            "settings": {"etcd": {"endpoints": "http://etcd:2379"}},
+        },
+        "keep one of them",
+    ),
+    ({"identityTokens": [{"name": "entra"}]}, "audience"),
+    ({"identityTokens": [{"name": "a/b", "audience": "c"}]}, "name"),
     ({"monitoring": {"rule": {"enabled": True}}}, "rule"),
     ({"monitoring": {"gateway": 'edge"'}}, "gateway"),
     ({"monitoring": {"scrape": {"enabled": True}}}, "monitoring.scrape.from"),
@@ -193,6 +248,8 @@ def judge(count, name, objects):
     if plane is not None:
         found.append((plane, CONTROL_RULES, CONTROL_FACTS))
         count.that(f"{name}: gateway and control plane are apart", apart(gateway, plane))
+    development.check(count, name, objects, gateway)
+    scaling.check(count, name, objects)
     for it, rules, facts in found:
         for what, rule, _ in rules:
             count.that(f"{name}: {it.command}: {what}", holds(rule, it))
@@ -201,7 +258,7 @@ def judge(count, name, objects):
                 count.that(f"{name}: {it.command}: {what}", holds(fact, it))
 
 
-def notice(count, objects):
+def notice(count, objects, servers):
     """Each rule notices what breaks it, and the validator a word that is not Kubernetes'."""
     for rules, which in ((RULES, 0), (CONTROL_RULES, 1)):
         for what, rule, spoil in rules:
@@ -211,6 +268,12 @@ def notice(count, objects):
     gateway, plane = parts(copy.deepcopy(objects))
     plane.one("Service")["spec"]["selector"] = gateway.one("Service")["spec"]["selector"]
     count.that("it would be noticed: a selector that finds both", not apart(gateway, plane))
+    for what, rule, spoil in development.SERVER_RULES:
+        for at in range(len(development.PORTS)):
+            copied = copy.deepcopy(servers)
+            spoilt = list(development.servers(copied, parts(copied)[0]))[at]
+            spoil(spoilt)
+            count.that(f"{spoilt.name}: it would be noticed if not: {what}", not holds(rule, spoilt))
     spoilt = parts(copy.deepcopy(objects))[0]
     spoilt.pod["securityContxt"] = {}
     wrong = is_valid(spoilt.one("Deployment"), minors()[-1])
@@ -224,22 +287,97 @@ def refuse(count, helm, version):
         count.that(what, not fine and word in text, "it was taken" if fine else text)
 
 
+# What the notes say where there is something to be told, and what they say nowhere else.
+NOTES = [
+    ("default", "counts limits and quotas by itself", True),
+    ("shared", "counts limits and quotas by itself", False),
+    ("autoscaling", "up to 12 replicas", True),
+    ("zero", "scale to zero", True),
+    ("keda", "scale to zero", False),
+    ("development", "development.redis.enabled is for development only", True),
+    ("development", "development.etcd.enabled is for development only", True),
+    ("shared", "for development only", False),
+]
+
+
+def note(count, helm, version):
+    """What somebody reads who has just installed it. Helm 3 shows it beside a cluster only."""
+    if version.startswith("v3."):
+        return
+    known = dict(examples())
+    for name, words, is_said in NOTES:
+        rehearsed = ["install", "edge", CHART, "--namespace", "gateways", "--dry-run=client"]
+        fine, text = run(helm, *rehearsed, *known[name])
+        said = text.partition("\nNOTES:\n")[2]
+        what = f"{name}: the notes of helm {version} {'say' if is_said else 'do not say'} {words!r}"
+        count.that(what, fine and said and (words in said) == is_said, text if not fine else said)
+
+
+def packaged(count, helm, version):
+    """The archive that a release has: everything that templates read, and no example."""
+    with tempfile.TemporaryDirectory() as folder:
+        fine, text = run(helm, "package", CHART, "--destination", folder)
+        count.that(f"packaged with helm {version}", fine, text)
+        for archive in pathlib.Path(folder).glob("weir-*.tgz"):
+            with tarfile.open(archive) as files:
+                names = {name.removeprefix("weir/") for name in files.getnames()}
+    wanted = {
+        str(path.relative_to(CHART))
+        for path in CHART.rglob("*")
+        if path.is_file() and path.relative_to(CHART).parts[0] != "ci" and path.name != ".helmignore"
+    }
+    wrong = sorted((names - {".helmignore"}) ^ wanted) if fine else text
+    count.that(f"the archive of helm {version} is whole, without examples", not wrong, wrong)
+
+
+def pin(count):
+    """No example anywhere has an image that will be another one tomorrow."""
+    papers = [*ROOT.glob("*.md"), *(ROOT / "loadtest").glob("*.md"), *(ROOT / "bin").glob("*")]
+    for folder in ("docs", "config", "helm/weir"):
+        papers += (path for path in (ROOT / folder).rglob("*") if path.is_file())
+    rolling = re.compile(r"[\w./-]*\w:latest\b|\btag: *[\"']?latest\b")
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in papers
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if rolling.search(line)
+    ]
+    count.that("no example has an image `latest`", len(papers) > 50 and not wrong, wrong)
+    for text in ("docker run weir:latest", "image: {tag: latest}", 'tag: "latest"'):
+        count.that(f"it would be noticed: {text}", rolling.search(text))
+
+
 def leaves(schema, definitions, above=""):
-    """The names of all values that a schema describes, with dots between levels."""
+    """All values that a schema describes: names with dots between levels, and what they may be."""
     for name, it in schema["properties"].items():
         it = definitions.get(it.get("$ref", "").removeprefix("#/definitions/"), it)
         if "properties" in it:
             yield from leaves(it, definitions, f"{above}{name}.")
         else:
-            yield f"{above}{name}"
+            yield f"{above}{name}", it
+
+
+def kinds_of(schema, kind):
+    """The flags of the settings that are true or false, or that can be off."""
+    found = leaves(schema["properties"]["settings"], schema["definitions"])
+    ways = [(name, [it, *it.get("anyOf", [])]) for name, it in found]
+    if kind == "boolean":
+        return {flag(name) for name, any_of in ways if any(it.get("type") == kind for it in any_of)}
+    return {flag(name) for name, any_of in ways if any(kind in it.get("enum", []) for it in any_of)}
 
 
 def agree(count):
     """The chart, its schema and the program tell the same story."""
     schema = json.loads((CHART / "values.schema.json").read_text())
-    settings = set(leaves(schema["properties"]["settings"], schema["definitions"]))
+    settings = {name for name, _ in leaves(schema["properties"]["settings"], schema["definitions"])}
     wrong = sorted((SETTINGS - OWN) ^ settings)
     count.that("the schema has the settings of the program", bool(SETTINGS) and not wrong, wrong)
+    wrong = sorted(kinds_of(schema, "boolean") ^ {flag(name) for name in BOOLEANS - OWN})
+    count.that("what is true or false is so in the schema, too", not wrong, wrong)
+    helpers = (CHART / "templates/_helpers.tpl").read_text()
+    listed = re.search(r'define "weir.switchable" -}}\n(.*)\n', helpers)[1].split()
+    wrong = sorted(kinds_of(schema, "off") ^ set(listed))
+    count.that("the chart knows what can be off", not wrong, wrong)
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     wrong = sorted(values.keys() ^ (schema["properties"].keys() - {"global"}))
     count.that("values.yaml and the schema have the same names", not wrong, wrong)
@@ -251,6 +389,7 @@ def agree(count):
 def main(helms):
     count = Count()
     agree(count)
+    pin(count)
     monitoring.draw(count)
     first = None
     for helm in helms:
@@ -259,14 +398,16 @@ def main(helms):
             sys.exit(f"helm/check: {helm} does not run: {version}")
         found = rendered(count, helm, version)
         refuse(count, helm, version)
+        note(count, helm, version)
+        packaged(count, helm, version)
         if first is None:
             first = found
             for name, objects in found.items():
                 validate(count, name, objects)
                 judge(count, name, objects)
                 monitoring.own(count, name, objects)
-            if "control" in found:
-                notice(count, found["control"])
+            if {"control", "development"} <= found.keys():
+                notice(count, found["control"], found["development"])
             if "monitoring" in found:
                 monitoring.check(count, found["monitoring"])
         else:

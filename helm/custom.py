@@ -1,4 +1,4 @@
-"""The kinds of the Prometheus Operator, as far as the chart uses them.
+"""The kinds of the Prometheus Operator and of KEDA, as far as the chart uses them.
 
 The validator knows only the kinds that come with Kubernetes.
 """
@@ -6,15 +6,30 @@ The validator knows only the kinds that come with Kubernetes.
 RELABELING = {"sourceLabels": [str], "targetLabel": str, "replacement": str}
 ENDPOINT = {"port": str, "path": str, "interval": str, "scrapeTimeout": str, "relabelings": [RELABELING]}
 RULE = {"record": str, "alert": str, "expr": str, "for": str, "labels": {str: str}, "annotations": {str: str}}
+TRIGGER = {
+    "type": str,
+    "metricType": str,
+    "metadata": {str: str},
+    "authenticationRef": {"name": str},
+}
 METADATA = {"name": str, "namespace": str, "labels": {str: str}}
 SHAPES = {
     "PodMonitor": {"selector": {"matchLabels": {str: str}}, "podMetricsEndpoints": [ENDPOINT]},
     "PrometheusRule": {"groups": [{"name": str, "rules": [RULE]}]},
+    "ScaledObject": {
+        "scaleTargetRef": {"name": str},
+        "minReplicaCount": int,
+        "maxReplicaCount": int,
+        "pollingInterval": int,
+        "cooldownPeriod": int,
+        "triggers": [TRIGGER],
+    },
 }
+VERSIONS = {"ScaledObject": "keda.sh/v1alpha1"}
 
 
 def is_custom(it):
-    return it["apiVersion"] == "monitoring.coreos.com/v1"
+    return "." in it["apiVersion"] and not it["apiVersion"].split("/")[0].endswith(".k8s.io")
 
 
 def misfit(it, shape, at="spec"):
@@ -40,4 +55,7 @@ def fault(it):
     """Why a custom resource is none of the kind it says; nothing if it is."""
     if it["kind"] not in SHAPES:
         return f"{it['kind']} is not known"
+    version = VERSIONS.get(it["kind"], "monitoring.coreos.com/v1")
+    if it["apiVersion"] != version:
+        return f"{it['kind']} is of {version}"
     return misfit(it["metadata"], METADATA, "metadata") or misfit(it["spec"], SHAPES[it["kind"]])

@@ -40,10 +40,14 @@ OWN |= ELSEWHERE
 OWN |= {"configuration.lastGood.folder", "configuration.lastGood.keyFile"}
 DATA_PORTS, ADMIN_PORT = {8080, 8081}, 8082
 CONTROL_PORT, CONTROL_ADMIN_PORT = 8443, 8083
+# Where a sidecar of Dapr hears the others.
+SIDECAR_PORT = 50002
 # Where each may write, and in what.
 WRITABLE = {
     "last-good": ("/var/lib/weir/last-good", {"emptyDir", "persistentVolumeClaim"}),
     "state": ("/var/lib/weir/control", {"volumeClaimTemplate"}),
+    # Of the servers for development.
+    "data": ("/data", {"emptyDir"}),
 }
 # What the process may need to end after its drain, in seconds.
 ENDING = 5
@@ -87,8 +91,15 @@ class Rendering:
 
     @property
     def replicas(self):
-        scalers = self.all("HorizontalPodAutoscaler")
-        return scalers[0]["spec"]["minReplicas"] if scalers else self.spec["replicas"]
+        for kind, name in (("HorizontalPodAutoscaler", "minReplicas"), ("ScaledObject", "minReplicaCount")):
+            for scaler in self.all(kind):
+                return scaler["spec"][name]
+        # Who scales from outside means several.
+        return self.spec.get("replicas", 2)
+
+    @property
+    def annotations(self):
+        return self.spec["template"]["metadata"].get("annotations", {})
 
 
 class ControlPlane(Rendering):
@@ -100,9 +111,10 @@ class ControlPlane(Rendering):
 def parts(objects):
     """What the gateway is made of, and what the control plane, if there is one.
 
-    What tells Prometheus and Grafana of them is neither; monitoring.py looks at that.
+    What tells Prometheus and Grafana of them is neither; monitoring.py looks at that, and
+    development.py at servers for development.
     """
-    kinds = {"gateway": [], "control-plane": [], "monitoring": []}
+    kinds = {"gateway": [], "control-plane": [], "monitoring": [], "redis": [], "etcd": []}
     for it in objects:
         kinds[it["metadata"]["labels"]["app.kubernetes.io/component"]].append(it)
     found = kinds["control-plane"]
@@ -113,9 +125,14 @@ def flag(setting):
     return re.sub("[A-Z]", lambda upper: "-" + upper[0].lower(), setting).replace(".", "-")
 
 
-SETTINGS = {
-    name for table in TABLES for name in re.findall(r'row!\(\s*"([^"]+)"', table.read_text())
-}
+ROWS = [
+    row
+    for table in TABLES
+    for row in re.findall(r'row!\(\s*"([^"]+)"(.*?)\n    \)', table.read_text(), re.DOTALL)
+]
+SETTINGS = {name for name, _ in ROWS}
+# Those that are true or false.
+BOOLEANS = {name for name, row in ROWS if re.search(r"\bflag\(text\)", row)}
 FLAGS = {flag(setting) for setting in SETTINGS}
 
 
@@ -189,8 +206,66 @@ def right_probes(it):
 
 
 def drains(it):
+    """The Pod outlives the drain, and so does a sidecar, which ends before the Pod does."""
     drain = seconds(it.flags["drain-delay"]) + seconds(it.flags["drain-deadline"])
-    return drain + ENDING <= it.pod["terminationGracePeriodSeconds"]
+    end = drain + ENDING
+    if it.annotations.get("dapr.io/enabled") == "true":
+        stays = seconds(it.annotations["dapr.io/block-shutdown-duration"])
+        if stays < end:
+            return False
+        end = stays + int(it.annotations["dapr.io/graceful-shutdown-seconds"])
+    return end <= it.pod["terminationGracePeriodSeconds"]
+
+
+def is_callable(it):
+    return "dapr.io/app-port" in it.annotations
+
+
+def one_counts(it):
+    """One thing at most says how many Pods there are."""
+    scalers = len(it.all("HorizontalPodAutoscaler")) + len(it.all("ScaledObject"))
+    return scalers + ("replicas" in it.spec) <= 1
+
+
+def written_as_read(it):
+    """What is true or false is written so, and nothing else is; colours may be either."""
+    booleans = {flag(setting) for setting in BOOLEANS}
+    return bool(booleans) and all(
+        (value in ("true", "false")) == (name in booleans)
+        for name, value in it.flags.items()
+        if name != "log-color"
+    )
+
+
+def leads_in(it):
+    """An Ingress leads to ports that the Service has."""
+    service = it.one("Service")
+    ports = {port["name"] for port in service["spec"]["ports"]}
+    paths = [
+        path["backend"]["service"]
+        for one in it.all("Ingress")
+        for rule in one["spec"]["rules"]
+        for path in rule["http"]["paths"]
+    ]
+    return all(
+        one["name"] == service["metadata"]["name"] and one["port"]["name"] in ports for one in paths
+    )
+
+
+def an_ingress(it):
+    """One that leads nowhere."""
+    backend = {"service": {"name": "other", "port": {"name": "http"}}}
+    rules = [{"http": {"paths": [{"path": "/", "backend": backend}]}}]
+    it.objects.append({"kind": "Ingress", "spec": {"rules": rules}})
+
+
+def a_sidecar(it):
+    """One that ends at once."""
+    it.spec["template"]["metadata"]["annotations"] = {
+        "dapr.io/enabled": "true",
+        "dapr.io/block-shutdown-duration": "1s",
+        "dapr.io/graceful-shutdown-seconds": "5",
+    }
 
 
 def listens(it):
@@ -205,8 +280,9 @@ def admin_is_closed(it):
     for policy in it.all("NetworkPolicy"):
         for rule in policy["spec"]["ingress"]:
             ports = {port["port"] for port in rule.get("ports", [])}
-            data = it.ports.keys() - {"admin"}
-            if ports != {it.ports[name] for name in data} and not (
+            data = {it.ports[name] for name in it.ports.keys() - {"admin"}}
+            data |= {SIDECAR_PORT} if is_callable(it) else set()
+            if ports != data and not (
                 ports == {ADMIN_PORT} and rule.get("from")
             ):
                 return False
@@ -386,6 +462,17 @@ RULES = [
         lambda it: it.box["args"].append("--listen-admin=127.0.0.1:8082"),
     ),
     ("the grace period covers the drain", drains, put(pod, "terminationGracePeriodSeconds", 30)),
+    ("the sidecar outlives the drain, and the Pod the sidecar", drains, a_sidecar),
+    (
+        "one thing says how many Pods there are",
+        one_counts,
+        lambda it: (it.spec.update(replicas=1), it.objects.append({"kind": "ScaledObject"})),
+    ),
+    (
+        "an Ingress leads to the Service",
+        leads_in,
+        an_ingress,
+    ),
     (
         "an update takes nothing away first",
         updates_without_loss,
@@ -448,6 +535,11 @@ RULES = [
         lambda it: it.flags.keys() <= FLAGS and len(it.flags) == len(it.box["args"]) - 1,
         lambda it: it.box["args"].append("--listen-htp=off"),
     ),
+    (
+        "what is true or false is written as Weir reads it",
+        written_as_read,
+        lambda it: it.box["args"].append("--inspector-enabled=off"),
+    ),
 ]
 
 
@@ -474,6 +566,7 @@ SHARED = {
     "the network is closed in both directions",
     "secrets come from Secrets only",
     "every flag is a setting that Weir has, and stands once",
+    "what is true or false is written as Weir reads it",
 }
 
 
@@ -569,8 +662,112 @@ PROMETHEUS = {
 FACTS = [
     (
         "default",
-        "there is one replica, because limits are counted in each",
-        lambda it: it.replicas == 1,
+        "there are three replicas",
+        lambda it: it.spec["replicas"] == 3,
+    ),
+    (
+        "default",
+        "nobody is expected where nothing is shared",
+        lambda it: "replica-expected" not in it.flags,
+    ),
+    (
+        "shared",
+        "a replica that does not hear of the others yet expects three",
+        lambda it: it.flags["replica-expected"] == "3",
+    ),
+    (
+        "shared",
+        "Redis and etcd are called by URL, with credentials of Secrets",
+        lambda it: (
+            {"redis", "etcd"} <= {one["secret"]["secretName"] for one in it.pod["volumes"] if "secret" in one}
+            and it.flags["redis-password-file"] == "/etc/weir/secrets/redis/password"
+        ),
+    ),
+    (
+        "shared",
+        "tokens of the workload are for one audience each",
+        lambda it: (
+            [
+                (source["serviceAccountToken"]["path"], source["serviceAccountToken"]["audience"])
+                for one in it.pod["volumes"]
+                for source in one.get("projected", {}).get("sources", [])
+            ]
+            == [
+                ("entra", "api://AzureADTokenExchange"),
+                ("partner", "https://login.partner.example"),
+            ]
+            and it.box["volumeMounts"][-1]["mountPath"] == "/etc/weir/identity"
+        ),
+    ),
+    (
+        "shared",
+        "a longer grace period is taken as it is",
+        lambda it: it.pod["terminationGracePeriodSeconds"] == 120,
+    ),
+    (
+        "keda",
+        "KEDA looks at requests in flight and at the gateway's CPU",
+        lambda it: (
+            [(one["type"], one["metadata"].get("threshold")) for one in it.one("ScaledObject")["spec"]["triggers"]]
+            == [("prometheus", "50"), ("cpu", None)]
+            and it.one("ScaledObject")["spec"]["triggers"][1]["metadata"]["containerName"] == "weir"
+            and it.one("ScaledObject")["spec"]["triggers"][0]["authenticationRef"] == {"name": "prometheus"}
+        ),
+    ),
+    (
+        "keda",
+        "KEDA scales the Deployment that is there",
+        lambda it: (
+            it.one("ScaledObject")["spec"]["scaleTargetRef"]["name"]
+            == it.one("Deployment")["metadata"]["name"]
+        ),
+    ),
+    (
+        "zero",
+        "there may be no Pod, and somebody wakes the first one",
+        lambda it: (
+            it.one("ScaledObject")["spec"]["minReplicaCount"] == 0
+            and [one["type"] for one in it.one("ScaledObject")["spec"]["triggers"]]
+            == ["prometheus", "memory", "cron"]
+        ),
+    ),
+    (
+        "ingress",
+        "the Ingress has hosts, paths and certificates as they were said",
+        lambda it: (
+            [
+                (rule["host"], path["path"], path["pathType"])
+                for rule in it.one("Ingress")["spec"]["rules"]
+                for path in rule["http"]["paths"]
+            ]
+            == [
+                ("api.example.com", "/", "Prefix"),
+                ("*.shop.example.com", "/orders", "Exact"),
+                ("*.shop.example.com", "/carts", "Prefix"),
+            ]
+            and it.one("Ingress")["spec"]["tls"][0]["secretName"] == "api-tls"
+        ),
+    ),
+    (
+        "ingress",
+        "Dapr's injector finds what it looks for, beside other annotations",
+        lambda it: (
+            it.annotations["dapr.io/app-id"] == "shop-gateway"
+            and it.annotations["dapr.io/app-port"] == "8080"
+            and it.annotations["dapr.io/sidecar-memory-limit"] == "128Mi"
+            and all(isinstance(value, str) for value in it.annotations.values())
+            and it.pod["terminationGracePeriodSeconds"] == 50
+        ),
+    ),
+    (
+        "ingress",
+        "sidecars may call the sidecar",
+        lambda it: SIDECAR_PORT in [port["port"] for port in policy(it)["ingress"][0]["ports"]],
+    ),
+    (
+        "development",
+        "somebody else says how many",
+        lambda it: "replicas" not in it.spec and "replica-expected" not in it.flags,
     ),
     (
         "default",
@@ -650,6 +847,18 @@ FACTS = [
     ),
     ("autoscaling", "the autoscaler alone says how many", lambda it: "replicas" not in it.spec),
     (
+        "autoscaling",
+        "it looks at CPU and memory of the gateway, whatever stands beside it",
+        lambda it: (
+            [
+                (one["name"], one["container"], one["target"]["averageUtilization"])
+                for metric in it.one("HorizontalPodAutoscaler")["spec"]["metrics"]
+                for one in [metric["containerResource"]]
+            ]
+            == [("cpu", "weir", 60), ("memory", "weir", 85)]
+        ),
+    ),
+    (
         "platform",
         "the platform chooses the user",
         lambda it: not it.pod["securityContext"].keys() & {"runAsUser", "runAsGroup", "fsGroup"},
@@ -684,6 +893,8 @@ FACTS = [
             it.flags["limits-connections"] == "1000000"
             and it.flags["log-access"] == it.flags["limits-request-body-bytes"] == "off"
             and it.flags["log-color"] == "false"
+            and it.flags["inspector-enabled"] == it.flags["redis-tls"] == "true"
+            and it.flags["dapr-readiness"] == it.flags["backends-tls-protocols-tls10"] == "false"
             and it.flags["log-rfc5424-endpoint"] == "tcp://syslog.example:601"
             and it.flags["forwarded-trusted"] == "10.0.0.0/8,fd00::/8"
         ),

@@ -48,14 +48,84 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- replace "/" "__" . -}}
 {{- end -}}
 
-{{/* How many Pods there are at least. */}}
+{{/* How many Pods there are at least; who scales from outside says it to nobody, and means several. */}}
 {{- define "weir.replicas" -}}
-{{- ternary .Values.autoscaling.minReplicas .Values.replicas .Values.autoscaling.enabled -}}
+{{- if .Values.autoscaling.enabled -}}
+{{- .Values.autoscaling.minReplicas -}}
+{{- else if .Values.keda.enabled -}}
+{{- .Values.keda.minReplicas -}}
+{{- else -}}
+{{- .Values.replicas | default 2 -}}
+{{- end -}}
 {{- end -}}
 
-{{/* The grace period covers the drain, and a little for the process to end. */}}
+{{/* How many there may be: nothing if nobody knows. */}}
+{{- define "weir.replicasMax" -}}
+{{- if .Values.autoscaling.enabled -}}
+{{- .Values.autoscaling.maxReplicas -}}
+{{- else if .Values.keda.enabled -}}
+{{- .Values.keda.maxReplicas -}}
+{{- else -}}
+{{- .Values.replicas | default "" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What ends the Pod: the drain, a little for the process, and for a sidecar that ends after it. */}}
+{{- define "weir.graceNeeded" -}}
+{{- add .Values.drain.delaySeconds .Values.drain.deadlineSeconds 5 (ternary 5 0 .Values.dapr.enabled) -}}
+{{- end -}}
+
 {{- define "weir.gracePeriod" -}}
-{{- add .Values.drain.delaySeconds .Values.drain.deadlineSeconds 5 -}}
+{{- max (include "weir.graceNeeded" . | int) (default 0 .Values.drain.graceSeconds | int) -}}
+{{- end -}}
+
+{{/* The Redis that the settings name, in any of three ways. */}}
+{{- define "weir.redis" -}}
+{{- $redis := default dict .Values.settings.redis -}}
+{{- coalesce (get $redis "url") (get $redis "cluster") (get $redis "sentinels") | default "" -}}
+{{- end -}}
+
+{{/* Whether Pods count limits together: a word, or nothing. */}}
+{{- define "weir.sharesLimits" -}}
+{{- if or .Values.development.redis.enabled (include "weir.redis" .) -}}
+yes
+{{- end -}}
+{{- end -}}
+
+{{/* A server for development: its name, and what finds its Pods. It wants `root` and `server`. */}}
+{{- define "weir.server" -}}
+{{- printf "%s-%s-dev" (include "weir.fullname" .root | trunc 53 | trimSuffix "-") .server -}}
+{{- end -}}
+
+{{- define "weir.serverSelector" -}}
+app.kubernetes.io/name: {{ printf "%s-%s-dev" (include "weir.name" .root | trunc 53 | trimSuffix "-") .server }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- end -}}
+
+{{- define "weir.serverLabels" -}}
+{{ include "weir.serverSelector" . }}
+app.kubernetes.io/component: {{ .server }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* What Dapr's injector reads. The sidecar stays until the gateway's drain is over. */}}
+{{- define "weir.daprAnnotations" -}}
+dapr.io/enabled: "true"
+dapr.io/app-id: {{ .Values.dapr.appId | default (include "weir.fullname" .) | quote }}
+{{- if .Values.dapr.callable }}
+dapr.io/app-port: "8080"
+{{- end }}
+{{- with .Values.dapr.config }}
+dapr.io/config: {{ . | quote }}
+{{- end }}
+dapr.io/log-level: {{ .Values.dapr.logLevel | quote }}
+dapr.io/log-as-json: {{ .Values.dapr.logAsJson | quote }}
+dapr.io/block-shutdown-duration: {{ printf "%ds" (add .Values.drain.delaySeconds .Values.drain.deadlineSeconds 5) | quote }}
+dapr.io/graceful-shutdown-seconds: "5"
+dapr.io/sidecar-seccomp-profile-type: "RuntimeDefault"
+# There is no token of the service account in the Pod.
+dapr.io/disable-builtin-k8s-secret-store: "true"
 {{- end -}}
 
 {{/* The control plane is another thing than the gateway: no selector of one finds the other. */}}
@@ -94,7 +164,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{/* One flag, of a name such as limits-headerBytes. YAML reads a bare `off` as false. */}}
+{{/* Settings that have an `off`, which YAML reads as false where it stands bare. */}}
+{{- define "weir.switchable" -}}
+backends-tls-revocation forwarded-proto identity-metadata limits-request-body-bytes limits-retry-percent listen-client-certificates log-access telemetry-metrics-interval telemetry-traces-sampler
+{{- end -}}
+
+{{/* One flag, of a name such as limits-headerBytes. */}}
 {{- define "weir.flag" -}}
 {{- $flag := regexReplaceAll "[A-Z]" .name "-${0}" | lower -}}
 {{- $value := .value -}}
@@ -102,7 +177,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $value = join "," $value -}}
 {{- else if kindIs "float64" $value -}}
 {{- $value = int64 $value -}}
-{{- else if and (kindIs "bool" $value) (ne $flag "log-color") -}}
+{{- else if and (kindIs "bool" $value) (not $value) (has $flag (include "weir.switchable" . | splitList " ")) -}}
 {{- $value = "off" -}}
 {{- end -}}
 {{ printf "--%s=%v" $flag $value | quote }}
@@ -178,6 +253,66 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
       | replace "@memory@" (include "weir.bytes" $memory) -}}
 {{- end -}}
 
+{{/* One thing says how many Pods there are, and it can know. */}}
+{{- define "weir.refuseScaling" -}}
+{{- $scaled := .Values.autoscaling -}}
+{{- if and $scaled.enabled .Values.keda.enabled -}}
+{{- fail "autoscaling.enabled and keda.enabled are both true: KEDA makes a HorizontalPodAutoscaler itself, and two would fight; keep one of them" -}}
+{{- end -}}
+{{- if and $scaled.enabled (gt (int $scaled.minReplicas) (int $scaled.maxReplicas)) -}}
+{{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" -}}
+{{- end -}}
+{{- if and $scaled.enabled (not (or $scaled.cpuUtilization $scaled.memoryUtilization)) -}}
+{{- fail "autoscaling has nothing to look at: set autoscaling.cpuUtilization or autoscaling.memoryUtilization" -}}
+{{- end -}}
+{{- with .Values.keda -}}
+{{- if .enabled -}}
+{{- if gt (int .minReplicas) (int .maxReplicas) -}}
+{{- fail "keda.minReplicas is more than keda.maxReplicas" -}}
+{{- end -}}
+{{- if not (or .cpuUtilization .memoryUtilization .requestsInFlight .triggers) -}}
+{{- fail "keda has nothing to look at: set keda.requestsInFlight, or one of its other measures" -}}
+{{- end -}}
+{{- if and .requestsInFlight (not .prometheus.serverAddress) -}}
+{{- fail "keda.prometheus.serverAddress is not set: requests in flight are read there; set keda.requestsInFlight to 0 to do without" -}}
+{{- end -}}
+{{- if and .requestsInFlight (eq (get (default dict $.Values.settings.metrics) "names" | default "semantic") "apim") -}}
+{{- fail "keda.requestsInFlight needs http_server_active_requests: set settings.metrics.names to semantic or both" -}}
+{{- end -}}
+{{- if and (eq (int .minReplicas) 0) (not .triggers) -}}
+{{- fail "keda.minReplicas is 0 and keda.triggers is empty: Pods that are not there count no requests, so nothing would start the first one; name a trigger that does (cron, a queue, what is in front of the gateway)" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "weir.refuseDapr" -}}
+{{- if .Values.dapr.enabled -}}
+{{- range $name, $_ := .Values.podAnnotations -}}
+{{- if has $name (include "weir.daprAnnotations" $ | fromYaml | keys) -}}
+{{- fail (printf "podAnnotations has %s, which `dapr` writes: say it there" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.dapr.callable (not .Values.listen.http) -}}
+{{- fail "dapr.callable needs listen.http: the sidecar calls the gateway in the clear, inside of the Pod" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "weir.refuseDevelopment" -}}
+{{- range $name, $server := .Values.development -}}
+{{- if and $server.enabled (not $server.image) -}}
+{{- fail (printf "development.%s.image is not set: name one, with its version" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.development.redis.enabled (include "weir.redis" .) -}}
+{{- fail "development.redis.enabled and settings.redis name a Redis each: keep one of them" -}}
+{{- end -}}
+{{- if and .Values.development.etcd.enabled (get (default dict .Values.settings.etcd) "endpoints") -}}
+{{- fail "development.etcd.enabled and settings.etcd.endpoints name an etcd each: keep one of them" -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Values that are right one by one and wrong together. */}}
 {{- define "weir.refuse" -}}
 {{- with .Values.monitoring.scrape -}}
@@ -199,13 +334,22 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and .enabled (not .keySecret.name) (not $token) -}}
 {{- fail "lastGood.keySecret.name is not set: copies are sealed with a key, or with the token in settings.control.tokenFile" -}}
 {{- end -}}
-{{- if and .enabled .existingClaim (or $.Values.autoscaling.enabled (gt (int $.Values.replicas) 1)) -}}
+{{- if and .enabled .existingClaim (ne (include "weir.replicasMax" $) "1") -}}
 {{- fail "lastGood.existingClaim is one volume, and a Pod alone may use it: set replicas to 1, or leave it out" -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
-{{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" -}}
+{{- include "weir.refuseScaling" . -}}
+{{- $needed := include "weir.graceNeeded" . | int -}}
+{{- with .Values.drain -}}
+{{- if and .graceSeconds (lt (int .graceSeconds) $needed) -}}
+{{- fail (printf "drain.graceSeconds is %d, which ends the Pod before its drain does: delaySeconds %d, deadlineSeconds %d and what ends after them need %d; leave it out" (int .graceSeconds) (int .delaySeconds) (int .deadlineSeconds) $needed) -}}
 {{- end -}}
+{{- end -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}
+{{- fail "ingress.hosts is empty: name the hosts that the Ingress is for" -}}
+{{- end -}}
+{{- include "weir.refuseDapr" . -}}
+{{- include "weir.refuseDevelopment" . -}}
 {{- $keys := dict -}}
 {{- range $path, $text := .Values.configuration.files -}}
 {{- $key := include "weir.key" $path -}}
