@@ -33,6 +33,7 @@ from rules import (
 HERE = pathlib.Path(__file__).resolve().parent
 CHART = HERE / "weir"
 ROOT = HERE.parent
+MANUAL = ROOT / "docs/kubernetes.md"
 CARGO = ROOT / "Cargo.toml"
 
 # A control plane as it may be.
@@ -330,6 +331,28 @@ def packaged(count, helm, version):
     count.that(f"the archive of helm {version} is whole, without examples", not wrong, wrong)
 
 
+def manual():
+    """The values in docs/kubernetes.md, each with the heading that it stands below."""
+    heading = ""
+    for found in re.finditer(r"^#+ ([^\n]+)$|^```yaml\n(.*?)^```$", MANUAL.read_text(), re.MULTILINE | re.DOTALL):
+        if found[1]:
+            heading = found[1]
+        else:
+            yield heading, yaml.safe_load(found[2])
+
+
+def works(count, helm, version):
+    """What the manual says to write is taken, and right for Kubernetes."""
+    found = list(manual())
+    count.that("the manual has values", len(found) >= 8, len(found))
+    for heading, values in found:
+        fine, text = run(helm, "template", "edge", CHART, "--namespace", "gateways", values=values)
+        count.that(f"{MANUAL.name}: {heading}: helm {version} takes it", fine, text)
+        for it in yaml.safe_load_all(text) if fine else []:
+            wrong = is_valid(it, minors()[-1]) if it else None
+            count.that(f"{MANUAL.name}: {heading}: {it and it['kind']} is valid", wrong is None, wrong)
+
+
 def pin(count):
     """No example anywhere has an image that will be another one tomorrow."""
     papers = [*ROOT.glob("*.md"), *(ROOT / "loadtest").glob("*.md"), *(ROOT / "bin").glob("*")]
@@ -400,6 +423,7 @@ def main(helms):
         refuse(count, helm, version)
         note(count, helm, version)
         packaged(count, helm, version)
+        works(count, helm, version)
         if first is None:
             first = found
             for name, objects in found.items():

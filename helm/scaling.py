@@ -6,7 +6,7 @@ What it asks Prometheus is compared with what the program counts, and played wit
 import json
 import tempfile
 
-from monitoring import known, looks_at, promtool, words, wrongs
+from monitoring import groups_of, known, looks_at, promtool, rules_of, words, wrongs
 
 # Two Pods of this gateway with forty requests and one of each kind, and one of another gateway.
 LOAD = [
@@ -41,6 +41,11 @@ def counts(query, result):
 
 def check(count, name, objects):
     """The query of every example, and of one example what comes of it."""
+    alerts = {rule["alert"] for rule in rules_of(groups_of(objects), "alert")}
+    if alerts:
+        is_wanted = all(it["spec"]["minReplicaCount"] for it in scalers(objects))
+        what = f"{name}: somebody is woken if no Pod is there, unless that is meant"
+        count.that(what, ("WeirGone" in alerts) == is_wanted)
     for it in scalers(objects):
         for metadata in asked(it):
             query = metadata["query"]
