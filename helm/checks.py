@@ -34,6 +34,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 CHART = HERE / "weir"
 ROOT = HERE.parent
 MANUAL = ROOT / "docs/kubernetes.md"
+SUPPORT = ROOT / "SUPPORT.md"
 CARGO = ROOT / "Cargo.toml"
 
 # A control plane as it may be.
@@ -334,7 +335,8 @@ def packaged(count, helm, version):
 def manual():
     """The values in docs/kubernetes.md, each with the heading that it stands below."""
     heading = ""
-    for found in re.finditer(r"^#+ ([^\n]+)$|^```yaml\n(.*?)^```$", MANUAL.read_text(), re.MULTILINE | re.DOTALL):
+    parts_of = re.compile(r"^#+ ([^\n]+)$|^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    for found in parts_of.finditer(MANUAL.read_text()):
         if found[1]:
             heading = found[1]
         else:
@@ -407,6 +409,9 @@ def agree(count):
     version = re.search(r'^version = "(.+)"', CARGO.read_text(), re.MULTILINE)[1]
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     count.that("the chart is for this version", chart["appVersion"] == version, version)
+    last = minors()[-4:]
+    told = f"Kubernetes {', '.join(last[:-1])} and {last[-1]}:"
+    count.that("SUPPORT.md has the last four Kubernetes", told in SUPPORT.read_text(), told)
 
 
 def main(helms):
