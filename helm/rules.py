@@ -860,6 +860,11 @@ FACTS = [
     ),
     (
         "platform",
+        "Secrets for the registry may be written in two ways",
+        lambda it: it.pod["imagePullSecrets"] == [{"name": "registry"}, {"name": "mirror"}],
+    ),
+    (
+        "platform",
         "the platform chooses the user",
         lambda it: not it.pod["securityContext"].keys() & {"runAsUser", "runAsGroup", "fsGroup"},
     ),

@@ -34,6 +34,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
+{{/* Names of Secrets, which many charts write as {name: registry}. */}}
+{{- define "weir.pullSecrets" -}}
+{{- $names := list -}}
+{{- range .Values.imagePullSecrets -}}
+{{- $names = append $names (kindIs "map" . | ternary . (dict "name" .)) -}}
+{{- end -}}
+{{- if $names -}}
+{{- toYaml $names -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "weir.serviceAccount" -}}
 {{- $own := ternary (include "weir.fullname" .) "default" .Values.serviceAccount.create -}}
 {{- default $own .Values.serviceAccount.name -}}
