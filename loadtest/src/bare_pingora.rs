@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use async_trait::async_trait;
 use clap::Parser;
+use pingora::apps::HttpServerOptions;
 use pingora::prelude::*;
 use pingora::server::configuration::ServerConf;
 
@@ -20,11 +21,21 @@ struct Arguments {
     listen: SocketAddr,
     /// Where to forward to.
     upstream: SocketAddr,
+    /// Speak HTTP/2 with clients that begin with it.
+    #[arg(long)]
+    h2c: bool,
+    /// Speak HTTP/2 with the upstream.
+    #[arg(long)]
+    upstream_http2: bool,
 }
 
 struct Bare {
     upstream: SocketAddr,
+    upstream_http2: bool,
 }
+
+/// How many requests a connection of HTTP/2 to the upstream carries at once.
+const UPSTREAM_STREAMS: usize = 100;
 
 #[async_trait]
 impl ProxyHttp for Bare {
@@ -33,7 +44,12 @@ impl ProxyHttp for Bare {
     fn new_ctx(&self) -> Self::CTX {}
 
     async fn upstream_peer(&self, _: &mut Session, (): &mut ()) -> Result<Box<HttpPeer>> {
-        Ok(Box::new(HttpPeer::new(self.upstream, false, String::new())))
+        let mut peer = HttpPeer::new(self.upstream, false, String::new());
+        if self.upstream_http2 {
+            peer.options.set_http_version(2, 2);
+            peer.options.max_h2_streams = UPSTREAM_STREAMS;
+        }
+        Ok(Box::new(peer))
     }
 }
 
@@ -46,9 +62,14 @@ fn main() -> ExitCode {
     };
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
-    let mut proxy =
-        http_proxy_service(&server.configuration, Bare { upstream: arguments.upstream });
-    proxy.add_tcp(&arguments.listen.to_string());
+    let Arguments { listen, upstream, h2c, upstream_http2 } = arguments;
+    let mut proxy = http_proxy_service(&server.configuration, Bare { upstream, upstream_http2 });
+    if h2c && let Some(proxy) = proxy.app_logic_mut() {
+        let mut options = HttpServerOptions::default();
+        options.h2c = true;
+        proxy.server_options = Some(options);
+    }
+    proxy.add_tcp(&listen.to_string());
     server.add_service(proxy);
     server.run(pingora::server::RunArgs::default());
     ExitCode::SUCCESS

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -22,7 +22,7 @@ pub(crate) const BODY: &str = "An upstream of the load test answers this.\n";
 const COUNTED: Request<'_> = Request { path: "/counted", header: None };
 
 /// The time a proxy has from its start to its first right answer.
-const START_TIME: Duration = Duration::from_secs(30);
+pub(crate) const START_TIME: Duration = Duration::from_secs(30);
 
 /// The same under valgrind.
 pub(crate) const START_TIME_COUNTED: Duration = Duration::from_mins(2);
@@ -68,6 +68,17 @@ pub(crate) struct Serving {
     /// Where it listens.
     pub(crate) address: SocketAddr,
     _directory: TempDir,
+}
+
+/// A proxy that was started, whether it answers yet or not.
+#[derive(Debug)]
+pub(crate) struct Started {
+    /// Its process.
+    pub(crate) process: Process,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Where its configuration is.
+    pub(crate) folder: TempDir,
 }
 
 /// A proxy that is ready to be started.
@@ -150,6 +161,29 @@ impl Bench {
         let invocation =
             contestant.invocation(&self.programs, &self.places, directory.path(), addresses)?;
         Ok(Prepared { invocation, address, log: directory.path().join("log"), directory })
+    }
+
+    /// Starts a proxy by the name of `name` on the proxy's core, before the upstream or before another
+    /// one, as `invocation` says for its folder and its addresses. Does not wait until it serves.
+    pub(crate) fn launch(
+        &self,
+        name: &str,
+        upstream: Option<SocketAddr>,
+        invocation: impl FnOnce(&Path, Addresses) -> Result<Invocation, Failure>,
+    ) -> Result<Started, Failure> {
+        let folder = TempDir::with_prefix_in(name, self.directory.path())
+            .map_err(during("making a temporary directory"))?;
+        let [address, admin] = free_addresses()?;
+        let addresses = Addresses {
+            listen: address,
+            admin,
+            upstream: upstream.unwrap_or(self.upstream_address),
+            redis: self.redis.as_ref().map(|redis| redis.address),
+        };
+        let invocation = invocation(folder.path(), addresses)?;
+        let log = folder.path().join("log");
+        let process = Process::start(name, invocation, self.cores, &log)?;
+        Ok(Started { process, address, folder })
     }
 
     /// A file beside the proxies' own, for a tool's output.

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::bench::Setting;
 use crate::client::{Connection, Request};
 use crate::clock::{Dates, Deadline};
+use crate::comparison::peer::{traefik, traefik_with_limit};
 use crate::contestant::{
     Addresses, Site, filled, free_addresses, nginx_with_lua, weir, with_limit,
 };
@@ -38,6 +39,8 @@ pub(crate) enum Kind {
     Weir,
     /// nginx that counts in Redis.
     NginxRedis,
+    /// Traefik that counts in Redis.
+    Traefik,
 }
 
 impl std::fmt::Display for Kind {
@@ -45,6 +48,7 @@ impl std::fmt::Display for Kind {
         f.write_str(match self {
             Self::Weir => "weir",
             Self::NginxRedis => "nginx-redis",
+            Self::Traefik => "traefik",
         })
     }
 }
@@ -138,8 +142,10 @@ pub(crate) fn programs(setting: &Setting, plans: &[Plan]) -> Result<Programs, Fa
 }
 
 fn add(needed: &mut std::collections::BTreeSet<Program>, plan: &Plan) {
-    if plan.kind == Kind::NginxRedis {
-        needed.insert(Program::NginxLua);
+    match plan.kind {
+        Kind::Weir => {}
+        Kind::NginxRedis => drop(needed.insert(Program::NginxLua)),
+        Kind::Traefik => drop(needed.insert(Program::Traefik)),
     }
     if plan.island {
         needed.insert(Program::Ip);
@@ -249,6 +255,13 @@ impl Fleet {
                 let text = peer(&plan.terms, &setting.places, folder, addresses);
                 nginx_with_lua(program, &setting.places, folder, &text)?
             }
+            Kind::Traefik => {
+                let limit = (plan.terms.calls, plan.terms.period_seconds);
+                let text = traefik_with_limit(limit, folder, addresses);
+                let file = folder.join("traefik.yaml");
+                std::fs::write(&file, text).map_err(during("writing traefik.yaml"))?;
+                traefik(programs.invocation(Program::Traefik)?, address, &file)
+            }
         };
         let invocation = match island {
             Some(island) => island.around(invocation),
@@ -319,6 +332,14 @@ impl Gateway {
         match kind {
             Kind::Weir => self.members() == u64::try_from(count).ok(),
             Kind::NginxRedis => Connection::open(self.address).is_ok(),
+            // It listens before it knows what to serve.
+            Kind::Traefik => {
+                let asked = Connection::open(self.address);
+                let request = Request { path: "/warm/x", header: None };
+                asked
+                    .and_then(|mut connection| connection.ask(request))
+                    .is_ok_and(|a| a.status == 200)
+            }
         }
     }
 

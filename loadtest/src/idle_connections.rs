@@ -15,7 +15,7 @@ use crate::machine::Machine;
 use crate::report::publish;
 
 /// After this, what a request needed besides its connection has been given back.
-const SETTLING_TIME: Duration = Duration::from_millis(500);
+pub(crate) const SETTLING_TIME: Duration = Duration::from_millis(500);
 
 /// Everything that was measured.
 #[derive(Debug, Serialize)]
@@ -86,7 +86,7 @@ fn ask(connection: &mut Connection, contestant: Contestant, number: u32) -> Resu
 }
 
 /// Raises the soft limit on open files to the hard one, for this program and what it starts.
-fn allow_many_files() -> Result<(), Failure> {
+pub(crate) fn allow_many_files() -> Result<(), Failure> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
         .map_err(|e| during("raising the limit on open files")(e.into()))

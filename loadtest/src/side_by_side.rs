@@ -28,7 +28,7 @@ const PROMISES: [(Contestant, Contestant, f64); 6] = [
 ];
 
 /// A proxy that had to wait for its core for more of its time than this was not alone on it.
-const KEPT_WAITING_MAX: f64 = 0.05;
+pub(crate) const KEPT_WAITING_MAX: f64 = 0.05;
 
 /// What to run.
 #[derive(Clone, Debug)]

@@ -1,9 +1,9 @@
 //! Medians: the machine wobbles, and a mean would let one bad round speak for all.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The middle of some figures, and how far they reach.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Spread {
     /// The middle one, or the mean of the two middle ones.
     pub(crate) median: f64,
