@@ -237,9 +237,10 @@ pub(crate) fn traefik_with_limit(
     let redis = addresses.redis.map(limit_redis).unwrap_or_default();
     // It admits this at once on top of its rate.
     let burst = calls.checked_div(10).unwrap_or(0).max(1);
+    // Callers are told apart by their addresses, so all of the load is one: a host would be another one
+    // for each replica.
     let limit = format!(
-        "middlewares:\n    more: {{rateLimit: {{average: {calls}, period: {period}s, burst: {burst}, \
-         sourceCriterion: {{requestHost: true}}{redis}}}}}"
+        "middlewares:\n    more: {{rateLimit: {{average: {calls}, period: {period}s, burst: {burst}{redis}}}}}"
     );
     let text =
         include_str!("../../peers/traefik.yaml").replace("# {{router}}", "middlewares: [more]");

@@ -32,6 +32,8 @@ pub(super) struct Player {
     /// What it is asked.
     pub(super) asking: Arc<Asking>,
     lanes: (u32, u32),
+    /// How much of its time it may be kept waiting for its core.
+    kept_waiting_max: f64,
 }
 
 /// Why a window is dropped.
@@ -54,7 +56,9 @@ impl Player {
             who.invocation(task, (&bench.programs, &bench.places), folder, addresses)
         })?;
         let (asking, lanes) = (Arc::new(who.asking(task)), task.lanes());
-        let mut player = Self { who, started, asking, lanes };
+        // Where processes come and go, the one that is watched waits for its own kind.
+        let kept_waiting_max = if task == Task::Reload { 1.0 } else { KEPT_WAITING_MAX };
+        let mut player = Self { who, started, asking, lanes, kept_waiting_max };
         let deadline = Deadline::after(START_TIME);
         let once =
             Plan { connections: 1, streams: 1, windows: 0, ..player.plan(Pace::Closed, WINDOW, 0) };
@@ -101,7 +105,7 @@ impl Player {
         let (windows, scheduled) = self.watched(&self.plan(Pace::Open(rate), WINDOW, seconds))?;
         let all: Vec<(Window, Scheduled)> = windows.into_iter().zip(spans(&scheduled)).collect();
         let resident_mib = self.started.process.resident_kib()? / 1024.0;
-        sample(&all, resident_mib)
+        sample(&all, self.kept_waiting_max, resident_mib)
     }
 
     /// Runs `plan`; its windows, and what the scheduler had counted at each border.
@@ -131,11 +135,11 @@ fn kept_waiting(span: Scheduled) -> f64 {
     if ready <= 0.0 { 0.0 } else { span.waited / ready }
 }
 
-fn verdict(window: &Window, span: Scheduled) -> Verdict {
+fn verdict(window: &Window, span: Scheduled, kept_waiting_max: f64) -> Verdict {
     // Whose fault errors are can be told only where nothing else was wrong.
     if !window.is_on_time() {
         Verdict::GeneratorLate
-    } else if KEPT_WAITING_MAX < kept_waiting(span) {
+    } else if kept_waiting_max < kept_waiting(span) {
         Verdict::KeptWaiting
     } else if 0 < window.errors() {
         Verdict::Errors
@@ -145,13 +149,17 @@ fn verdict(window: &Window, span: Scheduled) -> Verdict {
 }
 
 /// What all windows say together: figures of the valid ones, errors of all.
-fn sample(all: &[(Window, Scheduled)], resident_mib: f64) -> Result<Sample, Failure> {
+fn sample(
+    all: &[(Window, Scheduled)],
+    kept_waiting_max: f64,
+    resident_mib: f64,
+) -> Result<Sample, Failure> {
     let (mut valid, mut whole, mut ran) = (Window::new()?, Window::new()?, 0.0);
     let mut dropped = Dropped::default();
     for (window, span) in all {
         whole.add(window);
         dropped.windows = dropped.windows.saturating_add(1);
-        let count = match verdict(window, *span) {
+        let count = match verdict(window, *span, kept_waiting_max) {
             Verdict::Valid => {
                 valid.add(window);
                 ran += span.ran;
@@ -183,19 +191,20 @@ mod tests {
         window
     }
 
+    const MAX: f64 = crate::side_by_side::KEPT_WAITING_MAX;
     const ALONE: Scheduled = Scheduled { ran: 1e6, waited: 0.0 };
 
     #[test]
     fn a_window_is_valid_unless_somebody_was_late_or_wrong() {
         let good = window(Duration::from_micros(50));
-        assert_eq!(verdict(&good, ALONE), Verdict::Valid);
-        assert_eq!(verdict(&window(LAG_MAX * 2), ALONE), Verdict::GeneratorLate);
+        assert_eq!(verdict(&good, ALONE, MAX), Verdict::Valid);
+        assert_eq!(verdict(&window(LAG_MAX * 2), ALONE, MAX), Verdict::GeneratorLate);
         let crowded = Scheduled { ran: 1e6, waited: 1e5 };
-        assert_eq!(verdict(&good, crowded), Verdict::KeptWaiting);
+        assert_eq!(verdict(&good, crowded, MAX), Verdict::KeptWaiting);
         let mut wrong = good;
         wrong.take(Err(Wrong::Status(502)), Duration::from_millis(1));
-        assert_eq!(verdict(&wrong, ALONE), Verdict::Errors);
-        assert_eq!(verdict(&wrong, crowded), Verdict::KeptWaiting, "the first reason counts");
+        assert_eq!(verdict(&wrong, ALONE, MAX), Verdict::Errors);
+        assert_eq!(verdict(&wrong, crowded, MAX), Verdict::KeptWaiting, "the first reason counts");
     }
 
     #[test]
@@ -207,7 +216,7 @@ mod tests {
             (window(LAG_MAX * 3), ALONE),
             (wrong, ALONE),
         ];
-        let sample = sample(&all, 1.0).unwrap();
+        let sample = sample(&all, MAX, 1.0).unwrap();
         let dropped = sample.dropped;
         assert_eq!((dropped.windows, dropped.generator_late, dropped.errors), (3, 1, 1));
         assert_eq!((sample.right, sample.errors), (100, 1));
