@@ -1,5 +1,5 @@
 //! From artifacts of API Management to a configuration folder: what `APIOps` extracted, an `OpenAPI`
-//! document, or a policy document in; files and a line about everything out. Text to text: who reads
+//! document, or policy documents in; files and a line about everything out. Text to text: who reads
 //! and writes files is `cli`.
 //!
 //! All files of the folder lie side by side, so that `kubectl create configmap --from-file` takes
@@ -8,6 +8,7 @@
 mod apiops;
 mod api;
 mod openapi;
+mod policy;
 mod properties;
 mod write;
 
@@ -18,9 +19,12 @@ use serde_json::{Map, Value, json};
 
 use crate::fault::Place;
 use crate::migration::finding::{Finding, Level};
-use crate::policy::markup::{NamedValues, read};
 
 pub use apiops::apiops;
+pub use policy::policies;
+
+/// The longest id that is made of a name, in characters.
+const SLUG_CHARACTERS_MAX: usize = 100;
 
 /// Files by path, with `/` between folders.
 pub type Artifacts = BTreeMap<String, String>;
@@ -91,49 +95,44 @@ impl Imported {
     }
 }
 
-/// What a document of `OpenAPI` says, as an API at `path`.
-pub fn document(file: &str, text: &str, path: Option<&str>) -> Imported {
+/// How an `OpenAPI` document becomes an API, where the document does not say or shall not be heard.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// Where the API is; made of its title otherwise.
+    pub path: Option<&'a str>,
+    /// Where requests go; the first server otherwise.
+    pub service_url: Option<&'a str>,
+}
+
+/// What a document of `OpenAPI` says, as an API.
+pub fn document(file: &str, text: &str, wanted: Wanted<'_>) -> Imported {
     let mut imported = Imported::default();
     let Some(document) = openapi::parse(file, text, &mut imported) else { return imported };
+    if !openapi::is_three(file, &document, &mut imported) {
+        return imported;
+    }
     let title = document.pointer("/info/title").and_then(Value::as_str).unwrap_or("api");
     let id = slug(title);
     let mut api = Map::new();
     api.insert("id".to_owned(), id.as_str().into());
     api.insert("name".to_owned(), title.into());
-    api.insert("path".to_owned(), path.unwrap_or(&id).into());
-    match document.pointer("/servers/0/url").and_then(Value::as_str) {
-        Some(url) if url.starts_with("http") && !url.contains('{') => {
-            api.insert("serviceUrl".to_owned(), url.into());
-            imported.say(Level::Carried, file, "servers[0].url", "the serviceUrl of the API");
+    api.insert("path".to_owned(), wanted.path.unwrap_or(&id).into());
+    let url = match wanted.service_url {
+        Some(url) => {
+            imported.say(Level::Dropped, file, "servers", format!("requests go to {url} instead"));
+            Some(url.to_owned())
         }
-        _ => {
-            let said = ("nobody knows where requests go", "write serviceUrl into the API");
-            imported.advise(Level::Refused, file, "servers", said);
-        }
-    }
-    let operations = openapi::operations(file, &document, &mut imported);
-    api.insert("operations".to_owned(), operations.into_iter().map(Value::Object).collect());
+        None => openapi::address(file, &document, &mut imported),
+    };
+    api.extend(url.map(|url| ("serviceUrl".to_owned(), Value::from(url))));
     let message = format!("the API {id}; callers need a key of a subscription");
     imported.say(Level::Changed, file, "info.title", message);
+    let taken = openapi::take(file, &document, &id, &mut imported);
+    let operations = taken.operations.into_iter().map(|one| Value::Object(one.written)).collect();
+    api.insert("operations".to_owned(), operations);
     let name = format!("api-{}.yaml", file_name(&id));
-    let all = Map::from_iter([("apis".to_owned(), json!([api]))]);
-    imported.keep(&name, all);
-    imported
-}
-
-/// A policy document by itself, as that of all APIs.
-pub fn policy(file: &str, text: &str) -> Imported {
-    let mut imported = Imported::default();
-    let named = file.rsplit(['/', '\\']).next().unwrap_or(file);
-    let policy = imported.policy(file, text, named.trim_end_matches(".xml"));
-    let reading = read(&Arc::from(file), text, &NamedValues::assumed());
-    let mut values = Vec::new();
-    for (name, _) in &reading.assumed {
-        let value = imported.variable(file, &format!("named value {name}"), &["VALUE", name]);
-        values.push(json!({ "name": name, "value": value, "secret": true }));
-    }
-    let all = [("policy".to_owned(), policy), ("namedValues".to_owned(), Value::from(values))];
-    imported.keep("gateway.yaml", Map::from_iter(all));
+    let lists = [("apis".to_owned(), json!([api])), ("schemas".to_owned(), taken.schemas.into())];
+    imported.keep(&name, Map::from_iter(lists));
     imported
 }
 
@@ -147,7 +146,8 @@ fn file_name(name: &str) -> String {
 fn slug(name: &str) -> String {
     let lower = file_name(&name.to_ascii_lowercase()).replace(['.', '_'], "-");
     let parts: Vec<&str> = lower.split('-').filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() { "api".to_owned() } else { parts.join("-") }
+    let id: String = parts.join("-").chars().take(SLUG_CHARACTERS_MAX).collect();
+    if id.is_empty() { "api".to_owned() } else { id }
 }
 
 /// The name of a variable made of parts.

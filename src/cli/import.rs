@@ -15,7 +15,8 @@ use crate::configuration::compile::make;
 use crate::configuration::loader::load;
 use crate::configuration::source::{Environment, Folder};
 use crate::configuration::yaml::FILE_BYTES_MAX;
-use crate::import::{self, Artifacts, Imported};
+use crate::fault::Fault;
+use crate::import::{self, Artifacts, Imported, Wanted};
 use crate::migration::finding::{Finding, Level};
 use crate::migration::report;
 
@@ -34,24 +35,39 @@ pub struct Import {
 #[derive(Debug, Subcommand)]
 enum Source {
     /// Of the folder that the extractor of `APIOps` wrote.
-    Apiops(Common),
-    /// Of an `OpenAPI` document: one API.
+    Apiops {
+        /// The folder.
+        #[arg(value_name = "FOLDER")]
+        input: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Of an `OpenAPI` 3 document: one API.
     Openapi {
+        /// The document, as YAML or JSON.
+        #[arg(value_name = "FILE")]
+        input: PathBuf,
         #[command(flatten)]
         common: Common,
         /// Where the API is; made of its title if not said.
         #[arg(long, value_name = "PATH")]
         path: Option<String>,
+        /// Where requests go; the document's first server if not said.
+        #[arg(long, value_name = "URL")]
+        service_url: Option<String>,
     },
-    /// Of one policy document: that of all APIs.
-    Policy(Common),
+    /// Of policy documents: that of all APIs, and fragments, which are named after their files.
+    Policy {
+        /// The documents.
+        #[arg(required = true, value_name = "FILE")]
+        inputs: Vec<PathBuf>,
+        #[command(flatten)]
+        common: Common,
+    },
 }
 
 #[derive(Debug, Args)]
 struct Common {
-    /// What is read.
-    #[arg(value_name = "INPUT")]
-    input: PathBuf,
     /// The configuration folder; it must not exist, or be empty.
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
@@ -63,49 +79,62 @@ struct Common {
 impl Import {
     /// Imports, checks, and says what became of everything.
     pub fn run(&self, out: &mut impl Write) -> Outcome {
-        let (common, path) = match &self.from {
-            Source::Apiops(common) | Source::Policy(common) => (common, None),
-            Source::Openapi { common, path } => (common, path.as_deref()),
-        };
+        let (Source::Apiops { common, .. }
+        | Source::Openapi { common, .. }
+        | Source::Policy { common, .. }) = &self.from;
         let imported = match &self.from {
-            Source::Apiops(_) => artifacts(&common.input).map(|all| import::apiops(&all)),
-            Source::Openapi { .. } => {
-                text(&common.input).map(|(name, text)| import::document(&name, &text, path))
+            Source::Apiops { input, .. } => artifacts(input).map(|all| import::apiops(&all)),
+            Source::Openapi { input, path, service_url, .. } => {
+                let wanted = Wanted { path: path.as_deref(), service_url: service_url.as_deref() };
+                text(input).map(|(name, text)| import::document(&name, &text, wanted))
             }
-            Source::Policy(_) => {
-                text(&common.input).map(|(name, text)| import::policy(&name, &text))
+            Source::Policy { inputs, .. } => {
+                let texts: Result<Vec<_>, String> = inputs.iter().map(|path| text(path)).collect();
+                texts.map(|files| import::policies(&files))
             }
         };
         let imported = imported.and_then(|imported| {
-            keep(&common.out, &imported.files)?;
+            if !imported.files.is_empty() {
+                keep(&common.out, &imported.files)?;
+            }
             Ok(imported)
         });
-        let imported = match imported {
-            Ok(imported) => imported,
-            Err(why) => return misused(&why),
-        };
-        finish(common, imported, out)
+        match imported {
+            Ok(imported) => finish(common, imported, out),
+            Err(why) => misused(&why),
+        }
     }
+}
+
+/// What is wrong with the folder that was written, as `weir check` finds it.
+fn faults(folder: &Path) -> Vec<Finding> {
+    let loaded = load(&Folder::at(folder), &Environment::of_process());
+    let faults = make(&loaded, &rehearsal()).err().unwrap_or_default();
+    let finding = |fault: Fault| {
+        let finding = Finding::of(Level::Refused, fault.place, "configuration", fault.message);
+        match fault.remedy {
+            Some(remedy) => finding.mend(remedy),
+            None => finding,
+        }
+    };
+    faults.into_iter().map(finding).collect()
 }
 
 /// Checks what was written, and says all there is to say.
 fn finish(common: &Common, imported: Imported, out: &mut impl Write) -> Outcome {
     let mut findings = report::sorted(imported.findings);
-    let loaded = load(&Folder::at(&common.out), &Environment::of_process());
-    if let Err(faults) = make(&loaded, &rehearsal()) {
-        for fault in faults {
-            let finding = Finding::of(Level::Refused, fault.place, "configuration", fault.message);
-            findings.push(match fault.remedy {
-                Some(remedy) => finding.mend(remedy),
-                None => finding,
-            });
-        }
+    if !imported.files.is_empty() {
+        findings.extend(faults(&common.out));
     }
     let files: Vec<&String> = imported.files.keys().collect();
     match common.format {
         Form::Text => {
             say(out, &report::text(&findings));
-            say(out, &format!("{} files in {}\n", files.len(), common.out.display()));
+            let end = match files.len() {
+                0 => "nothing was written\n".to_owned(),
+                count => format!("{count} files in {}\n", common.out.display()),
+            };
+            say(out, &end);
         }
         Form::Json => say(out, &report::json(&findings, &json!({ "files": files }))),
         Form::Sarif => say(out, &report::sarif(&findings)),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::openapi::Taken;
 use super::properties::Properties;
 use super::{Artifacts, Imported, file_name, last_part, openapi};
 use crate::migration::finding::Level;
@@ -62,12 +63,14 @@ pub(super) fn api(folder: &str, all: &Artifacts, imported: &mut Imported) -> BTr
     }
     properties.rest(imported);
     policy(&mut api, &format!("{folder}/policy.xml"), all, (&mut seen, imported));
-    let operations = operations(folder, &name, all, (&mut seen, imported));
+    let Taken { operations, schemas } = operations(folder, &name, all, (&mut seen, imported));
     if !operations.is_empty() {
-        api.insert("operations".to_owned(), operations.into_iter().map(Value::Object).collect());
+        let written = operations.into_iter().map(|one| Value::Object(one.written));
+        api.insert("operations".to_owned(), written.collect());
     }
     let name = format!("api-{}.yaml", file_name(&name));
-    imported.keep(&name, Map::from_iter([("apis".to_owned(), json!([api]))]));
+    let lists = [("apis".to_owned(), json!([api])), ("schemas".to_owned(), schemas.into())];
+    imported.keep(&name, Map::from_iter(lists));
     seen
 }
 
@@ -108,13 +111,17 @@ fn operations(
     name: &str,
     all: &Artifacts,
     (seen, imported): (&mut BTreeSet<String>, &mut Imported),
-) -> Vec<Map<String, Value>> {
-    let mut operations = Vec::new();
+) -> Taken {
+    let mut taken = Taken::default();
     for file in SPECIFICATIONS.iter().map(|file| format!("{folder}/{file}")) {
         let Some(text) = all.get(&file) else { continue };
         seen.insert(file.clone());
         if let Some(document) = openapi::parse(&file, text, imported) {
-            operations = openapi::operations(&file, &document, imported);
+            if document.get("servers").is_some() {
+                let message = "the address of API Management's gateway; requests go to serviceUrl";
+                imported.say(Level::Dropped, &file, "servers", message);
+            }
+            taken = openapi::take(&file, &document, &file_name(name), imported);
         }
         break;
     }
@@ -133,14 +140,13 @@ fn operations(
     for file in policies {
         let id = file.strip_prefix(&inside).and_then(|rest| rest.split('/').next());
         let id = id.unwrap_or_default();
-        let found = operations.iter_mut().find(|operation| {
-            operation
-                .get("id")
-                .and_then(Value::as_str)
-                .is_some_and(|it| it.eq_ignore_ascii_case(id))
+        let is_it = |it: &str| it.eq_ignore_ascii_case(id);
+        let found = taken.operations.iter_mut().find(|operation| {
+            let own = operation.written.get("id").and_then(Value::as_str);
+            own.is_some_and(is_it) || operation.named.as_deref().is_some_and(is_it)
         });
         if let Some(operation) = found {
-            policy(operation, file, all, (&mut *seen, &mut *imported));
+            policy(&mut operation.written, file, all, (&mut *seen, &mut *imported));
         } else {
             let said = (
                 "the specification has no operation of this id, so that its policy would not run",
@@ -150,5 +156,5 @@ fn operations(
             seen.insert(file.clone());
         }
     }
-    operations
+    taken
 }

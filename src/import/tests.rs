@@ -101,22 +101,145 @@ fn the_folder_and_the_report_are_what_is_expected() {
 fn a_document_becomes_an_api() {
     let text = "openapi: 3.0.0\ninfo: {title: Pet Shop}\nservers: [{url: 'https://pets.internal/v1'}]\n\
                 paths:\n  /pets/{id}:\n    get:\n      responses: {'200': {description: one}}\n";
-    let imported = document("pets.yaml", text, None);
+    let imported = document("pets.yaml", text, Wanted::default());
     assert_eq!(
         imported.files["api-pet-shop.yaml"],
         "apis:\n  - id: pet-shop\n    name: \"Pet Shop\"\n    path: pet-shop\n    serviceUrl: \
          https://pets.internal/v1\n    operations:\n      - id: get-pets-id\n        method: GET\n        \
-         urlTemplate: \"/pets/{id}\"\n        responses:\n          - statusCode: 200\n"
+         urlTemplate: \"/pets/{id}\"\n        responses:\n          - statusCode: 200\n            \
+         description: one\n"
     );
     assert_eq!(faults(&imported.files, &[]), Vec::<String>::new());
-    let none = document("a.yaml", "swagger: 1\n", None);
+    let none = document("a.yaml", "swagger: 1\n", Wanted::default());
     assert!(none.files.is_empty() && none.findings.iter().any(|it| it.level == Level::Refused));
+}
+
+/// Documents of `OpenAPI`, and what becomes of each.
+const DOCUMENTS: &str = "tests/corpus/openapi";
+
+/// The documents of the corpus.
+fn documents() -> Vec<(String, String)> {
+    let files = fs::read_dir(DOCUMENTS).unwrap().map(|entry| entry.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|it| it != "expected"));
+    let named = files.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+    let mut all: Vec<(String, String)> = named
+        .map(|name| {
+            let text = fs::read_to_string(format!("{DOCUMENTS}/{name}")).unwrap();
+            (name, text)
+        })
+        .collect();
+    all.sort();
+    assert!(5 < all.len());
+    all
+}
+
+#[test]
+fn documents_become_what_is_expected() {
+    for (name, text) in documents() {
+        let imported = document(&name, &text, Wanted::default());
+        let mut told = String::new();
+        for (name, text) in &imported.files {
+            write!(told, "==== {name}\n{text}").unwrap();
+        }
+        write!(told, "==== report\n{}", report::text(&report::sorted(imported.findings))).unwrap();
+        let expected_at = format!("{DOCUMENTS}/{name}.expected");
+        if std::env::vars().any(|(name, _)| name == "WEIR_WRITE_EXPECTED") {
+            fs::write(&expected_at, &told).unwrap();
+        }
+        let expected = fs::read_to_string(&expected_at).unwrap();
+        assert!(told == expected, "{}", diff::unified(&expected_at, &expected, &told));
+    }
+}
+
+#[test]
+fn whatever_is_taken_of_a_document_passes_the_check() {
+    let wanted = Wanted { service_url: Some("https://orders.internal/v2"), ..Wanted::default() };
+    let mut taken = 0;
+    for (name, text) in documents() {
+        let imported = document(&name, &text, wanted);
+        if imported.files.is_empty() {
+            let is_refused = imported.findings.iter().any(|it| it.level == Level::Refused);
+            assert!(is_refused, "{name}");
+            continue;
+        }
+        taken += 1;
+        assert_eq!(faults(&imported.files, &[]), Vec::<String>::new(), "{name}");
+    }
+    assert_eq!(taken, 2);
+}
+
+#[test]
+fn references_of_a_document_have_a_bound_together() {
+    let long = "x".repeat(1 << 20);
+    let mut paths = Map::new();
+    for nth in 0..64 {
+        let reference = json!({ "$ref": "#/components/responses/Long" });
+        paths.insert(format!("/{nth}"), json!({ "get": { "responses": { "200": reference } } }));
+    }
+    let responses = json!({ "Long": { "description": long } });
+    let text = json!({
+        "openapi": "3.0.0",
+        "paths": paths,
+        "components": { "responses": responses },
+    });
+    let imported = document("long.json", &text.to_string(), Wanted::default());
+    let refused = imported.findings.iter().filter(|it| it.message.contains("in all")).count();
+    assert!((20..64).contains(&refused), "{refused}");
+}
+
+#[test]
+fn fragments_and_a_policy_of_all_apis_are_told_apart() {
+    let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+    let imported = policies(&[
+        file(
+            "in/hide.xml",
+            "<fragment><set-header name=\"Server\" exists-action=\"delete\" /></fragment>",
+        ),
+        file(
+            "in/all.xml",
+            "<policies><inbound><include-fragment fragment-id=\"hide\" /></inbound></policies>",
+        ),
+        file(
+            "other/hide.xml",
+            "<fragment><set-status code=\"200\" reason=\"{{why}}\" /></fragment>",
+        ),
+        file("other/all.xml", "<policies />"),
+        file("notes.md", "# not XML\n"),
+        file("none.xml", " \n"),
+        file("page.xml", "<html />"),
+    ]);
+    assert_eq!(faults(&imported.files, &[("VALUE_WHY", "so")]), Vec::<String>::new());
+    let names: Vec<&String> = imported.files.keys().collect();
+    assert_eq!(
+        names,
+        [
+            "gateway.yaml",
+            "policy-all.xml",
+            "policy-fragment-hide-2.xml",
+            "policy-fragment-hide.xml"
+        ]
+    );
+    let refused: Vec<String> = imported
+        .findings
+        .iter()
+        .filter(|it| it.level == Level::Refused)
+        .map(|it| format!("{}: {}", it.place.file, it.message))
+        .collect();
+    assert_eq!(
+        refused,
+        [
+            "other/all.xml: there is one policy document of all APIs, and in/all.xml is it",
+            "notes.md: this is no policy document: it is no XML",
+            "none.xml: the file is empty",
+            "page.xml: this is XML, and no policy document: those are <policies> or <fragment>",
+        ]
+    );
 }
 
 #[test]
 fn a_policy_names_what_it_needs() {
     let text = "<policies><inbound><set-header name=\"a\"><value>{{some-key}}</value></set-header></inbound></policies>";
-    let imported = policy("in/global.xml", text);
+    let imported = policies(&[("in/global.xml".to_owned(), text.to_owned())]);
     assert_eq!(
         imported.files["gateway.yaml"],
         "policy: policy-global.xml\nnamedValues:\n  - name: some-key\n    value:\n      env: VALUE_SOME_KEY\n    secret: true\n"
@@ -125,10 +248,8 @@ fn a_policy_names_what_it_needs() {
 
 #[test]
 fn values_that_are_nowhere_have_variables_of_their_own() {
-    let imported = policy(
-        "all.xml",
-        "<policies><inbound><set-variable name=\"a\" value=\"{{x.y}}{{x-y}}\" /></inbound></policies>",
-    );
+    let text = "<policies><inbound><set-variable name=\"a\" value=\"{{x.y}}{{x-y}}\" /></inbound></policies>";
+    let imported = policies(&[("all.xml".to_owned(), text.to_owned())]);
     let text = &imported.files["gateway.yaml"];
     assert!(text.contains("VALUE_X_Y") && text.contains("VALUE_X_Y_2"), "{text}");
 }
