@@ -32,6 +32,9 @@ use work::Work;
 const ABOUT: [&str; 3] =
     ["azure-api-management/gateway", "config.service.", "configuration.azure-api"];
 
+/// What some editors begin a file with.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// A file as it is.
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -75,10 +78,11 @@ pub struct Migrated {
 /// What `input` is, by its name and by what it says.
 pub fn kind(input: &Input) -> Kind {
     let name = input.name.to_ascii_lowercase();
+    let is_named_env = name.rsplit('.').next() == Some("env");
     let is_yaml = |name: &str| [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end));
     if is_yaml(&name) {
         Kind::Yaml
-    } else if env::is_env(&input.text) {
+    } else if env::is_env(&input.text, is_named_env) {
         Kind::Env
     } else if command::is_commands(&input.text) {
         Kind::Commands
@@ -87,9 +91,26 @@ pub fn kind(input: &Input) -> Kind {
     }
 }
 
-/// Rewrites a file. What would not be the same after a second time, or could not be read any more, is
-/// left as it is, and that is said.
+/// The text without what some editors begin it with.
+pub fn unmarked(text: &str) -> &str {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
+/// Rewrites a file; what it begins with and how its lines end stays.
 pub fn migrate(input: &Input, options: &Options) -> Migrated {
+    let text = unmarked(&input.text);
+    if text.len() == input.text.len() {
+        return twice(input, options);
+    }
+    let bare = Input { name: Arc::clone(&input.name), text: text.to_owned() };
+    let mut migrated = twice(&bare, options);
+    migrated.text.insert(0, BYTE_ORDER_MARK);
+    migrated
+}
+
+/// What would not be the same after a second time, or could not be read any more, is
+/// left as it is, and that is said.
+fn twice(input: &Input, options: &Options) -> Migrated {
     let migrated = once(input, options);
     if migrated.text == input.text {
         return migrated;
@@ -124,6 +145,7 @@ fn once(input: &Input, options: &Options) -> Migrated {
 
 fn yaml(work: &mut Work<'_>) {
     for page in page::pages(work) {
+        let told = work.findings.len();
         if kubernetes::is_manifest(&page) {
             kubernetes::migrate(work, &page);
         } else if compose::is_compose(&page) {
@@ -136,6 +158,7 @@ fn yaml(work: &mut Work<'_>) {
             let at = work.offset(page.root.mark);
             unknown(work, at);
         }
+        page.name(work, told);
     }
 }
 

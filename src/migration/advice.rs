@@ -5,18 +5,18 @@ pub mod rules;
 mod facts;
 mod pods;
 mod policies;
+mod tokens;
 mod version;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::finding::Finding;
 use super::report::sorted;
-use super::{Input, Options, setting::Around};
+use super::{Input, Options, setting::Around, unmarked};
 use crate::fault::Place;
 use crate::settings::apim;
 use crate::time::Timestamp;
-use crate::token::SCHEME;
-use crate::token::minute::Minute;
 use facts::{Facts, Setting};
 use rules::RULES;
 
@@ -30,6 +30,9 @@ pub fn advise(inputs: &[Input], now: Timestamp) -> Vec<Finding> {
     let options = Options { image: String::new(), around: Around::default() };
     let mut facts = Facts::default();
     for input in inputs {
+        let text = unmarked(&input.text);
+        let bare = Input { name: Arc::clone(&input.name), text: text.to_owned() };
+        let input = &bare;
         if input.name.to_ascii_lowercase().ends_with(".xml") {
             policies::judge(input, &mut facts.findings);
         } else {
@@ -41,7 +44,15 @@ pub fn advise(inputs: &[Input], now: Timestamp) -> Vec<Finding> {
         findings.extend(version::judge(image, place));
     }
     for setting in &facts.settings {
-        judge(setting, now, &mut findings);
+        judge(setting, &mut findings);
+    }
+    for token in &facts.tokens {
+        for id in ["gateway-token", "secret-in-clear"] {
+            findings.extend(say(id, &token.place, &token.what));
+        }
+        if token.end.is_some_and(|end| end <= now + OLD) {
+            findings.extend(say("token-expires", &token.place, &token.what));
+        }
     }
     together(&facts, &mut findings);
     sorted(findings)
@@ -55,22 +66,13 @@ fn say(id: &'static str, place: &Place, what: &str) -> Option<Finding> {
 }
 
 /// What one setting says.
-fn judge(setting: &Setting, now: Timestamp, findings: &mut Vec<Finding>) {
-    let Setting { name, value, place, is_secret } = setting;
+fn judge(setting: &Setting, findings: &mut Vec<Finding>) {
+    let Setting { name, value, place } = setting;
     let folded = name.to_ascii_lowercase();
     let value = value.as_deref().unwrap_or_default();
     let mut found = |id| findings.extend(say(id, place, name));
     let is_on = value.eq_ignore_ascii_case("true");
-    if let Some(token) = value.strip_prefix(SCHEME) {
-        found("gateway-token");
-        if !is_secret {
-            found("secret-in-clear");
-        }
-        let end = token.split('&').nth(1).and_then(Minute::parse);
-        if end.is_some_and(|end| end.at() <= now + OLD) {
-            found("token-expires");
-        }
-    } else if folded == "config.service.auth" && (value.is_empty() || value == "key") {
+    if folded == "config.service.auth" && (value.is_empty() || value == "key") {
         found("gateway-token");
     }
     match folded.as_str() {
@@ -122,7 +124,8 @@ fn together(facts: &Facts, findings: &mut Vec<Finding>) {
     }
     let peers = find("neighborhood.host");
     match peers {
-        Some(host) if facts.has_pods && !facts.has_peer_ports => {
+        // An app of Container Apps has no ports for UDP at all.
+        Some(host) if facts.is_app || (facts.has_pods && !facts.has_peer_ports) => {
             findings.extend(say("peers-cannot-talk", &host.place, &host.name));
         }
         _ => {}

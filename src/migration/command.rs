@@ -1,15 +1,21 @@
 //! Scripts that deploy a gateway: `docker run`, `helm`, `az containerapp`, and `az k8s-extension`
 //! with the settings of Arc.
 
+mod app;
 mod release;
 
 use std::ops::Range;
 
-use super::container::{BACKUP, COPIES, FOLDER, NEEDS_TLS, NO_PEERS, PEERS, is_gateway};
+use super::container::{BACKUP, COPIES, FOLDER, NAME_KEY, NEEDS_TLS, NO_PEERS, PEERS, is_gateway};
 use super::env::pair;
 use super::finding::Level;
 use super::words::{Word, commands, quoted};
 use super::work::{Spot, Work};
+
+/// Flags of `docker run` of one letter that have no value.
+const SWITCHES: [char; 5] = ['d', 'i', 't', 'P', 'q'];
+/// What a value of Container Apps begins with that stands in a secret.
+const SECRET: &str = "secretref:";
 
 /// Whether a script deploys anything.
 pub fn is_commands(text: &str) -> bool {
@@ -97,9 +103,27 @@ impl Command<'_, '_> {
             return Some((self.words.get(nth + 1)?.text.clone(), nth..nth + 2));
         }
         names.iter().find_map(|name| {
-            let value = word.strip_prefix(name)?.strip_prefix('=')?;
+            let rest = word.strip_prefix(name)?;
+            let value = match rest.strip_prefix('=') {
+                Some(value) => value,
+                // `-eNAME=value`: a flag of one letter may have its value right behind it.
+                None if name.len() == 2 && !rest.is_empty() => rest,
+                None => return None,
+            };
             Some((value.to_owned(), nth..nth + 1))
         })
+    }
+
+    /// How many bytes of a word stand before the value of an option that it also names.
+    fn before_value(&self, words: &Range<usize>) -> usize {
+        let word = self.text(words.start);
+        if 1 < words.end - words.start || !word.starts_with('-') {
+            0
+        } else if word.starts_with("--") {
+            word.find('=').map_or(0, |at| at + 1)
+        } else {
+            2
+        }
     }
 
     /// A command that deploys nothing, but may name the image.
@@ -173,6 +197,16 @@ impl Command<'_, '_> {
 
     /// One option of `docker run`; the word behind it.
     fn run_option(&mut self, nth: usize) -> usize {
+        if self.is_cluster(nth) {
+            let (at, text) = (self.range(nth).start, self.text(nth).to_owned());
+            let said = (
+                "several flags stand in one word, one of them with a value",
+                "write each by itself",
+            );
+            self.work.advise(Level::Refused, at, &text, said);
+            self.tell(nth..nth + 1);
+            return nth + 1;
+        }
         if let Some((value, words)) = self.option(nth, &["-e", "--env"]) {
             self.variable(&value, words.clone(), true);
             return words.end;
@@ -187,7 +221,7 @@ impl Command<'_, '_> {
                 self.work.edits.replace(found.clone(), COPIES);
                 let said = (
                     "now the folder of Weir's sealed copies; API Management's are not read",
-                    "set WEIR_CONFIGURATION_LAST_GOOD_FOLDER to it, and WEIR_CONFIGURATION_LAST_GOOD_KEY_FILE to a file of `openssl rand 32`",
+                    NAME_KEY,
                 );
                 self.work.advise(Level::Changed, found.start, &value, said);
                 self.tell(words.clone());
@@ -204,11 +238,19 @@ impl Command<'_, '_> {
         nth + 1
     }
 
+    /// Whether a word is made of flags of one letter, of which one has a value that matters here.
+    fn is_cluster(&self, nth: usize) -> bool {
+        let Some(letters) = self.text(nth).strip_prefix('-') else { return false };
+        let rest = letters.trim_start_matches(SWITCHES);
+        rest.len() < letters.len() && rest.starts_with(['e', 'p', 'v'])
+    }
+
     /// Where `text` stands in these words, if nothing in it is escaped.
     fn find(&self, words: &Range<usize>, text: &str) -> Option<Range<usize>> {
         let range = self.range(words.end.saturating_sub(1));
-        let found = self.work.text.get(range.clone())?.find(text)?;
-        Some(range.start + found..range.start + found + text.len())
+        let begin = range.start + self.before_value(words);
+        let found = begin + self.work.text.get(begin..range.end)?.find(text)?;
+        Some(found..found + text.len())
     }
 
     fn port(&mut self, value: &str, words: Range<usize>) {
@@ -231,9 +273,10 @@ impl Command<'_, '_> {
         self.tell(words.clone());
         let (name, value) = pair(text).map_or((text, None), |(name, value)| (name, Some(value)));
         // What the shell puts in is not known here.
-        let value = value.filter(|value| !value.contains('$'));
+        let has_value = value.is_some();
+        let value = value.filter(|value| !value.contains('$') && !value.starts_with(SECRET));
         let last = words.end.saturating_sub(1)..words.end;
-        let Some(name_at) = self.find(&last, name) else {
+        let Some(name_at) = self.find(if has_flag { &words } else { &last }, name) else {
             let at = self.range(words.start).start;
             let said = ("its name is put together by the shell", "write it out");
             self.work.advise(Level::Refused, at, name, said);
@@ -248,49 +291,11 @@ impl Command<'_, '_> {
         // A value that shall be another one and cannot be found is left to a person.
         let known = if value.is_some() && value_at.is_none() { None } else { value };
         let spot = Spot { name: name_at, value: value_at, whole };
-        self.work.setting(name, (name, known), &spot);
-    }
-
-    fn app(&mut self) {
-        let mut nth = 0;
-        while nth < self.words.len() {
-            if let Some((value, words)) = self.option(nth, &["--image", "-i"]) {
-                self.app_image(&value, &words);
-                nth = words.end;
-                continue;
-            }
-            let flags = ["--env-vars", "--set-env-vars", "--replace-env-vars"];
-            if !flags.contains(&self.text(nth)) {
-                nth += 1;
-                continue;
-            }
-            let end = self.behind(nth + 1);
-            let goes = |text: &str| pair(text).is_some_and(|(name, value)| self.goes(name, value));
-            let all_go = (nth + 1..end).all(|word| goes(self.text(word)));
-            for word in nth + 1..end {
-                let text = self.text(word).to_owned();
-                self.variable(&text, word..word + 1, false);
-            }
-            if all_go {
-                self.work.edits.remove(self.whole(&(nth..nth + 1)));
-            }
-            self.tell(nth..nth + 1);
-            nth = end;
+        if has_value {
+            self.work.setting(name, (name, known), &spot);
+        } else {
+            self.work.outside(name, name, &spot);
         }
-    }
-
-    fn app_image(&mut self, value: &str, words: &Range<usize>) {
-        let Some(found) = self.find(words, value).filter(|_| is_gateway(value)) else { return };
-        let new = self.work.options.image.clone();
-        let at = found.start;
-        self.work.edits.replace(found, new.as_str());
-        let said = (
-            "Weir reads its configuration from a folder",
-            "mount it at /etc/weir/configuration, and give the argument `run`",
-        );
-        self.work.say(Level::Changed, at, value, format!("now {new}"));
-        self.work.advise(Level::Note, at, "configuration", said);
-        self.tell(words.clone());
     }
 
     fn goes(&self, name: &str, value: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Compose files: the services that run API Management's gateway.
 
 use super::container::{
-    BACKUP, COPIES, FOLDER, NEEDS_TLS, NO_PEERS, PEERS, append, insert_lines, is_gateway,
+    BACKUP, COPIES, FOLDER, NAME_KEY, NEEDS_TLS, NO_PEERS, PEERS, append, insert_lines, is_gateway,
 };
 use super::env::pair;
 use super::finding::Level;
@@ -93,7 +93,12 @@ fn listed(work: &mut Work<'_>, page: &Page, item: &Node, path: &str) -> bool {
         usize::from(work.text.get(range.clone()).is_some_and(|it| it.starts_with(['"', '\''])));
     let name_at = range.start + quote..range.start + quote + name.len();
     let value_at = value.map(|value| name_at.end + 1..name_at.end + 1 + value.len());
-    work.setting(&what, (name, value), &Spot { name: name_at, value: value_at, whole });
+    let spot = Spot { name: name_at, value: value_at, whole };
+    if text.contains('=') {
+        work.setting(&what, (name, value), &spot);
+    } else {
+        work.outside(&what, name, &spot);
+    }
     work.goes(name, value)
 }
 
@@ -138,10 +143,8 @@ fn volumes(work: &mut Work<'_>, page: &Page, service: &Entry, path: &str) -> Vec
         let Some(found) = raw.find(BACKUP) else { continue };
         let begin = range.start + found;
         work.edits.replace(begin..begin + BACKUP.len(), COPIES);
-        let said = (
-            "now the folder of Weir's sealed copies; API Management's are not read",
-            "set WEIR_CONFIGURATION_LAST_GOOD_FOLDER to it, and WEIR_CONFIGURATION_LAST_GOOD_KEY_FILE to a file of `openssl rand 32`",
-        );
+        let said =
+            ("now the folder of Weir's sealed copies; API Management's are not read", NAME_KEY);
         work.advise(Level::Changed, begin, &format!("{path}.volumes[{nth}]"), said);
     }
     let at = work.offset(service.key.mark);

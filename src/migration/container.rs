@@ -27,6 +27,9 @@ pub const NO_PEERS: &str = "replicas of Weir do not talk to each other";
 /// How a key for the copies is made.
 pub const MAKE_KEY: &str = "make the key: kubectl create secret generic weir-last-good-key \
                             --from-literal=key=\"$(openssl rand -base64 32)\"";
+/// How it is named where that is left to a person.
+pub const NAME_KEY: &str = "set WEIR_CONFIGURATION_LAST_GOOD_FOLDER to it, and \
+                            WEIR_CONFIGURATION_LAST_GOOD_KEY_FILE to a file of `openssl rand 32`";
 /// What a port for TLS needs.
 pub const NEEDS_TLS: (&str, &str) = (
     "nobody listens at 8081 before Weir has a certificate",
@@ -54,8 +57,19 @@ pub struct Container<'w, 'i> {
     pub page: &'w Page,
     /// Its path in the document.
     pub path: String,
-    /// Whether folders can be added to it, as in Kubernetes.
-    pub has_mounts: bool,
+    /// What it is for.
+    pub role: Role,
+}
+
+/// What a container is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    /// A gateway in Kubernetes.
+    Gateway,
+    /// What runs before others in a Pod, and ends.
+    First,
+    /// A gateway in Container Apps, where folders and probes are written otherwise.
+    App,
 }
 
 impl Container<'_, '_> {
@@ -138,7 +152,16 @@ impl Container<'_, '_> {
     /// Probes that are missing; those that are there are looked at.
     fn probes(&mut self, node: &Node, at: usize) -> Vec<String> {
         let mut lines = Vec::new();
-        if !self.has_mounts {
+        if self.role == Role::First {
+            let said = (
+                "it runs before the others, and a gateway does not end: they would never start",
+                "add `restartPolicy: Always` to it, which makes a sidecar of it, or remove it",
+            );
+            let path = self.path.clone();
+            self.work.advise(Level::Note, at, &path, said);
+            return lines;
+        }
+        if self.role == Role::App {
             // Container Apps has one list of them, and usual ones.
             let list = get(node, "probes").map(|entry| items(&entry.value)).unwrap_or_default();
             for (nth, probe) in list.iter().enumerate() {
@@ -268,13 +291,14 @@ impl Container<'_, '_> {
             let Some(path) = get(item, "mountPath").map(|entry| &entry.value) else { continue };
             let Some(range) = self.work.scalar(path) else { continue };
             if text(path).is_some_and(|path| path.trim_end_matches('/') == BACKUP) {
-                needs.key = self.has_mounts;
+                needs.key = self.role != Role::App;
                 let at = range.start;
                 self.work.edits.replace(range, COPIES);
                 let what = self.path_of(&format!("volumeMounts[{nth}].mountPath"));
+                let remedy = if needs.key { MAKE_KEY } else { NAME_KEY };
                 let said = (
                     "now the folder of Weir's sealed copies; API Management's are not read",
-                    MAKE_KEY,
+                    remedy,
                 );
                 self.work.advise(Level::Changed, at, &what, said);
             }
@@ -288,7 +312,7 @@ impl Container<'_, '_> {
         let what = self.path_of("volumeMounts");
         let make = "make it: weir import apiops … --out weir, then kubectl create configmap \
                     weir-configuration --from-file=weir";
-        if !self.has_mounts {
+        if self.role == Role::App {
             let said = (
                 "Weir reads its configuration from a folder",
                 "mount it at /etc/weir/configuration",

@@ -39,6 +39,7 @@ impl Edits {
         self.0.sort_by_key(|(range, _)| {
             (range.start, !range.is_empty(), usize::MAX.saturating_sub(range.end))
         });
+        let is_long = text.contains("\r\n");
         let mut out = String::with_capacity(text.len());
         let mut done = 0;
         for (range, new) in &self.0 {
@@ -46,7 +47,12 @@ impl Edits {
                 continue;
             }
             out.push_str(text.get(done..range.start).unwrap_or_default());
-            out.push_str(new);
+            if is_long {
+                // What is added ends its lines as all others do.
+                out.push_str(&new.replace("\r\n", "\n").replace('\n', "\r\n"));
+            } else {
+                out.push_str(new);
+            }
             done = range.end;
         }
         out.push_str(text.get(done..).unwrap_or_default());
@@ -67,5 +73,12 @@ mod tests {
         edits.remove(8..13);
         edits.replace(9..10, "never");
         assert_eq!(edits.apply("a b cde fghij"), ">a  two ");
+    }
+
+    #[test]
+    fn lines_end_as_they_did() {
+        let mut edits = Edits::default();
+        edits.insert(3, "b\nc\r\n");
+        assert_eq!(edits.apply("a\r\nd\r\n"), "a\r\nb\r\nc\r\nd\r\n");
     }
 }

@@ -59,11 +59,19 @@ pub(super) fn parts(path: &str) -> Vec<&str> {
     }
 }
 
-/// Whether this may be a values file of either chart.
+/// What no other file has under `gateway`: the chart's own.
+const OF_GATEWAY: [&str; 4] = ["configuration", "endpoint", "auth", "authKey"];
+
+/// Whether this may be a values file of either chart: all of it is known, or what is about a gateway is
+/// the chart's. A key that neither has is told then, and does not keep all others from being read.
 pub fn is_values(page: &Page) -> bool {
     let schema = schema();
     let all = entries(&page.root);
-    !all.is_empty() && all.iter().all(|entry| leads(entry.name()) || known(&schema, entry.name()))
+    let is_known = |name: &str| leads(name) || known(&schema, name);
+    let gateway = get(&page.root, "gateway");
+    let is_ours =
+        gateway.is_some_and(|it| OF_GATEWAY.iter().any(|key| get(&it.value, key).is_some()));
+    !all.is_empty() && (is_ours || all.iter().all(|entry| is_known(entry.name())))
 }
 
 /// Rewrites a values file.
@@ -264,7 +272,11 @@ impl Values<'_, '_> {
                     Some(remedy) => finding.mend(remedy),
                     None => finding,
                 });
-                self.removals.extend(self.work.entry(self.page, entry));
+                let lines = self.work.entry(self.page, entry);
+                if let Some(lines) = &lines {
+                    self.work.comment_above(lines.start, &path);
+                }
+                self.removals.extend(lines);
                 self.gone.push(path);
                 true
             }

@@ -1,6 +1,6 @@
 //! Manifests of Kubernetes and of Container Apps.
 
-use super::container::{Container, NEEDS_TLS, PEERS, append, drop_item, insert_lines};
+use super::container::{Container, NEEDS_TLS, Needs, PEERS, Role, append, drop_item, insert_lines};
 use super::finding::Level;
 use super::page::{Page, at, block, entries, get, items, text};
 use super::untold::rest;
@@ -24,14 +24,20 @@ pub fn is_manifest(page: &Page) -> bool {
 
 /// Whether this is an app of Container Apps.
 pub fn is_app(page: &Page) -> bool {
-    containers_of_app(&page.root).is_some()
+    !containers_of_app(&page.root).is_empty()
 }
 
-fn containers_of_app(root: &Node) -> Option<(&'static str, &Node)> {
-    let inner = at(root, &["properties", "template", "containers"])
-        .map(|node| ("properties.template.containers", node));
-    inner
-        .or_else(|| at(root, &["template", "containers"]).map(|node| ("template.containers", node)))
+/// The lists of containers of an app, with their paths.
+fn containers_of_app(root: &Node) -> Vec<(&'static str, &Node)> {
+    [
+        "properties.template.initContainers",
+        "properties.template.containers",
+        "template.initContainers",
+        "template.containers",
+    ]
+    .into_iter()
+    .filter_map(|path| Some((path, at(root, &path.split('.').collect::<Vec<_>>())?)))
+    .collect()
 }
 
 /// Rewrites one manifest.
@@ -57,10 +63,10 @@ pub fn migrate(work: &mut Work<'_>, page: &Page) {
 /// Rewrites one app of Container Apps.
 pub fn migrate_app(work: &mut Work<'_>, page: &Page) {
     let told = work.findings.len();
-    if let Some((path, list)) = containers_of_app(&page.root) {
+    for (path, list) in containers_of_app(&page.root) {
         for (nth, node) in items(list).iter().enumerate() {
             let path = format!("{path}[{nth}]");
-            Container { work, page, path, has_mounts: false }.migrate(node);
+            Container { work, page, path, role: Role::App }.migrate(node);
         }
     }
     rest(work, page, told);
@@ -72,11 +78,21 @@ fn pods(work: &mut Work<'_>, page: &Page) {
         return;
     };
     let Some(list) = get(spec, "containers") else { return };
-    let mut is_ours = None;
-    for (nth, node) in items(&list.value).iter().enumerate() {
-        let path = format!("{}.containers[{nth}]", path.join("."));
-        let needs = Container { work, page, path, has_mounts: true }.migrate(node);
-        is_ours = is_ours.or(needs);
+    let mut is_ours: Option<Needs> = None;
+    for (key, entry) in
+        ["initContainers", "containers"].into_iter().filter_map(|key| Some((key, get(spec, key)?)))
+    {
+        for (nth, node) in items(&entry.value).iter().enumerate() {
+            let path = format!("{}.{key}[{nth}]", path.join("."));
+            // What runs before others and ends is asked nothing; what stays beside them is.
+            let is_short = key == "initContainers"
+                && get(node, "restartPolicy").and_then(|it| text(&it.value)) != Some("Always");
+            let kind = if is_short { Role::First } else { Role::Gateway };
+            let needs = Container { work, page, path, role: kind }.migrate(node);
+            if let Some(needs) = needs {
+                is_ours = Some(Needs { key: needs.key || is_ours.is_some_and(|it| it.key) });
+            }
+        }
     }
     let Some(needs) = is_ours else { return };
     let mut lines = vec![
@@ -122,7 +138,8 @@ fn data(work: &mut Work<'_>, page: &Page, key: &str, is_readable: bool) {
     }
     // What stands there with nothing under it would be no map any more.
     if let (0, false, Some(whole)) = (left, all.is_empty(), work.entry(page, map)) {
-        work.edits.replace(whole, format!("{key}: {{}}\n"));
+        let pad = " ".repeat(super::page::spot(map.key.mark).1);
+        work.edits.replace(whole, format!("{pad}{key}: {{}}\n"));
     }
 }
 
@@ -167,8 +184,9 @@ fn service(work: &mut Work<'_>, page: &Page) -> bool {
     let ports = items(list);
     if !ports.is_empty() && ports.iter().all(is_peer) {
         let at = work.offset(page.root.mark);
-        // With the mark that separates it from what stands above.
-        let begin = work.line(page.lines.start.saturating_sub(1));
+        // With the mark that separates it from what stands above, if it is a document of its own.
+        let mark = usize::from(page.path.is_empty());
+        let begin = work.line(page.lines.start.saturating_sub(mark));
         work.edits.remove(begin..work.line(page.lines.end));
         let said = "the Service over which replicas found each other: they do not need to any more";
         for entry in entries(&page.root) {

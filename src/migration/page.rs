@@ -13,6 +13,19 @@ pub struct Page {
     pub root: Node,
     /// The line that it begins with, and the one behind it, from 0.
     pub lines: Range<usize>,
+    /// Where it stands in a `List` of manifests, such as `items[0]`; empty for a document of its own.
+    pub path: String,
+}
+
+impl Page {
+    /// Lets findings say where this stands; `told` is where those about it begin.
+    pub fn name(&self, work: &mut Work<'_>, told: usize) {
+        if !self.path.is_empty() {
+            for finding in work.findings.iter_mut().skip(told) {
+                finding.what = format!("{}.{}", self.path, finding.what);
+            }
+        }
+    }
 }
 
 /// What a file says, document by document. What is no YAML is told, and passed over.
@@ -22,7 +35,33 @@ pub fn pages(work: &mut Work<'_>) -> Vec<Page> {
     let begins = std::iter::once(0).chain(marks.iter().map(|line| line + 1));
     let ends = marks.iter().copied().chain(std::iter::once(work.lines()));
     let parts: Vec<Range<usize>> = begins.zip(ends).map(|(begin, end)| begin..end).collect();
-    parts.into_iter().filter_map(|lines| page(work, lines)).collect()
+    parts.into_iter().filter_map(|lines| page(work, lines)).flat_map(parted).collect()
+}
+
+/// A `List` of manifests, and each of those behind it; anything else is one page.
+fn parted(mut page: Page) -> Vec<Page> {
+    let is_list = get(&page.root, "kind").and_then(|kind| text(&kind.value)) == Some("List")
+        && get(&page.root, "apiVersion").is_some();
+    let Kind::Map(entries) = &mut page.root.kind else { return vec![page] };
+    let list = entries.iter().position(|entry| is_list && entry.name() == "items");
+    let Some(Kind::List(items)) =
+        list.and_then(|at| entries.get_mut(at)).map(|it| &mut it.value.kind)
+    else {
+        return vec![page];
+    };
+    let items = std::mem::take(items);
+    let mut pages = Vec::with_capacity(items.len() + 1);
+    let mut end = page.lines.end;
+    let mut inner = Vec::new();
+    for (nth, root) in items.into_iter().enumerate().rev() {
+        // Lines of the item; those of one without a line of its own are those of all.
+        let begin = spot(root.mark).0;
+        inner.push(Page { root, lines: begin..end.max(begin + 1), path: format!("items[{nth}]") });
+        end = begin;
+    }
+    pages.push(page);
+    pages.extend(inner.into_iter().rev());
+    pages
 }
 
 fn page(work: &mut Work<'_>, lines: Range<usize>) -> Option<Page> {
@@ -42,7 +81,7 @@ fn page(work: &mut Work<'_>, lines: Range<usize>) -> Option<Page> {
             None => finding,
         });
     }
-    root.filter(|_root| !is_wrong).map(|root| Page { root, lines })
+    root.filter(|_root| !is_wrong).map(|root| Page { root, lines, path: String::new() })
 }
 
 impl Work<'_> {

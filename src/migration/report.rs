@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::advice::rules::RULES;
 use super::finding::{Finding, Level};
 
 /// The version of SARIF that is written.
@@ -74,7 +75,7 @@ pub fn sarif(findings: &[Finding]) -> String {
     rules.sort_unstable();
     rules.dedup();
     let results: Vec<Value> = findings.iter().map(result).collect();
-    let rules: Vec<Value> = rules.iter().map(|rule| json!({ "id": rule })).collect();
+    let rules: Vec<Value> = rules.iter().map(|id| described(id)).collect();
     let log = json!({
         "$schema": SARIF_SCHEMA,
         "version": SARIF,
@@ -89,6 +90,18 @@ pub fn sarif(findings: &[Finding]) -> String {
         }],
     });
     serde_json::to_string_pretty(&log).unwrap_or_default() + "\n"
+}
+
+/// A rule, with what it says if it is one of advice.
+fn described(id: &str) -> Value {
+    match RULES.iter().find(|(name, _)| *name == id) {
+        Some((_, rule)) => json!({
+            "id": id,
+            "shortDescription": { "text": rule.says },
+            "help": { "text": rule.remedy },
+        }),
+        None => json!({ "id": id }),
+    }
 }
 
 fn row(finding: &Finding) -> Row<'_> {
@@ -173,5 +186,26 @@ mod tests {
         let place = &result["locations"][0]["physicalLocation"];
         assert_eq!(place["artifactLocation"]["uri"], "a%20b/c.env");
         assert_eq!(place["region"]["startLine"], 3);
+    }
+
+    #[test]
+    fn a_log_has_what_sarif_requires() {
+        let advice = finding().by("weak-tls");
+        let log: Value = serde_json::from_str(&sarif(&[finding(), advice])).unwrap();
+        assert_eq!((&log["version"], log["runs"].as_array().unwrap().len()), (&json!("2.1.0"), 1));
+        let driver = &log["runs"][0]["tool"]["driver"];
+        assert_eq!(driver["name"], "weir");
+        let rules: Vec<&str> =
+            driver["rules"].as_array().unwrap().iter().filter_map(|it| it["id"].as_str()).collect();
+        assert_eq!(rules, ["refused", "weak-tls"]);
+        assert!(driver["rules"][1]["shortDescription"]["text"].is_string());
+        for result in log["runs"][0]["results"].as_array().unwrap() {
+            assert!(result["message"]["text"].as_str().is_some_and(|text| !text.is_empty()));
+            assert!(rules.contains(&result["ruleId"].as_str().unwrap()));
+            let levels = ["none", "note", "warning", "error"];
+            assert!(levels.contains(&result["level"].as_str().unwrap()));
+            // Whatever is not a failure has no level, says the standard.
+            assert_eq!(result["kind"] == "fail", result["level"] != "none");
+        }
     }
 }

@@ -39,6 +39,13 @@ const IMPORT: &str = "extract it with APIOps, make a folder of it with `weir imp
 const NO_SIGN_IN: &str = "nothing is asked of API Management any more, so nobody signs in there";
 const REVOKE: &str = "regenerate the gateway's keys in API Management when it is no longer used";
 
+/// Variables that name a proxy for all calls.
+const PROXIES: [&str; 2] = ["http_proxy", "https_proxy"];
+const PROXY: &str = "if backends are reached by way of the proxy only, write <proxy url=\"http://…\" /> into \
+                     the policy of those APIs, or of all (docs/policies.md)";
+const NO_BYPASS: &str =
+    "write <proxy /> into the policies of those APIs only whose backends need it";
+
 /// What becomes of the setting `name` with this value; none if it comes from somewhere else, such as
 /// a Secret.
 pub fn judge(name: &str, value: Option<&str>, around: Around) -> Verdict {
@@ -59,9 +66,12 @@ pub fn judge(name: &str, value: Option<&str>, around: Around) -> Verdict {
         }
         // It says where the proxies are not asked that Weir does not ask.
         None if folded == "no_proxy" => match apim::treatment("http_proxy") {
-            Some(Treatment::Ignored(reason)) => Verdict::Goes(reason.to_owned(), None),
+            Some(Treatment::Ignored(reason)) => Verdict::Goes(reason.to_owned(), Some(NO_BYPASS)),
             _ => Verdict::Carried("it is no setting of the gateway"),
         },
+        Some(Treatment::Ignored(reason)) if PROXIES.contains(&folded.as_str()) => {
+            Verdict::Goes(reason.to_owned(), Some(PROXY))
+        }
         None => Verdict::Carried("it is no setting of the gateway"),
         Some(treatment) => treated(name, value, treatment),
     }

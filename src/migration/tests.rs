@@ -73,7 +73,8 @@ fn a_second_run_changes_nothing_and_says_so() {
 fn comments_stay_in_their_order() {
     for (path, input) in inputs() {
         let comments = |text: &str| -> Vec<String> {
-            let lines = text.lines().map(str::trim).filter(|line| line.starts_with('#'));
+            let lines = unmarked(text).lines();
+            let lines = lines.map(str::trim).filter(|line| line.starts_with('#'));
             lines.map(str::to_owned).collect()
         };
         let (mut before, mut after) =
@@ -92,25 +93,47 @@ fn comments_stay_in_their_order() {
 #[test]
 fn every_key_of_yaml_has_its_line() {
     for (path, input) in inputs() {
+        if kind(&input) == Kind::Yaml {
+            let findings = migrate(&input, &options()).findings;
+            assert_eq!(keys_without(&input, &findings), Vec::<String>::new(), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_key_without_a_line_would_be_found() {
+    for (path, input) in inputs() {
         if kind(&input) != Kind::Yaml {
             continue;
         }
-        let options = options();
-        let findings = migrate(&input, &options).findings;
-        let mut work = Work::on(&input, &options);
-        for page in pages(&mut work) {
-            let mut leaves = Vec::new();
-            below(&page.root, String::new(), &mut leaves);
-            for leaf in leaves {
-                let is_told = findings.iter().any(|finding| {
-                    let what = finding.what.split(' ').next().unwrap();
-                    leaf.strip_prefix(what)
-                        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-                });
-                assert!(is_told, "{}: {leaf}", path.display());
-            }
-        }
+        let findings = migrate(&input, &options()).findings;
+        // Without what is said of it, and of what it stands in, a key is one without a line.
+        let Some(key) = keys_without(&input, &[]).into_iter().next_back() else { continue };
+        let others: Vec<Finding> =
+            findings.into_iter().filter(|finding| !is_about(finding, &key)).collect();
+        assert!(keys_without(&input, &others).contains(&key), "{}: {key}", path.display());
     }
+}
+
+/// The keys and items of a file that none of these findings is about.
+fn keys_without(input: &Input, findings: &[Finding]) -> Vec<String> {
+    let options = options();
+    let mut work = Work::on(input, &options);
+    let mut leaves = Vec::new();
+    for page in pages(&mut work) {
+        below(&page.root, page.path.clone(), &mut leaves);
+    }
+    // The items of a `List` are pages of their own.
+    leaves.retain(|leaf| leaf != "items");
+    leaves.retain(|leaf| !findings.iter().any(|finding| is_about(finding, leaf)));
+    leaves
+}
+
+/// Whether a finding is about the key at a path, or about what that stands in.
+fn is_about(finding: &Finding, path: &str) -> bool {
+    let what = finding.what.split(' ').next().unwrap();
+    let rest = path.strip_prefix(what);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 fn below(node: &Node, path: String, leaves: &mut Vec<String>) {
@@ -133,13 +156,44 @@ fn every_variable_of_a_file_has_its_line() {
             continue;
         }
         let findings = migrate(&input, &options()).findings;
-        let lines = input.text.lines().map(str::trim);
+        let lines = unmarked(&input.text).lines().map(str::trim);
         for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            let (name, _) = env::pair(line).unwrap();
+            let name = env::pair(line).map_or(line, |(name, _)| name);
             let told = findings.iter().filter(|it| it.what == name).count();
             assert_eq!(told, 1, "{}: {name}", path.display());
         }
     }
+}
+
+#[test]
+fn every_setting_of_a_command_has_its_line() {
+    for (path, input) in inputs() {
+        if kind(&input) != Kind::Commands {
+            continue;
+        }
+        let findings = migrate(&input, &options()).findings;
+        let all = words::commands(&input.text);
+        let settings = all.iter().flatten().filter(|word| word.text.contains('='));
+        for setting in settings.flat_map(|word| word.text.split(',')) {
+            let (name, _) = setting.split_once('=').unwrap_or((setting, ""));
+            let told = findings.iter().any(|it| {
+                it.what.contains(name) || setting.contains(it.what.split(' ').next().unwrap())
+            });
+            assert!(told, "{}: {setting}", path.display());
+        }
+    }
+}
+
+#[test]
+fn lines_end_and_files_begin_as_they_did() {
+    let text = fs::read_to_string(Path::new(CORPUS).join("env/windows.env")).unwrap();
+    let (new, is_refused) = becomes("windows.env", &text);
+    assert!(!is_refused && new.starts_with('\u{feff}'), "{new:?}");
+    assert_eq!(new.matches('\n').count(), new.matches("\r\n").count(), "{new:?}");
+    let text = format!("services:\n  gw:\n    image: {IMAGE}\n").replace('\n', "\r\n");
+    let (new, _) = becomes("a.yaml", &text);
+    assert!(new.contains("command: [run]"), "{new:?}");
+    assert_eq!(new.matches('\n').count(), new.matches("\r\n").count(), "{new:?}");
 }
 
 #[test]

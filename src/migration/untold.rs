@@ -1,7 +1,7 @@
 //! What nothing was said about: it goes on as it is, and has a line that says so.
 
 use super::finding::Level;
-use super::page::{Page, entries, items};
+use super::page::{Page, entries, get, items, text};
 use super::work::Work;
 use crate::configuration::yaml::{Mark, Node};
 
@@ -16,6 +16,9 @@ pub fn rest(work: &mut Work<'_>, page: &Page, told: usize) {
         .collect();
     let mut found = Vec::new();
     untold(&page.root, "", &paths, &mut found);
+    // The manifests of a `List` have lines of their own.
+    let kind = get(&page.root, "kind").and_then(|kind| text(&kind.value));
+    found.retain(|(_, path)| kind != Some("List") || path != "items");
     for (mark, path) in found {
         let at = work.offset(mark);
         work.say(Level::Carried, at, &path, "it goes on as it is");

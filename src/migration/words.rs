@@ -67,7 +67,8 @@ impl Reader<'_> {
                 (None, '"' | '\'') => quote = Some(next),
                 (Some(open), close) if open == close => quote = None,
                 (None | Some('"'), '\\') => {
-                    if self.rest().starts_with("\\\n") && quote.is_none() {
+                    let is_end = ["\\\n", "\\\r\n"].iter().any(|end| self.rest().starts_with(end));
+                    if is_end && quote.is_none() {
                         break;
                     }
                     self.at += 1;
@@ -86,6 +87,15 @@ impl Reader<'_> {
         }
         self.words.push(Word { text, range: start..self.at });
     }
+}
+
+/// A text as a word of a command, which was written as `raw`: what the shell put in goes on to be put in.
+pub fn requoted(text: &str, raw: &str) -> String {
+    if !text.contains('$') || raw.contains('\'') {
+        return quoted(text);
+    }
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('`', "\\`");
+    format!("\"{escaped}\"")
 }
 
 /// A text as a word of a command.
@@ -114,5 +124,7 @@ mod tests {
         );
         assert_eq!(&text[read[0][3].range.clone()], "\"a b=c\"");
         assert_eq!(quoted("a b's"), "'a b'\\''s'");
+        assert_eq!(requoted("$A\"", "\"$A\""), "\"$A\\\"\"");
+        assert_eq!(requoted("$A", "'$A'"), "'$A'");
     }
 }

@@ -99,6 +99,7 @@ impl<'i> Work<'i> {
             }
             Verdict::Goes(why, remedy) => {
                 self.edits.remove(spot.whole.clone());
+                self.comment_above(spot.whole.start, what);
                 let finding = Finding::of(Level::Dropped, self.place(at), what, why);
                 self.findings.push(match remedy {
                     Some(remedy) => finding.mend(remedy),
@@ -108,6 +109,38 @@ impl<'i> Work<'i> {
             Verdict::Stays(why, remedy) => {
                 self.advise(Level::Refused, at, what, (&why, &remedy));
             }
+        }
+    }
+
+    /// Does with a setting whose value comes from outside of the file what is to be done: what means
+    /// something keeps its name, because whoever sets it outside calls it so, too.
+    pub fn outside(&mut self, what: &str, name: &str, spot: &Spot) {
+        match judge(name, None, self.options.around) {
+            Verdict::Becomes(row, _) => {
+                let message = format!(
+                    "its value comes from outside of this file, under this name, which Weir takes for {}",
+                    row.variable()
+                );
+                self.say(Level::Carried, spot.name.start, what, message);
+            }
+            Verdict::Carried(_) => {
+                let message = "it is no setting of the gateway, and its value comes from outside";
+                self.say(Level::Carried, spot.name.start, what, message);
+            }
+            Verdict::Goes(..) | Verdict::Stays(..) => self.setting(what, (name, None), spot),
+        }
+    }
+
+    /// Says of a comment above what goes that it stays: nobody can see here what else it is about.
+    pub fn comment_above(&mut self, begin: usize, what: &str) {
+        let line = self.lines.partition_point(|start| *start <= begin).saturating_sub(1);
+        let Some(above) = line.checked_sub(1) else { return };
+        let text = self.text_of(above);
+        if self.line(line) == begin && text.trim_start().starts_with('#') {
+            let at = self.line(above) + (text.len() - text.trim_start().len());
+            let message = format!("the comment above {what}, which goes, stays");
+            let said = (message.as_str(), "remove it, if it is about nothing else");
+            self.advise(Level::Note, at, "comment", said);
         }
     }
 

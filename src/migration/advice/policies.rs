@@ -14,6 +14,30 @@ const PERIOD_SECONDS: u64 = 300;
 /// The shortest key that cannot be guessed, in bytes.
 const KEY_BYTES_MIN: usize = 32;
 
+/// Policies that API Management's self-hosted gateway skips, besides those of the semantic cache.
+const SKIPPED: [&str; 7] = [
+    "get-authorization-context",
+    "http-data-source",
+    "sql-data-source",
+    "cosmosdb-data-source",
+    "publish-event",
+    "validate-graphql-request",
+    "send-service-bus-message",
+];
+/// Policies that need all of a body.
+const READS_BODY: [&str; 8] = [
+    "set-body",
+    "find-and-replace",
+    "json-to-xml",
+    "xml-to-json",
+    "xsl-transform",
+    "redirect-content-urls",
+    "validate-content",
+    "cache-store",
+];
+/// What a document says somewhere that is about streams of events.
+const STREAM: &str = "text/event-stream";
+
 /// Judges one policy document.
 pub(super) fn judge(input: &Input, findings: &mut Vec<Finding>) {
     let reading = read(&Arc::clone(&input.name), &input.text, &NamedValues::assumed());
@@ -26,7 +50,74 @@ pub(super) fn judge(input: &Input, findings: &mut Vec<Finding>) {
         }
     }
     let mut found = |id, place: &Place, name: &str| findings.extend(say(id, place, name));
+    stream(&root, input.text.contains(STREAM), &mut found);
     element(&root, &mut found);
+}
+
+/// Streams of events that are held back: the document is about them, or says so with `buffer-response`.
+fn stream(root: &Element, is_about: bool, found: &mut impl FnMut(&'static str, &Place, &str)) {
+    let mut all = Vec::new();
+    below(root, &mut all);
+    let forwards: Vec<&&Element> = all.iter().filter(|it| &*it.name == "forward-request").collect();
+    let is_off = |it: &Element| {
+        it.value("buffer-response").is_some_and(|it| it.as_str().eq_ignore_ascii_case("false"))
+    };
+    for forward in forwards.iter().filter(|it| is_about && !is_off(it)) {
+        found("stream-held-back", &forward.place, "forward-request");
+    }
+    if is_about && forwards.is_empty() {
+        found("stream-held-back", &root.place, &root.name);
+    }
+    let Some(outbound) = root.element("outbound") else { return };
+    if forwards.iter().any(|it| is_off(it)) {
+        let mut inside = Vec::new();
+        below(outbound, &mut inside);
+        for reader in inside.iter().filter(|it| READS_BODY.contains(&&*it.name)) {
+            found("stream-held-back", &reader.place, &reader.name);
+        }
+    }
+}
+
+/// All elements in `element`.
+fn below<'e>(element: &'e Element, all: &mut Vec<&'e Element>) {
+    for inner in element.elements() {
+        all.push(inner);
+        below(inner, all);
+    }
+}
+
+/// What is sent with a method that has no body, by a policy that sends, or in one section.
+fn body_of_get(element_: &Element, found: &mut impl FnMut(&'static str, &Place, &str)) {
+    let Some(body) = element_.element("set-body") else { return };
+    let method = element_.element("set-method").and_then(Element::text_content);
+    let method = method.map(|it| it.as_str().trim().to_ascii_uppercase());
+    let sends = matches!(&*element_.name, "send-request" | "send-one-way-request");
+    let is_new =
+        element_.value("mode").is_none_or(|mode| mode.as_str().eq_ignore_ascii_case("new"));
+    let has_none = match method.as_deref() {
+        Some(method) => matches!(method, "GET" | "HEAD"),
+        None => sends && is_new,
+    };
+    if has_none && !matches!(&*element_.name, "outbound" | "return-response" | "on-error") {
+        found("body-of-get", &body.place, &element_.name);
+    }
+}
+
+/// Statuses for who is refused that are none, and attributes for them that are another policy's.
+fn refusal(element_: &Element, found: &mut impl FnMut(&'static str, &Place, &str)) {
+    let own = match &*element_.name {
+        "check-header" => "failed-check-httpcode",
+        "validate-jwt" | "validate-azure-ad-token" => "failed-validation-httpcode",
+        _ => return,
+    };
+    for name in ["failed-check-httpcode", "failed-validation-httpcode"] {
+        let Some(value) = element_.value(name) else { continue };
+        let number = value.as_str().trim().parse::<u16>();
+        let is_wrong = number.is_ok_and(|status| !(400..=599).contains(&status));
+        if name != own || is_wrong {
+            found("refused-with-success", &element_.place, &element_.name);
+        }
+    }
 }
 
 fn element(element_: &Element, found: &mut impl FnMut(&'static str, &Place, &str)) {
@@ -35,6 +126,11 @@ fn element(element_: &Element, found: &mut impl FnMut(&'static str, &Place, &str
         element_.value(attribute).and_then(|value| value.as_str().trim().parse::<u64>().ok())
     };
     let period = number("renewal-period");
+    body_of_get(element_, found);
+    refusal(element_, found);
+    let is_liquid = |it: &Element| {
+        it.value("template").is_some_and(|it| it.as_str().eq_ignore_ascii_case("liquid"))
+    };
     match name {
         "cors" => {
             let is_allowed =
@@ -57,6 +153,12 @@ fn element(element_: &Element, found: &mut impl FnMut(&'static str, &Place, &str
             found("quota-by-key-period", &element_.place, name);
         }
         "limit-concurrency" => found("counts-by-itself", &element_.place, name),
+        "return-response" if element_.element("set-body").is_some_and(is_liquid) => {
+            found("liquid-in-return-response", &element_.place, name);
+        }
+        _ if SKIPPED.contains(&name) || name.contains("semantic-cache") => {
+            found("policy-skipped", &element_.place, name);
+        }
         "issuer-signing-keys" => keys(element_, found),
         _ => {}
     }

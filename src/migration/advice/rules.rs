@@ -61,8 +61,8 @@ pub const RULES: &[(&str, Rule)] = &[
     rule(
         "secret-in-clear",
         Error,
-        "a token stands here for everybody to read",
-        "keep it in a Secret, and make a new one: this one is known",
+        "a token stands here for everybody to read who has the file; Base64 hides nothing",
+        "keep it in a Secret that is made outside of files, and make a new one: this one is known",
     ),
     rule(
         "certificate-not-checked",
@@ -213,6 +213,36 @@ pub const RULES: &[(&str, Rule)] = &[
         Note,
         "each replica counts this by itself",
         "divide the number by that of the replicas",
+    ),
+    rule(
+        "policy-skipped",
+        Warning,
+        "API Management's self-hosted gateway skips this policy without a word, though the service runs it",
+        "see to it that nothing depends on it there; Weir runs it, or refuses the document",
+    ),
+    rule(
+        "stream-held-back",
+        Warning,
+        "events of a stream wait in the gateway until all of them are there",
+        "write buffer-response=\"false\" on forward-request, and no policy in outbound that reads the body",
+    ),
+    rule(
+        "body-of-get",
+        Warning,
+        "a GET or HEAD gets a body, which backends ignore or refuse",
+        "remove set-body, or send POST",
+    ),
+    rule(
+        "liquid-in-return-response",
+        Warning,
+        "API Management does not fill in Liquid templates in return-response",
+        "write the body as an expression, or set-body before return-response",
+    ),
+    rule(
+        "refused-with-success",
+        Warning,
+        "whoever is refused gets a status that is no refusal, or the attribute is another policy's and has no effect",
+        "write 401 or 403: failed-validation-httpcode for tokens, failed-check-httpcode for check-header",
     ),
     rule(
         "weak-signing-key",

@@ -33,7 +33,9 @@ fn a_deployment_of_the_portal_is_advised() {
         "no-spread",
         "probe-missing",
         "runs-as-root",
+        "secret-in-clear",
         "telemetry-in-cloud-only",
+        "token-expires",
     ];
     assert_eq!(found, BTreeSet::from(expected));
 }
@@ -104,6 +106,75 @@ fn policies_are_judged() {
         "weak-signing-key",
     ];
     assert_eq!(rules_of(&[input("a.xml", text)]), BTreeSet::from(expected));
+}
+
+#[test]
+fn tokens_are_found_wherever_they_stand() {
+    // GatewayKey a&202608050000&eA==
+    let encoded = "R2F0ZXdheUtleSBhJjIwMjYwODA1MDAwMCZlQT09";
+    let secret = |key: &str, value: &str| {
+        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: a}}\n{key}:\n  value: {value}\n")
+    };
+    for (name, text) in [
+        ("a.yaml", secret("data", encoded)),
+        ("a.yaml", secret("stringData", "GatewayKey a&202608050000&eA==")),
+        (
+            "a.sh",
+            "docker run -e 'config.service.auth=GatewayKey a&202608050000&eA==' x\n".to_owned(),
+        ),
+        (
+            "a.sh",
+            "az containerapp create --secrets \"token=GatewayKey a&202608050000&eA==\"\n"
+                .to_owned(),
+        ),
+        ("a.sh", "TOKEN='GatewayKey a&202608050000&eA=='\ncurl -H \"$TOKEN\" x\n".to_owned()),
+        ("a.conf", "some words\nGatewayKey a&202608050000&eA==\n".to_owned()),
+    ] {
+        let found = rules_of(&[input(name, &text)]);
+        for rule in ["secret-in-clear", "token-expires", "gateway-token"] {
+            assert!(found.contains(rule), "{rule}: {text}");
+        }
+    }
+    // One that ends in a year is still one that stands there.
+    let found = rules_of(&[input("a.env", "config.service.auth=GatewayKey a&202708050000&eA==\n")]);
+    assert!(found.contains("secret-in-clear") && !found.contains("token-expires"), "{found:?}");
+}
+
+#[test]
+fn policies_that_do_otherwise_than_they_say_are_judged() {
+    let of = |inbound: &str, backend: &str, outbound: &str| {
+        let text = format!(
+            "<policies><inbound>{inbound}</inbound><backend>{backend}</backend><outbound>{outbound}</outbound></policies>"
+        );
+        rules_of(&[input("a.xml", &text)])
+    };
+    let only = |rule: &'static str| BTreeSet::from([rule]);
+    assert_eq!(
+        of("<llm-semantic-cache-lookup score-threshold=\"0.1\" />", "", ""),
+        only("policy-skipped")
+    );
+    let get = "<send-request><set-method>GET</set-method><set-body>a</set-body></send-request>";
+    assert_eq!(of(get, "", ""), only("body-of-get"));
+    assert_eq!(of(&get.replace("GET", "POST"), "", ""), BTreeSet::new());
+    let liquid = "<return-response><set-body template=\"liquid\">a</set-body></return-response>";
+    assert_eq!(of(liquid, "", ""), only("liquid-in-return-response"));
+    let check = "<check-header name=\"a\" failed-check-httpcode=\"200\" />";
+    assert_eq!(of(check, "", ""), only("refused-with-success"));
+    let other = "<check-header name=\"a\" failed-validation-httpcode=\"401\" />";
+    assert_eq!(of(other, "", ""), only("refused-with-success"));
+    let fine = "<validate-jwt header-name=\"a\" failed-validation-httpcode=\"401\" />";
+    assert_eq!(of(fine, "", ""), BTreeSet::new());
+    let stream = "<set-header name=\"Accept\"><value>text/event-stream</value></set-header>";
+    let forward = "<forward-request buffer-response=\"false\" />";
+    assert_eq!(of(stream, "<forward-request />", ""), only("stream-held-back"));
+    assert_eq!(of(stream, forward, ""), BTreeSet::new());
+    assert_eq!(of("", forward, "<set-body>a</set-body>"), only("stream-held-back"));
+}
+
+#[test]
+fn a_list_of_manifests_is_advised() {
+    let found = rules_of(&[corpus("kubernetes/list.yaml")]);
+    assert!(found.contains("few-replicas") && found.contains("image-unsupported"), "{found:?}");
 }
 
 #[test]

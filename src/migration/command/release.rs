@@ -6,12 +6,38 @@ use super::Command;
 use crate::migration::finding::{Finding, Level};
 use crate::migration::helm::{self, Outcome};
 use crate::migration::setting::{Verdict, judge};
-use crate::migration::words::quoted;
+use crate::migration::words::requoted;
 
 /// The chart of API Management's gateway.
 const CHART: &str = "azure-api-management-gateway";
 /// Weir's own.
 const OURS: &str = "helm/weir";
+
+/// Flags of extensions with settings behind them.
+const SETTINGS: [&str; 5] = [
+    "--configuration-settings",
+    "--config-settings",
+    "--config",
+    "--configuration-protected-settings",
+    "--config-protected-settings",
+];
+/// Flags of extensions that name a file with settings.
+const FILES: [&str; 4] = [
+    "--configuration-settings-file",
+    "--config-settings-file",
+    "--config-file",
+    "--config-protected-file",
+];
+
+/// A release that an extension becomes.
+#[derive(Default)]
+struct Release {
+    /// As a word of a command, and so are the others.
+    name: Option<String>,
+    namespace: Option<String>,
+    target: Option<String>,
+    sets: Vec<String>,
+}
 
 impl Command<'_, '_> {
     /// `helm install` and its like.
@@ -76,7 +102,8 @@ impl Command<'_, '_> {
         } else {
             let flag = self.text(words.start).split('=').next().unwrap_or("--set").to_owned();
             let range = self.range(words.start).start..self.range(words.end.saturating_sub(1)).end;
-            self.work.edits.replace(range, flags(&flag, &new).join(" "));
+            let raw = self.work.text.get(range.clone()).unwrap_or_default();
+            self.work.edits.replace(range, flags(&flag, &new, raw).join(" "));
         }
     }
 
@@ -114,45 +141,102 @@ impl Command<'_, '_> {
     /// An extension of Arc becomes a release of Weir's chart.
     pub(super) fn arc(&mut self) {
         let at = self.range(0).start;
+        let is_file = |text: &str| FILES.iter().any(|flag| text.split('=').next() == Some(flag));
+        if let Some(nth) = (0..self.words.len()).find(|nth| is_file(self.text(*nth))) {
+            let (at, name) = (self.range(nth).start, self.text(nth).to_owned());
+            let said = (
+                "the command is left as it is: the file has settings, too, and is no values file of a chart",
+                "write its settings behind --configuration-settings, and migrate it again",
+            );
+            self.work.advise(Level::Refused, at, &name, said);
+            self.tell(nth..nth + 1);
+            return;
+        }
         let said = "now a release of Weir's chart: there is no extension of Arc for Weir";
         self.work.say(Level::Changed, at, "az k8s-extension", said);
-        let mut release = "weir".to_owned();
-        let mut parts = Vec::new();
+        let mut release = Release::default();
         let mut nth = 3;
         while nth < self.words.len() {
             let end = self.behind(nth + 1).max(nth + 1);
-            let flag = self.text(nth).to_owned();
-            let value = self.words.get(nth + 1).filter(|_| nth + 1 < end);
-            let value = value.map(|word| word.text.clone()).unwrap_or_default();
-            let at = self.range(nth).start;
-            match flag.as_str() {
-                "--name" | "-n" => release = value,
-                "--release-namespace" => parts.push(format!("--namespace {}", quoted(&value))),
-                "--configuration-settings"
-                | "--config-settings"
-                | "--config"
-                | "--configuration-protected-settings"
-                | "--config-protected-settings" => {
-                    for word in nth + 1..end {
-                        let text = self.text(word).to_owned();
-                        parts.extend(self.arc_setting(word, &text));
-                    }
-                }
-                _ => {
-                    let what = format!("{flag} {value}");
-                    self.work.say(Level::Dropped, at, what.trim(), "it is about the extension");
-                }
-            }
+            self.arc_option(nth..end, &mut release);
             nth = end;
         }
+        let is_update = self.text(2) == "update";
         let all = self.range(0).start..self.range(self.words.len().saturating_sub(1)).end;
-        let mut new = format!("helm upgrade --install {} helm/weir", quoted(&release));
-        for part in parts {
+        let name = release.name.unwrap_or_else(|| "weir".to_owned());
+        let (verb, rest) = if is_update {
+            ("upgrade", vec!["--reuse-values".to_owned()])
+        } else {
+            ("upgrade --install", Vec::new())
+        };
+        let mut new = format!("helm {verb} {name} helm/weir");
+        // The extension makes the namespace, helm has to be told to.
+        let made = if is_update { "" } else { " --create-namespace" };
+        let place = release.namespace.or(release.target);
+        let place = place.map(|namespace| format!("--namespace {namespace}{made}"));
+        for part in place.into_iter().chain(rest).chain(release.sets) {
             new.push_str(" \\\n  ");
             new.push_str(&part);
         }
         self.work.edits.replace(all, new);
         self.tell(0..self.words.len());
+    }
+
+    /// One option of an extension: a flag, and the words behind it.
+    fn arc_option(&mut self, words: Range<usize>, release: &mut Release) {
+        let at = self.range(words.start).start;
+        let written = self.text(words.start).to_owned();
+        let (flag, joined) = match written.split_once('=') {
+            Some((flag, value)) if flag.starts_with("--") => (flag, Some(value.to_owned())),
+            _ => (written.as_str(), None),
+        };
+        let second = self.words.get(words.start + 1).filter(|_| words.start + 1 < words.end);
+        let value = joined.clone().or_else(|| second.map(|word| word.text.clone()));
+        let value = value.unwrap_or_default();
+        let raw = self.range(words.start + usize::from(joined.is_none() && second.is_some()));
+        let raw = self.work.text.get(raw).unwrap_or_default();
+        let word = requoted(&value, raw);
+        let what = format!("{flag} {value}");
+        let what = what.trim().to_owned();
+        let taken = |said: &str| (Level::Changed, format!("now {said}"));
+        let (level, message) = match flag {
+            "--name" | "-n" => {
+                release.name.get_or_insert(word);
+                taken("the name of the release")
+            }
+            "--release-name" => {
+                release.name = Some(word);
+                taken("the name of the release")
+            }
+            "--release-namespace" => {
+                release.namespace = Some(word);
+                taken("--namespace")
+            }
+            "--target-namespace" => {
+                release.target = Some(word);
+                taken("--namespace, unless --release-namespace names another one")
+            }
+            "--cluster-name" => {
+                let said = (
+                    "helm speaks to the cluster of the current context",
+                    "choose the context of this cluster, or add --kube-context",
+                );
+                self.work.advise(Level::Dropped, at, &what, said);
+                return;
+            }
+            flag if SETTINGS.contains(&flag) => {
+                if let Some(text) = joined {
+                    release.sets.extend(self.arc_setting(words.start, &text));
+                }
+                for word in words.start + 1..words.end {
+                    let text = self.text(word).to_owned();
+                    release.sets.extend(self.arc_setting(word, &text));
+                }
+                return;
+            }
+            _ => (Level::Dropped, "it is about the extension".to_owned()),
+        };
+        self.work.say(level, at, &what, message);
     }
 
     fn arc_setting(&mut self, word: usize, text: &str) -> Vec<String> {
@@ -188,7 +272,8 @@ impl Command<'_, '_> {
             other => other,
         };
         let sets = self.settled(at, name, text, found);
-        flags("--set", &sets)
+        let raw = self.work.text.get(self.range(word)).unwrap_or_default();
+        flags("--set", &sets, raw)
     }
 }
 
@@ -203,16 +288,19 @@ fn set_of(path: &str, value: &str) -> String {
     }
 }
 
-/// Values with their flags: annotations must not be taken for anything but texts.
-fn flags(flag: &str, sets: &[String]) -> Vec<String> {
+/// Values with their flags, which were written as `raw`: what must be a text, such as an annotation, is
+/// not to be taken for a number.
+fn flags(flag: &str, sets: &[String], raw: &str) -> Vec<String> {
+    let is_text = |set: &&str| set.starts_with("podAnnotations.") || set.contains("=\"");
     let (texts, others): (Vec<&str>, Vec<&str>) =
-        sets.iter().map(String::as_str).partition(|set| set.starts_with("podAnnotations."));
+        sets.iter().map(String::as_str).partition(is_text);
     let mut all = Vec::new();
     if !others.is_empty() {
-        all.push(format!("{flag} {}", quoted(&others.join(","))));
+        all.push(format!("{flag} {}", requoted(&others.join(","), raw)));
     }
     if !texts.is_empty() {
-        all.push(format!("--set-string {}", quoted(&texts.join(","))));
+        let texts = texts.join(",").replace('"', "");
+        all.push(format!("--set-string {}", requoted(&texts, raw)));
     }
     all
 }

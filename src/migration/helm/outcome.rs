@@ -1,8 +1,9 @@
 //! What becomes of one value of a chart of API Management's gateway in Weir's.
 
 use super::table::ROWS;
-use super::{Rule, known, schema};
+use super::{Rule, known, parts, schema};
 use crate::migration::container::is_gateway;
+use crate::migration::env::unquoted;
 use crate::migration::page::quoted;
 use crate::migration::setting::{Around, Verdict, judge};
 
@@ -38,7 +39,7 @@ pub(in crate::migration) fn outcome(
     around: Around,
 ) -> Option<Outcome> {
     if let Some(setting) = path.strip_prefix("gateway.configuration.additional.") {
-        return Some(setting_at(setting, value, raw, around));
+        return Some(setting_at(setting, value, raw, around).typed());
     }
     let within =
         |row: &str| path == row || path.strip_prefix(row).is_some_and(|it| it.starts_with('.'));
@@ -49,8 +50,60 @@ pub(in crate::migration) fn outcome(
             vec![("configuration.existingConfigMap".to_owned(), CONFIGURATION.to_owned())],
             format!("{why}, but reads a ConfigMap; {MAKE_CONFIGURATION}"),
         ),
-        (_, outcome) => outcome,
+        (_, outcome) => outcome.typed(),
     })
+}
+
+impl Outcome {
+    /// The same, with values written as what Weir's chart takes.
+    fn typed(self) -> Self {
+        if let Self::Grows(all, why) = self {
+            Self::Grows(all.into_iter().map(typed).collect(), why)
+        } else {
+            self
+        }
+    }
+}
+
+/// A value written as what Weir's chart takes at its path: a number or a switch that stands in quotes
+/// without them, a text that looks like one of those in quotes.
+fn typed((path, raw): (String, String)) -> (String, String) {
+    let plain = unquoted(&raw);
+    let is_number = plain.parse::<f64>().is_ok();
+    let is_switch = matches!(plain, "true" | "false");
+    let types = types(&schema(), &path);
+    let takes = |kinds: &[&str]| types.iter().any(|it| kinds.contains(&it.as_str()));
+    let is_quoted = plain.len() != raw.len();
+    let is_wanted =
+        (is_number && takes(&["integer", "number"])) || (is_switch && takes(&["boolean"]));
+    let written = if is_quoted && is_wanted && !takes(&["string"]) {
+        plain.to_owned()
+    } else if !is_quoted && !is_wanted && (is_number || is_switch) && takes(&["string"]) {
+        as_quoted(plain)
+    } else {
+        raw
+    };
+    (path, written)
+}
+
+/// The types that a schema names for the value at `path`; none where it does not say.
+fn types(schema: &serde_json::Value, path: &str) -> Vec<String> {
+    let followed = |node: &serde_json::Value| -> Option<serde_json::Value> {
+        match node.get("$ref").and_then(serde_json::Value::as_str) {
+            Some(reference) => schema.pointer(reference.strip_prefix('#')?).cloned(),
+            None => Some(node.clone()),
+        }
+    };
+    let found = parts(path)
+        .into_iter()
+        .try_fold(schema.clone(), |node, part| followed(node.get("properties")?.get(part)?));
+    match found.as_ref().and_then(|node| node.get("type")) {
+        Some(serde_json::Value::String(one)) => vec![one.clone()],
+        Some(serde_json::Value::Array(all)) => {
+            all.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn ruled(rule: Rule, value: &str, raw: &str, around: Around) -> Outcome {
