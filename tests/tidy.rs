@@ -227,6 +227,46 @@ fn tests_say_what_they_are_for_too() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
+#[test]
+fn every_link_of_a_document_leads_somewhere() {
+    let root = entries(Path::new("."));
+    let mut documents =
+        [files(Path::new("docs"), "md"), files(Path::new("loadtest"), "md")].concat();
+    documents.extend(root.into_iter().filter(|path| path.extension().is_some_and(|it| it == "md")));
+    let mut broken = Vec::new();
+    for document in &documents {
+        let text = fs::read_to_string(document).expect("a document");
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next()) {
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            if link.contains("://") {
+                continue;
+            }
+            let target = match path {
+                "" => document.clone(),
+                path => document.parent().expect("a folder").join(path),
+            };
+            let is_there = target.exists()
+                && (heading.is_empty() || headings(&target).iter().any(|it| it == heading));
+            if !is_there {
+                broken.push(format!("{}: {link}", document.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// The names by which the headings of a document are linked to.
+fn headings(document: &Path) -> Vec<String> {
+    let text = fs::read_to_string(document).expect("a document");
+    let lines = text.lines().filter(|line| line.starts_with('#'));
+    let name = |line: &str| {
+        let kept = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = kept.chars().filter(|it| it.is_alphanumeric() || "-_ ".contains(*it));
+        kept.map(|it| if it == ' ' { '-' } else { it }).collect()
+    };
+    lines.map(name).collect()
+}
+
 fn is_of_tests(module: &str) -> bool {
     module.split('/').any(|part| OF_TESTS.contains(&part))
 }

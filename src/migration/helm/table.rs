@@ -12,8 +12,6 @@ const NO_CLAIM: &str = "Weir's copies need no claim; `lastGood` says where they 
 const SAFE: &str = "Weir's chart is restricted without being told: no root, no capabilities, nothing \
                     writable";
 const PROBES: &str = "Weir's chart knows what to ask";
-const NO_INGRESS: &str = "Weir's chart has no Ingress";
-const OWN_INGRESS: &str = "write an Ingress of your own in front of the Service, and remove this";
 const NO_CONTROLLER: &str = "Weir does not watch Ingress resources";
 const AS_APIS: &str = "write what they say as APIs (docs/migration.md), and remove this";
 const DAPR_TEXT: &str = "as the sidecar has it without being told";
@@ -115,11 +113,11 @@ pub(super) const ROWS: &[(&str, Rule)] = &[
         Gone("Weir's chart leaves node ports to the cluster"),
     ),
     // Before 1.7.4 an Ingress in front of the gateway, from there on an experiment inside of it.
-    ("ingress.enabled", Never(NO_INGRESS, OWN_INGRESS)),
-    ("ingress.className", Never(NO_INGRESS, OWN_INGRESS)),
-    ("ingress.annotations", Never(NO_INGRESS, OWN_INGRESS)),
-    ("ingress.hosts", Never(NO_INGRESS, OWN_INGRESS)),
-    ("ingress.tls", Never(NO_INGRESS, OWN_INGRESS)),
+    ("ingress.enabled", Same),
+    ("ingress.className", Same),
+    ("ingress.annotations", Same),
+    ("ingress.hosts", Same),
+    ("ingress.tls", Same),
     ("ingress.controller", Never(NO_CONTROLLER, AS_APIS)),
     ("serviceAccountName", Account),
     ("serviceAccount.create", Same),
