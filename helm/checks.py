@@ -50,6 +50,14 @@ KEDA = {"enabled": True, "prometheus": {"serverAddress": "http://prometheus:9090
 
 # Values that are wrong, and a word of what is said about them.
 WRONG = [
+    (
+        {"autoscaling": {"enabled": True}, "resources": {"requests": None}},
+        "autoscaling.cpuUtilization is a part of resources.requests.cpu",
+    ),
+    (
+        {"autoscaling": {"enabled": True, "memoryUtilization": 80}, "resources": {"requests": {"memory": None}}},
+        "autoscaling.memoryUtilization is a part of resources.requests.memory",
+    ),
     ({"replicaCount": 2}, "replicaCount"),
     ({"redis": {"enabled": True}}, "redis"),
     ({"image": {"name": "weir"}}, "name"),

@@ -98,6 +98,13 @@ class Rendering:
         return self.spec.get("replicas", 2)
 
     @property
+    def replicas_max(self):
+        for kind, name in (("HorizontalPodAutoscaler", "maxReplicas"), ("ScaledObject", "maxReplicaCount")):
+            for scaler in self.all(kind):
+                return scaler["spec"][name]
+        return self.spec.get("replicas", 2)
+
+    @property
     def annotations(self):
         return self.spec["template"]["metadata"].get("annotations", {})
 
@@ -484,8 +491,8 @@ RULES = [
         lambda it: it.pod["topologySpreadConstraints"].pop(),
     ),
     (
-        "a disruption budget is there for two or more",
-        lambda it: len(it.all("PodDisruptionBudget")) == (1 if it.replicas > 1 else 0),
+        "a disruption budget is there where there may be two or more",
+        lambda it: len(it.all("PodDisruptionBudget")) == (1 if it.replicas_max > 1 else 0),
         budget,
     ),
     (

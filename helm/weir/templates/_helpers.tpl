@@ -276,6 +276,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and $scaled.enabled (not (or $scaled.cpuUtilization $scaled.memoryUtilization)) -}}
 {{- fail "autoscaling has nothing to look at: set autoscaling.cpuUtilization or autoscaling.memoryUtilization" -}}
 {{- end -}}
+{{- range $name, $it := dict "autoscaling" $scaled "keda" .Values.keda -}}
+{{- range $resource, $measure := dict "cpu" $it.cpuUtilization "memory" $it.memoryUtilization -}}
+{{- $requests := get (default dict $.Values.resources) "requests" | default dict -}}
+{{- if and $it.enabled $measure (not (get $requests $resource)) -}}
+{{- fail (printf "%s.%sUtilization is a part of resources.requests.%s, which is not set: set it, or let %s look at something else" $name $resource $resource $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.keda -}}
 {{- if .enabled -}}
 {{- if gt (int .minReplicas) (int .maxReplicas) -}}
