@@ -29,8 +29,12 @@ use setting::Around;
 use work::Work;
 
 /// What a file says that is about API Management's gateway, whatever else it is.
-const ABOUT: [&str; 3] =
-    ["azure-api-management/gateway", "config.service.", "configuration.azure-api"];
+const ABOUT: [&str; 4] = [
+    "azure-api-management/gateway",
+    "azure-api-management-gateway",
+    "config.service.",
+    "configuration.azure-api",
+];
 
 /// What some editors begin a file with.
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -111,7 +115,8 @@ pub fn migrate(input: &Input, options: &Options) -> Migrated {
 /// What would not be the same after a second time, or could not be read any more, is
 /// left as it is, and that is said.
 fn twice(input: &Input, options: &Options) -> Migrated {
-    let migrated = once(input, options);
+    let mut migrated = once(input, options);
+    leftover(input, options, &mut migrated);
     if migrated.text == input.text {
         return migrated;
     }
@@ -129,6 +134,33 @@ fn twice(input: &Input, options: &Options) -> Migrated {
     );
     work.advise(Level::Refused, 0, "file", said);
     Migrated { text: input.text.clone(), findings: work.findings }
+}
+
+/// Says so where something of the old gateway is left and nothing has been refused: an image under
+/// another name, a chart in a file of another tool, a setting where nobody looked for one.
+fn leftover(input: &Input, options: &Options, migrated: &mut Migrated) {
+    let is_refused = migrated.findings.iter().any(|it| it.level == Level::Refused);
+    // With a control plane the old names of its settings go on to mean something.
+    if is_refused || options.around.has_control_plane {
+        return;
+    }
+    let is_about = |line: &str| !line.trim_start().starts_with('#') && about(line).is_some();
+    let Some(left) = migrated.text.lines().find(|line| is_about(line)) else { return };
+    let mut work = Work::on(input, options);
+    let at = input.text.find(left.trim()).unwrap_or_default();
+    let said = (
+        "it is of the old gateway and still there: nobody can see here what it is for",
+        "where it is the gateway's image, write mcr.microsoft.com/azure-api-management/gateway and migrate it again; \
+         else write what Weir needs, or remove it",
+    );
+    work.advise(Level::Refused, at, about(left).unwrap_or_default(), said);
+    migrated.findings.append(&mut work.findings);
+    migrated.findings = report::sorted(std::mem::take(&mut migrated.findings));
+}
+
+/// What a line says that is about API Management's gateway.
+fn about(line: &str) -> Option<&'static str> {
+    ABOUT.into_iter().find(|word| line.contains(word))
 }
 
 fn once(input: &Input, options: &Options) -> Migrated {

@@ -142,6 +142,7 @@ impl Validator<'_> {
         let certificates = self.certificates(&named_values);
         let principals = self.principals();
         let loggers = self.loggers(&named_values, &principals);
+        let backends = self.backends(&named_values);
         Config {
             gateway: self.gateway(),
             limits: self.limits(),
@@ -156,7 +157,7 @@ impl Validator<'_> {
             named_values,
             fragments: self.fragments(),
             loggers,
-            backends: self.backends(),
+            backends,
             principals,
             authorizations: self.authorizations(),
             certificates,

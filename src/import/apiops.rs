@@ -199,6 +199,11 @@ impl<'a> Reader<'a> {
             properties.rest(self.imported);
             let apis = self.links(&folder, "apis");
             if !apis.is_empty() {
+                let said = (
+                    "Weir serves all APIs unless it is told which gateway it is",
+                    "set gateway.name (WEIR_GATEWAY_NAME) to this id where it is to serve these alone",
+                );
+                self.imported.advise(Level::Note, &folder, &what, said);
                 gateway.insert("apis".to_owned(), apis.into());
             }
             gateways.push(Value::Object(gateway));

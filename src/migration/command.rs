@@ -14,6 +14,11 @@ use super::work::{Spot, Work};
 
 /// Flags of `docker run` of one letter that have no value.
 const SWITCHES: [char; 5] = ['d', 'i', 't', 'P', 'q'];
+/// Words of shells, and programs that run others.
+const LEADING: [&str; 13] = [
+    "sudo", "if", "!", "while", "until", "then", "do", "else", "elif", "exec", "time", "env",
+    "command",
+];
 /// What a value of Container Apps begins with that stands in a secret.
 const SECRET: &str = "secretref:";
 
@@ -31,7 +36,7 @@ enum Tool {
 }
 
 fn tool(words: &[Word]) -> Option<Tool> {
-    let mut words = words.iter().map(|word| word.text.as_str()).filter(|word| *word != "sudo");
+    let mut words = words.iter().map(|word| word.text.as_str()).skip_while(|word| leads(word));
     match (words.next()?, words.next()?, words.next()) {
         ("docker" | "podman" | "nerdctl", "run" | "create", _)
         | ("docker" | "podman", "container", Some("run" | "create")) => Some(Tool::Run),
@@ -40,6 +45,23 @@ fn tool(words: &[Word]) -> Option<Tool> {
         ("az", "k8s-extension", Some("create" | "update")) => Some(Tool::Arc),
         _ => None,
     }
+}
+
+/// Whether a word is a setting of the gateway, or a flag with one.
+fn is_ours(word: &Word) -> bool {
+    let text = word.text.strip_prefix("--env=").or_else(|| word.text.strip_prefix("-e"));
+    let name = text.unwrap_or(&word.text);
+    ["telemetry.", "config.service.", "net.server."].iter().any(|it| name.starts_with(it))
+}
+
+/// Whether a word may stand in front of a command, and is none.
+fn leads(word: &str) -> bool {
+    let is_variable = |name: &str| {
+        let mut letters = name.bytes();
+        letters.next().is_some_and(|it| it.is_ascii_alphabetic() || it == b'_')
+            && letters.all(|it| it.is_ascii_alphanumeric() || it == b'_')
+    };
+    LEADING.contains(&word) || word.split_once('=').is_some_and(|(name, _)| is_variable(name))
 }
 
 /// Rewrites the commands of a script.
@@ -128,6 +150,17 @@ impl Command<'_, '_> {
 
     /// A command that deploys nothing, but may name the image.
     fn other(&mut self) {
+        if self.words.iter().any(is_ours) {
+            let at = self.range(0).start;
+            let said = (
+                "it has settings of the gateway, and nobody can see here what runs them",
+                "write `docker run`, `helm` or `az` as a command of its own, and migrate it again",
+            );
+            let name = self.text(0).to_owned();
+            self.work.advise(Level::Refused, at, &name, said);
+            self.tell(0..self.words.len());
+            return;
+        }
         for nth in 0..self.words.len() {
             let name = self.text(nth).to_owned();
             if is_gateway(&name) {
@@ -179,10 +212,6 @@ impl Command<'_, '_> {
 
     /// Nobody can see which image it is.
     fn unnamed(&mut self) {
-        let is_ours = |word: &Word| {
-            let name = word.text.split('=').next().unwrap_or_default();
-            ["telemetry.", "config.service.", "net.server."].iter().any(|it| name.starts_with(it))
-        };
         let is_made = |word: &Word| word.text.starts_with('$');
         if self.words.iter().any(is_made) && self.words.iter().any(is_ours) {
             let at = self.range(0).start;

@@ -164,7 +164,10 @@ fn others(work: &mut Work<'_>, service: &Entry, path: &str) {
     for (key, said) in [
         (
             "healthcheck",
-            ("Weir's image has no programs to run", "ask /status-0123456789abcdef from outside"),
+            (
+                "Weir's image has no programs to run but Weir itself",
+                "write `test: [CMD, /weir, health]` (docs/image.md)",
+            ),
         ),
         (
             "env_file",

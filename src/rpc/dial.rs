@@ -86,6 +86,11 @@ impl Address {
         Self { host: host.to_owned(), port, is_secure }
     }
 
+    /// The name or address, without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Reads `https://host:port`; without a scheme TLS is meant, without a port 8443. In the clear,
     /// with `http://`, only this machine is spoken to.
     pub fn parse(text: &str) -> Result<Self, NoAddress> {

@@ -139,6 +139,15 @@ pub const TABLE: &[(&str, Treatment)] = &[
     ("https_proxy", Ignored(NO_PROXY)),
 ];
 
+/// What stands in the addresses that API Management serves configurations at, in every cloud.
+const SERVED_AT: [&str; 2] = [".azure-api.", ".management.azure"];
+
+/// Whether `address` is one at which API Management serves configurations to its gateways.
+pub fn is_management(address: &str) -> bool {
+    let address = address.to_ascii_lowercase();
+    SERVED_AT.iter().any(|part| address.contains(part))
+}
+
 /// What Weir does with the variable `name`, if it is a setting of APIM's self-hosted gateway.
 pub fn treatment(name: &str) -> Option<Treatment> {
     let row = TABLE.iter().find(|(known, _)| {

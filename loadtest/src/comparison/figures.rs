@@ -239,6 +239,10 @@ impl Scenario {
 
     /// `who`'s figure over the yardstick's, each round for itself; none unless both have one.
     pub(crate) fn ratio(&self, who: Entrant, figure: Figure) -> Option<Spread> {
+        // There nginx is a master with workers that come and go: its own figures say nothing.
+        if self.task == Task::Reload && matches!(figure, Figure::Cpu | Figure::Memory) {
+            return None;
+        }
         let theirs = self.row(self.yardstick)?;
         Spread::of(self.row(who)?.turns.iter().filter_map(|turn| {
             let same = theirs.turns.iter().find(|other| other.round == turn.round)?;

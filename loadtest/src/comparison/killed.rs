@@ -78,10 +78,12 @@ fn one(
         p99_millis: told.p99_millis,
         most: most_within(&log, range),
     };
+    // A period that spans a loss or a return counts, too: that is where more might come through.
+    let spanning = |date: u64| date.saturating_sub(micros(Duration::from_secs(PERIOD)));
     let told = [
         part(phases.before, trial.begun..trial.broke),
-        part(phases.during, trial.broke..trial.over),
-        part(phases.after, trial.over..trial.ended),
+        part(phases.during, spanning(trial.broke)..trial.over),
+        part(phases.after, spanning(trial.over)..trial.ended),
     ];
     let since = |date: u64| seconds(date.saturating_sub(trial.begun));
     let figures = Figures {

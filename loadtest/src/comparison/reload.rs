@@ -33,11 +33,17 @@ pub(super) fn run(bench: &Bench, wanted: &Wanted) -> Result<Scenario, Failure> {
     let players = able.iter().map(|&who| Player::start(bench, (who, task), None));
     let mut players = players.collect::<Result<Vec<_>, _>>()?;
     let rate = rate(&players, wanted.load_percent)?;
+    // As each began: a change is one to that, and not to the change before.
+    let begun = players.iter().map(|player| Ok((player.who, written(player)?)));
+    let begun = begun.collect::<Result<Vec<_>, Failure>>()?;
     let mut rows: Vec<Row> =
         able.iter().map(|&who| Row { who, turns: Vec::new(), idle_kib: None }).collect();
     for round in 1..=wanted.rounds {
         for player in &players {
-            let paced = changing(player, rate, wanted.seconds)?;
+            let Some((_, (file, text))) = begun.iter().find(|(who, _)| *who == player.who) else {
+                continue;
+            };
+            let paced = changing(player, (file, text, round), (rate, wanted.seconds))?;
             tell((round, wanted.rounds), player.who, rate, &paced);
             if let Some(row) = rows.iter_mut().find(|row| row.who == player.who) {
                 row.turns.push(Turn { round, paced, pressed: None });
@@ -55,17 +61,21 @@ pub(super) fn run(bench: &Bench, wanted: &Wanted) -> Result<Scenario, Failure> {
 }
 
 /// Loads `player` while its configuration changes every second.
-fn changing(player: &Player, rate: u32, seconds: u32) -> Result<Sample, Failure> {
-    let (file, written) = written(player)?;
+fn changing(
+    player: &Player,
+    (file, written, round): (&PathBuf, &str, u32),
+    (rate, seconds): (u32, u32),
+) -> Result<Sample, Failure> {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let changes = scope.spawn(|| {
-            let mut number = 0_u32;
+            let mut looks = 0_u32;
             while !over.load(Ordering::Relaxed) {
-                if number.checked_rem(LOOKS) == Some(0) {
-                    change(player, (&file, &written), number)?;
+                if looks.checked_rem(LOOKS) == Some(0) {
+                    // No two changes of a run are the same.
+                    change(player, (file, written), &format!("{round}-{looks}"))?;
                 }
-                number = number.saturating_add(1);
+                looks = looks.saturating_add(1);
                 Deadline::pause(LOOK_AGAIN);
             }
             Ok(())
@@ -94,7 +104,7 @@ fn written(player: &Player) -> Result<(PathBuf, String), Failure> {
 }
 
 /// Puts a configuration in place that has one thing more, which is never the same.
-fn change(player: &Player, (file, written): (&PathBuf, &str), number: u32) -> Result<(), Failure> {
+fn change(player: &Player, (file, written): (&PathBuf, &str), number: &str) -> Result<(), Failure> {
     let text = match player.who {
         Entrant::Traefik => written.replace(
             "  routers:\n",

@@ -65,7 +65,7 @@ impl Validator<'_> {
         fragments
     }
 
-    pub(super) fn backends(&mut self) -> Vec<Backend> {
+    pub(super) fn backends(&mut self, names: &[NamedValue]) -> Vec<Backend> {
         let written = &self.document.backends;
         self.few("backends", written.iter().map(|it| it.id.mark), ITEMS_MAX);
         let mut registry = Registry::new("backend");
@@ -82,7 +82,7 @@ impl Validator<'_> {
                 pools.push((index, backend));
                 backends.push(None);
             } else {
-                backends.push(self.backend(backend));
+                backends.push(self.backend(backend, names));
             }
         }
         // They may stand before those whom they stand for.
@@ -95,14 +95,14 @@ impl Validator<'_> {
         backends.into_iter().flatten().collect()
     }
 
-    fn backend(&mut self, backend: &document::Backend) -> Option<Backend> {
+    fn backend(&mut self, backend: &document::Backend, names: &[NamedValue]) -> Option<Backend> {
         if backend.url.is_none() && !backend.id.mark.is_made_up() {
             self.fault(backend.id.mark, "this backend has no `url`", "add `url: …`");
         }
         let service = backend.url.as_ref().and_then(|url| self.service(url));
         let is_app = service.as_ref().is_some_and(|service| service.is_app);
         let url = service.map(|service| service.url);
-        let credentials = self.credentials(&backend.credentials);
+        let credentials = self.credentials(&backend.credentials, names);
         if is_app {
             self.leaves_sidecar_alone(&credentials, backend.id.mark);
             if let Some(version) = &backend.http_version {
@@ -161,10 +161,14 @@ impl Validator<'_> {
         }
     }
 
-    fn credentials(&mut self, written: &document::Credentials) -> Credentials {
+    fn credentials(
+        &mut self,
+        written: &document::Credentials,
+        names: &[NamedValue],
+    ) -> Credentials {
         let authorization = written.authorization.as_ref();
-        let headers = self.values(&written.header, Self::credential_header);
-        let query = self.values(&written.query, Self::query_name);
+        let headers = self.values((&written.header, names), Self::credential_header);
+        let query = self.values((&written.query, names), Self::query_name);
         let own = headers.iter().find(|(name, _)| name.as_str() == "authorization");
         if let (Some(_), Some(authorization)) = (own, authorization) {
             let message = "`Authorization` is written twice: here and as a header";
@@ -173,20 +177,21 @@ impl Validator<'_> {
         Credentials {
             headers,
             query,
-            authorization: authorization.and_then(|it| self.authorization(it)),
+            authorization: authorization.and_then(|it| self.authorization(it, names)),
             certificate: written.certificate.as_ref().and_then(|it| self.certificate(it)),
         }
     }
 
     fn values<N>(
         &mut self,
-        written: &Entries<OneOrMore<SecretValue>>,
+        (written, names): (&Entries<OneOrMore<SecretValue>>, &[NamedValue]),
         name_of: fn(&mut Self, &Placed<String>) -> Option<N>,
     ) -> Values<N> {
         let mut found = Vec::new();
         for (name, OneOrMore(values)) in &written.0 {
             let what = format!("the value of `{}`", name.value);
-            let secrets = values.iter().filter_map(|it| self.secret(it, &what, name.mark));
+            let secrets =
+                values.iter().filter_map(|it| self.text_with_named(it, names, &what, name.mark));
             let secrets: Vec<Secret> = secrets.collect();
             for secret in &secrets {
                 self.fits_header(secret, &what, name.mark);
@@ -205,10 +210,14 @@ impl Validator<'_> {
         Some(header)
     }
 
-    fn authorization(&mut self, written: &document::Authorization) -> Option<Authorization> {
+    fn authorization(
+        &mut self,
+        written: &document::Authorization,
+        names: &[NamedValue],
+    ) -> Option<Authorization> {
         let document::Authorization { scheme, parameter } = written;
         let what = "the parameter of `authorization`";
-        let parameter = self.secret(parameter, what, scheme.mark);
+        let parameter = self.text_with_named(parameter, names, what, scheme.mark);
         if let Some(parameter) = &parameter {
             self.fits_header(parameter, what, scheme.mark);
         }

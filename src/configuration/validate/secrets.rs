@@ -19,6 +19,9 @@ const SECRET_NAME_BYTES_MAX: usize = 512;
 /// How a store is named.
 const STORE_REMEDY: &str = "name the component as the sidecar knows it";
 
+/// The longest text that named values are filled into; no request carries more.
+const FILLED_BYTES_MAX: usize = 64 << 10;
+
 impl Validator<'_> {
     /// The text that `value` is or names; `what` it is of the item at `mark`.
     pub(super) fn secret(&mut self, value: &SecretValue, what: &str, mark: Mark) -> Option<Secret> {
@@ -65,6 +68,34 @@ impl Validator<'_> {
             None => Some(text),
             Some(wanted) => self.named_value(wanted, names, what, mark),
         }
+    }
+
+    /// The same; each `{{name}}` in a text stands for that named value.
+    pub(super) fn text_with_named(
+        &mut self,
+        value: &SecretValue,
+        names: &[NamedValue],
+        what: &str,
+        mark: Mark,
+    ) -> Option<Secret> {
+        let text = self.secret(value, what, mark)?;
+        if !matches!(value, SecretValue::Text(_)) {
+            return Some(text);
+        }
+        let (mut filled, mut rest) = (String::new(), text.expose());
+        while let Some((before, after)) = rest.split_once("{{") {
+            let Some((name, behind)) = after.split_once("}}") else { break };
+            filled.push_str(before);
+            filled.push_str(self.named_value(name.trim(), names, what, mark)?.expose());
+            if FILLED_BYTES_MAX < filled.len() {
+                let message = format!("{what} has more than {FILLED_BYTES_MAX} bytes");
+                self.fault(mark, message, "shorten it, or the named values in it");
+                return None;
+            }
+            rest = behind;
+        }
+        filled.push_str(rest);
+        Some(Secret::new(&filled))
     }
 
     fn named_value(

@@ -39,7 +39,10 @@ pub(super) fn judge(image: &str, place: &Place) -> Option<Finding> {
 /// The newest version of what an image holds; none for an image of something else.
 fn newest(image: &str) -> Option<(u32, u32)> {
     let name = image.split('@').next().unwrap_or(image).rsplit('/').next().unwrap_or(image);
-    if is_gateway(image) {
+    // The folder of the chart is no image.
+    if image.ends_with("helm/weir") {
+        None
+    } else if is_gateway(image) {
         Some(NEWEST)
     } else if name == "weir" || name.starts_with("weir:") {
         version(env!("CARGO_PKG_VERSION"))

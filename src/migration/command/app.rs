@@ -10,6 +10,15 @@ use crate::migration::finding::Level;
 impl Command<'_, '_> {
     /// `az containerapp`.
     pub(super) fn app(&mut self) {
+        let mut images =
+            (0..self.words.len()).filter_map(|nth| Some(self.option(nth, &["--image", "-i"])?.0));
+        if images
+            .next()
+            .is_some_and(|image| !is_gateway(&image) && image != self.work.options.image)
+        {
+            self.unnamed();
+            return;
+        }
         let mut nth = 0;
         while nth < self.words.len() {
             if let Some((value, words)) = self.option(nth, &["--image", "-i"]) {

@@ -46,6 +46,11 @@ impl Command<'_, '_> {
         let at = self.range(chart);
         let name = self.text(chart).to_owned();
         self.work.say(Level::Changed, at.start, &name, "now the chart of Weir");
+        let said = (
+            "a release of this name that is there already is replaced, and the old gateway with it",
+            "give it another name to run both beside each other (docs/migration.md)",
+        );
+        self.work.advise(Level::Note, at.start, "release", said);
         self.work.edits.replace(at, OURS);
         self.tell(chart..chart + 1);
         let mut nth = 0;

@@ -7,6 +7,7 @@ use crate::backend::tls::Ciphers;
 use crate::caller::revocation::Asked;
 use crate::configuration::config::Spot;
 use crate::fault::Place;
+use crate::settings::apim;
 use crate::settings::metrics::Local;
 use crate::settings::{
     BackendTls, ClientCertificates, ClientCredentials, Control, ForwardedProto, LocalLog, Settings,
@@ -142,6 +143,13 @@ impl Gathered {
         ];
         let mut ways = ways.into_iter().filter_map(|(name, is_set)| is_set.then_some(name));
         let first = ways.next();
+        if control.endpoint.as_ref().is_some_and(|it| apim::is_management(it.host())) {
+            let message = "this is API Management's own, which Weir does not speak to: nothing would ever \
+                           come from there";
+            let remedy = "remove control.endpoint and the token (config.service.*), and serve a folder: \
+                          docs/migration.md";
+            self.at("control.endpoint", message, remedy);
+        }
         match (first, control.endpoint.is_some()) {
             (None, true) => {
                 let message = "the control plane asks who the gateway is";
