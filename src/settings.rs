@@ -489,6 +489,21 @@ mod tests {
     }
 
     #[test]
+    fn api_management_is_no_control_plane() {
+        let told = |endpoint: &str| {
+            let variables = [("config.service.endpoint", endpoint), ("WEIR_CONTROL_TOKEN", "")];
+            faults(&loaded(&[], &variables, ""))
+        };
+        let refused = "this is API Management's own";
+        for host in ["edge.configuration.azure-api.net", "https://edge.management.Azure.cn:443"] {
+            assert!(told(host).contains(refused), "{}", told(host));
+        }
+        // Without a token there is something else to say.
+        let ours = told("control.example:8443");
+        assert!(ours.contains("who the gateway is") && !ours.contains(refused), "{ours}");
+    }
+
+    #[test]
     fn the_short_flag_of_the_folder_is_a_flag_too() {
         let short = loaded(&[("config", "a")], &[], "").settings.unwrap();
         assert_eq!(short.configuration.folder, Path::new("a"));
