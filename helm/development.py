@@ -1,26 +1,19 @@
 """What has to hold for the servers for development: as safe as the gateway, and forgetful."""
 
 from rules import RULES, Rendering, holds, policy, put, selects
+from rules import SHARED as OF_CONTROL_PLANE
 
 PORTS = {"redis": 6379, "etcd": 2379}
 
-# What holds for the gateway and for these, too.
-SHARED = {
-    "nobody is root",
-    "the default seccomp profile is on",
-    "privileges cannot grow",
-    "nothing is privileged",
-    "there are no capabilities",
-    "the root is read-only",
-    "nothing is mounted by itself, or to be written but what is kept",
-    "nothing is shared with the host",
-    "there is no token of a service account",
-    "there are no rights in Kubernetes",
-    "no variables of other Services come in",
-    "the image is one that stays the same",
-    "memory that is asked for is memory there is",
-    "the network is closed in both directions",
-    "secrets come from Secrets only",
+# What holds for a control plane and for these, too: all but what is about Weir itself.
+SHARED = OF_CONTROL_PLANE - {
+    "every selector finds the Pods",
+    "nothing but weir runs, and no shell is needed",
+    "every flag is a setting that Weir has, and stands once",
+    "the three probes are apart",
+    "Pods are spread over zones and nodes",
+    "a disruption budget is there where there may be two or more",
+    "what is true or false is written as Weir reads it",
 }
 
 

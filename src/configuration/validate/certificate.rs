@@ -51,7 +51,7 @@ impl Validator<'_> {
         let before = self.faults.len();
         let mut text = |value: &Option<SecretValue>, what: &str| {
             let what = format!("`{what}` of the certificate `{id}`");
-            self.text_or_named(value.as_ref()?, names, &what, mark)
+            self.text_with_named(value.as_ref()?, names, &what, mark)
         };
         let texts = Texts {
             certificate: text(&written.certificate, "certificate"),

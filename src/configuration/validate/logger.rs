@@ -86,7 +86,7 @@ impl Validator<'_> {
         let name = logger.event_hub.value.name.as_ref();
         let what = format!("the connection string of the logger `{}`", logger.id.value);
         let mark = logger.id.mark;
-        let text = self.text_or_named(connection_string, names, &what, mark)?;
+        let text = self.text_with_named(connection_string, names, &what, mark)?;
         let parsed = EventHub::parse(text.expose(), name.map(|name| name.value.as_str()));
         match (parsed, name) {
             (Ok(hub), _) => Some(hub),

@@ -19,8 +19,8 @@ const SECRET_NAME_BYTES_MAX: usize = 512;
 /// How a store is named.
 const STORE_REMEDY: &str = "name the component as the sidecar knows it";
 
-/// The longest text that named values are filled into; no request carries more.
-const FILLED_BYTES_MAX: usize = 64 << 10;
+/// The longest text that named values are filled into: a certificate with its issuers, in Base64.
+const FILLED_BYTES_MAX: usize = 1 << 20;
 
 impl Validator<'_> {
     /// The text that `value` is or names; `what` it is of the item at `mark`.
@@ -51,22 +51,6 @@ impl Validator<'_> {
                 self.fault(mark, format!("{what} has no source"), remedy);
                 None
             }
-        }
-    }
-
-    /// The same; a text that is `{{name}}` and nothing else is that named value.
-    pub(super) fn text_or_named(
-        &mut self,
-        value: &SecretValue,
-        names: &[NamedValue],
-        what: &str,
-        mark: Mark,
-    ) -> Option<Secret> {
-        let text = self.secret(value, what, mark)?;
-        let is_inline = matches!(value, SecretValue::Text(_));
-        match named(&text).filter(|_name| is_inline) {
-            None => Some(text),
-            Some(wanted) => self.named_value(wanted, names, what, mark),
         }
     }
 
@@ -229,10 +213,4 @@ impl Validator<'_> {
         };
         self.fault(path.mark, format!("`{}` {message}", path.value), remedy);
     }
-}
-
-/// The name in `{{name}}`, if the text is nothing else.
-fn named(text: &Secret) -> Option<&str> {
-    let name = text.expose().trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
-    (!name.is_empty() && !name.contains(['{', '}'])).then_some(name)
 }
