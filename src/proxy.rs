@@ -270,11 +270,12 @@ impl ProxyHttp for Gateway {
         run.exchange.trail.arrive(Ok(head.status), now);
         forward::balance::answered(self, run, (head.status, &head.headers));
         counted::answered(self, run);
+        let asked_for_head = session.req_header().method == http::Method::HEAD;
+        forward::begun(session, run, (head, asked_for_head));
         if run.is_plain() {
             return Ok(());
         }
-        let bodiless =
-            forward::is_bodiless(head, session.req_header().method == http::Method::HEAD);
+        let bodiless = forward::is_bodiless(head, asked_for_head);
         let is_looked_at = run.looks_at_response();
         let response = Response::received(head.status, &head.headers, bodiless, is_looked_at);
         let stop = drive::resume(self, session, run, Event::Responded(response)).await;
@@ -295,8 +296,8 @@ impl ProxyHttp for Gateway {
         end: bool,
         context: &mut Context,
     ) -> pingora::Result<Option<Duration>> {
-        if end {
-            forward::ended(session, context);
+        if let (true, Some(run)) = (end, &context.run) {
+            forward::ended(session, run);
         }
         watch::response_piece(context, piece.as_ref());
         if let Some(holds) = context.holds() {

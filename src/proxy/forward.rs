@@ -112,11 +112,18 @@ pub fn refused_by_proxy(run: &Run, status: StatusCode) -> Option<Box<Error>> {
     Some(Error::because(ErrorType::ConnectProxyFailure, told, refused))
 }
 
+/// The head of the backend's response was read. If that is all of it, no piece of a body will come that
+/// says that it is the last one.
+pub fn begun(session: &mut Session, run: &Run, (head, asked_for_head): (&ResponseHeader, bool)) {
+    if run.lease.is_some() && is_bodiless(head, asked_for_head) {
+        ended(session, run);
+    }
+}
+
 /// The backend's response was read to its end: the connection that Pingora was lent may be used again
 /// if the request was, too.
-pub fn ended(session: &mut Session, context: &Context) {
-    let lease = context.run.as_ref().and_then(|run| run.lease.as_ref());
-    if let Some(lease) = lease
+pub fn ended(session: &mut Session, run: &Run) {
+    if let Some(lease) = &run.lease
         && session.as_mut().is_body_done()
     {
         lease.end();

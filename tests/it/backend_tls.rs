@@ -16,7 +16,8 @@ use crate::harness::{Backend, Gateway, Policies, Request, Site, reply};
 const WHY: &str = "<set-header name=\"X-Why\"><value>@(context.LastError.Reason + \": \" + \
                    context.LastError.Message)</value></set-header>";
 
-/// A server over TLS that answers with the number of the connection.
+/// A server over TLS that answers with the number of the connection, and where `/none` is asked for with
+/// nothing.
 struct Server {
     listening: Backend,
     /// The names that were asked for.
@@ -34,7 +35,13 @@ impl Server {
             let mut reader = Reader::new(stream);
             while let Some(head) = reader.head() {
                 reader.body(&head, false);
-                reader.stream().write_all(&reply(200, &[], &number.to_string()))?;
+                let nothing = b"HTTP/1.1 204 No Content\r\n\r\n".to_vec();
+                let answer = if head.line.contains("/none ") {
+                    nothing
+                } else {
+                    reply(200, &[], &number.to_string())
+                };
+                reader.stream().write_all(&answer)?;
             }
             Ok(())
         });
@@ -314,4 +321,19 @@ fn backends_at_one_place_share_no_connection_under_other_terms() {
             assert!(why.contains("who is not known here"), "{why}");
         }
     }
+}
+
+#[test]
+fn a_response_without_a_body_costs_no_handshake() {
+    let one = Authority::new();
+    let server = Server::of(one.acceptor("localhost"));
+    let gateway = gateway(|site| {
+        let right = trusting(site, ("one.pem", &one), "");
+        backend("own", server.port(), &right)
+    });
+    for _ in 0..5 {
+        assert_eq!(gateway.ask(&Request::post("/echo/none", long())).status, 204);
+        assert_eq!(gateway.ask(&Request::post("/echo/some", long())).status, 200);
+    }
+    assert_eq!(server.names().len(), 1, "connections");
 }

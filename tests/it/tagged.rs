@@ -6,15 +6,21 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use crate::harness::tls::Authority;
 use crate::harness::{Client, Gateway, Policies, Request};
 
 /// How many requests there are, over all clients.
 const REQUESTS: usize = 100_000;
+/// How many over TLS, where each connection that is spoilt costs a handshake.
+const SECURE_REQUESTS: usize = 30_000;
+/// A body that is passed on while it arrives, over a connection that Pingora is lent where there is TLS.
+const LONG: usize = 80 << 10;
 /// How many clients.
 const CLIENTS: usize = 8;
 /// Of a hundred requests so many are answered in a wrong way.
@@ -27,9 +33,10 @@ struct Careless {
 }
 
 impl Careless {
-    fn start(share: usize) -> Self {
+    fn start(share: usize, secure: &[PathBuf]) -> Self {
         let mut child = Command::new("python3")
             .args(["tests/peers/careless.py", &share.to_string()])
+            .args(secure)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -39,10 +46,6 @@ impl Careless {
         BufReader::new(out).read_line(&mut line).expect("a line");
         let port = line.trim().parse().unwrap_or_else(|_none| panic!("no port: {line}"));
         Self { child, port }
-    }
-
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
     }
 }
 
@@ -64,16 +67,17 @@ struct Told {
 }
 
 /// One client: asks, and looks at what comes.
-fn ask(address: SocketAddr, number: usize, next: &AtomicUsize) -> Told {
+fn ask(address: SocketAddr, number: usize, (next, requests): (&AtomicUsize, usize)) -> Told {
     let (mut told, mut client) = (Told::default(), Client::connect(address));
     loop {
         let count = next.fetch_add(1, Ordering::Relaxed);
-        if REQUESTS <= count {
+        if requests <= count {
             return told;
         }
         let tag = format!("c{number}-{count}");
         let target = format!("/echo/{tag}");
         let bytes = match count % 10 {
+            0 if count % 100 == 0 => Request::post(&target, "x".repeat(LONG)).bytes(),
             0 => Request::post(&target, "x".repeat(count % 5_000)).bytes(),
             // Both directions at once.
             1 => format!(
@@ -107,12 +111,12 @@ fn ask(address: SocketAddr, number: usize, next: &AtomicUsize) -> Told {
 }
 
 /// Asks with all clients.
-fn ask_all(gateway: &Gateway) -> Told {
+fn ask_all(gateway: &Gateway, requests: usize) -> Told {
     let next = Arc::new(AtomicUsize::new(0));
     let clients: Vec<_> = (0..CLIENTS)
         .map(|number| {
             let (next, address) = (Arc::clone(&next), gateway.http);
-            thread::spawn(move || ask(address, number, &next))
+            thread::spawn(move || ask(address, number, (&next, requests)))
         })
         .collect();
     let mut all = Told::default();
@@ -125,16 +129,12 @@ fn ask_all(gateway: &Gateway) -> Told {
     all
 }
 
-#[test]
-fn nobody_gets_the_answer_of_somebody_else() {
-    let backend = Careless::start(SHARE);
-    let gateway = Gateway::start(|site| {
-        site.open_api("echo", &backend.url(), Policies::default());
-    });
-    let told = ask_all(&gateway);
-    assert_eq!(told.whole + told.broken + told.refused, REQUESTS, "{told:?}");
+/// Asks so often, and looks at all that came of it and at what is left.
+fn judge(gateway: &Gateway, requests: usize) {
+    let told = ask_all(gateway, requests);
+    assert_eq!(told.whole + told.broken + told.refused, requests, "{told:?}");
     // All that was framed rightly came, but for what is not sent twice over a connection that ended.
-    let right = REQUESTS * (100 - SHARE) / 100;
+    let right = requests * (100 - SHARE) / 100;
     assert!(right * 98 / 100 <= told.whole, "{told:?}");
     assert!(0 < told.broken && 0 < told.refused, "{told:?}");
     // And nothing of it is left.
@@ -145,4 +145,37 @@ fn nobody_gets_the_answer_of_somebody_else() {
         }
     }
     println!("{told:?}");
+}
+
+#[test]
+fn nobody_gets_the_answer_of_somebody_else() {
+    let backend = Careless::start(SHARE, &[]);
+    let gateway = Gateway::start(|site| {
+        let url = format!("http://127.0.0.1:{}", backend.port);
+        site.open_api("echo", &url, Policies::default());
+    });
+    judge(&gateway, REQUESTS);
+}
+
+#[test]
+fn nor_over_tls() {
+    let authority = Authority::new();
+    let mut backend = None;
+    let gateway = Gateway::start(|site| {
+        let issued = authority.issue("localhost");
+        let files =
+            [site.file("certificate.pem", &issued.certificate), site.file("key.pem", &issued.key)];
+        let started = backend.insert(Careless::start(SHARE, &files));
+        let pem = site.file("authority.pem", authority.certificate());
+        site.yaml(format!(
+            "backends:\n  - id: careless\n    url: https://localhost:{}\n    tls: \
+             {{certificateAuthorities: {{file: '{}'}}}}\n",
+            started.port,
+            pem.display()
+        ));
+        let inbound = "<set-backend-service backend-id=\"careless\" />";
+        let policies = Policies { inbound, ..Policies::default() };
+        site.open_api("echo", "http://127.0.0.1:1", policies);
+    });
+    judge(&gateway, SECURE_REQUESTS);
 }

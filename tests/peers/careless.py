@@ -1,12 +1,13 @@
 """An HTTP/1 server that misbehaves by script: what it does with a request, the request's tag decides.
 
-Usage: careless.py SHARE. Of a hundred tags SHARE are answered in one of the ways below, the others as
+Usage: careless.py SHARE [CERTIFICATE KEY]. With two files of PEM it speaks TLS. Of a hundred tags SHARE are answered in one of the ways below, the others as
 they should be: 200 with `tag:TAG;`. The tag is the last part of the path. It prints its port, and
 ends when its standard input does.
 """
 
 import asyncio
 import socket
+import ssl
 import struct
 import sys
 import zlib
@@ -114,14 +115,18 @@ async def serve(reader, writer):
                 own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             if then != KEEP:
                 break
-    except (ConnectionError, asyncio.IncompleteReadError, ValueError):
+    except (ConnectionError, asyncio.IncompleteReadError, ValueError, ssl.SSLError):
         pass
     finally:
         writer.close()
 
 
 async def main():
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=512)
+    secure = None
+    if 2 < len(sys.argv):
+        secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        secure.load_cert_chain(*sys.argv[2:4])
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=512, ssl=secure)
     print(server.sockets[0].getsockname()[1], flush=True)
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(None, sys.stdin.read)
