@@ -1,17 +1,23 @@
-//! Whether two reports say the same: for each ratio, whether the spreads over their rounds meet.
+//! Whether two reports say the same: for each ratio, whether the spreads over their rounds meet; for each
+//! fleet, whether as much came through; and that both speak of the same.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use super::entrant::Entrant;
-use super::figures::{Figure, Report};
+use super::figures::{Figure, Fleet, Report};
 use super::task::Task;
 use crate::failure::{Failure, during};
-use crate::statistics::{Spread, float};
+use crate::statistics::{Spread, count, float};
 
 /// Both spreads are widened by this part of their figures: of few rounds that agree with each other to
 /// the last digit, the next one is not bound to.
 const SLACK: f64 = 0.02;
+
+/// As much came through as before if it differs by at most this part. Whether a loss falls early or late
+/// into a period moves it by far more than chance does a ratio.
+const FLEET_SLACK: f64 = 0.25;
 
 /// One ratio in both reports.
 #[derive(Clone, Copy, Debug)]
@@ -22,21 +28,28 @@ struct Pair {
     spreads: [Option<Spread>; 2],
 }
 
-/// Compares two files of data; prints the verdict of each ratio; an error if one disagrees.
+/// One fleet in both reports.
+struct Both<'a>([&'a Fleet; 2]);
+
+/// Compares two files of data; prints the verdict of each ratio and each fleet; an error if one disagrees,
+/// or if one of them speaks of what the other does not.
 pub(crate) fn run(first: &Path, second: &Path) -> Result<(), Failure> {
     let (first, second) = (read(first)?, read(second)?);
-    let pairs = pairs(&first, &second);
-    print!("{}", markdown(&pairs));
-    let apart = pairs.iter().filter(|pair| pair.agrees() == Some(false)).count();
-    let judged = pairs.iter().filter(|pair| pair.agrees().is_some()).count();
-    if judged == 0 {
-        return Err(Failure::NotValid("the reports have no ratio in common".to_owned()));
+    let (pairs, fleets) = (pairs(&first, &second), both_fleets(&first, &second));
+    let lonely = lonely(&first, &second);
+    print!("{}{}{}", markdown(&pairs), fleet_table(&fleets), lonely_lines(&lonely));
+    let ratios = pairs.iter().filter_map(|pair| pair.agrees());
+    let verdicts: Vec<bool> = ratios.chain(fleets.iter().map(|both| both.agrees())).collect();
+    if verdicts.is_empty() {
+        return Err(Failure::NotValid("the reports have no figure in common".to_owned()));
     }
-    if apart == 0 {
-        Ok(())
-    } else {
-        Err(Failure::NotKept(format!("{apart} of {judged} ratios disagree")))
+    let (apart, judged) = (verdicts.iter().filter(|agrees| !**agrees).count(), verdicts.len());
+    if apart == 0 && lonely.is_empty() {
+        return Ok(());
     }
+    let alone = lonely.len();
+    let told = format!("{apart} of {judged} figures disagree, {alone} stand in one report only");
+    Err(Failure::NotKept(told))
 }
 
 fn read(file: &Path) -> Result<Report, Failure> {
@@ -67,6 +80,50 @@ fn pairs(first: &Report, second: &Report) -> Vec<Pair> {
         }
     }
     pairs
+}
+
+/// What is in one report and not in the other: a scenario, somebody in one, or a fleet.
+fn lonely(first: &Report, second: &Report) -> Vec<String> {
+    let [one, other] = [named(first), named(second)];
+    let only = |which, those: &BTreeSet<String>, others: &BTreeSet<String>| {
+        those.difference(others).map(|name| format!("{which}: {name}")).collect::<Vec<_>>()
+    };
+    [only("first", &one, &other), only("second", &other, &one)].concat()
+}
+
+/// Everything that a report speaks of. Figures without a valid window are not among it: those are told in
+/// the table.
+fn named(report: &Report) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> =
+        report.fleets.iter().map(|fleet| format!("fleet of {}", fleet.who)).collect();
+    for scenario in &report.scenarios {
+        for row in &scenario.rows {
+            names.insert(format!("{}, {}", scenario.task, row.who));
+        }
+    }
+    names
+}
+
+/// The fleets that are in both.
+fn both_fleets<'a>(first: &'a Report, second: &'a Report) -> Vec<Both<'a>> {
+    let other = |one: &Fleet| second.fleets.iter().find(|other| other.who == one.who);
+    first.fleets.iter().filter_map(|one| Some(Both([one, other(one)?]))).collect()
+}
+
+impl Both<'_> {
+    /// The most that came through in any period, before the loss, meanwhile and afterwards.
+    fn most(&self) -> [[u64; 3]; 2] {
+        self.0.map(|fleet| fleet.told.map(|told| told.most))
+    }
+
+    /// Whether as much came through, up to a part of what may.
+    fn agrees(&self) -> bool {
+        let [one, other] = self.most();
+        let apart = |(one, other): (&u64, &u64)| count(one.abs_diff(*other));
+        let calls = self.0.map(|fleet| count(fleet.calls));
+        let borne = FLEET_SLACK * calls[0];
+        calls[0] == calls[1] && one.iter().zip(&other).map(apart).all(|apart| apart <= borne)
+    }
 }
 
 impl Pair {
@@ -106,18 +163,38 @@ fn markdown(pairs: &[Pair]) -> String {
     }
     let judged = pairs.iter().filter_map(|pair| pair.agrees());
     let (yes, all) = (judged.clone().filter(|agrees| *agrees).count(), judged.count());
+    let untold = pairs.len().saturating_sub(all);
     let _ = writeln!(
         text,
-        "\n{yes} of {all} ratios agree ({:.0} %).",
+        "\n{yes} of {all} ratios agree ({:.0} %); {untold} cannot be told, for want of a valid window in one report.",
         100.0 * float(yes) / float(all.max(1))
     );
     text
 }
 
+fn fleet_table(fleets: &[Both<'_>]) -> String {
+    let head = "\n| fleet | first: most before, without Redis, after | second | agree |\n|---|---|---|---|\n";
+    let mut text = if fleets.is_empty() { String::new() } else { head.to_owned() };
+    let told = |most: [u64; 3]| most.map(|one| one.to_string()).join(", ");
+    for both in fleets {
+        let [first, second] = both.most().map(told);
+        let agrees = if both.agrees() { "yes" } else { "NO" };
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "| {} | {first} | {second} | {agrees} |", both.0[0].who);
+    }
+    text
+}
+
+fn lonely_lines(lonely: &[String]) -> String {
+    let lines: String = lonely.iter().map(|one| format!("* {one}\n")).collect();
+    if lines.is_empty() { lines } else { format!("\nIn one report only:\n\n{lines}") }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Figure, Report, pairs};
+    use super::{Both, Figure, Report, both_fleets, lonely, pairs};
     use crate::comparison::figures::tests::scenario;
+    use crate::comparison::figures::{Fleet, Told};
 
     fn report(weir: &[u64], bare: &[u64]) -> Report {
         Report {
@@ -147,5 +224,34 @@ mod tests {
         let report = report(&[100], &[100]);
         let read: Report = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
         assert_eq!(pairs(&report, &read).len(), Figure::ALL.len());
+    }
+    #[test]
+    fn what_one_report_does_not_speak_of_is_told() {
+        let whole = report(&[100], &[100]);
+        assert_eq!(lonely(&whole, &report(&[90], &[100])), [""; 0]);
+        let empty = Report { scenarios: Vec::new(), ..report(&[], &[]) };
+        assert!(lonely(&whole, &empty).contains(&"first: plain, bare-pingora".to_owned()));
+        assert!(lonely(&empty, &whole).contains(&"second: plain, weir".to_owned()));
+    }
+
+    #[test]
+    fn fleets_agree_if_as_much_came_through() {
+        let with = |most: [u64; 3]| {
+            let told = |most| Told { admitted: 1, refused: 1, errors: 0, p99_millis: 1.0, most };
+            let fleet = Fleet {
+                who: "weir".to_owned(),
+                gateways: 3,
+                calls: 300,
+                period_seconds: 1,
+                asked: 900,
+                gone: [1.0, 2.0],
+                admitted: Vec::new(),
+                told: most.map(told),
+            };
+            Report { fleets: vec![fleet], ..report(&[100], &[100]) }
+        };
+        let agree = |one, other| both_fleets(&with(one), &with(other)).iter().all(Both::agrees);
+        assert!(agree([300, 300, 303], [301, 290, 300]));
+        assert!(!agree([300, 300, 303], [300, 900, 303]));
     }
 }

@@ -56,8 +56,10 @@ impl Player {
             who.invocation(task, (&bench.programs, &bench.places), folder, addresses)
         })?;
         let (asking, lanes) = (Arc::new(who.asking(task)), task.lanes());
-        // Where processes come and go, the one that is watched waits for its own kind.
-        let kept_waiting_max = if task == Task::Reload { 1.0 } else { KEPT_WAITING_MAX };
+        // The rule is blind where processes come and go, for the one that is watched waits for its own kind,
+        // and where a runtime passes its work from thread to thread, for those wait for each other.
+        let waits_for_itself = task == Task::Reload || who == Entrant::Traefik;
+        let kept_waiting_max = if waits_for_itself { 1.0 } else { KEPT_WAITING_MAX };
         let mut player = Self { who, started, asking, lanes, kept_waiting_max };
         let deadline = Deadline::after(START_TIME);
         let once =
