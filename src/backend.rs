@@ -22,6 +22,8 @@ use http::{HeaderName, HeaderValue};
 
 use crate::backend::check::Check;
 use crate::backend::pool::Pool;
+use crate::backend::principal::Asked;
+use crate::backend::proxy::ForwardProxy;
 use crate::backend::standing::{Standing, Unavailable};
 use crate::backend::tls::Terms;
 use crate::backend::version::HttpVersion;
@@ -67,6 +69,10 @@ pub struct Backend {
     pub query: Vec<(String, String)>,
     /// How its certificate is judged.
     pub tls: Tls,
+    /// By way of which forward proxy it is reached, where no policy says otherwise.
+    pub proxy: Option<Arc<ForwardProxy>>,
+    /// The token of the gateway that every request to it carries, if one does.
+    pub token: Option<Arc<Asked>>,
     /// Which HTTP it is spoken to in, if its configuration says so.
     pub http: Option<HttpVersion>,
     /// How it stands, where it has a circuit breaker or its health is checked.
@@ -101,6 +107,8 @@ impl Backend {
             headers: Vec::new(),
             query: Vec::new(),
             tls: Tls::default(),
+            proxy: None,
+            token: None,
             http: None,
             standing: None,
             pool: None,

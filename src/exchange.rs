@@ -68,7 +68,7 @@ pub struct Exchange {
     pub original: Original,
     /// The request as the backend will get it.
     pub request: Request,
-    /// By way of which proxy.
+    /// By way of which proxy, if a policy says so.
     pub proxy: Option<Arc<ForwardProxy>>,
     /// The response as the client will get it.
     pub response: Option<Response>,
@@ -201,6 +201,11 @@ impl std::fmt::Debug for Exchange {
 }
 
 impl Exchange {
+    /// By way of which proxy the request goes: that of a policy, or else that of the backend.
+    pub fn way(&self) -> Option<&Arc<ForwardProxy>> {
+        self.proxy.as_ref().or_else(|| self.backend.as_ref()?.proxy.as_ref())
+    }
+
     /// Replaces the response by the answer to `problem`.
     pub fn answer(&mut self, problem: &Problem) {
         let mut headers = problem.headers.clone();

@@ -20,6 +20,7 @@ pub mod grpc;
 pub mod holds;
 pub mod reply;
 pub mod send;
+pub mod bearer;
 pub mod record;
 pub mod watch;
 pub mod inspect;

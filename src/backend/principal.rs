@@ -9,6 +9,11 @@ use super::document::Url;
 use crate::digest::whole_digest;
 use crate::secret::Secret;
 
+/// The longest name of a service that takes tokens, in bytes.
+pub const RESOURCE_BYTES_MAX: usize = 1 << 10;
+/// The longest id of a client, in bytes.
+pub const CLIENT_ID_BYTES_MAX: usize = 256;
+
 /// Somebody that the gateway is to other services: an identity of the configuration.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Principal {
@@ -55,6 +60,15 @@ pub enum Kind {
     Authorization(Arc<Authorization>),
 }
 
+/// A token that is wanted.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Who is to get it.
+    pub who: Arc<Who>,
+    /// For which service.
+    pub resource: Arc<str>,
+}
+
 impl Proof {
     /// What tells it from others: its kind, and what it is.
     pub(super) fn parts(&self) -> (&[u8], &[u8]) {
@@ -63,6 +77,11 @@ impl Proof {
             Self::TokenFile(path) => (b"file", path.as_os_str().as_encoded_bytes()),
         }
     }
+}
+
+/// Whether a text names one thing: nothing that could end a line, or a field of a form, by itself.
+pub fn is_name(text: &str, bytes_max: usize) -> bool {
+    !text.is_empty() && text.len() <= bytes_max && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 impl Principals {
@@ -120,6 +139,20 @@ impl Who {
             Kind::Principal(known) => Some(&known.client_id),
             Kind::Host(client) => client.as_deref(),
             Kind::Authorization(known) => Some(&known.client_id),
+        }
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "a token for {}", self.resource)?;
+        match &self.who.kind {
+            Kind::Principal(own) => write!(formatter, " as {}", own.client_id),
+            Kind::Authorization(own) => {
+                write!(formatter, " as {}, by its authorization", own.client_id)
+            }
+            Kind::Host(Some(id)) => write!(formatter, " as {id}, by the machine"),
+            Kind::Host(None) => formatter.write_str(", by the machine"),
         }
     }
 }

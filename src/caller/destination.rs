@@ -162,7 +162,7 @@ impl Destination {
     }
 
     /// The proxy that sends requests on to the backend.
-    pub(super) fn relay(&self) -> Option<&ForwardProxy> {
+    pub fn relay(&self) -> Option<&ForwardProxy> {
         let through = self.through.as_ref().filter(|through| through.way == Way::Relay);
         through.map(|through| &*through.proxy)
     }

@@ -27,14 +27,15 @@ pub struct Advise {
 impl Advise {
     /// Reads, and says what there is to say.
     pub fn run(&self, out: &mut impl Write) -> Outcome {
-        let inputs = match inputs(&self.inputs, &[ENDINGS.as_slice(), &["xml"]].concat()) {
-            Ok(inputs) => inputs,
+        let (inputs, unread) = match inputs(&self.inputs, &[ENDINGS.as_slice(), &["xml"]].concat())
+        {
+            Ok(given) => given,
             Err(why) => {
                 complain(&format!("{why}\n"));
                 return Outcome::Misused;
             }
         };
-        let findings = advise(&inputs, SystemClock::start().now());
+        let findings = [unread, advise(&inputs, SystemClock::start().now())].concat();
         match self.format {
             Form::Text => say(out, &report::text(&findings)),
             Form::Json => say(out, &report::json(&findings, &json!({}))),

@@ -10,7 +10,8 @@ use serde_json::json;
 
 use crate::cli::{Outcome, complain, say};
 use crate::configuration::yaml::FILE_BYTES_MAX;
-use crate::migration::finding::Finding;
+use crate::fault::Place;
+use crate::migration::finding::{Finding, Level};
 use crate::migration::setting::Around;
 use crate::migration::{Input, Options, diff, migrate, report};
 
@@ -56,8 +57,8 @@ pub enum Form {
 impl Migrate {
     /// Rewrites, and says what became of everything.
     pub fn run(&self, out: &mut impl Write) -> Outcome {
-        let inputs = match inputs(&self.inputs, &ENDINGS) {
-            Ok(inputs) => inputs,
+        let (inputs, mut findings) = match inputs(&self.inputs, &ENDINGS) {
+            Ok(given) => given,
             Err(why) => {
                 complain(&format!("{why}\n"));
                 return Outcome::Misused;
@@ -65,7 +66,6 @@ impl Migrate {
         };
         let around = Around { has_control_plane: self.control_plane };
         let options = Options { image: self.image.clone(), around };
-        let mut findings: Vec<Finding> = Vec::new();
         let mut files = Vec::new();
         for input in &inputs {
             let migrated = migrate(input, &options);
@@ -111,8 +111,12 @@ fn usual_image() -> String {
     format!("weir:{}", env!("CARGO_PKG_VERSION"))
 }
 
-/// Reads the files at `paths`, and those in folders there whose names end like these.
-pub(super) fn inputs(paths: &[PathBuf], endings: &[&str]) -> Result<Vec<Input>, String> {
+/// Reads the files at `paths`, and those in folders there whose names end like these; what cannot be read
+/// is refused by itself. That there is none is a mistake of whoever named them.
+pub(super) fn inputs(
+    paths: &[PathBuf],
+    endings: &[&str],
+) -> Result<(Vec<Input>, Vec<Finding>), String> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -124,17 +128,39 @@ pub(super) fn inputs(paths: &[PathBuf], endings: &[&str]) -> Result<Vec<Input>, 
     if FILES_MAX < files.len() {
         return Err(format!("there are more than {FILES_MAX} files: name fewer folders"));
     }
-    files.iter().map(|path| input(path)).collect()
+    if files.is_empty() {
+        let named: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        let (named, endings) = (named.join(", "), endings.join(", ."));
+        return Err(format!("{named}: there is no file here that ends with .{endings}"));
+    }
+    let (mut inputs, mut unread) = (Vec::new(), Vec::new());
+    for path in &files {
+        match input(path)? {
+            Ok(input) => inputs.push(input),
+            Err(refused) => unread.push(refused),
+        }
+    }
+    Ok((inputs, unread))
 }
 
-fn input(path: &Path) -> Result<Input, String> {
+/// The file at `path`; or that it is refused, as it is no text that anybody could read.
+fn input(path: &Path) -> Result<Result<Input, Finding>, String> {
     let wrong = |why: String| format!("{}: {why}", path.display());
     let length = fs::metadata(path).map_err(|error| wrong(error.to_string()))?.len();
+    let name: Arc<str> = Arc::from(path.display().to_string());
+    let refused = |why: String, remedy: &str| {
+        let place = Place { file: Arc::clone(&name), line: 1, column: 1 };
+        Finding::of(Level::Refused, place, "file", why).mend(remedy)
+    };
     if usize::try_from(length).map_or(true, |length| FILE_BYTES_MAX < length) {
-        return Err(wrong(format!("the file has more than {FILE_BYTES_MAX} bytes")));
+        let why = format!("the file has more than {FILE_BYTES_MAX} bytes");
+        return Ok(Err(refused(why, "split it, or name the others only")));
     }
-    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    Ok(Input { name: Arc::from(path.display().to_string()), text })
+    let bytes = fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => Ok(Input { name, text }),
+        Err(_other) => Err(refused("the file is not UTF-8".to_owned(), "save it as UTF-8")),
+    })
 }
 
 fn list(
@@ -182,6 +208,19 @@ mod tests {
         let mut out = Vec::new();
         let outcome = line.unwrap().migrate.run(&mut out);
         (outcome, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_refused_by_itself_and_an_empty_folder_is_a_mistake() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_str().unwrap();
+        assert_eq!(migrated(&[path]).0, Outcome::Misused);
+        fs::write(folder.path().join("a.env"), b"name=\xff\xfe\n").unwrap();
+        fs::write(folder.path().join("b.env"), "telemetry.logs.std=json\n").unwrap();
+        let (outcome, said) = migrated(&[path]);
+        assert_eq!(outcome, Outcome::Wrong);
+        assert!(said.contains("a.env:1:1: refused file: the file is not UTF-8"), "{said}");
+        assert!(said.contains("\n+WEIR_LOG_FORMAT=json\n"), "{said}");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::backend::circuit::Rule;
 use crate::backend::event_hub::EventHub;
 use crate::backend::pool::Terms;
 use crate::backend::principal::Principals;
+use crate::backend::proxy::ForwardProxy;
 use crate::backend::tls;
 use crate::backend::version::HttpVersion;
 use crate::certificate::Certificate;
@@ -259,6 +260,8 @@ pub struct Backend {
     pub validate_certificate_name: bool,
     /// What else is asked of TLS with it, if anything is.
     pub tls: Option<Arc<tls::Terms>>,
+    /// By way of which forward proxy it is reached, if by one.
+    pub proxy: Option<Arc<ForwardProxy>>,
     /// Which HTTP it is spoken to in, if that is written.
     pub http: Option<HttpVersion>,
     /// When it is left alone.
@@ -303,6 +306,8 @@ pub struct Credentials {
     pub authorization: Option<Authorization>,
     /// The certificate to show to the backend.
     pub certificate: Option<Arc<Certificate>>,
+    /// The service whose tokens it takes, and the client whose one it is shown, if one is named.
+    pub token: Option<(Arc<str>, Option<Arc<str>>)>,
 }
 
 /// An `Authorization` header.

@@ -35,7 +35,9 @@ pub use api::{
     VersioningScheme,
 };
 pub use authorization::ProviderAuthorization;
-pub use backend::{Authorization, Backend, Certificate, Credentials, HostName, Tls};
+pub use backend::{
+    Authorization, Backend, Certificate, Credentials, HostName, ManagedIdentity, Proxy, Tls,
+};
 pub use certificate::NamedCertificate;
 pub use content::{OperationRequest, Parameter, SchemaDocument};
 pub use diagnostics::{DiagnosedMessage, DiagnosedSide, Diagnostic, Percentage};

@@ -9,6 +9,7 @@
 //! gateway's travels as it is. Of any other, what is the gateway's is written anew, each part on the
 //! line where it stood, so that faults still name the true line; comments stay behind.
 
+mod mentioned;
 mod select;
 mod write;
 

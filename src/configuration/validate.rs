@@ -16,6 +16,7 @@ mod collision;
 mod product;
 mod subscription;
 mod backend;
+mod way;
 mod pool;
 mod breaker;
 mod health;

@@ -9,6 +9,7 @@ use http::{HeaderValue, Method, StatusCode};
 use prost::Message;
 
 use crate::backend::check::{Ask, Check};
+use crate::backend::proxy::ForwardProxy;
 use crate::backend::version::HttpVersion;
 use crate::backend::{Backend, BaseUrl};
 use crate::caller::destination::{Destination, Sought, Unresolved};
@@ -88,7 +89,7 @@ impl Prober {
     }
 
     async fn ask(&self, backend: &Backend, check: &Check, now: Timestamp) -> Result<(), Unwell> {
-        let there = Sought::straight(&backend.base, &backend.tls).find(&self.resolver, now).await?;
+        let there = sought(backend, check).find(&self.resolver, now).await?;
         match &check.ask {
             Ask::Tcp => {
                 // It is closed at once: nobody has a use for it.
@@ -120,8 +121,9 @@ impl Prober {
         (there, target, timeout): (Destination, &str, Duration),
         now: Timestamp,
     ) -> Result<Call, CallError> {
+        let relay = there.relay().cloned();
         let mut sending = self.caller.open(there, true, now).await?;
-        sending.send(&written(backend, target)).await?;
+        sending.send(&written(backend, target, relay.as_ref())).await?;
         sending.response(&Method::GET, timeout).await
     }
 
@@ -199,6 +201,15 @@ impl Prober {
     }
 }
 
+/// Where a check goes: by way of the backend's proxy, if it has one, and through a tunnel where that is no
+/// request that a proxy could send on.
+fn sought<'a>(backend: &'a Backend, check: &Check) -> Sought<'a> {
+    let is_one = backend.http.unwrap_or(HttpVersion::One) == HttpVersion::One;
+    let switches = !is_one || !matches!(check.ask, Ask::Http { .. });
+    let proxy = backend.proxy.as_ref();
+    Sought { proxy, switches, ..Sought::straight(&backend.base, &backend.tls) }
+}
+
 /// The head of a request over HTTP/2, with what each request to `backend` carries.
 fn head(backend: &Backend, method: &Method, target: &str) -> Result<http::Request<()>, CallError> {
     let base: &BaseUrl = &backend.base;
@@ -213,14 +224,24 @@ fn head(backend: &Backend, method: &Method, target: &str) -> Result<http::Reques
 }
 
 /// The same over HTTP/1.1, whole.
-fn written(backend: &Backend, target: &str) -> Vec<u8> {
-    let mut wire = format!("GET {target} HTTP/1.1\r\nHost: ").into_bytes();
+fn written(backend: &Backend, target: &str, relay: Option<&ForwardProxy>) -> Vec<u8> {
+    let mut wire = b"GET ".to_vec();
+    if relay.is_some() {
+        // A proxy that sends requests on wants the whole URL.
+        let (scheme, authority) = (backend.base.scheme.as_str(), &backend.base.authority);
+        wire.extend_from_slice(format!("{scheme}://").as_bytes());
+        wire.extend_from_slice(authority.as_bytes());
+    }
+    wire.extend_from_slice(format!("{target} HTTP/1.1\r\nHost: ").as_bytes());
     wire.extend_from_slice(backend.base.authority.as_bytes());
     wire.extend_from_slice(format!("\r\nUser-Agent: {NAME}\r\nConnection: close\r\n").as_bytes());
     for (name, value) in &backend.headers {
         for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
             wire.extend_from_slice(part);
         }
+    }
+    if let Some(shown) = relay.and_then(|proxy| proxy.authorization.as_ref()) {
+        wire.extend_from_slice(format!("Proxy-Authorization: {}\r\n", shown.expose()).as_bytes());
     }
     wire.extend_from_slice(b"\r\n");
     wire

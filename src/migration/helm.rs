@@ -7,20 +7,20 @@ mod table;
 mod grown;
 mod outcome;
 mod said;
+mod seen;
 
 use super::finding::{Finding, Level};
 use super::page::{Page, entries, get, quoted, spot, text};
 use super::work::Work;
 use crate::configuration::yaml::{Entry, Kind, Node};
 use grown::Grown;
+use seen::{known, schema};
 use table::ROWS;
 
 pub use said::{image, settings};
+pub use seen::is_values;
 
 pub(super) use outcome::{Outcome, outcome};
-
-/// The schema of Weir's chart, which knows all that it takes.
-const SCHEMA: &str = include_str!("../../helm/weir/values.schema.json");
 
 /// What becomes of a value.
 #[derive(Clone, Copy, Debug)]
@@ -59,21 +59,6 @@ pub(super) fn parts(path: &str) -> Vec<&str> {
     }
 }
 
-/// What no other file has under `gateway`: the chart's own.
-const OF_GATEWAY: [&str; 4] = ["configuration", "endpoint", "auth", "authKey"];
-
-/// Whether this may be a values file of either chart: all of it is known, or what is about a gateway is
-/// the chart's. A key that neither has is told then, and does not keep all others from being read.
-pub fn is_values(page: &Page) -> bool {
-    let schema = schema();
-    let all = entries(&page.root);
-    let is_known = |name: &str| leads(name) || known(&schema, name);
-    let gateway = get(&page.root, "gateway");
-    let is_ours =
-        gateway.is_some_and(|it| OF_GATEWAY.iter().any(|key| get(&it.value, key).is_some()));
-    !all.is_empty() && (is_ours || all.iter().all(|entry| is_known(entry.name())))
-}
-
 /// Rewrites a values file.
 pub fn migrate(work: &mut Work<'_>, page: &Page) {
     let mut values = Values {
@@ -88,23 +73,6 @@ pub fn migrate(work: &mut Work<'_>, page: &Page) {
         values.entry(entry, entry.name().to_owned());
     }
     values.finish();
-}
-
-fn schema() -> serde_json::Value {
-    serde_json::from_str(SCHEMA).unwrap_or_default()
-}
-
-/// Whether Weir's chart takes a value at this path.
-fn known(schema: &serde_json::Value, path: &str) -> bool {
-    let mut at = schema;
-    for part in parts(path) {
-        match at.get("properties").and_then(|all| all.get(part)) {
-            Some(inner) => at = inner,
-            // What stands elsewhere in the schema, or is free, takes it.
-            None => return at.get("properties").is_none() && at != schema,
-        }
-    }
-    true
 }
 
 /// Whether a row stands at this path, or under it.

@@ -46,6 +46,13 @@ const PROXY: &str = "if backends are reached by way of the proxy only, write <pr
 const NO_BYPASS: &str =
     "write <proxy /> into the policies of those APIs only whose backends need it";
 
+/// It asks those who issue certificates which ones they took back.
+const REVOCATION: &str = "security.certificate-revocation.validation.enabled";
+const NO_LISTS: &str = "Weir looks into lists of revoked certificates that lie in files, asks nobody for them, \
+                        and does not start without one";
+const GIVE_LISTS: &str = "remove it; to go on checking, set backends.tls.revocation to required and name the \
+                          lists in backends.tls.revocationFiles (docs/backend-tls.md)";
+
 /// What becomes of the setting `name` with this value; none if it comes from somewhere else, such as
 /// a Secret.
 pub fn judge(name: &str, value: Option<&str>, around: Around) -> Verdict {
@@ -59,6 +66,9 @@ pub fn judge(name: &str, value: Option<&str>, around: Around) -> Verdict {
     let asks = folded.starts_with("config.service.") || folded.starts_with("gateway.auth.");
     if asks && !around.has_control_plane {
         return asks_azure(&folded, value);
+    }
+    if folded == REVOCATION && value.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        return Verdict::Stays(NO_LISTS.to_owned(), GIVE_LISTS.to_owned());
     }
     match apim::treatment(name) {
         None if apim::is_meant(name) => {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::page::{entries, items, pages};
+use super::page::{at, entries, items, pages};
 use super::*;
 use crate::configuration::yaml::Node;
 
@@ -19,8 +19,9 @@ fn options() -> Options {
 
 fn inputs() -> Vec<(PathBuf, Input)> {
     let mut found = Vec::new();
-    for folder in fs::read_dir(CORPUS).unwrap() {
-        for file in fs::read_dir(folder.unwrap().path()).unwrap() {
+    let folders = fs::read_dir(CORPUS).unwrap().map(|folder| folder.unwrap().path());
+    for folder in folders.filter(|path| path.is_dir()) {
+        for file in fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
             if path.extension().is_some_and(|ending| ending != EXPECTED) {
                 let name = path.file_name().unwrap().to_str().unwrap();
@@ -51,6 +52,35 @@ fn every_file_becomes_what_is_expected() {
         }
         let expected = fs::read_to_string(&name).unwrap();
         assert!(told == expected, "{name}\n{}", diff::unified(&name, &expected, &told));
+    }
+}
+
+/// `tests/corpus/migration/changes.txt`: no change of any chart goes without a value of that kind in a file,
+/// and none of those without a line in the report.
+#[test]
+fn every_change_of_the_charts_is_in_a_file_and_in_its_report() {
+    let rows = fs::read_to_string(format!("{CORPUS}/changes.txt")).unwrap();
+    let rows: Vec<Vec<&str>> = rows
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert!(44 < rows.len());
+    let all = inputs();
+    for row in rows {
+        let [version, path, name] = row[..] else { panic!("{row:?}") };
+        let (_, input) = all.iter().find(|(_, input)| &*input.name == name).unwrap();
+        let parts: Vec<&str> = path.split('.').collect();
+        let options = options();
+        let pages = pages(&mut Work::on(input, &options));
+        let is_there = pages.first().is_some_and(|page| at(&page.root, &parts).is_some());
+        assert!(is_there, "{version}: {path} is not in {name}");
+        let lies = |inner: &str, outer: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let is_told = |it: &Finding| lies(&it.what, path) || lies(path, &it.what);
+        let told = migrate(input, &options).findings;
+        assert!(told.iter().any(is_told), "{version}: nothing is said of {path} in {name}");
     }
 }
 

@@ -20,7 +20,9 @@ use std::sync::Arc;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 
-use crate::backend::principal::{Principals, Who};
+use crate::backend::principal::{
+    CLIENT_ID_BYTES_MAX, Principals, RESOURCE_BYTES_MAX, Who, is_name,
+};
 use crate::exchange::Exchange;
 use crate::expression::Expected;
 use crate::expression::value::Value;
@@ -33,11 +35,6 @@ use crate::policy::{Failure, Side};
 use crate::secret::Secret;
 
 use asked::{Answer, Asked};
-
-/// The longest name of a service, in bytes.
-pub const RESOURCE_BYTES_MAX: usize = 1 << 10;
-/// The longest id of a client, in bytes.
-const CLIENT_ID_BYTES_MAX: usize = 256;
 
 /// `authentication-managed-identity`.
 #[derive(Clone, Debug)]
@@ -172,18 +169,13 @@ impl ManagedIdentity {
 }
 
 /// A token as `Authorization` has it. It does not print.
-fn bearer(token: &Secret) -> Result<HeaderValue, Failure> {
+pub fn bearer(token: &Secret) -> Result<HeaderValue, Failure> {
     let value = HeaderValue::try_from(format!("Bearer {}", token.expose()));
     let mut value = value.map_err(|_refused| {
         Failure::value("the token of this gateway is no text of a field".to_owned())
     })?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// Whether a text names one thing: nothing that could end a line, or a field of a form, by itself.
-fn is_name(text: &str, bytes_max: usize) -> bool {
-    !text.is_empty() && text.len() <= bytes_max && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 impl Term for Resource {

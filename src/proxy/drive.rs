@@ -16,7 +16,6 @@ use crate::exchange::trail::Asker;
 use crate::expression::value::Value;
 use crate::limit::{Charge, Counters};
 use crate::policy::caching::made::{Made, Wanted};
-use crate::policy::identity::asked as identity;
 use crate::policy::limits::tokens::MEASURED_BYTES_MAX;
 use crate::policy::logging::event_hub::HubEvent;
 use crate::policy::machine::{Effect, Event};
@@ -25,7 +24,7 @@ use crate::policy::tokens::asked::Asked;
 use crate::policy::{Failure, Side};
 use crate::problem::Problem;
 use crate::proxy::forward::call::Stopped;
-use crate::proxy::{Gateway, Run, forward, holds, reply, send, watch};
+use crate::proxy::{Gateway, Run, bearer, forward, holds, reply, send, watch};
 use crate::time::{Clock, Timestamp};
 
 /// Why the machine stopped.
@@ -85,7 +84,7 @@ async fn follow(
         let event = match effect {
             Effect::Deliver => return Stop::Deliver,
             Effect::Forward(terms) => {
-                if let Err(failure) = depart(gateway, session, run, now) {
+                if let Err(failure) = leave(gateway, session, run).await {
                     Event::Failed(failure)
                 } else {
                     if forward::needs_both_ways(run, session)
@@ -131,7 +130,7 @@ async fn follow(
                 effect = Box::pin(together::together(gateway, run, begin)).await;
                 continue;
             }
-            Effect::Obtain(asked) => obtain(gateway, &asked, now).await,
+            Effect::Obtain(asked) => Event::Obtained(bearer::obtain(gateway, &asked, now).await),
             Effect::Emit(event) => emit(gateway, *event, now),
             Effect::Call(outgoing) => {
                 let (method, base) = (&outgoing.method, &outgoing.url.base);
@@ -158,17 +157,21 @@ fn responded(run: &mut Run, call: Call) -> Option<Event> {
     (!is_plain).then(|| Event::Responded(forward::call::response_of(call, is_looked_at)))
 }
 
+/// The request is forwarded now, with the token that its backend wants to see, if it does.
+async fn leave(gateway: &Gateway, session: &Session, run: &mut Run) -> Result<(), Failure> {
+    depart(gateway, session, run)?;
+    if bearer::is_wanted(run) {
+        Box::pin(bearer::get(gateway, run)).await?;
+    }
+    Ok(())
+}
+
 /// The request is forwarded now, to the backend whose turn it is.
-fn depart(
-    gateway: &Gateway,
-    session: &Session,
-    run: &mut Run,
-    now: Timestamp,
-) -> Result<(), Failure> {
+fn depart(gateway: &Gateway, session: &Session, run: &mut Run) -> Result<(), Failure> {
     holds::begin(gateway, run);
     forward::balance::choose(gateway, run)?;
     forward::sidecar::aim(session, run)?;
-    run.forwards_at(now);
+    run.forwards_at(run.exchange.now);
     if run.is_first_try() {
         let (name, port) = purse(run);
         gateway.state.budgets.earn(name, port);
@@ -203,13 +206,6 @@ fn purse(run: &Run) -> (&str, u16) {
         Some(backend) => (&backend.id, 0),
         None => (&base.host, base.port),
     }
-}
-
-async fn obtain(gateway: &Gateway, asked: &identity::Asked, now: Timestamp) -> Event {
-    Event::Obtained(match gateway.identities.at_once(asked, now) {
-        Some(answer) => answer,
-        None => Box::pin(gateway.identities.obtain(asked, now)).await,
-    })
 }
 
 async fn charge(gateway: &Gateway, charges: Vec<Charge>, now: Timestamp) -> Event {

@@ -94,7 +94,7 @@ pub async fn peer(gateway: &Gateway, run: &mut Run) -> pingora::Result<HttpPeer>
 /// Where the request goes; `switches`: whether it asks to switch protocols.
 fn sought(run: &Run, switches: bool) -> Sought<'_> {
     let exchange = &run.exchange;
-    let (base, proxy) = (&exchange.request.base, exchange.proxy.as_ref());
+    let (base, proxy) = (&exchange.request.base, exchange.way());
     let identity = exchange.identity.as_ref();
     Sought { base, tls: tls_of(run), identity, proxy, switches }
 }

@@ -1,6 +1,6 @@
 //! One exchange and the run of its policies: what the phases of a request share.
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 use crate::backend::Tls;
 use crate::caller::Call;
@@ -24,6 +24,8 @@ pub struct Run {
     pub(super) holds: Option<Box<Holds>>,
     /// How the request that Pingora forwards is forwarded.
     pub(super) forward: Option<Forward>,
+    /// The token that the backend is shown, as `Authorization` has it.
+    pub(super) bearer: Option<HeaderValue>,
     /// The connection to the backend that Pingora was lent.
     pub(super) lease: Option<Lease>,
     /// How the certificate of the API's own backend is judged.
@@ -58,6 +60,7 @@ impl Run {
             call: None,
             holds: None,
             forward: None,
+            bearer: None,
             lease: None,
             tls,
             key_header,

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION};
-use http::{HeaderMap, Method, StatusCode};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -22,10 +22,10 @@ use crate::exchange::trail::{Asker, Kind, Outing};
 use crate::policy::Failure;
 use crate::policy::send::failed;
 use crate::policy::send::outgoing::Outgoing;
-use crate::proxy::Gateway;
 use crate::proxy::forward::balance;
 use crate::proxy::forward::head::make_absolute;
 use crate::proxy::reply::is_hop_by_hop;
+use crate::proxy::{Gateway, bearer};
 use crate::time::{Clock, Timestamp};
 
 /// The most calls at once whose answers are waited for.
@@ -162,7 +162,11 @@ async fn answer(
 ) -> Result<Response, Failure> {
     let there = sought(outgoing).find(&gateway.resolver, now).await;
     let there = there.map_err(|unresolved| unconnected(&unresolved.to_string()))?;
-    let wire = written(outgoing, asker);
+    let token = match &outgoing.callee {
+        Some(callee) => bearer::of(gateway, &callee.backend, now).await?,
+        None => None,
+    };
+    let wire = written(outgoing, asker, token.as_ref().map(|(_token, field)| field));
     let mut fresh = false;
     let mut call = loop {
         match sent(gateway, &there, &wire, outgoing, (fresh, now)).await {
@@ -211,7 +215,7 @@ fn sought(outgoing: &Outgoing) -> Sought<'_> {
 }
 
 /// The request as bytes.
-fn written(outgoing: &Outgoing, asker: Option<&Asker>) -> Vec<u8> {
+fn written(outgoing: &Outgoing, asker: Option<&Asker>, token: Option<&HeaderValue>) -> Vec<u8> {
     let Outgoing { method, url, headers, body, .. } = outgoing;
     let mut wire = format!("{method} ").into_bytes();
     let (from, relay) = (wire.len(), sought(outgoing).relay());
@@ -225,6 +229,7 @@ fn written(outgoing: &Outgoing, asker: Option<&Asker>) -> Vec<u8> {
     }
     let is_withheld = |name: &HeaderName| {
         (outgoing.proxy.is_some() && name == PROXY_AUTHORIZATION)
+            || (token.is_some() && name == AUTHORIZATION)
             || asker.is_some_and(|asker| asker.correlation.tells(name))
     };
     for (name, value) in headers {
@@ -236,6 +241,9 @@ fn written(outgoing: &Outgoing, asker: Option<&Asker>) -> Vec<u8> {
         for (name, value) in asker.correlation.told(asker.span) {
             put(&mut wire, name.as_str(), value.as_bytes());
         }
+    }
+    if let Some(token) = token {
+        put(&mut wire, AUTHORIZATION.as_str(), token.as_bytes());
     }
     for (name, value) in &outgoing.exact {
         put(&mut wire, name, value.as_bytes());
@@ -306,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_request_is_written_with_a_framing_of_its_own() {
-        let text = |outgoing| String::from_utf8(written(&outgoing, None)).unwrap();
+        let text = |outgoing| String::from_utf8(written(&outgoing, None, None)).unwrap();
         assert_eq!(
             text(outgoing(Method::GET, "")),
             "GET /p?q=1 HTTP/1.1\r\nhost: h.example:8443\r\nx-a: 1\r\n\r\n"

@@ -226,3 +226,59 @@ fn the_metadata_service_is_asked_where_it_may_be_and_else_nobody_is() {
     assert!(why.starts_with("IdentityNotFound: ") && why.contains("`else`"), "{why}");
     assert_eq!(nobody.backend.count(), 0);
 }
+
+#[test]
+fn a_backend_may_say_itself_who_the_gateway_is_to_it() {
+    let other = Backend::plain();
+    let inbound = "<set-backend-service backend-id=\"far\" /><choose><when \
+                   condition=\"@(context.Request.Headers.ContainsKey(&quot;X-Other&quot;))\">\
+                   <invoke-request backend-id=\"far\" url=\"/invoked\" \
+                   response-variable-name=\"r\" /></when></choose>";
+    let here = Shown::start(inbound, |site, issuer, _folder| {
+        let more = format!(
+            "backends:\n  - id: far\n    url: {}\n    credentials: {{managedIdentity: {{resource: \
+             '{RESOURCE}', clientId: edge}}}}\n",
+            other.url()
+        );
+        with_secret(site, issuer, &more);
+    });
+    let long = vec![b'x'; 200 << 10];
+    let requests = [
+        Request::get("/echo/a").field("Authorization", "Bearer mine"),
+        Request::post("/echo/b", long).field("Authorization", "Bearer mine"),
+        Request::get("/echo/c").field("X-Other", "1"),
+    ];
+    for request in requests {
+        assert_eq!(here.gateway.ask(&request).status, 200);
+        let seen = other.last();
+        let token = seen.field("authorization").and_then(|it| it.strip_prefix("Bearer ")).unwrap();
+        assert_eq!((token.split('.').count(), seen.all("authorization").len()), (3, 1));
+    }
+    assert!(other.seen().iter().any(|seen| seen.target == "/invoked"));
+    let all = other.seen();
+    assert!(all.iter().all(|seen| seen.field("authorization") != Some("Bearer mine")), "{all:?}");
+    assert_eq!(here.issuer.asked("/token"), 1, "one token for all");
+}
+
+#[test]
+fn a_backend_that_wants_a_token_gets_no_request_without() {
+    let other = Backend::plain();
+    let inbound = "<set-backend-service backend-id=\"far\" />";
+    let here = Shown::start(inbound, |site, issuer, _folder| {
+        let more = format!(
+            "backends:\n  - id: far\n    url: {}\n    credentials: {{managedIdentity: {{resource: \
+             '{RESOURCE}', clientId: edge}}}}\n",
+            other.url()
+        );
+        let secret = site.file("client-secret", "another one\n");
+        issuer.trust_secret("edge", "hunter2");
+        site.yaml(format!(
+            "identities:\n  - clientId: edge\n    endpoint: {}\n    secret: {{file: {}}}\n{more}",
+            issuer.url("/token"),
+            secret.display()
+        ));
+    });
+    let why = here.why();
+    assert!(why.starts_with("TokenNotObtained: "), "{why}");
+    assert!(other.seen().is_empty());
+}

@@ -296,3 +296,53 @@ fn calls_of_policies_have_proxies_of_their_own() {
     let both = soon(|| (backend.count() == 2).then(|| backend.seen())).expect("both requests");
     assert!(both.iter().all(|seen| seen.field("proxy-authorization").is_none()), "{both:?}");
 }
+
+/// A gateway that reaches the backend at `url` as its configuration says.
+fn of_configuration(url: &str, more: &str, write: impl FnOnce(&mut Site)) -> Gateway {
+    let inbound = "<set-backend-service backend-id=\"far\" />";
+    gateway("http://127.0.0.1:1", inbound, |site| {
+        site.yaml(format!("backends:\n  - id: far\n    url: {url}\n{more}"));
+        write(site);
+    })
+}
+
+#[test]
+fn a_backend_may_say_itself_by_way_of_whom_it_is_reached() {
+    let (backend, proxy) = (secure(HOST), ForwardProxy::wanting(ANN));
+    let url = format!("https://{HOST}:{}", backend.port());
+    let more = format!(
+        "    proxy: {{url: '{}', username: '{{{{user}}}}', password: '{{{{word}}}}'}}\n\
+         namedValues:\n  - {{name: user, value: ann}}\n  - {{name: word, value: open sesame, secret: true}}\n",
+        proxy.url()
+    );
+    let gateway = of_configuration(&url, &more, |site| {
+        let pem = site.file("authority.pem", "");
+        backend.certify(&pem);
+        site.variables.push(("SSL_CERT_FILE".to_owned(), pem.display().to_string()));
+    });
+    for request in [Request::get("/echo/a"), Request::post("/echo/b", long())] {
+        let answer = gateway.ask(&request);
+        assert_eq!((answer.status, answer.text()), (200, "backend"), "{answer:?}");
+    }
+    assert!(proxy.seen().iter().all(|seen| seen.method == "CONNECT"), "{:?}", proxy.seen());
+}
+
+#[test]
+fn a_check_of_its_health_goes_the_same_way() {
+    let (backend, proxy) = (Backend::plain(), ForwardProxy::wanting(ANN));
+    let more = format!(
+        "    proxy: {{url: '{}', username: ann, password: open sesame}}\n    healthCheck: {{path: /alive, \
+         interval: 1s}}\n",
+        proxy.url()
+    );
+    let gateway = of_configuration(&backend.url(), &more, |_site| ());
+    let is_checked = || backend.seen().iter().any(|seen| seen.target == "/alive").then_some(());
+    assert!(soon(is_checked).is_some(), "it is asked");
+    assert_eq!(gateway.get("/echo/a").status, 200);
+    let seen = proxy.seen();
+    let target = |path: &str| format!("{}{path}", backend.url());
+    for path in ["/alive", "/a"] {
+        assert!(seen.iter().any(|seen| seen.target == target(path)), "{path}: {seen:?}");
+    }
+    assert!(backend.seen().iter().all(|seen| seen.field("proxy-authorization").is_none()));
+}

@@ -1,5 +1,9 @@
 //! Whether two reports say the same: for each ratio, whether the spreads over their rounds meet; for each
 //! fleet, whether as much came through; and that both speak of the same.
+//!
+//! Of n rounds of one thing and m other ones of the same, the spreads fail to meet in 2 n! m! / (n + m)! of
+//! all cases by chance alone: one of ten with three rounds each, one of 126 with five. So as many ratios may
+//! disagree as chance explains.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -18,6 +22,9 @@ const SLACK: f64 = 0.02;
 /// As much came through as before if it differs by at most this part. Whether a loss falls early or late
 /// into a period moves it by far more than chance does a ratio.
 const FLEET_SLACK: f64 = 0.25;
+
+/// So many standard deviations more than chance sets apart on the average are borne.
+const DEVIATIONS: f64 = 3.0;
 
 /// One ratio in both reports.
 #[derive(Clone, Copy, Debug)]
@@ -39,12 +46,19 @@ pub(crate) fn run(first: &Path, second: &Path) -> Result<(), Failure> {
     let lonely = lonely(&first, &second);
     print!("{}{}{}", markdown(&pairs), fleet_table(&fleets), lonely_lines(&lonely));
     let ratios = pairs.iter().filter_map(|pair| pair.agrees());
-    let verdicts: Vec<bool> = ratios.chain(fleets.iter().map(|both| both.agrees())).collect();
+    let verdicts: Vec<bool> = ratios.chain(fleets.iter().map(Both::agrees)).collect();
     if verdicts.is_empty() {
         return Err(Failure::NotValid("the reports have no figure in common".to_owned()));
     }
     let (apart, judged) = (verdicts.iter().filter(|agrees| !**agrees).count(), verdicts.len());
-    if apart == 0 && lonely.is_empty() {
+    let rounds = [&first, &second].map(|report| report.rounds);
+    let by_chance = chance(rounds) * float(judged);
+    let borne = by_chance + DEVIATIONS * by_chance.sqrt();
+    println!(
+        "\nWith {} and {} rounds chance alone sets {by_chance:.0} of {judged} apart; up to {borne:.0} are borne.",
+        rounds[0], rounds[1]
+    );
+    if float(apart) <= borne && lonely.is_empty() {
         return Ok(());
     }
     let alone = lonely.len();
@@ -80,6 +94,13 @@ fn pairs(first: &Report, second: &Report) -> Vec<Pair> {
         }
     }
     pairs
+}
+
+/// How often spreads of the same thing do not meet, over so many rounds: all of one lie above all of the
+/// other, or the other way round.
+fn chance([one, other]: [u32; 2]) -> f64 {
+    let parts = (1..=one).map(|at| f64::from(at) / f64::from(other.saturating_add(at)));
+    (2.0 * parts.product::<f64>()).min(1.0)
 }
 
 /// What is in one report and not in the other: a scenario, somebody in one, or a fleet.
@@ -120,9 +141,9 @@ impl Both<'_> {
     fn agrees(&self) -> bool {
         let [one, other] = self.most();
         let apart = |(one, other): (&u64, &u64)| count(one.abs_diff(*other));
-        let calls = self.0.map(|fleet| count(fleet.calls));
-        let borne = FLEET_SLACK * calls[0];
-        calls[0] == calls[1] && one.iter().zip(&other).map(apart).all(|apart| apart <= borne)
+        let [calls, other_calls] = self.0.map(|fleet| fleet.calls);
+        let borne = FLEET_SLACK * count(calls);
+        calls == other_calls && one.iter().zip(&other).map(apart).all(|apart| apart <= borne)
     }
 }
 
@@ -186,13 +207,15 @@ fn fleet_table(fleets: &[Both<'_>]) -> String {
 }
 
 fn lonely_lines(lonely: &[String]) -> String {
-    let lines: String = lonely.iter().map(|one| format!("* {one}\n")).collect();
-    if lines.is_empty() { lines } else { format!("\nIn one report only:\n\n{lines}") }
+    if lonely.is_empty() {
+        return String::new();
+    }
+    format!("\nIn one report only:\n\n* {}\n", lonely.join("\n* "))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Both, Figure, Report, both_fleets, lonely, pairs};
+    use super::{Both, Figure, Report, both_fleets, chance, lonely, pairs};
     use crate::comparison::figures::tests::scenario;
     use crate::comparison::figures::{Fleet, Told};
 
@@ -225,6 +248,13 @@ mod tests {
         let read: Report = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
         assert_eq!(pairs(&report, &read).len(), Figure::ALL.len());
     }
+    #[test]
+    fn few_rounds_are_set_apart_by_chance() {
+        assert!((chance([3, 3]) - 0.1).abs() < 1e-9);
+        assert!((chance([5, 5]) - 1.0 / 126.0).abs() < 1e-9);
+        assert!((chance([1, 1]) - 1.0).abs() < 1e-9);
+    }
+
     #[test]
     fn what_one_report_does_not_speak_of_is_told() {
         let whole = report(&[100], &[100]);

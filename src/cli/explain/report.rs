@@ -133,10 +133,13 @@ pub(super) fn backend(admitted: &Admitted, pretended: &Pretended, out: &mut impl
             say(out, &format!("    {id}  {base}  priority {priority}, weight {weight}\n"));
         }
     }
-    if let Some(proxy) = &exchange.proxy {
+    if let Some(proxy) = exchange.way() {
         let shown =
             proxy.authorization.as_ref().map_or("", |_shown| ", which is shown credentials");
         say(out, &format!("  through the proxy {proxy}{shown}\n"));
+    }
+    if let Some(token) = exchange.backend.as_ref().and_then(|backend| backend.token.as_ref()) {
+        say(out, &format!("  with {token}\n"));
     }
     say(out, &format!("  waits at most {:?} for the head of the response\n", forward.wait));
     let program = admitted.machine.program();

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::backend::pool::{Pool, Terms};
+use crate::backend::principal::{Asked, Principals};
 use crate::backend::sidecar::Sidecar;
 use crate::backend::standing::Standing;
 use crate::backend::{Backend, Tls};
@@ -51,8 +52,9 @@ impl Before {
 /// All of them.
 pub(super) fn backends(config: &Config, before: &Before, sidecar: &Sidecar) -> Backends {
     let singles = config.backends.iter().filter(|backend| backend.pool.is_none());
+    let known = (before, sidecar, &*config.principals);
     let singles: HashMap<&str, Arc<Backend>> =
-        singles.map(|single| (&*single.id, single_of(single, before, sidecar))).collect();
+        singles.map(|single| (&*single.id, single_of(single, known))).collect();
     let all = config.backends.iter().filter_map(|backend| {
         let built = match &backend.pool {
             None => Arc::clone(singles.get(&*backend.id)?),
@@ -84,7 +86,10 @@ fn pool_of(
     })
 }
 
-fn single_of(backend: &config::Backend, before: &Before, sidecar: &Sidecar) -> Arc<Backend> {
+fn single_of(
+    backend: &config::Backend,
+    (before, sidecar, principals): (&Before, &Sidecar, &Principals),
+) -> Arc<Backend> {
     let credentials = &backend.credentials;
     let (base, calls, mut headers) = if backend.is_app {
         let base = Arc::new(sidecar.at(backend.url.path.clone()));
@@ -105,6 +110,10 @@ fn single_of(backend: &config::Backend, before: &Before, sidecar: &Sidecar) -> A
         values.iter().map(|value| (name.to_string(), value.expose().to_owned()))
     });
     let identity = credentials.certificate.clone();
+    let token = credentials.token.as_ref().map(|(resource, client)| {
+        let who = Arc::new(principals.who(client.as_deref()));
+        Arc::new(Asked { who, resource: Arc::clone(resource) })
+    });
     Arc::new(Backend {
         id: Arc::clone(&backend.id),
         base,
@@ -116,6 +125,8 @@ fn single_of(backend: &config::Backend, before: &Before, sidecar: &Sidecar) -> A
             identity,
             terms: backend.tls.clone(),
         },
+        proxy: backend.proxy.clone(),
+        token,
         http: backend.http,
         is_sidecar: backend.is_app,
         calls,

@@ -122,7 +122,8 @@ fn meaning(backend: &config::Backend) -> impl PartialEq + '_ {
     let config::Backend { id, url, is_app, credentials, tls, http, breaker, check, pool, .. } =
         backend;
     let verified = (backend.validate_certificate_chain, backend.validate_certificate_name);
-    (id, url, is_app, credentials, (verified, tls), http, (breaker, check), pool)
+    let way = (http, &backend.proxy);
+    (id, url, is_app, credentials, (verified, tls), way, (breaker, check), pool)
 }
 
 fn fragments(config: &Config) -> impl Iterator<Item = (&Arc<str>, &PolicyText)> {

@@ -29,6 +29,8 @@ pub struct Backend {
     pub credentials: Credentials,
     /// How its certificate is checked.
     pub tls: Option<Tls>,
+    /// By way of which forward proxy it is reached, where no policy `proxy` says otherwise.
+    pub proxy: Option<Placed<Proxy>>,
     /// Which HTTP it is spoken to in: `1`, `2`, or `2or1`, which is 2 where the backend agrees to it
     /// over TLS; 1 if nothing is written.
     #[schemars(extend("enum" = ["1", "2", "2or1"]))]
@@ -53,6 +55,38 @@ pub struct Credentials {
     pub authorization: Option<Authorization>,
     /// The certificate to show to the backend.
     pub certificate: Option<Certificate>,
+    /// Whose token the `Authorization` header has, in the place of `authorization`.
+    pub managed_identity: Option<ManagedIdentity>,
+}
+
+/// Who the gateway is to a backend that takes tokens.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ManagedIdentity {
+    /// The id of the service that takes the token, such as `https://cognitiveservices.azure.com`.
+    pub resource: Placed<String>,
+    /// One of `identities`, by its client id, or else one of the machine's; without it the identity that
+    /// is `systemAssigned`, or else the machine's own.
+    pub client_id: Option<Placed<String>>,
+}
+
+/// A forward proxy between the gateway and a backend.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Proxy {
+    /// `http://`, host and port.
+    pub url: SecretValue,
+    /// The name that it is shown.
+    pub username: Option<SecretValue>,
+    /// The password that it is shown.
+    pub password: Option<SecretValue>,
+}
+
+impl Proxy {
+    /// Every text of it that may lie elsewhere.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretValue> {
+        [Some(&self.url), self.username.as_ref(), self.password.as_ref()].into_iter().flatten()
+    }
 }
 
 /// An `Authorization` header.

@@ -33,9 +33,7 @@ pub(super) fn later(holder: &str, key: &str) -> Option<&'static str> {
         ("Credentials", "certificateIds") => {
             "write `certificate` with `certificateFile` and `keyFile`"
         }
-        ("Credentials", "managedIdentity") => {
-            "remove it; write `authentication-managed-identity` in a policy, and `identities`"
-        }
+        ("Credentials", "identity") => "write `managedIdentity` with `resource` and `clientId`",
         ("ConfigurationFile", "managedIdentities" | "managedIdentity" | "identity") => {
             "write `identities`"
         }
@@ -78,9 +76,6 @@ fn of_backends(holder: &str, key: &str) -> Option<&'static str> {
         ("Backend", "services" | "sessionAffinity") => "write it under `pool`",
         ("CircuitBreaker", "failureCondition" | "tripDuration") => "write it in one of `rules`",
         ("Service", "name" | "backendId") => "write `id`",
-        ("Backend", "proxy") => {
-            "remove it, and write the policy `proxy` in the APIs of this backend"
-        }
         ("Backend", "protocol") => "remove it; a backend speaks HTTP",
         _ => return None,
     };

@@ -121,7 +121,8 @@ impl ConfigurationFile {
             let authorities =
                 backend.tls.iter().filter_map(|tls| tls.certificate_authorities.as_ref());
             let parameters = authorization.iter().map(|authorization| &authorization.parameter);
-            entries.chain(parameters).chain(authorities)
+            let of_proxy = backend.proxy.iter().flat_map(|proxy| proxy.value.secrets());
+            entries.chain(parameters).chain(authorities).chain(of_proxy)
         });
         let of_loggers = self
             .loggers

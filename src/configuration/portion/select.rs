@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::mentioned::{Mentioned, Policies};
 use crate::configuration::bundle::Kind;
-use crate::configuration::document::{Held, is_inline};
+use crate::configuration::document::Held;
 use crate::configuration::yaml::{self, Node};
 
 /// The keys of a configuration file, and of what stands there, that matter here.
@@ -51,8 +52,6 @@ pub(super) mod lists {
 /// The policies that say who the gateway is.
 const ASKING: [&str; 2] = ["authentication-managed-identity", "send-service-bus-message"];
 
-/// Where texts are found that a configuration names: policy documents.
-type Policies<'a> = dyn Fn(&str) -> Option<&'a str> + 'a;
 /// Where texts are found that a configuration names: secrets and variables.
 type Secrets<'a> = dyn Fn(Kind, &str) -> Option<&'a str> + 'a;
 
@@ -61,18 +60,6 @@ type Secrets<'a> = dyn Fn(Kind, &str) -> Option<&'a str> + 'a;
 pub(super) struct Selection {
     gateway: String,
     own: BTreeMap<&'static str, BTreeSet<String>>,
-}
-
-/// What the texts that come along mention.
-#[derive(Default)]
-struct Mentioned {
-    /// Everything that could be an id.
-    words: BTreeSet<String>,
-    /// What stands in `{{…}}`.
-    names: BTreeSet<String>,
-    /// Whether any of the certificates may be meant: by its thumbprint, or by what an expression
-    /// gives.
-    any_certificate: bool,
 }
 
 impl Selection {
@@ -154,6 +141,18 @@ impl Selection {
                     is_more = true;
                 }
             }
+            for backend in of(lists::BACKENDS) {
+                let Some(id) = field(backend, "id") else { continue };
+                is_more |= mentioned.has_word(id) && self.add(lists::BACKENDS, [id].into_iter());
+                if self.has_one(lists::BACKENDS, backend) {
+                    let pool = value(backend, "pool");
+                    let services = pool.map(|pool| field_items(pool, "services"));
+                    let services = services.into_iter().flatten();
+                    let services = services.filter_map(|service| field(service, "id"));
+                    is_more |= self.add(lists::BACKENDS, services);
+                    is_sent_as |= mentioned.backend(backend);
+                }
+            }
             for certificate in of(lists::CERTIFICATES) {
                 let Some(id) = field(certificate, "id") else { continue };
                 // Authorities vouch for the clients of every gateway.
@@ -175,15 +174,6 @@ impl Selection {
             }
             if !is_more {
                 break;
-            }
-        }
-        for backend in of(lists::BACKENDS) {
-            let id = field(backend, "id").filter(|id| mentioned.has_word(id));
-            if self.add(lists::BACKENDS, id.into_iter()) {
-                let pool = value(backend, "pool");
-                let services = pool.map(|pool| field_items(pool, "services")).unwrap_or_default();
-                let services = services.into_iter().filter_map(|service| field(service, "id"));
-                self.add(lists::BACKENDS, services);
             }
         }
         let is_asked = is_sent_as || ASKING.iter().any(|policy| mentioned.has_word(policy));
@@ -261,58 +251,6 @@ impl Selection {
     }
 }
 
-/// Whether `text` has a policy that may mean any certificate: by its thumbprint, or by what an
-/// expression gives.
-fn means_any(text: &str) -> bool {
-    let mut shows = text.split("<authentication-certificate").skip(1);
-    let is_open = |rest: &str| {
-        let attributes = rest.split(['>', '@']).next().unwrap_or_default();
-        attributes.contains("thumbprint") || rest.get(attributes.len()..).is_some_and(is_computed)
-    };
-    shows.any(is_open) || text.contains("Deployment.Certificates")
-}
-
-/// Whether an expression begins here.
-fn is_computed(rest: &str) -> bool {
-    rest.starts_with('@')
-}
-
-impl Mentioned {
-    /// Reads the policy document of `item`, and nothing of what lies deeper.
-    fn policies<'a>(&mut self, item: &'a Node, policies: &Policies<'a>) {
-        if let Some(policy) = value(item, "policy") {
-            self.policy(policy, policies);
-        }
-    }
-
-    /// Reads a policy document: the text itself, or the path of its file.
-    fn policy<'a>(&mut self, node: &'a Node, policies: &Policies<'a>) {
-        let Some(text) = text(node) else { return };
-        if is_inline(text) {
-            self.read(Some(text));
-        } else {
-            self.read(policies(text.trim()));
-        }
-    }
-
-    fn read(&mut self, text: Option<&str>) {
-        let Some(text) = text else { return };
-        let words = text.split(|c: char| !is_of_id(c)).filter(|word| !word.is_empty());
-        self.words.extend(words.map(folded));
-        self.any_certificate |= means_any(text);
-        let names = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
-        self.names.extend(names.map(|(name, _rest)| folded(name.trim())));
-    }
-
-    fn has_word(&self, id: &str) -> bool {
-        self.words.contains(&folded(id))
-    }
-
-    fn has_name(&self, name: &str) -> bool {
-        self.names.contains(&folded(name))
-    }
-}
-
 /// The text of a named value, wherever it is.
 fn value_of<'a>(named: &'a Node, secrets: &Secrets<'a>) -> Option<&'a str> {
     let node = value(named, "value")?;
@@ -349,7 +287,7 @@ pub(super) fn field<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
     text(value(node, key)?)
 }
 
-fn value<'a>(node: &'a Node, key: &str) -> Option<&'a Node> {
+pub(super) fn value<'a>(node: &'a Node, key: &str) -> Option<&'a Node> {
     let yaml::Kind::Map(entries) = &node.kind else { return None };
     entries.iter().find(|entry| entry.name() == key).map(|entry| &entry.value)
 }
@@ -368,13 +306,8 @@ fn last(reference: &str) -> &str {
 }
 
 /// Ids are the same without regard to case.
-fn folded(id: &str) -> String {
+pub(super) fn folded(id: &str) -> String {
     id.to_ascii_lowercase()
-}
-
-/// Whether `character` may stand in an id.
-const fn is_of_id(character: char) -> bool {
-    character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.')
 }
 
 /// What an authorization is known by: two providers may have the same id.

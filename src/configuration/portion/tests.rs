@@ -156,6 +156,50 @@ fn an_identity_comes_along_with_the_logger_or_the_message_that_is_sent_as_it() {
 }
 
 #[test]
+fn a_backend_brings_along_what_it_is_shown() {
+    let api = |id: &str| {
+        format!(
+            "  - id: {id}\n    path: {id}\n    serviceUrl: http://x.example\n    policy: <policies>\
+             <inbound><set-backend-service backend-id=\"pool-{id}\" /></inbound></policies>\n    \
+             operations: [{{id: o, method: GET, urlTemplate: /}}]\n"
+        )
+    };
+    let backend = |id: &str| {
+        format!(
+            "  - {{id: pool-{id}, type: Pool, pool: {{services: [{{id: one-{id}}}]}}}}\n  - id: one-{id}\n    \
+             url: http://y.example\n    credentials: {{header: {{X-Key: '{{{{key-{id}}}}}'}}, \
+             managedIdentity: {{resource: r, clientId: own-{id}}}}}\n    proxy: {{url: \
+             'http://p.example', username: '{{{{user-{id}}}}}'}}\n"
+        )
+    };
+    let value = |name: &str| format!("  - {{name: {name}, value: v}}\n");
+    let identity = |id: &str| {
+        format!("  - {{clientId: own-{id}, endpoint: 'https://i.example/t', secret: s}}\n")
+    };
+    let text = format!(
+        "gateways: [{{id: a, apis: [x]}}, {{id: b, apis: [y]}}]\napis:\n{}{}backends:\n{}{}\
+         namedValues:\n{}{}{}{}identities:\n{}{}",
+        api("x"),
+        api("y"),
+        backend("x"),
+        backend("y"),
+        value("key-x"),
+        value("key-y"),
+        value("user-x"),
+        value("user-y"),
+        identity("x"),
+        identity("y"),
+    );
+    let whole = bundle(&[(Kind::Document, "x.yaml", &text)]);
+    for (gateway, other) in [("a", "-y"), ("b", "-x")] {
+        let portion = whole.portion(gateway).unwrap();
+        assert_eq!(runs(&portion), Ok(1));
+        let text = portion.entries()[0].text();
+        assert!(!text.contains(other), "{text}");
+    }
+}
+
+#[test]
 fn every_style_of_yaml_means_the_same_when_it_is_written_anew() {
     let text = "gateways: [{id: a, apis: [x]}]\napis:\n  - id: x\n    name: 'it''s \"q\"'\n    \
                 path: x\n    subscriptionRequired: no-\n";

@@ -20,7 +20,8 @@ const SECRET_KEYS: [&str; 12] = [
     "data",
 ];
 /// Keys under `credentials` whose values say only where or how.
-const PLAIN_KEYS: [&str; 5] = ["env", "file", "scheme", "certificateFile", "keyFile"];
+const PLAIN_KEYS: [&str; 7] =
+    ["env", "file", "scheme", "certificateFile", "keyFile", "resource", "clientId"];
 /// The key under which every value may be one.
 const SECRET_BLOCK: &str = "credentials";
 

@@ -103,6 +103,7 @@ impl Validator<'_> {
         let is_app = service.as_ref().is_some_and(|service| service.is_app);
         let url = service.map(|service| service.url);
         let credentials = self.credentials(&backend.credentials, names);
+        let proxy = self.proxy(backend, names);
         if is_app {
             self.leaves_sidecar_alone(&credentials, backend.id.mark);
             if let Some(version) = &backend.http_version {
@@ -111,6 +112,10 @@ impl Validator<'_> {
                 let remedy =
                     "remove `httpVersion`: calls of gRPC go over HTTP/2, all else over HTTP/1.1";
                 self.fault(version.mark, message, remedy);
+            }
+            if let Some(proxy) = &backend.proxy {
+                let message = "Dapr's sidecar stands beside the gateway, and no proxy between them";
+                self.fault(proxy.mark, message, "remove `proxy`");
             }
             if let Some(check) = &backend.health_check {
                 let message = "an app behind Dapr's sidecar is asked by nobody but the sidecar";
@@ -135,6 +140,7 @@ impl Validator<'_> {
             validate_certificate_chain: switch(|tls| tls.validate_certificate_chain),
             validate_certificate_name: switch(|tls| tls.validate_certificate_name),
             tls,
+            proxy,
             http: self.http_version(backend.http_version.as_ref()),
             breaker,
             check,
@@ -174,7 +180,11 @@ impl Validator<'_> {
             let message = "`Authorization` is written twice: here and as a header";
             self.fault(authorization.scheme.mark, message, "remove one of the two");
         }
+        let token = written.managed_identity.as_ref();
+        let is_shown = own.is_some() || authorization.is_some();
+        let token = token.and_then(|token| self.managed_identity(token, is_shown));
         Credentials {
+            token,
             headers,
             query,
             authorization: authorization.and_then(|it| self.authorization(it, names)),

@@ -64,6 +64,7 @@ impl Validator<'_> {
             validate_certificate_chain: true,
             validate_certificate_name: true,
             tls: None,
+            proxy: None,
             http: None,
             breaker: None,
             check: None,
@@ -73,18 +74,20 @@ impl Validator<'_> {
     }
 
     fn has_nothing_else(&mut self, backend: &document::Backend) {
-        let document::Credentials { header, query, authorization, certificate } =
+        let document::Credentials { header, query, authorization, certificate, managed_identity } =
             &backend.credentials;
         let has_credentials = !header.0.is_empty()
             || !query.0.is_empty()
             || authorization.is_some()
-            || certificate.is_some();
+            || certificate.is_some()
+            || managed_identity.is_some();
         let written = [
             ("url", backend.url.is_some()),
             ("credentials", has_credentials),
             ("tls", backend.tls.is_some()),
             ("httpVersion", backend.http_version.is_some()),
             ("circuitBreaker", backend.circuit_breaker.is_some()),
+            ("proxy", backend.proxy.is_some()),
             ("healthCheck", backend.health_check.is_some()),
         ];
         for (key, _is_written) in written.iter().filter(|(_key, is_written)| *is_written) {

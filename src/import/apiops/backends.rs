@@ -21,6 +21,7 @@ impl Reader<'_> {
                 ("type", "type"),
                 ("url", "url"),
                 ("tls", "tls"),
+                ("proxy", "proxy"),
                 ("circuitBreaker", "circuitBreaker"),
                 ("credentials", "credentials"),
                 ("pool", "pool"),

@@ -50,8 +50,16 @@ pub(super) fn judge(input: &Input, findings: &mut Vec<Finding>) {
         }
     }
     let mut found = |id, place: &Place, name: &str| findings.extend(say(id, place, name));
-    stream(&root, input.text.contains(STREAM), &mut found);
+    stream(&root, is_about_streams(&input.text), &mut found);
     element(&root, &mut found);
+}
+
+/// Whether a document says, outside of its comments, that it is about streams of events.
+fn is_about_streams(text: &str) -> bool {
+    let mut parts = text.split("<!--");
+    let first = parts.next().unwrap_or_default();
+    let behind = parts.filter_map(|part| Some(part.split_once("-->")?.1));
+    std::iter::once(first).chain(behind).any(|part| part.contains(STREAM))
 }
 
 /// Streams of events that are held back: the document is about them, or says so with `buffer-response`.

@@ -168,6 +168,8 @@ fn policies_that_do_otherwise_than_they_say_are_judged() {
     let forward = "<forward-request buffer-response=\"false\" />";
     assert_eq!(of(stream, "<forward-request />", ""), only("stream-held-back"));
     assert_eq!(of(stream, forward, ""), BTreeSet::new());
+    let comment = "<!-- no text/event-stream here -->";
+    assert_eq!(of(comment, "<forward-request />", ""), BTreeSet::new());
     assert_eq!(of("", forward, "<set-body>a</set-body>"), only("stream-held-back"));
 }
 

@@ -1,21 +1,11 @@
 //! What a policy asks to show who the gateway is: a token, of whom and for what.
 
-use std::fmt;
 use std::sync::Arc;
 
-use crate::backend::principal::{Kind, Who};
+pub use crate::backend::principal::Asked;
 use crate::policy::Failure;
 use crate::problem::Problem;
 use crate::secret::Secret;
-
-/// A token that is wanted.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    /// Who is to get it.
-    pub who: Arc<Who>,
-    /// For which service.
-    pub resource: Arc<str>,
-}
 
 /// Why there is no token.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -59,19 +49,5 @@ impl From<Ungot> for Failure {
         let Ungot { reason, message } = ungot;
         let problem = Problem::failed("identity_token_missing");
         Self { source: None, reason, message: message.to_string(), problem }
-    }
-}
-
-impl fmt::Display for Asked {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "a token for {}", self.resource)?;
-        match &self.who.kind {
-            Kind::Principal(own) => write!(formatter, " as {}", own.client_id),
-            Kind::Authorization(own) => {
-                write!(formatter, " as {}, by its authorization", own.client_id)
-            }
-            Kind::Host(Some(id)) => write!(formatter, " as {id}, by the machine"),
-            Kind::Host(None) => formatter.write_str(", by the machine"),
-        }
     }
 }

@@ -262,7 +262,7 @@ impl Rules {
         let (name, depth) = nested_field(exchange)?;
         headers.insert(name, depth);
         let (url, body) = (Url::of(base, &target), Bytes::from(body));
-        let tls = backend.tls.clone();
+        let (tls, proxy) = (backend.tls.clone(), backend.proxy.clone());
         Ok(Outgoing {
             method: Method::POST,
             url,
@@ -270,7 +270,7 @@ impl Rules {
             exact: Vec::new(),
             body,
             tls,
-            proxy: None,
+            proxy,
             callee: Some(callee),
             wait: WAIT,
         })

@@ -137,7 +137,8 @@ impl InvokeRequest {
             None => Bytes::new(),
         };
         let headers = headers.map().clone();
-        let (exact, proxy, wait) = (Vec::new(), None, TIMEOUT_USUAL);
+        let proxy = callee.as_ref().and_then(|callee| callee.backend.proxy.clone());
+        let (exact, wait) = (Vec::new(), TIMEOUT_USUAL);
         let outgoing = Outgoing { method, url, headers, exact, body, tls, proxy, callee, wait };
         Ok(Flow::Ask(Effect::Call(Box::new(outgoing))))
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::exchange::trail::{Asker, Trail};
 use crate::policy::machine::{Effect, Event};
-use crate::proxy::{Gateway, Run, drive};
+use crate::proxy::{Gateway, Run, bearer, drive};
 use crate::time::{Clock, Timestamp};
 
 /// Something that is being done for the child of that number.
@@ -77,7 +77,7 @@ async fn one(gateway: &Gateway, effect: Effect, caller: Option<Asker>, now: Time
         Effect::WantValue(wanted) => drive::want(gateway, wanted, now).await,
         Effect::KeepValue(made) => drive::keep_made(gateway, *made, now),
         Effect::Authenticate(asked) => drive::authenticate(gateway, &asked, now).await,
-        Effect::Obtain(asked) => drive::obtain(gateway, &asked, now).await,
+        Effect::Obtain(asked) => Event::Obtained(bearer::obtain(gateway, &asked, now).await),
         Effect::Emit(event) => drive::emit(gateway, *event, now),
         Effect::Sleep(span) => pause(span).await,
         Effect::Again(span) => {

@@ -360,7 +360,7 @@ pub(super) fn told(gateway: &Gateway, run: &mut Run, error: &CallError) -> Stopp
     run.exchange.trail.arrive(Err(error.kind()), gateway.clock.now());
     balance::broke(gateway, run, error);
     let told = with_causes(error);
-    let way = run.exchange.proxy.as_ref().map(|proxy| format!(" through {proxy}"));
+    let way = run.exchange.way().map(|proxy| format!(" through {proxy}"));
     // A secret may be part of where it went.
     let base = if run.exchange.is_target_secret {
         HIDDEN.to_owned()

@@ -7,8 +7,8 @@ mod caller;
 pub mod http2;
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION,
-    TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName,
+    PROXY_AUTHORIZATION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderValue, Version};
 use pingora::http::RequestHeader;
@@ -20,7 +20,7 @@ use crate::dapr;
 use crate::exchange::Exchange;
 use crate::exchange::message::{SPOOFABLE, capitalized, nominated};
 use crate::proxy::reply::is_hop_by_hop;
-use crate::proxy::{Gateway, Run};
+use crate::proxy::{Gateway, Run, bearer};
 
 /// How much room is made for a head: most need no more.
 const HEAD_BYTES: usize = 768;
@@ -97,7 +97,10 @@ fn finish(
             head.append_header(name.clone(), value.clone())?;
         }
     }
-    if exchange.proxy.is_some() {
+    if let Some(token) = bearer::shown(run) {
+        head.insert_header(AUTHORIZATION, token.clone())?;
+    }
+    if exchange.way().is_some() {
         head.remove_header(&PROXY_AUTHORIZATION);
     }
     if let Some(shown) = relay.and_then(|proxy| proxy.authorization.as_ref()) {
@@ -185,7 +188,8 @@ pub(super) fn write(
     }
     put_received(&mut head, session, run);
     let is_withheld = |name: &HeaderName| {
-        (exchange.proxy.is_some() && name == PROXY_AUTHORIZATION)
+        (exchange.way().is_some() && name == PROXY_AUTHORIZATION)
+            || is_of_backend(run, name)
             || exchange.trail.correlation.is_some_and(|known| known.tells(name))
     };
     for name in request.headers.touched() {
@@ -204,9 +208,13 @@ pub(super) fn write(
         }
     }
     if let Some(backend) = &exchange.backend {
-        for (name, value) in backend.headers.iter().filter(|(name, _value)| !is_withheld(name)) {
+        let is_told = |name| exchange.trail.correlation.is_some_and(|known| known.tells(name));
+        for (name, value) in backend.headers.iter().filter(|(name, _value)| !is_told(name)) {
             put_titled(&mut head, name, value.as_bytes());
         }
+    }
+    if let Some(token) = bearer::shown(run) {
+        put(&mut head, b"Authorization", token.as_bytes());
     }
     if let Some(shown) = relay.and_then(|proxy| proxy.authorization.as_ref()) {
         put(&mut head, b"Proxy-Authorization", shown.expose().as_bytes());
@@ -271,11 +279,17 @@ fn put_received(head: &mut Vec<u8>, session: &Session, run: &Run) {
 
 /// Whether what the client sent under this name does not go on, or is written by someone else.
 fn is_replaced(run: &Run, name: &HeaderName) -> bool {
-    let backend = run.exchange.backend.as_ref();
     run.exchange.request.headers.touched().contains(name)
         || run.key_header.as_ref() == Some(name)
         || run.exchange.trail.correlation.is_some_and(|known| known.replaces(name))
-        || backend.is_some_and(|backend| backend.headers.iter().any(|(own, _value)| own == name))
+        || is_of_backend(run, name)
+}
+
+/// Whether the credentials of the backend write the field.
+fn is_of_backend(run: &Run, name: &HeaderName) -> bool {
+    let backend = run.exchange.backend.as_ref();
+    backend.is_some_and(|backend| backend.headers.iter().any(|(own, _value)| own == name))
+        || (name == AUTHORIZATION && bearer::shown(run).is_some())
 }
 
 /// Whether the request goes to Dapr's sidecar, and the field would say something to it.
