@@ -107,7 +107,10 @@ fn a_deadline_is_passed_on_shortened_and_kept() {
         Bytes::from([&[0, 0, 0, 0, length + 2, 10, length], text.as_bytes()].concat())
     };
     let answer = raw.ask(head("Unary"), Some(message("sleep"))).unwrap();
-    assert_eq!(answer.status_of_call(), Some("4"), "{answer:?}");
+    // The service was told of the deadline, too, and may be the first to end it: `tonic` says 1 then.
+    let of_service = answer.status_of_call() == Some("1")
+        && answer.field("grpc-message") == Some("Timeout%20expired");
+    assert!(of_service || answer.status_of_call() == Some("4"), "{answer:?}");
     let answer = raw.ask(head("Spell"), Some(message("forever"))).unwrap();
     assert_eq!(answer.status_of_call(), Some("4"), "{answer:?}");
     assert!(!answer.body.is_empty());
