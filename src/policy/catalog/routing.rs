@@ -90,7 +90,8 @@ pub const PROXY: Policy = Policy {
         "What the proxy refuses is an error of the request, `BackendConnectionFailure`, which names \
          the proxy and the status that it answered.",
         "It is about `forward-request`; `send-request` and `send-one-way-request` have a `proxy` of \
-         their own inside, and `invoke-request` and others have none.",
+         their own inside, and what goes to a backend by its id that of the backend, if it has one: \
+         `invoke-request`, `llm-content-safety`, and `forward-request` where no `proxy` ran.",
     ],
     build: Build::Steps(routing::proxy::proxy),
 };
